@@ -1,0 +1,1 @@
+"""Track-guided causal video generation in pure PyTorch: tracks, model, streaming, codec, training, evaluation."""

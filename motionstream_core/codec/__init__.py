@@ -1,0 +1,1 @@
+"""codec room of the core; see docs/architecture.md."""

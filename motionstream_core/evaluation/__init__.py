@@ -1,0 +1,1 @@
+"""evaluation room of the core; see docs/architecture.md."""

@@ -1,0 +1,1 @@
+"""The network: motion encoder and track head, causal DiT, rope, attention, rolling KV cache, presets, checkpoints."""

@@ -1,0 +1,1 @@
+"""training room of the core; see docs/architecture.md."""
