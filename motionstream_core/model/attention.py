@@ -4,6 +4,7 @@ q (B, Lq, D), k and v (B, Lk, D) in, (B, Lq, D) out, D = heads x head_dim, no ma
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 
 import torch.nn.functional as F
@@ -31,6 +32,7 @@ def xformers(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 BACKENDS: dict[str, AttentionFunction] = {"sdpa": sdpa, "xformers": xformers}
 
 
+@cache
 def available_backends() -> tuple[str, ...]:
     """The named backends that can be used here."""
     return ("sdpa", "xformers") if find_spec("xformers") else ("sdpa",)

@@ -99,8 +99,8 @@ class ModelConfig:
         return height // ph, width // pw
 
 
-_TINY = dict(dim=192, ffn_dim=576, num_heads=6, num_layers=8, text_dim=64, text_len=16, freq_dim=128, steps=3, shift=6.0)
-_WAN = dict(text_dim=4096, text_len=512, freq_dim=256, steps=3, shift=5.0, prediction="velocity", context=CacheShape(3, 3, 3))
+_TINY = {"dim": 192, "ffn_dim": 576, "num_heads": 6, "num_layers": 8, "text_dim": 64, "text_len": 16, "freq_dim": 128, "steps": 3, "shift": 6.0}
+_WAN = {"text_dim": 4096, "text_len": 512, "freq_dim": 256, "steps": 3, "shift": 5.0, "prediction": "velocity", "context": CacheShape(3, 3, 3)}
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(

@@ -5,6 +5,8 @@ in as a Python int. Shapes: tokens (B, L, D) with L = frames x grid_h x grid_w a
 (x0 + i x1) is turned by one complex number per token and pair. Tables are computed in float64 and applied in float32.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ def axis_angles(positions: Tensor, dim: int) -> Tensor:
     return torch.outer(positions.double(), frequencies)
 
 
+@lru_cache(maxsize=64)
 def rope_table(slots: tuple[int, ...], grid: tuple[int, int], head_dim: int) -> Tensor:
     """Angles (L, head_dim / 2) in float64 of every token of frames at temporal indices `slots` on a grid of tokens."""
     height, width = grid

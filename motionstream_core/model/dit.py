@@ -1,0 +1,244 @@
+"""The causal diffusion transformer: Wan's blocks and parameter names, chunks of latent frames against a rolling cache.
+
+Owns the forward of a chunk. Knows nothing of noise schedules, tracks or latents: x already holds the noisy latent and the motion
+channels. Time moves only through the cache that is handed in; with none, the frames attend to each other alone.
+
+Shapes: B batch, C channels, T latent frames, H W latent cells, S = tokens of a latent frame, L = T S, D = dim.
+The forward is a function of a network with Wan's attribute names, so that it also runs on such a network built elsewhere.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .attention import Backend, attend
+from .cache import CacheShape, GradKVCache, KVCache
+from .presets import ModelConfig
+from .rope import Rope
+
+
+@dataclass(frozen=True)
+class TextContext:
+    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per prompt."""
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+    def detach(self) -> "TextContext":
+        return self.map(Tensor.detach)
+
+    def map(self, function) -> "TextContext":
+        """The context with `function` applied to every tensor."""
+        return TextContext(tuple(map(function, self.keys)), tuple(map(function, self.values)))
+
+
+class PatchEmbedding(nn.Conv3d):
+    """A Conv3d whose kernel is its stride, computed as one matrix product: much faster on the CPU, the same parameters."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = rearrange(x, "b c t (h p) (w q) -> b (t h w) (c p q)", p=self.stride[1], q=self.stride[2])
+        return F.linear(patches, self.weight.flatten(1), self.bias)
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, dim: int, eps: float):
+        super().__init__()
+        self.q = nn.Linear(dim, dim)
+        self.k = nn.Linear(dim, dim)
+        self.v = nn.Linear(dim, dim)
+        self.o = nn.Linear(dim, dim)
+        self.norm_q = nn.RMSNorm(dim, eps=eps)
+        self.norm_k = nn.RMSNorm(dim, eps=eps)
+
+
+class Block(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        dim = config.dim
+        self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
+        self.self_attn = SelfAttention(dim, config.eps)
+        self.norm3 = nn.LayerNorm(dim, config.eps)
+        self.cross_attn = SelfAttention(dim, config.eps)
+        self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
+        self.ffn = nn.Sequential(nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim))
+        self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+
+
+class Head(nn.Module):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        _, ph, pw = config.patch
+        self.norm = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
+        self.head = nn.Linear(config.dim, ph * pw * config.out_channels)
+        self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
+
+
+class CausalDiT(nn.Module):
+    """Wan's transformer with per-frame timesteps and a rolling cache."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.patch_embedding = PatchEmbedding(config.in_channels, dim, kernel_size=config.patch, stride=config.patch)
+        self.text_embedding = nn.Sequential(nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim))
+        self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.head = Head(config)
+        initialise(self)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.patch_embedding.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.patch_embedding.weight.device
+
+    def make_cache(self, height: int, width: int, *, batch: int = 1, shape: CacheShape | None = None, dtype: torch.dtype | None = None) -> KVCache:
+        """An empty inference cache for latents of height x width cells; shape defaults to the config's."""
+        rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
+        shape = shape or self.config.context
+        return KVCache(shape, self.config.num_layers, self.config.dim, rope, batch=batch, dtype=dtype or self.dtype)
+
+    def make_grad_cache(self, height: int, width: int, *, shape: CacheShape | None = None, detached: bool = False) -> GradKVCache:
+        """An empty training cache for latents of height x width cells; any batch."""
+        rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
+        return GradKVCache(shape or self.config.context, self.config.num_layers, rope, detached=detached)
+
+    def encode_text(self, embeds: Tensor) -> TextContext:
+        """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in Wan."""
+        return encode_text(self, self.config, embeds)
+
+    def forward(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache: KVCache | GradKVCache | None = None,
+        *,
+        commit: bool = False,
+        attention: Backend = "sdpa",
+    ) -> Tensor:
+        """x (B, C_in, T, H, W), timestep (B, T) in 0..1000 -> (B, C_out, T, H, W) in x's dtype.
+
+        The T frames see the cache's sink and window and each other. With `commit` (the clean-context pass: timestep 0 and the clean
+        latent) their keys and values become context for the chunks that follow.
+        """
+        return causal_forward(self, self.config, x, timestep, text, cache, commit=commit, attention=attention)
+
+
+def initialise(net: CausalDiT):
+    """Wan's initial weights: xavier for linears, 0.02 normal for text and time, zeros for biases and for the head."""
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    nn.init.xavier_uniform_(net.patch_embedding.weight.flatten(1))
+    for embedding in (net.text_embedding, net.time_embedding):
+        nn.init.normal_(embedding[0].weight, std=0.02)
+        nn.init.normal_(embedding[2].weight, std=0.02)
+    nn.init.zeros_(net.head.head.weight)
+
+
+def encode_text(net: nn.Module, config: ModelConfig, embeds: Tensor) -> TextContext:
+    """The text's keys and values in every block (see CausalDiT.encode_text)."""
+    if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
+        raise ValueError(f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}")
+    padded = F.pad(embeds, (0, 0, 0, config.text_len - embeds.shape[1]))
+    context = net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
+    keys = tuple(block.cross_attn.norm_k(block.cross_attn.k(context)) for block in net.blocks)
+    values = tuple(block.cross_attn.v(context) for block in net.blocks)
+    return TextContext(keys, values)
+
+
+def timestep_features(timestep: Tensor, dim: int) -> Tensor:
+    """Wan's sinusoids (..., dim) float32 of timesteps: cosines, then sines."""
+    half = dim // 2
+    frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=timestep.device) / half)
+    angles = timestep.double().unsqueeze(-1) * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1).float()
+
+
+def embed_time(net: nn.Module, config: ModelConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
+    """timestep (B, T) -> the head's (B, T, 1, D) and the blocks' (B, T, 6, D) conditioning, float32."""
+    dtype = net.patch_embedding.weight.dtype
+    time = net.time_embedding(timestep_features(timestep, config.freq_dim).to(dtype))
+    return time.float().unsqueeze(-2), net.time_projection(time).float().unflatten(-1, (6, -1))
+
+
+def modulated(norm: nn.Module, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    """norm(x) (1 + scale) + shift per frame, in float32: x (B, T, S, D), shift and scale (B, T, 1, D)."""
+    return torch.addcmul(shift, norm(x), 1 + scale).to(dtype)
+
+
+def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, rope: Rope, commit: bool, backend: Backend) -> Tensor:
+    """x (B, T, S, D): the chunk's queries on the cache's keys and its own."""
+    frames = x.shape[1]
+    x = x.flatten(1, 2)
+    q, k, v = attn.norm_q(attn.q(x)), attn.norm_k(attn.k(x)), attn.v(x)
+    if cache is None:
+        slots = tuple(range(frames))
+        k = rope.rotate(k, slots)
+    else:
+        slots = cache.slots(frames)
+        k, v = cache.extend(layer, k, v, commit)
+    y = attend(rope.rotate(q, slots), k, v, heads, backend)
+    return attn.o(y.to(x.dtype)).unflatten(1, (frames, -1))
+
+
+def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend) -> Tensor:
+    """x (B, T, S, D) on the text's keys and values; one text serves a whole batch."""
+    frames = x.shape[1]
+    q = attn.norm_q(attn.q(x.flatten(1, 2)))
+    k, v = (part.expand(q.shape[0], -1, -1) for part in (k, v))
+    return attn.o(attend(q, k, v, heads, backend).to(q.dtype)).unflatten(1, (frames, -1))
+
+
+def causal_forward(net, config: ModelConfig, x: Tensor, timestep: Tensor, text: TextContext, cache, *, commit=False, attention: Backend = "sdpa"):
+    """The forward of a chunk on any network with Wan's attribute names (see CausalDiT.forward)."""
+    _check_input(config, x, timestep, cache, commit)
+    frames, grid, dtype = x.shape[2], config.token_grid(*x.shape[3:]), net.patch_embedding.weight.dtype
+    rope = cache.rope if cache is not None else Rope(config.head_dim, grid, x.device)
+    time, e = embed_time(net, config, timestep)
+    # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
+    h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
+    for layer, block in enumerate(net.blocks):
+        shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
+        y = modulated(block.norm1, h, shift1, scale1, dtype)
+        y = self_attention(block.self_attn, y, config.num_heads, layer, cache, rope, commit, attention)
+        h = torch.addcmul(h, y.float(), gate1)
+        y = affine_norm(block.norm3, h).to(dtype)
+        h = h + cross_attention(block.cross_attn, y, text.keys[layer], text.values[layer], config.num_heads, attention)
+        h = torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
+    if commit:
+        cache.advance(frames)
+    shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
+    out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
+    return unpatchify(out, grid, config).to(x.dtype)
+
+
+def affine_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    """A LayerNorm of the float32 residual stream whose weights may be of another dtype."""
+    return F.layer_norm(x, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
+
+
+def unpatchify(tokens: Tensor, grid: tuple[int, int], config: ModelConfig) -> Tensor:
+    """(B, T, S, p q C) -> (B, C, T, H, W); channels come last within a patch, as in Wan."""
+    _, p, q = config.patch
+    return rearrange(tokens, "b t (h w) (p q c) -> b c t (h p) (w q)", h=grid[0], w=grid[1], p=p, q=q)
+
+
+def _check_input(config: ModelConfig, x: Tensor, timestep: Tensor, cache, commit: bool):
+    if x.ndim != 5 or x.shape[1] != config.in_channels:
+        raise ValueError(f"x: expected (B, {config.in_channels}, T, H, W), got {tuple(x.shape)}")
+    if timestep.shape != (x.shape[0], x.shape[2]):
+        raise ValueError(f"timestep: expected (B, T) = {(x.shape[0], x.shape[2])}, got {tuple(timestep.shape)}")
+    if cache is None and commit:
+        raise ValueError("commit: expected a cache to write into, got none")
+    if cache is not None and cache.rope.grid != config.token_grid(*x.shape[3:]):
+        raise ValueError(f"x: expected a token grid of {cache.rope.grid} (the cache's), got {config.token_grid(*x.shape[3:])}")

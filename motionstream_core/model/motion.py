@@ -1,0 +1,107 @@
+"""Tracks on the latent grid: random ids, their sinusoids, the motion map, time packed into channels, the track head.
+
+Owns the paper's motion condition (MotionStream, section 3.1). Knows nothing of warps, codecs or the transformer.
+Shapes: xy (T, N, 2) pixels, x right, y down; visible (T, N); T pixel frames, t latent frames, (h, w) the latent grid,
+C = id_dim. Every function also takes leading batch dimensions.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+# Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one turn, so all 64
+# channels tell tracks apart; over a few thousand, half of the channels would be nearly the same for every track.
+ID_RANGE = 2**16
+PACK = 4
+
+
+def track_ids(count: int, rng: torch.Generator | None = None) -> Tensor:
+    """`count` distinct random ids (count,) int64 in [0, 2**16); on the generator's device."""
+    if not 1 <= count <= ID_RANGE:
+        raise ValueError(f"tracks: expected 1 to {ID_RANGE}, got {count}")
+    device = rng.device if rng is not None else "cpu"
+    return torch.randperm(ID_RANGE, generator=rng, device=device)[:count]
+
+
+def sinusoidal_ids(ids: Tensor, dim: int = 64) -> Tensor:
+    """Embeddings (..., dim) float32 of ids (...): sines, then cosines, base 10000 (phi of section 3.1)."""
+    half = dim // 2
+    frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=ids.device) / half)
+    angles = ids.double().unsqueeze(-1) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).float()
+
+
+def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], stride: int) -> Tensor:
+    """The motion map (C, T, h, w): emb (N, C) of each visible track at floor(xy / stride), zeros elsewhere.
+
+    Points off the canvas are skipped. Where several tracks fall into one cell, the one of lowest index has it, on every device:
+    a caller who wants a track to win lists it first.
+    """
+    h, w = grid
+    cells = torch.floor(xy / stride)
+    x, y = cells.unbind(-1)
+    written = visible.bool() & (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    cell = torch.where(written, y * w + x, h * w).long()
+    count = emb.shape[-2]
+    index = torch.arange(count, device=xy.device).expand(cell.shape)
+    # One extra cell takes the points that are not written, one extra row of zeros is the winner of an empty cell.
+    winner = torch.full((*cell.shape[:-1], h * w + 1), count, device=xy.device)
+    winner = winner.scatter_reduce(-1, cell, index, "amin")[..., : h * w]
+    rows = F.pad(emb, (0, 0, 0, 1))
+    flat = winner.flatten(-2).unsqueeze(-1)
+    values = rows.expand(*flat.shape[:-2], *rows.shape[-2:]).gather(-2, flat.expand(*flat.shape[:-1], emb.shape[-1]))
+    return rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
+
+
+def pack_time(maps: Tensor, first: bool = True) -> Tensor:
+    """(C, T, h, w) -> (4 C, t, h, w): four pixel frames side by side in the channels of their latent frame, oldest first.
+
+    With `first` the maps begin at pixel frame 0, which is repeated four times for latent frame 0 (T = 1 + 4 k); without, they
+    continue a clip (T = 4 k).
+    """
+    frames = maps.shape[-3]
+    if frames % PACK != int(first) or frames == 0:
+        raise ValueError(f"pixel frames: expected {'1 + 4 k' if first else '4 k, k > 0'}, got {frames}")
+    if first:
+        start = maps[..., :1, :, :]
+        maps = torch.cat([start, start, start, maps], dim=-3)
+    return rearrange(maps, "... c (t f) h w -> ... (f c) t h w", f=PACK)
+
+
+class TrackHead(nn.Module):
+    """Packed motion maps (B, 4 id_dim, t, h, w) -> (B, channels, t, h, w): one 1x1x1 convolution."""
+
+    def __init__(self, id_dim: int = 64, channels: int = 16):
+        super().__init__()
+        self.conv = nn.Conv3d(PACK * id_dim, channels, kernel_size=1)
+
+    def forward(self, packed: Tensor) -> Tensor:
+        return self.conv(packed)
+
+
+class MotionEncoder:
+    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream."""
+
+    def __init__(self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int):
+        weight = head.conv.weight
+        self.head = head
+        self.emb = sinusoidal_ids(ids.to(weight.device), weight.shape[1] // PACK)
+        self.grid = grid
+        self.stride = stride
+        self.reset()
+
+    def reset(self):
+        """The next piece begins at pixel frame 0."""
+        self.started = False
+
+    def encode(self, xy: Tensor, visible: Tensor) -> Tensor:
+        """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m, t, h, w)."""
+        expected = (xy.shape[0], len(self.emb))
+        if xy.shape != (*expected, 2) or visible.shape != expected:
+            raise ValueError(f"tracks: expected xy {(*expected, 2)} and visible {expected}, got {tuple(xy.shape)} and {tuple(visible.shape)}")
+        weight = self.head.conv.weight
+        maps = motion_map(xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride)
+        packed = pack_time(maps, first=not self.started)
+        self.started = True
+        return self.head(packed.unsqueeze(0).to(weight.dtype))

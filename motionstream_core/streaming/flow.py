@@ -1,0 +1,53 @@
+"""The rectified flow: noise levels, noising, and what a prediction says about the clean latent.
+
+Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1; the timestep 1000 sigma
+exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, or a tensor (B, T) with one level a frame.
+"""
+
+import torch
+from torch import Tensor
+
+GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
+
+
+def shifted(sigma, shift: float):
+    """s sigma / (1 + (s - 1) sigma), for a float or a tensor."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
+def sigma_schedule(steps: int, shift: float) -> tuple[float, ...]:
+    """The noise levels of a few-step rollout: k / steps for k = steps..1, shifted; the first is 1."""
+    if steps < 1 or shift <= 0:
+        raise ValueError(f"schedule: expected steps >= 1 and shift > 0, got {steps} and {shift}")
+    return tuple(shifted(k / steps, shift) for k in range(steps, 0, -1))
+
+
+def to_timestep(sigma: float, batch: int, frames: int, device: torch.device | str) -> Tensor:
+    """The network's timesteps (B, T) for one noise level."""
+    return torch.full((batch, frames), 1000.0 * sigma, device=device)
+
+
+def add_noise(x0: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
+    """(1 - sigma) x0 + sigma noise."""
+    sigma = _broadcast(sigma)
+    return (1 - sigma) * x0 + sigma * noise
+
+
+def to_x0(prediction: Tensor, x: Tensor, sigma: float | Tensor, kind: str, warp: Tensor | None = None) -> Tensor:
+    """The clean latent a network's output stands for.
+
+    velocity: x - sigma v. gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F, with `warp` the
+    start image's latent moved along the tracks.
+    """
+    if kind == "velocity":
+        return x - _broadcast(sigma) * prediction
+    if kind != "gated_x0":
+        raise ValueError(f"prediction: expected 'velocity' or 'gated_x0', got {kind!r}")
+    if warp is None:
+        raise ValueError("prediction gated_x0: expected a warp latent, got none")
+    residual, gate = prediction.chunk(2, dim=1)
+    return torch.sigmoid(gate + GATE_BIAS) * warp + residual
+
+
+def _broadcast(sigma: float | Tensor) -> float | Tensor:
+    return sigma[:, None, :, None, None] if isinstance(sigma, Tensor) else sigma
