@@ -151,8 +151,8 @@ def encode_text(net: nn.Module, config: ModelConfig, embeds: Tensor) -> TextCont
         raise ValueError(f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}")
     padded = F.pad(embeds, (0, 0, 0, config.text_len - embeds.shape[1]))
     context = net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
-    keys = tuple(block.cross_attn.norm_k(block.cross_attn.k(context)) for block in net.blocks)
     values = tuple(block.cross_attn.v(context) for block in net.blocks)
+    keys = tuple(block.cross_attn.norm_k(block.cross_attn.k(context)).to(v.dtype) for block, v in zip(net.blocks, values))
     return TextContext(keys, values)
 
 
@@ -180,7 +180,8 @@ def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, ro
     """x (B, T, S, D): the chunk's queries on the cache's keys and its own."""
     frames = x.shape[1]
     x = x.flatten(1, 2)
-    q, k, v = attn.norm_q(attn.q(x)), attn.norm_k(attn.k(x)), attn.v(x)
+    v = attn.v(x)
+    q, k = attn.norm_q(attn.q(x)).to(v.dtype), attn.norm_k(attn.k(x)).to(v.dtype)
     if cache is None:
         slots = tuple(range(frames))
         k = rope.rotate(k, slots)
@@ -194,7 +195,7 @@ def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, ro
 def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend) -> Tensor:
     """x (B, T, S, D) on the text's keys and values; one text serves a whole batch."""
     frames = x.shape[1]
-    q = attn.norm_q(attn.q(x.flatten(1, 2)))
+    q = attn.norm_q(attn.q(x.flatten(1, 2))).to(k.dtype)
     k, v = (part.expand(q.shape[0], -1, -1) for part in (k, v))
     return attn.o(attend(q, k, v, heads, backend).to(q.dtype)).unflatten(1, (frames, -1))
 
