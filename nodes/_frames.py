@@ -1,0 +1,135 @@
+"""Frames on their way to the people who watch: encoding, the wire format, and a bounded queue with credits for each viewer.
+
+Owns the binary message of the live preview: u32 little-endian length of the header, the header as JSON, a JPEG. Knows nothing of the
+host, of sockets or of the network.
+
+A viewer has CREDITS: each frame sent takes one, each acknowledgement gives it back. Frames wait in a queue of QUEUE frames whose oldest
+falls out, so a slow or vanished viewer costs the sampler one append a frame and nothing more.
+Shapes: pixels (H, W, 3) uint8.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+CREDITS = 2
+QUEUE = 24  # two chunks of twelve frames: the sampler makes them in bursts
+QUALITY = 80
+
+
+@dataclass
+class Frame:
+    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it."""
+
+    index: int
+    chunk: int
+    fps: float
+    latency_ms: float
+    pixels: np.ndarray
+    made_ms: float = field(default_factory=lambda: time.time() * 1000)
+
+    def __post_init__(self):
+        self._jpeg: bytes | None = None
+        self._lock = threading.Lock()
+
+    def jpeg(self) -> bytes:
+        with self._lock:
+            if self._jpeg is None:
+                buffer = io.BytesIO()
+                Image.fromarray(self.pixels).save(buffer, "JPEG", quality=QUALITY)
+                self._jpeg = buffer.getvalue()
+            return self._jpeg
+
+    def message(self, queued: int) -> bytes:
+        """The binary message; `queued` frames wait behind this one."""
+        header = {
+            "frame": self.index,
+            "chunk": self.chunk,
+            "fps": round(self.fps, 2),
+            "t_made": round(self.made_ms, 1),
+            "latency_ms": round(self.latency_ms, 1),
+            "queued": queued,
+        }
+        return pack(header, self.jpeg())
+
+
+def pack(header: dict, payload: bytes) -> bytes:
+    """header and payload -> one binary message."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<I", len(text)) + text + payload
+
+
+def unpack(message: bytes) -> tuple[dict, bytes]:
+    """The inverse of `pack`; ValueError on a truncated message."""
+    if len(message) < 4:
+        raise ValueError(f"message: expected at least 4 bytes, got {len(message)}")
+    (length,) = struct.unpack_from("<I", message)
+    if len(message) < 4 + length:
+        raise ValueError(f"message: expected a header of {length} bytes, got {len(message) - 4}")
+    return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+
+class Viewer:
+    """What one watching client still has to get. `wake` is called, from any thread, when there is something new."""
+
+    def __init__(self, wake: Callable[[], None]):
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._frames: deque[Frame] = deque(maxlen=QUEUE)
+        self._states: deque[dict] = deque(maxlen=QUEUE)
+        self._credits = CREDITS
+        self._sent = -1
+        self.ended = False
+
+    def offer(self, frame: Frame):
+        with self._lock:
+            self._frames.append(frame)
+        self._wake()
+
+    def tell(self, state: dict):
+        with self._lock:
+            self._states.append(state)
+        self._wake()
+
+    def end(self):
+        """Nothing new will come."""
+        self.ended = True
+        self._wake()
+
+    def acknowledge(self, index: int):
+        """The client has drawn frame `index`; only frames that were sent count, and no more credits than CREDITS exist."""
+        with self._lock:
+            if 0 <= index <= self._sent:
+                self._credits = min(CREDITS, self._credits + 1)
+        self._wake()
+
+    def take_frame(self) -> tuple[Frame, int] | None:
+        """The oldest waiting frame and how many wait behind it; None without a frame or a credit."""
+        with self._lock:
+            if not self._frames or not self._credits:
+                return None
+            self._credits -= 1
+            frame = self._frames.popleft()
+            self._sent = max(self._sent, frame.index)
+            return frame, len(self._frames)
+
+    def take_states(self) -> list[dict]:
+        with self._lock:
+            states = list(self._states)
+            self._states.clear()
+            return states
+
+    @property
+    def drained(self) -> bool:
+        with self._lock:
+            return self.ended and not self._frames and not self._states

@@ -1,0 +1,119 @@
+"""The runs that are streaming now: each with its session, its viewers and the client that started it.
+
+Owns the registry of runs by token. Knows nothing of HTTP, of the host or of tensors; `_server` answers requests from it and the
+sampler feeds it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ..motionstream_core.streaming.session import ENDINGS, LiveSession
+from ._frames import Frame, Viewer
+
+VIEWERS = 8
+REMEMBERED = 32
+
+
+class Run:
+    """One streaming run: `info` is what a client is told of it (token, prompt_id, node_id, width, height, fps, frames)."""
+
+    def __init__(self, client_id: str | None, prompt_id: str, node_id: str, *, width: int, height: int, fps: float, frames: int):
+        self.session = LiveSession(on_change=self._changed)
+        self.client_id = client_id
+        self.info = {
+            "token": self.session.token,
+            "prompt_id": prompt_id,
+            "node_id": node_id,
+            "width": width,
+            "height": height,
+            "fps": fps,
+            "frames": frames,
+        }
+        self.latest: Frame | None = None
+        self._viewers: list[Viewer] = []
+        self._lock = threading.Lock()
+
+    @property
+    def state(self) -> dict:
+        return {"type": "state", "status": self.session.status, "chunk": self.session.chunk}
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._viewers)
+
+    def attach(self, wake: Callable[[], None]) -> Viewer:
+        """A new viewer, which gets the state and the latest frame at once; ValueError beyond VIEWERS."""
+        viewer = Viewer(wake)
+        with self._lock:
+            if len(self._viewers) >= VIEWERS:
+                raise ValueError(f"expected at most {VIEWERS} viewers of one run, got one more")
+            self._viewers.append(viewer)
+        viewer.tell(self.state)
+        if self.session.status in ENDINGS:
+            viewer.end()
+        if self.latest is not None:
+            viewer.offer(self.latest)
+        return viewer
+
+    def detach(self, viewer: Viewer):
+        with self._lock:
+            if viewer in self._viewers:
+                self._viewers.remove(viewer)
+
+    def offer(self, frame: Frame):
+        """Hands a frame to every viewer; never waits for one."""
+        self.latest = frame
+        for viewer in self._everyone():
+            viewer.offer(frame)
+
+    def end(self, status: str):
+        self.session.close(status)
+        for viewer in self._everyone():
+            viewer.end()
+
+    def _changed(self, status: str, chunk: int):
+        for viewer in self._everyone():
+            viewer.tell({"type": "state", "status": status, "chunk": chunk})
+
+    def _everyone(self) -> list[Viewer]:
+        with self._lock:
+            return list(self._viewers)
+
+
+class Runs:
+    """Runs by token. The last REMEMBERED tokens that ended stay known, so that a late message is told that it is late."""
+
+    def __init__(self):
+        self._running: dict[str, Run] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, run: Run):
+        with self._lock:
+            self._running[run.session.token] = run
+
+    def retire(self, run: Run, status: str):
+        """Ends the run and forgets all but its token."""
+        run.end(status)
+        with self._lock:
+            self._running.pop(run.session.token, None)
+            self._ended[run.session.token] = status
+            while len(self._ended) > REMEMBERED:
+                self._ended.popitem(last=False)
+
+    def find(self, token: object) -> Run | None:
+        with self._lock:
+            return self._running.get(token) if isinstance(token, str) else None
+
+    def ending(self, token: object) -> str | None:
+        """How the run of this token ended; None when it has not or was never known."""
+        with self._lock:
+            return self._ended.get(token) if isinstance(token, str) else None
+
+    def of_client(self, client_id: str) -> list[dict]:
+        """What a client may know of its own runs, to attach again after a reload."""
+        with self._lock:
+            return [run.info for run in self._running.values() if run.client_id is not None and run.client_id == client_id]
