@@ -43,15 +43,24 @@ class PatchEmbedding(nn.Conv3d):
         return F.linear(patches, self.weight.flatten(1), self.bias)
 
 
-class SelfAttention(nn.Module):
+class RMSNorm(nn.RMSNorm):
+    """Follows its input's dtype, so that it stays one fused operation under autocast."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
+class Attention(nn.Module):
+    """The parameters of a self or cross attention; the forward is in the functions below."""
+
     def __init__(self, dim: int, eps: float):
         super().__init__()
         self.q = nn.Linear(dim, dim)
         self.k = nn.Linear(dim, dim)
         self.v = nn.Linear(dim, dim)
         self.o = nn.Linear(dim, dim)
-        self.norm_q = nn.RMSNorm(dim, eps=eps)
-        self.norm_k = nn.RMSNorm(dim, eps=eps)
+        self.norm_q = RMSNorm(dim, eps=eps)
+        self.norm_k = RMSNorm(dim, eps=eps)
 
 
 class Block(nn.Module):
@@ -59,9 +68,9 @@ class Block(nn.Module):
         super().__init__()
         dim = config.dim
         self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
-        self.self_attn = SelfAttention(dim, config.eps)
+        self.self_attn = Attention(dim, config.eps)
         self.norm3 = nn.LayerNorm(dim, config.eps)
-        self.cross_attn = SelfAttention(dim, config.eps)
+        self.cross_attn = Attention(dim, config.eps)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = nn.Sequential(nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim))
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
@@ -138,6 +147,7 @@ def initialise(net: CausalDiT):
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
+    # A view of the Conv3d's weight: one matrix product, one fan-in.
     nn.init.xavier_uniform_(net.patch_embedding.weight.flatten(1))
     for embedding in (net.text_embedding, net.time_embedding):
         nn.init.normal_(embedding[0].weight, std=0.02)
@@ -200,7 +210,17 @@ def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int
     return attn.o(attend(q, k, v, heads, backend).to(q.dtype)).unflatten(1, (frames, -1))
 
 
-def causal_forward(net, config: ModelConfig, x: Tensor, timestep: Tensor, text: TextContext, cache, *, commit=False, attention: Backend = "sdpa"):
+def causal_forward(
+    net: nn.Module,
+    config: ModelConfig,
+    x: Tensor,
+    timestep: Tensor,
+    text: TextContext,
+    cache: KVCache | GradKVCache | None,
+    *,
+    commit: bool = False,
+    attention: Backend = "sdpa",
+) -> Tensor:
     """The forward of a chunk on any network with Wan's attribute names (see CausalDiT.forward)."""
     _check_input(config, x, timestep, cache, commit)
     frames, grid, dtype = x.shape[2], config.token_grid(*x.shape[3:]), net.patch_embedding.weight.dtype

@@ -1,0 +1,124 @@
+"""Weights files: what is written comes back, and every other file is refused in clear words."""
+
+import pickle
+
+import pytest
+import torch
+from reference import small_config, small_model, small_text
+from safetensors.torch import save_file
+
+from motionstream_core.model.checkpoint import config_from_dict, config_to_dict, load_bundle, save_bundle
+from motionstream_core.model.motion import TrackHead
+from motionstream_core.model.presets import PRESETS
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.safetensors"
+    parts = {"dit": small_model(), "track_head": TrackHead(), "codec": {"mean": torch.tensor([0.1]), "steps": torch.tensor(3)}}
+    save_bundle(path, small_config(), parts, settings={"codec": {"width": 8}}, provenance={"seed": 1, "data": "made here"})
+    return path
+
+
+def test_a_saved_model_comes_back_in_float32_with_its_config_and_provenance(saved):
+    bundle = load_bundle(saved)
+    assert bundle.config == small_config() and set(bundle.components) == {"dit", "track_head", "codec"}
+    assert bundle.provenance == {"seed": 1, "data": "made here"} and bundle.settings == {"codec": {"width": 8}}
+    model, original = bundle.dit(), small_model()
+    for name, value in model.state_dict().items():
+        expected = original.state_dict()[name]
+        assert value.dtype == torch.float32
+        assert torch.equal(value, expected.bfloat16().float() if expected.ndim > 1 else expected)
+    x = torch.randn(1, 56, 3, 4, 4)
+    assert model(x, torch.zeros(1, 3), small_text(model)).shape == (1, 32, 3, 4, 4)
+
+
+def test_vectors_and_integers_keep_their_precision(saved):
+    codec = load_bundle(saved).components["codec"]
+    assert torch.equal(codec["mean"], torch.tensor([0.1])) and codec["steps"].dtype == torch.int64
+
+
+def test_the_track_head_comes_back(saved):
+    assert load_bundle(saved).track_head().conv.weight.shape == (16, 256, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_preset_survives_the_metadata(name):
+    assert config_from_dict(config_to_dict(PRESETS[name])) == PRESETS[name]
+
+
+def test_saving_leaves_one_file_and_replaces_the_old_one_whole(saved):
+    save_bundle(saved, small_config(), {"codec": {"mean": torch.zeros(1)}})
+    assert [file.name for file in saved.parent.iterdir()] == ["model.safetensors"]
+    assert set(load_bundle(saved).components) == {"codec"}
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.999])
+def test_a_truncated_file_is_refused(saved, share):
+    data = saved.read_bytes()
+    saved.write_bytes(data[: max(9, int(len(data) * share))])
+    with pytest.raises(ValueError, match="truncated: expected"):
+        load_bundle(saved)
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", b"\x89PNG\r\n\x1a\n" + b"0" * 100, b"\x10" + b"\0" * 7 + b"{not json at all" + b"0" * 9])
+def test_a_file_that_is_no_weights_file_is_refused(tmp_path, data):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="model.safetensors: expected a safetensors"):
+        load_bundle(path)
+
+
+class Trap:
+    opened = False
+
+    def __reduce__(self):
+        return (setattr, (Trap, "opened", True))
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_a_pickled_file_is_refused_and_never_opened(tmp_path, save):
+    path = tmp_path / "model.pt"
+    save({"weights": Trap()}, path)
+    with pytest.raises(ValueError, match="pickled"):
+        load_bundle(path)
+    assert not Trap.opened
+
+
+def test_foreign_safetensors_are_refused_by_their_keys(tmp_path):
+    save_file({"lora_up.weight": torch.zeros(2)}, tmp_path / "lora.safetensors")
+    with pytest.raises(ValueError, match="foreign weights with 1 tensors: lora_up.weight"):
+        load_bundle(tmp_path / "lora.safetensors")
+
+
+def test_metadata_of_another_version_is_refused(tmp_path):
+    about = '{"version": 99, "config": {}, "settings": {}, "provenance": {}}'
+    save_file({"dit.x": torch.zeros(2)}, tmp_path / "new.safetensors", metadata={"motionstream": about})
+    with pytest.raises(ValueError, match="expected format version 1, got 99"):
+        load_bundle(tmp_path / "new.safetensors")
+
+
+def test_keys_that_are_missing_unknown_or_misshapen_are_all_listed(tmp_path):
+    state = small_model().state_dict()
+    state["extra.weight"] = state.pop("head.head.bias")
+    state["blocks.0.modulation"] = torch.zeros(1, 6, 5)
+    save_bundle(tmp_path / "odd.safetensors", small_config(), {"dit": state})
+    with pytest.raises(ValueError, match=r"blocks.0.modulation expected \(1, 6, 24\) got \(1, 6, 5\); missing head.head.bias; unknown extra.weight"):
+        load_bundle(tmp_path / "odd.safetensors").dit()
+
+
+def test_a_component_that_is_not_in_the_file_is_refused(saved):
+    save_bundle(saved, small_config(), {"codec": {"mean": torch.zeros(1)}})
+    with pytest.raises(ValueError, match=r"expected a component 'dit', got \['codec'\]"):
+        load_bundle(saved).dit()
+
+
+@pytest.mark.parametrize("change", [{"context": 5}, {"dim": "wide"}, {"patch": None}, {"motion": 3}])
+def test_a_config_with_a_value_of_another_kind_is_refused(change):
+    with pytest.raises(ValueError, match="Config: expected"):
+        config_from_dict(config_to_dict(small_config()) | change)
+
+
+def test_a_config_with_an_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="wings"):
+        config_from_dict(config_to_dict(small_config()) | {"wings": 2})
