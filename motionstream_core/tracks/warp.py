@@ -1,0 +1,165 @@
+"""The start image moved along tracks: the small preset's warp feature, and the evaluation's network-free baseline.
+
+Owns the displacement field, the forward-backward check and the filling of uncovered places. Knows nothing of codecs and networks.
+Shapes: B clips, T frames, N tracks, H×W pixels, h×w cells of `CELL` pixels. Positions are (x, y) in pixels, pixel (0, 0) has its centre at 0.
+
+Every frame depends on the start image, `xy0` and its own positions alone, so frames may be warped chunk by chunk with identical results.
+Nearest tracks are found for cells of 2×2 pixels and hold for all four: two frames' tracks lie several pixels apart, and it costs a quarter.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from torch import Tensor
+
+CELL = 2
+MOVED = (2.0, 6.0)  # px: content displaced by less than the first stays covered, by more than the second is uncovered
+OUTSIDE = 1.0  # px beyond the border of the start image
+TRUST = 1e-4  # weight of an uncovered pixel when holes are filled: counts only where nothing else is left
+BLOCK = {"cpu": 2**20, "cuda": 2**26}  # distances compared at a time
+
+
+class WarpResult(NamedTuple):
+    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; uncovered (T, 1, H, W) 0..1. Batched: a leading B."""
+
+    frames: Tensor
+    distance: Tensor
+    uncovered: Tensor
+
+
+def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
+    """image (3, H, W), xy0 (N, 2) positions in the image, xy (T, N, 2), visible (T, N) -> WarpResult.
+
+    Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track; with none visible the frame is the image.
+    p is uncovered where the content of q, judged by the track m nearest to q in the image, has moved elsewhere, or where q is off the image.
+    """
+    return WarpResult(*(part[0] for part in warp_clips(image[None], xy0[None], xy[None], visible[None])))
+
+
+def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
+    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N)."""
+    (batch, frames), (height, width) = xy.shape[:2], image.shape[-2:]
+    _check(image, xy0, xy, visible)
+    flat_xy, flat_visible = xy.float().flatten(0, 1), visible.bool().flatten(0, 1)
+    start = repeat(xy0.float(), "b n c -> (b t) n c", t=frames)
+    seen = flat_visible.any(1)[:, None, None, None]
+    label = nearest_track(flat_xy, flat_visible, height, width)
+    cell_shift = take(start - flat_xy, label) * seen
+    shift = _upsample(cell_shift, height, width)
+    pixels = _grid(height, width, 1, image.device)
+    warped = _sample(image, rearrange(pixels + shift, "(b t) h w c -> b t h w c", b=batch))
+    away = pixels - _upsample(take(flat_xy, label), height, width)
+    distance = torch.where(seen[..., 0], away.norm(dim=-1), (height**2 + width**2) ** 0.5)
+    uncovered = _uncovered(cell_shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
+    uncovered = _upsample(uncovered[..., None], height, width)[..., 0]
+    return WarpResult(warped, *(rearrange(part, "(b t) h w -> b t 1 h w", b=batch) for part in (distance, uncovered)))
+
+
+def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
+    """xy (F, N, 2), visible (F, N) -> (F, h, w) index of the visible track nearest to the centre of each cell; any where none is visible.
+
+    A squared distance and the track's index share one integer, so that a plain minimum finds both; equal distances go to the lower index.
+    Distances along an axis count at most the canvas's extent: only tracks far off the canvas are affected.
+    """
+    count = xy.shape[1]
+    bits = max(1, (count - 1).bit_length())
+    room = 2 ** (30 - bits) / (height**2 + width**2 + 1)
+    dtype, scale = (torch.int32, room) if room >= 16 else (torch.int64, 1024.0)
+    hidden = torch.iinfo(dtype).max // 2
+    rows, columns = _centres(height, CELL, xy.device), _centres(width, CELL, xy.device)
+    keys = []
+    for axis, centres, extent in ((1, rows, height), (0, columns, width)):
+        squared = (centres[:, None] - xy[:, None, :, axis]).square().clamp(max=extent**2)
+        keys.append((squared * scale).to(dtype) << bits)
+    keys[0] += torch.arange(count, device=xy.device, dtype=dtype)
+    keys[0] = torch.where(visible[:, None], keys[0], hidden)
+    per_frame = len(rows) * len(columns) * count
+    block = max(1, BLOCK.get(xy.device.type, BLOCK["cpu"]) // per_frame)
+    best = [(y[:, :, None] + x[:, None]).amin(-1) for y, x in zip(*(key.split(block) for key in keys))]
+    return torch.cat(best).bitwise_and(2**bits - 1).clamp(max=count - 1).long()
+
+
+def take(values: Tensor, label: Tensor) -> Tensor:
+    """values (F, N, ...), label (F, h, w) of track indices -> (F, h, w, ...)."""
+    offset = values.shape[1] * torch.arange(len(values), device=values.device)[:, None, None]
+    return values.flatten(0, 1)[label + offset]
+
+
+def _uncovered(shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
+    """The forward-backward check for each cell, (F, h, w) 0..1: where has the content that the cell shows really gone?"""
+    at = _grid(height, width, CELL, shift.device)
+    source = at + shift
+    home = nearest_track(xy0, torch.ones_like(xy0[..., 0], dtype=torch.bool), height, width)
+    rows, columns = home.shape[-2:]
+    column = (source[..., 0] / CELL).round().long().clamp(0, columns - 1)
+    row = (source[..., 1] / CELL).round().long().clamp(0, rows - 1)
+    home = repeat(home, "b h w -> (b t) (h w)", t=len(xy) // len(xy0))
+    owner = home.gather(1, (row * columns + column).flatten(1)).view(row.shape)
+    gone = take(torch.cat([xy - start, visible[..., None].float()], dim=-1), owner)
+    miss = (shift + gone[..., :2]).norm(dim=-1)
+    ramp = ((miss - MOVED[0]) / (MOVED[1] - MOVED[0])).clamp(0, 1)
+    moved = ramp.square() * (3 - 2 * ramp) * gone[..., 2]
+    beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1)
+    return torch.where(beyond > OUTSIDE, torch.ones_like(moved), moved)
+
+
+def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
+    """frames (F, 3, H, W), uncovered (F, 1, H, W) 0..1 -> frames whose uncovered pixels continue the covered ones around them smoothly.
+
+    Push-pull: averages weighted by trust on ever coarser grids, then from coarse to fine each pixel keeps its own share.
+    A frame without any covered pixel becomes its own mean colour.
+    """
+    weight = 1 - uncovered
+    if not bool((uncovered > 0).any()):
+        return frames
+    return _push_pull(frames, weight.clamp(min=TRUST), weight)
+
+
+def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
+    """colour and weight (F, ·, H, W); `keep` 0..1 is the share of its own colour that a pixel keeps."""
+    height, width = colour.shape[-2:]
+    if height == width == 1:
+        return colour
+    mass = F.avg_pool2d(weight, 2, ceil_mode=True)
+    below = F.avg_pool2d(colour * weight, 2, ceil_mode=True) / mass
+    share = (4 * mass).clamp(max=1)
+    below = _push_pull(below, share, share)
+    below = F.interpolate(below, size=(height, width), mode="bilinear", align_corners=False)
+    return torch.lerp(below, colour, keep)
+
+
+def _sample(image: Tensor, at: Tensor) -> Tensor:
+    """image (B, 3, H, W) at pixel positions (B, T, H, W, 2), bilinear, border clamped -> (B, T, 3, H, W)."""
+    frames, (height, width) = at.shape[1], image.shape[-2:]
+    unit = (at + 0.5) * at.new_tensor([2 / width, 2 / height]) - 1
+    grid = rearrange(unit, "b t h w c -> b (t h) w c")
+    out = F.grid_sample(image, grid.to(image.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+    return rearrange(out, "b c (t h) w -> b t c h w", t=frames)
+
+
+def _centres(size: int, cell: int, device: torch.device) -> Tensor:
+    return torch.arange(0, size, cell, device=device, dtype=torch.float32) + (cell - 1) / 2
+
+
+def _grid(height: int, width: int, cell: int, device: torch.device) -> Tensor:
+    """(h, w, 2): the (x, y) of the centres of all cells."""
+    rows, columns = _centres(height, cell, device), _centres(width, cell, device)
+    return torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))], dim=-1)
+
+
+def _upsample(cells: Tensor, height: int, width: int) -> Tensor:
+    """(F, h, w, C) -> (F, height, width, C), each cell repeated for its pixels."""
+    return repeat(cells, "f h w c -> f (h i) (w j) c", i=CELL, j=CELL)[:, :height, :width]
+
+
+def _check(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor):
+    count = xy0.shape[1]
+    if image.ndim != 4 or xy.ndim != 4 or xy.shape[2:] != (count, 2) or visible.shape != xy.shape[:3] or count < 1:
+        raise ValueError(
+            "warp: expected image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N) with N >= 1, got "
+            + ", ".join(str(tuple(part.shape)) for part in (image, xy0, xy, visible))
+        )
