@@ -6,6 +6,7 @@ A third, plain reading of docs/track-document.md that shares no line with either
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -28,7 +29,7 @@ def mix(a, b, ta, tb, t):
 
 def span(p, s):
     t = [0.0]
-    for left, right in zip(p, p[1:], strict=False):
+    for left, right in itertools.pairwise(p):
         t.append(t[-1] + math.dist(left, right) ** 0.5)
     now = t[1] + s * (t[2] - t[1])
     a = [mix(p[i], p[i + 1], t[i], t[i + 1], now) for i in range(3)]
@@ -48,9 +49,9 @@ def polyline(points, interpolation):
 
 
 def along(line, fraction):
-    lengths = [math.dist(a, b) for a, b in zip(line, line[1:], strict=False)]
+    lengths = [math.dist(a, b) for a, b in itertools.pairwise(line)]
     left = fraction * sum(lengths)
-    for (a, b), length in zip(zip(line, line[1:], strict=False), lengths, strict=True):
+    for (a, b), length in zip(itertools.pairwise(line), lengths, strict=True):
         if left <= length:
             return mix(a, b, 0.0, length, left)
         left -= length
