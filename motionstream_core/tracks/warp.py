@@ -4,7 +4,8 @@ Owns the displacement field, the forward-backward check and the filling of uncov
 Shapes: B clips, T frames, N tracks, H×W pixels, h×w cells of `CELL` pixels. Positions are (x, y) in pixels, pixel (0, 0) has its centre at 0.
 
 Every frame depends on the start image, `xy0` and its own positions alone, so frames may be warped chunk by chunk with identical results.
-Nearest tracks are found for cells of 2×2 pixels and hold for all four: two frames' tracks lie several pixels apart, and it costs a quarter.
+Nearest tracks are found for cells of 2×2 pixels and hold, as do the distance and the check, for all four:
+tracks lie several pixels apart, and it costs a quarter.
 """
 
 from __future__ import annotations
@@ -48,15 +49,14 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
     start = repeat(xy0.float(), "b n c -> (b t) n c", t=frames)
     seen = flat_visible.any(1)[:, None, None, None]
     label = nearest_track(flat_xy, flat_visible, height, width)
-    cell_shift = take(start - flat_xy, label) * seen
-    shift = _upsample(cell_shift, height, width)
-    pixels = _grid(height, width, 1, image.device)
-    warped = _sample(image, rearrange(pixels + shift, "(b t) h w c -> b t h w c", b=batch))
-    away = pixels - _upsample(take(flat_xy, label), height, width)
-    distance = torch.where(seen[..., 0], away.norm(dim=-1), (height**2 + width**2) ** 0.5)
-    uncovered = _uncovered(cell_shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
-    uncovered = _upsample(uncovered[..., None], height, width)[..., 0]
-    return WarpResult(warped, *(rearrange(part, "(b t) h w -> b t 1 h w", b=batch) for part in (distance, uncovered)))
+    at = take(flat_xy, label)
+    shift = (take(start, label) - at) * seen
+    distance = torch.where(seen[..., 0], (_grid(height, width, CELL, image.device) - at).norm(dim=-1), (height**2 + width**2) ** 0.5)
+    uncovered = _uncovered(shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
+    cells = torch.stack([*shift.unbind(-1), distance, uncovered], dim=1)
+    fields = F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
+    fields = rearrange(fields, "(b t) c h w -> c b t 1 h w", b=batch)
+    return WarpResult(_sample(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
 
 
 def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
@@ -79,8 +79,9 @@ def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tenso
     keys[0] = torch.where(visible[:, None], keys[0], hidden)
     per_frame = len(rows) * len(columns) * count
     block = max(1, BLOCK.get(xy.device.type, BLOCK["cpu"]) // per_frame)
-    best = [(y[:, :, None] + x[:, None]).amin(-1) for y, x in zip(*(key.split(block) for key in keys))]
-    return torch.cat(best).bitwise_and(2**bits - 1).clamp(max=count - 1).long()
+    work = torch.empty(min(block, len(xy)), len(rows), len(columns), count, dtype=dtype, device=xy.device)
+    best = torch.cat([torch.add(y[:, :, None], x[:, None], out=work[: len(y)]).amin(-1) for y, x in zip(*(key.split(block) for key in keys))])
+    return best.bitwise_and(2**bits - 1).clamp(max=count - 1).long()
 
 
 def take(values: Tensor, label: Tensor) -> Tensor:
@@ -114,8 +115,6 @@ def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
     A frame without any covered pixel becomes its own mean colour.
     """
     weight = 1 - uncovered
-    if not bool((uncovered > 0).any()):
-        return frames
     return _push_pull(frames, weight.clamp(min=TRUST), weight)
 
 
@@ -132,12 +131,13 @@ def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
     return torch.lerp(below, colour, keep)
 
 
-def _sample(image: Tensor, at: Tensor) -> Tensor:
-    """image (B, 3, H, W) at pixel positions (B, T, H, W, 2), bilinear, border clamped -> (B, T, 3, H, W)."""
-    frames, (height, width) = at.shape[1], image.shape[-2:]
-    unit = (at + 0.5) * at.new_tensor([2 / width, 2 / height]) - 1
-    grid = rearrange(unit, "b t h w c -> b (t h) w c")
-    out = F.grid_sample(image, grid.to(image.dtype), mode="bilinear", padding_mode="border", align_corners=False)
+def _sample(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """image (B, 3, H, W) at each pixel's place plus (right, down) (B, T, H, W) px, bilinear, border clamped -> (B, T, 3, H, W)."""
+    frames, (height, width) = right.shape[1], image.shape[-2:]
+    columns, rows = _centres(width, 1, image.device), _centres(height, 1, image.device)[:, None]
+    unit = torch.stack([(right + columns) * (2 / width) + (1 / width - 1), (down + rows) * (2 / height) + (1 / height - 1)], dim=-1)
+    grid = rearrange(unit, "b t h w c -> b (t h) w c").to(image.dtype)
+    out = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return rearrange(out, "b c (t h) w -> b t c h w", t=frames)
 
 
@@ -149,11 +149,6 @@ def _grid(height: int, width: int, cell: int, device: torch.device) -> Tensor:
     """(h, w, 2): the (x, y) of the centres of all cells."""
     rows, columns = _centres(height, cell, device), _centres(width, cell, device)
     return torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))], dim=-1)
-
-
-def _upsample(cells: Tensor, height: int, width: int) -> Tensor:
-    """(F, h, w, C) -> (F, height, width, C), each cell repeated for its pixels."""
-    return repeat(cells, "f h w c -> f (h i) (w j) c", i=CELL, j=CELL)[:, :height, :width]
 
 
 def _check(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor):
