@@ -4,7 +4,8 @@ Owns the autoencoder of the built-in model. Knows nothing of noise, tracks or te
 
 The architecture is of the TAEHV kind (madebyollin/taehv describes the idea): plain convolutions, "memory blocks" that see their own
 input of one time step earlier, and no other way to look back in time. So the whole past that a chunk needs is one feature map per
-memory block, and the batch form and the streaming form are the same function called once or many times.
+memory block, and the batch form and the streaming form are the same function called once or many times. A linear skip of each cell's mean
+colours (learned, but started at the identity) goes round encoder and decoder: training starts from a blurred picture instead of grey.
 
 Shapes: frames (B, T, 3, H, W) float in 0..1 with T = 1 + 4k at the start of a clip and T = 4k later on;
 latents (B, C, t, H/8, W/8), zero mean and unit variance per channel, with t = 1 + k at the start and k later on.
@@ -142,8 +143,25 @@ class TinyCodec(nn.Module):
             TimeGrow(d4), Convolution(d4, d2, upsample=True), MemoryBlock(d2), MemoryBlock(d2),
             TimeGrow(d2), Convolution(d2, d1 * 4), PixelShuffle(), Convolution(d1, 3, relu=False),
         ])
+        self.encoder_skip = nn.Conv2d(TIME_STRIDE * 3, z, 1)
+        self.decoder_skip = nn.Conv2d(z, TIME_STRIDE * 3, 1)
+        self._init_skip()
         self.register_buffer("latent_mean", torch.zeros(z))
         self.register_buffer("latent_std", torch.ones(z))
+
+    def _init_skip(self) -> None:
+        """A coarse start: the first latent channels are the four frames' mean colours per 8×8 cell, and the decoder paints them back."""
+        gain = 3.0
+        colours = min(TIME_STRIDE * 3, self.config.latent_channels)
+        for conv, weight, bias in ((self.encoder_skip, gain, -gain / 2), (self.decoder_skip, 1 / gain, 0.5)):
+            nn.init.zeros_(conv.weight)
+            nn.init.zeros_(conv.bias)
+            for i in range(colours):
+                conv.weight.data[i, i] = weight
+                conv.bias.data[i] = bias
+        for last in (self.encoder[-1], self.decoder[-1]):
+            last.conv.weight.data.mul_(0.1)
+            last.conv.bias.data.zero_()
 
     def _blocks(self, layers: nn.ModuleList) -> int:
         return sum(isinstance(layer, MemoryBlock) for layer in layers)
@@ -173,9 +191,16 @@ class TinyCodec(nn.Module):
         if not state.started:
             frames = torch.cat([frames[:, :1].expand(-1, TIME_STRIDE - 1, -1, -1, -1), frames], dim=1)
         x = rearrange(frames, "b t c (h p) (w q) -> b t (c p q) h w", p=2, q=2)
+        coarse = self._coarse(frames)
         x, memory = _run(self.encoder, x, state.memory)
+        x = x + coarse
         x = BOUND * torch.tanh(x / BOUND)
         return rearrange(x, "b t c h w -> b c t h w"), CodecState(memory, True)
+
+    def _coarse(self, frames: Tensor) -> Tensor:
+        """frames (B, 4t, 3, H, W) -> (B, t, C, H/8, W/8) from the mean colours of every cell."""
+        cells = F.avg_pool2d(rearrange(frames, "b (t four) c h w -> (b t) (four c) h w", four=TIME_STRIDE), SPACE_STRIDE)
+        return rearrange(self.encoder_skip(cells), "(b t) c h w -> b t c h w", b=frames.shape[0])
 
     def normalise(self, raw: Tensor) -> Tensor:
         return (raw - self.latent_mean.view(-1, 1, 1, 1)) / self.latent_std.view(-1, 1, 1, 1)
@@ -191,7 +216,10 @@ class TinyCodec(nn.Module):
     def decode_raw(self, raw: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
         """Like `decode_chunk`, on latents before normalisation and without the clamp (training of the codec itself)."""
         x = rearrange(raw, "b c t h w -> b t c h w")
+        skip = rearrange(self.decoder_skip(rearrange(x, "b t c h w -> (b t) c h w")), "(b t) (four c) h w -> (b t four) c h w", b=raw.shape[0], four=TIME_STRIDE)
+        skip = F.interpolate(skip, scale_factor=SPACE_STRIDE, mode="bilinear", align_corners=False)
         x, memory = _run(self.decoder, x, state.memory)
+        x = x + rearrange(skip, "(b t) c h w -> b t c h w", b=raw.shape[0])
         return (x if state.started else x[:, TIME_STRIDE - 1 :]), CodecState(memory, True)
 
     def encode(self, frames: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..codec.tiny import TinyCodec
 from .media import load_media
 from .optim import MuonAdamW, lr_shape
+from .parallel import agree, average_gradients, start
 from .world import random_scene, render
 
 
@@ -91,36 +92,41 @@ def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...]
     With encoder=False only the decoder learns, on latents that stay as they are, statistics included.
     """
     out.mkdir(parents=True, exist_ok=True)
+    rank, world = start()
     torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed + rank)
     codec = TinyCodec()
     if (out / "codec.safetensors").exists():
         codec.load_state_dict(load_file(out / "codec.safetensors"))
     codec.encoder.requires_grad_(encoder)
-    optim = MuonAdamW(codec, lr=lr)
-    loader = torch.utils.data.DataLoader(CropStream(media, read_videos(videos), seed + int(time.time()) % 10000), batch_size=batch, num_workers=1, prefetch_factor=6)
+    optim = MuonAdamW(codec, lr=lr, adam_names=("skip",))
+    loader = torch.utils.data.DataLoader(CropStream(media, read_videos(videos), seed + 7919 * rank + int(time.time()) % 10000), batch_size=batch)
     held = heldout_clips(media.with_name("heldout.npz"), 6, 9)
     average = {k: v.clone() for k, v in codec.state_dict().items()}
-    start, step, frames_seen, last = time.time(), 0, 0, time.time()
+    parameters = [p for p in codec.parameters() if p.requires_grad]
+    began, step, frames_seen, last = time.time(), 0, 0, time.time()
     for frames in loader:
-        share = (time.time() - start) / (60 * minutes)
+        share = agree((time.time() - began) / (60 * minutes))
         if share >= 1:
             break
         optim.scale_lr(lr_shape(share, 0.01, 0.4))
         loss, mse = codec_loss(codec, frames, rng)
         optim.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
+        average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optim.step()
         step += 1
-        frames_seen += frames.shape[0] * frames.shape[1]
+        frames_seen += world * frames.shape[0] * frames.shape[1]
         with torch.no_grad():
             for k, v in codec.state_dict().items():
                 average[k].lerp_(v, 0.01 if step > 200 else 0.1)
-        if time.time() - last > 60:
+        if rank == 0 and time.time() - last > 60:
             last = time.time()
-            _log(out / "codec.jsonl", step=step, minutes=(last - start) / 60, crops=frames_seen, loss=loss.item(), train_psnr=-10 * np.log10(mse.item()), heldout_psnr=validate(codec, held))
+            _log(out / "codec.jsonl", step=step, minutes=(last - began) / 60, crops=frames_seen, loss=loss.item(), train_psnr=-10 * np.log10(mse.item()), heldout_psnr=validate(codec, held))
             save_file(average, out / "codec.partial.safetensors")
+    if rank > 0:
+        return
     codec.load_state_dict(average)
     if encoder:
         freeze_statistics(codec, heldout_clips(media, 24, 13, seed=5))

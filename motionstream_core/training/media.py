@@ -3,12 +3,13 @@
 Owns the list of sources with their licences and the split into training and held-out media: a picture or a sprite, with all of its
 variants (skin tones, crops), is on one side only. Writes two files, `train.npz` and `heldout.npz`, each with
 
-- `pictures`: object array of uint8 (H, W, 3), the longer side at most 512;
+- `picture_NN`: uint8 (H, W, 3), the longer side at most 512;
 - `sprites`: uint8 (N, 96, 96, 4) RGBA; `names`: N strings; `credits`: one line per source.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
 import zlib
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ KENNEY_CREDIT = "PyPI arcade 3.3.3 resources (Kenney), CC0"
 KENNEY_FOLDERS = ("enemies", "items", "topdown_tanks", "space_shooter", "alien")
 
 
-def build_media(sources: Path, out: Path) -> dict[str, int]:
+def build_media(sources: Path, out: Path) -> dict[str, dict[str, int]]:
     """Reads the unpacked packages below `sources` (folders skimage, sklearn, opencv, lomiri, emoji, kenney) and writes the two pools.
 
     Returns counts. A missing picture raises FileNotFoundError: the split must not depend on what happens to be installed.
@@ -76,11 +77,8 @@ def build_media(sources: Path, out: Path) -> dict[str, int]:
     for name, held_out in (("train", False), ("heldout", True)):
         pictures = [p for p in PICTURES if p.held_out == held_out]
         chosen = [s for s in sprites if _is_held_out(s[0]) == held_out]
-        array = np.empty(len(pictures), dtype=object)
-        for i, picture in enumerate(pictures):
-            array[i] = _picture(sources / picture.path)
         credits = [f"{p.path}: {p.credit}" for p in pictures] + [EMOJI_CREDIT, KENNEY_CREDIT]
-        packed = {f"picture_{i:02d}": a for i, a in enumerate(array)}
+        packed = {f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)}
         np.savez_compressed(out / f"{name}.npz", sprites=np.stack([s[1] for s in chosen]), names=np.array([s[0] for s in chosen]),
                             credits=np.array(credits), **packed)
         counts[name] = {"pictures": len(pictures), "sprites": len(chosen)}
@@ -88,10 +86,43 @@ def build_media(sources: Path, out: Path) -> dict[str, int]:
 
 
 def load_media(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str], list[str]]:
-    """-> pictures (list of uint8 (H, W, 3)), sprites (N, 96, 96, 4) uint8, names, credits."""
+    """A pool (.npz) or a folder written by `export_media` -> pictures (list of uint8 (H, W, 3)), sprites (N, 96, 96, 4) uint8, names, credits."""
+    if path.is_dir():
+        return _load_folder(path)
     with np.load(path, allow_pickle=False) as data:
         pictures = [data[key] for key in sorted(data.files) if key.startswith("picture_")]
         return pictures, data["sprites"], [str(n) for n in data["names"]], [str(c) for c in data["credits"]]
+
+
+def export_media(pool: Path, folder: Path, side: int = 384) -> None:
+    """Writes a pool as ordinary files: NN.jpg, sprites.webp (one sheet, lossless), media.json with names and credits."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, sprites, names, credits = load_media(pool)
+    for i, picture in enumerate(pictures):
+        image = Image.fromarray(picture)
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        image.save(folder / f"{i:02d}.jpg", quality=92)
+    sheet = Image.fromarray(np.concatenate(sprites, axis=0))
+    rows = -(-len(sprites) // 12)
+    grid = Image.new("RGBA", (12 * SPRITE_SIZE, rows * SPRITE_SIZE))
+    for i in range(len(sprites)):
+        box = (0, i * SPRITE_SIZE, SPRITE_SIZE, (i + 1) * SPRITE_SIZE)
+        grid.paste(sheet.crop(box), (i % 12 * SPRITE_SIZE, i // 12 * SPRITE_SIZE))
+    grid.save(folder / "sprites.webp", lossless=True, quality=100, exact=True)
+    (folder / "media.json").write_text(json.dumps({"names": names, "credits": credits}, indent=1) + "\n")
+
+
+def _load_folder(folder: Path) -> tuple[list[np.ndarray], np.ndarray, list[str], list[str]]:
+    from PIL import Image
+
+    about = json.loads((folder / "media.json").read_text())
+    pictures = [np.asarray(Image.open(p).convert("RGB")) for p in sorted(folder.glob("*.jpg"))]
+    sheet = np.asarray(Image.open(folder / "sprites.webp").convert("RGBA"))
+    s = SPRITE_SIZE
+    sprites = np.stack([sheet[i // 12 * s : (i // 12 + 1) * s, i % 12 * s : (i % 12 + 1) * s] for i in range(len(about["names"]))])
+    return pictures, sprites, about["names"], about["credits"]
 
 
 def _is_held_out(name: str) -> bool:

@@ -38,6 +38,10 @@ class MuonAdamW(torch.optim.Optimizer):
         for group in self.param_groups:
             group["lr"] = group["base_lr"] * factor
 
+    def moments(self) -> list[Tensor]:
+        """The momentum tensors, for averaging over processes."""
+        return [t for state in self.state.values() for key, t in state.items() if key in ("momentum", "m", "v")]
+
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:

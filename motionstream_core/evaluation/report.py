@@ -1,0 +1,182 @@
+"""`evaluate`: the built-in model on the held-out clips, beside two baselines that need no network, as a table and one JSON document.
+
+Owns what is compared with what. Baselines, through the same codec: `static`, the copied first frame; `warp`, the first frame's pixels moved
+along the same tracks. All positions in px at 128×128. Points count when they have moved more than 5 px and are visible.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..streaming.networks import Networks
+from ..streaming.stream import stream
+from ..tracks.types import Tracks
+from ..tracks.warp import warp_frames
+from . import metrics
+from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
+
+MOVED = 5.0
+TIMES = slice(4, None, 4)  # frames that are searched for the commanded points
+KEYS = ("epe_sprite", "epe_background", "pck4_sprite", "psnr", "uncovered_psnr", "ghost", "sparse_epe_sprite")
+Generate = Callable[[HeldOut, np.ndarray], np.ndarray]
+
+
+def tracks_of(item: HeldOut, chosen: np.ndarray) -> Tracks:
+    size = item.scene.size
+    return Tracks(torch.from_numpy(item.clip.xy[:, chosen]), torch.from_numpy(item.clip.visible[:, chosen]), size, size, 16.0)
+
+
+def generate(networks: Networks, steps: int | None, seed: int = 0) -> Generate:
+    """The model under test: held-out clip and track indices -> frames (T, H, W, 3)."""
+
+    def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
+        chunks = stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, chosen), item.clip.caption, len(item.clip.frames), seed=seed, steps=steps, fit="hold")
+        return np.concatenate([c.frames.numpy() for c in chunks])
+
+    return run
+
+
+@torch.no_grad()
+def through_codec(networks: Networks, frames: np.ndarray) -> np.ndarray:
+    """(T, H, W, 3), T = 1 + 4k -> what the codec makes of it."""
+    x = torch.from_numpy(frames).permute(0, 3, 1, 2)[None]
+    return networks.codec.decode(networks.codec.encode(x))[0].permute(0, 2, 3, 1).numpy()
+
+
+def static_baseline(networks: Networks) -> Generate:
+    return lambda item, chosen: through_codec(networks, np.repeat(item.frames[:1], len(item.frames), 0))
+
+
+def warp_baseline(networks: Networks) -> Generate:
+    def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
+        tracks = tracks_of(item, chosen)
+        image = torch.from_numpy(item.frames[0]).permute(2, 0, 1)
+        frames = warp_frames(image, tracks.xy[0], tracks.xy, tracks.visible).frames
+        return through_codec(networks, frames.permute(0, 2, 3, 1).numpy())
+
+    return run
+
+
+def sparse(item: HeldOut, seed: int = 7) -> np.ndarray:
+    """24 of the commanded points: 16 on the sprites where there are any, the rest on the background."""
+    rng = np.random.default_rng(seed)
+    owner = item.clip.owner[item.chosen]
+    on, off = item.chosen[owner >= 0], item.chosen[owner < 0]
+    take = min(16, len(on))
+    return np.concatenate([rng.permutation(on)[:take], rng.permutation(off)[: 24 - take]])
+
+
+def point_errors(item: HeldOut, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """NCC errors in px of the moved, visible points, on sprites and on the background."""
+    xy, visible = item.clip.xy[:, item.chosen], item.clip.visible[:, item.chosen]
+    counted = visible & (np.linalg.norm(xy - xy[:1], axis=-1) > MOVED)
+    errors = metrics.ncc_error(item.frames[TIMES], frames[TIMES], xy[TIMES], counted[TIMES])
+    sprite = item.clip.owner[item.chosen] >= 0
+    return {"sprite": errors[:, sprite].ravel(), "background": errors[:, ~sprite].ravel()}
+
+
+def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]) -> dict[str, float]:
+    """All figures of one method over the held-out set."""
+    points: dict[str, list[np.ndarray]] = {"sprite": [], "background": [], "sparse": []}
+    values: dict[str, list[float]] = {"psnr": [], "ghost": []}
+    uncovered_error, uncovered_pixels = 0.0, 0
+    for number, item in enumerate(items):
+        frames = run(item, item.chosen)
+        for key, errors in point_errors(item, frames).items():
+            points[key].append(errors)
+        points["sparse"].append(point_errors(item, run(item, sparse(item)))["sprite"])
+        values["psnr"].append(metrics.psnr(frames[1:], item.frames[1:]))
+        mask = uncovered_mask(item.scene, item.clip)
+        uncovered_error += float(((frames - item.frames) ** 2)[mask].sum())
+        uncovered_pixels += 3 * int(mask.sum())
+        if item.clip.kind == "object":
+            values["ghost"].append(metrics.ghost(frames, item.frames, item.frames[0], vacated_mask(item.clip)))
+        progress(f"clip {number + 1}/{len(items)}")
+    known = {key: np.concatenate(rows)[np.isfinite(np.concatenate(rows))] for key, rows in points.items()}
+    return {
+        "epe_sprite": float(np.median(known["sprite"])), "epe_background": float(np.median(known["background"])),
+        "mean_epe_sprite": float(known["sprite"].mean()), "mean_epe_background": float(known["background"].mean()),
+        "pck4_sprite": metrics.pck(known["sprite"], 4.0), "pck4_background": metrics.pck(known["background"], 4.0),
+        "psnr": float(np.mean(values["psnr"])), "uncovered_psnr": float(-10 * np.log10(uncovered_error / max(uncovered_pixels, 1))),
+        "ghost": float(np.nanmean(values["ghost"])), "sparse_epe_sprite": float(np.median(known["sparse"])),
+    }
+
+
+def measure_drift(items: list[HeldOut], run: Generate, progress: Callable[[str], None], span: int = 24) -> dict[str, float]:
+    """Fall of the background's PSNR (dB) and move of its mean colour (of 255) from the first to the last `span` frames, the worst clip's."""
+    falls, moves = [], []
+    for number, item in enumerate(items):
+        frames = run(item, item.chosen)
+        mask = background_mask(item.clip) & ~uncovered_mask(item.scene, item.clip)
+        early, late = slice(1, 1 + span), slice(len(frames) - span, len(frames))
+        falls.append(metrics.psnr(frames[early], item.frames[early], mask[early]) - metrics.psnr(frames[late], item.frames[late], mask[late]))
+        bias = [(frames[s] - item.frames[s])[mask[s]].mean(0) for s in (early, late)]
+        moves.append(float(np.abs(bias[1] - bias[0]).max() * 255))
+        progress(f"long stream {number + 1}/{len(items)}: {falls[-1]:+.2f} dB, colour {moves[-1]:.2f}/255")
+    return {"drift_db": float(max(falls)), "drift_rgb": float(max(moves))}
+
+
+def measure_speed(networks: Networks, item: HeldOut, steps: int | None, frames: int = 121) -> float:
+    """Frames a second of a stream after its first frame, everything included."""
+    last = None
+    for last in stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, item.chosen), item.clip.caption, frames, steps=steps, fit="ping-pong"):
+        pass
+    return float(last.fps)
+
+
+def evaluate(networks: Networks, media: Path, clips: int = 36, steps: int | None = None, long_clips: int = 4, name: str = "tiny", progress: Callable[[str], None] = print) -> dict:
+    """Everything of the issue's table -> one JSON-ready document with the model's figures at the top and the baselines below their names."""
+    items = heldout_set(media, clips)
+    began = time.time()
+    truth = [metrics.psnr(through_codec(networks, item.frames)[1:], item.frames[1:]) for item in items]
+    document: dict = {"model": name, "clips": clips, "steps": steps or networks.config.steps, "codec_psnr": float(np.mean(truth))}
+    document |= measure(items, generate(networks, steps), progress)
+    document |= measure_drift(long_set(media, long_clips), generate(networks, steps), progress) if long_clips else {}
+    document["stream_fps"] = measure_speed(networks, items[0], steps)
+    document["static"] = measure(items, static_baseline(networks), progress)
+    document["warp"] = measure(items, warp_baseline(networks), progress)
+    document |= {"device": device_name(networks), "threads": torch.get_num_threads(), "seconds": round(time.time() - began, 1)}
+    return rounded(document)
+
+
+def rounded(value):
+    """Floats to three decimals, all the way down."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def device_name(networks: Networks) -> str:
+    device = networks.dit.device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def table(document: dict) -> str:
+    """The document as a Markdown table."""
+    columns = ("model", "warp", "static")
+    rows = [f"| measure | {document['model']} | warp | static |", "|---|---|---|---|"]
+    for key in (*KEYS[:3], "mean_epe_sprite", "mean_epe_background", "pck4_background", *KEYS[3:]):
+        cells = [(document if c == "model" else document[c])[key] for c in columns]
+        rows.append(f"| {key} | " + " | ".join(f"{v:.3f}" for v in cells) + " |")
+    for key in ("codec_psnr", "drift_db", "drift_rgb", "stream_fps"):
+        if key in document:
+            rows.append(f"| {key} | {document[key]:.3f} | | |")
+    return "\n".join(rows)
+
+
+def keep(document: dict, folder: Path, command: str, commit: str) -> Path:
+    """Writes the result as <model>_<device>_<YYYYMM>.md into the folder."""
+    device = "cpu" if document["device"].startswith("cpu") else document["device"].lower().replace(" ", "-")
+    path = folder / f"{document['model']}_{device}_{date.today():%Y%m}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# Held-out evaluation of {document['model']}\n\nCommand: `{command}`. Commit: {commit}. Device: {document['device']}. "
+                    f"{document['clips']} clips of 25 frames, {document['steps']} steps.\n\n{table(document)}\n\n```json\n{json.dumps(document)}\n```\n")
+    return path
