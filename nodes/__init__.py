@@ -1,0 +1,24 @@
+"""The pack's nodes, in the host's V3 form. They map types and call the core; everything about the host's inside is in `_host`."""
+
+from __future__ import annotations
+
+
+async def comfy_entrypoint():
+    """What the host calls. The imports stay inside, so that this package can be looked into without a host."""
+    from comfy_api.latest import ComfyExtension, io
+
+    from . import _host
+    from .editor import TrackEditor
+    from .loader import LoadMotionStream
+    from .motion import EncodeMotion
+    from .preview import StreamPreview
+    from .sampler import StreamingSampler
+
+    class MotionStreamExtension(ComfyExtension):
+        async def on_load(self) -> None:
+            _host.start()
+
+        async def get_node_list(self) -> list[type[io.ComfyNode]]:
+            return [LoadMotionStream, TrackEditor, EncodeMotion, StreamingSampler, StreamPreview]
+
+    return MotionStreamExtension()

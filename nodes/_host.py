@@ -1,0 +1,171 @@
+"""The one door to the host's inside: folders, memory, progress, interrupts, client events, routes. Nothing else imports them.
+
+Owns the registry of streaming runs of this host process, because the host's routes live as long as the process does.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import folder_paths
+import numpy as np
+from comfy_execution.graph import ExecutionBlocker
+from comfy_execution.utils import get_executing_context
+from PIL import Image
+from server import PromptServer
+from torch import Tensor
+
+from ..motionstream_core.streaming.networks import BUILT_IN, Networks
+from ..motionstream_core.streaming.stream import Chunk
+from . import _server
+from ._frames import Frame
+from ._live import Run, Runs
+from ._types import StreamModel, StreamVAE, WordClip
+
+FOLDER = "motionstream"
+BUILT_IN_NAME = "built-in (tiny, 128x128)"
+EXAMPLE = Path(__file__).parents[1] / "workflows" / "motionstream_example.png"
+STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
+PREVIEW_SIZE = 512
+
+RUNS = Runs()
+STOPS: Counter[str] = Counter()  # by node id: see `stops`
+
+
+def start():
+    """Once, when the pack is loaded: the models' folder, the routes, the example picture."""
+    folder = Path(folder_paths.models_dir) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    folder_paths.add_model_folder_path(FOLDER, str(folder))
+    _server.register(PromptServer.instance.routes, RUNS)
+    example = Path(folder_paths.get_input_directory()) / EXAMPLE.name
+    if EXAMPLE.is_file() and not example.exists():
+        example.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(EXAMPLE, example)
+
+
+def weight_names() -> list[str]:
+    """What the loader offers: the built-in model, then the files of models/motionstream."""
+    files = folder_paths.get_filename_list(FOLDER)
+    return [BUILT_IN_NAME, *(name for name in files if name.endswith((".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin")))]
+
+
+def weight_path(name: str) -> Path:
+    """A name of `weight_names` -> its file; a name that is none of them, or leaves the folder, is a ValueError."""
+    names = weight_names()
+    if name not in names:
+        raise ValueError(f"weights: expected one of {', '.join(names)}, got {name!r}")
+    path = BUILT_IN if name == BUILT_IN_NAME else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    if not path.is_file():
+        raise ValueError(f"weights: expected the file {path.name} in {path.parent}, got none")
+    return path
+
+
+def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
+    """Networks -> MODEL, CLIP, VAE. MODEL and VAE are loaded and offloaded by the host's memory management."""
+    device = comfy.model_management.get_torch_device()
+    model_offload, vae_offload = comfy.model_management.unet_offload_device(), comfy.model_management.vae_offload_device()
+    model = comfy.model_patcher.CoreModelPatcher(StreamModel(networks), load_device=device, offload_device=model_offload)
+    codec = comfy.model_patcher.CoreModelPatcher(networks.codec, load_device=device, offload_device=vae_offload)
+    vae = StreamVAE(networks.codec, codec, lambda patcher: load([patcher]), comfy.model_management.intermediate_device())
+    return model, WordClip(networks.text_encoder), vae
+
+
+def load(patchers: list, working_bytes: int = 0):
+    """Brings the patchers' modules onto their device, whole, with room for `working_bytes` beside them.
+
+    Our modules are plain torch modules without the host's casting operations, so they cannot run half offloaded.
+    """
+    for patcher in patchers:
+        if patcher.is_dynamic() and patcher.patches:
+            raise ValueError("model: expected one without LoRA under the host's dynamic VRAM, got a patched one (start it with --disable-dynamic-vram)")
+    comfy.model_management.load_models_gpu(patchers, memory_required=working_bytes, force_full_load=not any(p.is_dynamic() for p in patchers))
+
+
+def check_interrupt():
+    """Raises the host's interrupt when the person has cancelled."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def to_output(tensor: Tensor) -> Tensor:
+    """Onto the device where nodes hand tensors to each other."""
+    return tensor.to(comfy.model_management.intermediate_device())
+
+
+def blocked(message: str) -> ExecutionBlocker:
+    """An output that says `message` to whoever uses it."""
+    return ExecutionBlocker(message)
+
+
+def stops(node_id: str | None) -> int:
+    """How many runs of this node were stopped early. Part of the node's fingerprint: a stopped run is not the answer to the next one."""
+    return STOPS[str(node_id)]
+
+
+class LiveRun:
+    """One execution of the sampler as people see it: progress, previews, events, and the session they control it through.
+
+    A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
+    """
+
+    def __init__(self, node_id: str | None, *, width: int, height: int, fps: float, frames: int, chunks: int):
+        context, server = get_executing_context(), PromptServer.instance
+        self.node_id = str(node_id)
+        self.prompt_id = context.prompt_id if context is not None else ""
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, width=width, height=height, fps=fps, frames=frames)
+        self.session = self.run.session
+        self._progress = comfy.utils.ProgressBar(chunks)
+        self._chunks = chunks
+        self._stock_preview_at = 0.0
+
+    def __enter__(self) -> LiveRun:
+        RUNS.add(self.run)
+        self._send("motionstream.run", self.run.info)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error, trace) -> None:
+        if kind is None:
+            status = "stopped" if self.session.stopped else "done"
+        else:
+            interrupted = issubclass(kind, comfy.model_management.InterruptProcessingException)
+            status = "interrupted" if interrupted else "error"
+        if status == "stopped":
+            STOPS[self.node_id] += 1
+        RUNS.retire(self.run, status)
+        self._send("motionstream.end", {"token": self.session.token, "status": status})
+        for applied in self.session.log:
+            logging.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
+
+    def show(self, chunk: Chunk):
+        """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
+        watched = self.run.watched
+        pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:])
+        first = chunk.start + len(chunk.frames) - len(pixels)
+        for offset, picture in enumerate(pixels):
+            self.run.offer(Frame(first + offset, chunk.index, chunk.fps, chunk.latency_s * 1000, picture))
+        self._progress.update_absolute(chunk.index + 1, self._chunks, None if watched else self._stock_preview(pixels[-1]))
+
+    def _stock_preview(self, pixels: np.ndarray) -> tuple[str, Image.Image, int] | None:
+        now = time.monotonic()
+        if now - self._stock_preview_at < STOCK_PREVIEW_S:
+            return None
+        self._stock_preview_at = now
+        return "JPEG", Image.fromarray(pixels), PREVIEW_SIZE
+
+    def _send(self, event: str, data: dict):
+        """To the tab that queued the prompt and no other; a prompt of nobody is told to nobody."""
+        if self.run.client_id is not None:
+            PromptServer.instance.send_sync(event, data, self.run.client_id)
+
+
+def to_uint8(frames: Tensor) -> np.ndarray:
+    """(T, H, W, 3) 0..1 -> uint8."""
+    return frames.mul(255).round().clamp(0, 255).byte().cpu().numpy()

@@ -1,0 +1,185 @@
+"""What travels between our nodes and the host's: the MODEL's module, the CLIP, the VAE and the MOTION.
+
+Owns their shapes and the checks on what a person plugs in. Knows nothing of the host's modules: patchers come in from `_host`.
+Shapes: IMAGE (T, H, W, 3) 0..1; LATENT (B, C, t, h, w); embeddings (1, L, text_dim).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from ..motionstream_core.codec.tiny import SPACE_STRIDE, TIME_STRIDE, TinyCodec
+from ..motionstream_core.model.presets import ModelConfig
+from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
+from ..motionstream_core.streaming.networks import Networks
+from ..motionstream_core.tracks.types import Tracks
+
+LOADER = "Load MotionStream"
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size of the tracks' canvas."""
+
+    image: Tensor
+    tracks: Tracks
+    fit: str
+    id_seed: int
+
+
+class StreamModel(nn.Module):
+    """The module inside our MODEL: what the host's patcher moves between devices and what LoRA keys are looked up in."""
+
+    def __init__(self, networks: Networks):
+        super().__init__()
+        self.diffusion_model = networks.dit
+        self.track_head = networks.track_head
+        self.model_config = SimpleNamespace(unet_config={})  # the host's LoRA key lookup reads it
+        self.device: torch.device | None = None
+
+    def get_dtype(self) -> torch.dtype:
+        return self.diffusion_model.dtype
+
+    def memory_required(self, input_shape, cond_shapes=None) -> float:
+        raise ValueError(f"expected the Streaming Sampler for a {LOADER} model, got one of the host's samplers")
+
+
+class WordClip:
+    """Our CLIP: what the stock CLIPTextEncode calls."""
+
+    def __init__(self, encoder: WordEncoder):
+        self.cond_stage_model = encoder
+
+    def clone(self) -> WordClip:
+        return WordClip(self.cond_stage_model)
+
+    def add_patches(self, patches, strength_patch=1.0, strength_model=1.0) -> list:
+        """A word table takes no LoRA: no key is used."""
+        return []
+
+    def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor]:
+        unknown = unknown_words(text)
+        if unknown:
+            logging.warning("MotionStream: words outside the model's vocabulary were left out: %s", ", ".join(dict.fromkeys(unknown)))
+        return {"words": tokenize(text, self.cond_stage_model.length)[None]}
+
+    def encode_from_tokens(self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False):
+        if not isinstance(tokens, dict) or "words" not in tokens:
+            raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
+        with torch.no_grad():
+            embeds = self.cond_stage_model(tokens["words"].to(self.cond_stage_model.position.device))
+        if return_dict:
+            return {"cond": embeds, "pooled_output": None}
+        return (embeds, None) if return_pooled else embeds
+
+    def encode_from_tokens_scheduled(self, tokens, unprojected: bool = False, add_dict: dict | None = None, show_pbar: bool = True) -> list:
+        return [[self.encode_from_tokens(tokens), {"pooled_output": None, **(add_dict or {})}]]
+
+
+class StreamVAE:
+    """Our VAE: what the stock VAEDecode, VAEEncode and their tiled forms call. The codec is small, so tiles are never needed."""
+
+    def __init__(self, codec: TinyCodec, patcher: Any, load: Callable[[Any], None], output_device: torch.device):
+        self.codec = codec
+        self.first_stage_model = codec
+        self.patcher = patcher
+        self.latent_channels = codec.config.latent_channels
+        self.output_device = output_device
+        self._load = load
+
+    def spacial_compression_decode(self) -> int:
+        return SPACE_STRIDE
+
+    def spacial_compression_encode(self) -> int:
+        return SPACE_STRIDE
+
+    def temporal_compression_decode(self) -> int:
+        return TIME_STRIDE
+
+    @torch.no_grad()
+    def decode(self, samples: Tensor, vae_options: dict | None = None) -> Tensor:
+        """(B, C, t, h, w) -> (B, T, H, W, 3)."""
+        if samples.ndim != 5 or samples.shape[1] != self.latent_channels:
+            raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(samples.shape)}")
+        self._load(self.patcher)
+        frames = self.codec.decode(samples.float().to(self.codec.latent_mean.device))
+        return rearrange(frames, "b t c h w -> b t h w c").to(self.output_device)
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(T, H, W, 3) -> (1, C, t, h, w). As with the host's video VAEs, T is cut to 1 + 4k and H and W to multiples of the stride."""
+        if pixels.ndim != 4 or pixels.shape[-1] < 3:
+            raise ValueError(f"image: expected (T, H, W, 3), got {tuple(pixels.shape)}")
+        time, height, width = (pixels.shape[0] - 1) // TIME_STRIDE, pixels.shape[1] // SPACE_STRIDE, pixels.shape[2] // SPACE_STRIDE
+        if not height or not width:
+            raise ValueError(f"image: expected at least {SPACE_STRIDE}x{SPACE_STRIDE}, got {pixels.shape[2]}x{pixels.shape[1]}")
+        pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time, ..., :3], width * SPACE_STRIDE, height * SPACE_STRIDE)
+        self._load(self.patcher)
+        frames = rearrange(pixels, "t h w c -> 1 t c h w").float().to(self.codec.latent_mean.device)
+        return self.codec.encode(frames).to(self.output_device)
+
+    def decode_tiled(self, samples: Tensor, **tiles) -> Tensor:
+        return self.decode(samples)
+
+    def encode_tiled(self, pixels: Tensor, **tiles) -> Tensor:
+        return self.encode(pixels)
+
+
+def centre_crop(image: Tensor, width: int, height: int) -> Tensor:
+    """(T, H, W, C) -> the middle width × height of it."""
+    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+    return image[:, top : top + height, left : left + width]
+
+
+def cover(image: Tensor, width: int, height: int) -> Tensor:
+    """(T, H, W, C) -> (T, height, width, 3): scaled until it covers the size, then the middle of it."""
+    image = image[..., :3]
+    if image.shape[1:3] == (height, width):
+        return image
+    scale = max(width / image.shape[2], height / image.shape[1])
+    size = (max(height, round(image.shape[1] * scale)), max(width, round(image.shape[2] * scale)))
+    channels_first = rearrange(image, "t h w c -> t c h w").float()
+    scaled = nn.functional.interpolate(channels_first, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return centre_crop(rearrange(scaled, "t c h w -> t h w c"), width, height).clamp(0.0, 1.0).contiguous()
+
+
+def stream_model(model: Any) -> StreamModel:
+    """The module inside a MODEL of ours; ValueError names what else was plugged in."""
+    inner = getattr(model, "model", None)
+    if not isinstance(inner, StreamModel):
+        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")
+    return inner
+
+
+def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
+    """A VAE of ours that fits the model; ValueError names what else was plugged in."""
+    if not isinstance(vae, StreamVAE):
+        inner = getattr(vae, "first_stage_model", vae)
+        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
+    if vae.latent_channels != config.latent_channels:
+        raise ValueError(f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}")
+    return vae
+
+
+def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
+    """The embeddings (1, L, text_dim) of a CONDITIONING; ValueError names the width expected and got."""
+    if not isinstance(conditioning, (list, tuple)) or len(conditioning) != 1:
+        got = f"{len(conditioning)} entries" if isinstance(conditioning, (list, tuple)) else type(conditioning).__name__
+        raise ValueError(f"positive: expected one text encoding, got {got}")
+    embeds = conditioning[0][0]
+    if embeds.ndim != 3 or embeds.shape[0] != 1 or embeds.shape[2] != config.text_dim:
+        raise ValueError(
+            f"positive: expected embeddings of width {config.text_dim} from the CLIP of {LOADER}, got {tuple(embeds.shape)} "
+            "(the text encoder of another model)"
+        )
+    if embeds.shape[1] > config.text_len:
+        raise ValueError(f"positive: expected at most {config.text_len} tokens, got {embeds.shape[1]}")
+    return embeds

@@ -1,0 +1,75 @@
+"""Track Editor: the document painted in the browser becomes TRACKS, and the picture it was painted on its start image."""
+
+from __future__ import annotations
+
+import json
+
+from comfy_api.latest import io, ui
+
+from ..motionstream_core.tracks.document import document_to_tracks, parse_document
+from ..motionstream_core.tracks.formats import tracks_to_host
+from . import _host
+from ._types import cover
+from .loader import CATEGORY
+from .motion import check_on_canvas
+
+EMPTY = {"version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "pin_border": False, "tracks": []}
+NO_IMAGE = "Track Editor: expected a connected image for the IMAGE output, got none"
+
+
+class TrackEditor(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionStreamTrackEditor",
+            display_name="Track Editor",
+            category=CATEGORY,
+            description="Paint where things go: draw paths and strokes on the image, pin what must stay.",
+            search_aliases=["motionstream", "paint tracks", "trajectory", "motion paths", "spline editor"],
+            has_intermediate_output=True,
+            inputs=[
+                io.Image.Input("image", optional=True, tooltip="The picture to paint on; its middle, scaled to cover width x height, starts the video."),
+                io.String.Input(
+                    "document",
+                    default=json.dumps(EMPTY),
+                    multiline=True,
+                    socketless=True,
+                    extra_dict={"widgetType": "MOTIONSTREAM_TRACKS"},
+                    tooltip="What is painted, as a JSON document (docs/track-document.md).",
+                ),
+                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
+                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
+                io.Int.Input("frames", default=49, min=1, max=100_000, tooltip="Length of the tracks in frames."),
+                io.Float.Input("fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Frames a second of the video."),
+            ],
+            outputs=[
+                io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS."),
+                io.Image.Output(tooltip="The image, scaled to cover width x height and cut to it."),
+                io.Int.Output(display_name="width", tooltip="Width of the video."),
+                io.Int.Output(display_name="height", tooltip="Height of the video."),
+                io.Int.Output(display_name="frames", tooltip="Length of the tracks."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, document: str | None = None) -> bool | str:
+        try:
+            if document is not None:
+                check_on_canvas(document_to_tracks(parse_document(document)))
+        except ValueError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
+        tracks = document_to_tracks(parse_document(document), frames).rescaled(width, height)
+        # The host's TRACKS does not say which canvas or rate it is for; these keys are ours, others pass over them.
+        host_tracks = {**tracks_to_host(tracks), "width": width, "height": height, "fps": fps}
+        picture = _host.blocked(NO_IMAGE) if image is None else cover(image[:1], width, height)
+        shown = [] if image is None else save_backdrop(cls, image[:1])
+        return io.NodeOutput(host_tracks, picture, width, height, frames, ui={"motionstream_backdrop": shown})
+
+
+def save_backdrop(cls, image) -> list:
+    """The connected picture as a temporary file that the browser paints on: [{filename, subfolder, type}]."""
+    return ui.ImageSaveHelper.save_images(image, "motionstream_backdrop", io.FolderType.temp, cls, compress_level=1)

@@ -1,0 +1,73 @@
+"""Motion Encoder: a start image and tracks become one MOTION, checked against the model that will follow it."""
+
+from __future__ import annotations
+
+import logging
+
+from comfy_api.latest import io
+
+from ..motionstream_core.streaming.networks import check_size
+from ..motionstream_core.tracks.formats import tracks_from_host
+from ..motionstream_core.tracks.types import Tracks
+from ._types import Motion, cover, stream_model, stream_vae
+from .loader import CATEGORY
+
+FIT = ["error", "hold", "loop", "ping-pong", "resample"]
+MODEL_FPS = 16.0
+MotionType = io.Custom("MOTIONSTREAM_MOTION")
+
+
+class EncodeMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionStreamMotionEncoder",
+            display_name="Motion Encoder",
+            category=CATEGORY,
+            description="Joins a start image and tracks into the motion that the Streaming Sampler follows.",
+            search_aliases=["motionstream", "track condition"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model of Load MotionStream: its stride decides which sizes fit."),
+                io.Vae.Input("vae", tooltip="The video codec of Load MotionStream."),
+                io.Image.Input("start_image", tooltip="The first frame. Scaled to cover width x height and cut to it."),
+                io.Tracks.Input("tracks", tooltip="Where points go, in pixels of width x height: from the Track Editor or any node with TRACKS."),
+                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
+                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
+                io.Combo.Input(
+                    "fit",
+                    options=FIT,
+                    default="error",
+                    tooltip="When tracks and video differ in length: error stops; hold keeps the last place; loop starts again; "
+                    "ping-pong goes back and forth; resample stretches in time.",
+                ),
+                io.Int.Input("id_seed", default=0, min=0, max=2**32 - 1, advanced=True, tooltip="Seed of the random id each track gets."),
+            ],
+            outputs=[MotionType.Output(display_name="MOTION", tooltip="For the Streaming Sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model, vae, start_image, tracks, width, height, fit="error", id_seed=0) -> io.NodeOutput:
+        config = stream_model(model).diffusion_model.config
+        stream_vae(vae, config)
+        check_size(config, width, height)
+        extra = tracks if isinstance(tracks, dict) else {}
+        canvas = (extra.get("width", width), extra.get("height", height))
+        found = tracks_from_host(tracks, *canvas, extra.get("fps", MODEL_FPS)).rescaled(width, height)
+        check_on_canvas(found)
+        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed))
+
+
+def check_on_canvas(tracks: Tracks):
+    """ValueError when no track ever shows a point on the canvas: nothing in the picture could follow. A few that do not are only told of,
+    since a brush near the border paints points beyond it."""
+    x, y = tracks.xy.unbind(-1)
+    inside = tracks.visible & (x >= 0) & (x < tracks.width) & (y >= 0) & (y < tracks.height)
+    lost = int((~inside.any(0)).sum())
+    if lost == tracks.count:
+        (left, top), (right, bottom) = tracks.xy.amin((0, 1)).tolist(), tracks.xy.amax((0, 1)).tolist()
+        raise ValueError(
+            f"tracks: expected visible points on the canvas of {tracks.width}x{tracks.height}, got none: "
+            f"x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f}, {int(tracks.visible.sum())} of {tracks.visible.numel()} visible"
+        )
+    if lost:
+        logging.info("MotionStream: %d of %d tracks are never on the canvas of %dx%d", lost, tracks.count, tracks.width, tracks.height)
