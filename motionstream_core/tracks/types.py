@@ -1,0 +1,146 @@
+"""Tracks: where points go, frame by frame.
+
+Owns the value everything else exchanges, how it is stretched to another size or length, and how it continues past its end. Knows nothing
+of files, of the editor or of networks. Shapes: xy (T, N, 2) float32 pixels of a canvas width × height, x right, y down; visible (T, N) bool.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+ENDLESS = ("hold", "loop", "ping-pong")
+MODES = ("error", *ENDLESS, "resample")
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """N points through T frames. Where a point is hidden, its xy is its last or next known place.
+
+    Raises ValueError unless the shapes fit, T and N are at least 1 and every coordinate is finite.
+    """
+
+    xy: Tensor
+    visible: Tensor
+    width: int
+    height: int
+    fps: float = 16.0
+
+    def __post_init__(self):
+        if self.xy.ndim != 3 or self.xy.shape[-1] != 2 or self.visible.shape != self.xy.shape[:2]:
+            raise ValueError(f"tracks: expected xy (T, N, 2) and visible (T, N), got {tuple(self.xy.shape)} and {tuple(self.visible.shape)}")
+        if self.frames < 1 or self.count < 1:
+            raise ValueError(f"tracks: expected at least one track and one frame, got {self.count} tracks of {self.frames} frames")
+        if not (self.width >= 1 and self.height >= 1):
+            raise ValueError(f"tracks: expected a canvas of at least 1x1, got {self.width}x{self.height}")
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise ValueError(f"tracks: expected a frame rate above 0, got {self.fps}")
+        object.__setattr__(self, "xy", self.xy.float())
+        object.__setattr__(self, "visible", self.visible.bool())
+        finite = self.xy.isfinite().all(-1)
+        if not finite.all():
+            frame, track = (int(value) for value in (~finite).nonzero()[0])
+            place = ", ".join(f"{value:g}" for value in self.xy[frame, track].tolist())
+            raise ValueError(f"tracks: expected finite coordinates, got ({place}) in track {track} at frame {frame}")
+
+    @property
+    def frames(self) -> int:
+        return self.xy.shape[0]
+
+    @property
+    def count(self) -> int:
+        return self.xy.shape[1]
+
+    def rescaled(self, width: int, height: int) -> Tracks:
+        """The same motion on a canvas of another size."""
+        if (width, height) == (self.width, self.height):
+            return self
+        scale = self.xy.new_tensor([width / self.width, height / self.height])
+        return replace(self, xy=self.xy * scale, width=width, height=height)
+
+    def resampled(self, frames: int) -> Tracks:
+        """The same motion in `frames` frames, first and last frame kept; straight between frames in both of which a point is visible.
+
+        Next to a hidden frame, place and visibility are those of the nearer one.
+        """
+        _check_frames(frames)
+        if frames == self.frames:
+            return self
+        at = torch.linspace(0, self.frames - 1, frames, dtype=torch.float64, device=self.xy.device)
+        low = at.floor().long()
+        high = (low + 1).clamp(max=self.frames - 1)
+        share = (at - low).float()
+        nearer = torch.where(share < 0.5, low, high)
+        mixed = torch.lerp(self.xy[low], self.xy[high], share[:, None, None])
+        both = (self.visible[low] & self.visible[high])[..., None]
+        return replace(self, xy=torch.where(both, mixed, self.xy[nearer]), visible=self.visible[nearer])
+
+    def fitted(self, frames: int, mode: str) -> Tracks:
+        """Tracks of exactly `frames` frames. mode: "error" (ValueError unless they have them), "hold" the last place, "loop" from the start,
+        "ping-pong" back and forth, "resample" in time. All but "resample" cut what is too long."""
+        _check_mode(mode, MODES)
+        _check_frames(frames)
+        if frames == self.frames:
+            return self
+        if mode == "error":
+            raise ValueError(f"tracks: expected {frames} frames (the video's), got {self.frames}; a fit mode (hold, loop, ping-pong, resample) adapts them")
+        return self.resampled(frames) if mode == "resample" else self.at(0, frames, mode)
+
+    def at(self, start: int, count: int, mode: str) -> Tracks:
+        """Frames start .. start + count - 1 of an endless stream that continues by "hold", "loop" or "ping-pong"; "error" ends with the tracks."""
+        _check_mode(mode, ("error", *ENDLESS))
+        _check_frames(count)
+        if start < 0 or (mode == "error" and start + count > self.frames):
+            raise ValueError(f"tracks: expected frames of 0 .. {self.frames - 1}, got {start} .. {start + count - 1}")
+        wanted = torch.arange(start, start + count, device=self.xy.device)
+        last = self.frames - 1
+        if mode == "loop":
+            index = wanted % self.frames
+        elif mode == "ping-pong":
+            index = last - (wanted % max(1, 2 * last) - last).abs()
+        else:
+            index = wanted.clamp(max=last)
+        return replace(self, xy=self.xy[index], visible=self.visible[index])
+
+    def select(self, index: Tensor | Sequence[int] | slice) -> Tracks:
+        """Some of the tracks, in the order of `index`; a bool mask serves as well."""
+        if not isinstance(index, slice):
+            index = torch.as_tensor(index, device=self.xy.device)
+        return replace(self, xy=self.xy[:, index], visible=self.visible[:, index])
+
+    def joined(self, other: Tracks) -> Tracks:
+        """These tracks, then the other ones, which must have the same frames, canvas and rate."""
+        mine, theirs = ((one.frames, one.width, one.height, one.fps) for one in (self, other))
+        if mine != theirs:
+            raise ValueError(f"tracks: expected others of the same (frames, width, height, fps) {mine}, got {theirs}")
+        return replace(self, xy=torch.cat([self.xy, other.xy], dim=1), visible=torch.cat([self.visible, other.visible], dim=1))
+
+    def on_canvas(self) -> Tensor:
+        """(T, N) bool: where a point is visible and within the canvas."""
+        x, y = self.xy.unbind(-1)
+        return self.visible & (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+
+
+def require_on_canvas(tracks: Tracks) -> Tracks:
+    """The tracks, or ValueError if not one of them is ever visible on the canvas. Points may leave it and tracks may begin beyond it."""
+    if not tracks.on_canvas().any():
+        (left, top), (right, bottom) = tracks.xy.amin((0, 1)).tolist(), tracks.xy.amax((0, 1)).tolist()
+        raise ValueError(
+            f"tracks: expected at least one visible point on the canvas of {tracks.width}x{tracks.height}, got none: "
+            f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}, {int(tracks.visible.sum())} of {tracks.visible.numel()} visible"
+        )
+    return tracks
+
+
+def _check_mode(mode: str, modes: Sequence[str]):
+    if mode not in modes:
+        raise ValueError(f"fit: expected one of {', '.join(modes)}, got {mode!r}")
+
+
+def _check_frames(frames: int):
+    if frames < 1:
+        raise ValueError(f"frames: expected at least 1, got {frames}")
