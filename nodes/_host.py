@@ -30,6 +30,7 @@ from ._frames import Frame
 from ._live import Run, Runs
 from ._types import StreamModel, StreamVAE, WordClip
 
+LOG = logging.getLogger("motionstream")
 FOLDER = "motionstream"
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
 EXAMPLE = Path(__file__).parents[1] / "workflows" / "motionstream_example.png"
@@ -142,7 +143,7 @@ class LiveRun:
         RUNS.retire(self.run, status)
         self._send("motionstream.end", {"token": self.session.token, "status": status})
         for applied in self.session.log:
-            logging.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
+            LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
 
     def show(self, chunk: Chunk):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""

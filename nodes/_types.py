@@ -22,6 +22,7 @@ from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
 from ..motionstream_core.streaming.networks import Networks
 from ..motionstream_core.tracks.types import Tracks
 
+LOG = logging.getLogger("motionstream")
 LOADER = "Load MotionStream"
 
 
@@ -68,12 +69,12 @@ class WordClip:
     def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor]:
         unknown = unknown_words(text)
         if unknown:
-            logging.warning("MotionStream: words outside the model's vocabulary were left out: %s", ", ".join(dict.fromkeys(unknown)))
+            LOG.warning("MotionStream: words outside the model's vocabulary were left out: %s", ", ".join(dict.fromkeys(unknown)))
         return {"words": tokenize(text, self.cond_stage_model.length)[None]}
 
     def encode_from_tokens(self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
-            raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
+            raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")  # noqa: TRY004
         with torch.no_grad():
             embeds = self.cond_stage_model(tokens["words"].to(self.cond_stage_model.position.device))
         if return_dict:
@@ -155,7 +156,7 @@ def stream_model(model: Any) -> StreamModel:
     """The module inside a MODEL of ours; ValueError names what else was plugged in."""
     inner = getattr(model, "model", None)
     if not isinstance(inner, StreamModel):
-        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")
+        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
     return inner
 
 
@@ -163,7 +164,7 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
     """A VAE of ours that fits the model; ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
         inner = getattr(vae, "first_stage_model", vae)
-        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
+        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")  # noqa: TRY004
     if vae.latent_channels != config.latent_channels:
         raise ValueError(f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}")
     return vae

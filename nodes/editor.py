@@ -8,10 +8,10 @@ from comfy_api.latest import io, ui
 
 from ..motionstream_core.tracks.document import document_to_tracks, parse_document
 from ..motionstream_core.tracks.formats import tracks_to_host
+from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
 from ._types import cover
 from .loader import CATEGORY
-from .motion import check_on_canvas
 
 EMPTY = {"version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "pin_border": False, "tracks": []}
 NO_IMAGE = "Track Editor: expected a connected image for the IMAGE output, got none"
@@ -55,7 +55,7 @@ class TrackEditor(io.ComfyNode):
     def validate_inputs(cls, document: str | None = None) -> bool | str:
         try:
             if document is not None:
-                check_on_canvas(document_to_tracks(parse_document(document)))
+                require_on_canvas(document_to_tracks(parse_document(document)))
         except ValueError as error:
             return str(error)
         return True

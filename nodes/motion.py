@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 from comfy_api.latest import io
 
 from ..motionstream_core.streaming.networks import check_size
 from ..motionstream_core.tracks.formats import tracks_from_host
-from ..motionstream_core.tracks.types import Tracks
+from ..motionstream_core.tracks.types import require_on_canvas
 from ._types import Motion, cover, stream_model, stream_vae
 from .loader import CATEGORY
 
@@ -52,22 +50,5 @@ class EncodeMotion(io.ComfyNode):
         check_size(config, width, height)
         extra = tracks if isinstance(tracks, dict) else {}
         canvas = (extra.get("width", width), extra.get("height", height))
-        found = tracks_from_host(tracks, *canvas, extra.get("fps", MODEL_FPS)).rescaled(width, height)
-        check_on_canvas(found)
+        found = require_on_canvas(tracks_from_host(tracks, *canvas, extra.get("fps", MODEL_FPS)).rescaled(width, height))
         return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed))
-
-
-def check_on_canvas(tracks: Tracks):
-    """ValueError when no track ever shows a point on the canvas: nothing in the picture could follow. A few that do not are only told of,
-    since a brush near the border paints points beyond it."""
-    x, y = tracks.xy.unbind(-1)
-    inside = tracks.visible & (x >= 0) & (x < tracks.width) & (y >= 0) & (y < tracks.height)
-    lost = int((~inside.any(0)).sum())
-    if lost == tracks.count:
-        (left, top), (right, bottom) = tracks.xy.amin((0, 1)).tolist(), tracks.xy.amax((0, 1)).tolist()
-        raise ValueError(
-            f"tracks: expected visible points on the canvas of {tracks.width}x{tracks.height}, got none: "
-            f"x from {left:.0f} to {right:.0f}, y from {top:.0f} to {bottom:.0f}, {int(tracks.visible.sum())} of {tracks.visible.numel()} visible"
-        )
-    if lost:
-        logging.info("MotionStream: %d of %d tracks are never on the canvas of %dx%d", lost, tracks.count, tracks.width, tracks.height)

@@ -72,7 +72,7 @@ class StreamingSampler(io.ComfyNode):
 
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
-        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")
+        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")  # noqa: TRY004
     return motion
 
 

@@ -49,7 +49,7 @@ class Applied:
 def parse_control(message: Mapping, posted_s: float = 0.0) -> Control:
     """A message such as {"type": "pause"} -> Control; ValueError names what was expected."""
     if not isinstance(message, Mapping):
-        raise ValueError(f"control: expected an object with a type, got {type(message).__name__}")
+        raise ValueError(f"control: expected an object with a type, got {type(message).__name__}")  # noqa: TRY004
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in CONTROLS:
         raise ValueError(f"control: expected type to be one of {', '.join(CONTROLS)}, got {str(kind)[:40]!r}")
