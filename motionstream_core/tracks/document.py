@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .types import Tracks, require_on_canvas
+from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 VERSION = 1
 KINDS = ("path", "freehand", "pin")
@@ -23,7 +23,6 @@ INTERPOLATIONS = ("linear", "spline")
 MAX_TEXT = 2**20
 MAX_POINTS = 4096
 MAX_TRACKS = 10_000
-MAX_POSITIONS = 50_000_000
 MAX_SIDE = 16_384
 MAX_COORDINATE = 1e6
 SEGMENTS = 32

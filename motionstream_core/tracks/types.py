@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 ENDLESS = ("hold", "loop", "ping-pong")
+MAX_POSITIONS = 50_000_000  # tracks × frames a reader makes room for
 MODES = ("error", *ENDLESS, "resample")
 
 
