@@ -49,8 +49,10 @@ class StreamModel(nn.Module):
     def get_dtype(self) -> torch.dtype:
         return self.diffusion_model.dtype
 
-    def memory_required(self, input_shape, cond_shapes=None) -> float:
-        raise ValueError(f"expected the Streaming Sampler for a {LOADER} model, got one of the host's samplers")
+    @property
+    def latent_format(self):
+        """The first thing the host's samplers ask a model for."""
+        raise ValueError(f"sampler: expected the Streaming Sampler for a {LOADER} model, got one of the host's samplers")
 
 
 class WordClip:
@@ -74,7 +76,7 @@ class WordClip:
 
     def encode_from_tokens(self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
-            raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")  # noqa: TRY004
+            raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
         with torch.no_grad():
             embeds = self.cond_stage_model(tokens["words"].to(self.cond_stage_model.position.device))
         if return_dict:
@@ -156,7 +158,7 @@ def stream_model(model: Any) -> StreamModel:
     """The module inside a MODEL of ours; ValueError names what else was plugged in."""
     inner = getattr(model, "model", None)
     if not isinstance(inner, StreamModel):
-        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
+        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")
     return inner
 
 
@@ -164,7 +166,7 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
     """A VAE of ours that fits the model; ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
         inner = getattr(vae, "first_stage_model", vae)
-        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")  # noqa: TRY004
+        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
     if vae.latent_channels != config.latent_channels:
         raise ValueError(f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}")
     return vae

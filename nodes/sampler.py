@@ -32,7 +32,7 @@ class StreamingSampler(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="The video codec of Load MotionStream."),
                 MotionType.Input("motion", tooltip="Start image and tracks, from the Motion Encoder."),
                 io.Int.Input("frames", default=81, min=1, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit."),
-                io.Int.Input("seed", default=0, min=0, max=2**63 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
+                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
                 io.Int.Input("steps", default=3, min=1, max=50, tooltip="Denoising steps per chunk. The model was made for 3."),
                 io.Int.Input("chunk", default=0, min=0, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; 0: the model's own."),
                 io.Int.Input("sink", default=0, min=0, max=64, advanced=True, tooltip="First latent frames that are never forgotten; 0: the model's own."),
@@ -72,7 +72,7 @@ class StreamingSampler(io.ComfyNode):
 
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
-        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")  # noqa: TRY004
+        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")
     return motion
 
 

@@ -68,6 +68,7 @@ class LiveSession:
         self._status = "running"
         self._chunk = 0
         self._on_change = on_change or (lambda status, chunk: None)
+        self._told: tuple[str, int] | None = None
         self._paused_s = 0.0
 
     @property
@@ -129,7 +130,7 @@ class LiveSession:
             self._apply()
             self._paused_s += time.monotonic() - paused_at
             paused_at = time.monotonic()
-        self._on_change(self._status, chunk)
+        self._tell()
         return self._status != "stopping"
 
     def close(self, status: str):
@@ -142,16 +143,21 @@ class LiveSession:
             self._status = status
             self._mail.clear()
             self._wake.notify_all()
-        self._on_change(status, self._chunk)
+        self._tell()
 
     def _apply(self):
         """Empties the mailbox in order. After a stop nothing else counts."""
         with self._wake:
-            before = self._status
             while self._mail and self._status != "stopping":
                 control = self._mail.popleft()
                 self._log.append(Applied(control, self._chunk, time.monotonic() - self._began))
                 self._status = {"pause": "paused", "resume": "running", "stop": "stopping"}[control.type]
-            after = self._status
-        if after != before:
-            self._on_change(after, self._chunk)
+        if self._status == "paused":
+            self._tell()
+
+    def _tell(self):
+        """Tells the watcher what it has not been told."""
+        news = (self._status, self._chunk)
+        if news != self._told:
+            self._told = news
+            self._on_change(*news)

@@ -6,12 +6,12 @@ from itertools import islice
 import pytest
 import torch
 
+from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import ModelConfig, MotionConfig
 from motionstream_core.model.text import WordEncoder
-from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.streaming.networks import Networks, open_networks, save_networks
 from motionstream_core.streaming.session import LiveSession
 from motionstream_core.streaming.stream import STAGES, cache_bytes, stream
