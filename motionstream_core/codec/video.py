@@ -1,0 +1,147 @@
+"""Picture and video files ⇄ frames, by way of PyAV and Pillow.
+
+Owns files, pixel formats and the fit of a picture to a size. Knows nothing of latents. Shapes: frames (T, H, W, 3) float32 RGB in 0..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+QUALITY = "18"  # x264's crf: visually lossless
+CODECS = ("libx264", "h264")
+
+
+class VideoWriter:
+    """An h264 file (yuv420p) that grows chunk by chunk: `with VideoWriter(path, 16) as video: video.write(chunk)`.
+
+    The size is that of the first frame. What has been written is playable even when the block ends with an exception.
+    """
+
+    def __init__(self, path: str | Path, fps: float):
+        import av
+
+        self.path = Path(path)
+        self.frames = 0
+        if not 0 < fps <= 1000:
+            raise ValueError(f"fps: expected above 0 and at most 1000, got {fps}")
+        self.rate = Fraction(fps).limit_denominator(1001)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._container = av.open(str(self.path), "w", options={"movflags": "+faststart"} if self.path.suffix in (".mp4", ".mov") else {})
+        except ValueError as error:
+            raise ValueError(f"video: expected a file name like video.mp4, got {self.path.name!r} ({error})") from None
+        self._stream = None
+
+    def write(self, frames: Tensor):
+        """Appends frames (T, H, W, 3) float 0..1; values beyond are clamped."""
+        if frames.ndim != 4 or frames.shape[-1] != 3:
+            raise ValueError(f"video: expected frames (T, H, W, 3), got {tuple(frames.shape)}")
+        height, width = frames.shape[1:3]
+        if self._stream is None:
+            self._begin(width, height)
+        if (width, height) != (self._stream.width, self._stream.height):
+            raise ValueError(f"video: expected frames of {self._stream.width}x{self._stream.height}, got {width}x{height}")
+        for picture in (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy():
+            self._encode(picture)
+
+    def close(self):
+        """Writes what the encoder still holds. A file without frames is removed."""
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+        if self._stream is None:
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _begin(self, width: int, height: int):
+        import av
+
+        if width % 2 or height % 2:
+            raise ValueError(f"video: expected an even width and height (yuv420p), got {width}x{height}")
+        codec = next((name for name in CODECS if name in av.codecs_available), None)
+        if codec is None:
+            raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
+        self._stream = self._container.add_stream(codec, rate=self.rate, options={"crf": QUALITY} if codec == "libx264" else {})
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+
+    def _encode(self, picture):
+        import av
+
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = self.frames, 1 / self.rate
+        self.frames += 1
+        self._container.mux(self._stream.encode(frame))
+
+
+def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float) -> int:
+    """Frames (T, H, W, 3) in 0..1, or chunks of them, into an h264 file -> number of frames. ValueError when there are none."""
+    with VideoWriter(path, fps) as video:
+        for chunk in [frames] if isinstance(frames, Tensor) else frames:
+            video.write(chunk)
+    if not video.frames:
+        raise ValueError("video: expected at least one frame, got none")
+    return video.frames
+
+
+def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor, float]:
+    """Frames (T, H, W, 3) of the first video stream, at most `max_frames`, and its rate in frames a second."""
+    import av
+
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f"max_frames: expected at least 1, got {max_frames}")
+    pictures = []
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise ValueError("no video stream")
+            fps = float(container.streams.video[0].average_rate or 0)
+            for frame in container.decode(video=0):
+                pictures.append(torch.from_numpy(frame.to_ndarray(format="rgb24")))
+                if len(pictures) == max_frames:
+                    break
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{Path(path).name}: expected a video, got a file that cannot be read ({error})") from None
+    if not pictures:
+        raise ValueError(f"{Path(path).name}: expected a video, got one without frames")
+    return torch.stack(pictures).float() / 255, fps
+
+
+def read_image(path: str | Path) -> Tensor:
+    """A picture as (H, W, 3), turned upright."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{Path(path).name}: expected a picture, got a file that cannot be read ({error})") from None
+    flat = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return rearrange(flat, "(h w c) -> h w c", w=picture.width, c=3).float() / 255
+
+
+def cover(image: Tensor, width: int, height: int) -> Tensor:
+    """(H, W, 3) -> (height, width, 3): scaled until it covers the size, then the middle of it."""
+    rows, columns = image.shape[:2]
+    if (columns, rows) == (width, height):
+        return image
+    scale = max(width / columns, height / rows)
+    size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    scaled = F.interpolate(rearrange(image, "h w c -> 1 c h w"), size=size, mode="bilinear", antialias=True, align_corners=False)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return rearrange(scaled[0, :, top : top + height, left : left + width], "c h w -> h w c").clamp(0, 1).contiguous()
