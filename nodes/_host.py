@@ -126,8 +126,19 @@ class LiveRun:
         self._progress = comfy.utils.ProgressBar(chunks)
         self._chunks = chunks
         self._stock_preview_at = 0.0
+        self._spent = Counter()
+        self._last: Chunk | None = None
 
-    def __enter__(self) -> LiveRun:
+    @property
+    def figures(self) -> dict:
+        """What the run came to so far: frames, first_frame_s, fps, cache_bytes and the seconds of every stage."""
+        last = self._last
+        if last is None:
+            return {"frames": 0}
+        about = {"frames": last.start + len(last.frames), "first_frame_s": last.first_frame_s, "fps": last.fps, "cache_bytes": last.cache_bytes}
+        return {**about, **{stage: round(seconds, 4) for stage, seconds in self._spent.items()}}
+
+    def __enter__(self) -> LiveRun:  # noqa: PYI034  Self is of Python 3.11
         RUNS.add(self.run)
         self._send("motionstream.run", self.run.info)
         return self
@@ -141,12 +152,14 @@ class LiveRun:
         if status == "stopped":
             STOPS[self.node_id] += 1
         RUNS.retire(self.run, status)
-        self._send("motionstream.end", {"token": self.session.token, "status": status})
+        self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:
             LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
 
     def show(self, chunk: Chunk):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
+        self._last = chunk
+        self._spent.update(chunk.timings)
         watched = self.run.watched
         pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:])
         first = chunk.start + len(chunk.frames) - len(pixels)

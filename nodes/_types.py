@@ -158,7 +158,7 @@ def stream_model(model: Any) -> StreamModel:
     """The module inside a MODEL of ours; ValueError names what else was plugged in."""
     inner = getattr(model, "model", None)
     if not isinstance(inner, StreamModel):
-        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")
+        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
     return inner
 
 
@@ -166,7 +166,7 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
     """A VAE of ours that fits the model; ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
         inner = getattr(vae, "first_stage_model", vae)
-        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
+        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")  # noqa: TRY004
     if vae.latent_channels != config.latent_channels:
         raise ValueError(f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}")
     return vae

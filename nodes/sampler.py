@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-import torch
 from comfy_api.latest import InputImpl, Types, io
+from torch import Tensor
 
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.streaming.networks import Networks
@@ -67,12 +67,12 @@ class StreamingSampler(io.ComfyNode):
                 live.show(made)
                 images.append(_host.to_output(made.frames))
                 latents.append(_host.to_output(made.latents))
-        return outputs(images, latents, tracks.fps, dit.config.vae_stride[0])
+        return outputs(images, latents, tracks.fps, dit.config.vae_stride[0], live.figures)
 
 
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
-        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")
+        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")  # noqa: TRY004
     return motion
 
 
@@ -85,9 +85,22 @@ def chunk_count(frames: int, chunk: int, stride: int) -> int:
     return 1 + math.ceil((frames - 1) / (stride * chunk))
 
 
-def outputs(images: list, latents: list, fps: float, stride: int) -> io.NodeOutput:
-    """Everything made, as IMAGE, LATENT and VIDEO; the latents cut to those the frames need."""
-    frames = torch.cat(images)
-    samples = torch.cat(latents, dim=2)[:, :, : 1 + math.ceil((len(frames) - 1) / stride)]
+def outputs(images: list, latents: list, fps: float, stride: int, figures: dict) -> io.NodeOutput:
+    """Everything made, as IMAGE, LATENT and VIDEO, the latents cut to those the frames need; the run's figures go to the client."""
+    frames = joined(images, 0)
+    samples = joined(latents, 2)[:, :, : 1 + math.ceil((len(frames) - 1) / stride)]
     video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, audio=None, frame_rate=Fraction(fps).limit_denominator(1001)))
-    return io.NodeOutput(frames, {"samples": samples}, video)
+    return io.NodeOutput(frames, {"samples": samples}, video, ui={"motionstream_run": [figures]})
+
+
+def joined(pieces: list[Tensor], dim: int) -> Tensor:
+    """The pieces as one tensor. Empties the list while it copies, so that a long video is not held twice."""
+    shape = list(pieces[0].shape)
+    shape[dim] = sum(piece.shape[dim] for piece in pieces)
+    whole, start = pieces[0].new_empty(shape), 0
+    pieces.reverse()
+    while pieces:
+        piece = pieces.pop()
+        whole.narrow(dim, start, piece.shape[dim]).copy_(piece)
+        start += piece.shape[dim]
+    return whole

@@ -1,29 +1,30 @@
 """The live preview's wire format, queue and credits, without a host."""
 
-import importlib.util
 import io
 import json
-import pathlib
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-# Loaded by its path: a package called `nodes` exists in the host too.
-SPEC = importlib.util.spec_from_file_location("motionstream_frames", pathlib.Path(__file__).parents[2] / "nodes" / "_frames.py")
-frames = importlib.util.module_from_spec(SPEC)
-sys.modules[SPEC.name] = frames
-SPEC.loader.exec_module(frames)
+
+@pytest.fixture
+def frames(pack):
+    return pack("nodes._frames")
 
 
-def make(index: int) -> "frames.Frame":
+@pytest.fixture
+def make(frames):
+    return lambda index: make_frame(frames, index)
+
+
+def make_frame(frames, index: int):
     pixels = np.zeros((16, 32, 3), np.uint8)
     pixels[:, 16:] = (200, 40, 40)
     return frames.Frame(index, index // 12, 17.25, 321.0, pixels)
 
 
-def test_a_message_carries_its_header_and_a_jpeg_of_the_frame():
+def test_a_message_carries_its_header_and_a_jpeg_of_the_frame(frames, make):
     header, jpeg = frames.unpack(make(13).message(queued=4))
     picture = np.asarray(Image.open(io.BytesIO(jpeg)))
     assert (header["frame"], header["chunk"], header["fps"], header["latency_ms"], header["queued"]) == (13, 1, 17.25, 321.0, 4)
@@ -32,7 +33,7 @@ def test_a_message_carries_its_header_and_a_jpeg_of_the_frame():
     assert abs(picture[8, 28].astype(int) - (200, 40, 40)).max() < 12
 
 
-def test_the_header_length_is_four_little_endian_bytes():
+def test_the_header_length_is_four_little_endian_bytes(frames):
     message = frames.pack({"frame": 1}, b"JPEG")
     length = int.from_bytes(message[:4], "little")
     assert json.loads(message[4 : 4 + length]) == {"frame": 1}
@@ -40,12 +41,12 @@ def test_the_header_length_is_four_little_endian_bytes():
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x01\x00", b"\x10\x00\x00\x00{}"])
-def test_a_truncated_message_is_refused(broken):
+def test_a_truncated_message_is_refused(frames, broken):
     with pytest.raises(ValueError, match="expected"):
         frames.unpack(broken)
 
 
-def test_a_viewer_gets_as_many_frames_as_it_has_credits():
+def test_a_viewer_gets_as_many_frames_as_it_has_credits(frames, make):
     viewer = frames.Viewer(lambda: None)
     for index in range(5):
         viewer.offer(make(index))
@@ -57,7 +58,7 @@ def test_a_viewer_gets_as_many_frames_as_it_has_credits():
     assert viewer.take_frame() is None
 
 
-def test_acknowledging_what_was_never_sent_or_twice_gives_no_extra_credit():
+def test_acknowledging_what_was_never_sent_or_twice_gives_no_extra_credit(frames, make):
     viewer = frames.Viewer(lambda: None)
     for index in range(10):
         viewer.offer(make(index))
@@ -69,7 +70,7 @@ def test_acknowledging_what_was_never_sent_or_twice_gives_no_extra_credit():
     assert [viewer.take_frame() is not None for _ in range(3)] == [True, True, False]
 
 
-def test_a_viewer_that_never_answers_holds_a_bounded_queue_of_the_newest_frames():
+def test_a_viewer_that_never_answers_holds_a_bounded_queue_of_the_newest_frames(frames, make):
     viewer = frames.Viewer(lambda: None)
     for index in range(500):
         viewer.offer(make(index))
@@ -77,12 +78,12 @@ def test_a_viewer_that_never_answers_holds_a_bounded_queue_of_the_newest_frames(
     assert (frame.index, queued) == (500 - frames.QUEUE, frames.QUEUE - 1)
 
 
-def test_a_frame_is_encoded_once_for_all_viewers():
+def test_a_frame_is_encoded_once_for_all_viewers(make):
     frame = make(0)
     assert frame.jpeg() is frame.jpeg()
 
 
-def test_every_offer_state_and_end_wakes_the_sender():
+def test_every_offer_state_and_end_wakes_the_sender(frames, make):
     calls = []
     viewer = frames.Viewer(lambda: calls.append(1))
     viewer.offer(make(0))
