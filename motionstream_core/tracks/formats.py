@@ -43,7 +43,8 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
         raise ValueError(f"TRACKS: expected a dict with track_path (T, N, 2), got {_kind(value)}")
     path = value.get("track_path")
     if not isinstance(path, (Tensor, np.ndarray)) or path.ndim != 3 or path.shape[-1] != 2:
-        got = f"{_kind(path)} of shape {tuple(path.shape)}" if hasattr(path, "shape") else f"{_kind(path)} in a dict with {sorted(map(str, value))[:8]}"
+        where = f"of shape {tuple(path.shape)}" if hasattr(path, "shape") else f"in a dict with {sorted(map(str, value))[:8]}"
+        got = f"{_kind(path)} {where}"
         raise ValueError(f"TRACKS: expected track_path (T, N, 2), got {got}")
     return _from_arrays(path, value.get("track_visibility"), width, height, fps)
 

@@ -88,7 +88,7 @@ class Tracks:
         if frames == self.frames:
             return self
         if mode == "error":
-            raise ValueError(f"tracks: expected {frames} frames (the video's), got {self.frames}; a fit mode (hold, loop, ping-pong, resample) adapts them")
+            raise ValueError(f"tracks: expected {frames} frames (the video's), got {self.frames}; hold, loop, ping-pong or resample fits them")
         return self.resampled(frames) if mode == "resample" else self.at(0, frames, mode)
 
     def at(self, start: int, count: int, mode: str) -> Tracks:

@@ -42,9 +42,10 @@ def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> Warp
 
 
 def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
-    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N)."""
+    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N); on the image's device."""
     (batch, frames), (height, width) = xy.shape[:2], image.shape[-2:]
     _check(image, xy0, xy, visible)
+    xy0, xy, visible = xy0.to(image.device), xy.to(image.device), visible.to(image.device)
     flat_xy, flat_visible = xy.float().flatten(0, 1), visible.bool().flatten(0, 1)
     start = repeat(xy0.float(), "b n c -> (b t) n c", t=frames)
     seen = flat_visible.any(1)[:, None, None, None]

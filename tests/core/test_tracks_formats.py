@@ -59,7 +59,10 @@ def test_a_list_of_strings_need_not_be_json_itself():
     assert torch.equal(tracks_from_json([json.dumps(track) for track in TWO], 64, 32).xy, two_tracks().xy)
 
 
-@pytest.mark.parametrize("gone", [None, {"x": -100, "y": -100}, [-100.0, -100], {"x": 2, "y": 2, "visible": False}, {"x": 2, "y": 2, "v": 0}, [2, 2, 0]])
+GONE = [None, {"x": -100, "y": -100}, [-100.0, -100], {"x": 2, "y": 2, "visible": False}, {"x": 2, "y": 2, "v": 0}, [2, 2, 0]]
+
+
+@pytest.mark.parametrize("gone", GONE, ids=str)
 def test_hidden_points_are_read_in_every_spelling(gone):
     made = read([[{"x": 2, "y": 2}, gone, {"x": 4, "y": 2}], [[1, 1], [1, 1], [1, 1]]])
     assert made.visible[:, 0].tolist() == [True, False, True]

@@ -1,0 +1,46 @@
+"""`python -m motionstream_core COMMAND`: generate, train, evaluate, bench, doctor.
+
+Owns which command is which module; a command's module is imported only when it is asked for. A user's mistake ends with one line on stderr
+and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "generate": ("commands.generate", "a start image and tracks -> a video file"),
+    "train": ("training.commands", "the stages of training, one by one"),
+    "evaluate": ("evaluation.commands", "the held-out evaluation, with its baselines"),
+    "bench": ("commands.bench", "speed and memory of a stream"),
+    "doctor": ("commands.doctor", "what this machine has and lacks"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="python -m motionstream_core", description="Streaming video that follows tracks.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (module, about) in COMMANDS.items():
+        sub = commands.add_parser(name, help=about, description=about)
+        if arguments[:1] == [name]:
+            chosen = import_module(f"{__package__}.{module}")
+            chosen.add_arguments(sub)
+            sub.set_defaults(run=chosen.run)
+    args = parser.parse_args(arguments)
+    try:
+        return args.run(args) or 0
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""`bench`: speed and memory of a stream, as a table and, as last line, one JSON document.
+
+Owns the fixed load: a smooth picture, tracks that wander, the loop fit. Random weights cost the same time as trained ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from ..model.cache import CacheShape
+from ..streaming.networks import Networks, untrained
+from ..streaming.stream import STAGES, stream
+from ..tracks.types import Tracks
+from .options import add_model_options, device_label, networks_on, open_on, parse_size, pick_device, show_progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
+    parser.add_argument("--preset", default=None, help="random weights of a preset instead of a weights file")
+    parser.add_argument("--frames", type=int, default=241)
+    parser.add_argument("--size", type=parse_size, default=(128, 128), help="WIDTHxHEIGHT")
+    parser.add_argument("--tracks", type=int, default=256, help="number of tracks")
+    parser.add_argument("--context", type=CacheShape.parse, default=None, help="chunk, sink and window such as c3s1w3, the model's own by default")
+    parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
+
+
+def run(args: argparse.Namespace) -> None:
+    device = pick_device(args.device)
+    networks = networks_on(untrained(args.preset), device) if args.preset else open_on(args.weights, device)
+    report = {"model": args.preset or args.weights.stem, "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
+    report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context)
+    print(table(report))
+    if args.results is not None:
+        print(f"kept in {keep(report, args.results)}", file=sys.stderr)
+    print(json.dumps(report))
+
+
+def measure(networks: Networks, width: int, height: int, frames: int, count: int, steps: int | None, context: CacheShape | None) -> dict:
+    """Streams once and returns what it cost.
+
+    `late_over_early` compares the seconds per chunk after the first eviction: 1 is constant time. `grown_mib` is the growth of the peak
+    memory over the second half of the stream.
+    """
+    tracks, words = wandering(count, width, height), torch.zeros(1, networks.config.text_len, networks.config.text_dim)
+    costs, memory, first_frame_s, last = [], [], None, None
+    for last in stream(networks, picture(width, height), tracks, words, frames, steps=steps, fit="loop", context=context):
+        first_frame_s = first_frame_s or last.first_frame_s
+        costs.append({"chunk_s": last.latency_s, **{stage: last.timings.get(stage, 0.0) for stage in STAGES}})
+        memory.append(memory_mib())
+        made = last.start + len(last.frames)
+        show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
+    shape = context or networks.config.context
+    steady = costs[1 + -(-(shape.sink + shape.window) // shape.chunk) : -1] or costs[-1:]
+    half = len(steady) // 2
+    early, late = (median(cost["chunk_s"] for cost in part) for part in (steady[: max(1, half)], steady[half:]))
+    report = {"width": width, "height": height, "frames": frames, "tracks": count, "steps": steps or networks.config.steps, "context": shape.label}
+    report |= {"stream_fps": last.fps, "first_frame_s": first_frame_s, **{key: median(cost[key] for cost in steady) for key in steady[0]}}
+    report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
+    report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def picture(width: int, height: int) -> Tensor:
+    """(H, W, 3): colours that run smoothly over the canvas."""
+    rows, columns = torch.linspace(0, 1, height)[:, None].expand(height, width), torch.linspace(0, 1, width).expand(height, width)
+    return torch.stack([rows, columns, 0.5 + 0.5 * torch.sin(12 * rows + 9 * columns)], dim=-1)
+
+
+def wandering(count: int, width: int, height: int, frames: int = 97) -> Tracks:
+    """Tracks that start everywhere and circle, so that a loop has no seam."""
+    rng = torch.Generator().manual_seed(0)
+    start = torch.rand(count, 2, generator=rng) * torch.tensor([width, height])
+    turn = torch.linspace(0, 2 * torch.pi, frames)[:, None]
+    circle = torch.stack([turn.sin(), 1 - turn.cos()], dim=-1) * min(width, height) / 8
+    return Tracks(start + circle, torch.ones(frames, count, dtype=torch.bool), width, height)
+
+
+def memory_mib() -> float:
+    """The most memory held so far: the GPU's where there is one in use, else the process's."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def table(report: dict) -> str:
+    return "\n".join(["| measure | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())])
+
+
+def keep(report: dict, folder: Path) -> Path:
+    """Writes <model>-bench_<device>_<YYYYMM>.md with the command, the commit, the table and the JSON."""
+    device = report["device"].split(" (")[0].lower().replace(" ", "-")
+    path = folder / f"{report['model']}-bench_{device}_{date.today():%Y%m}.md"
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    command = f"python -m motionstream_core {' '.join(sys.argv[1:])}"
+    folder.mkdir(parents=True, exist_ok=True)
+    head = f"# Speed and memory of {report['model']}\n\nCommand: `{command}`. Commit: {commit}."
+    path.write_text(f"{head}\n\n{table(report)}\n\n```json\n{json.dumps(report)}\n```\n", encoding="utf-8")
+    return path
