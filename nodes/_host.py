@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import comfy.ldm.modules.attention
 import comfy.model_management
 import comfy.model_patcher
 import comfy.utils
@@ -23,6 +24,7 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from ..motionstream_core.model.attention import AttentionFunction
 from ..motionstream_core.streaming.networks import BUILT_IN, Networks
 from ..motionstream_core.streaming.stream import Chunk
 from . import _server
@@ -91,6 +93,16 @@ def load(patchers: list, working_bytes: int = 0):
     comfy.model_management.load_models_gpu(patchers, memory_required=working_bytes, force_full_load=not any(p.is_dynamic() for p in patchers))
 
 
+def attention(model: Any) -> AttentionFunction:
+    """The host's attention, as its start options chose it, with the model's own override where a node has set one."""
+    options = model.model_options["transformer_options"]
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        return comfy.ldm.modules.attention.optimized_attention(q, k, v, heads, transformer_options=options)
+
+    return attend
+
+
 def check_interrupt():
     """Raises the host's interrupt when the person has cancelled."""
     comfy.model_management.throw_exception_if_processing_interrupted()
@@ -135,7 +147,7 @@ class LiveRun:
         last = self._last
         if last is None:
             return {"frames": 0}
-        about = {"frames": last.start + len(last.frames), "first_frame_s": last.first_frame_s, "fps": last.fps, "cache_bytes": last.cache_bytes}
+        about = {"frames": last.start + len(last.frames), "first_frame_s": round(last.first_frame_s, 4), "fps": round(last.fps, 2), "cache_bytes": last.cache_bytes}
         return {**about, **{stage: round(seconds, 4) for stage, seconds in self._spent.items()}}
 
     def __enter__(self) -> LiveRun:  # noqa: PYI034  Self is of Python 3.11

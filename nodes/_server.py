@@ -172,6 +172,6 @@ async def send_frames(socket: web.WebSocketResponse, viewer: Viewer, news: async
             break
         try:
             await asyncio.wait_for(news.wait(), LINGER_S if viewer.ended else None)
-        except (TimeoutError, asyncio.TimeoutError):
+        except (TimeoutError, asyncio.TimeoutError):  # noqa: UP041  two classes up to Python 3.10
             break
     await socket.close()

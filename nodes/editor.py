@@ -63,8 +63,8 @@ class TrackEditor(io.ComfyNode):
     @classmethod
     def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
         tracks = document_to_tracks(parse_document(document), frames).rescaled(width, height)
-        # The host's TRACKS does not say which canvas or rate it is for; these keys are ours, others pass over them.
-        host_tracks = {**tracks_to_host(tracks), "width": width, "height": height, "fps": fps}
+        # The host's TRACKS does not say which canvas or rate it is for; this key is ours, others pass over it.
+        host_tracks = {**tracks_to_host(tracks), "motionstream": {"width": width, "height": height, "fps": fps}}
         picture = _host.blocked(NO_IMAGE) if image is None else cover(image[:1], width, height)
         shown = [] if image is None else save_backdrop(cls, image[:1])
         return io.NodeOutput(host_tracks, picture, width, height, frames, ui={"motionstream_backdrop": shown})

@@ -48,7 +48,7 @@ class EncodeMotion(io.ComfyNode):
         config = stream_model(model).diffusion_model.config
         stream_vae(vae, config)
         check_size(config, width, height)
-        extra = tracks if isinstance(tracks, dict) else {}
-        canvas = (extra.get("width", width), extra.get("height", height))
-        found = require_on_canvas(tracks_from_host(tracks, *canvas, extra.get("fps", MODEL_FPS)).rescaled(width, height))
+        own = tracks.get("motionstream", {}) if isinstance(tracks, dict) else {}
+        found = tracks_from_host(tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS))
+        found = require_on_canvas(found.rescaled(width, height))
         return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed))

@@ -62,8 +62,9 @@ class StreamingSampler(io.ComfyNode):
         count = chunk_count(frames, context.chunk, dit.config.vae_stride[0])
         images, latents = [], []
         with _host.LiveRun(cls.hidden.unique_id, width=width, height=height, fps=tracks.fps, frames=frames, chunks=count) as live:
-            options = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "check_interrupt": _host.check_interrupt}
-            for made in stream(networks, motion.image, tracks, embeds, frames, seed, steps, live.session, **options):
+            asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context}
+            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
+            for made in stream(networks, motion.image, tracks, embeds, frames, seed, steps, live.session, **asked, **rails):
                 live.show(made)
                 images.append(_host.to_output(made.frames))
                 latents.append(_host.to_output(made.latents))

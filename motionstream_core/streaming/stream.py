@@ -53,6 +53,24 @@ class Chunk:
         return sum(self.timings.values())
 
 
+@dataclass(frozen=True)
+class _Job:
+    """The checked arguments of one stream."""
+
+    networks: Networks
+    image: Tensor
+    source: TrackSource
+    embeds: Tensor
+    frames: int | None
+    seed: int
+    sigmas: tuple[float, ...]
+    control: LiveSession | None
+    id_seed: int
+    context: CacheShape | None
+    check_interrupt: Callable[[], None] | None
+    attention: Backend
+
+
 @dataclass
 class _Clock:
     """Wall time of one stream. A pause is no one's cost."""
@@ -107,7 +125,8 @@ def stream(
     sigmas = sigma_schedule(config.steps if steps is None else steps, config.shift)
     source = track_source(tracks, frames, fit)
     embeds = encode_prompt(networks, prompt)
-    return _stream(networks, image, source, embeds, frames, seed, sigmas, control, id_seed, context, check_interrupt, attention, _Clock(began, control))
+    job = _Job(networks, image, source, embeds, frames, seed, sigmas, control, id_seed, context, check_interrupt, attention)
+    return _stream(job, _Clock(began, control))
 
 
 def track_source(tracks: Tracks, frames: int | None, fit: str) -> TrackSource:
@@ -151,36 +170,48 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 
 
 @torch.no_grad()
-def _stream(networks, image, source, embeds, frames, seed, sigmas, control, id_seed, context, check_interrupt, attention, clock) -> Iterator[Chunk]:
-    dit, codec, device = networks.dit, networks.codec, networks.dit.device
-    height, width = image.shape[:2]
-    picture = rearrange(image, "h w c -> c h w").float().to(device)
-    motion = Conditioner(dit.config, networks.track_head, codec, picture, source, torch.Generator().manual_seed(id_seed))
-    text = dit.encode_text(embeds.to(device))
-    cache = cache_for(dit, width, height, context)
-    latent_chunks = rollout(
-        dit,
-        first_latent=motion.image_latent,
-        motion=motion,
-        text=text,
-        shape=motion.grid,
-        sigmas=sigmas,
-        cache=cache,
-        rng=torch.Generator().manual_seed(seed),
-        chunks=None if frames is None else math.ceil((frames - 1) / (dit.config.vae_stride[0] * cache.shape.chunk)),
-        on_step=None if check_interrupt is None else lambda chunk, step: check_interrupt(),
-        attention=attention,
-    )
+def _stream(job: _Job, clock: _Clock) -> Iterator[Chunk]:
+    codec, control, frames = job.networks.codec, job.control, job.frames
+    latent_chunks, nbytes = _rollout(job)
     state, made, index = codec.start_decode(), 0, 0
-    while control is None or control.border(index, check_interrupt) or index == 0:  # a stop keeps at least the start image
+    while control is None or control.border(index, job.check_interrupt) or index == 0:  # a stop keeps at least the start image
         latents = next(latent_chunks, None)
         if latents is None:
             return
         pixels, state, timings = _decode(codec, latents, state)
         pixels = pixels if frames is None else pixels[: frames - made]
         first_frame_s, fps = clock.lap(made + len(pixels))
-        yield Chunk(index, made, pixels.to(image.device), latents.latents, timings, first_frame_s, fps, cache.nbytes)
+        yield Chunk(index, made, pixels.to(job.image.device), latents.latents, timings, first_frame_s, fps, nbytes)
         made, index = made + len(pixels), index + 1
+
+
+def _rollout(job: _Job) -> tuple[Iterator[LatentChunk], int]:
+    """The latents of the stream, and the bytes of the cache they are made with."""
+    dit, device = job.networks.dit, job.networks.dit.device
+    height, width = job.image.shape[:2]
+
+    def source(start: int, count: int) -> tuple[Tensor, Tensor]:
+        xy, visible = job.source(start, count)
+        return xy.to(device), visible.to(device)
+
+    picture = rearrange(job.image, "h w c -> c h w").float().to(device)
+    motion = Conditioner(dit.config, job.networks.track_head, job.networks.codec, picture, source, torch.Generator().manual_seed(job.id_seed))
+    cache = cache_for(dit, width, height, job.context)
+    interrupt = job.check_interrupt
+    chunks = rollout(
+        dit,
+        first_latent=motion.image_latent,
+        motion=motion,
+        text=dit.encode_text(job.embeds.to(device)),
+        shape=motion.grid,
+        sigmas=job.sigmas,
+        cache=cache,
+        rng=torch.Generator().manual_seed(job.seed),
+        chunks=None if job.frames is None else math.ceil((job.frames - 1) / (dit.config.vae_stride[0] * cache.shape.chunk)),
+        on_step=None if interrupt is None else lambda chunk, step: interrupt(),
+        attention=job.attention,
+    )
+    return chunks, cache.nbytes
 
 
 def _decode(codec, chunk: LatentChunk, state):
