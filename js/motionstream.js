@@ -1,0 +1,39 @@
+/**
+ * The pack's one extension, and its only module that does something when it is imported: ComfyUI imports every .js file it serves.
+ */
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { LiveViews } from "./host_canvas.js";
+import { RunHub } from "./stream_preview/run_hub.js";
+import { addPreview } from "./stream_preview/widget.js";
+import { createTrackWidget } from "./track_editor/widget_bridge.js";
+
+const EDITOR = "MotionStreamTrackEditor";
+const PREVIEW = "MotionStreamPreview";
+/** @type {Record<string, [number, number]>} */
+const SIZES = { [EDITOR]: [440, 820], [PREVIEW]: [420, 520] };
+
+const lives = new LiveViews();
+const hub = new RunHub(api);
+const memory = new Map();
+
+app.registerExtension({
+  name: "motionstream",
+  setup() {
+    hub.start();
+  },
+  getCustomWidgets() {
+    return {
+      MOTIONSTREAM_TRACKS: (node, name, inputData) => ({ widget: createTrackWidget(node, name, inputData[1]?.default ?? "", { app, api, lives, memory }) }),
+    };
+  },
+  nodeCreated(node) {
+    if (node.comfyClass === PREVIEW) addPreview(node, api, hub, lives);
+    const size = SIZES[node.comfyClass ?? ""];
+    if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
+  },
+  afterConfigureGraph() {
+    lives.healSoon();
+  },
+});

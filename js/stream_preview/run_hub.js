@@ -1,0 +1,61 @@
+/**
+ * The runs of this tab: hears of them by the host's events, asks for them again after a reload or a lost connection, tells its listeners.
+ */
+
+import { parseEnd, parseRun, parseRuns } from "./protocol.js";
+
+/** @import {Ending, Run} from "./protocol.js" */
+
+/** @typedef {{start: (run: Run) => void, end: (token: string, status: Ending) => void}} Listener */
+
+export class RunHub {
+  /** @param {ComfyApi} api */
+  constructor(api) {
+    this.api = api;
+    /** @type {Map<string, Run>} */
+    this.runs = new Map();
+    /** @type {Set<Listener>} */
+    this.listeners = new Set();
+  }
+
+  /** Called once, when the page is set up. */
+  start() {
+    this.api.addEventListener("motionstream.run", (event) => this.began(parseRun(event.detail)));
+    this.api.addEventListener("motionstream.end", (event) => this.ended(parseEnd(event.detail)));
+    this.api.addEventListener("reconnected", () => void this.ask());
+    void this.ask();
+  }
+
+  /** The runs that go on in the server for this tab. */
+  async ask() {
+    const client = this.api.clientId;
+    if (!client) return;
+    try {
+      const response = await this.api.fetchApi(`/motionstream/runs?client_id=${encodeURIComponent(client)}`);
+      if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+      for (const run of parseRuns(await response.json())) this.began(run);
+    } catch (error) {
+      console.warn("MotionStream: the list of runs is not available:", error);
+    }
+  }
+
+  /** @param {Run} run */
+  began(run) {
+    if (this.runs.has(run.token)) return;
+    this.runs.set(run.token, run);
+    for (const listener of [...this.listeners]) listener.start(run);
+  }
+
+  /** @param {{token: string, status: Ending}} end */
+  ended({ token, status }) {
+    this.runs.delete(token);
+    for (const listener of [...this.listeners]) listener.end(token, status);
+  }
+
+  /** Hears of all runs, beginning with those that go on. @param {Listener} listener @returns {() => void} */
+  subscribe(listener) {
+    this.listeners.add(listener);
+    for (const run of this.runs.values()) listener.start(run);
+    return () => this.listeners.delete(listener);
+  }
+}

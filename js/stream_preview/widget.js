@@ -1,0 +1,43 @@
+/** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
+
+import { chain, sourceNode } from "../host_canvas.js";
+import { StreamPreview } from "./preview.js";
+
+/** @import {LiveViews} from "../host_canvas.js" */
+/** @import {Run} from "./protocol.js" */
+/** @import {RunHub} from "./run_hub.js" */
+
+const NAME = "motionstream_view"; // a widget named like an input would take its place in the Vue renderer
+const SAMPLER = "MotionStreamSampler";
+const MIN_HEIGHT = 300;
+
+/** @param {ComfyNode} node @param {ComfyApi} api @param {RunHub} hub @param {LiveViews} lives */
+export function addPreview(node, api, hub, lives) {
+  const view = new StreamPreview(api, hub, (run) => follows(node, run));
+  const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
+    getValue: () => "",
+    setValue: () => {},
+    getMinHeight: () => MIN_HEIGHT,
+    hideOnZoom: false,
+    serialize: false,
+  });
+  widget.serialize = false;
+  const enter = () => {
+    lives.add(view.root, node, NAME);
+    view.connect();
+  };
+  chain(node, "onAdded", enter);
+  chain(node, "onRemoved", () => {
+    lives.remove(view.root);
+    view.disconnect();
+  });
+  if (node.graph) enter();
+  return widget;
+}
+
+/** The run of the sampler upstream; any run of this tab where no sampler is found. Inside a subgraph a run's node id is a path, "12:7". @param {ComfyNode} node @param {Run} run */
+export function follows(node, run) {
+  const source = sourceNode(node, "images");
+  if (!source || (source.comfyClass ?? source.type) !== SAMPLER) return true;
+  return run.node_id.split(":").at(-1) === String(source.id);
+}

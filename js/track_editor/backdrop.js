@@ -1,0 +1,75 @@
+/**
+ * Where the picture behind the tracks comes from: the connected LoadImage at once, any other source after a run, through the node's own
+ * output `motionstream_backdrop`. Finds addresses and loads pictures; knows nothing of the editor.
+ */
+
+import { sourceNode } from "../host_canvas.js";
+
+const OUTPUT_KEY = "motionstream_backdrop";
+
+/** @param {string} value of a LoadImage widget: "folder/name.png [temp]" @returns {{filename: string, subfolder: string, type: string}} */
+export function parseImageName(value) {
+  const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/s.exec(value) ?? [];
+  const cut = path.lastIndexOf("/");
+  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: type ?? "input" };
+}
+
+/** @param {{filename: string, subfolder?: string, type?: string}} file @returns {string} */
+export function viewRoute({ filename, subfolder = "", type = "temp" }) {
+  return `/view?${new URLSearchParams({ filename, subfolder, type })}`;
+}
+
+/** @param {ComfyNode} node @param {ComfyApp} app @returns {string | null} the route of the picture to show */
+export function backdropRoute(node, app) {
+  const connected = node.inputs?.some((input) => input.name === "image" && input.link != null);
+  if (!connected) return null;
+  const image = loadWidget(sourceNode(node, "image"));
+  if (image) return viewRoute(parseImageName(String(image.value)));
+  const file = executedFile(node, app);
+  return file ? viewRoute(file) : null;
+}
+
+/** The picture widget of a node that loads one file. @param {ComfyNode | null} source */
+export function loadWidget(source) {
+  if (!source || !/^LoadImage(Output)?$/.test(source.comfyClass ?? source.type)) return null;
+  const widget = source.widgets?.find((candidate) => candidate.name === "image");
+  return widget && typeof widget.value === "string" && widget.value ? widget : null;
+}
+
+/** @param {ComfyNode} node @param {ComfyApp} app */
+function executedFile(node, app) {
+  const outputs = app.nodeOutputs ?? {};
+  const output = outputs[`${node.graph?.id}:${node.id}`] ?? outputs[String(node.id)];
+  const files = output?.[OUTPUT_KEY];
+  return Array.isArray(files) && typeof files[0]?.filename === "string" ? files[0] : null;
+}
+
+/** A picture by address; the last one asked for wins. */
+export class Backdrop {
+  /** @param {() => void} changed */
+  constructor(changed) {
+    this.changed = changed;
+    /** @type {string | null} */
+    this.url = null;
+    /** @type {{image: HTMLImageElement, width: number, height: number} | null} */
+    this.picture = null;
+  }
+
+  /** @param {string | null} url */
+  show(url) {
+    if (url === this.url) return;
+    this.url = url;
+    if (url === null) return this.set(null);
+    const image = new Image();
+    image.onload = () => url === this.url && this.set({ image, width: image.naturalWidth, height: image.naturalHeight });
+    image.onerror = () => url === this.url && this.set(null);
+    image.src = url;
+    return undefined;
+  }
+
+  /** @param {Backdrop["picture"]} picture */
+  set(picture) {
+    this.picture = picture;
+    this.changed();
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * One view of a store: the canvas and the panels round it. Owns its DOM, its clock and its listeners; connect() starts them and
+ * disconnect() ends them, so that a view that never enters a graph costs nothing. Touches no widget: the host is asked through `EditorHost`.
+ */
+
+import { button, element, say } from "./elements.js";
+import { commandFor } from "./keys.js";
+import { helpPanel, properties, timeline, toolbar, trackList } from "./panels.js";
+import { PointerInput } from "./pointer.js";
+import { render } from "./render.js";
+import { installStyles } from "./styles.js";
+
+/** @import {EditorState, Point} from "./types.js" */
+/** @import {EditorStore} from "./store.js" */
+/** @import {Extras} from "./render.js" */
+
+/**
+ * @typedef {object} EditorHost
+ * @property {() => Extras["backdrop"]} backdrop
+ * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
+ * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
+ * @property {(() => void) | null} large  opens the large editor; null in it
+ */
+
+const HINTS = {
+  select: "",
+  draw: "Press and drag on the picture to draw a track",
+  path: "Click to place points, Enter to finish",
+  pin: "Click to pin a point where it is",
+};
+
+export class TrackEditor {
+  /** @param {EditorStore} store @param {EditorHost} host */
+  constructor(store, host) {
+    installStyles();
+    this.store = store;
+    this.host = host;
+    this.canvas = element("canvas");
+    this.hint = element("div", "ms-hint");
+    this.help = helpPanel();
+    this.noteText = element("div");
+    this.anew = button("clear", "Discard it and start with an empty document", () => store.startAnew(), "Start anew");
+    this.note = element("div", "ms-note", [this.noteText, this.anew]);
+    this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
+    this.time = timeline(store, () => this.togglePlay());
+    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large }), this.time, trackList(store), properties(store)];
+    const [bar, time, list, props] = this.panels.map((panel) => panel.root);
+    const side = element("div", "ms-side", [list, props]);
+    const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
+    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [bar, body, this.note]);
+    this.root.tabIndex = 0;
+    this.root.setAttribute("aria-label", "Track editor");
+    this.pointers = new PointerInput(this.canvas, this.pointerHost());
+    /** @type {Point | null} */
+    this.hover = null;
+    this.space = { held: false, used: false };
+    this.playing = false;
+    this.request = 0;
+  }
+
+  /** @returns {import("./pointer.js").Host} */
+  pointerHost() {
+    return {
+      store: this.store,
+      spaceHeld: () => this.space.held,
+      onPress: () => {
+        this.root.focus({ preventScroll: true });
+        if (!this.space.held) this.play(false);
+      },
+      onHover: (hover) => {
+        this.hover = hover;
+        this.schedule();
+      },
+      pan: (dx, dy) => {
+        this.space.used = true;
+        this.host.pan(dx, dy);
+      },
+    };
+  }
+
+  connect() {
+    if (this.listeners) return;
+    this.listeners = new AbortController();
+    const { signal } = this.listeners;
+    this.root.addEventListener("keydown", (event) => this.keyDown(event), { signal });
+    this.root.addEventListener("keyup", (event) => this.keyUp(event), { signal });
+    this.root.addEventListener("focusout", () => (this.space.held = false), { signal });
+    this.root.addEventListener("pointerenter", () => this.schedule(), { signal });
+    window.addEventListener("wheel", () => this.sharpenSoon(), { signal, passive: true });
+    this.pointers.connect();
+    this.unsubscribe = this.store.subscribe(() => this.schedule());
+    this.observer = new ResizeObserver(() => this.schedule());
+    this.observer.observe(this.stage);
+    this.schedule();
+  }
+
+  disconnect() {
+    this.play(false);
+    this.listeners?.abort();
+    this.listeners = undefined;
+    this.pointers.disconnect();
+    this.unsubscribe?.();
+    this.observer?.disconnect();
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.sharpening);
+    this.request = 0;
+  }
+
+  schedule() {
+    if (!this.request && this.listeners) this.request = requestAnimationFrame((now) => this.draw(now));
+  }
+
+  /** After a zoom of the host the canvas has the wrong number of pixels. */
+  sharpenSoon() {
+    clearTimeout(this.sharpening);
+    this.sharpening = setTimeout(() => this.schedule(), 200);
+  }
+
+  /** @param {number} now ms */
+  draw(now) {
+    this.request = 0;
+    if (this.playing) this.advance(now);
+    const { state } = this.store;
+    for (const panel of this.panels) panel.update(state);
+    this.showNotes(state);
+    const area = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+    const ctx = this.canvas.getContext("2d");
+    if (!ctx || !area.width || !area.height) return;
+    const ratio = this.fitPixels(area);
+    ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing });
+  }
+
+  /** One canvas pixel for each pixel of the screen. @param {{width: number, height: number}} area @returns {number} canvas pixels per view pixel */
+  fitPixels(area) {
+    const zoom = this.canvas.getBoundingClientRect().width / area.width;
+    const ratio = Math.min(4, Math.max(1, zoom * window.devicePixelRatio));
+    const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    return ratio;
+  }
+
+  /** @param {EditorState} state */
+  showNotes(state) {
+    const obstacle = this.host.obstacle();
+    say(this.noteText, obstacle || this.store.problem);
+    this.note.hidden = !obstacle && !this.store.problem;
+    this.anew.hidden = Boolean(obstacle);
+    const idle = state.doc.tracks.length === 0 && !state.stroke;
+    say(this.hint, state.open ? HINTS.path : idle ? HINTS[state.tool] : "");
+  }
+
+  toggleHelp() {
+    this.help.hidden = !this.help.hidden;
+  }
+
+  togglePlay() {
+    this.play(!this.playing);
+  }
+
+  /** @param {boolean} on */
+  play(on) {
+    if (on === this.playing) return;
+    this.playing = on;
+    this.time.playing(on);
+    const { doc, frame } = this.store.state;
+    this.clock = { at: performance.now(), frame: frame >= doc.frames - 1 ? 0 : frame };
+    if (!on) this.store.dispatch({ type: "seek", frame: Math.round(frame) });
+    this.schedule();
+  }
+
+  /** Moves the playhead to where it is at this time, round and round. @param {number} now ms */
+  advance(now) {
+    const { frames, fps } = this.store.state.doc;
+    const clock = this.clock ?? { at: now, frame: 0 };
+    const frame = clock.frame + (Math.max(0, now - clock.at) / 1000) * fps;
+    const rest = fps * 0.4;
+    this.store.dispatch({ type: "seek", frame: Math.min(frames - 1, frame % (frames - 1 + rest)) });
+    this.schedule();
+  }
+
+  /** @param {KeyboardEvent} event */
+  keyDown(event) {
+    const typing = event.target instanceof HTMLInputElement && event.target.type !== "range";
+    if (typing) return void event.stopPropagation();
+    if (event.key === " ") return this.spaceDown(event);
+    const command = this.store.problem || this.host.obstacle() ? null : commandFor(event, this.store.state);
+    if (!command) {
+      if (["Delete", "Backspace"].includes(event.key)) event.stopPropagation();
+      return undefined;
+    }
+    event.stopPropagation();
+    event.preventDefault();
+    if (command.do === "event") this.store.dispatch(command.event);
+    else if (command.do === "help") this.toggleHelp();
+    else if (command.do === "large") this.host.large?.();
+    return undefined;
+  }
+
+  /** @param {KeyboardEvent} event */
+  spaceDown(event) {
+    event.stopPropagation();
+    if (event.target instanceof HTMLButtonElement) return;
+    event.preventDefault();
+    if (!event.repeat) this.space = { held: true, used: false };
+  }
+
+  /** A tap of the space bar plays; held while dragging it has moved the canvas. @param {KeyboardEvent} event */
+  keyUp(event) {
+    if (event.key !== " " || !this.space.held) return;
+    event.stopPropagation();
+    if (!this.space.used) this.togglePlay();
+    this.space = { held: false, used: false };
+  }
+}

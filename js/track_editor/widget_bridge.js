@@ -1,0 +1,151 @@
+/**
+ * Between the editor and ComfyUI: the widget and its value, the node's number widgets, links, the host's undo, the backdrop.
+ * The only file of the editor that touches nodes and widgets.
+ */
+
+import { chain, isLinked, panCanvas, sourceNode, viewKey } from "../host_canvas.js";
+import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
+import { openDialog } from "./dialog.js";
+import { TrackEditor } from "./editor.js";
+import { EditorStore } from "./store.js";
+
+/** @import {EditorState, Size} from "./types.js" */
+/** @import {LiveViews} from "../host_canvas.js" */
+
+/**
+ * @typedef {object} Services  of the page
+ * @property {ComfyApp} app
+ * @property {ComfyApi} api
+ * @property {LiveViews} lives
+ * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host rebuilds nodes at every undo
+ */
+
+const MIN_HEIGHT = 440;
+const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
+const LINKED = "This document is set from outside the node. Remove the link to edit the tracks here.";
+
+/** @param {ComfyNode} node @param {string} name @param {string} text @param {Services} services @returns {ComfyWidget} */
+export function createTrackWidget(node, name, text, services) {
+  const bridge = new WidgetBridge(node, name, services);
+  bridge.store.load(text);
+  const widget = node.addDOMWidget(name, "MOTIONSTREAM_TRACKS", bridge.editor.root, {
+    getValue: () => bridge.store.text,
+    setValue: (value) => bridge.setValue(value),
+    getMinHeight: () => MIN_HEIGHT,
+    hideOnZoom: false,
+  });
+  bridge.widget = widget;
+  chain(node, "onAdded", () => bridge.enter());
+  chain(node, "onRemoved", () => bridge.leave());
+  chain(node, "onConfigure", () => bridge.configured());
+  chain(node, "onConnectionsChange", () => bridge.refreshSoon());
+  chain(node, "onExecuted", () => bridge.refreshSoon());
+  return widget;
+}
+
+class WidgetBridge {
+  /** @param {ComfyNode} node @param {string} name @param {Services} services */
+  constructor(node, name, services) {
+    this.node = node;
+    this.name = name;
+    this.services = services;
+    this.store = new EditorStore();
+    this.store.onCommit = () => this.committed();
+    this.backdrop = new Backdrop(() => this.store.tell());
+    /** @type {import("./editor.js").EditorHost} */
+    this.host = {
+      backdrop: () => this.backdrop.picture,
+      obstacle: () => (isLinked(node, name) ? LINKED : ""),
+      pan: (dx, dy) => panCanvas(services.app, dx, dy),
+      large: () => this.openLarge(),
+    };
+    this.editor = new TrackEditor(this.store, this.host);
+    /** @type {ComfyWidget | null} */
+    this.widget = null;
+    /** @type {WeakSet<ComfyWidget>} number and picture widgets that are watched already */
+    this.watched = new WeakSet();
+    this.inGraph = false;
+  }
+
+  get key() {
+    return viewKey(this.node, this.name);
+  }
+
+  /** The node has come into a graph. */
+  enter() {
+    if (this.inGraph) return;
+    this.inGraph = true;
+    this.services.lives.add(this.editor.root, this.node, this.name);
+    this.editor.connect();
+    this.forget = this.store.subscribe(() => this.services.memory.set(this.key, this.store.state));
+    this.refreshSoon();
+  }
+
+  leave() {
+    if (!this.inGraph) return;
+    this.inGraph = false;
+    this.services.lives.remove(this.editor.root);
+    this.forget?.();
+    this.closeLarge?.();
+    this.editor.disconnect();
+  }
+
+  /** @param {unknown} value */
+  setValue(value) {
+    this.store.load(typeof value === "string" ? value : JSON.stringify(value) ?? "", this.size());
+  }
+
+  /** The host has given the node its saved values: an editor that stood here before hands on its tool and its history. */
+  configured() {
+    const before = this.services.memory.get(this.key);
+    if (before && before !== this.store.state) this.store.inherit(before);
+    this.refreshSoon();
+  }
+
+  refreshSoon() {
+    queueMicrotask(() => this.inGraph && this.refresh());
+  }
+
+  refresh() {
+    this.watch();
+    if (!isLinked(this.node, this.name)) this.store.resize(this.size());
+    const route = backdropRoute(this.node, this.services.app);
+    this.backdrop.show(route && this.services.api.apiURL(route));
+    this.store.tell();
+  }
+
+  /** Follows the node's own numbers and the file of a connected LoadImage. */
+  watch() {
+    const picture = loadWidget(sourceNode(this.node, "image"));
+    const numbers = this.node.widgets?.filter((widget) => SIZES.some((name) => name === widget.name)) ?? [];
+    for (const widget of picture ? [...numbers, picture] : numbers) {
+      if (this.watched.has(widget)) continue;
+      this.watched.add(widget);
+      chain(widget, "callback", () => this.refreshSoon());
+    }
+  }
+
+  /** The video's size as the node says; what it does not say, or gets through a link, stays the document's. @returns {Size} */
+  size() {
+    const { width, height, frames, fps } = this.store.state.doc;
+    const size = { width, height, frames, fps };
+    for (const name of SIZES) {
+      const value = Number(this.node.widgets?.find((widget) => widget.name === name)?.value);
+      if (Number.isFinite(value) && value > 0 && !isLinked(this.node, name)) size[name] = value;
+    }
+    return size;
+  }
+
+  /** A step is complete: the host hears of it and keeps it in its own undo. */
+  committed() {
+    this.widget?.callback?.(this.store.text);
+    const tracker = this.services.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+    if (tracker?.captureCanvasState) tracker.captureCanvasState();
+    else tracker?.checkState?.();
+  }
+
+  openLarge() {
+    const close = openDialog(this.store, this.host, "Tracks");
+    this.closeLarge = close;
+  }
+}

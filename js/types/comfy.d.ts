@@ -1,0 +1,79 @@
+// The part of ComfyUI's frontend that this pack touches, written down by hand: the published typings stop at an old version.
+
+declare module "*/scripts/app.js" {
+  export const app: ComfyApp;
+}
+
+declare module "*/scripts/api.js" {
+  export const api: ComfyApi;
+}
+
+interface ComfyApi {
+  readonly clientId?: string;
+  apiURL(route: string): string;
+  fetchApi(route: string, options?: RequestInit): Promise<Response>;
+  addEventListener(type: string, listener: (event: CustomEvent) => void): void;
+  removeEventListener(type: string, listener: (event: CustomEvent) => void): void;
+}
+
+interface ComfyApp {
+  readonly canvas?: { ds: { scale: number; offset: [number, number] }; setDirty(foreground: boolean, background?: boolean): void };
+  readonly nodeOutputs?: Record<string, Record<string, unknown> | undefined>;
+  readonly extensionManager?: {
+    workflow?: { activeWorkflow?: { changeTracker?: { captureCanvasState?(): void; checkState?(): void } } };
+    toast?: { add(message: { severity: "success" | "info" | "warn" | "error"; summary: string; detail?: string; life?: number }): void };
+  };
+  registerExtension(extension: ComfyExtension): void;
+}
+
+interface ComfyExtension {
+  name: string;
+  setup?(): void | Promise<void>;
+  getCustomWidgets?(): Record<string, ComfyWidgetFactory>;
+  nodeCreated?(node: ComfyNode): void;
+  afterConfigureGraph?(): void;
+}
+
+type ComfyWidgetFactory = (node: ComfyNode, name: string, inputData: [string, { default?: string }?]) => { widget: ComfyWidget };
+
+interface ComfyWidget {
+  name: string;
+  value: unknown;
+  serialize?: boolean;
+  callback?: (...parameters: unknown[]) => unknown;
+  options?: Record<string, unknown>;
+}
+
+interface ComfyDomWidgetOptions {
+  getValue?(): string;
+  setValue?(value: string): void;
+  getMinHeight?(): number;
+  hideOnZoom?: boolean;
+  margin?: number;
+  serialize?: boolean;
+}
+
+interface ComfyInput {
+  name: string;
+  type: string;
+  link: number | null;
+  widget?: { name: string };
+}
+
+interface ComfyNode {
+  id: number | string;
+  type: string;
+  comfyClass?: string;
+  graph?: { id?: string; isRootGraph?: boolean } | null;
+  size: [number, number];
+  inputs?: ComfyInput[];
+  widgets?: ComfyWidget[];
+  addDOMWidget(name: string, type: string, element: HTMLElement, options?: ComfyDomWidgetOptions): ComfyWidget;
+  getInputNode(slot: number): ComfyNode | null;
+  setSize(size: [number, number]): void;
+  onAdded?: (...parameters: any[]) => void;
+  onRemoved?: (...parameters: any[]) => void;
+  onConfigure?: (...parameters: any[]) => void;
+  onConnectionsChange?: (...parameters: any[]) => void;
+  onExecuted?: (output: Record<string, unknown>) => void;
+}

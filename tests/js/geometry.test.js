@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { readDocument } from "../../js/track_editor/document.js";
+import * as geometry from "../../js/track_editor/geometry.js";
+
+const golden = JSON.parse(readFileSync(new URL("../golden/spline.json", import.meta.url), "utf8"));
+
+function assertNear(points, expected, text) {
+  assert.equal(points.length, expected.length, text);
+  points.forEach((point, i) => {
+    const off = Math.max(Math.abs(point.x - expected[i][0]), Math.abs(point.y - expected[i][1]));
+    assert.ok(off <= golden.tolerance, `${text}: point ${i} expected ${expected[i]}, got ${point.x},${point.y}`);
+  });
+}
+
+for (const shape of golden.curves) {
+  test(`the curve "${shape.name}" is the golden one`, () => {
+    const points = shape.points.map(([x, y]) => ({ x, y }));
+    assertNear(geometry.polyline(points, shape.interpolation), shape.polyline, shape.name);
+  });
+}
+
+for (const item of golden.cases) {
+  test(`the document "${item.name}" gives the golden points`, () => {
+    const doc = readDocument(JSON.stringify(item.document));
+    item.asked.forEach((frame, i) => assertNear(geometry.sampleDocument(doc, frame, item.frames), item.xy[i], `${item.name}, frame ${frame}`));
+  });
+}
+
+test("a point on a path travels at constant speed", () => {
+  const track = { kind: "path", interpolation: "spline", points: [{ x: 8, y: 64 }, { x: 12, y: 60 }, { x: 120, y: 64 }], start: 0, end: null };
+  const places = Array.from({ length: 40 }, (_, frame) => geometry.positionAt(track, frame, 40));
+  const steps = places.slice(1).map((place, i) => geometry.distance(places[i], place));
+  assert.ok(Math.max(...steps) - Math.min(...steps) < 0.05, `${Math.min(...steps)} to ${Math.max(...steps)}`);
+});
+
+test("simplification keeps corners and drops what lies on the way", () => {
+  const points = [...Array(21).keys()].map((i) => ({ x: i, y: 0.3 * (i % 2) })).concat([{ x: 20, y: 20 }]);
+  assert.deepEqual(geometry.simplify(points, 1), [points[0], { x: 20, y: 0 }, { x: 20, y: 20 }]);
+});
+
+test("simplification of a closed stroke does not collapse", () => {
+  const ring = [...Array(37).keys()].map((i) => ({ x: 50 + 30 * Math.cos((i * Math.PI) / 18), y: 50 + 30 * Math.sin((i * Math.PI) / 18) }));
+  assert.ok(geometry.simplify(ring, 1).length > 8);
+});
+
+test("a picture covers the video and is cut at its centre", () => {
+  assert.deepEqual(geometry.coverCrop({ width: 200, height: 100 }, { width: 50, height: 50 }), { x: 50, y: 0, width: 100, height: 100 });
+  assert.deepEqual(geometry.coverCrop({ width: 100, height: 300 }, { width: 50, height: 50 }), { x: 0, y: 100, width: 100, height: 100 });
+});
+
+test("a hit prefers the selected track's points, then lines, then brushes", () => {
+  const doc = readDocument(JSON.stringify({
+    version: 1, width: 100, height: 100, frames: 9, fps: 8,
+    tracks: [
+      { id: "a", points: [{ x: 10, y: 10 }, { x: 50, y: 10 }, { x: 90, y: 10 }] },
+      { id: "b", kind: "pin", points: [{ x: 50, y: 12 }], brush: { radius: 20, spacing: 5 } },
+    ],
+  }));
+  const hit = (x, y, prefer) => {
+    const found = geometry.hitTest(doc, { x, y }, 4, prefer);
+    return found && [found.track.id, found.point];
+  };
+  assert.deepEqual(hit(50, 11, "a"), ["a", 1]);
+  assert.deepEqual(hit(50, 11, null), ["b", 0]);
+  assert.deepEqual(hit(70, 12, null), ["a", null]);
+  assert.deepEqual(hit(50, 28, null), ["b", null]);
+  assert.equal(hit(50, 60, null), null);
+});
+
+test("a new point is put between its neighbours on the curve", () => {
+  const points = [{ x: 0, y: 0 }, { x: 50, y: 0 }, { x: 50, y: 50 }];
+  for (const interpolation of ["linear", "spline"]) {
+    const track = { kind: "path", interpolation, points };
+    assert.equal(geometry.insertIndex(track, { x: 20, y: 1 }), 1);
+    assert.equal(geometry.insertIndex(track, { x: 51, y: 30 }), 2);
+  }
+});
+
+test("a brush of the editor fills its disc with a modest number of points", () => {
+  for (const radius of [2, 5, 10, 16, 40, 120]) {
+    const count = geometry.brushOffsets(geometry.brushOf(radius)).length;
+    assert.ok(count >= 9 && count <= 29, `radius ${radius}: ${count}`);
+  }
+  assert.equal(geometry.brushOf(0), null);
+});
+
+test("ticks are never closer than asked", () => {
+  assert.equal(geometry.tickStep(100, 10, 8), 1);
+  assert.equal(geometry.tickStep(100, 50, 8), 4);
+});
