@@ -12,7 +12,7 @@ import { createTrackWidget } from "./track_editor/widget_bridge.js";
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
 /** @type {Record<string, [number, number]>} */
-const SIZES = { [EDITOR]: [440, 820], [PREVIEW]: [420, 520] };
+const SIZES = { [EDITOR]: [460, 840], [PREVIEW]: [420, 520] };
 
 const lives = new LiveViews();
 const hub = new RunHub(api);

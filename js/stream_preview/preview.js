@@ -40,7 +40,12 @@ export class StreamPreview {
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.bar = element("i");
-    this.facts = { frame: fact("frame"), made: fact("generated fps"), shown: fact("shown fps"), latency: fact("latency of a chunk") };
+    this.facts = {
+      frame: fact("frame", "The frame shown, of the frames asked for"),
+      made: fact("generated fps", "Frames made per second so far"),
+      shown: fact("shown fps", "Frames shown here per second"),
+      latency: fact("latency", "From the start of a chunk to its frame being ready"),
+    };
     this.pause = button("pause", "Pause (Space)", () => this.togglePause(), "Pause");
     this.stop = button("stop", "Stop here and keep the frames made so far", () => this.control("stop"), "Stop and keep");
     const buttons = element("div", "ms-bar", [element("div", "ms-group", [this.pause]), element("div", "ms-group", [this.stop])]);
@@ -232,11 +237,11 @@ export class StreamPreview {
   }
 }
 
-/** @param {string} name */
-function fact(name) {
+/** @param {string} name @param {string} title */
+function fact(name, title) {
   const value = element("b", "", ["–"]);
   const root = element("div", "ms-fact", [value, element("span", "", [name])]);
-  root.title = name;
+  root.title = title;
   return { root, value };
 }
 

@@ -8,6 +8,7 @@ const SHAPES = {
   pin: '<path d="M7.200 3h5.600M8 3l-.3 5.200L5.300 11h9.400l-2.400-2.800L12 3M10 11v6"/>',
   spline: '<path d="M3 15C5 3 8 3 10 10s5 7 7-5"/>',
   linear: '<path d="M3 15l4.500-9 4.500 7 5-8"/>',
+  brush: '<circle cx="10" cy="10" r="6.500" stroke-dasharray="2.600 2.200"/><path d="M10 7v0M7 10v0M10 10v0M13 10v0M10 13v0" stroke-width="2"/>',
   undo: '<path d="M7.500 4.500L4 8l3.500 3.500M4 8h7.500a4.200 4.200 0 0 1 0 8.400H8"/>',
   redo: '<path d="M12.500 4.500L16 8l-3.500 3.500M16 8H8.500a4.200 4.200 0 0 0 0 8.400H12"/>',
   border: '<rect x="3.500" y="3.500" width="13" height="13" rx="1" stroke-dasharray="1.600 2.400" stroke-width="2.200" stroke-linecap="round"/>',

@@ -64,8 +64,8 @@ function brushSlider(store) {
   range.setAttribute("aria-label", "Brush radius");
   range.addEventListener("input", () => store.dispatch({ type: "brush", radius: Number(range.value) }));
   const shown = element("output");
-  const root = element("label", "ms-slider", ["Brush", range, shown]);
-  root.title = "Radius of the disc of points that moves with the track ([ and ]). 0 = a single point. Make it about as large as the object.";
+  const root = element("label", "ms-slider", [icon("brush"), range, shown]);
+  root.title = "Brush: radius of the disc of points that moves with the track ([ and ]). 0 = a single point. Make it about as large as the object.";
   const update = (/** @type {EditorState} */ state) => {
     range.max = String(Math.round(Math.min(state.doc.width, state.doc.height) / 3));
     const track = selectedTrack(state);
@@ -189,16 +189,17 @@ export function properties(store) {
   const copy = button("copy", "Duplicate this track (Ctrl+D)", () => store.dispatch({ type: "duplicate" }), "Duplicate");
   const times = element("span", "", [element("label", "", ["Moves from frame", start]), " ", element("label", "", ["to", end])]);
   const about = element("span");
-  const root = element("div", "ms-props", [times, about, element("div", "ms-group ms-push", [copy])]);
+  const buttons = element("div", "ms-group ms-push", [copy]);
+  const root = element("div", "ms-props", [times, about, buttons]);
   times.title = "The point rests before and after.";
   const update = (/** @type {EditorState} */ state) => {
     const track = selectedTrack(state);
-    root.hidden = !track;
+    const rests = !track || track.kind === "pin" || track.points.length < 2;
+    times.hidden = rests;
+    buttons.hidden = !track;
+    say(about, !track ? "Select a track to set when it moves." : rests ? "Stays where it is." : "");
     if (!track) return;
     const last = state.doc.frames - 1;
-    const rests = track.kind === "pin" || track.points.length < 2;
-    times.hidden = rests;
-    say(about, rests ? "Stays where it is." : "");
     for (const [field, value] of /** @type {const} */ ([[start, track.start], [end, track.end ?? last]])) {
       field.max = String(last);
       if (document.activeElement !== field) field.value = String(value);

@@ -13,30 +13,30 @@ const SHEET = `
   font: 12px/1.35 Inter, system-ui, sans-serif; user-select: none; -webkit-user-select: none; outline: none;
 }
 .ms-root *, .ms-root *::before { box-sizing: border-box; }
-.ms-root:focus-visible { box-shadow: inset 0 0 0 1.5px var(--ms-accent); }
+.ms-root:focus-visible { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
 .ms-icon { width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; flex: none; display: block; }
-.ms-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; flex: none; }
+.ms-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 5px; flex: none; }
 .ms-group { display: flex; align-items: center; gap: 1px; padding: 2px; border-radius: 7px; background: var(--ms-field); }
 .ms-push { margin-left: auto; }
-.ms-button { display: inline-flex; align-items: center; justify-content: center; gap: 5px; width: 26px; height: 24px; padding: 0; border: 0; border-radius: 5px; background: transparent; color: var(--ms-soft); cursor: pointer; font: inherit; }
+.ms-button { display: inline-flex; align-items: center; justify-content: center; gap: 5px; width: 24px; height: 24px; padding: 0; border: 0; border-radius: 5px; background: transparent; color: var(--ms-soft); cursor: pointer; font: inherit; }
 .ms-labelled { width: auto; padding: 0 9px 0 6px; }
 .ms-button:hover:not(:disabled) { background: color-mix(in srgb, var(--ms-text) 12%, transparent); color: var(--ms-text); }
 .ms-button:focus-visible { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
 .ms-button:disabled { opacity: 0.32; cursor: default; }
 .ms-button.ms-on { background: var(--ms-accent); color: #06101c; }
 .ms-danger:hover:not(:disabled) { background: #ff453a33; color: #ff7a70; }
-.ms-slider { display: flex; align-items: center; gap: 6px; padding: 0 7px; height: 28px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); }
+.ms-slider { display: flex; align-items: center; gap: 4px; padding: 0 7px 0 4px; height: 28px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); }
 .ms-slider output { min-width: 32px; text-align: right; color: var(--ms-text); font-variant-numeric: tabular-nums; }
 .ms-root input[type="range"] { appearance: none; -webkit-appearance: none; height: 16px; margin: 0; background: transparent; cursor: pointer; min-width: 0; }
 .ms-root input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--ms-track, color-mix(in srgb, var(--ms-text) 22%, transparent)); }
 .ms-root input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--ms-track, color-mix(in srgb, var(--ms-text) 22%, transparent)); }
 .ms-root input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 13px; height: 13px; margin-top: -4.5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 3px #0008; }
 .ms-root input[type="range"]::-moz-range-thumb { width: 13px; height: 13px; border-radius: 50%; background: #fff; border: 0; }
-.ms-slider input[type="range"] { width: 64px; }
+.ms-slider input[type="range"] { width: 46px; }
 .ms-body { display: flex; flex: 1; min-height: 0; flex-direction: column; gap: 6px; }
 .ms-stage { position: relative; flex: 1; min-height: 140px; border-radius: 7px; background: #0e0f12; overflow: hidden; }
 .ms-stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; display: block; }
-.ms-hint { position: absolute; left: 50%; bottom: 20px; transform: translateX(-50%); max-width: calc(100% - 48px); padding: 4px 10px; border-radius: 999px; background: #0b0d11d9; color: #f0f2f5; pointer-events: none; text-align: center; font-size: 11.5px; }
+.ms-hint { position: absolute; left: 0; right: 0; bottom: 20px; width: fit-content; margin: 0 auto; max-width: calc(100% - 40px); padding: 4px 10px; border-radius: 999px; background: #0b0d11d9; color: #f0f2f5; pointer-events: none; text-align: center; font-size: 11.5px; }
 .ms-hint:empty { display: none; }
 .ms-note { position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; background: #0e0f12eb; color: #f0f2f5; text-align: center; }
 .ms-note[hidden] { display: none; }
@@ -50,9 +50,9 @@ const SHEET = `
 .ms-help kbd { display: inline-block; padding: 0 5px; border-radius: 4px; background: #ffffff1f; font: 11px/17px ui-monospace, monospace; }
 .ms-time { display: flex; align-items: center; gap: 8px; flex: none; }
 .ms-time input[type="range"] { flex: 1; }
-.ms-time output { color: var(--ms-soft); font-variant-numeric: tabular-nums; white-space: nowrap; min-width: 112px; text-align: right; }
+.ms-time output { color: var(--ms-soft); font-variant-numeric: tabular-nums; white-space: nowrap; min-width: 92px; text-align: right; }
 .ms-side { display: flex; flex-direction: column; gap: 5px; flex: none; min-height: 0; }
-.ms-tracks { display: flex; flex-direction: column; gap: 2px; max-height: 92px; overflow-y: auto; scrollbar-width: thin; }
+.ms-tracks { display: flex; flex-direction: column; gap: 2px; height: 88px; overflow-y: auto; scrollbar-width: thin; }
 .ms-tracks:empty::before { content: "No tracks yet: draw on the picture."; padding: 5px 6px; color: var(--ms-soft); }
 .ms-track { display: flex; align-items: center; gap: 7px; height: 28px; flex: none; padding: 0 3px 0 7px; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
 .ms-track.ms-chosen { box-shadow: inset 0 0 0 1.5px var(--ms-color); background: color-mix(in srgb, var(--ms-color) 14%, var(--ms-field)); }
@@ -68,15 +68,19 @@ const SHEET = `
 .ms-span i { position: absolute; top: 0; bottom: 0; left: var(--ms-from); right: var(--ms-to); border-radius: 3px; background: var(--ms-color); }
 .ms-track .ms-button { width: 22px; height: 22px; }
 .ms-track .ms-button .ms-icon { width: 15px; height: 15px; }
-.ms-props { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 10px; padding: 0 3px; color: var(--ms-soft); min-height: 24px; }
-.ms-props[hidden] { display: none; }
+.ms-props { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 10px; padding: 0 3px; color: var(--ms-soft); height: 28px; overflow: hidden; flex: none; }
+.ms-props [hidden] { display: none; }
 .ms-props label { display: inline-flex; align-items: center; gap: 5px; }
 .ms-props input[type="number"] { width: 52px; height: 22px; padding: 0 4px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; }
+.ms-props input[type="number"] { appearance: textfield; -moz-appearance: textfield; }
+.ms-props input[type="number"]::-webkit-inner-spin-button { appearance: none; margin: 0; }
+.ms-props input[type="number"]:focus { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
 .ms-large .ms-body { flex-direction: row; gap: 10px; }
 .ms-large .ms-main { flex: 1; }
 .ms-main { display: flex; flex-direction: column; gap: 6px; flex: 1; min-height: 0; min-width: 0; }
 .ms-large .ms-side { width: 290px; }
-.ms-large .ms-tracks { max-height: none; flex: 1; }
+.ms-large .ms-tracks { height: auto; flex: 1; }
+.ms-large .ms-props { height: auto; min-height: 28px; }
 .ms-large .ms-slider input[type="range"] { width: 120px; }
 dialog.ms-dialog { width: min(1480px, 94vw); height: 92vh; max-width: none; max-height: none; margin: auto; padding: 0; border: 1px solid #ffffff24; border-radius: 12px; background: var(--comfy-menu-bg, #202226); color: var(--input-text, #e3e5e8); overflow: hidden; box-shadow: 0 24px 80px #000a; }
 dialog.ms-dialog[open] { display: flex; flex-direction: column; }
