@@ -1,0 +1,39 @@
+"""`python -m motionstream_core evaluate`: the held-out evaluation, a table and, as last line, one JSON document."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from ..streaming.networks import BUILT_IN, open_networks
+from .report import evaluate, keep, table
+
+HELD_OUT = Path("benchmarks/heldout")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, default=BUILT_IN)
+    parser.add_argument("--media", type=Path, default=HELD_OUT, help="folder or .npz with held-out pictures and sprites")
+    parser.add_argument("--clips", type=int, default=36)
+    parser.add_argument("--long-clips", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=None, help="denoising steps, the model's own by default")
+    parser.add_argument("--name", default="tiny", help="name of the result file")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.clips < 1 or not args.media.exists():
+        raise ValueError(f"evaluate: expected at least one clip and media that exist, got {args.clips} clips and {args.media}")
+    document = evaluate(open_networks(args.weights), args.media, args.clips, args.steps, args.long_clips, args.name, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    print(table(document))
+    kept = keep(document, args.results, "python -m motionstream_core evaluate" + (f" --steps {args.steps}" if args.steps else ""), _commit())
+    print(f"kept in {kept}", file=sys.stderr)
+    print(json.dumps(document))
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,97 @@
+"""`python -m motionstream_core train <stage>`: media, codec, shards, causal, export, in this order.
+
+Owns the command line of the stages and where their files lie below one run folder:
+media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+from safetensors.torch import load_file
+
+from ..codec.tiny import TinyCodec
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The stages as sub-commands of `train`."""
+    stages = parser.add_subparsers(dest="stage", required=True)
+    media = stages.add_parser("media", help="pictures and sprites out of unpacked packages")
+    media.add_argument("--sources", type=Path, required=True, help="folder with skimage, sklearn, opencv, lomiri, emoji, kenney")
+    codec = stages.add_parser("codec", help="the tiny causal video codec")
+    codec.add_argument("--video", type=Path, action="append", default=[], help="a video file to learn from beside the synthetic world")
+    codec.add_argument("--decoder-only", action="store_true", help="keep the encoder and the latents as they are")
+    shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
+    shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
+    causal = stages.add_parser("causal", help="the streaming student")
+    causal.add_argument("--preset", default="tiny")
+    causal.add_argument("--name", default="", help="folder of this student below the run, the preset's name by default")
+    export = stages.add_parser("export", help="one weights file from the codec and a student")
+    export.add_argument("--preset", default="tiny")
+    export.add_argument("--name", default="")
+    export.add_argument("--out", type=Path, required=True)
+    export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
+    for stage in (media, codec, shards, causal, export):
+        stage.add_argument("--run", type=Path, default=Path("runs"), help="run folder")
+    for stage in (codec, causal):
+        stage.add_argument("--minutes", type=float, required=True)
+        stage.add_argument("--batch", type=int, default=4 if stage is codec else 8)
+        stage.add_argument("--lr", type=float, default=0.012 if stage is codec else 0.01)
+    for stage in (codec, shards, causal):
+        stage.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the stage that `add_arguments` parsed."""
+    {"media": _media, "codec": _codec, "shards": _shards, "causal": _causal, "export": _export}[args.stage](args)
+
+
+def _media(args: argparse.Namespace) -> None:
+    from .media import build_media
+
+    print(json.dumps(build_media(args.sources, args.run / "media")))
+
+
+def _codec(args: argparse.Namespace) -> None:
+    from .codec import train_codec
+
+    train_codec(args.run / "codec", args.run / "media/train.npz", args.minutes, tuple(args.video), args.batch, args.seed, args.lr, encoder=not args.decoder_only)
+
+
+def _shards(args: argparse.Namespace) -> None:
+    from .shards import write_shards
+
+    codec = load_codec(args.run)
+    if not any((args.run / "held").glob("*.npz")):
+        write_shards(codec, args.run / "media/heldout.npz", args.run / "held", 9999, 2, style_share=0.0)
+    write_shards(codec, args.run / "media/train.npz", args.run / "shards", args.seed, args.count)
+
+
+def _causal(args: argparse.Namespace) -> None:
+    from .causal import CausalRecipe, train_causal
+
+    train_causal(args.run / (args.name or args.preset), args.run / "shards", args.run / "held", args.minutes, args.preset, args.seed, args.lr, CausalRecipe(batch=args.batch))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from ..model.presets import preset
+    from ..streaming.networks import Networks, save_networks
+    from .causal import Student
+
+    student = Student(preset(args.preset))
+    student.load_state_dict(load_file(args.run / (args.name or args.preset) / "student.safetensors"))
+    about = json.loads(args.about.read_text()) if args.about else {}
+    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.run), student.words), about)
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
+
+
+def load_codec(run: Path) -> TinyCodec:
+    """The codec of a run folder, frozen."""
+    codec = TinyCodec()
+    codec.load_state_dict(load_file(run / "codec/codec.safetensors"))
+    return codec.eval().requires_grad_(False)
+
+
