@@ -24,7 +24,7 @@ from ..model.dit import CausalDiT
 from ..model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ..model.presets import PRESETS, ModelConfig
 from ..model.text import WordEncoder
-from ..streaming.flow import add_noise, shifted, sigma_schedule, to_x0
+from ..streaming.flow import add_noise, sigma_schedule, to_x0
 from .optim import MuonAdamW, lr_shape
 from .parallel import average_weighted, start
 from .shards import Pool
@@ -41,7 +41,9 @@ class CausalRecipe:
     own_context: float = 0.5  # share of samples whose committed chunks are the network's own prediction
     context_noise: float = 0.06  # most noise added to a committed chunk
     text_dropout: float = 0.1
-    first_step_share: float = 0.5  # share of chunks trained at the few noise levels of the rollout
+    first_step_share: float = 0.6  # share of chunks trained at the few noise levels of the rollout, the rest in lowest_sigma..1
+    lowest_sigma: float = 0.6  # the few-step rollout never meets less
+    cut_share: float = 0.5  # share of committed chunks whose keys and values carry no gradient, which saves a third of their cost
     long_share: float = 0.25  # share of batches with three chunks, so that the window rolls
 
 
@@ -71,15 +73,15 @@ class Student(nn.Module):
         return torch.cat(made, dim=1)
 
 
-def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float) -> Tensor:
-    """(B,) noise levels: the rollout's own few, or anything under the shifted uniform."""
-    free = shifted(torch.rand(size, generator=rng).clamp_min(1e-3), 3.0)
+def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6) -> Tensor:
+    """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
+    free = lowest + (1 - lowest) * torch.rand(size, generator=rng)
     few = torch.tensor(sigma_schedule(config.steps, config.shift))[torch.randint(config.steps, (size,), generator=rng)]
     return torch.where(torch.rand(size, generator=rng) < few_step_share, few, free)
 
 
 def stream_loss(student: Student, batch: dict[str, Tensor], rng: torch.Generator, recipe: CausalRecipe, sigma: float | None = None, own: float | None = None) -> Tensor:
-    """Mean weighted x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is otherwise drawn."""
+    """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is otherwise drawn."""
     config, x0 = student.config, batch["latents"]
     size, frames = x0.shape[0], config.context.chunk
     motion = student.motion(batch, rng)
@@ -95,16 +97,17 @@ def stream_loss(student: Student, batch: dict[str, Tensor], rng: torch.Generator
     for number, begin in enumerate(starts):
         part = slice(begin, begin + frames)
         truth, condition = x0[:, :, part], motion[:, :, part]
-        level = torch.full((size,), sigma) if sigma is not None else draw_sigma(rng, size, config, recipe.first_step_share)
+        level = torch.full((size,), sigma) if sigma is not None else draw_sigma(rng, size, config, recipe.first_step_share, recipe.lowest_sigma)
         predicted = _predict(student, cache, truth, condition, text, level, rng)
-        weight = (1 / level.square()).clamp_max(5)[:, None, None, None, None]
-        losses.append((weight * (predicted - truth).square()).mean())
+        losses.append((predicted - truth).square().mean())
         if number + 1 < len(starts):
             keep = (torch.rand(size, 1, 1, 1, 1, generator=rng) < own_share).float()
             context = torch.lerp(truth, predicted.detach(), keep)
             if sigma is None:
                 context = context + recipe.context_noise * torch.rand(size, 1, 1, 1, 1, generator=rng) * torch.randn(context.shape, generator=rng)
-            _commit(student, cache, context, condition, text)
+            cut = sigma is None and float(torch.rand(1, generator=rng)) < recipe.cut_share
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
+                _commit(student, cache, context, condition, text)
     return torch.stack(losses).mean()
 
 
@@ -194,7 +197,7 @@ def validate_average(student: Student, average: dict[str, Tensor], pool: Pool) -
 
 
 @torch.no_grad()
-def _average(average: dict[str, Tensor], student: Student, step: int, decay: float = 0.998) -> None:
+def _average(average: dict[str, Tensor], student: Student, step: int, decay: float = 0.99) -> None:
     keep = min(decay, (1 + step) / (10 + step))
     for key, value in student.state_dict().items():
         average[key].lerp_(value, 1 - keep)

@@ -123,7 +123,8 @@ def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...]
                 average[k].lerp_(v, 0.01 if step > 200 else 0.1)
         if rank == 0 and time.time() - last > 60:
             last = time.time()
-            _log(out / "codec.jsonl", step=step, minutes=(last - began) / 60, crops=frames_seen, loss=loss.item(), train_psnr=-10 * np.log10(mse.item()), heldout_psnr=validate(codec, held))
+            row = {"loss": loss.item(), "train_psnr": -10 * np.log10(mse.item()), "heldout_psnr": validate(codec, held)}
+            _log(out / "codec.jsonl", step=step, minutes=(last - began) / 60, crops=frames_seen, **row)
             save_file(average, out / "codec.partial.safetensors")
     if rank > 0:
         return

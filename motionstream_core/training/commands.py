@@ -10,7 +10,6 @@ import argparse
 import json
 from pathlib import Path
 
-
 from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec

@@ -97,7 +97,8 @@ def smooth_motion(rng: np.random.Generator, frames: int, reach: float, turn: flo
     direction = rng.uniform(0, 2 * np.pi)
     speed = reach * rng.uniform(0.2, 1.0)
     ease = t if rng.random() < 0.6 else t * t / max(t[-1], 1e-6)
-    return Motion(wave(reach * 0.45, 0) + speed * np.cos(direction) * ease, wave(reach * 0.45, 0) + speed * np.sin(direction) * ease, wave(turn, turn * 0.6), wave(zoom, zoom * 0.5))
+    dx, dy = (wave(reach * 0.45, 0) + speed * f(direction) * ease for f in (np.cos, np.sin))
+    return Motion(dx, dy, wave(turn, turn * 0.6), wave(zoom, zoom * 0.5))
 
 
 def still(frames: int) -> Motion:

@@ -47,7 +47,7 @@ def test_every_parameter_of_the_student_learns_from_a_long_stream():
     torch.manual_seed(0)
     student = Student(TINY)
     torch.nn.init.normal_(student.dit.head.head.weight, std=0.02)
-    stream_loss(student, batch(), torch.Generator().manual_seed(0), CausalRecipe(long_share=1.0, text_dropout=0.0)).backward()
+    stream_loss(student, batch(), torch.Generator().manual_seed(0), CausalRecipe(long_share=1.0, text_dropout=0.0, cut_share=0.0)).backward()
     silent = [name for name, p in student.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
@@ -67,7 +67,7 @@ def test_noise_levels_are_those_of_the_rollout_or_anything_between():
     few = draw_sigma(rng, 2000, TINY, 1.0)
     assert len(few.unique()) == TINY.steps and few.max() == 1
     free = draw_sigma(rng, 2000, TINY, 0.0)
-    assert 0 < free.min() < 0.2 and free.max() <= 1 and len(free.unique()) > 1900
+    assert 0.6 <= free.min() < 0.65 and free.max() <= 1 and len(free.unique()) > 1900
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one():
