@@ -1,0 +1,21 @@
+"""`make comfy`: ComfyUI with the pack on 127.0.0.1:8188, on a folder of its own that is kept (output/comfy), until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+
+from host import ROOT, command
+
+PORT = 8188
+
+
+def main():
+    base = ROOT / "output" / "comfy"
+    base.mkdir(parents=True, exist_ok=True)
+    print(f"ComfyUI with MotionStream: http://127.0.0.1:{PORT}  (Ctrl-C ends it; pictures go into {base.relative_to(ROOT)}/input)", flush=True)
+    words = command(base, PORT)
+    os.execv(words[0], words)
+
+
+if __name__ == "__main__":
+    main()
