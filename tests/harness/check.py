@@ -12,7 +12,7 @@ TOOLS = Path(sys.executable).parent
 PACKAGES = ROOT / "node_modules"
 CHECKS = {
     "ruff": [TOOLS / "ruff", "check", "."],
-    "pyright": [TOOLS / "node", PACKAGES / "pyright" / "index.js", "--pythonpath", sys.executable],
+    "pyright": [TOOLS / "node", PACKAGES / "pyright" / "index.js", "--project", "tests/harness/pyrightconfig.json"],
     "tsc": [TOOLS / "node", PACKAGES / "typescript" / "bin" / "tsc", "--project", "js"],
 }
 

@@ -58,7 +58,8 @@ def use_supported_python() -> None:
         found = shutil.which(f"python3.{minor}")
         if found and subprocess.run([found, "-c", ""], check=False).returncode == 0:
             os.execv(found, [found, *sys.argv])
-    sys.exit("Python: expected %d.%d or newer, got %s; install one, or name it: make PYTHON=/path/to/python3" % (*OLDEST, sys.version.split()[0]))
+    oldest, got = ".".join(map(str, OLDEST)), sys.version.split()[0]
+    sys.exit(f"Python: expected {oldest} or newer, got {got}; install one, or name it: make PYTHON=/path/to/python3")
 
 
 def say(text: str) -> None:

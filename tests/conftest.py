@@ -1,0 +1,97 @@
+"""One real ComfyUI for all tests that need one, with the pack linked in, weights to load and pictures to start from."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT_IN = "built-in (tiny, 128x128)"
+UNTRAINED = "untrained.safetensors"
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    """A running host on a folder of its own. It has the files of `fill`."""
+    from harness.host import start
+
+    base = tmp_path_factory.mktemp("host")
+    fill(base)
+    with start(base) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """The name of weights that load: the built-in ones, or, in a checkout without them, untrained ones."""
+    return BUILT_IN if (ROOT / "motionstream_core" / "assets" / "tiny.safetensors").is_file() else UNTRAINED
+
+
+FOREIGN_PACK = '''
+import torch
+
+class ForeignTracks:
+    """TRACKS as packs that are not ours might send them."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("TRACKS",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"kind": ("STRING", {"default": "whole"})}}
+
+    def make(self, kind):
+        path, visible = torch.full((49, 2, 2), 60.0), torch.ones(49, 2, dtype=torch.bool)
+        if kind == "a list of strings":
+            return (["[{'x': 1, 'y': 2}]"],)
+        if kind == "no tracks":
+            return ({"track_path": path[:, :0], "track_visibility": visible[:, :0]},)
+        if kind == "NaN":
+            path[3, 0, 0] = float("nan")
+        if kind == "infinite":
+            path[3, 0, 0] = float("inf")
+        if kind == "off the canvas":
+            path += 5000
+        if kind == "short":
+            path, visible = path[:5], visible[:5]
+        if kind == "long":
+            path, visible = path.repeat(3, 1, 1), visible.repeat(3, 1)
+        return ({"track_path": path, "track_visibility": visible},)
+
+NODE_CLASS_MAPPINGS = {"ForeignTracks": ForeignTracks}
+'''
+
+
+def fill(base: Path):
+    """input/picture.png; in models/motionstream untrained weights, a truncated file, a foreign file, a pickle; a pack that sends odd TRACKS."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    from motionstream_core.streaming.networks import save_networks, untrained
+
+    models, pictures, packs = base / "models" / "motionstream", base / "input", base / "custom_nodes"
+    for folder in (models, pictures, packs):
+        folder.mkdir(parents=True)
+    (packs / "foreign_tracks.py").write_text(FOREIGN_PACK)
+    save_networks(models / UNTRAINED, untrained("tiny"))
+    whole = (models / UNTRAINED).read_bytes()
+    (models / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    save_file({"some.weight": torch.zeros(3)}, models / "foreign.safetensors")
+    (models / "pickled.pt").write_bytes(pickle.dumps(Trap(base / "trap-was-sprung")))
+    save_networks(base / "outside.safetensors", untrained("tiny"))
+    rows, columns = np.mgrid[0:160, 0:200]
+    Image.fromarray(np.stack([rows + 40, columns, (rows // 16 + columns // 16) % 2 * 255], -1).astype(np.uint8)).save(pictures / "picture.png")
+
+
+class Trap:
+    """Pickled, it leaves a folder behind wherever it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
