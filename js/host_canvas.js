@@ -40,8 +40,8 @@ export class LiveViews {
   }
 }
 
-/** @param {ComfyNode} node @param {string} name */
-export const viewKey = (node, name) => `${node.graph?.id ?? ""}/${node.id}/${name}`;
+/** The name of a widget's place, the same before and after the host has rebuilt the graph. @param {ComfyNode} node @param {string} name */
+export const viewKey = (node, name) => `${node.graph?.isRootGraph === false ? node.graph.id : ""}/${node.id}/${name}`;
 
 /**
  * Calls `after` whenever the host calls this method of `owner`, after what was there before.
@@ -63,6 +63,23 @@ export function panCanvas(app, dx, dy) {
   canvas.ds.offset[0] += dx / canvas.ds.scale;
   canvas.ds.offset[1] += dy / canvas.ds.scale;
   canvas.setDirty(true, true);
+}
+
+/**
+ * The classic renderer does not hear the wheel over our elements: hands it on to its canvas, unless what lies under the pointer scrolls.
+ * The Vue renderer does this by itself.
+ * @param {ComfyApp} app @param {HTMLElement} root
+ */
+export function forwardWheel(app, root) {
+  root.addEventListener(
+    "wheel",
+    (event) => {
+      const list = event.target instanceof Element ? event.target.closest("[data-capture-wheel]") : null;
+      if (list && list.scrollHeight > list.clientHeight) event.stopPropagation();
+      else if (!globalThis.LiteGraph?.vueNodesMode) app.canvas?.processMouseWheel?.(event);
+    },
+    { passive: false },
+  );
 }
 
 /** The node whose output feeds an input, seen through Reroute nodes; null = none, or beyond the border of a subgraph. @param {ComfyNode} node @param {string} input */

@@ -12,7 +12,7 @@ import { createTrackWidget } from "./track_editor/widget_bridge.js";
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
 /** @type {Record<string, [number, number]>} */
-const SIZES = { [EDITOR]: [460, 840], [PREVIEW]: [420, 520] };
+const SIZES = { [EDITOR]: [460, 880], [PREVIEW]: [420, 520] };
 
 const lives = new LiveViews();
 const hub = new RunHub(api);
@@ -29,7 +29,7 @@ app.registerExtension({
     };
   },
   nodeCreated(node) {
-    if (node.comfyClass === PREVIEW) addPreview(node, api, hub, lives);
+    if (node.comfyClass === PREVIEW) addPreview(node, { app, api, hub, lives });
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
   },

@@ -1,6 +1,6 @@
 /** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
 
-import { chain, sourceNode } from "../host_canvas.js";
+import { chain, forwardWheel, sourceNode } from "../host_canvas.js";
 import { StreamPreview } from "./preview.js";
 
 /** @import {LiveViews} from "../host_canvas.js" */
@@ -11,9 +11,10 @@ const NAME = "motionstream_view"; // a widget named like an input would take its
 const SAMPLER = "MotionStreamSampler";
 const MIN_HEIGHT = 300;
 
-/** @param {ComfyNode} node @param {ComfyApi} api @param {RunHub} hub @param {LiveViews} lives */
-export function addPreview(node, api, hub, lives) {
+/** @param {ComfyNode} node @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, lives: LiveViews}} services */
+export function addPreview(node, { app, api, hub, lives }) {
   const view = new StreamPreview(api, hub, (run) => follows(node, run));
+  forwardWheel(app, view.root);
   const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
     getValue: () => "",
     setValue: () => {},

@@ -20,6 +20,6 @@ export function openDialog(store, host, title) {
   document.body.append(dialog);
   dialog.showModal();
   editor.connect();
-  editor.root.focus({ preventScroll: true });
+  editor.focus();
   return close;
 }

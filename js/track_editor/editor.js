@@ -47,9 +47,8 @@ export class TrackEditor {
     const [bar, time, list, props] = this.panels.map((panel) => panel.root);
     const side = element("div", "ms-side", [list, props]);
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
-    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [bar, body, this.note]);
-    this.root.tabIndex = 0;
-    this.root.setAttribute("aria-label", "Track editor");
+    this.keys = keyCatcher("Track editor. Press ? for the keys.");
+    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, bar, body, this.note]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
     /** @type {Point | null} */
     this.hover = null;
@@ -64,7 +63,7 @@ export class TrackEditor {
       store: this.store,
       spaceHeld: () => this.space.held,
       onPress: () => {
-        this.root.focus({ preventScroll: true });
+        this.focus();
         if (!this.space.held) this.play(false);
       },
       onHover: (hover) => {
@@ -82,6 +81,7 @@ export class TrackEditor {
     if (this.listeners) return;
     this.listeners = new AbortController();
     const { signal } = this.listeners;
+    this.root.addEventListener("mousedown", (event) => this.keepFocus(event), { signal });
     this.root.addEventListener("keydown", (event) => this.keyDown(event), { signal });
     this.root.addEventListener("keyup", (event) => this.keyUp(event), { signal });
     this.root.addEventListener("focusout", () => (this.space.held = false), { signal });
@@ -179,10 +179,21 @@ export class TrackEditor {
     this.schedule();
   }
 
+  focus() {
+    this.keys.focus({ preventScroll: true });
+  }
+
+  /** A press on anything but a field leaves the keys with the editor. Only the press's default is prevented: the host needs the event. @param {MouseEvent} event */
+  keepFocus(event) {
+    if (event.target instanceof HTMLInputElement) return;
+    event.preventDefault();
+    this.focus();
+  }
+
   /** @param {KeyboardEvent} event */
   keyDown(event) {
-    const typing = event.target instanceof HTMLInputElement && event.target.type !== "range";
-    if (typing) return void event.stopPropagation();
+    if (isFieldKey(event)) return void event.stopPropagation();
+    if (event.target instanceof HTMLButtonElement && event.ctrlKey) return undefined;
     if (event.key === " ") return this.spaceDown(event);
     const command = this.store.problem || this.host.obstacle() ? null : commandFor(event, this.store.state);
     if (!command) {
@@ -212,4 +223,23 @@ export class TrackEditor {
     if (!this.space.used) this.togglePlay();
     this.space = { held: false, used: false };
   }
+}
+
+/**
+ * What has the focus while the editor is in use. The host takes Ctrl+Z at the window, before any element hears of it, unless a text area
+ * has the focus: so this is one, invisible, read-only and without a keyboard on a touch screen.
+ * @param {string} label
+ */
+function keyCatcher(label) {
+  const keys = element("textarea", "ms-keys");
+  keys.readOnly = true;
+  keys.inputMode = "none";
+  keys.setAttribute("aria-label", label);
+  return keys;
+}
+
+/** Keys that an input field needs for itself. @param {KeyboardEvent} event */
+function isFieldKey(event) {
+  if (!(event.target instanceof HTMLInputElement)) return false;
+  return event.target.type !== "range" || /^(Arrow|Home|End|Page)/.test(event.key);
 }

@@ -114,6 +114,7 @@ function share(track, last) {
 /** @param {EditorStore} store @returns {Panel} */
 export function trackList(store) {
   const root = element("div", "ms-tracks");
+  root.dataset.captureWheel = "true";
   /** @type {Map<string, ReturnType<typeof trackRow>>} */
   const rows = new Map();
   const update = (/** @type {EditorState} */ state) => {

@@ -13,7 +13,8 @@ const SHEET = `
   font: 12px/1.35 Inter, system-ui, sans-serif; user-select: none; -webkit-user-select: none; outline: none;
 }
 .ms-root *, .ms-root *::before { box-sizing: border-box; }
-.ms-root:focus-visible { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
+.ms-keys { position: absolute; width: 1px; height: 1px; padding: 0; border: 0; opacity: 0; resize: none; pointer-events: none; }
+.ms-root:focus-visible, .ms-root:has(> .ms-keys:focus) { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
 .ms-icon { width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; flex: none; display: block; }
 .ms-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 5px; flex: none; }
 .ms-group { display: flex; align-items: center; gap: 1px; padding: 2px; border-radius: 7px; background: var(--ms-field); }

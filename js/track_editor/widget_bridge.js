@@ -3,7 +3,7 @@
  * The only file of the editor that touches nodes and widgets.
  */
 
-import { chain, isLinked, panCanvas, sourceNode, viewKey } from "../host_canvas.js";
+import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../host_canvas.js";
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
@@ -60,11 +60,14 @@ class WidgetBridge {
       large: () => this.openLarge(),
     };
     this.editor = new TrackEditor(this.store, this.host);
+    forwardWheel(services.app, this.editor.root);
     /** @type {ComfyWidget | null} */
     this.widget = null;
     /** @type {WeakSet<ComfyWidget>} number and picture widgets that are watched already */
     this.watched = new WeakSet();
     this.inGraph = false;
+    /** @type {EditorState | undefined} of the editor that stood in this place before */
+    this.before = undefined;
   }
 
   get key() {
@@ -76,6 +79,7 @@ class WidgetBridge {
     if (this.inGraph) return;
     this.inGraph = true;
     this.services.lives.add(this.editor.root, this.node, this.name);
+    this.before = this.services.memory.get(this.key);
     this.editor.connect();
     this.forget = this.store.subscribe(() => this.services.memory.set(this.key, this.store.state));
     this.refreshSoon();
@@ -97,8 +101,8 @@ class WidgetBridge {
 
   /** The host has given the node its saved values: an editor that stood here before hands on its tool and its history. */
   configured() {
-    const before = this.services.memory.get(this.key);
-    if (before && before !== this.store.state) this.store.inherit(before);
+    if (this.before) this.store.inherit(this.before);
+    this.before = undefined;
     this.refreshSoon();
   }
 

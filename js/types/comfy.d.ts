@@ -8,6 +8,8 @@ declare module "*/scripts/api.js" {
   export const api: ComfyApi;
 }
 
+declare var LiteGraph: { vueNodesMode?: boolean } | undefined;
+
 interface ComfyApi {
   readonly clientId?: string;
   apiURL(route: string): string;
@@ -17,7 +19,7 @@ interface ComfyApi {
 }
 
 interface ComfyApp {
-  readonly canvas?: { ds: { scale: number; offset: [number, number] }; setDirty(foreground: boolean, background?: boolean): void };
+  readonly canvas?: { ds: { scale: number; offset: [number, number] }; setDirty(foreground: boolean, background?: boolean): void; processMouseWheel?(event: WheelEvent): void };
   readonly nodeOutputs?: Record<string, Record<string, unknown> | undefined>;
   readonly extensionManager?: {
     workflow?: { activeWorkflow?: { changeTracker?: { captureCanvasState?(): void; checkState?(): void } } };
