@@ -1,16 +1,9 @@
-"""The pack's door: the host reads WEB_DIRECTORY and calls comfy_entrypoint; everything else is imported inside it.
+"""The pack's door: ComfyUI loads the nodes and the browser's part from here. Anything else that imports this file gets nothing."""
 
-Nothing of the host is imported here, so that tools which merely look at the folder (pytest among them) can import this file.
-"""
+from importlib.util import find_spec
 
-WEB_DIRECTORY = "./js"
+if __package__ and find_spec("comfy_api"):
+    from .nodes import comfy_entrypoint
 
-
-async def comfy_entrypoint():
-    """The nodes of the pack, for the host."""
-    from .nodes import comfy_entrypoint as entrypoint
-
-    return await entrypoint()
-
-
-__all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]
+    WEB_DIRECTORY = "./js"
+    __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]

@@ -36,7 +36,7 @@ def streaming(weights: str, frames: int = 25, seed: int = 1, document: dict = DO
     }
 
 
-def node(kind: str, **inputs) -> dict:
+def node(kind: str, /, **inputs) -> dict:
     return {"class_type": kind, "inputs": inputs}
 
 

@@ -1,48 +1,139 @@
-"""A real ComfyUI as a child process, and its HTTP interface as a few calls.
+"""One running ComfyUI with the pack in it, and its HTTP interface.
 
-`start()` boots it on a free port and a folder of its own, with the project linked in as a node pack, and returns when it answers. Owns the child
-process and, unless the caller named one, the folder. Standard library only; `client.py` has the WebSocket side.
+Owns the process, its base folder and its log. The pack is linked into the base folder, so the host's own folder stays untouched.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-LAUNCH = Path(__file__).with_name("launch.py")
+from . import install
+
 PACK = "ComfyUI-MotionStream"
-BOOT_S = 300.0
+BOOT_S = 180.0
+RUN_S = 240.0
 
 
-class Refused(ValueError):
-    """A prompt the host did not queue: `answer` is its JSON, the text its errors."""
+class Refused(Exception):
+    """The host answered with a 4xx status; `details` is its JSON. A refused prompt says why under node_errors."""
 
-    def __init__(self, answer: dict):
-        self.answer = answer
-        found = [error for node in answer.get("node_errors", {}).values() for error in node["errors"]] or [answer.get("error", {})]
-        super().__init__("; ".join(f"{error.get('message', '')}: {error.get('details', '')}" for error in found))
+    def __init__(self, status: int, details: dict):
+        super().__init__(f"HTTP {status}: {json.dumps(details)[:2000]}")
+        self.status = status
+        self.details = details
 
 
-def comfyui_path() -> Path:
-    """The ComfyUI to run: the checkout of COMFYUI_PATH, else the pinned one that install.py unpacked; FileNotFoundError without it."""
-    given = os.environ.get("COMFYUI_PATH")
-    path = Path(given).expanduser().resolve() if given else ROOT / ".cache" / "host" / "ComfyUI"
-    if not (path / "main.py").is_file():
-        raise FileNotFoundError(f"expected a ComfyUI with main.py in {path}, got none: run a make target, which sets it up")
-    return path
+class Host:
+    """A host that answers at `url`. Made by `running_host`."""
+
+    def __init__(self, process: subprocess.Popen, url: str, base: Path, log: Path):
+        self.process, self.url, self.base, self.log = process, url, base, log
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def get(self, path: str) -> bytes:
+        return self._open(urllib.request.Request(self.url + path))
+
+    def get_json(self, path: str) -> dict:
+        return json.loads(self.get(path))
+
+    def post(self, path: str, body: object) -> dict:
+        data = json.dumps(body).encode()
+        return json.loads(self._open(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})) or b"null")
+
+    def _open(self, request: urllib.request.Request) -> bytes:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            body = error.read()
+            try:
+                details = json.loads(body)
+            except ValueError:
+                details = {"text": body.decode(errors="replace")}
+            raise Refused(error.code, details) from None
+
+    def object_info(self) -> dict:
+        """Every node the host knows, by id."""
+        return self.get_json("/object_info")
+
+    def queue(self, prompt: dict, client_id: str | None = None) -> str:
+        """An API prompt -> its prompt id; Refused when the host's validation says no."""
+        return self.post("/prompt", {"prompt": prompt, "client_id": client_id or uuid.uuid4().hex})["prompt_id"]
+
+    def wait(self, prompt_id: str, timeout: float = RUN_S) -> dict:
+        """The prompt's history entry, once the host has written it (which is after it has announced the end)."""
+        entries = self._until(lambda: self.get_json(f"/history/{prompt_id}").get(prompt_id), timeout, f"the end of prompt {prompt_id}")
+        return entries
+
+    def run(self, prompt: dict, timeout: float = RUN_S) -> dict:
+        return self.wait(self.queue(prompt), timeout)
+
+    def wait_running(self, prompt_id: str, timeout: float = 60) -> None:
+        """Until the prompt has begun."""
+        self._until(lambda: any(item[1] == prompt_id for item in self.get_json("/queue")["queue_running"]), timeout, f"the start of prompt {prompt_id}")
+
+    def interrupt(self, prompt_id: str) -> None:
+        self.post("/interrupt", {"prompt_id": prompt_id})
+
+    def fetch(self, output: dict) -> bytes:
+        """The file of one entry of an output, such as entry["outputs"]["7"]["images"][0]."""
+        return self.get("/view?" + urllib.parse.urlencode({key: output[key] for key in ("filename", "subfolder", "type")}))
+
+    def put_input(self, path: Path) -> str:
+        """Copies a picture into the host's input folder -> the name LoadImage knows it by."""
+        shutil.copyfile(path, self.base / "input" / path.name)
+        return path.name
+
+    def log_tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """Asks, then insists. Signals go to the whole group that `running_host` started."""
+        for number, patience in ((signal.SIGINT, 10), (signal.SIGKILL, 10)):
+            if self.alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(patience)
+
+    def _until(self, found, timeout: float, what: str):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            value = found()
+            if value:
+                return value
+            if not self.alive:
+                raise RuntimeError(f"waiting for {what}: the host ended with code {self.process.returncode}\n{self.log_tail()}")
+            time.sleep(0.1)
+        raise TimeoutError(f"waiting for {what}: nothing after {timeout:.0f} s\n{self.log_tail()}")
+
+
+def errors_of(entry: dict) -> list[dict]:
+    """The execution errors of a history entry: {node_id, node_type, exception_type, exception_message, ...}."""
+    return [message for kind, message in entry["status"]["messages"] if kind == "execution_error"]
+
+
+def ended_as(entry: dict) -> str:
+    """"success", "error" or "interrupted"."""
+    kinds = [kind for kind, _ in entry["status"]["messages"]]
+    return "interrupted" if "execution_interrupted" in kinds else entry["status"]["status_str"]
 
 
 def free_port() -> int:
@@ -51,150 +142,49 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def command(base: Path, port: int, *more: str) -> list[str]:
-    """The command line of a host on the folder `base`, which gets the pack linked in."""
-    packs = base / "custom_nodes"
-    packs.mkdir(parents=True, exist_ok=True)
-    for folder in ("input", "output", "models/motionstream"):
-        (base / folder).mkdir(parents=True, exist_ok=True)
-    link = packs / PACK
-    if not link.exists():
-        link.symlink_to(ROOT, target_is_directory=True)
-    about = ["--listen", "127.0.0.1", "--port", str(port), "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.sqlite"]
-    cpu = [] if has_gpu() else ["--cpu"]
-    return [sys.executable, "-u", str(LAUNCH), str(comfyui_path()), *about, *cpu, "--disable-api-nodes", *more]
-
-
-def has_gpu() -> bool:
+def options(base: Path, port: int) -> list[str]:
+    """The host's command line; the CPU where torch sees no CUDA device."""
     import torch
 
-    return torch.cuda.is_available()
+    device = [] if torch.cuda.is_available() else ["--cpu"]
+    network = ["--listen", "127.0.0.1", "--port", str(port), "--disable-api-nodes"]
+    return [*device, *network, "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
 
 
-@dataclass
-class Host:
-    """A running host. A context manager: leaving it stops the process."""
-
-    process: subprocess.Popen
-    base: Path
-    port: int
-    own_base: bool
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> str:
-        return (self.base / "host.log").read_text(errors="replace")
-
-    def __enter__(self) -> Host:  # noqa: PYI034  Self is of Python 3.11
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def get(self, path: str, **query: str) -> Any:
-        return json.loads(self.fetch(path, **query))
-
-    def fetch(self, path: str, **query: str) -> bytes:
-        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
-            return answer.read()
-
-    def post(self, path: str, message: dict) -> tuple[int, Any]:
-        """(status, answer): JSON where the answer is JSON, otherwise the text."""
-        request = urllib.request.Request(f"{self.url}{path}", json.dumps(message).encode(), {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                status, body = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            status, body = error.code, error.read()
-        try:
-            return status, json.loads(body)
-        except ValueError:
-            return status, body.decode(errors="replace")
-
-    def object_info(self) -> dict:
-        return self.get("/object_info")
-
-    def queue(self, prompt: dict, client_id: str | None = None) -> str:
-        """Queues an API prompt -> its prompt id; Refused when the host does not take it."""
-        status, answer = self.post("/prompt", {"prompt": prompt, **({"client_id": client_id} if client_id else {})})
-        if status != 200:
-            raise Refused(answer if isinstance(answer, dict) else {"error": {"message": str(answer)}})
-        return answer["prompt_id"]
-
-    def wait(self, prompt_id: str, timeout: float = 300.0) -> dict:
-        """The history of a prompt that has ended, in whatever way. History is written after the last event, so it is history that is asked."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            history = self.get(f"/history/{prompt_id}")
-            if prompt_id in history:
-                return history[prompt_id]
-            self.demand_alive()
-            time.sleep(0.1)
-        raise TimeoutError(f"expected prompt {prompt_id} to end within {timeout:.0f} s; the host's last words:\n{self.log[-3000:]}")
-
-    def run(self, prompt: dict, timeout: float = 300.0) -> dict:
-        return self.wait(self.queue(prompt), timeout)
-
-    def interrupt(self, prompt_id: str | None = None):
-        self.post("/interrupt", {"prompt_id": prompt_id} if prompt_id else {})
-
-    def fetch_output(self, saved: dict) -> bytes:
-        """A file of a history's outputs: {filename, subfolder, type}."""
-        return self.fetch("/view", filename=saved["filename"], subfolder=saved.get("subfolder", ""), type=saved.get("type", "output"))
-
-    def demand_alive(self):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"the host has ended with code {self.process.returncode}; its last words:\n{self.log[-3000:]}")
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.own_base:
-            shutil.rmtree(self.base, ignore_errors=True)
+def prepare_base(base: Path, fresh: bool = True) -> Path:
+    """A base folder with the pack linked into custom_nodes; `fresh` empties it first."""
+    base = base.resolve()
+    link = base / "custom_nodes" / PACK
+    if fresh:
+        shutil.rmtree(base, ignore_errors=True)  # a link is removed, not followed
+    for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(install.ROOT, target_is_directory=True)
+    return base
 
 
-def start(base: Path | None = None, port: int | None = None, *arguments: str) -> Host:
-    """Boots a host and waits until it answers; RuntimeError with the end of its log when it does not."""
-    folder = Path(base or tempfile.mkdtemp(prefix="motionstream-host-")).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
-    with (folder / "host.log").open("wb") as log:
-        process = subprocess.Popen(command(folder, port, *arguments), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-    host = Host(process, folder, port, base is None)
+def command(base: Path, port: int) -> list[str]:
+    return [sys.executable, str(Path(__file__).parent / "launch.py"), str(install.host_source()), *options(base, port)]
+
+
+@contextlib.contextmanager
+def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
+    """Boots a host on a free port, yields it when it answers, stops it in any case. The log stays at BASE/host.log."""
+    base, port = prepare_base(base, fresh), free_port()
+    log = base / "host.log"
+    with open(log, "w") as out:
+        process = subprocess.Popen(command(base, port), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    host = Host(process, f"http://127.0.0.1:{port}", base, log)
     try:
-        wait_until_up(host)
-    except BaseException:
+        host._until(lambda: answers(host), BOOT_S, "the host's first answer")
+        yield host
+    finally:
         host.stop()
-        raise
-    return host
 
 
-def wait_until_up(host: Host):
-    end = time.monotonic() + BOOT_S
-    while time.monotonic() < end:
-        host.demand_alive()
-        try:
-            host.get("/system_stats")
-        except OSError:
-            time.sleep(0.25)
-        else:
-            return
-    raise TimeoutError(f"expected the host to answer within {BOOT_S:.0f} s; its last words:\n{host.log[-3000:]}")
-
-
-def outcome(history: dict) -> str:
-    """How a prompt ended: "success", "interrupted", or the text of its error."""
-    for kind, message in history["status"]["messages"]:
-        if kind == "execution_interrupted":
-            return "interrupted"
-        if kind == "execution_error":
-            return message["exception_message"].strip()
-    return history["status"]["status_str"]
+def answers(host: Host) -> bool:
+    try:
+        return bool(host.get("/system_stats"))
+    except (OSError, Refused):
+        return False

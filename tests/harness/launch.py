@@ -1,56 +1,47 @@
-"""Starts a ComfyUI: `python launch.py FOLDER [arguments of its main.py]`.
+"""Starts ComfyUI as a program: `python launch.py COMFYUI_FOLDER OPTIONS...`, with what a machine without a matching torchvision lacks.
 
-Where torch is a CPU build and torchvision or torchaudio do not import beside it, their stand-ins come first: the two operators that torchvision
-only names, and an empty torchaudio. With a torch that they fit, nothing is changed.
+Two stand-ins, each only where the real thing is missing: the schemas of torchvision's two compiled operators (a torchvision built for
+CUDA cannot load them beside a CPU torch, and then does not import), and a torchaudio without functions. Neither is part of the pack.
 """
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import runpy
 import sys
 from pathlib import Path
 
-SHIMS = Path(__file__).parent / "shims"
-OPERATORS = ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+KEEP = []  # torch forgets a library's definitions when the object goes
 
 
-def stand_in() -> object:
-    """Makes torchvision and torchaudio importable under a CPU build; returns what has to stay alive."""
+def stand_in_for_torchvision() -> None:
     import torch
 
-    if torch.version.cuda or getattr(torch.version, "hip", None):
-        return None
-    library = None
-    if not imports("torchvision"):
-        library = torch.library.Library("torchvision", "DEF")
-        for schema in OPERATORS:
-            library.define(schema)
-    if not imports("torchaudio"):
-        sys.path.insert(1, str(SHIMS))
-    return library
-
-
-def imports(name: str) -> bool:
-    """Whether a module imports; a failed try leaves no part of it behind."""
+    spec = importlib.util.find_spec("torchvision")
+    compiled = [] if spec is None else sorted(Path(spec.origin).parent.glob("_C.*"))
     try:
-        importlib.import_module(name)
-    except (ImportError, OSError, RuntimeError, AttributeError):
-        for loaded in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-            del sys.modules[loaded]
-        return False
-    return True
+        torch.ops.load_library(str(compiled[0]))
+    except (IndexError, OSError):
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        KEEP.append(library)
 
 
-def main():
+def stand_in_for_torchaudio() -> None:
+    if importlib.util.find_spec("torchaudio") is None:
+        sys.path.append(str(Path(__file__).parent / "shims"))
+
+
+def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    sys.path[0] = str(folder)  # in the place of this file's own folder, as if main.py had been started
-    kept = stand_in()
+    sys.path[0] = str(folder)  # as if its main.py had been started
     sys.argv = [str(folder / "main.py"), *sys.argv[2:]]
+    stand_in_for_torchvision()
+    stand_in_for_torchaudio()
     os.chdir(folder)
     runpy.run_path(sys.argv[0], run_name="__main__")
-    del kept
 
 
 if __name__ == "__main__":
