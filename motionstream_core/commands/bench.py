@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=parse_size, default=(128, 128), help="WIDTHxHEIGHT")
     parser.add_argument("--tracks", type=int, default=256, help="number of tracks")
     parser.add_argument("--context", type=CacheShape.parse, default=None, help="chunk, sink and window such as c3s1w3, the model's own by default")
+    parser.add_argument("--alone", dest="against", action="store_false", help="leave out the comparison with a cache that keeps the whole history")
     parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
 
 
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
     networks = networks_on(untrained(args.preset), device) if args.preset else open_on(args.weights, device)
     report = {"model": args.preset or args.weights.stem, "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
     report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context)
+    if args.against:
+        report |= against_full_history(report, networks, args)
     print(table(report))
     if args.results is not None:
         print(f"kept in {keep(report, args.results)}", file=sys.stderr)
@@ -68,6 +71,27 @@ def measure(networks: Networks, width: int, height: int, frames: int, count: int
     report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
     report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def against_full_history(report: dict, networks: Networks, args: argparse.Namespace) -> dict:
+    """The same stream with a cache that forgets nothing, as causal samplers without a window keep it: its figures and the ratios to ours.
+
+    The chunk time compared is that of the stream's last quarter; the history costs more with every chunk, a rolling window does not.
+    """
+    _, ours = last_quarter(networks, args, args.context or networks.config.context)
+    latent_frames = 1 + -(-args.frames // networks.config.vae_stride[0])
+    chunk = networks.config.context.chunk
+    cache, theirs = last_quarter(networks, args, CacheShape(chunk, 0, latent_frames))
+    return {"full_history_chunk_s": round(theirs, 4), "full_history_cache_mib": round(cache, 1), "chunk_time_ratio": round(theirs / ours, 3),
+            "cache_ratio": round(cache / report["cache_mib"], 2)}
+
+
+def last_quarter(networks: Networks, args: argparse.Namespace, context: CacheShape) -> tuple[float, float]:
+    """Cache in MiB and the median seconds of denoising and caching per chunk over the last quarter of the stream."""
+    tracks, words = wandering(args.tracks, *args.size), torch.zeros(1, networks.config.text_len, networks.config.text_dim)
+    chunks = list(stream(networks, picture(*args.size), tracks, words, args.frames, steps=args.steps, fit="loop", context=context))
+    costs = [chunk.timings["denoise_s"] + chunk.timings["cache_s"] for chunk in chunks[-max(2, len(chunks) // 4) : -1]]
+    return chunks[-1].cache_bytes / 2**20, median(costs)
 
 
 def picture(width: int, height: int) -> Tensor:
