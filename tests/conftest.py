@@ -16,11 +16,11 @@ UNTRAINED = "untrained.safetensors"
 @pytest.fixture(scope="session")
 def host(tmp_path_factory):
     """A running host on a folder of its own. It has the files of `fill`."""
-    from harness.host import start
+    from harness.host import running_host
 
     base = tmp_path_factory.mktemp("host")
     fill(base)
-    with start(base) as running:
+    with running_host(base, fresh=False) as running:
         yield running
 
 
@@ -77,7 +77,11 @@ def fill(base: Path):
     for folder in (models, pictures, packs):
         folder.mkdir(parents=True)
     (packs / "foreign_tracks.py").write_text(FOREIGN_PACK)
-    save_networks(models / UNTRAINED, untrained("tiny"))
+    networks = untrained("tiny")
+    rng = torch.Generator().manual_seed(0)
+    for parameter in networks.dit.parameters():  # some of them start at nought, and then no seed would show
+        parameter += 0.05 * torch.randn(parameter.shape, generator=rng)
+    save_networks(models / UNTRAINED, networks)
     whole = (models / UNTRAINED).read_bytes()
     (models / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"some.weight": torch.zeros(3)}, models / "foreign.safetensors")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
-from host import ROOT, command
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness.host import command, prepare_base
+from harness.install import ROOT
 
 PORT = 8188
 
 
 def main():
-    base = ROOT / "output" / "comfy"
-    base.mkdir(parents=True, exist_ok=True)
+    base = prepare_base(ROOT / "output" / "comfy", fresh=False)
     print(f"ComfyUI with MotionStream: http://127.0.0.1:{PORT}  (Ctrl-C ends it; pictures go into {base.relative_to(ROOT)}/input)", flush=True)
     words = command(base, PORT)
     os.execv(words[0], words)

@@ -12,10 +12,24 @@ import uuid
 import av
 import pytest
 from harness.graphs import DOCUMENT, changed, node, streaming
-from harness.host import Host, Refused, outcome
+from harness.host import Host, Refused, ended_as, errors_of
 
 OURS = {"MotionStreamLoader", "MotionStreamTrackEditor", "MotionStreamMotionEncoder", "MotionStreamSampler", "MotionStreamPreview"}
 LONG = 20_000
+
+
+def outcome(entry: dict) -> str:
+    """How a prompt ended: "success", "interrupted", or the text of its error."""
+    return "; ".join(error["exception_message"].strip() for error in errors_of(entry)) or ended_as(entry)
+
+
+def post(host: Host, **message) -> int:
+    """The status that the control route answers with."""
+    try:
+        host.post("/motionstream/control", message)
+    except Refused as refused:
+        return refused.status
+    return 200
 
 
 def refusal(host: Host, prompt: dict) -> str:
@@ -32,12 +46,12 @@ def refusal(host: Host, prompt: dict) -> str:
 def lives_on(host, weights):
     """After the test, the host still answers and makes a video."""
     yield
-    host.demand_alive()
+    assert host.alive, host.log_tail()
     assert outcome(host.run(streaming(weights, frames=5, seed=uuid.uuid4().int % 2**32))) == "success"
 
 
 def runs_of(host: Host, client: str) -> list[dict]:
-    return host.get("/motionstream/runs", client_id=client)["runs"]
+    return host.get_json(f"/motionstream/runs?client_id={client}")["runs"]
 
 
 def started(host: Host, client: str, prompt_id: str) -> dict:
@@ -48,7 +62,7 @@ def started(host: Host, client: str, prompt_id: str) -> dict:
             if run["prompt_id"] == prompt_id:
                 return run
         time.sleep(0.02)
-    raise TimeoutError(f"expected prompt {prompt_id} to begin streaming; the host's last words:\n{host.log[-2000:]}")
+    raise TimeoutError(f"expected prompt {prompt_id} to begin streaming; the host's last words:\n{host.log_tail()}")
 
 
 def decoded(video: bytes) -> list:
@@ -62,14 +76,14 @@ def test_all_five_nodes_are_there_with_a_tooltip_on_every_input(host):
     for name in OURS:
         inputs = {key: spec for group in ("required", "optional") for key, spec in info[name]["input"].get(group, {}).items()}
         assert [key for key, spec in inputs.items() if len(spec) < 2 or not spec[1].get("tooltip")] == [], name
-    assert "IMPORT FAILED" not in host.log
+    assert "IMPORT FAILED" not in host.log.read_text(errors="replace")
 
 
 def test_a_painted_track_becomes_a_video_file_and_the_second_run_is_cached(host, weights):
     prompt = streaming(weights, frames=25, seed=3)
     first = host.run(prompt)
     assert outcome(first) == "success"
-    frames = decoded(host.fetch_output(first["outputs"]["7"]["images"][0]))
+    frames = decoded(host.fetch(first["outputs"]["7"]["images"][0]))
     assert len(frames) == 25 and frames[0].shape == (128, 128, 3)
     figures = first["outputs"]["6"]["motionstream_run"][0]
     assert figures["frames"] == 25 and figures["fps"] > 0 and figures["first_frame_s"] > 0
@@ -79,7 +93,7 @@ def test_a_painted_track_becomes_a_video_file_and_the_second_run_is_cached(host,
 
 def test_the_same_seed_gives_the_same_video_and_another_seed_another(host, weights):
     def video(seed: int) -> list:
-        return decoded(host.fetch_output(host.run(streaming(weights, frames=9, seed=seed))["outputs"]["7"]["images"][0]))
+        return decoded(host.fetch(host.run(streaming(weights, frames=9, seed=seed))["outputs"]["7"]["images"][0]))
 
     one, other, again = video(41), video(42), video(41)
     assert all((a == b).all() for a, b in zip(one, again, strict=True))
@@ -167,14 +181,29 @@ def test_a_weights_name_outside_the_folder_is_refused_when_it_is_queued(host, we
     assert name in str(refused.value) and "untrained.safetensors" in str(refused.value)
 
 
-def test_a_missing_image_says_so(host, weights):
+def test_a_missing_image_is_told_to_the_person_who_queued(host, weights):
     prompt = streaming(weights)
     del prompt["3"]["inputs"]["image"]
-    try:
-        said = outcome(host.run(prompt))
-    except Refused as error:
-        said = str(error)
-    assert "expected a connected image" in said, said
+    said = asyncio.run(errors_told(host, prompt))
+    assert any("expected a connected image" in text and "got none" in text for text in said), said
+
+
+async def errors_told(host: Host, prompt: dict) -> list[str]:
+    """The errors that the browser tab which queued the prompt is told of while it runs."""
+    import aiohttp
+
+    client, told = uuid.uuid4().hex, []
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{host.url}/ws?clientId={client}", max_msg_size=0) as socket:
+        queued = await asyncio.to_thread(host.queue, prompt, client)
+        while True:
+            message = await socket.receive(120)
+            if message.type != aiohttp.WSMsgType.TEXT:
+                continue
+            event = json.loads(message.data)
+            if event["type"] == "execution_error":
+                told.append(event["data"]["exception_message"])
+            if event["type"] == "executing" and event["data"]["node"] is None and event["data"]["prompt_id"] == queued:
+                return told
 
 
 def test_another_models_latent_in_place_of_motion_is_refused(host, weights, lives_on):
@@ -193,14 +222,14 @@ def test_an_interrupt_in_the_middle_of_a_chunk_ends_the_run_soon(host, weights, 
     assert outcome(host.wait(prompt)) == "interrupted"
     assert time.monotonic() - asked < 20
     assert runs_of(host, client) == []
-    assert host.post("/motionstream/control", {"token": run["token"], "type": "stop"})[0] == 409
+    assert post(host, token=run["token"], type="stop") == 409
 
 
 def test_an_interrupt_reaches_a_paused_run(host, weights, lives_on):
     client = uuid.uuid4().hex
     prompt = host.queue(streaming(weights, frames=LONG, seed=8), client)
     run = started(host, client, prompt)
-    assert host.post("/motionstream/control", {"token": run["token"], "type": "pause"})[0] == 200
+    assert post(host, token=run["token"], type="pause") == 200
     time.sleep(1)
     host.interrupt(prompt)
     assert outcome(host.wait(prompt, 60)) == "interrupted"
@@ -210,7 +239,7 @@ def test_two_runs_queued_at_once_both_end_well(host, weights):
     first, second = (host.queue(streaming(weights, frames=25, seed=seed)) for seed in (21, 22))
     done = [host.wait(prompt) for prompt in (first, second)]
     assert [outcome(history) for history in done] == ["success", "success"]
-    videos = [decoded(host.fetch_output(history["outputs"]["7"]["images"][0])) for history in done]
+    videos = [decoded(host.fetch(history["outputs"]["7"]["images"][0])) for history in done]
     assert [len(video) for video in videos] == [25, 25]
     assert any((a != b).any() for a, b in zip(*videos, strict=True))
 
@@ -219,7 +248,7 @@ def test_stop_keeps_what_was_made_and_the_next_run_is_whole(host, weights):
     client = uuid.uuid4().hex
     prompt = host.queue(streaming(weights, frames=2000, seed=9), client)
     run = started(host, client, prompt)
-    assert host.post("/motionstream/control", {"token": run["token"], "type": "stop"})[0] == 200
+    assert post(host, token=run["token"], type="stop") == 200
     done = host.wait(prompt)
     assert outcome(done) == "success"
     assert 0 < done["outputs"]["6"]["motionstream_run"][0]["frames"] < 2000
@@ -231,7 +260,7 @@ def test_a_viewer_sees_frames_in_order_and_one_that_vanishes_does_no_harm(host, 
     run = started(host, client, prompt)
     numbers = asyncio.run(watch_and_vanish(host, run["token"]))
     assert numbers == sorted(set(numbers)) and len(numbers) == 6
-    assert host.post("/motionstream/control", {"token": run["token"], "type": "stop"})[0] == 200
+    assert post(host, token=run["token"], type="stop") == 200
     done = host.wait(prompt)
     assert outcome(done) == "success" and done["outputs"]["6"]["motionstream_run"][0]["frames"] > numbers[-1]
 
@@ -328,6 +357,6 @@ def test_a_run_is_listed_to_its_own_client_only(host, weights):
     prompt = host.queue(streaming(weights, frames=LONG, seed=30), client)
     run = started(host, client, prompt)
     assert runs_of(host, "another") == [] and runs_of(host, "") == []
-    assert host.post("/motionstream/control", {"token": run["token"], "type": "explode"})[0] == 400
+    assert post(host, token=run["token"], type="explode") == 400
     host.interrupt(prompt)
     assert outcome(host.wait(prompt)) == "interrupted"
