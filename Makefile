@@ -1,40 +1,43 @@
-# Every target does its own set-up inside this folder (.venv, .cache, node_modules) and may be run again at any time.
+# Every target does its own set-up inside this folder (.venv, .cache, node_modules) and may be run again.
+#   COMFYUI_PATH=/path/to/ComfyUI   use that ComfyUI instead of the pinned one
+#   PYTHON=/path/to/python3         the Python that .venv is made of (3.10 or newer)
 PYTHON ?= python3
-RUN := .venv/bin/python
 SETUP := $(PYTHON) tests/harness/install.py
+VENV := .venv/bin
+HARNESS := PYTHONPATH=tests:. $(VENV)/python -m
+CORE := $(VENV)/python -m motionstream_core
 
 .PHONY: help demo test comfy check evaluate bench
-.DEFAULT_GOAL := help
 
 help:
-	@echo "make demo      the shipped workflow in a real ComfyUI -> output/demo.mp4, output/demo.png"
-	@echo "make test      every test: Python, JavaScript, a real ComfyUI, a real browser"
-	@echo "make comfy     ComfyUI with this pack on 127.0.0.1:8188"
+	@echo "make demo      boot ComfyUI, run workflows/paint-a-track.json, write output/demo.mp4 and output/demo.png"
+	@echo "make test      every test: Python, JavaScript, the real ComfyUI, a real browser"
+	@echo "make comfy     ComfyUI with the pack on http://127.0.0.1:8188"
 	@echo "make check     ruff, pyright, tsc"
-	@echo "make evaluate  the built-in model on held-out clips"
-	@echo "make bench     speed and memory of a stream"
-	@echo "COMFYUI_PATH=/path/to/ComfyUI uses that one; PYTHON=python3.12 chooses the Python (3.10 or newer)"
+	@echo "make evaluate  the held-out evaluation; make bench: speed and memory"
 
 demo:
 	@$(SETUP) core host
-	@$(RUN) tests/harness/demo.py
+	@$(HARNESS) harness.demo
 
 test:
 	@$(SETUP) core host tools node browser
-	@$(RUN) tests/harness/run_tests.py
+	@$(HARNESS) harness.run_tests $(ARGS)
 
 comfy:
 	@$(SETUP) core host
-	@$(RUN) tests/harness/comfy.py
+	@$(HARNESS) harness.serve
 
 check:
-	@$(SETUP) core host tools node
-	@$(RUN) tests/harness/check.py
+	@$(SETUP) core tools node
+	$(VENV)/ruff check .
+	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/pyright
+	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/tsc --project js/tsconfig.json
 
 evaluate:
 	@$(SETUP) core
-	@$(RUN) -m motionstream_core evaluate
+	@$(CORE) evaluate $(ARGS)
 
 bench:
 	@$(SETUP) core
-	@$(RUN) -m motionstream_core bench
+	@$(CORE) bench --results benchmarks/results $(ARGS)

@@ -1,7 +1,8 @@
 """Starts ComfyUI as a program: `python launch.py COMFYUI_FOLDER OPTIONS...`, with what a machine without a matching torchvision lacks.
 
-Two stand-ins, each only where the real thing is missing: the schemas of torchvision's two compiled operators (a torchvision built for
-CUDA cannot load them beside a CPU torch, and then does not import), and a torchaudio without functions. Neither is part of the pack.
+Three stand-ins, each only where the real thing is missing: the schemas of torchvision's two compiled operators (a torchvision built for
+CUDA cannot load them beside a CPU torch, and then does not import), a torchaudio without functions, and an empty list of the host's own
+example workflows. None is part of the pack.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def stand_in_for_torchvision() -> None:
         KEEP.append(library)
 
 
-def stand_in_for_torchaudio() -> None:
-    if importlib.util.find_spec("torchaudio") is None:
-        sys.path.append(str(Path(__file__).parent / "shims"))
+def stand_in_for_packages() -> None:
+    """Last on the path, so that an installed torchaudio or comfyui_workflow_templates comes first."""
+    sys.path.append(str(Path(__file__).parent / "shims"))
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     sys.path[0] = str(folder)  # as if its main.py had been started
     sys.argv = [str(folder / "main.py"), *sys.argv[2:]]
     stand_in_for_torchvision()
-    stand_in_for_torchaudio()
+    stand_in_for_packages()
     os.chdir(folder)
     runpy.run_path(sys.argv[0], run_name="__main__")
 

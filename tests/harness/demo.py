@@ -1,0 +1,131 @@
+"""`make demo`: the real host runs workflows/paint-a-track.json as shipped; the result goes to output/ and its figures to stdout.
+
+The last line on stdout is one JSON document; everything else goes to stderr. Positions are pixels of the video.
+
+    epe_px         median error of the commanded points that move, NCC measure, patches of the first frame at the tracks' starts
+    static_epe_px  the same for the first frame copied, which is what a model that ignores the tracks would give at best
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from motionstream_core.codec.video import read_video
+from motionstream_core.evaluation.metrics import ncc_error
+from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.types import Tracks
+
+from . import host, install, workflow
+
+SHIPPED = install.ROOT / "workflows" / "paint-a-track.json"
+OUTPUT = install.ROOT / "output"
+MOVED = 5.0  # px; points that stay nearer to their start say nothing about following
+CELLS = 8
+SCALE = 2
+
+
+def main() -> int:
+    say("booting ComfyUI")
+    with host.running_host(install.CACHE / "demo") as comfy:
+        say(f"running {SHIPPED.name} on {comfy.url}")
+        shipped = workflow.load(SHIPPED)
+        prompt = workflow.to_api(shipped, comfy.object_info())
+        entry = comfy.run(prompt)
+        for error in host.errors_of(entry):
+            say(f"{error['node_type']}: {error['exception_message']}")
+        if host.ended_as(entry) != "success":
+            say(f"the host's log is {comfy.log}")
+            return 1
+        video = comfy.fetch(saved_video(entry))
+        device = comfy.get_json("/system_stats")["devices"][0]["name"]
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / "demo.mp4").write_bytes(video)
+    frames, _ = read_video(OUTPUT / "demo.mp4")
+    tracks = commanded_tracks(shipped)
+    contact_sheet(frames.numpy(), tracks).save(OUTPUT / "demo.png")
+    print(json.dumps(report(frames.numpy(), tracks, figures(entry), shipped, device)))
+    return 0
+
+
+def say(text: str) -> None:
+    print(f"==> {text}", file=sys.stderr, flush=True)
+
+
+def saved_video(entry: dict) -> dict:
+    """The one file that SaveVideo wrote."""
+    found = [item for output in entry["outputs"].values() for item in output.get("images", []) if item["filename"].endswith(".mp4")]
+    if len(found) != 1:
+        raise RuntimeError(f"outputs: expected one mp4, got {found}")
+    return found[0]
+
+
+def figures(entry: dict) -> dict:
+    """What the sampler says of its run: frames, first_frame_s, fps, ..."""
+    return next(output["motionstream_run"][0] for output in entry["outputs"].values() if "motionstream_run" in output)
+
+
+def commanded_tracks(shipped: dict) -> Tracks:
+    """What is painted in the workflow's editor, in pixels of the video."""
+    (editor,) = workflow.nodes_of_type(shipped, "MotionStreamTrackEditor")
+    text, width, height, frames = editor["widgets_values"][:4]
+    return document_to_tracks(parse_document(text), frames).rescaled(width, height)
+
+
+def following_errors(frames: np.ndarray, tracks: Tracks) -> np.ndarray:
+    """Errors in px of the commanded points that have moved; the patches are those of the first frame at the tracks' starts."""
+    xy, visible = tracks.xy.numpy(), tracks.visible.numpy()
+    moved = visible & (np.linalg.norm(xy - xy[:1], axis=-1) > MOVED)
+    errors = ncc_error(frames[:1], frames, xy, moved, reference_xy=xy[:1])
+    return errors[np.isfinite(errors)]
+
+
+def report(frames: np.ndarray, tracks: Tracks, run: dict, shipped: dict, device: str) -> dict:
+    errors = following_errors(frames, tracks)
+    static = following_errors(np.repeat(frames[:1], len(frames), 0), tracks)
+    (loader,) = workflow.nodes_of_type(shipped, "MotionStreamLoader")
+    return {
+        "video": str((OUTPUT / "demo.mp4").relative_to(install.ROOT)),
+        "frames": len(frames),
+        "width": frames.shape[2],
+        "height": frames.shape[1],
+        "first_frame_s": round(run["first_frame_s"], 3),
+        "stream_fps": round(run["fps"], 2),
+        "epe_px": round(float(np.median(errors)), 2),
+        "static_epe_px": round(float(np.median(static)), 2),
+        "mean_epe_px": round(float(errors.mean()), 2),
+        "points": int(tracks.count),
+        "model": loader["widgets_values"][0],
+        "device": device,
+    }
+
+
+def contact_sheet(frames: np.ndarray, tracks: Tracks) -> Image.Image:
+    """CELLS frames in two rows, with the way of every commanded track up to that frame and its point; still points are grey."""
+    chosen = np.linspace(0, len(frames) - 1, CELLS).round().astype(int)
+    height, width = frames.shape[1] * SCALE, frames.shape[2] * SCALE
+    columns = CELLS // 2
+    sheet = Image.new("RGB", (columns * (width + 4) - 4, 2 * (height + 4) - 4), "white")
+    for cell, index in enumerate(chosen):
+        picture = Image.fromarray((frames[index] * 255).round().astype(np.uint8)).resize((width, height), Image.Resampling.LANCZOS)
+        draw_tracks(picture, tracks.xy[: index + 1].numpy(), tracks.visible[index].numpy())
+        sheet.paste(picture, ((cell % columns) * (width + 4), (cell // columns) * (height + 4)))
+    return sheet
+
+
+def draw_tracks(picture: Image.Image, xy: np.ndarray, visible: np.ndarray) -> None:
+    draw = ImageDraw.Draw(picture)
+    for index in np.flatnonzero(visible):
+        way = [tuple((point + 0.5) * SCALE) for point in xy[:, index]]
+        moving = np.linalg.norm(xy[-1, index] - xy[0, index]) > 0
+        if moving:
+            draw.line(way, fill="#ffd60a", width=1)
+        x, y = way[-1]
+        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill="#ff375f" if moving or len(xy) == 1 else "#d0d0d0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
