@@ -67,6 +67,8 @@ export class StreamPreview {
     this.times = [];
     this.problem = "";
     this.request = 0;
+    /** The canvas does not show what it should. */
+    this.stale = true;
   }
 
   connect() {
@@ -75,7 +77,10 @@ export class StreamPreview {
     const { signal } = this.listeners;
     this.root.addEventListener("keydown", (event) => this.keyDown(event), { signal });
     this.root.addEventListener("pointerdown", () => this.root.focus({ preventScroll: true }), { signal });
-    this.observer = new ResizeObserver(() => this.schedule());
+    this.observer = new ResizeObserver(() => {
+      this.stale = true;
+      this.schedule();
+    });
     this.observer.observe(this.stage);
     this.unsubscribe = this.hub.subscribe({ start: (run) => this.began(run), end: (token, status) => this.ended(token, status) });
     this.schedule();
@@ -156,7 +161,7 @@ export class StreamPreview {
     const { queue, item } = take(this.queue, now);
     this.queue = queue;
     if (item) this.show(item, now);
-    this.draw();
+    if (item || this.stale) this.draw();
     this.describe(now);
     if (this.queue.items.length || this.times.some((time) => now - time <= 2000)) this.schedule();
   }
@@ -169,6 +174,7 @@ export class StreamPreview {
   }
 
   draw() {
+    this.stale = false;
     const area = { width: this.stage.clientWidth, height: this.stage.clientHeight };
     const ctx = this.canvas.getContext("2d");
     if (!ctx || !area.width || !area.height) return;

@@ -6,6 +6,7 @@
 import { sourceNode } from "../host_canvas.js";
 
 const OUTPUT_KEY = "motionstream_backdrop";
+const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at every move of the pointer
 
 /** @param {string} value of a LoadImage widget: "folder/name.png [temp]" @returns {{filename: string, subfolder: string, type: string}} */
 export function parseImageName(value) {
@@ -51,7 +52,7 @@ export class Backdrop {
     this.changed = changed;
     /** @type {string | null} */
     this.url = null;
-    /** @type {{image: HTMLImageElement, width: number, height: number} | null} */
+    /** @type {{image: CanvasImageSource, width: number, height: number} | null} */
     this.picture = null;
   }
 
@@ -61,7 +62,7 @@ export class Backdrop {
     this.url = url;
     if (url === null) return this.set(null);
     const image = new Image();
-    image.onload = () => url === this.url && this.set({ image, width: image.naturalWidth, height: image.naturalHeight });
+    image.onload = () => url === this.url && this.set(shrunk(image));
     image.onerror = () => url === this.url && this.set(null);
     image.src = url;
     return undefined;
@@ -72,4 +73,18 @@ export class Backdrop {
     this.picture = picture;
     this.changed();
   }
+}
+
+/** @param {HTMLImageElement} image */
+function shrunk(image) {
+  const { naturalWidth, naturalHeight } = image;
+  const scale = Math.min(1, LARGEST / Math.max(naturalWidth, naturalHeight));
+  const [width, height] = [Math.max(1, Math.round(naturalWidth * scale)), Math.max(1, Math.round(naturalHeight * scale))];
+  if (scale === 1) return { image, width, height };
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const ctx = canvas.getContext("2d");
+  if (!ctx) return { image, width: naturalWidth, height: naturalHeight };
+  ctx.imageSmoothingQuality = "high";
+  ctx.drawImage(image, 0, 0, width, height);
+  return { image: canvas, width, height };
 }

@@ -226,3 +226,20 @@ test("keys: undo, tools and deletion are ours, what the editor does not know is 
   assert.equal(key("Enter", { ctrlKey: true }), null);
   assert.equal(key("q"), null);
 });
+
+test("an editor that takes another's place keeps its tool and history when it stands where that one stood before", () => {
+  const old = new EditorStore();
+  old.dispatch({ type: "pin", at: at(10, 10) });
+  const before = old.text;
+  old.dispatch({ type: "pin", at: at(20, 20) });
+  old.dispatch({ type: "tool", tool: "path" });
+  const next = new EditorStore();
+  next.load(before);
+  next.inherit(old.state);
+  assert.equal(next.state.tool, "path");
+  assert.equal(next.state.past.length, 1);
+  assert.equal(next.state.future.length, 1);
+  assert.equal(next.text, before);
+  next.dispatch({ type: "redo" });
+  assert.equal(next.state.doc.tracks.length, 2);
+});
