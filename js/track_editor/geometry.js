@@ -65,19 +65,26 @@ export function trackLine(track) {
   return polyline(track.points, track.kind === "path" ? track.interpolation : "linear");
 }
 
-/** @param {Point[]} line */
-export const lineLength = (line) => line.slice(1).reduce((sum, point, i) => sum + distance(line[i], point), 0);
+/**
+ * A line that is measured once and asked often.
+ * @param {Point[]} line not empty @returns {{length: number, at: (fraction: number) => Point}} at: 0..1 of the length
+ */
+export function ruler(line) {
+  const gone = [0];
+  for (let i = 1; i < line.length; i++) gone.push(gone[i - 1] + distance(line[i - 1], line[i]));
+  const length = gone[gone.length - 1];
+  const at = (/** @type {number} */ fraction) => {
+    const target = fraction * length;
+    const i = gone.findIndex((far, index) => index > 0 && target <= far);
+    if (i < 0) return line[line.length - 1];
+    const piece = gone[i] - gone[i - 1];
+    return mix(line[i - 1], line[i], piece > 0 ? (target - gone[i - 1]) / piece : 0);
+  };
+  return { length, at };
+}
 
 /** @param {Point[]} line not empty @param {number} fraction 0..1 of its length @returns {Point} */
-export function along(line, fraction) {
-  let left = fraction * lineLength(line);
-  for (let i = 1; i < line.length; i++) {
-    const length = distance(line[i - 1], line[i]);
-    if (left <= length) return mix(line[i - 1], line[i], length > 0 ? left / length : 0);
-    left -= length;
-  }
-  return line[line.length - 1];
-}
+export const along = (line, fraction) => ruler(line).at(fraction);
 
 /** @param {Pick<Track, "start" | "end">} track @param {number} frame @param {number} frames @returns {number} 0..1 of the way */
 export function progress(track, frame, frames) {

@@ -3,7 +3,7 @@
  * Two spaces that never mix: video pixels (the document) and view pixels (the canvas, CSS pixels before any zoom of the host).
  */
 
-import { borderPins, brushOffsets, coverCrop, lineLength, along, positionAt, progress, tickStep, trackLine } from "./geometry.js";
+import { borderPins, brushOffsets, coverCrop, positionAt, progress, ruler, tickStep, trackLine } from "./geometry.js";
 
 /** @import {EditorState, Point, Track} from "./types.js" */
 
@@ -156,10 +156,11 @@ function disc(ctx, at, radius) {
 /** Dots at equal times, so that speed is seen: the further apart, the faster. @param {CanvasRenderingContext2D} ctx @param {Point[]} line view pixels @param {Track} track @param {number} frames */
 function drawTicks(ctx, line, track, frames) {
   const travelled = Math.max(1, (track.end ?? frames - 1) - track.start);
-  const step = tickStep(lineLength(line), travelled, TICKS_APART);
+  const measured = ruler(line);
+  const step = tickStep(measured.length, travelled, TICKS_APART);
   ctx.fillStyle = "#fff";
   for (let frame = step; frame < travelled; frame += step) {
-    disc(ctx, along(line, frame / travelled), frame % (4 * step) === 0 ? 2 : 1.15);
+    disc(ctx, measured.at(frame / travelled), frame % (4 * step) === 0 ? 2 : 1.15);
     ctx.fill();
   }
 }
@@ -167,7 +168,8 @@ function drawTicks(ctx, line, track, frames) {
 /** @param {CanvasRenderingContext2D} ctx @param {Point[]} line @param {string} color @param {boolean} selected */
 function drawArrow(ctx, line, color, selected) {
   const tip = line[line.length - 1];
-  const from = along(line, Math.max(0, 1 - 8 / Math.max(8, lineLength(line))));
+  const measured = ruler(line);
+  const from = measured.at(Math.max(0, 1 - 8 / Math.max(8, measured.length)));
   const angle = Math.atan2(tip.y - from.y, tip.x - from.x);
   const size = selected ? 13 : 10;
   ctx.save();

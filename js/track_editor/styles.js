@@ -13,6 +13,7 @@ const SHEET = `
   font: 12px/1.35 Inter, system-ui, sans-serif; user-select: none; -webkit-user-select: none; outline: none;
 }
 .ms-root *, .ms-root *::before { box-sizing: border-box; }
+.ms-root [hidden] { display: none !important; }
 .ms-keys { position: absolute; width: 1px; height: 1px; padding: 0; border: 0; opacity: 0; resize: none; pointer-events: none; }
 .ms-root:focus-visible, .ms-root:has(> .ms-keys:focus) { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
 .ms-icon { width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; flex: none; display: block; }
@@ -40,10 +41,8 @@ const SHEET = `
 .ms-hint { position: absolute; left: 0; right: 0; bottom: 20px; width: fit-content; margin: 0 auto; max-width: calc(100% - 40px); padding: 4px 10px; border-radius: 999px; background: #0b0d11d9; color: #f0f2f5; pointer-events: none; text-align: center; font-size: 11.5px; }
 .ms-hint:empty { display: none; }
 .ms-note { position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; background: #0e0f12eb; color: #f0f2f5; text-align: center; }
-.ms-note[hidden] { display: none; }
 .ms-note .ms-button { background: #ffffff1f; color: #fff; }
 .ms-help { position: absolute; inset: 0; z-index: 2; overflow: auto; padding: 12px 16px; background: #0e0f12f2; color: #eef0f3; user-select: text; }
-.ms-help[hidden] { display: none; }
 .ms-help h4 { margin: 0 0 8px; font-size: 13px; font-weight: 600; }
 .ms-help dl { display: grid; grid-template-columns: max-content 1fr; gap: 5px 12px; margin: 0; }
 .ms-help dt { text-align: right; }
@@ -70,7 +69,6 @@ const SHEET = `
 .ms-track .ms-button { width: 22px; height: 22px; }
 .ms-track .ms-button .ms-icon { width: 15px; height: 15px; }
 .ms-props { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 10px; padding: 0 3px; color: var(--ms-soft); height: 28px; overflow: hidden; flex: none; }
-.ms-props [hidden] { display: none; }
 .ms-props label { display: inline-flex; align-items: center; gap: 5px; }
 .ms-props input[type="number"] { width: 52px; height: 22px; padding: 0 4px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; }
 .ms-props input[type="number"] { appearance: textfield; -moz-appearance: textfield; }
