@@ -31,7 +31,7 @@ comfy:
 check:
 	@$(SETUP) core tools node
 	$(VENV)/ruff check .
-	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/pyright
+	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/pyright --level error
 	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/tsc --project js/tsconfig.json
 
 evaluate:

@@ -20,8 +20,9 @@ from motionstream_core.tracks.document import document_to_tracks, parse_document
 from motionstream_core.tracks.types import Tracks
 
 from . import host, install, workflow
+from .graph import figures, saved_video, shipped
 
-SHIPPED = install.ROOT / "workflows" / "paint-a-track.json"
+SHIPPED = shipped("paint-a-track")
 OUTPUT = install.ROOT / "output"
 MOVED = 5.0  # px; points that stay nearer to their start say nothing about following
 CELLS = 8
@@ -32,8 +33,8 @@ def main() -> int:
     say("booting ComfyUI")
     with host.running_host(install.CACHE / "demo") as comfy:
         say(f"running {SHIPPED.name} on {comfy.url}")
-        shipped = workflow.load(SHIPPED)
-        prompt = workflow.to_api(shipped, comfy.object_info())
+        painted = workflow.load(SHIPPED)
+        prompt = workflow.to_api(painted, comfy.object_info())
         entry = comfy.run(prompt)
         for error in host.errors_of(entry):
             say(f"{error['node_type']}: {error['exception_message']}")
@@ -45,9 +46,9 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     (OUTPUT / "demo.mp4").write_bytes(video)
     frames, _ = read_video(OUTPUT / "demo.mp4")
-    tracks = commanded_tracks(shipped)
+    tracks = commanded_tracks(painted)
     contact_sheet(frames.numpy(), tracks).save(OUTPUT / "demo.png")
-    print(json.dumps(report(frames.numpy(), tracks, figures(entry), shipped, device)))
+    print(json.dumps(report(frames.numpy(), tracks, figures(entry), painted, device)))
     return 0
 
 
@@ -55,22 +56,9 @@ def say(text: str) -> None:
     print(f"==> {text}", file=sys.stderr, flush=True)
 
 
-def saved_video(entry: dict) -> dict:
-    """The one file that SaveVideo wrote."""
-    found = [item for output in entry["outputs"].values() for item in output.get("images", []) if item["filename"].endswith(".mp4")]
-    if len(found) != 1:
-        raise RuntimeError(f"outputs: expected one mp4, got {found}")
-    return found[0]
-
-
-def figures(entry: dict) -> dict:
-    """What the sampler says of its run: frames, first_frame_s, fps, ..."""
-    return next(output["motionstream_run"][0] for output in entry["outputs"].values() if "motionstream_run" in output)
-
-
-def commanded_tracks(shipped: dict) -> Tracks:
+def commanded_tracks(painted: dict) -> Tracks:
     """What is painted in the workflow's editor, in pixels of the video."""
-    (editor,) = workflow.nodes_of_type(shipped, "MotionStreamTrackEditor")
+    (editor,) = workflow.nodes_of_type(painted, "MotionStreamTrackEditor")
     text, width, height, frames = editor["widgets_values"][:4]
     return document_to_tracks(parse_document(text), frames).rescaled(width, height)
 
@@ -83,10 +71,10 @@ def following_errors(frames: np.ndarray, tracks: Tracks) -> np.ndarray:
     return errors[np.isfinite(errors)]
 
 
-def report(frames: np.ndarray, tracks: Tracks, run: dict, shipped: dict, device: str) -> dict:
+def report(frames: np.ndarray, tracks: Tracks, run: dict, painted: dict, device: str) -> dict:
     errors = following_errors(frames, tracks)
     static = following_errors(np.repeat(frames[:1], len(frames), 0), tracks)
-    (loader,) = workflow.nodes_of_type(shipped, "MotionStreamLoader")
+    (loader,) = workflow.nodes_of_type(painted, "MotionStreamLoader")
     return {
         "video": str((OUTPUT / "demo.mp4").relative_to(install.ROOT)),
         "frames": len(frames),

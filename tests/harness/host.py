@@ -151,16 +151,17 @@ def options(base: Path, port: int) -> list[str]:
     return [*device, *network, "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
 
 
-def prepare_base(base: Path, fresh: bool = True) -> Path:
-    """A base folder with the pack linked into custom_nodes; `fresh` empties it first."""
+def prepare_base(base: Path, fresh: bool = True, beside: Path | None = None) -> Path:
+    """A base folder with the pack, and another one `beside` it, linked into custom_nodes; `fresh` empties it first."""
     base = base.resolve()
-    link = base / "custom_nodes" / PACK
     if fresh:
         shutil.rmtree(base, ignore_errors=True)  # a link is removed, not followed
     for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
         (base / name).mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(install.ROOT, target_is_directory=True)
+    for name, pack in ((PACK, install.ROOT), ("foreign", beside)):
+        link = base / "custom_nodes" / name
+        if pack is not None and not link.is_symlink():
+            link.symlink_to(pack, target_is_directory=True)
     return base
 
 
@@ -169,9 +170,9 @@ def command(base: Path, port: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
+def running_host(base: Path, beside: Path | None = None) -> Iterator[Host]:
     """Boots a host on a free port, yields it when it answers, stops it in any case. The log stays at BASE/host.log."""
-    base, port = prepare_base(base, fresh), free_port()
+    base, port = prepare_base(base, beside=beside), free_port()
     log = base / "host.log"
     with open(log, "w") as out:
         process = subprocess.Popen(command(base, port), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
