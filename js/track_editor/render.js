@@ -193,6 +193,7 @@ function drawArrow(ctx, line, color, selected) {
 /** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Track} track @param {boolean} selected @param {number | null} chosen */
 function drawHandles(ctx, view, track, selected, chosen) {
   const small = track.kind === "freehand";
+  const picked = selected ? chosen : null;
   track.points.forEach((point, i) => {
     if (i && !selected) return;
     const at = toView(view, point);
@@ -201,12 +202,12 @@ function drawHandles(ctx, view, track, selected, chosen) {
     ctx.fillStyle = INK;
     ctx.fill();
     disc(ctx, at, radius);
-    ctx.fillStyle = i === chosen && selected ? track.color : "#fff";
+    ctx.fillStyle = i === picked ? track.color : "#fff";
     ctx.fill();
     ctx.lineWidth = 2;
-    ctx.strokeStyle = i === chosen && selected ? "#fff" : track.color;
+    ctx.strokeStyle = i === picked ? "#fff" : track.color;
     ctx.stroke();
-    if (i === 0 && i !== chosen) {
+    if (i === 0 && i !== picked) {
       disc(ctx, at, 2);
       ctx.fillStyle = track.color;
       ctx.fill();
