@@ -1,42 +1,42 @@
-"""The real host and the browser, one of each for the whole run; without them the tests that need them say that they did not run."""
+"""One real ComfyUI for all tests that need one, with the pack linked in, weights to load and pictures to start from, and one browser on it.
+
+Where the host or the browser is missing, the tests that need it say that they did not run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
 
 import pytest
 
-from harness import install
-from harness.host import running_host
-
-FOREIGN = install.ROOT / "tests" / "host" / "foreign_pack"
-
-
-def pytest_collection_modifyitems(items):
-    """The tests that need the host, and then those that need the browser, come last: the others fail sooner."""
-    items.sort(key=lambda item: ("tab" in item.fixturenames) * 2 + ("comfy" in item.fixturenames))
+ROOT = Path(__file__).resolve().parents[1]
+BUILT_IN = "built-in (tiny, 128x128)"
+UNTRAINED = "untrained.safetensors"
 
 
 @pytest.fixture(scope="session")
-def comfy():
-    """A running ComfyUI with the pack, and with a foreign pack beside it."""
+def host(tmp_path_factory):
+    """A running host on a folder of its own. It has the files of `fill`."""
+    from harness import install
+    from harness.host import running_host
+
     if not (install.VENV / ".motionstream-host").is_file():
         pytest.skip("ComfyUI is not set up here: make test does it")
-    with running_host(install.CACHE / "tests", beside=FOREIGN) as host:
-        yield host
-
-
-@pytest.fixture
-def living(comfy):
-    """The host, which must live on and take the next prompt whatever the test did to it."""
-    yield comfy
-    assert comfy.alive, comfy.log_tail()
-    assert not comfy.get_json("/queue")["queue_running"], "expected an idle host after the test"
+    base = tmp_path_factory.mktemp("host")
+    fill(base)
+    with running_host(base, fresh=False) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
-def browser_tab(comfy):
+def browser_tab(host):
     from harness import browser
 
     if browser.chromium() is None:
         pytest.skip(browser.MISSING)
-    with browser.open_tab(comfy) as tab:
+    with browser.open_tab(host) as tab:
         yield tab
 
 
@@ -46,3 +46,85 @@ def tab(browser_tab):
     browser_tab.problems.clear()
     yield browser_tab
     assert not browser_tab.problems, browser_tab.problems
+
+
+def pytest_collection_modifyitems(items):
+    """What needs the host, and then what needs the browser, comes last: the other tests fail sooner."""
+    items.sort(key=lambda item: 2 * ("tab" in item.fixturenames) + ("host" in item.fixturenames))
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """The name of weights that load: the built-in ones, or, in a checkout without them, untrained ones."""
+    return BUILT_IN if (ROOT / "motionstream_core" / "assets" / "tiny.safetensors").is_file() else UNTRAINED
+
+
+FOREIGN_PACK = '''
+import torch
+
+class ForeignTracks:
+    """TRACKS as packs that are not ours might send them."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("TRACKS",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"kind": ("STRING", {"default": "whole"})}}
+
+    def make(self, kind):
+        path, visible = torch.full((49, 2, 2), 60.0), torch.ones(49, 2, dtype=torch.bool)
+        if kind == "a list of strings":
+            return (["[{'x': 1, 'y': 2}]"],)
+        if kind == "no tracks":
+            return ({"track_path": path[:, :0], "track_visibility": visible[:, :0]},)
+        if kind == "NaN":
+            path[3, 0, 0] = float("nan")
+        if kind == "infinite":
+            path[3, 0, 0] = float("inf")
+        if kind == "off the canvas":
+            path += 5000
+        if kind == "short":
+            path, visible = path[:5], visible[:5]
+        if kind == "long":
+            path, visible = path.repeat(3, 1, 1), visible.repeat(3, 1)
+        return ({"track_path": path, "track_visibility": visible},)
+
+NODE_CLASS_MAPPINGS = {"ForeignTracks": ForeignTracks}
+'''
+
+
+def fill(base: Path):
+    """input/picture.png; in models/motionstream untrained weights, a truncated file, a foreign file, a pickle; a pack that sends odd TRACKS."""
+    import numpy as np
+    import torch
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    from motionstream_core.streaming.networks import save_networks, untrained
+
+    models, pictures, packs = base / "models" / "motionstream", base / "input", base / "custom_nodes"
+    for folder in (models, pictures, packs):
+        folder.mkdir(parents=True)
+    (packs / "foreign_tracks.py").write_text(FOREIGN_PACK)
+    networks = untrained("tiny")
+    rng = torch.Generator().manual_seed(0)
+    for parameter in networks.dit.parameters():  # some of them start at nought, and then no seed would show
+        parameter += 0.05 * torch.randn(parameter.shape, generator=rng)
+    save_networks(models / UNTRAINED, networks)
+    whole = (models / UNTRAINED).read_bytes()
+    (models / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
+    save_file({"some.weight": torch.zeros(3)}, models / "foreign.safetensors")
+    (models / "pickled.pt").write_bytes(pickle.dumps(Trap(base / "trap-was-sprung")))
+    save_networks(base / "outside.safetensors", untrained("tiny"))
+    rows, columns = np.mgrid[0:160, 0:200]
+    Image.fromarray(np.stack([rows + 40, columns, (rows // 16 + columns // 16) % 2 * 255], -1).astype(np.uint8)).save(pictures / "picture.png")
+
+
+class Trap:
+    """Pickled, it leaves a folder behind wherever it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)

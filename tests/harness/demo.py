@@ -20,9 +20,8 @@ from motionstream_core.tracks.document import document_to_tracks, parse_document
 from motionstream_core.tracks.types import Tracks
 
 from . import host, install, workflow
-from .graph import figures, saved_video, shipped
 
-SHIPPED = shipped("paint-a-track")
+SHIPPED = workflow.shipped("paint-a-track")
 OUTPUT = install.ROOT / "output"
 MOVED = 5.0  # px; points that stay nearer to their start say nothing about following
 CELLS = 8
@@ -41,14 +40,14 @@ def main() -> int:
         if host.ended_as(entry) != "success":
             say(f"the host's log is {comfy.log}")
             return 1
-        video = comfy.fetch(saved_video(entry))
+        video = comfy.fetch(host.video_of(entry))
         device = comfy.get_json("/system_stats")["devices"][0]["name"]
     OUTPUT.mkdir(exist_ok=True)
     (OUTPUT / "demo.mp4").write_bytes(video)
     frames, _ = read_video(OUTPUT / "demo.mp4")
     tracks = commanded_tracks(painted)
     contact_sheet(frames.numpy(), tracks).save(OUTPUT / "demo.png")
-    print(json.dumps(report(frames.numpy(), tracks, figures(entry), painted, device)))
+    print(json.dumps(report(frames.numpy(), tracks, host.figures_of(entry), painted, device)))
     return 0
 
 

@@ -136,6 +136,19 @@ def ended_as(entry: dict) -> str:
     return "interrupted" if "execution_interrupted" in kinds else entry["status"]["status_str"]
 
 
+def figures_of(entry: dict) -> dict:
+    """The Streaming Sampler's own account of its run: frames, first_frame_s, fps, ..."""
+    return next(output["motionstream_run"][0] for output in entry["outputs"].values() if "motionstream_run" in output)
+
+
+def video_of(entry: dict) -> dict:
+    """The one file that SaveVideo wrote, for `Host.fetch`."""
+    found = [item for output in entry["outputs"].values() for item in output.get("images", []) if item["filename"].endswith(".mp4")]
+    if len(found) != 1:
+        raise RuntimeError(f"outputs: expected one mp4, got {found}")
+    return found[0]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -151,17 +164,16 @@ def options(base: Path, port: int) -> list[str]:
     return [*device, *network, "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
 
 
-def prepare_base(base: Path, fresh: bool = True, beside: Path | None = None) -> Path:
-    """A base folder with the pack, and another one `beside` it, linked into custom_nodes; `fresh` empties it first."""
+def prepare_base(base: Path, fresh: bool = True) -> Path:
+    """A base folder with the pack linked into custom_nodes; `fresh` empties it first."""
     base = base.resolve()
+    link = base / "custom_nodes" / PACK
     if fresh:
         shutil.rmtree(base, ignore_errors=True)  # a link is removed, not followed
     for name in ("custom_nodes", "input", "output", "temp", "user", "models"):
         (base / name).mkdir(parents=True, exist_ok=True)
-    for name, pack in ((PACK, install.ROOT), ("foreign", beside)):
-        link = base / "custom_nodes" / name
-        if pack is not None and not link.is_symlink():
-            link.symlink_to(pack, target_is_directory=True)
+    if not link.is_symlink():
+        link.symlink_to(install.ROOT, target_is_directory=True)
     return base
 
 
@@ -170,9 +182,9 @@ def command(base: Path, port: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_host(base: Path, beside: Path | None = None) -> Iterator[Host]:
+def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
     """Boots a host on a free port, yields it when it answers, stops it in any case. The log stays at BASE/host.log."""
-    base, port = prepare_base(base, beside=beside), free_port()
+    base, port = prepare_base(base, fresh), free_port()
     log = base / "host.log"
     with open(log, "w") as out:
         process = subprocess.Popen(command(base, port), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)

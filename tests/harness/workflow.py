@@ -10,11 +10,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import install
+
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 SEEDS = {"seed", "noise_seed"}
 FRONTEND_ONLY = {"Note", "MarkdownNote"}
 NEVER = 2  # the mode of a muted node
 ALWAYS = 0
+
+
+def shipped(name: str) -> Path:
+    """A workflow of the pack."""
+    return install.ROOT / "workflows" / f"{name}.json"
 
 
 def load(path: Path) -> dict:

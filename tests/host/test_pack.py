@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from harness.graph import EXAMPLE, shipped
 from harness.host import PACK
-from harness.workflow import inputs_of, load, to_api
+from harness.workflow import inputs_of, load, shipped, to_api
 
 NODES = {
     "MotionStreamLoader": "Load MotionStream",
@@ -15,44 +14,45 @@ NODES = {
     "MotionStreamSampler": "Streaming Sampler",
     "MotionStreamPreview": "Stream Preview",
 }
+EXAMPLE = "motionstream_example.png"
 WORKFLOWS = ["paint-a-track", "endless-stream"]
 
 
-def test_the_host_knows_every_node_by_its_name(comfy):
-    info = comfy.object_info()
+def test_the_host_knows_every_node_by_its_name(host):
+    info = host.object_info()
     assert {name: info[name]["display_name"] for name in NODES if name in info} == NODES
-    assert "IMPORT FAILED" not in comfy.log.read_text()
+    assert "IMPORT FAILED" not in host.log.read_text()
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_every_input_and_output_has_a_tooltip(comfy, name):
-    node = comfy.object_info()[name]
+def test_every_input_and_output_has_a_tooltip(host, name):
+    node = host.object_info()[name]
     assert [key for key, spec in inputs_of(node) if not spec[1].get("tooltip")] == []
     assert all(node["output_tooltips"]) and len(node["output_tooltips"]) == len(node["output"])
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_every_node_has_a_help_page(comfy, name):
-    assert comfy.get(f"/extensions/{PACK}/docs/{name}.md").startswith(b"#")
+def test_every_node_has_a_help_page(host, name):
+    assert host.get(f"/extensions/{PACK}/docs/{name}.md").startswith(b"#")
 
 
-def test_the_browser_gets_one_extension(comfy):
-    served = [path for path in comfy.get_json("/extensions") if PACK in path]
+def test_the_browser_gets_one_extension(host):
+    served = [path for path in host.get_json("/extensions") if PACK in path]
     assert f"/extensions/{PACK}/motionstream.js" in served
 
 
-def test_the_example_picture_lies_in_the_input_folder(comfy):
-    assert (comfy.base / "input" / EXAMPLE).is_file()
-    assert EXAMPLE in comfy.object_info()["LoadImage"]["input"]["required"]["image"][0]
+def test_the_example_picture_lies_in_the_input_folder(host):
+    assert (host.base / "input" / EXAMPLE).is_file()
+    assert EXAMPLE in host.object_info()["LoadImage"]["input"]["required"]["image"][0]
 
 
-def test_the_template_browser_offers_the_workflows(comfy):
-    assert sorted(comfy.get_json("/workflow_templates")[PACK]) == sorted(WORKFLOWS)
+def test_the_template_browser_offers_the_workflows(host):
+    assert sorted(host.get_json("/workflow_templates")[PACK]) == sorted(WORKFLOWS)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_shipped_workflow_names_only_nodes_and_inputs_of_the_host(comfy, name):
-    info = comfy.object_info()
+def test_a_shipped_workflow_names_only_nodes_and_inputs_of_the_host(host, name):
+    info = host.object_info()
     for node in to_api(load(shipped(name)), info).values():
         known = {key for key, _ in inputs_of(info[node["class_type"]])}
         assert set(node["inputs"]) <= known, node["class_type"]
