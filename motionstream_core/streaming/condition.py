@@ -16,7 +16,8 @@ from torch import Tensor
 from ..codec.tiny import CodecState, TinyCodec
 from ..model.motion import MotionEncoder, TrackHead, pack_time, track_ids
 from ..model.presets import ModelConfig
-from ..tracks.warp import fill_uncovered, warp_frames
+from ..tracks.carry import PixelCarrier
+from ..tracks.warp import fill_uncovered
 
 TrackSource = Callable[[int, int], tuple[Tensor, Tensor]]
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
@@ -28,23 +29,19 @@ def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
     return first, stride * (start + count - 1) + 1 - first
 
 
-def warp_condition(codec: TinyCodec, image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor, state: CodecState) -> tuple[Tensor, Tensor, CodecState]:
-    """The start image moved along the tracks and encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
+def warp_condition(codec: TinyCodec, carrier: PixelCarrier, xy: Tensor, visible: Tensor, state: CodecState) -> tuple[Tensor, Tensor, CodecState]:
+    """The start image carried along the tracks and encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
 
     Places that the motion uncovers are filled smoothly from around them before encoding. The masks say, for each of the four pixel frames
     of a latent frame, how much of a cell is uncovered and how near (exp(−distance / 16 px)) the next visible track is.
     """
-    warp = warp_frames(image, xy0, xy, visible)
+    warp = carrier(xy, visible)
     frames = fill_uncovered(warp.frames, warp.uncovered)
     first = not state.started
     latent, state = codec.encode_chunk(frames[None], state)
     maps = torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1)
-    cells = F.avg_pool2d(maps, codec_stride(image, latent))
+    cells = F.avg_pool2d(maps, frames.shape[-1] // latent.shape[-1])
     return latent, pack_time(cells.transpose(0, 1), first=first)[None], state
-
-
-def codec_stride(image: Tensor, latent: Tensor) -> int:
-    return image.shape[-1] // latent.shape[-1]
 
 
 class Conditioner:
@@ -57,11 +54,12 @@ class Conditioner:
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
         self.parts = config.motion.parts
-        self.codec, self.image, self.source = codec, image, source
+        self.codec, self.source = codec, source
         self.stride = config.vae_stride[1]
         self.grid = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
-        self.xy0 = source(0, 1)[0][0]
-        self.encoder = MotionEncoder(head, track_ids(len(self.xy0), rng), self.grid, self.stride)
+        xy0 = source(0, 1)[0][0]
+        self.encoder = MotionEncoder(head, track_ids(len(xy0), rng), self.grid, self.stride)
+        self.carrier = PixelCarrier(image, xy0) if config.motion.warp else None
         self.image_latent = codec.encode(image[None, None])
         self.warp_state = codec.start_encode()
         self.next = 0
@@ -77,7 +75,7 @@ class Conditioner:
             if start == 0:
                 blank[:, :, :1] = self.image_latent
             made.append(blank)
-        if "warp" in self.parts:
-            latent, masks, self.warp_state = warp_condition(self.codec, self.image, self.xy0, xy, visible, self.warp_state)
+        if self.carrier is not None:
+            latent, masks, self.warp_state = warp_condition(self.codec, self.carrier, xy, visible, self.warp_state)
             made += [latent, masks]
         return torch.cat(made, dim=1)

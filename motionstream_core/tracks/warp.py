@@ -52,12 +52,12 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
     label = nearest_track(flat_xy, flat_visible, height, width)
     at = take(flat_xy, label)
     shift = (take(start, label) - at) * seen
-    distance = torch.where(seen[..., 0], (_grid(height, width, CELL, image.device) - at).norm(dim=-1), (height**2 + width**2) ** 0.5)
+    distance = torch.where(seen[..., 0], (pixel_grid(height, width, CELL, image.device) - at).norm(dim=-1), (height**2 + width**2) ** 0.5)
     uncovered = _uncovered(shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
     cells = torch.stack([*shift.unbind(-1), distance, uncovered], dim=1)
     fields = F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
     fields = rearrange(fields, "(b t) c h w -> c b t 1 h w", b=batch)
-    return WarpResult(_sample(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
+    return WarpResult(sample(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
 
 
 def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
@@ -93,7 +93,7 @@ def take(values: Tensor, label: Tensor) -> Tensor:
 
 def _uncovered(shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
     """The forward-backward check for each cell, (F, h, w) 0..1: where has the content that the cell shows really gone?"""
-    at = _grid(height, width, CELL, shift.device)
+    at = pixel_grid(height, width, CELL, shift.device)
     source = at + shift
     home = nearest_track(xy0, torch.ones_like(xy0[..., 0], dtype=torch.bool), height, width)
     rows, columns = home.shape[-2:]
@@ -132,7 +132,7 @@ def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
     return torch.lerp(below, colour, keep)
 
 
-def _sample(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
+def sample(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
     """image (B, 3, H, W) at each pixel's place plus (right, down) (B, T, H, W) px, bilinear, border clamped -> (B, T, 3, H, W)."""
     frames, (height, width) = right.shape[1], image.shape[-2:]
     columns, rows = _centres(width, 1, image.device), _centres(height, 1, image.device)[:, None]
@@ -146,7 +146,7 @@ def _centres(size: int, cell: int, device: torch.device) -> Tensor:
     return torch.arange(0, size, cell, device=device, dtype=torch.float32) + (cell - 1) / 2
 
 
-def _grid(height: int, width: int, cell: int, device: torch.device) -> Tensor:
+def pixel_grid(height: int, width: int, cell: int, device: torch.device) -> Tensor:
     """(h, w, 2): the (x, y) of the centres of all cells."""
     rows, columns = _centres(height, cell, device), _centres(width, cell, device)
     return torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))], dim=-1)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
     for stage in (media, codec, shards, causal, export):
-        stage.add_argument("--run", type=Path, default=Path("runs"), help="run folder")
+        stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
     for stage in (codec, causal):
         stage.add_argument("--minutes", type=float, required=True)
         stage.add_argument("--batch", type=int, default=4 if stage is codec else 8)
@@ -51,28 +51,28 @@ def run(args: argparse.Namespace) -> None:
 def _media(args: argparse.Namespace) -> None:
     from .media import build_media
 
-    print(json.dumps(build_media(args.sources, args.run / "media")))
+    print(json.dumps(build_media(args.sources, args.folder / "media")))
 
 
 def _codec(args: argparse.Namespace) -> None:
     from .codec import train_codec
 
-    train_codec(args.run / "codec", args.run / "media/train.npz", args.minutes, tuple(args.video), args.batch, args.seed, args.lr, encoder=not args.decoder_only)
+    train_codec(args.folder / "codec", args.folder / "media/train.npz", args.minutes, tuple(args.video), args.batch, args.seed, args.lr, encoder=not args.decoder_only)
 
 
 def _shards(args: argparse.Namespace) -> None:
     from .shards import write_shards
 
-    codec = load_codec(args.run)
-    if not any((args.run / "held").glob("*.npz")):
-        write_shards(codec, args.run / "media/heldout.npz", args.run / "held", 9999, 2, style_share=0.0)
-    write_shards(codec, args.run / "media/train.npz", args.run / "shards", args.seed, args.count)
+    codec = load_codec(args.folder)
+    if not any((args.folder / "held").glob("*.npz")):
+        write_shards(codec, args.folder / "media/heldout.npz", args.folder / "held", 9999, 2, style_share=0.0)
+    write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count)
 
 
 def _causal(args: argparse.Namespace) -> None:
     from .causal import CausalRecipe, train_causal
 
-    train_causal(args.run / (args.name or args.preset), args.run / "shards", args.run / "held", args.minutes, args.preset, args.seed, args.lr, CausalRecipe(batch=args.batch))
+    train_causal(args.folder / (args.name or args.preset), args.folder / "shards", args.folder / "held", args.minutes, args.preset, args.seed, args.lr, CausalRecipe(batch=args.batch))
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -81,9 +81,9 @@ def _export(args: argparse.Namespace) -> None:
     from .causal import Student
 
     student = Student(preset(args.preset))
-    student.load_state_dict(load_file(args.run / (args.name or args.preset) / "student.safetensors"))
+    student.load_state_dict(load_file(args.folder / (args.name or args.preset) / "student.safetensors"))
     about = json.loads(args.about.read_text()) if args.about else {}
-    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.run), student.words), about)
+    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words), about)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..codec.tiny import TinyCodec
 from ..model.text import tokenize
 from ..streaming.condition import warp_condition
+from ..tracks.carry import PixelCarrier
 from .media import load_media
 from .selection import mixed
 from .world import STYLES, Clip, random_scene, render
@@ -37,7 +38,7 @@ def make_sample(codec: TinyCodec, clip: Clip, chosen: np.ndarray) -> dict[str, n
     """One clip and the indices of its tracks -> the arrays of a sample."""
     frames = frames_tensor(clip)
     xy, visible = torch.from_numpy(clip.xy[:, chosen]), torch.from_numpy(clip.visible[:, chosen])
-    warp, masks, _ = warp_condition(codec, frames[0], xy[0], xy, visible, codec.start_encode())
+    warp, masks, _ = warp_condition(codec, PixelCarrier(frames[0], xy[0]), xy, visible, codec.start_encode())
     pad = LIMIT - len(chosen)
     return {
         "latents": codec.encode(frames[None])[0].half().numpy(),

@@ -1,0 +1,102 @@
+"""The start image carried forward along tracks: what the small preset is shown of the motion.
+
+Owns which track each pixel of the start image goes with, and where the pixels land. Differs from `warp` (every place of the new frame takes
+its nearest track, the evaluation's baseline) in that it starts from the start image's pixels: a place that nothing lands on is uncovered,
+so a moved object leaves no ghost behind.
+
+Shapes as in `warp`: T frames, N tracks, P = H·W pixels. Every frame depends on the start image and its own positions alone.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from .warp import CELL, WarpResult, nearest_track, pixel_grid, sample, take
+
+COLOUR = 8.0  # px that a colour difference of 1 counts for when a pixel chooses its track
+CRACK = 4  # of 8 neighbours: an empty pixel with as many is a crack of rotation or zoom, not an uncovered place
+SPECK = 3  # of 9: a pixel with fewer landed neighbours, itself included, is a stray
+OUTSIDE = 1.0  # px beyond the border of the start image
+FAR = 2**20
+
+
+class PixelCarrier:
+    """image (3, H, W) 0..1 and the tracks' places in it, xy0 (N, 2); call it with the places of later frames."""
+
+    def __init__(self, image: Tensor, xy0: Tensor):
+        self.image = image
+        self.xy0 = xy0.to(image.device).float()
+        self.label = claim(image, self.xy0)
+
+    def __call__(self, xy: Tensor, visible: Tensor) -> WarpResult:
+        """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and uncovered 0 or 1, (T, 1, H, W).
+
+        A pixel moves as its track does and lands where that takes it; of several that land on one place, the one stays whose motion is
+        most like that of the nearest visible track. Pixels of a hidden track do not land. Uncovered places show the nearest track's
+        pixels until they are filled. A frame without visible tracks is the image itself. Raises ValueError for shapes that do not fit.
+        """
+        count = len(self.xy0)
+        if xy.shape[1:] != (count, 2) or visible.shape != xy.shape[:2]:
+            raise ValueError(f"carry: expected xy (T, {count}, 2) and visible (T, {count}), got {tuple(xy.shape)} and {tuple(visible.shape)}")
+        xy, visible = xy.to(self.image.device).float(), visible.to(self.image.device).bool()
+        height, width = self.image.shape[-2:]
+        move, seen = xy - self.xy0, visible.any(1)[:, None, None]
+        near = nearest_track(xy, visible, height, width)
+        landed = tidy(land(self.label, move, visible, take(move, near), (height, width)))
+        near = upsample(near, height, width)
+        empty = landed < 0
+        shift = -take(move, torch.where(empty, near, landed)) * seen[..., None]
+        frames = sample(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
+        place = pixel_grid(height, width, 1, xy.device)
+        source = place + shift
+        beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1) > OUTSIDE
+        distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
+        return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
+
+
+def claim(image: Tensor, xy0: Tensor) -> Tensor:
+    """The track (H, W) that each pixel of the start image goes with: the nearest in place and, a little, in colour."""
+    height, width = image.shape[-2:]
+    smooth = F.avg_pool2d(F.pad(image[None], (1, 1, 1, 1), mode="replicate"), 3, 1)
+    at = (2 * xy0 + 1) / xy0.new_tensor([width, height]) - 1
+    colour = F.grid_sample(smooth, at[None, None], mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
+    pixels = torch.cat([pixel_grid(height, width, 1, image.device).flatten(0, 1), COLOUR * rearrange(smooth[0], "c h w -> (h w) c")], dim=1)
+    tracks = torch.cat([xy0, COLOUR * colour], dim=1)
+    return (tracks.square().sum(1) - 2 * pixels @ tracks.T).argmin(1).view(height, width)
+
+
+def land(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: tuple[int, int]) -> Tensor:
+    """label (H, W) of the pixels, move (T, N, 2), near_move (T, h, w, 2) of the nearest track -> (T, H, W) the label landed there, −1 where none."""
+    height, width = size
+    pixels, label = height * width, label.flatten()
+    step = move[:, label]
+    target = (pixel_grid(height, width, 1, move.device).flatten(0, 1) + step).round().long()
+    x, y = target.unbind(-1)
+    lands = visible[:, label] & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    cell = (y.clamp(0, height - 1) // CELL) * near_move.shape[2] + x.clamp(0, width - 1) // CELL
+    expected = near_move.flatten(1, 2).gather(1, cell[..., None].expand(-1, -1, 2))
+    odd = ((step - expected).norm(dim=-1) * 64).long().clamp(max=FAR - 1)
+    key = odd * pixels + torch.arange(pixels, device=move.device)
+    best = key.new_full((len(move), pixels + 1), FAR * pixels)
+    best = best.scatter_reduce(1, torch.where(lands, y * width + x, pixels), key, "amin")[:, :pixels]
+    return torch.where(best < FAR * pixels, label[best % pixels], -1).view(-1, height, width)
+
+
+def tidy(landed: Tensor) -> Tensor:
+    """Closes cracks and drops stray pixels of (T, H, W) labels."""
+    around = _landed_around(landed)
+    neighbour = F.max_pool2d(landed[:, None].float(), 3, 1, 1)[:, 0].long()
+    landed = torch.where((landed < 0) & (around >= CRACK - 0.5), neighbour, landed)
+    return torch.where(_landed_around(landed) > SPECK + 0.5, landed, -1)
+
+
+def _landed_around(landed: Tensor) -> Tensor:
+    return 9 * F.avg_pool2d((landed >= 0).float()[:, None], 3, 1, 1)[:, 0]
+
+
+def upsample(cells: Tensor, height: int, width: int) -> Tensor:
+    """(T, h, w) of the coarse grid -> (T, H, W)."""
+    return cells.repeat_interleave(CELL, 1).repeat_interleave(CELL, 2)[:, :height, :width]
