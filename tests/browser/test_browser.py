@@ -1,0 +1,147 @@
+"""The pack in a real browser on the real host: shipped workflows as a person opens and runs them, and a mouse that draws a track.
+
+Positions are pixels of the video unless they are called page pixels.
+"""
+
+import copy
+import io
+import json
+
+import av
+import numpy as np
+import pytest
+from harness.demo import commanded_tracks, following_errors
+from harness.host import ended_as, figures_of, video_of
+from harness.workflow import load, nodes_of_type, shipped, to_api
+
+EDITOR = ".ms-root:not(.ms-view):not(.ms-large) .ms-stage canvas"
+EDITOR_MARGIN = 12  # page pixels between the editor's canvas and the picture, at zoom 1
+PREVIEW = ".ms-view"
+RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "Nodes 2.0"])
+WORKFLOWS = pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600)])
+KITE, GOAL = (22, 33), (84, 30)
+
+
+def frames_of(host, entry: dict) -> np.ndarray:
+    """(T, H, W, 3) 0..1 of the saved video."""
+    with av.open(io.BytesIO(host.fetch(video_of(entry)))) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]) / np.float32(255)
+
+
+def editor_of(workflow: dict) -> dict:
+    (node,) = nodes_of_type(workflow, "MotionStreamTrackEditor")
+    return node
+
+
+def document_of(workflow: dict) -> dict:
+    return json.loads(editor_of(workflow)["widgets_values"][0])
+
+
+def without_tracks(workflow: dict) -> dict:
+    """The workflow with nothing painted but the pins along the border."""
+    bare = copy.deepcopy(workflow)
+    editor_of(bare)["widgets_values"][0] = json.dumps({**document_of(bare), "tracks": []})
+    return bare
+
+
+def on_page(tab, *points: tuple[float, float]) -> list[tuple[float, float]]:
+    """Where points of the video lie on the page, in the 128x128 editor."""
+    canvas = tab.page.locator(EDITOR)
+    box, size = canvas.bounding_box(), canvas.evaluate("canvas => [canvas.clientWidth, canvas.clientHeight]")
+    zoom = box["width"] / size[0]
+    scale = min(size[0] - 2 * EDITOR_MARGIN, size[1] - 2 * EDITOR_MARGIN) / 128
+    left, top = (size[0] - 128 * scale) / 2, (size[1] - 128 * scale) / 2
+    return [(box["x"] + zoom * (left + (x + 0.5) * scale), box["y"] + zoom * (top + (y + 0.5) * scale)) for x, y in points]
+
+
+def choose(tab, title: str) -> None:
+    """A tool of the editor, by the beginning of its tooltip."""
+    tab.page.locator(f".ms-root:not(.ms-view):not(.ms-large) button[title^='{title}']").first.click()
+
+
+def ready(tab, workflow: dict, vue: bool, zoom: float = 1.0) -> None:
+    """The workflow open in one of the renderers, its editor in view."""
+    tab.use_vue_nodes(vue)
+    tab.load(workflow)
+    tab.centre_on(editor_of(workflow)["id"], zoom)
+
+
+@WORKFLOWS
+def test_the_converter_without_a_browser_agrees_with_the_page(tab, host, name, frames):
+    workflow = load(shipped(name))
+    tab.use_vue_nodes(False)
+    tab.load(workflow)
+    page = {key: {"class_type": node["class_type"], "inputs": node["inputs"]} for key, node in tab.to_api().items()}
+    assert page == to_api(workflow, host.object_info())
+
+
+@WORKFLOWS
+@RENDERERS
+def test_opening_a_shipped_workflow_changes_nothing_in_it(tab, name, frames, vue):
+    workflow = load(shipped(name))
+    ready(tab, workflow, vue)
+    assert document_of(tab.saved()) == document_of(workflow)
+    assert [node.get("widgets_values") for node in tab.saved()["nodes"]] == [node.get("widgets_values") for node in workflow["nodes"]]
+
+
+@WORKFLOWS
+def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host, name, frames):
+    ready(tab, load(shipped(name)), vue=False)
+    prompt = tab.queue()
+    tab.page.locator(PREVIEW).get_by_text("Live").wait_for(timeout=60_000)
+    entry = host.wait(prompt)
+    assert ended_as(entry) == "success" and len(frames_of(host, entry)) == frames == figures_of(entry)["frames"]
+    tab.page.locator(PREVIEW).get_by_text("Done").wait_for(timeout=30_000)
+    colours = tab.page.locator(PREVIEW).locator("canvas").evaluate(
+        "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
+    )
+    assert colours > 100, "expected a picture in the preview"
+
+
+@RENDERERS
+@pytest.mark.parametrize("zoom", [1.0, 0.6])
+def test_the_mouse_draws_where_it_points(tab, vue, zoom):
+    ready(tab, without_tracks(load(shipped("paint-a-track"))), vue, zoom)
+    choose(tab, "Draw")
+    tab.drag(on_page(tab, KITE, (50, 50), GOAL))
+    (track,) = document_of(tab.saved())["tracks"]
+    first, last = ([track["points"][end]["x"], track["points"][end]["y"]] for end in (0, -1))
+    assert np.abs(np.subtract([first, last], [KITE, GOAL])).max() < 2, track
+
+
+@RENDERERS
+def test_undo_takes_a_stroke_back_and_the_editor_shown_is_the_live_one(tab, vue):
+    ready(tab, without_tracks(load(shipped("paint-a-track"))), vue)
+    choose(tab, "Draw")
+    counts = []
+    for stroke in ([KITE, GOAL], [(30, 100), (90, 100)]):
+        tab.drag(on_page(tab, *stroke))
+        counts.append(len(document_of(tab.saved())["tracks"]))
+    tab.page.keyboard.press("Control+z")
+    tab.page.wait_for_timeout(1500)
+    counts.append(len(document_of(tab.saved())["tracks"]))
+    tab.drag(on_page(tab, (30, 80), (90, 80)))
+    counts.append(len(document_of(tab.saved())["tracks"]))
+    assert counts == [1, 2, 1, 2]
+
+
+@RENDERERS
+def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
+    ready(tab, without_tracks(load(shipped("paint-a-track"))), vue)
+    choose(tab, "Draw")
+    tab.drag(on_page(tab, KITE, (50, 38), GOAL))
+    tracks = commanded_tracks(tab.saved())
+    entry = host.wait(tab.queue())
+    frames = frames_of(host, entry)
+    followed, static = (np.median(following_errors(clip, tracks)) for clip in (frames, np.repeat(frames[:1], len(frames), 0)))
+    assert ended_as(entry) == "success" and followed <= 3 and followed < static / 2, (followed, static)
+
+
+def test_the_template_browser_opens_the_workflows(tab):
+    tab.use_vue_nodes(False)
+    tab.open_templates()
+    card = tab.page.get_by_text("paint a track").first
+    card.wait_for(timeout=30_000)
+    card.click()
+    tab.page.wait_for_function("() => window.app.graph._nodes.some(node => node.type === 'MotionStreamTrackEditor')", timeout=30_000)
+    assert document_of(tab.saved())["tracks"]
