@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from motionstream_core.codec.video import read_video
 from motionstream_core.evaluation.metrics import ncc_error
@@ -20,12 +20,13 @@ from motionstream_core.tracks.document import document_to_tracks, parse_document
 from motionstream_core.tracks.types import Tracks
 
 from . import host, install, workflow
+from .contact_sheet import contact_sheet, painted_tracks
+from .progress import run_telling
 
 SHIPPED = workflow.shipped("paint-a-track")
 OUTPUT = install.ROOT / "output"
 MOVED = 5.0  # px; points that stay nearer to their start say nothing about following
-CELLS = 8
-SCALE = 2
+STARTED = time.monotonic()
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
         say(f"running {SHIPPED.name} on {comfy.url}")
         painted = workflow.load(SHIPPED)
         prompt = workflow.to_api(painted, comfy.object_info())
-        entry = comfy.run(prompt)
+        entry = run_telling(comfy, prompt, say)
         for error in host.errors_of(entry):
             say(f"{error['node_type']}: {error['exception_message']}")
         if host.ended_as(entry) != "success":
@@ -46,20 +47,27 @@ def main() -> int:
     (OUTPUT / "demo.mp4").write_bytes(video)
     frames, _ = read_video(OUTPUT / "demo.mp4")
     tracks = commanded_tracks(painted)
-    contact_sheet(frames.numpy(), tracks).save(OUTPUT / "demo.png")
+    contact_sheet(frames.numpy(), painted_tracks(painted_text(painted), len(frames))).save(OUTPUT / "demo.png")
+    say("wrote output/demo.mp4 and output/demo.png")
     print(json.dumps(report(frames.numpy(), tracks, host.figures_of(entry), painted, device)))
     return 0
 
 
 def say(text: str) -> None:
-    print(f"==> {text}", file=sys.stderr, flush=True)
+    print(f"==> {time.monotonic() - STARTED:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+
+def painted_text(painted: dict) -> str:
+    """The document in the workflow's editor."""
+    (editor,) = workflow.nodes_of_type(painted, "MotionStreamTrackEditor")
+    return editor["widgets_values"][0]
 
 
 def commanded_tracks(painted: dict) -> Tracks:
     """What is painted in the workflow's editor, in pixels of the video."""
     (editor,) = workflow.nodes_of_type(painted, "MotionStreamTrackEditor")
-    text, width, height, frames = editor["widgets_values"][:4]
-    return document_to_tracks(parse_document(text), frames).rescaled(width, height)
+    width, height, frames = editor["widgets_values"][1:4]
+    return document_to_tracks(parse_document(painted_text(painted)), frames).rescaled(width, height)
 
 
 def following_errors(frames: np.ndarray, tracks: Tracks) -> np.ndarray:
@@ -88,30 +96,6 @@ def report(frames: np.ndarray, tracks: Tracks, run: dict, painted: dict, device:
         "model": loader["widgets_values"][0],
         "device": device,
     }
-
-
-def contact_sheet(frames: np.ndarray, tracks: Tracks) -> Image.Image:
-    """CELLS frames in two rows, with the way of every commanded track up to that frame and its point; still points are grey."""
-    chosen = np.linspace(0, len(frames) - 1, CELLS).round().astype(int)
-    height, width = frames.shape[1] * SCALE, frames.shape[2] * SCALE
-    columns = CELLS // 2
-    sheet = Image.new("RGB", (columns * (width + 4) - 4, 2 * (height + 4) - 4), "white")
-    for cell, index in enumerate(chosen):
-        picture = Image.fromarray((frames[index] * 255).round().astype(np.uint8)).resize((width, height), Image.Resampling.LANCZOS)
-        draw_tracks(picture, tracks.xy[: index + 1].numpy(), tracks.visible[index].numpy())
-        sheet.paste(picture, ((cell % columns) * (width + 4), (cell // columns) * (height + 4)))
-    return sheet
-
-
-def draw_tracks(picture: Image.Image, xy: np.ndarray, visible: np.ndarray) -> None:
-    draw = ImageDraw.Draw(picture)
-    for index in np.flatnonzero(visible):
-        way = [tuple((point + 0.5) * SCALE) for point in xy[:, index]]
-        moving = np.linalg.norm(xy[-1, index] - xy[0, index]) > 0
-        if moving:
-            draw.line(way, fill="#ffd60a", width=1)
-        x, y = way[-1]
-        draw.ellipse((x - 2, y - 2, x + 2, y + 2), fill="#ff375f" if moving or len(xy) == 1 else "#d0d0d0")
 
 
 if __name__ == "__main__":
