@@ -17,7 +17,6 @@ from torch import Tensor
 from .warp import CELL, WarpResult, nearest_track, pixel_grid, sample, take
 
 COLOUR = 8.0  # px that a colour difference of 1 counts for when a pixel chooses its track
-CRACK = 4  # of 8 neighbours: an empty pixel with as many is a crack of rotation or zoom, not an uncovered place
 SPECK = 3  # of 9: a pixel with fewer landed neighbours, itself included, is a stray
 OUTSIDE = 1.0  # px beyond the border of the start image
 FAR = 2**20
@@ -86,15 +85,16 @@ def land(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: 
 
 
 def tidy(landed: Tensor) -> Tensor:
-    """Closes cracks and drops stray pixels of (T, H, W) labels."""
-    around = _landed_around(landed)
+    """Closes cracks and drops stray pixels of (T, H, W) labels.
+
+    A crack, of rotation or zoom, is one pixel wide: something landed on both sides of it. Anything wider is an uncovered place.
+    """
+    there = F.pad(landed, (1, 1, 1, 1), value=-1) >= 0
+    crack = (there[:, 1:-1, :-2] & there[:, 1:-1, 2:]) | (there[:, :-2, 1:-1] & there[:, 2:, 1:-1])
     neighbour = F.max_pool2d(landed[:, None].float(), 3, 1, 1)[:, 0].long()
-    landed = torch.where((landed < 0) & (around >= CRACK - 0.5), neighbour, landed)
-    return torch.where(_landed_around(landed) > SPECK + 0.5, landed, -1)
-
-
-def _landed_around(landed: Tensor) -> Tensor:
-    return 9 * F.avg_pool2d((landed >= 0).float()[:, None], 3, 1, 1)[:, 0]
+    landed = torch.where((landed < 0) & crack, neighbour, landed)
+    around = 9 * F.avg_pool2d((landed >= 0).float()[:, None], 3, 1, 1)[:, 0]
+    return torch.where(around > SPECK + 0.5, landed, -1)
 
 
 def upsample(cells: Tensor, height: int, width: int) -> Tensor:
