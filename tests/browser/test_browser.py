@@ -98,6 +98,36 @@ def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host,
     assert colours > 100, "expected a picture in the preview"
 
 
+def shown(tab) -> tuple[int, int]:
+    """What the Stream Preview shows: the number of its frame, from 1 (0: none yet), and a sum over its pixels."""
+    view = tab.page.locator(PREVIEW)
+    script = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, value, at) => (sum * 31 + value + at) % 4294967291, 7)"
+    counter = view.locator(".ms-fact b").first.text_content()
+    return int(counter.split("/")[0]) if "/" in counter else 0, view.locator("canvas").evaluate(script)
+
+
+@RENDERERS
+def test_frames_are_seen_while_the_sampler_runs_and_stop_keeps_them(tab, host, vue):
+    workflow = load(shipped("endless-stream"))
+    (sampler,) = nodes_of_type(workflow, "MotionStreamSampler")
+    sampler["widgets_values"][1] = 100 + vue  # a seed of its own: the host keeps what it has made before
+    tab.use_vue_nodes(vue)
+    tab.load(workflow)
+    prompt, seen = tab.queue(), set()
+    while len(seen) < 4 and prompt in tab.queued():
+        seen.add(shown(tab))
+        tab.page.wait_for_timeout(300)
+    assert prompt in tab.queued(), "expected frames in the preview before the run ends"
+    tab.screenshot(f"running-{'nodes2' if vue else 'classic'}")
+    tab.page.locator(PREVIEW).get_by_role("button", name="Stop here").click()
+    entry = host.wait(prompt)
+    assert len({frame for frame, _ in seen}) >= 3 and len({pixels for _, pixels in seen}) >= 3, seen
+    assert ended_as(entry) == "success" and len(frames_of(host, entry)) == figures_of(entry)["frames"] < 600
+    tab.page.locator(PREVIEW).get_by_text("Stopped").wait_for(timeout=30_000)
+    tab.page.wait_for_timeout(2000)
+    tab.screenshot(f"stopped-{'nodes2' if vue else 'classic'}")
+
+
 @RENDERERS
 @pytest.mark.parametrize("zoom", [1.0, 0.6])
 def test_the_mouse_draws_where_it_points(tab, vue, zoom):
@@ -131,17 +161,23 @@ def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
     choose(tab, "Draw")
     tab.drag(on_page(tab, KITE, (50, 38), GOAL))
     tracks = commanded_tracks(tab.saved())
+    tab.screenshot(f"drawn-{'nodes2' if vue else 'classic'}")
     entry = host.wait(tab.queue())
     frames = frames_of(host, entry)
     followed, static = (np.median(following_errors(clip, tracks)) for clip in (frames, np.repeat(frames[:1], len(frames), 0)))
     assert ended_as(entry) == "success" and followed <= 3 and followed < static / 2, (followed, static)
 
 
-def test_the_template_browser_opens_the_workflows(tab):
-    tab.use_vue_nodes(False)
+@RENDERERS
+def test_the_template_browser_shows_both_workflows_and_opens_one(tab, vue):
+    tab.use_vue_nodes(vue)
     tab.open_templates()
-    card = tab.page.get_by_text("paint a track").first
-    card.wait_for(timeout=30_000)
-    card.click()
+    cards = [tab.page.get_by_text(title).first for title in ("endless stream", "paint a track")]
+    for card in cards:
+        card.wait_for(timeout=30_000)
+    tab.page.wait_for_timeout(1000)
+    tab.screenshot(f"templates-{'nodes2' if vue else 'classic'}")
+    tab.load({"nodes": [], "links": [], "version": 0.4, "last_node_id": 0, "last_link_id": 0})
+    cards[-1].click()
     tab.page.wait_for_function("() => window.app.graph._nodes.some(node => node.type === 'MotionStreamTrackEditor')", timeout=30_000)
     assert document_of(tab.saved())["tracks"]

@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from .host import Host
-from .install import CHROMIUM
+from .install import CHROMIUM, ROOT
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MISSING = "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
 WAIT_MS = 120_000
+SCREENS = ROOT / "output" / "screens"
 
 
 def chromium() -> str | None:
@@ -58,9 +58,9 @@ class Tab:
         return self.page.evaluate("async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output))")
 
     def queue(self) -> str:
-        """Queues as the Run button does -> the prompt id."""
+        """Presses Run -> the prompt id."""
         before = set(self.host.get_json("/history")) | set(self.queued())
-        self.page.evaluate("async () => { await window.app.queuePrompt(0, 1) }")
+        self.page.get_by_role("button", name="Run", exact=True).first.click(timeout=WAIT_MS)
         return self.host._until(lambda: next(iter((set(self.host.get_json("/history")) | set(self.queued())) - before), None), 60, "the queued prompt")
 
     def queued(self) -> list[str]:
@@ -90,9 +90,10 @@ class Tab:
     def open_templates(self) -> None:
         self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates')")
 
-    def screenshot(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=str(path))
+    def screenshot(self, name: str) -> None:
+        """The page as it looks now, at output/screens/NAME.png."""
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(SCREENS / f"{name}.png"))
 
 
 @contextlib.contextmanager
