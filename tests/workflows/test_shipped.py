@@ -1,0 +1,102 @@
+"""The shipped workflows without a browser: what is in the files, and that the real host takes and runs them."""
+
+import copy
+
+import numpy as np
+import pytest
+from harness.demo import commanded_tracks, following_errors, painted_text
+from harness.host import ended_as, figures_of
+from harness.install import ROOT
+from harness.workflow import load, nodes_of_type, shipped, to_api
+from PIL import Image
+
+from motionstream_core.model.text import unknown_words
+from motionstream_core.tracks.document import document_to_tracks, parse_document
+
+NAMES = [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))]
+EACH = pytest.mark.parametrize("name", NAMES)
+
+
+def values_of(workflow: dict, kind: str) -> list:
+    (node,) = nodes_of_type(workflow, kind)
+    return node["widgets_values"]
+
+
+def test_both_workflows_are_shipped():
+    assert NAMES == ["endless-stream", "paint-a-track"]
+
+
+@EACH
+def test_links_join_slots_that_know_of_them(name):
+    workflow = load(shipped(name))
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for link, source, out, target, into, kind in workflow["links"]:
+        assert link in nodes[source]["outputs"][out]["links"] and nodes[target]["inputs"][into]["link"] == link
+        assert kind == nodes[source]["outputs"][out]["type"] == nodes[target]["inputs"][into]["type"]
+    assert workflow["version"] == 0.4 and workflow["last_node_id"] == max(nodes) and workflow["last_link_id"] == max(link[0] for link in workflow["links"])
+
+
+@EACH
+def test_nodes_do_not_overlap_and_have_titles(name):
+    boxes = [(*node["pos"], *node["size"]) for node in load(shipped(name))["nodes"]]
+    for index, (x, y, width, height) in enumerate(boxes):
+        for other_x, other_y, other_width, other_height in boxes[:index]:
+            apart = x + width <= other_x or other_x + other_width <= x or y + height + 30 <= other_y or other_y + other_height + 30 <= y
+            assert apart, (name, index)
+    assert all(node["title"] for node in load(shipped(name))["nodes"])
+
+
+@EACH
+def test_painted_tracks_move_and_stay_on_the_canvas(name):
+    workflow = load(shipped(name))
+    tracks = commanded_tracks(workflow)
+    assert 0 <= tracks.xy.min() and tracks.xy.max() <= 127
+    moved = np.linalg.norm((tracks.xy - tracks.xy[:1]).numpy(), axis=-1).max(0)
+    assert (moved > 20).sum() >= 20 and (moved == 0).sum() >= 20
+
+
+def test_the_endless_tracks_end_where_they_begin():
+    document = parse_document(painted_text(load(shipped("endless-stream"))))
+    xy = document_to_tracks(document).xy
+    assert (xy[-1] - xy[0]).abs().max() < 0.5
+
+
+@EACH
+def test_the_prompt_is_of_the_vocabulary_and_the_seed_fixed(name):
+    workflow = load(shipped(name))
+    assert unknown_words(values_of(workflow, "CLIPTextEncode")[0]) == []
+    assert values_of(workflow, "MotionStreamSampler")[2] == "fixed"
+
+
+@EACH
+def test_there_is_a_thumbnail(name):
+    with Image.open(shipped(name).with_suffix(".jpg")) as picture:
+        assert picture.format == "JPEG" and min(picture.size) >= 256
+
+
+@EACH
+def test_the_host_runs_it_as_shipped(host, name):
+    workflow = load(shipped(name))
+    entry = host.run(to_api(workflow, host.object_info()))
+    assert ended_as(entry) == "success", host.log_tail()
+    wanted = {"paint-a-track": 49, "endless-stream": 600}[name]
+    assert figures_of(entry)["frames"] == wanted
+
+
+def test_a_workflow_that_cannot_be_converted_is_refused(host):
+    info = host.object_info()
+    for change, message in (({"type": "NoSuchNode"}, "NoSuchNode"), ({"mode": 4}, "mode 4"), ({"widgets_values": []}, "expected a value")):
+        workflow = copy.deepcopy(load(shipped("paint-a-track")))
+        nodes_of_type(workflow, "MotionStreamLoader")[0].update(change)
+        with pytest.raises(ValueError, match=message):
+            to_api(workflow, info)
+
+
+def test_the_measure_of_the_demo_is_nought_for_a_shifted_picture_and_large_for_a_still_one():
+    rng = np.random.default_rng(0)
+    first = np.kron(rng.random((32, 32, 3)), np.ones((4, 4, 1))).astype(np.float32)
+    tracks = commanded_tracks(load(shipped("paint-a-track"))).fitted(9, "resample")
+    still = np.repeat(first[None], 9, 0)
+    centre = tracks.xy[:, 0].round().int().numpy()
+    shifted = np.stack([np.roll(first, tuple((at - centre[0])[::-1]), (0, 1)) for at in centre])
+    assert np.median(following_errors(shifted, tracks)) <= 1.5 and np.median(following_errors(still, tracks)) > 4
