@@ -18,7 +18,7 @@ EDITOR = ".ms-root:not(.ms-view):not(.ms-large) .ms-stage canvas"
 EDITOR_MARGIN = 12  # page pixels between the editor's canvas and the picture, at zoom 1
 PREVIEW = ".ms-view"
 RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "Nodes 2.0"])
-WORKFLOWS = pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600)])
+WORKFLOWS = pytest.mark.parametrize("name", ["paint-a-track", "endless-stream"])
 KITE, GOAL = (22, 33), (84, 30)
 
 
@@ -67,7 +67,7 @@ def ready(tab, workflow: dict, vue: bool, zoom: float = 1.0) -> None:
 
 
 @WORKFLOWS
-def test_the_converter_without_a_browser_agrees_with_the_page(tab, host, name, frames):
+def test_the_converter_without_a_browser_agrees_with_the_page(tab, host, name):
     workflow = load(shipped(name))
     tab.use_vue_nodes(False)
     tab.load(workflow)
@@ -77,20 +77,20 @@ def test_the_converter_without_a_browser_agrees_with_the_page(tab, host, name, f
 
 @WORKFLOWS
 @RENDERERS
-def test_opening_a_shipped_workflow_changes_nothing_in_it(tab, name, frames, vue):
+def test_opening_a_shipped_workflow_changes_nothing_in_it(tab, name, vue):
     workflow = load(shipped(name))
     ready(tab, workflow, vue)
     assert document_of(tab.saved()) == document_of(workflow)
     assert [node.get("widgets_values") for node in tab.saved()["nodes"]] == [node.get("widgets_values") for node in workflow["nodes"]]
 
 
-@WORKFLOWS
-def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host, name, frames):
-    ready(tab, load(shipped(name)), vue=False)
+def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host):
+    host.post("/free", {"unload_models": True, "free_memory": True})  # what the host has made before it would not make again
+    ready(tab, load(shipped("paint-a-track")), vue=False)
     prompt = tab.queue()
     tab.page.locator(PREVIEW).get_by_text("Live").wait_for(timeout=60_000)
     entry = host.wait(prompt)
-    assert ended_as(entry) == "success" and len(frames_of(host, entry)) == frames == figures_of(entry)["frames"]
+    assert ended_as(entry) == "success" and len(frames_of(host, entry)) == 49 == figures_of(entry)["frames"]
     tab.page.locator(PREVIEW).get_by_text("Done").wait_for(timeout=30_000)
     colours = tab.page.locator(PREVIEW).locator("canvas").evaluate(
         "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
