@@ -79,7 +79,6 @@ class VideoWriter:
     def _encode(self, picture):
         import av
 
-        # Converted here: left to the encoder, the same frames now and then give another file.
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
         frame.pts, frame.time_base = self.frames, 1 / self.rate
         self.frames += 1
