@@ -69,11 +69,11 @@ def draw_track(pen: ImageDraw.ImageDraw, track: Painted, index: int) -> None:
     here = (track.xy[index] + 0.5) * SCALE * FINE
     if not track.moves:
         for point in here:
-            dot(pen, point, 2.0, "#ffffff90")
+            dot(pen, point, 1.8, "#ffffff60")
         return
     way = [tuple(point) for point in (track.xy[:, 0] + 0.5) * SCALE * FINE]
     for point in here[1:]:
-        dot(pen, point, 2.4, track.color + "c0")
+        dot(pen, point, 2.0, track.color + "90")
     pen.line(way, fill="#ffffff90", width=2, joint="curve")
     if index:
         pen.line(way[: index + 1], fill="#000000a0", width=9, joint="curve")
