@@ -13,6 +13,7 @@ import av
 import pytest
 from harness.graphs import DOCUMENT, changed, node, streaming
 from harness.host import Host, Refused, ended_as, errors_of
+from PIL import Image
 
 OURS = {"MotionStreamLoader", "MotionStreamTrackEditor", "MotionStreamMotionEncoder", "MotionStreamSampler", "MotionStreamPreview"}
 LONG = 20_000
@@ -92,13 +93,13 @@ def test_a_painted_track_becomes_a_video_file_and_the_second_run_is_cached(host,
 
 
 def test_the_same_seed_gives_the_same_video_and_another_seed_another(host, weights):
-    def pictures(seed: int, fps: float) -> list[bytes]:
+    def pixels(seed: int, fps: float) -> list[bytes]:
         """The frames, without loss. Another rate makes the host run the nodes again."""
         prompt = changed(streaming(weights, frames=9, seed=seed), n3={"fps": fps})
         prompt["9"] = node("PreviewImage", images=["6", 0])
-        return [host.fetch(image) for image in host.run(prompt)["outputs"]["9"]["images"]]
+        return [Image.open(io.BytesIO(host.fetch(image))).tobytes() for image in host.run(prompt)["outputs"]["9"]["images"]]
 
-    one, other, again = pictures(41, 16.0), pictures(42, 16.0), pictures(41, 15.0)
+    one, other, again = pixels(41, 16.0), pixels(42, 16.0), pixels(41, 15.0)
     assert len(one) == 9 and one == again
     assert one != other
 
