@@ -113,12 +113,12 @@ def make_venv() -> None:
 def install_host() -> None:
     source = host_source()
     names = host_requirements((source / "requirements.txt").read_text())
-    facts = ["host", TORCHVISION, *names]
+    facts = ["host", TORCHVISION, (LISTS / "core.txt").read_text(), *names]
     stamp = stamped("host", *facts)
     if stamp:
         say("what ComfyUI imports, into .venv")
-        pip("install", *names)
-        pip("install", "--no-deps", TORCHVISION)
+        pip("install", "--no-deps", TORCHVISION)  # first: spandrel asks for any torchvision, and the newest brings another torch
+        pip("install", "--constraint", LISTS / "core.txt", *names)
         stamp.write_text(digest(*facts))
 
 
