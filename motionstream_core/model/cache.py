@@ -99,6 +99,18 @@ class _Counters:
         return tuple(range(self.shape.sink, self.shape.sink + self.in_window))
 
 
+@dataclass(frozen=True)
+class CacheSnapshot:
+    """What a KVCache held: its counters, and copies of the kept keys and values of every layer."""
+
+    counters: tuple[int, int, int]
+    kept: tuple[tuple[Tensor, Tensor, Tensor], ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(x.nbytes for layer in self.kept for x in layer)
+
+
 class KVCache(_Counters):
     """For inference: every buffer is allocated here, once. A forward writes its chunk behind the kept frames and reads a view.
 
@@ -145,6 +157,21 @@ class KVCache(_Counters):
             if kept:
                 turned = self.rope.rotate(self._window_keys[layer][:, :kept], self._window_slots())
                 self._rotated[layer][:, sink_end : sink_end + kept] = turned
+
+
+    def snapshot(self) -> CacheSnapshot:
+        """A copy of what is kept, to go back to."""
+        kept, window = self.filled * self.tokens, self.in_window * self.tokens
+        ends = (kept, kept, window)
+        layers = zip(self._rotated, self._values, self._window_keys)
+        return CacheSnapshot((self.total, self.in_sink, self.in_window), tuple(tuple(x[:, :end].clone() for x, end in zip(layer, ends)) for layer in layers))
+
+    def restore(self, snapshot: CacheSnapshot):
+        """Back to what was kept then; nothing is allocated."""
+        self.total, self.in_sink, self.in_window = snapshot.counters
+        for layer, kept in zip(zip(self._rotated, self._values, self._window_keys), snapshot.kept):
+            for buffer, copy in zip(layer, kept):
+                buffer[:, : copy.shape[1]] = copy
 
 
 def _shift_left(buffer: Tensor, length: int, by: int):

@@ -81,7 +81,7 @@ class TrackHead(nn.Module):
 
 
 class MotionEncoder:
-    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream."""
+    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream; tracks may join it."""
 
     def __init__(self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int):
         weight = head.conv.weight
@@ -90,6 +90,11 @@ class MotionEncoder:
         self.grid = grid
         self.stride = stride
         self.reset()
+
+    def extend(self, ids: Tensor):
+        """Further tracks, behind those there are."""
+        weight = self.head.conv.weight
+        self.emb = torch.cat([self.emb, sinusoidal_ids(ids.to(weight.device), weight.shape[1] // PACK)])
 
     def reset(self):
         """The next piece begins at pixel frame 0."""

@@ -1,26 +1,52 @@
 """The motion condition of a stream, made chunk by chunk: track head, start-image latent, warp latent and its masks.
 
 Owns how the parts that `MotionConfig` names become one tensor. Knows nothing of noise or attention.
-Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, count) -> xy (count, N, 2), visible (count, N)`;
-the condition is (1, C_m, t, h, w). Latent frame 0 covers pixel frame 0, latent frame k > 0 covers pixel frames 4k-3 … 4k.
+Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, count) -> Piece`; the condition is (1, C_m, t, h, w). Latent frame 0 covers pixel frame 0, latent frame k > 0 covers pixel frames 4k-3 … 4k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..codec.tiny import CodecState, TinyCodec
-from ..model.motion import MotionEncoder, TrackHead, pack_time, track_ids
+from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, pack_time, track_ids
 from ..model.presets import ModelConfig
 from ..tracks.carry import PixelCarrier
 from ..tracks.warp import fill_uncovered
 
-TrackSource = Callable[[int, int], tuple[Tensor, Tensor]]
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T, N) which still move pixels
+    (a track the model is no longer told of may); anchors (N, 2) where each is in the picture that motion is taken from."""
+
+    xy: Tensor
+    visible: Tensor
+    carried: Tensor
+    anchors: Tensor
+
+
+PieceSource = Callable[[int, int], Piece]
+
+
+@dataclass(frozen=True)
+class MotionSnapshot:
+    """A condition between two chunks, so that it can go on from there again."""
+
+    emb: Tensor
+    started: bool
+    image: Tensor
+    carrier: PixelCarrier | None
+    warp_state: CodecState
+    next: int
+    piece: Piece | None
 
 
 def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
@@ -47,35 +73,73 @@ def warp_condition(codec: TinyCodec, carrier: PixelCarrier, xy: Tensor, visible:
 class Conditioner:
     """The rollout's `motion`: call it with (start_latent, count), in order, and get the condition (1, C_m, count, h, w).
 
-    The source is asked only when a chunk begins, so tracks may change while the stream runs; their number may not.
+    The source is asked only when a chunk begins, so tracks may change, and others join them, while the stream runs.
     """
 
-    def __init__(self, config: ModelConfig, head: TrackHead, codec: TinyCodec, image: Tensor, source: TrackSource, rng: torch.Generator):
+    def __init__(self, config: ModelConfig, head: TrackHead, codec: TinyCodec, image: Tensor, source: PieceSource, rng: torch.Generator):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
         self.parts = config.motion.parts
         self.codec, self.source = codec, source
+        self.ids = track_ids(ID_RANGE, rng)
         self.stride = config.vae_stride[1]
         self.grid = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
-        xy0 = source(0, 1)[0][0]
-        self.encoder = MotionEncoder(head, track_ids(len(xy0), rng), self.grid, self.stride)
-        self.carrier = PixelCarrier(image, xy0) if config.motion.warp else None
+        self.image = image
+        self.encoder = MotionEncoder(head, self.ids[:0], self.grid, self.stride)
+        self.carrier: PixelCarrier | None = None
         self.image_latent = codec.encode(image[None, None])
         self.warp_state = codec.start_encode()
+        self.piece: Piece | None = None
         self.next = 0
 
     def __call__(self, start: int, count: int) -> Tensor:
         if start != self.next:
             raise ValueError(f"motion: expected the chunk at latent frame {self.next}, got {start}")
         self.next = start + count
-        xy, visible = self.source(*pixel_span(start, count))
-        made = [self.encoder.encode(xy, visible)]
+        piece = self.source(*pixel_span(start, count))
+        self._follow(piece.anchors)
+        self.piece = piece
+        made = [self.encoder.encode(piece.xy, piece.visible)]
         if "image" in self.parts:
             blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], count, *self.grid)
             if start == 0:
                 blank[:, :, :1] = self.image_latent
             made.append(blank)
         if self.carrier is not None:
-            latent, masks, self.warp_state = warp_condition(self.codec, self.carrier, xy, visible, self.warp_state)
+            latent, masks, self.warp_state = warp_condition(self.codec, self.carrier, piece.xy, piece.carried, self.warp_state)
             made += [latent, masks]
         return torch.cat(made, dim=1)
+
+    def _follow(self, anchors: Tensor):
+        """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have changed."""
+        self.encoder.extend(self.ids[len(self.encoder.emb) : len(anchors)])
+        if "warp" in self.parts and (self.carrier is None or not torch.equal(self.carrier.xy0, anchors.to(self.carrier.xy0))):
+            self.carrier = PixelCarrier(self.image, anchors)
+
+    def origin(self, places: Tensor) -> Tensor:
+        """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last frame made -> (K, 2)."""
+        if self.carrier is None or self.piece is None:
+            return places
+        return self.carrier.origin(self.piece.xy[-1], self.piece.carried[-1], places)
+
+    def rebase(self, image: Tensor):
+        """From now on motion is taken from another picture (3, H, W), in which the source's anchors must then be."""
+        self.image = image.to(self.image)
+        self.carrier = None
+
+    def as_start(self, motion: Tensor, latents: Tensor) -> Tensor:
+        """The condition (1, C_m, t, h, w) of these latents, as if the first of them were the start image's."""
+        if "image" not in self.parts:
+            return motion
+        motion = motion.clone()
+        motion[:, self.parts["image"]] = 0
+        motion[:, self.parts["image"], :1] = latents[:, :, :1].to(motion)
+        return motion
+
+    def snapshot(self) -> MotionSnapshot:
+        return MotionSnapshot(self.encoder.emb, self.encoder.started, self.image, self.carrier, self.warp_state, self.next, self.piece)
+
+    def restore(self, kept: MotionSnapshot):
+        self.encoder.emb, self.encoder.started = kept.emb, kept.started
+        self.image, self.carrier, self.warp_state = kept.image, kept.carrier, kept.warp_state
+        self.next, self.piece = kept.next, kept.piece

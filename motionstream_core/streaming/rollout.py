@@ -1,19 +1,22 @@
 """The one rollout: chunk by chunk on its own outputs, for the sampler node, the command line, training and the tests.
 
 Owns the order of things in time: start image, then per chunk few-step denoising with fresh noise between the steps and a
-clean-context pass into the cache. Knows nothing of pixels, tracks or prompts: it is handed latents, a motion function and a text.
+clean-context pass into the cache; the recache when the text changes or the scene does; going back to where it has been. Knows nothing of
+pixels, tracks or prompts: it is handed latents, a motion function and a text.
 Latents (B, C, T, H, W) float32; T counts latent frames.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
 from torch import Tensor
 
 from ..model.attention import Backend
-from ..model.cache import GradKVCache, KVCache
+from ..model.cache import CacheShape, CacheSnapshot, GradKVCache, KVCache
 from ..model.dit import CausalDiT, TextContext
 from .flow import add_noise, to_timestep, to_x0
 
@@ -64,14 +67,14 @@ def rollout(
     grad: bool = False,
     exit_step: int | None = None,
     attention: Backend = "sdpa",
-) -> Iterator[LatentChunk]:
-    """Yields the start image's latent as chunk 0, then `chunks` denoised chunks (None: endless).
+) -> Rollout:
+    """An iterator: the start image's latent as chunk 0, then `chunks` denoised chunks (None: endless).
 
     first_latent (B, C, 1, H, W), or None for a model without a start image: then the first denoised chunk is chunk 0.
     motion(start, count) -> (B or 1, C_m, count, H, W), asked once at each chunk's border, so it may change live; None for a model
-    without motion. text: one context, or text(chunk index) -> context, asked at the same moment. shape: latent (H, W).
-    cache: emptied first, then the rollout's until the iterator is dropped. on_step(chunk index, step) runs after every denoising
-    step and may raise to stop. Same arguments and state of `rng`, same latents.
+    without motion. text: one context, or text(chunk index) -> context, asked at the same moment; when it is another one than before, what
+    the cache keeps is made again with it. shape: latent (H, W). cache: emptied first, then the rollout's until the iterator is dropped.
+    on_step(chunk index, step) runs after every denoising step and may raise to stop. Same arguments and state of `rng`, same latents.
 
     Training: `grad` lets gradients flow (with a GradKVCache). `exit_step` ends every chunk at that step and lets gradients through
     that step alone, the clean-context passes included in what is cut off (Self Forcing's truncation).
@@ -87,43 +90,153 @@ def rollout(
     if not sigmas:
         raise ValueError("sigmas: expected at least one noise level, got none")
     run = _Run(model, cache, motion, text, (batch, *shape), tuple(sigmas), rng, on_step, grad, exit_step, attention)
-    return _chunks(run, first_latent, chunks)
+    return Rollout(run, first_latent, chunks)
 
 
-def _chunks(run: _Run, first_latent: Tensor | None, chunks: int | None) -> Iterator[LatentChunk]:
-    run.cache.reset()
-    index = start = done = 0
-    if first_latent is not None:
-        yield _prefill(run, first_latent)
-        index, start = 1, 1
-    while chunks is None or done < chunks:
-        chunk = _generate(run, index, start)
-        yield chunk
-        index, start, done = index + 1, start + chunk.latents.shape[2], done + 1
+@dataclass(frozen=True)
+class RolloutSnapshot:
+    """A rollout between two chunks."""
+
+    index: int
+    start: int
+    done: int
+    cache: CacheSnapshot
+    kept: _Kept
+    text: TextContext | None
+    rng: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        return self.cache.nbytes
 
 
-def _prefill(run: _Run, first_latent: Tensor) -> LatentChunk:
-    """The start image into the cache: known, so only the clean-context pass."""
-    latents = first_latent.float().to(run.model.device)
-    clock = _Clock(run.model.device)
-    motion, text = _conditions(run, 0, 0, 1)
-    clock.lap("motion_s")
-    clock.lap("denoise_s")
-    _remember(run, latents, motion, text)
-    clock.lap("cache_s")
-    return LatentChunk(0, 0, latents, clock.laps)
+class Rollout:
+    """The iterator that `rollout` gives. Between two chunks a scene may change, and it may be taken back to a snapshot."""
+
+    def __init__(self, run: _Run, first_latent: Tensor | None, chunks: int | None):
+        self._run, self._first, self._chunks = run, first_latent, chunks
+        self._index = self._start = self._done = 0
+        self._kept = _Kept(run.cache.shape)
+        self._text: TextContext | None = None
+        run.cache.reset()
+
+    def __iter__(self) -> Rollout:  # noqa: PYI034  Self is of Python 3.11
+        return self
+
+    def __next__(self) -> LatentChunk:
+        if self._first is not None and self._index == 0:
+            chunk = self._prefill()
+        elif self._chunks is None or self._done < self._chunks:
+            chunk = self._generate()
+            self._done += 1
+        else:
+            raise StopIteration
+        self._index, self._start = self._index + 1, self._start + chunk.latents.shape[2]
+        return chunk
+
+    def refresh_sink(self, as_start: Callable[[Tensor, Tensor], Tensor] | None = None) -> bool:
+        """A scene change: the newest latent frames become the sink, and what is kept is made again on it.
+
+        as_start(motion, latents) -> the motion of latents that are now the beginning. False without a sink, or with too few frames so far.
+        """
+        with torch.no_grad():
+            refreshed = self._text is not None and self._kept.refresh(as_start)
+            if refreshed:
+                self._recache()
+        return refreshed
+
+    def snapshot(self) -> RolloutSnapshot:
+        """Where the rollout is, to come back to; of an inference rollout (KVCache) only."""
+        kept = self._kept.copy()
+        return RolloutSnapshot(self._index, self._start, self._done, self._run.cache.snapshot(), kept, self._text, self._run.rng.get_state())
+
+    def restore(self, snapshot: RolloutSnapshot):
+        self._index, self._start, self._done = snapshot.index, snapshot.start, snapshot.done
+        self._kept, self._text = snapshot.kept.copy(), snapshot.text
+        self._run.cache.restore(snapshot.cache)
+        self._run.rng.set_state(snapshot.rng)
+
+    def _prefill(self) -> LatentChunk:
+        """The start image into the cache: known, so only the clean-context pass."""
+        run, latents = self._run, self._first.float().to(self._run.model.device)
+        clock = _Clock(run.model.device)
+        motion, text = self._conditions(1)
+        clock.lap("motion_s")
+        clock.lap("denoise_s")
+        self._remember(latents, motion, text)
+        clock.lap("cache_s")
+        return LatentChunk(0, 0, latents, clock.laps)
+
+    def _generate(self) -> LatentChunk:
+        run, frames = self._run, self._run.cache.shape.chunk
+        clock = _Clock(run.model.device)
+        motion, text = self._conditions(frames)
+        clock.lap("motion_s")
+        latents = _denoise(run, self._index, frames, motion, text)
+        clock.lap("denoise_s")
+        self._remember(latents, motion, text)
+        clock.lap("cache_s")
+        return LatentChunk(self._index, self._start, latents, clock.laps)
+
+    def _conditions(self, count: int) -> tuple[Tensor | None, TextContext]:
+        """Motion and text as they are now, at the chunk's border. Another text than before: recache."""
+        run = self._run
+        text = run.text(self._index) if callable(run.text) else run.text
+        changed, self._text = self._text is not None and text is not self._text and not run.grad, text
+        if changed:
+            self._recache()
+        return (None if run.motion is None else _motion(run, self._start, count)), text
+
+    def _remember(self, latents: Tensor, motion: Tensor | None, text: TextContext):
+        _remember(self._run, latents, motion, text)
+        if not self._run.grad:
+            self._kept.add(latents, motion)
+
+    def _recache(self):
+        """What is kept, committed anew in the order in which it came."""
+        cache, total = self._run.cache, self._run.cache.total
+        cache.reset()
+        for latents, motion in self._kept.pieces(cache.shape.chunk):
+            _remember(self._run, latents, motion, self._text)
+        cache.total = total
 
 
-def _generate(run: _Run, index: int, start: int) -> LatentChunk:
-    frames = run.cache.shape.chunk
-    clock = _Clock(run.model.device)
-    motion, text = _conditions(run, index, start, frames)
-    clock.lap("motion_s")
-    latents = _denoise(run, index, frames, motion, text)
-    clock.lap("denoise_s")
-    _remember(run, latents, motion, text)
-    clock.lap("cache_s")
-    return LatentChunk(index, start, latents, clock.laps)
+@dataclass
+class _Kept:
+    """The latents (and their motion) of the frames that the cache keeps, so that their keys and values can be made again."""
+
+    shape: CacheShape
+    sink: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)  # one latent frame each
+    recent: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
+
+    def copy(self) -> _Kept:
+        return _Kept(self.shape, list(self.sink), list(self.recent))
+
+    def add(self, latents: Tensor, motion: Tensor | None):
+        for frame in range(latents.shape[2]):
+            part = slice(frame, frame + 1)
+            entry = (latents[:, :, part], None if motion is None else motion[:, :, part])
+            (self.sink if len(self.sink) < self.shape.sink else self.recent).append(entry)
+        del self.recent[: max(0, len(self.recent) - max(self.shape.window, self.shape.sink))]
+
+    def refresh(self, as_start: Callable[[Tensor, Tensor], Tensor] | None) -> bool:
+        """The newest frames become the sink; False where there is none to refresh or nothing new."""
+        count = len(self.sink)
+        newest = self.recent[-count:] if count else []
+        if len(newest) < count or not count:
+            return False
+        if as_start is not None:
+            newest = [(latents, as_start(motion, latents) if motion is not None and number == 0 else motion) for number, (latents, motion) in enumerate(newest)]
+        self.sink = newest
+        return True
+
+    def pieces(self, chunk: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Sink, then window, each in pieces of at most a chunk."""
+        window = self.recent[max(0, len(self.recent) - self.shape.window) :] if self.shape.window else []
+        for part in (self.sink, window):
+            for begin in range(0, len(part), chunk):
+                latents, motions = zip(*part[begin : begin + chunk])
+                yield torch.cat(latents, dim=2), None if motions[0] is None else torch.cat([m for m in motions if m is not None], dim=2)
 
 
 def _denoise(run: _Run, index: int, frames: int, motion: Tensor | None, text: TextContext) -> Tensor:
@@ -156,18 +269,16 @@ def _remember(run: _Run, latents: Tensor, motion: Tensor | None, text: TextConte
         run.model(_with_motion(latents, motion), timestep, text, run.cache, commit=True, attention=run.attention)
 
 
-def _conditions(run: _Run, index: int, start: int, count: int) -> tuple[Tensor | None, TextContext]:
-    """Motion and text as they are now, at the chunk's border."""
-    text = run.text(index) if callable(run.text) else run.text
-    if run.motion is None:
-        return None, text
+def _motion(run: _Run, start: int, count: int) -> Tensor:
+    """The motion as it is now, checked."""
+    assert run.motion is not None
     batch, height, width = run.size
     with torch.set_grad_enabled(run.grad):
         motion = run.motion(start, count).float().to(run.model.device)
     expected = (batch, run.model.config.motion.channels, count, height, width)
     if motion.shape[1:] != expected[1:] or motion.shape[0] not in (1, batch):
         raise ValueError(f"motion of latent frames {start} to {start + count - 1}: expected {expected}, got {tuple(motion.shape)}")
-    return motion.expand(expected), text
+    return motion.expand(expected)
 
 
 def _with_motion(latents: Tensor, motion: Tensor | None) -> Tensor:

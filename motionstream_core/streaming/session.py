@@ -1,9 +1,9 @@
 """The live session of one running stream: people post controls to it from any thread, the stream takes them at chunk borders.
 
-Owns the mailbox, the running/paused/stopping state and the log of what took effect in which chunk. Knows nothing of the network, of
-tensors or of what the stream makes.
+Owns the mailbox, the running/paused/stopping state, the pace, and the log of what took effect in which chunk. Knows nothing of the network,
+of tensors or of what a control of motion does.
 
-`post` belongs to the threads of the people who watch, `border` and `close` to the one thread that streams.
+`post` belongs to the threads of the people who watch; `border`, `rewound`, `ignore`, `say` and `close` to the one thread that streams.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-CONTROLS = ("pause", "resume", "stop")
-MAILBOX = 64
+from .controls import CONTROLS, STATE_CONTROLS, Control, parse_control
+
+MAILBOX = 512
+RATE = 120  # controls a second
+REMEMBERED_IDS = 512
 POLL_S = 0.05
 ENDINGS = ("done", "stopped", "interrupted", "error")
 
@@ -26,15 +30,11 @@ class SessionEnded(ValueError):
 
 
 class MailboxFull(ValueError):
-    """More controls are waiting than the mailbox holds."""
+    """More controls are waiting than the mailbox holds, or they come too fast."""
 
 
-@dataclass(frozen=True)
-class Control:
-    """One validated message: `type` is one of CONTROLS, `posted_s` seconds since the session began."""
-
-    type: str
-    posted_s: float
+class Repeated(ValueError):
+    """A control with an id that has been taken before."""
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,49 @@ class Applied:
     applied_s: float
 
 
-def parse_control(message: Mapping, posted_s: float = 0.0) -> Control:
-    """A message such as {"type": "pause"} -> Control; ValueError names what was expected."""
-    if not isinstance(message, Mapping):
-        raise ValueError(f"control: expected an object with a type, got {type(message).__name__}")  # noqa: TRY004
-    kind = message.get("type")
-    if not isinstance(kind, str) or kind not in CONTROLS:
-        raise ValueError(f"control: expected type to be one of {', '.join(CONTROLS)}, got {str(kind)[:40]!r}")
-    return Control(kind, posted_s)
+@dataclass(frozen=True)
+class Border:
+    """What a chunk border decided: go on or stop; or go back to the border before chunk `rewind`; the controls that take effect here."""
+
+    go: bool
+    rewind: int | None = None
+    controls: tuple[Control, ...] = ()
 
 
 class LiveSession:
-    """Mailbox and state of one stream. `on_change(status, chunk)` is called, outside the lock, whenever either changes."""
+    """Mailbox and state of one stream.
 
-    def __init__(self, *, on_change: Callable[[str, int], None] | None = None):
+    takes: the types of controls this stream can follow. script: controls of a performance, (chunk, control), which take effect as if
+    posted then. rate: most controls a second. `on_change()` is called, outside the lock, when anything in `state` has changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[], None] | None = None,
+        takes: Collection[str] = CONTROLS,
+        script: Iterable[tuple[int, Control]] = (),
+        rate: int = RATE,
+    ):
         self.token = secrets.token_urlsafe(16)
+        self.takes = tuple(kind for kind in CONTROLS if kind in takes)
         self._began = time.monotonic()
         self._mail: deque[Control] = deque()
         self._log: list[Applied] = []
+        self._effective: list[Applied] = []
+        self._script: dict[int, list[Control]] = {}
+        for chunk, control in script:
+            self._script.setdefault(chunk, []).append(control)
         self._wake = threading.Condition()
         self._status = "running"
-        self._chunk = 0
-        self._on_change = on_change or (lambda status, chunk: None)
-        self._told: tuple[str, int] | None = None
+        self._chunk = self._epoch = 0
+        self._pause_next = False
+        self._facts: dict[str, Any] = {}
+        self._on_change = on_change or (lambda: None)
+        self._told: dict | None = None
         self._paused_s = 0.0
+        self._posts: deque[float] = deque(maxlen=rate)
+        self._ids: deque[str] = deque(maxlen=REMEMBERED_IDS)
 
     @property
     def status(self) -> str:
@@ -82,14 +101,31 @@ class LiveSession:
         return self._chunk
 
     @property
+    def epoch(self) -> int:
+        """Rises with every border at which something took effect: what was made before is another epoch's."""
+        return self._epoch
+
+    @property
+    def state(self) -> dict:
+        """status, chunk, epoch and what the stream says about itself."""
+        with self._wake:
+            return {"status": self._status, "chunk": self._chunk, "epoch": self._epoch, **self._facts}
+
+    @property
     def log(self) -> tuple[Applied, ...]:
-        """Every control that took effect, in order."""
+        """Every control that was taken, in order, those included that a rewind undid or that did nothing."""
         with self._wake:
             return tuple(self._log)
 
     @property
+    def performance(self) -> tuple[Applied, ...]:
+        """The controls that made what has been kept, in order."""
+        with self._wake:
+            return tuple(self._effective)
+
+    @property
     def paused_s(self) -> float:
-        """Seconds spent waiting in pauses so far."""
+        """Seconds spent waiting so far, in pauses and for the pace."""
         return self._paused_s
 
     @property
@@ -100,38 +136,80 @@ class LiveSession:
     def post(self, message: Mapping) -> int:
         """Puts a control into the mailbox and returns the index of the chunk in work.
 
-        Raises ValueError (malformed), SessionEnded (late) or MailboxFull.
+        Raises ValueError (malformed, or not possible in this stream), SessionEnded (late), Repeated (its `id` came before) or MailboxFull.
         """
-        control = parse_control(message, time.monotonic() - self._began)
+        now = time.monotonic()
+        control = parse_control(message, now - self._began)
+        if control.type not in self.takes:
+            raise ValueError(f"control: expected one that this run takes ({', '.join(self.takes)}), got {control.type!r}")
+        name = message.get("id")
+        if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= 64):
+            raise ValueError(f"control: expected an id of 1 to 64 characters, got {name!r:.40}")
         with self._wake:
             if self._status in ENDINGS:
                 raise SessionEnded(f"expected a running stream, got one that has ended ({self._status})")
+            if name is not None and name in self._ids:
+                raise Repeated(f"expected a new control, got one that was taken before (id {name!r:.40})")
             if len(self._mail) >= MAILBOX:
                 raise MailboxFull(f"expected at most {MAILBOX} waiting controls, got one more")
+            if len(self._posts) == self._posts.maxlen and now - self._posts[0] < 1.0:
+                raise MailboxFull(f"expected at most {self._posts.maxlen} controls a second, got more")
+            self._posts.append(now)
+            if name is not None:
+                self._ids.append(name)
             self._mail.append(control)
             self._wake.notify_all()
             return self._chunk
 
-    def border(self, chunk: int, check_interrupt: Callable[[], None] | None = None) -> bool:
-        """Called before chunk `chunk` is made: applies the waiting controls, waits out a pause; False means stop here.
+    def border(self, chunk: int, check_interrupt: Callable[[], None] | None = None, not_before: float = 0.0) -> Border:
+        """Called before chunk `chunk` is made: waits out a pause, and until `not_before` (time.monotonic), and takes the waiting controls.
 
-        A pause waits in polls of POLL_S and calls `check_interrupt` in each, so that whatever that raises gets through.
+        Waits in polls of POLL_S and calls `check_interrupt` in each, so that whatever that raises gets through. After a rewind the stream
+        goes back, says so by `rewound` and asks again at the chunk it went back to.
         """
         with self._wake:
             self._chunk = chunk
-        self._apply()
-        paused_at = time.monotonic()
-        while self._status == "paused":
+            if self._pause_next and self._status == "running":
+                self._status = "paused"
+            self._pause_next = False
+        taken = list(self._script.get(chunk, ()))
+        rewind = self._take(taken)
+        began = time.monotonic()
+        while rewind is None and (self._status == "paused" or (self._status == "running" and time.monotonic() < not_before)):
+            self._tell()
             if check_interrupt is not None:
                 check_interrupt()
             with self._wake:
                 if not self._mail:
-                    self._wake.wait(POLL_S)
-            self._apply()
-            self._paused_s += time.monotonic() - paused_at
-            paused_at = time.monotonic()
+                    self._wake.wait(POLL_S if self._status == "paused" else min(POLL_S, max(0.0, not_before - time.monotonic())))
+            rewind = self._take(taken)
+        self._paused_s += time.monotonic() - began
+        go = self._status != "stopping"
+        if rewind is not None:
+            return Border(go, rewind)
+        if taken and go:
+            self._enter(taken)
         self._tell()
-        return self._status != "stopping"
+        return Border(go, None, tuple(taken) if go else ())
+
+    def rewound(self, chunk: int):
+        """The stream has gone back to the border before `chunk`: what took effect from there on has not happened."""
+        with self._wake:
+            self._chunk = chunk
+            self._epoch += 1
+            self._effective = [applied for applied in self._effective if applied.chunk < chunk]
+        self._tell()
+
+    def ignore(self, control: Control):
+        """`control` took no effect: it is no part of the performance."""
+        with self._wake:
+            self._effective = [applied for applied in self._effective if applied.control is not control]
+
+    def say(self, **facts):
+        """What people are told about the stream beside its state: prompt, camera, oldest_chunk …"""
+        with self._wake:
+            self._facts.update(facts)
+        self._tell()
 
     def close(self, status: str):
         """The stream has ended; from now on every control is late. The first call counts."""
@@ -145,19 +223,31 @@ class LiveSession:
             self._wake.notify_all()
         self._tell()
 
-    def _apply(self):
-        """Empties the mailbox in order. After a stop nothing else counts."""
+    def _take(self, taken: list[Control]) -> int | None:
+        """Empties the mailbox in order into `taken`; after a stop nothing else counts. A rewind ends it: gives its chunk."""
         with self._wake:
             while self._mail and self._status != "stopping":
                 control = self._mail.popleft()
+                if control.type not in STATE_CONTROLS:
+                    taken.append(control)
+                    continue
                 self._log.append(Applied(control, self._chunk, time.monotonic() - self._began))
-                self._status = {"pause": "paused", "resume": "running", "stop": "stopping"}[control.type]
-        if self._status == "paused":
-            self._tell()
+                if control.type == "rewind":
+                    return control.fields["chunk"]
+                self._pause_next = control.type == "step"
+                self._status = {"pause": "paused", "stop": "stopping"}.get(control.type, "running")
+        return None
+
+    def _enter(self, taken: list[Control]):
+        with self._wake:
+            self._epoch += 1
+            entries = [Applied(control, self._chunk, time.monotonic() - self._began) for control in taken]
+            self._log += entries
+            self._effective += entries
 
     def _tell(self):
         """Tells the watcher what it has not been told."""
-        news = (self._status, self._chunk)
-        if news != self._told:
-            self._told = news
-            self._on_change(*news)
+        state = self.state
+        if state != self._told:
+            self._told = state
+            self._on_change()

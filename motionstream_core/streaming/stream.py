@@ -1,33 +1,35 @@
 """A start image and tracks in, frames out, chunk by chunk: what the command line and the sampler node both call.
 
-Owns the order image → condition → rollout → streaming decode, the timing of every stage and the cut at the wanted length. Knows nothing
-of hosts, files or the network; what a person asks for while it runs comes through a LiveSession.
+Owns the checks of what is asked for, the loop over chunk borders, the clock and the pace. What a chunk is made of belongs to the course
+(`course.py`), what people ask for while it runs comes through a LiveSession. Knows nothing of hosts, files or the network.
 
 Shapes: image (H, W, 3) 0..1; frames (T, H, W, 3) 0..1 float32; latents (1, C, t, h, w). Chunk 0 is the start image, latent frame 0.
 """
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from ..model.attention import Backend
-from ..model.cache import CacheShape, KVCache
+from ..model.cache import CacheShape
 from ..model.dit import CausalDiT
 from ..tracks.types import Tracks
-from .condition import Conditioner, TrackSource
+from .controls import CONTROLS, MOTION_CONTROLS
+from .course import Course, CourseSetup, Step
 from .flow import sigma_schedule
 from .networks import Networks, check_size
-from .rollout import LatentChunk, rollout
 from .session import LiveSession
 
 STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")
+HISTORY_BYTES = 512 * 2**20
+AHEAD = 1.25  # with a pace, a chunk is begun this many times its own cost before it is needed,
+AHEAD_S = 0.05  # and this much earlier
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,10 @@ class Chunk:
     """Frames start .. start + T - 1, and what they cost.
 
     timings: seconds of this chunk, by STAGES. first_frame_s: from the call of `stream` to the first decoded frame. fps: frames a second
-    since that first frame, pauses left out (0 in chunk 0). cache_bytes: the rolling cache, constant for the whole stream.
+    since that first frame, waiting left out (0 in chunk 0). cache_bytes: the rolling cache, constant for the whole stream. xy (T, N, 2),
+    visible (T, N): where the points were told to be; N grows when points are added live. epoch: the session's. handles: of a live stream,
+    for every frame (id, x, y, kind). A chunk whose index is not above the last one's follows a rewind: it replaces what was made from
+    that index on.
     """
 
     index: int
@@ -46,6 +51,10 @@ class Chunk:
     first_frame_s: float
     fps: float
     cache_bytes: int
+    xy: Tensor
+    visible: Tensor
+    epoch: int = 0
+    handles: tuple = ()
 
     @property
     def latency_s(self) -> float:
@@ -53,39 +62,31 @@ class Chunk:
         return sum(self.timings.values())
 
 
-@dataclass(frozen=True)
-class _Job:
-    """The checked arguments of one stream."""
-
-    networks: Networks
-    image: Tensor
-    source: TrackSource
-    embeds: Tensor
-    frames: int | None
-    seed: int
-    sigmas: tuple[float, ...]
-    control: LiveSession | None
-    id_seed: int
-    context: CacheShape | None
-    check_interrupt: Callable[[], None] | None
-    attention: Backend
-
-
 @dataclass
 class _Clock:
-    """Wall time of one stream. A pause is no one's cost."""
+    """Wall time of one stream. Waiting, for a person or for the pace, is no one's cost."""
 
     began: float
     session: LiveSession | None
+    fps: float
     first_frame_s: float | None = None
+    frames: int = 0
+    played_until: float = 0.0  # time.monotonic() at which all frames made will have been shown, at the video's rate
 
-    def lap(self, frames_made: int) -> tuple[float, float]:
-        """first_frame_s and fps once `frames_made` frames exist."""
+    def lap(self, frames: int) -> tuple[float, float]:
+        """first_frame_s and fps, once `frames` more frames exist."""
+        self.played_until = max(self.played_until, time.monotonic()) + frames / self.fps
         now = perf_counter() - self.began - (self.session.paused_s if self.session is not None else 0.0)
         if self.first_frame_s is None:
             self.first_frame_s = now
+            return now, 0.0
+        self.frames += frames
         since = now - self.first_frame_s
-        return self.first_frame_s, (frames_made - 1) / since if since > 0 else 0.0
+        return self.first_frame_s, self.frames / since if since > 0 else 0.0
+
+    def due(self, cost: float) -> float:
+        """When a chunk that costs `cost` seconds must begin for its frames to follow the ones before without a gap."""
+        return self.played_until - AHEAD * cost - AHEAD_S
 
 
 def stream(
@@ -103,13 +104,21 @@ def stream(
     context: CacheShape | None = None,
     check_interrupt: Callable[[], None] | None = None,
     attention: Backend = "sdpa",
+    groups: Tensor | None = None,
+    encode: Callable[[str], Tensor] | None = None,
+    paced: bool = False,
+    history_bytes: int = HISTORY_BYTES,
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
     image (H, W, 3) 0..1, height and width multiples of codec stride × patch. tracks: on a canvas of the image's size. prompt: text, or
     embeddings (1, L, text_dim). steps: denoising steps, the model's own by default. fit: what to do when tracks and frames differ in
-    length, "error", "hold", "loop", "ping-pong" or "resample". context: chunk, sink and window instead of the model's. control: pause,
-    resume and stop are read before every chunk. check_interrupt is called after every denoising step and in a pause, and may raise.
+    length, "error", "hold", "loop", "ping-pong" or "resample". context: chunk, sink and window instead of the model's. check_interrupt is
+    called after every denoising step and while waiting, and may raise.
+
+    control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
+    prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
+    history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()
@@ -122,14 +131,30 @@ def stream(
         raise ValueError(f"tracks: expected a canvas of {width}x{height} (the image), got {tracks.width}x{tracks.height}")
     if frames is not None and frames < 1:
         raise ValueError(f"frames: expected at least 1, got {frames}")
+    if groups is not None and groups.shape != (tracks.count,):
+        raise ValueError(f"groups: expected one for each of {tracks.count} tracks, got {tuple(groups.shape)}")
     sigmas = sigma_schedule(config.steps if steps is None else steps, config.shift)
     source = track_source(tracks, frames, fit)
     embeds = encode_prompt(networks, prompt)
-    job = _Job(networks, image, source, embeds, frames, seed, sigmas, control, id_seed, context, check_interrupt, attention)
-    return _stream(job, _Clock(began, control))
+    if encode is None and networks.text_encoder is not None:
+        encode = networks.text_encoder.encode
+    setup = CourseSetup(
+        networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode
+    )
+    return _stream(setup, _Clock(began, control, tracks.fps), control, paced, history_bytes)
 
 
-def track_source(tracks: Tracks, frames: int | None, fit: str) -> TrackSource:
+def controls_of(networks: Networks, encode: Callable[[str], Tensor] | None = None) -> tuple[str, ...]:
+    """The types of controls that a stream of these networks can follow."""
+    lacking = set()
+    if networks.config.motion is None:
+        lacking |= set(MOTION_CONTROLS)
+    if encode is None and networks.text_encoder is None:
+        lacking.add("prompt")
+    return tuple(kind for kind in CONTROLS if kind not in lacking)
+
+
+def track_source(tracks: Tracks, frames: int | None, fit: str) -> Callable[[int, int], tuple[Tensor, Tensor]]:
     """The tracks as the condition asks for them, made to last `frames` frames (None: for ever) by `fit`.
 
     Frames past the wanted length are made with the last chunk and cut off; for them the tracks hold still.
@@ -155,12 +180,6 @@ def encode_prompt(networks: Networks, prompt: str | Tensor) -> Tensor:
     return networks.text_encoder.encode(prompt)
 
 
-def cache_for(dit: CausalDiT, width: int, height: int, context: CacheShape | None = None) -> KVCache:
-    """The rolling cache for a video of width × height pixels: all the memory a stream keeps."""
-    _, sh, sw = dit.config.vae_stride
-    return dit.make_cache(height // sh, width // sw, shape=context)
-
-
 def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | None = None) -> int:
     """What that cache will take, without allocating it."""
     shape, config = context or dit.config.context, dit.config
@@ -170,55 +189,38 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 
 
 @torch.no_grad()
-def _stream(job: _Job, clock: _Clock) -> Iterator[Chunk]:
-    codec, control, frames = job.networks.codec, job.control, job.frames
-    latent_chunks, nbytes = _rollout(job)
-    state, made, index = codec.start_decode(), 0, 0
-    while control is None or control.border(index, job.check_interrupt) or index == 0:  # a stop keeps at least the start image
-        latents = next(latent_chunks, None)
-        if latents is None:
+def _stream(setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int) -> Iterator[Chunk]:
+    course = Course(setup, history_bytes)
+    step, cost = course.next(), 0.0
+    while step is not None:
+        chunk = _chunk(course, step, clock, control)
+        cost = chunk.latency_s if chunk.index else cost
+        yield chunk
+        if setup.frames is not None and course.made >= setup.frames:
             return
-        pixels, state, timings = _decode(codec, latents, state)
-        pixels = pixels if frames is None else pixels[: frames - made]
-        first_frame_s, fps = clock.lap(made + len(pixels))
-        yield Chunk(index, made, pixels.to(job.image.device), latents.latents, timings, first_frame_s, fps, nbytes)
-        made, index = made + len(pixels), index + 1
+        if control is not None and not _border(course, control, setup.check_interrupt, clock.due(cost) if paced and chunk.index else 0.0):
+            return
+        step = course.next()
 
 
-def _rollout(job: _Job) -> tuple[Iterator[LatentChunk], int]:
-    """The latents of the stream, and the bytes of the cache they are made with."""
-    dit, device = job.networks.dit, job.networks.dit.device
-    height, width = job.image.shape[:2]
-
-    def source(start: int, count: int) -> tuple[Tensor, Tensor]:
-        xy, visible = job.source(start, count)
-        return xy.to(device), visible.to(device)
-
-    picture = rearrange(job.image, "h w c -> c h w").float().to(device)
-    motion = Conditioner(dit.config, job.networks.track_head, job.networks.codec, picture, source, torch.Generator().manual_seed(job.id_seed))
-    cache = cache_for(dit, width, height, job.context)
-    interrupt = job.check_interrupt
-    chunks = rollout(
-        dit,
-        first_latent=motion.image_latent,
-        motion=motion,
-        text=dit.encode_text(job.embeds.to(device)),
-        shape=motion.grid,
-        sigmas=job.sigmas,
-        cache=cache,
-        rng=torch.Generator().manual_seed(job.seed),
-        chunks=None if job.frames is None else math.ceil((job.frames - 1) / (dit.config.vae_stride[0] * cache.shape.chunk)),
-        on_step=None if interrupt is None else lambda chunk, step: interrupt(),
-        attention=job.attention,
-    )
-    return chunks, cache.nbytes
+def _border(course: Course, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float) -> bool:
+    """Before chunk `course.index`: waits, goes back, lets controls take effect. False: stop here."""
+    course.remember()
+    while True:
+        control.say(oldest_chunk=course.oldest)
+        border = control.border(course.index, check_interrupt, due)
+        if border.rewind is None or not border.go:
+            break
+        course.back(border.rewind)
+        control.rewound(course.index)
+    for ignored in course.apply(border.controls):
+        control.ignore(ignored)
+    control.say(prompt=course.prompt, camera=course.motion.state.camera.speeds)
+    return border.go
 
 
-def _decode(codec, chunk: LatentChunk, state):
-    """One chunk of latents -> frames (T, H, W, 3), the decoder's next state, and all timings of the chunk."""
-    began = perf_counter()
-    frames, state = codec.decode_chunk(chunk.latents, state)
-    frames = rearrange(frames[0], "t c h w -> t h w c").contiguous()
-    if frames.is_cuda:
-        torch.cuda.synchronize(frames.device)
-    return frames, state, {**chunk.timings, "decode_s": perf_counter() - began}
+def _chunk(course: Course, step: Step, clock: _Clock, control: LiveSession | None) -> Chunk:
+    first_frame_s, fps = clock.lap(len(step.frames))
+    index, start = course.index - 1, course.made - len(step.frames)
+    chunk = (index, start, step.frames, step.latents, step.timings, first_frame_s, fps, course.cache.nbytes, step.xy, step.visible)
+    return Chunk(*chunk) if control is None else Chunk(*chunk, control.epoch, tuple(course.handles(step)))

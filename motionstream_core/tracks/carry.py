@@ -37,23 +37,40 @@ class PixelCarrier:
         most like that of the nearest visible track. Pixels of a hidden track do not land. Uncovered places show the nearest track's
         pixels until they are filled. A frame without visible tracks is the image itself. Raises ValueError for shapes that do not fit.
         """
+        xy, visible = self._checked(xy, visible)
+        height, width = self.image.shape[-2:]
+        near, empty, shift = self._shifts(xy, visible)
+        seen, place = visible.any(1)[:, None, None], pixel_grid(height, width, 1, xy.device)
+        source = place + shift
+        frames = sample(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
+        beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1) > OUTSIDE
+        distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
+        return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
+
+    def origin(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
+        """Where in the start image the pixels come from that stand at `places` (K, 2) when the tracks are at xy (N, 2) -> (K, 2)."""
+        xy, visible = self._checked(xy[None], visible[None])
+        height, width = self.image.shape[-2:]
+        shift = self._shifts(xy, visible)[2][0]
+        places = places.to(shift)
+        x, y = places.round().long().unbind(-1)
+        return places + shift[y.clamp(0, height - 1), x.clamp(0, width - 1)]
+
+    def _checked(self, xy: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         count = len(self.xy0)
         if xy.shape[1:] != (count, 2) or visible.shape != xy.shape[:2]:
             raise ValueError(f"carry: expected xy (T, {count}, 2) and visible (T, {count}), got {tuple(xy.shape)} and {tuple(visible.shape)}")
-        xy, visible = xy.to(self.image.device).float(), visible.to(self.image.device).bool()
+        return xy.to(self.image.device).float(), visible.to(self.image.device).bool()
+
+    def _shifts(self, xy: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest visible track (T, H, W), where nothing landed (T, H, W), and the way back from every pixel to its place in the start image (T, H, W, 2)."""
         height, width = self.image.shape[-2:]
         move, seen = xy - self.xy0, visible.any(1)[:, None, None]
         near = nearest_track(xy, visible, height, width)
         landed = tidy(land(self.label, move, visible, take(move, near), (height, width)))
         near = upsample(near, height, width)
         empty = landed < 0
-        shift = -take(move, torch.where(empty, near, landed)) * seen[..., None]
-        frames = sample(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
-        place = pixel_grid(height, width, 1, xy.device)
-        source = place + shift
-        beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1) > OUTSIDE
-        distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
-        return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
+        return near, empty, -take(move, torch.where(empty, near, landed)) * seen[..., None]
 
 
 def claim(image: Tensor, xy0: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.condition import Conditioner, pixel_span, warp_condition
+from motionstream_core.streaming.condition import Conditioner, Piece, pixel_span, warp_condition
 from motionstream_core.tracks.carry import PixelCarrier
 
 CONFIGS = {name: PRESETS[name] for name in ("tiny", "tiny-ids")}
@@ -25,7 +25,11 @@ def parts():
 
 
 def conditioner(config, head, codec, image, xy, visible):
-    return Conditioner(config, head, codec, image, lambda start, count: (xy[start : start + count], visible[start : start + count]), torch.Generator().manual_seed(3))
+    def source(start, count):
+        seen = visible[start : start + count]
+        return Piece(xy[start : start + count], seen, seen, xy[0])
+
+    return Conditioner(config, head, codec, image, source, torch.Generator().manual_seed(3))
 
 
 def test_latent_frames_cover_the_pixel_frames_of_wan():

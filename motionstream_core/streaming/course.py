@@ -1,0 +1,210 @@
+"""What a stream carries from chunk to chunk, what controls do to it, and the moments it can be taken back to.
+
+Owns the order inside a chunk (tracks → condition → rollout → streaming decode) and the history of moments, bounded in bytes. Knows nothing
+of mailboxes, waiting, hosts or files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ..model.attention import Backend
+from ..model.cache import CacheShape
+from ..model.dit import TextContext
+from ..tracks.types import Tracks
+from .condition import Conditioner, MotionSnapshot
+from .controls import MOTION_CONTROLS, Control
+from .live_motion import LiveMotion
+from .networks import Networks
+from .rollout import RolloutSnapshot, rollout
+
+REMEMBERED_PROMPTS = 16
+
+
+@dataclass(frozen=True)
+class CourseSetup:
+    """The checked arguments of one stream. source: tracks by frame; static (N,) which of them rest; encode: text -> embeddings (1, L, text_dim)."""
+
+    networks: Networks
+    image: Tensor
+    source: Callable[[int, int], tuple[Tensor, Tensor]]
+    tracks: Tracks
+    groups: Tensor | None
+    embeds: Tensor
+    frames: int | None
+    seed: int
+    sigmas: tuple[float, ...]
+    id_seed: int
+    context: CacheShape | None
+    check_interrupt: Callable[[], None] | None
+    attention: Backend
+    encode: Callable[[str], Tensor] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A chunk as it was made: frames (T, H, W, 3), latents, seconds by stage, and where the points were told to be, xy and visible."""
+
+    frames: Tensor
+    latents: Tensor
+    timings: dict[str, float]
+    xy: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """The border before a chunk."""
+
+    rollout: RolloutSnapshot
+    condition: MotionSnapshot
+    motion: Any
+    decoder: Any
+    made: int
+    text: TextContext
+    prompt: str | None
+    last: Tensor | None
+
+    @property
+    def nbytes(self) -> int:
+        states = [*self.decoder.memory, *self.condition.warp_state.memory]
+        return self.rollout.nbytes + sum(x.nbytes for x in states if isinstance(x, Tensor))
+
+
+class Course:
+    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one."""
+
+    def __init__(self, setup: CourseSetup, history_bytes: int = 0):
+        dit, device = setup.networks.dit, setup.networks.dit.device
+        tracks, (height, width) = setup.tracks, setup.image.shape[:2]
+        self.setup, self._device = setup, device
+        static = (tracks.xy == tracks.xy[:1]).all(-1).all(0)
+        self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
+        picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
+        rng = torch.Generator().manual_seed(setup.id_seed)
+        self._conditioner = Conditioner(dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng)
+        self.cache = cache_for(dit, width, height, setup.context)
+        self._text = dit.encode_text(setup.embeds.to(device))
+        self._texts: OrderedDict[str, TextContext] = OrderedDict()
+        interrupt, stride = setup.check_interrupt, dit.config.vae_stride[0]
+        self._rollout = rollout(
+            dit,
+            first_latent=self._conditioner.image_latent,
+            motion=self._conditioner,
+            text=lambda index: self._text,
+            shape=self._conditioner.grid,
+            sigmas=setup.sigmas,
+            cache=self.cache,
+            rng=torch.Generator().manual_seed(setup.seed),
+            chunks=None if setup.frames is None else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
+            on_step=None if interrupt is None else lambda chunk, step: interrupt(),
+            attention=setup.attention,
+        )
+        self._decoder = setup.networks.codec.start_decode()
+        self._last: Tensor | None = None
+        self.prompt: str | None = None
+        self.index = self.made = 0
+        self._history: OrderedDict[int, _Moment] = OrderedDict()
+        self._history_bytes = history_bytes
+
+    @property
+    def oldest(self) -> int:
+        """The first chunk that `back` can reach."""
+        return next(iter(self._history), self.index)
+
+    def next(self) -> Step | None:
+        """Makes the next chunk; None when the wanted length has been made."""
+        latents = next(self._rollout, None)
+        if latents is None:
+            return None
+        began = perf_counter()
+        frames, self._decoder = self.setup.networks.codec.decode_chunk(latents.latents, self._decoder)
+        frames = rearrange(frames[0], "t c h w -> t h w c").contiguous()
+        if frames.is_cuda:
+            torch.cuda.synchronize(frames.device)
+        timings = {**latents.timings, "decode_s": perf_counter() - began}
+        if self.setup.frames is not None:
+            frames = frames[: self.setup.frames - self.made]
+        self._last = frames[-1]
+        self.index, self.made = self.index + 1, self.made + len(frames)
+        piece = self._conditioner.piece
+        return Step(frames.to(self.setup.image.device), latents.latents, timings, piece.xy[: len(frames)], piece.visible[: len(frames)])
+
+    def handles(self, step: Step) -> list:
+        """What is shown of the tracks in the frames of the chunk made last."""
+        return self.motion.handles(step.xy, step.visible)
+
+    # ---- controls, before a chunk ----
+
+    def apply(self, controls: Sequence[Control]) -> list[Control]:
+        """Lets the controls take effect in order; gives those that did nothing."""
+        return [control for control in controls if not self._apply(control)]
+
+    def _apply(self, control: Control) -> bool:
+        if control.type in MOTION_CONTROLS:
+            return self.motion.apply(control, self._conditioner.origin)
+        if control.type == "prompt":
+            return self._switch(control.fields["text"])
+        if control.type == "scene":
+            return self._change_scene()
+        raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
+
+    def _switch(self, text: str) -> bool:
+        encode = self.setup.encode
+        if encode is None:
+            return False
+        if text not in self._texts:
+            self._texts[text] = self.setup.networks.dit.encode_text(encode(text).to(self._device))
+            while len(self._texts) > REMEMBERED_PROMPTS:
+                self._texts.popitem(last=False)
+        self._texts.move_to_end(text)
+        self._text, self.prompt = self._texts[text], text
+        return True
+
+    def _change_scene(self) -> bool:
+        if self._last is None or not self._rollout.refresh_sink(self._conditioner.as_start):
+            return False
+        self._conditioner.rebase(rearrange(self._last, "h w c -> c h w"))
+        self.motion.rebase()
+        return True
+
+    # ---- history ----
+
+    def remember(self):
+        """Keeps this moment, the border before chunk `index`, and lets the oldest go beyond the history's bytes."""
+        moment = _Moment(
+            self._rollout.snapshot(), self._conditioner.snapshot(), self.motion.snapshot(), self._decoder, self.made, self._text, self.prompt, self._last
+        )
+        self._history[self.index] = moment
+        most = self._history_bytes // max(1, moment.nbytes)
+        while len(self._history) > most:
+            self._history.popitem(last=False)
+
+    def back(self, chunk: int):
+        """Back to the border before `chunk`, or to the nearest that is remembered."""
+        if not self._history:
+            return
+        index = min(self._history, key=lambda known: (abs(known - chunk), known))
+        moment = self._history[index]
+        self._rollout.restore(moment.rollout)
+        self._conditioner.restore(moment.condition)
+        self.motion.restore(moment.motion)
+        self._decoder, self.made, self._text, self.prompt, self._last = moment.decoder, moment.made, moment.text, moment.prompt, moment.last
+        self.index = index
+        for later in [known for known in self._history if known > index]:
+            del self._history[later]
+
+
+def cache_for(dit, width: int, height: int, context: CacheShape | None = None):
+    """The rolling cache for a video of width × height pixels: all the memory a stream keeps."""
+    _, sh, sw = dit.config.vae_stride
+    return dit.make_cache(height // sh, width // sw, shape=context)

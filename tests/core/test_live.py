@@ -1,0 +1,232 @@
+"""A stream that people steer while it runs: small untrained networks on the CPU, controls posted between two chunks."""
+
+import json
+
+import pytest
+import torch
+
+from core.test_stream import SIZE, drag, joined, networks, picture  # noqa: F401  the fixture is found by its name
+from motionstream_core.model.cache import CacheShape
+from motionstream_core.streaming.controls import CONTROLS, MOTION_CONTROLS, parse_control
+from motionstream_core.streaming.performance import read_performance, write_performance
+from motionstream_core.streaming.session import LiveSession, MailboxFull, Repeated
+from motionstream_core.streaming.stream import controls_of, stream
+
+FRAMES = 49
+
+
+def play(networks, posts=(), frames=FRAMES, session=None, **options):
+    """The chunks kept in the end. posts: {chunk index after which they are posted: [messages]}; a chunk's posts count once."""
+    session, posts, kept = session or LiveSession(), dict(posts), []
+    for chunk in stream(networks, picture(), drag(FRAMES), "red ball moves right", frames, control=session, **options):
+        del kept[chunk.index :]
+        kept.append(chunk)
+        for message in posts.pop(chunk.index, ()):
+            session.post(message)
+    return kept, session
+
+
+GRAB = [{"type": "grab", "hand": 0, "handle": 0}, {"type": "move", "hand": 0, "to": [[6, 8], [12, 26]]}]
+STEERED = {
+    1: GRAB,
+    2: [{"type": "camera", "pan": [8, 0], "zoom": 0.2}, {"type": "prompt", "text": "night"}],
+    3: [{"type": "release", "hand": 0, "mode": "keep"}, {"type": "add", "kind": "path", "points": [[20, 20], [4, 4]], "seconds": 0.5}],
+    4: [{"type": "scene"}],
+    5: [{"type": "camera"}, {"type": "remove", "handle": 1}],
+}
+
+
+def test_a_watched_stream_without_controls_is_the_same_video(networks):
+    alone = list(stream(networks, picture(), drag(FRAMES), "red ball moves right", FRAMES))
+    watched, _ = play(networks)
+    assert torch.equal(joined(alone), joined(watched))
+
+
+@pytest.mark.parametrize("message", [*GRAB[:1], {"type": "camera", "pan": [40, 0]}, {"type": "prompt", "text": "night"}, {"type": "scene"}])
+def test_a_control_changes_the_frames_from_the_next_chunk_on_and_none_before(networks, message):
+    posts = {2: [message, *GRAB[1:]] if message["type"] == "grab" else [message]}
+    before, after = play(networks)[0], play(networks, posts)[0]
+    assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)][:5] == [True, True, True, False, False]
+    assert [chunk.epoch for chunk in after][:5] == [0, 0, 0, 1, 1]
+
+
+def test_a_performance_played_again_gives_the_same_frames_bit_for_bit(networks):
+    live, session = play(networks, STEERED)
+    text = write_performance(session.performance, seed=0)
+    again, replayed = play(networks, session=LiveSession(script=read_performance(text).controls))
+    assert torch.equal(joined(live), joined(again))
+    assert all(torch.equal(a.xy, b.xy) and torch.equal(a.visible, b.visible) for a, b in zip(live, again))
+    assert write_performance(replayed.performance, seed=0) == text
+    assert [entry["type"] for entry in json.loads(text)["controls"]] == [message["type"] for posts in STEERED.values() for message in posts]
+
+
+def test_a_rewind_without_new_controls_makes_the_same_frames_again(networks):
+    straight, _ = play(networks, {1: GRAB})
+    rewound, _ = play(networks, {1: GRAB, 5: [{"type": "rewind", "chunk": 3}]})
+    assert [chunk.index for chunk in rewound] == [chunk.index for chunk in straight]
+    assert torch.equal(joined(straight), joined(rewound))
+
+
+def test_after_a_rewind_another_path_is_taken_and_the_dropped_one_leaves_no_trace_in_the_performance(networks):
+    other = {"type": "camera", "pan": [-20, 0]}
+    live, session = play(networks, {**STEERED, 5: [{"type": "rewind", "chunk": 3}, other]})
+    expected, _ = play(networks, {1: STEERED[1], 2: [other]})
+    assert torch.equal(joined(live), joined(expected))
+    text = write_performance(session.performance)
+    assert torch.equal(joined(play(networks, session=LiveSession(script=read_performance(text).controls))[0]), joined(live))
+
+
+def test_a_rewind_reaches_back_as_far_as_the_history_has_room(networks):
+    live, session = play(networks, {5: [{"type": "rewind", "chunk": 1}]}, history_bytes=1)
+    assert torch.equal(joined(live), joined(play(networks)[0]))  # nothing is remembered: it goes on as if not asked
+    few = 3 * moment_bytes(networks)
+    session = LiveSession()
+    oldest = [session.state["oldest_chunk"] for chunk in stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, history_bytes=few) if chunk.index > 4]
+    assert min(oldest) >= 2
+
+
+def moment_bytes(networks) -> int:
+    from motionstream_core.streaming import course
+
+    sizes = []
+    original = course.Course.remember
+
+    def remember(self):
+        original(self)
+        sizes.extend(moment.nbytes for moment in self._history.values())
+
+    course.Course.remember = remember
+    try:
+        play(networks)
+    finally:
+        course.Course.remember = original
+    return max(sizes)
+
+
+def test_a_pause_steps_one_chunk_at_a_time(networks):
+    session, made = LiveSession(), []
+    stepping = iter([{"type": "step"}, {"type": "step"}, {"type": "stop"}])
+
+    def waiting():
+        if session.status == "paused" and not session._mail:
+            made.append(session.chunk)
+            session.post(next(stepping))
+
+    session.post({"type": "pause"})
+    chunks = list(stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, check_interrupt=waiting))
+    assert made == [1, 2, 3] and [chunk.index for chunk in chunks] == [0, 1, 2]
+
+
+def test_a_paused_stream_can_be_rewound_and_stays_paused(networks):
+    session, seen = LiveSession(), []
+    for chunk in stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, check_interrupt=lambda: _rewind_once(session, seen)):
+        if chunk.index == 4 and "rewound" not in seen:
+            session.post({"type": "pause"})
+        seen.append(chunk.index)
+    assert seen[:7] == [0, 1, 2, 3, 4, "rewound", 2]
+
+
+def _rewind_once(session, seen):
+    if session.status != "paused" or session._mail:
+        return
+    if "rewound" not in seen and session.chunk == 5:
+        session.post({"type": "rewind", "chunk": 2})
+        seen.append("rewound")
+        return
+    session.post({"type": "resume"})
+
+
+def test_a_paced_stream_takes_as_long_as_it_plays(networks):
+    import time
+
+    began = time.monotonic()
+    list(stream(networks, picture(), drag(17), "", 17, control=LiveSession(), paced=True))
+    free = time.monotonic()
+    list(stream(networks, picture(), drag(17), "", 17, control=LiveSession()))
+    assert free - began > 0.4 > time.monotonic() - free or free - began > 2 * (time.monotonic() - free)
+
+
+def test_the_sink_of_a_changed_scene_holds_the_newest_frames(networks):
+    kept, _ = play(networks, {3: [{"type": "scene"}]})
+    small = play(networks, {3: [{"type": "scene"}]}, context=CacheShape(2, 0, 2))[0]
+    assert torch.equal(joined(small), joined(play(networks, context=CacheShape(2, 0, 2))[0]))  # without a sink there is nothing to change
+    assert not torch.equal(joined(kept), joined(play(networks)[0]))
+
+
+def test_tracks_are_logged_as_they_were_commanded(networks):
+    live, _ = play(networks, {1: GRAB})
+    assert live[2].xy[-1, 0].tolist() == pytest.approx([12.0, 26.0])
+    assert sum(len(chunk.xy) for chunk in live) == FRAMES and live[2].xy.shape[1] == 2
+
+
+def test_networks_say_which_controls_they_take(networks):
+    assert controls_of(networks) == CONTROLS
+    lacking = type(networks)(networks.dit, networks.track_head, networks.codec, None)
+    assert "prompt" not in controls_of(lacking) and set(MOTION_CONTROLS) <= set(controls_of(lacking))
+
+
+def test_a_control_this_run_cannot_follow_is_refused():
+    session = LiveSession(takes=("pause", "stop"))
+    with pytest.raises(ValueError, match="expected one that this run takes"):
+        session.post({"type": "prompt", "text": "night"})
+
+
+def test_a_control_is_taken_once_and_not_faster_than_the_rate():
+    session = LiveSession(rate=3)
+    session.post({"type": "scene", "id": "a"})
+    with pytest.raises(Repeated):
+        session.post({"type": "scene", "id": "a"})
+    session.post({"type": "scene", "id": "b"})
+    session.post({"type": "scene"})
+    with pytest.raises(MailboxFull, match="3 controls a second"):
+        session.post({"type": "scene"})
+
+
+MALFORMED = [
+    {"type": "grab", "hand": 10, "handle": 1},
+    {"type": "grab", "hand": True, "handle": 1},
+    {"type": "grab", "hand": 0},
+    {"type": "grab", "hand": 0, "at": [1, float("nan")], "radius": 4},
+    {"type": "grab", "hand": 0, "at": [1, 2], "radius": -4},
+    {"type": "move", "hand": 0, "to": []},
+    {"type": "move", "hand": 0, "to": [[1, 2]] * 65},
+    {"type": "move", "hand": 0, "to": [[1, 1e9]]},
+    {"type": "move", "hand": 0, "to": "left"},
+    {"type": "release", "hand": 0, "mode": "explode"},
+    {"type": "add", "kind": "path", "points": [[1, 2]]},
+    {"type": "add", "kind": "pin", "points": [[1, 2, 3]]},
+    {"type": "add", "kind": "pin", "points": [[1, 2]], "brush": 3},
+    {"type": "add", "kind": "pin", "points": [[1, 2]], "brush": {"radius": "big", "spacing": 1}},
+    {"type": "camera", "zoom": float("inf")},
+    {"type": "camera", "pan": 3},
+    {"type": "camera", "roll": 1e6},
+    {"type": "prompt", "text": "x" * 2001},
+    {"type": "prompt"},
+    {"type": "rewind", "chunk": 0},
+    {"type": "rewind", "chunk": 1.5},
+    {"type": "remove", "handle": -1},
+]
+
+
+@pytest.mark.parametrize("message", MALFORMED, ids=str)
+def test_a_malformed_control_is_refused_with_what_was_expected_and_got(message):
+    with pytest.raises(ValueError, match=r"expected .*got"):
+        parse_control(message)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"kind": "x"}', '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":-1,"type":"scene"}]}',
+                                  '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":1,"type":"stop"}]}',
+                                  '{"kind":"motionstream-performance","version":2,"controls":[]}'])  # fmt: skip
+def test_a_malformed_performance_is_refused(text):
+    with pytest.raises(ValueError, match="performance: expected"):
+        read_performance(text)
+
+
+def test_a_control_written_and_read_again_is_the_same():
+    for message in [message for posts in STEERED.values() for message in posts]:
+        control = parse_control(message)
+        assert parse_control(json.loads(json.dumps(control.message()))).fields == control.fields
+
+
+def test_the_canvas_of_these_tests_is_small():
+    assert SIZE == 32
