@@ -16,7 +16,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,13 +29,15 @@ QUALITY = 80
 
 @dataclass
 class Frame:
-    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it."""
+    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it. handles: [[id, x, y, kind], …]."""
 
     index: int
     chunk: int
     fps: float
     latency_ms: float
     pixels: np.ndarray
+    epoch: int = 0
+    handles: Sequence = ()
     made_ms: float = field(default_factory=lambda: time.time() * 1000)
 
     def __post_init__(self):
@@ -59,6 +61,8 @@ class Frame:
             "t_made": round(self.made_ms, 1),
             "latency_ms": round(self.latency_ms, 1),
             "queued": queued,
+            "epoch": self.epoch,
+            "handles": self.handles,
         }
         return pack(header, self.jpeg())
 
@@ -92,7 +96,10 @@ class Viewer:
         self.ended = False
 
     def offer(self, frame: Frame):
+        """Frames of an older epoch that still wait are stale: they go."""
         with self._lock:
+            if self._frames and self._frames[0].epoch != frame.epoch:
+                self._frames.clear()
             self._frames.append(frame)
         self._wake()
 

@@ -9,6 +9,8 @@ import logging
 import shutil
 import time
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from ..motionstream_core.streaming.networks import BUILT_IN, Networks
 from ..motionstream_core.streaming.stream import Chunk
 from . import _server
 from ._frames import Frame
-from ._live import Run, Runs
+from ._live import Run, Runs, Script
 from ._types import StreamModel, StreamVAE, WordClip
 
 LOG = logging.getLogger("motionstream")
@@ -40,7 +42,7 @@ STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
 PREVIEW_SIZE = 512
 
 RUNS = Runs()
-STOPS: Counter[str] = Counter()  # by node id: see `stops`
+STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 
 def start():
@@ -108,9 +110,10 @@ def check_interrupt():
     comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def to_output(tensor: Tensor) -> Tensor:
-    """Onto the device where nodes hand tensors to each other."""
-    return tensor.to(comfy.model_management.intermediate_device())
+def to_output(chunk: Chunk) -> Chunk:
+    """The chunk on the device where nodes hand tensors to each other."""
+    device = comfy.model_management.intermediate_device()
+    return replace(chunk, frames=chunk.frames.to(device), latents=chunk.latents.to(device))
 
 
 def blocked(message: str) -> ExecutionBlocker:
@@ -118,9 +121,15 @@ def blocked(message: str) -> ExecutionBlocker:
     return ExecutionBlocker(message)
 
 
-def stops(node_id: str | None) -> int:
-    """How many runs of this node were stopped early. Part of the node's fingerprint: a stopped run is not the answer to the next one."""
-    return STOPS[str(node_id)]
+def steered(node_id: str | None) -> int:
+    """How many runs of this node were steered or stopped. Part of the node's fingerprint: such a run is not the answer to the next one."""
+    return STEERED[str(node_id)]
+
+
+def recording_path(prefix: str, width: int, height: int) -> Path:
+    """The next free file `prefix`_00001_.mp4 of the output folder, as Save Video numbers them; a prefix that leaves the folder is an error."""
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory(), width, height)
+    return Path(folder) / f"{name}_{counter:05}_.mp4"
 
 
 class LiveRun:
@@ -129,14 +138,14 @@ class LiveRun:
     A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
     """
 
-    def __init__(self, node_id: str | None, *, width: int, height: int, fps: float, frames: int, chunks: int):
+    def __init__(self, node_id: str | None, *, chunks: int | None, takes: Collection[str], script: Script = (), **about):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, width=width, height=height, fps=fps, frames=frames)
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script)
         self.session = self.run.session
-        self._progress = comfy.utils.ProgressBar(chunks)
         self._chunks = chunks
+        self._progress = comfy.utils.ProgressBar(chunks or 1)
         self._stock_preview_at = 0.0
         self._spent = Counter()
         self._last: Chunk | None = None
@@ -161,23 +170,25 @@ class LiveRun:
         else:
             interrupted = issubclass(kind, comfy.model_management.InterruptProcessingException)
             status = "interrupted" if interrupted else "error"
-        if status == "stopped":
-            STOPS[self.node_id] += 1
+        STEERED[self.node_id] += self.session.steered
         RUNS.retire(self.run, status)
         self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:
             LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
 
-    def show(self, chunk: Chunk):
+    def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
+        self.session.say(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched
         pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:])
         first = chunk.start + len(chunk.frames) - len(pixels)
         for offset, picture in enumerate(pixels):
-            self.run.offer(Frame(first + offset, chunk.index, chunk.fps, chunk.latency_s * 1000, picture))
-        self._progress.update_absolute(chunk.index + 1, self._chunks, None if watched else self._stock_preview(pixels[-1]))
+            handles = chunk.handles[first - chunk.start + offset] if chunk.handles else ()
+            self.run.offer(Frame(first + offset, chunk.index, chunk.fps, chunk.latency_s * 1000, picture, chunk.epoch, handles))
+        # An endless run has no total: its bar stands one chunk before the end.
+        self._progress.update_absolute(chunk.index + 1, self._chunks or chunk.index + 2, None if watched else self._stock_preview(pixels[-1]))
 
     def _stock_preview(self, pixels: np.ndarray) -> tuple[str, Image.Image, int] | None:
         now = time.monotonic()

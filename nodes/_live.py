@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from ..motionstream_core.streaming.controls import CONTROLS, Control
 from ..motionstream_core.streaming.session import ENDINGS, LiveSession
 from ._frames import Frame, Viewer
 
+Script = Iterable[tuple[int, Control]]
 VIEWERS = 8
 REMEMBERED = 32
 
 
 class Run:
-    """One streaming run: `info` is what a client is told of it (token, prompt_id, node_id, width, height, fps, frames)."""
+    """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` (width, height, fps, frames, chunk_frames)
+    and the types of controls it takes."""
 
-    def __init__(self, client_id: str | None, prompt_id: str, node_id: str, *, width: int, height: int, fps: float, frames: int):
-        self.session = LiveSession(on_change=self._changed)
+    def __init__(self, client_id: str | None, prompt_id: str, node_id: str, about: Mapping, takes: Collection[str] = CONTROLS, script: Script = ()):
+        self.session = LiveSession(on_change=self._changed, takes=takes, script=script)
         self.client_id = client_id
         self.info = {
             "token": self.session.token,
             "prompt_id": prompt_id,
             "node_id": node_id,
-            "width": width,
-            "height": height,
-            "fps": fps,
-            "frames": frames,
+            **about,
+            "controls": list(self.session.takes),
         }
         self.latest: Frame | None = None
         self._viewers: list[Viewer] = []
@@ -38,7 +39,7 @@ class Run:
 
     @property
     def state(self) -> dict:
-        return {"type": "state", "status": self.session.status, "chunk": self.session.chunk}
+        return {"type": "state", **self.session.state}
 
     @property
     def watched(self) -> bool:
@@ -74,9 +75,10 @@ class Run:
         for viewer in self._everyone():
             viewer.end()
 
-    def _changed(self, status: str, chunk: int):
+    def _changed(self):
+        state = self.state
         for viewer in self._everyone():
-            viewer.tell({"type": "state", "status": status, "chunk": chunk})
+            viewer.tell(state)
 
     def _everyone(self) -> list[Viewer]:
         with self._lock:

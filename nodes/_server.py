@@ -1,8 +1,10 @@
 """The pack's HTTP routes: the control of a running stream, the list of a client's runs, and the frames themselves.
 
-    GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames}]}
-    POST /motionstream/control              {"token", "type": "pause" | "resume" | "stop"} -> {"ok": true, "chunk": n}
+    GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames, chunk_frames, controls}]}
+    POST /motionstream/control              {"token", "type", ...} -> {"ok": true, "chunk": n}
     GET  /motionstream/stream?token=...     WebSocket: binary frames and {"type": "state", ...} out, {"type": "ack", "frame": i} in
+
+docs/live.md has the messages.
 
 The host has no log-in, so every request needs the token of a run, which only the client that started it is told; a page from
 elsewhere (Origin other than Host) is refused, and a body is counted while it is read.
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from ..motionstream_core.streaming.session import MailboxFull, SessionEnded
+from ..motionstream_core.streaming.session import MailboxFull, Repeated, SessionEnded
 from ._frames import Viewer
 from ._live import Runs
 
@@ -103,7 +105,7 @@ async def post_control(request: web.Request, runs: Runs) -> web.Response:
     run = find_run(runs, message.get("token"))
     try:
         chunk = run.session.post(message)
-    except SessionEnded as error:
+    except (SessionEnded, Repeated) as error:
         raise Refused(409, str(error)) from error
     except MailboxFull as error:
         raise Refused(429, str(error)) from error

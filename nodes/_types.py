@@ -28,12 +28,14 @@ LOADER = "Load MotionStream"
 
 @dataclass(frozen=True)
 class Motion:
-    """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size of the tracks' canvas."""
+    """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size of the tracks' canvas;
+    `groups` (N,) says which track belongs to which handle, None: each is its own."""
 
     image: Tensor
     tracks: Tracks
     fit: str
     id_seed: int
+    groups: Tensor | None = None
 
 
 class StreamModel(nn.Module):
@@ -186,3 +188,10 @@ def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
     if embeds.shape[1] > config.text_len:
         raise ValueError(f"positive: expected at most {config.text_len} tokens, got {embeds.shape[1]}")
     return embeds
+
+
+def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:
+    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one."""
+    if clip is None:
+        return None
+    return lambda text: text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)

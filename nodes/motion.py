@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from comfy_api.latest import io
 
 from ..motionstream_core.streaming.networks import check_size
@@ -51,4 +52,6 @@ class EncodeMotion(io.ComfyNode):
         own = tracks.get("motionstream", {}) if isinstance(tracks, dict) else {}
         found = tracks_from_host(tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS))
         found = require_on_canvas(found.rescaled(width, height))
-        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed))
+        groups = own.get("groups")
+        groups = torch.tensor(groups) if isinstance(groups, list) and len(groups) == found.count else None
+        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from fractions import Fraction
 
 from comfy_api.latest import InputImpl, Types, io
-from torch import Tensor
 
 from ..motionstream_core.model.cache import CacheShape
+from ..motionstream_core.streaming.kept import Kept
 from ..motionstream_core.streaming.networks import Networks
-from ..motionstream_core.streaming.stream import cache_bytes, stream
+from ..motionstream_core.streaming.performance import Performance, read_performance, write_performance
+from ..motionstream_core.streaming.stream import cache_bytes, controls_of, stream
+from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
-from ._types import Motion, stream_model, stream_vae, text_embeds
+from ._types import Motion, stream_model, stream_vae, text_embeds, text_function
 from .loader import CATEGORY
 from .motion import MotionType
+
+LOG = logging.getLogger("motionstream")
+MIB = 2**20
 
 
 class StreamingSampler(io.ComfyNode):
@@ -24,51 +30,63 @@ class StreamingSampler(io.ComfyNode):
             node_id="MotionStreamSampler",
             display_name="Streaming Sampler",
             category=CATEGORY,
-            description="Makes the video chunk by chunk. Memory and time per chunk stay the same however long it gets.",
-            search_aliases=["motionstream", "causal sampler", "video sampler"],
+            description="Makes the video chunk by chunk, and follows you while it does. Memory and time per chunk stay the same however long it gets.",
+            search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
             inputs=[
                 io.Model.Input("model", tooltip="The model of Load MotionStream."),
                 io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode with the CLIP of Load MotionStream."),
                 io.Vae.Input("vae", tooltip="The video codec of Load MotionStream."),
                 MotionType.Input("motion", tooltip="Start image and tracks, from the Motion Encoder."),
-                io.Int.Input("frames", default=81, min=1, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit."),
+                io.Int.Input("frames", default=81, min=0, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit. 0: endless, until you stop it."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
                 io.Int.Input("steps", default=3, min=1, max=50, tooltip="Denoising steps per chunk. The model was made for 3."),
                 io.Int.Input("chunk", default=0, min=0, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; 0: the model's own."),
                 io.Int.Input("sink", default=0, min=0, max=64, advanced=True, tooltip="First latent frames that are never forgotten; 0: the model's own."),
                 io.Int.Input("window", default=0, min=0, max=256, advanced=True, tooltip="Past latent frames kept in view; 0: the model's own."),
+                io.Boolean.Input("live", default=False, tooltip="Make frames no faster than they play, so that you can steer them in a Stream Preview."),
+                io.String.Input("record", default="", advanced=True, tooltip="Write the video to this file of the output folder while it is made: a prefix, as in Save Video. Empty: do not."),
+                io.Int.Input("keep_mb", default=4096, min=16, max=1_000_000, advanced=True, tooltip="Most memory, in MiB, for the images and latents returned. Beyond it the oldest are let go (the recorded file has them all)."),
+                io.Int.Input("rewind_mb", default=512, min=0, max=100_000, advanced=True, tooltip="Most memory, in MiB, for the moments a live rewind can go back to."),
+                io.Clip.Input("clip", optional=True, tooltip="The CLIP of Load MotionStream: lets you change the prompt while it runs."),
+                io.String.Input("performance", optional=True, force_input=True, tooltip="A performance, from an earlier run's output: its controls are played again."),
             ],
             outputs=[
-                io.Image.Output(tooltip="All frames."),
+                io.Image.Output(tooltip="All frames (the newest, where keep_mb is less than they need)."),
                 io.Latent.Output(tooltip="The latents of the same frames."),
-                io.Video.Output(tooltip="The frames as a video, for Save Video."),
+                io.Video.Output(tooltip="The frames as a video, for Save Video. When recording: the recorded file."),
+                io.Tracks.Output(tooltip="Where every point was told to be, frame by frame, live edits included."),
+                io.String.Output(display_name="performance", tooltip="The live controls that made this video, as JSON: played again with the same seed they give the same video."),
             ],
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def fingerprint_inputs(cls, **inputs) -> int:
-        return _host.stops(cls.hidden.unique_id)
+        return _host.steered(cls.hidden.unique_id)
 
     @classmethod
-    def execute(cls, model, positive, vae, motion, frames, seed, steps=3, chunk=0, sink=0, window=0) -> io.NodeOutput:
+    def execute(
+        cls, model, positive, vae, motion, frames, seed, steps=3, chunk=0, sink=0, window=0, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
+    ) -> io.NodeOutput:
         module = stream_model(model)
         dit, codec = module.diffusion_model, stream_vae(vae, module.diffusion_model.config)
-        tracks, (height, width) = check_motion(motion).tracks, motion.image.shape[:2]
+        tracks, (height, width), stride = check_motion(motion).tracks, motion.image.shape[:2], dit.config.vae_stride[0]
         context = CacheShape(*(value or own for value, own in zip((chunk, sink, window), own_context(dit))))
-        embeds = text_embeds(positive, dit.config)
+        embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
+        about = {"width": width, "height": height, "fps": tracks.fps, "chunk_frames": stride * context.chunk}
+        played = check_performance(performance, about, seed)
+        path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load([model, codec.patcher], cache_bytes(dit, width, height, context))
         networks = Networks(dit, module.track_head, codec.codec, None)
-        count = chunk_count(frames, context.chunk, dit.config.vae_stride[0])
-        images, latents = [], []
-        with _host.LiveRun(cls.hidden.unique_id, width=width, height=height, fps=tracks.fps, frames=frames, chunks=count) as live:
-            asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context}
-            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
-            for made in stream(networks, motion.image, tracks, embeds, frames, seed, steps, live.session, **asked, **rails):
-                live.show(made)
-                images.append(_host.to_output(made.frames))
-                latents.append(_host.to_output(made.latents))
-        return outputs(images, latents, tracks.fps, dit.config.vae_stride[0], live.figures)
+        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode), "script": played.controls, "frames": frames}
+        with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
+            asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
+            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB}
+            for made in stream(networks, motion.image, tracks, embeds, frames or None, seed, steps, on_air.session, **asked, **rails):
+                kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
+                on_air.show(made, kept.nbytes)
+        text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)
+        return outputs(kept, width, height, text, on_air.figures)
 
 
 def check_motion(motion) -> Motion:
@@ -77,31 +95,34 @@ def check_motion(motion) -> Motion:
     return motion
 
 
+def check_performance(text: str, about: dict, seed: int) -> Performance:
+    """The performance to be played again; its size, rate and chunks must be this run's."""
+    played = read_performance(text)
+    for key, value in about.items():
+        if key in played.about and played.about[key] != value:
+            raise ValueError(f"performance: expected one for a {key} of {value:g} (this run's), got one for {played.about[key]:g}")
+    if played.about.get("seed", seed) != seed:
+        LOG.warning("MotionStream: the performance was made with seed %d; with seed %d its controls make another video", played.about["seed"], seed)
+    return played
+
+
 def own_context(dit) -> tuple[int, int, int]:
     return dit.config.context.chunk, dit.config.context.sink, dit.config.context.window
 
 
-def chunk_count(frames: int, chunk: int, stride: int) -> int:
-    """Chunks of a video of `frames` frames, the start image's included."""
-    return 1 + math.ceil((frames - 1) / (stride * chunk))
+def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
+    """Chunks of a video of `frames` frames, the start image's included; None for an endless one."""
+    return 1 + math.ceil((frames - 1) / (stride * chunk)) if frames else None
 
 
-def outputs(images: list, latents: list, fps: float, stride: int, figures: dict) -> io.NodeOutput:
-    """Everything made, as IMAGE, LATENT and VIDEO, the latents cut to those the frames need; the run's figures go to the client."""
-    frames = joined(images, 0)
-    samples = joined(latents, 2)[:, :, : 1 + math.ceil((len(frames) - 1) / stride)]
-    video = InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, audio=None, frame_rate=Fraction(fps).limit_denominator(1001)))
-    return io.NodeOutput(frames, {"samples": samples}, video, ui={"motionstream_run": [figures]})
-
-
-def joined(pieces: list[Tensor], dim: int) -> Tensor:
-    """The pieces as one tensor. Empties the list while it copies, so that a long video is not held twice."""
-    shape = list(pieces[0].shape)
-    shape[dim] = sum(piece.shape[dim] for piece in pieces)
-    whole, start = pieces[0].new_empty(shape), 0
-    pieces.reverse()
-    while pieces:
-        piece = pieces.pop()
-        whole.narrow(dim, start, piece.shape[dim]).copy_(piece)
-        start += piece.shape[dim]
-    return whole
+def outputs(kept: Kept, width: int, height: int, performance: str, figures: dict) -> io.NodeOutput:
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the client."""
+    made = kept.take(width, height)
+    if made.first_frame:
+        LOG.warning("MotionStream: the video needs more than keep_mb: frames 0 to %d are not in the outputs", made.first_frame - 1)
+    if kept.path is not None:
+        video = InputImpl.VideoFromFile(str(kept.path))
+    else:
+        video = InputImpl.VideoFromComponents(Types.VideoComponents(images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)))
+    tracks = {**tracks_to_host(made.tracks), "motionstream": {"width": width, "height": height, "fps": kept.fps}}
+    return io.NodeOutput(made.frames, {"samples": made.latents}, video, tracks, performance, ui={"motionstream_run": [figures]})

@@ -82,7 +82,7 @@ class LiveSession:
         self._wake = threading.Condition()
         self._status = "running"
         self._chunk = self._epoch = 0
-        self._pause_next = False
+        self._pause_next = self._steered = False
         self._facts: dict[str, Any] = {}
         self._on_change = on_change or (lambda: None)
         self._told: dict | None = None
@@ -127,6 +127,11 @@ class LiveSession:
     def paused_s(self) -> float:
         """Seconds spent waiting so far, in pauses and for the pace."""
         return self._paused_s
+
+    @property
+    def steered(self) -> bool:
+        """True once a control was taken that changes what is made: the run is no longer the answer to its inputs alone."""
+        return self._steered
 
     @property
     def stopped(self) -> bool:
@@ -228,6 +233,7 @@ class LiveSession:
         with self._wake:
             while self._mail and self._status != "stopping":
                 control = self._mail.popleft()
+                self._steered |= control.type not in ("pause", "resume", "step")
                 if control.type not in STATE_CONTROLS:
                     taken.append(control)
                     continue

@@ -33,6 +33,6 @@ def test_the_second_of_two_prompts_runs_when_the_first_is_interrupted(host, weig
 
 def test_a_prompt_that_the_validation_refuses_leaves_the_queue_empty(host, weights):
     with pytest.raises(Refused):
-        host.queue(changed(streaming(weights), n6={"frames": 0}))
+        host.queue(changed(streaming(weights), n6={"frames": -1}))
     queue = host.get_json("/queue")
     assert queue == {"queue_running": [], "queue_pending": []}

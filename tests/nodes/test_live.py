@@ -17,7 +17,7 @@ def frame(pack):
 @pytest.fixture
 def start(live):
     def made(runs, client_id="tab"):
-        run = live.Run(client_id, "prompt", "6", width=32, height=32, fps=16.0, frames=9)
+        run = live.Run(client_id, "prompt", "6", {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}, ("pause", "stop", "scene"))
         runs.add(run)
         return run
 
@@ -28,7 +28,7 @@ def test_a_client_is_told_of_its_own_runs_and_of_no_others(live, start):
     runs = live.Runs()
     mine, other, nobodys = start(runs), start(runs, "other"), start(runs, None)
     assert runs.of_client("tab") == [mine.info]
-    assert set(mine.info) == {"token", "prompt_id", "node_id", "width", "height", "fps", "frames"}
+    assert set(mine.info) == {"token", "prompt_id", "node_id", "width", "height", "fps", "frames", "chunk_frames", "controls"}
     assert runs.of_client("") == runs.of_client("None") == []
     assert runs.find(other.session.token) is other and runs.find(nobodys.session.token) is nobodys
 
@@ -56,7 +56,7 @@ def test_a_late_viewer_sees_the_state_and_the_latest_frame_at_once(live, start, 
     run.offer(frame(0))
     run.offer(frame(1))
     viewer = run.attach(lambda: None)
-    assert viewer.take_states() == [{"type": "state", "status": "running", "chunk": 0}]
+    assert viewer.take_states() == [{"type": "state", "status": "running", "chunk": 0, "epoch": 0}]
     assert viewer.take_frame()[0].index == 1
 
 
@@ -99,3 +99,25 @@ def test_viewers_are_told_of_a_pause_and_a_stop_once_each(live, start):
     run.session.border(1)
     states = [(state["status"], state["chunk"]) for state in viewer.take_states()]
     assert states == [("running", 0), ("running", 0), ("stopping", 1)]
+
+
+def test_frames_of_an_older_epoch_are_stale_once_a_newer_one_has_begun(live, start, pack):
+    run, frame = start(live.Runs()), pack("nodes._frames").Frame
+    viewer = run.attach(lambda: None)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for index in range(5):
+        run.offer(frame(index, 0, 16.0, 1.0, picture))
+    run.offer(frame(3, 1, 16.0, 1.0, picture, epoch=1, handles=[(0, 1.0, 2.0, 2)]))
+    taken, queued = viewer.take_frame()
+    assert (taken.index, taken.epoch, queued) == (3, 1, 0)
+    header, jpeg = pack("nodes._frames").unpack(taken.message(queued))
+    assert header["handles"] == [[0, 1.0, 2.0, 2]] and header["epoch"] == 1 and jpeg[:2] == b"\xff\xd8"
+
+
+def test_what_the_stream_says_about_itself_reaches_the_viewers(live, start):
+    run = start(live.Runs())
+    viewer = run.attach(lambda: None)
+    run.session.say(prompt="night", oldest_chunk=3)
+    run.session.say(prompt="night", oldest_chunk=3)
+    states = viewer.take_states()
+    assert len(states) == 2 and states[-1]["prompt"] == "night" and states[-1]["oldest_chunk"] == 3
