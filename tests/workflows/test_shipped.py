@@ -8,8 +8,10 @@ from harness.demo import commanded_tracks, following_errors, painted_text
 from harness.host import ended_as, figures_of
 from harness.install import ROOT
 from harness.workflow import load, nodes_of_type, shipped, to_api
+from host.test_live import Performer
 from PIL import Image
 
+from motionstream_core.codec.video import read_video
 from motionstream_core.model.text import unknown_words
 from motionstream_core.tracks.document import document_to_tracks, parse_document
 
@@ -22,8 +24,8 @@ def values_of(workflow: dict, kind: str) -> list:
     return node["widgets_values"]
 
 
-def test_both_workflows_are_shipped():
-    assert NAMES == ["endless-stream", "paint-a-track"]
+def test_the_workflows_are_shipped():
+    assert NAMES == ["endless-stream", "live-stream", "paint-a-track"]
 
 
 @EACH
@@ -46,7 +48,7 @@ def test_nodes_do_not_overlap_and_have_titles(name):
     assert all(node["title"] for node in load(shipped(name))["nodes"])
 
 
-@EACH
+@pytest.mark.parametrize("name", ["endless-stream", "paint-a-track"])
 def test_painted_tracks_move_and_stay_on_the_canvas(name):
     workflow = load(shipped(name))
     tracks = commanded_tracks(workflow)
@@ -74,13 +76,22 @@ def test_there_is_a_thumbnail(name):
         assert picture.format == "JPEG" and min(picture.size) >= 256
 
 
-@EACH
-def test_the_host_runs_it_as_shipped(host, name):
+@pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600)])
+def test_the_host_runs_it_as_shipped(host, name, frames):
     workflow = load(shipped(name))
     entry = host.run(to_api(workflow, host.object_info()))
     assert ended_as(entry) == "success", host.log_tail()
-    wanted = {"paint-a-track": 49, "endless-stream": 600}[name]
-    assert figures_of(entry)["frames"] == wanted
+    assert figures_of(entry)["frames"] == frames
+
+
+def test_the_live_stream_runs_as_shipped_until_it_is_stopped(host):
+    live = Performer(host, to_api(load(shipped("live-stream")), host.object_info()))
+    assert live.run["frames"] == 0 and {"prompt", "grab", "rewind"} <= set(live.run["controls"])
+    live.until_chunk(2)
+    live.post("stop")
+    made = figures_of(live.done())["frames"]
+    (file,) = (host.base / "output" / "video").glob("motionstream-live*.mp4")
+    assert len(read_video(file)[0]) == made >= 13
 
 
 def test_a_workflow_that_cannot_be_converted_is_refused(host):
