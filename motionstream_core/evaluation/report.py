@@ -23,8 +23,10 @@ from ..tracks.types import Tracks
 from ..tracks.warp import fill_uncovered, warp_frames
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
+from .prompt import prompt_effect
 
 MOVED = 5.0
+PROMPT_CLIPS = 6
 TIMES = slice(4, None, 4)  # frames that are searched for the commanded points
 KEYS = ("epe_sprite", "epe_background", "pck4_sprite", "psnr", "uncovered_psnr", "ghost", "sparse_epe_sprite")
 Generate = Callable[[HeldOut, np.ndarray], np.ndarray]
@@ -150,6 +152,7 @@ def evaluate(networks: Networks, media: Path, clips: int = 36, steps: int | None
     document: dict = {"model": name, "clips": clips, "steps": steps or networks.config.steps, "codec_psnr": float(np.mean(truth))}
     document |= measure(items, generate(networks, steps), progress)
     document |= measure_drift(long_set(media, long_clips), generate(networks, steps), progress) if long_clips else {}
+    document["prompt"] = prompt_effect(networks, items[:PROMPT_CLIPS], steps, progress)
     document["stream_fps"] = measure_speed(networks, items[0], steps)
     document["static"] = measure(items, static_baseline(networks), progress)
     document["warp"] = measure(items, warp_baseline(networks), progress)
@@ -180,6 +183,8 @@ def table(document: dict) -> str:
     for key in ("codec_psnr", "drift_db", "drift_rgb", "stream_fps"):
         if key in document:
             rows.append(f"| {key} | {document[key]:.3f} | | | |")
+    for kind, shares in document["prompt"].items():
+        rows += [f"| prompt, {kind}: {style} | {value:.3f} | | | |" for style, value in shares.items()]
     return "\n".join(rows)
 
 

@@ -251,7 +251,7 @@ def _sample(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
-    """The style words: the look changes over the first `ramp` frames and stays. frames (T, H, W, 3) uint8 -> same."""
+    """The style words: the look changes over the first `ramp` frames and stays; at once with a ramp of 0. frames (T, H, W, 3) uint8 -> same."""
     x = frames.astype(np.float32)
     grey = x.mean(-1, keepdims=True)
     if style == "night":
@@ -264,7 +264,7 @@ def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
         target = np.repeat(grey, 3, -1)
     else:
         raise ValueError(f"expected a style among {', '.join(STYLES)}, got {style!r}")
-    mix = np.minimum(np.arange(len(x)) / ramp, 1.0)[:, None, None, None].astype(np.float32)
+    mix = np.minimum((np.arange(len(x)) + (ramp == 0)) / max(ramp, 1), 1.0)[:, None, None, None].astype(np.float32)
     return (x + (target - x) * mix).clip(0, 255).astype(np.uint8)
 
 
