@@ -1,0 +1,13 @@
+"""Which points of a painted document belong together: a person takes hold of a whole track, not of one of its brush's points."""
+
+from __future__ import annotations
+
+from .document import Document, border_pins, brush_offsets
+
+
+def document_groups(document: Document) -> list[int]:
+    """One number for each point that `document_to_tracks` gives, in its order: the drawn strokes count up from 0, the border pins come last."""
+    drawn = [stroke for stroke in document.tracks if stroke.visible and stroke.points]
+    groups = [number for number, stroke in enumerate(drawn) for _ in brush_offsets(stroke.brush)]
+    pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
+    return groups + [len(drawn)] * pins

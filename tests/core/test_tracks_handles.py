@@ -1,0 +1,30 @@
+"""The points of one painted track are one handle."""
+
+import json
+
+from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.handles import document_groups
+
+
+def painted(**changes):
+    tracks = [
+        {"points": [{"x": 30, "y": 60}, {"x": 90, "y": 60}], "brush": {"radius": 12, "spacing": 6}},
+        {"points": [], "kind": "freehand"},
+        {"kind": "pin", "points": [{"x": 100, "y": 100}]},
+        {"points": [{"x": 1, "y": 1}, {"x": 9, "y": 9}], "visible": False},
+    ]
+    return parse_document(json.dumps({"version": 1, "width": 128, "height": 96, "frames": 9, "fps": 16, "tracks": tracks, **changes}))
+
+
+def test_every_point_has_a_group_and_those_of_a_track_move_alike():
+    document = painted(pin_border=True)
+    tracks, groups = document_to_tracks(document), document_groups(document)
+    assert len(groups) == tracks.count and set(groups) == {0, 1, 2}
+    way = tracks.xy - tracks.xy[:1]
+    for group in set(groups):
+        members = way[:, [index for index, each in enumerate(groups) if each == group]]
+        assert (members - members[:, :1]).abs().max() < 1e-4
+
+
+def test_without_border_pins_there_is_no_group_for_them():
+    assert document_groups(painted())[-1] == 1
