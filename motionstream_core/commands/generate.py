@@ -15,8 +15,11 @@ from torch import Tensor
 
 from ..codec.video import VideoWriter, cover, read_image
 from ..model.text import unknown_words
+from ..streaming.performance import read_performance
+from ..streaming.session import LiveSession
 from ..streaming.stream import STAGES, stream
 from ..tracks.formats import read_tracks
+from ..tracks.handles import file_groups
 from ..tracks.types import MODES, Tracks
 from .options import add_model_options, device_label, open_on, parse_size, pick_device, show_progress
 
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=None, help="length of the video, the tracks' by default")
     parser.add_argument("--fit", choices=MODES, default="error", help="what to do when tracks and video differ in length")
     parser.add_argument("--size", type=parse_size, default=None, help="WIDTHxHEIGHT; by default the tracks', or the image's for tracks without")
+    parser.add_argument("--performance", type=Path, default=None, help="live controls to play, as the sampler's performance output has them")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same video")
     add_model_options(parser)
 
@@ -41,7 +45,13 @@ def run(args: argparse.Namespace) -> None:
     unknown = unknown_words(args.prompt)
     if unknown:
         show_progress(f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}", last=True)
-    chunks = stream(networks, image, tracks, args.prompt, frames, args.seed, args.steps, fit=args.fit)
+    played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
+    session = LiveSession(script=played.controls) if played else None
+    groups = file_groups(args.tracks)
+    chunks = stream(
+        networks, image, tracks, args.prompt, frames, args.seed, args.steps, session,
+        fit=args.fit, groups=None if groups is None else torch.tensor(groups), history_bytes=0,
+    )  # fmt: skip
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
         latencies, totals = [], dict.fromkeys(STAGES, 0.0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .document import Document, border_pins, brush_offsets
+import json
+from pathlib import Path
+
+from .document import Document, border_pins, brush_offsets, is_document, parse_document
 
 
 def document_groups(document: Document) -> list[int]:
@@ -11,3 +14,16 @@ def document_groups(document: Document) -> list[int]:
     groups = [number for number, stroke in enumerate(drawn) for _ in brush_offsets(stroke.brush)]
     pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
     return groups + [len(drawn)] * pins
+
+
+def file_groups(path: str | Path) -> list[int] | None:
+    """The groups of a file of tracks that is a painted document; None for any other, in which each point is a handle of its own."""
+    path = Path(path)
+    if path.suffix.lower() in (".npz", ".npy"):
+        return None
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        painted = is_document(json.loads(text))
+    except ValueError:
+        return None
+    return document_groups(parse_document(text)) if painted else None

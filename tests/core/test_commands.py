@@ -60,6 +60,18 @@ def test_generate_writes_the_video_it_reports(folder, capsys, tracks, more, expe
     assert f"frame {report['frames']}/{report['frames']}" in err
 
 
+def test_generate_plays_a_performance(folder, capsys):
+    controls = [{"chunk": 1, "type": "grab", "hand": 0, "handle": 0}, {"chunk": 1, "type": "move", "hand": 0, "to": [[4, 4], [28, 28]]}]
+    (folder / "p.json").write_text(json.dumps({"kind": "motionstream-performance", "version": 1, "controls": controls}))
+    assert generate(folder, "document.json") == 0
+    assert generate(folder, "document.json", "--performance", str(folder / "p.json"), out="p.mp4") == 0
+    plain, played = read_video(folder / "v.mp4")[0], read_video(folder / "p.mp4")[0]
+    assert plain.shape == played.shape and (plain - played).abs().max() > 0.05
+    (folder / "bad.json").write_text("{}")
+    assert generate(folder, "document.json", "--performance", str(folder / "bad.json")) != 0
+    assert "performance: expected" in capsys.readouterr().err
+
+
 def test_the_same_seed_gives_the_same_video(folder, capsys):
     for out, seed in (("a.mp4", "3"), ("b.mp4", "3")):
         assert generate(folder, "document.json", "--seed", seed, out=out) == 0
