@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 import torch
-
 from core.small import SIZE, drag, joined, picture
+
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.streaming.networks import open_networks, save_networks
 from motionstream_core.streaming.session import LiveSession
