@@ -40,9 +40,9 @@ class StreamingSampler(io.ComfyNode):
                 io.Int.Input("frames", default=81, min=0, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit. 0: endless, until you stop it."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
                 io.Int.Input("steps", default=3, min=1, max=50, tooltip="Denoising steps per chunk. The model was made for 3."),
-                io.Int.Input("chunk", default=0, min=0, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; 0: the model's own."),
-                io.Int.Input("sink", default=0, min=0, max=64, advanced=True, tooltip="First latent frames that are never forgotten; 0: the model's own."),
-                io.Int.Input("window", default=0, min=0, max=256, advanced=True, tooltip="Past latent frames kept in view; 0: the model's own."),
+                io.Int.Input("chunk", default=-1, min=-1, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; -1: the model's own."),
+                io.Int.Input("sink", default=-1, min=-1, max=64, advanced=True, tooltip="First latent frames that are never forgotten; -1: the model's own."),
+                io.Int.Input("window", default=-1, min=-1, max=256, advanced=True, tooltip="Past latent frames kept in view; -1: the model's own."),
                 io.Boolean.Input("live", optional=True, default=False, tooltip="Make frames no faster than they play, so that you can steer them in a Stream Preview."),
                 io.String.Input("record", optional=True, default="", advanced=True, tooltip="Write the video to this file of the output folder while it is made: a prefix, as in Save Video. Empty: do not."),
                 io.Int.Input("keep_mb", optional=True, default=4096, min=16, max=1_000_000, advanced=True, tooltip="Most memory, in MiB, for the images and latents returned. Beyond it the oldest are let go (the recorded file has them all)."),
@@ -66,12 +66,12 @@ class StreamingSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, vae, motion, frames, seed, steps=3, chunk=0, sink=0, window=0, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
+        cls, model, positive, vae, motion, frames, seed, steps=3, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
     ) -> io.NodeOutput:
         module = stream_model(model)
         dit, codec = module.diffusion_model, stream_vae(vae, module.diffusion_model.config)
         tracks, (height, width), stride = check_motion(motion).tracks, motion.image.shape[:2], dit.config.vae_stride[0]
-        context = CacheShape(*(value or own for value, own in zip((chunk, sink, window), own_context(dit))))
+        context = CacheShape(*(own if value < 0 else value for value, own in zip((chunk, sink, window), own_context(dit))))
         embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
         about = {"width": width, "height": height, "fps": tracks.fps, "chunk_frames": stride * context.chunk}
         played = check_performance(performance, about, seed)

@@ -22,7 +22,7 @@ def streaming(weights: str, frames: int = 25, seed: int = 1, document: dict = DO
     """Picture → editor → motion → stream → video file and preview. Node ids: 1 loader, 2 picture, 3 editor, 4 text, 5 motion, 6 sampler, 7 file, 8 preview."""
     sizes = {"width": ["3", 2], "height": ["3", 3]}
     model = {"model": ["1", 0], "vae": ["1", 2]}
-    settings = {"frames": frames, "seed": seed, "steps": 3, "chunk": 0, "sink": 0, "window": 0, **sampler}
+    settings = {"frames": frames, "seed": seed, "steps": 3, "chunk": -1, "sink": -1, "window": -1, **sampler}
     editor = {"image": ["2", 0], "document": json.dumps(document), "width": 128, "height": 128, "frames": 49, "fps": 16.0}
     return {
         "1": node("MotionStreamLoader", weights=weights),

@@ -36,3 +36,13 @@ def test_a_prompt_that_the_validation_refuses_leaves_the_queue_empty(host, weigh
         host.queue(changed(streaming(weights), n6={"frames": -1}))
     queue = host.get_json("/queue")
     assert queue == {"queue_running": [], "queue_pending": []}
+
+
+def test_a_context_of_ones_own_can_be_without_sink_and_window(host, weights):
+    whole, bare = (figures_of(host.run(streaming(weights, frames=14, seed=3, **context)))["cache_bytes"] for context in ({}, {"sink": 0, "window": 0}))
+    assert bare < whole
+
+
+def test_a_chunk_of_no_frames_is_named(host, weights):
+    entry = host.run(streaming(weights, frames=14, seed=3, chunk=0))
+    assert "chunk >= 1" in str(entry["status"]["messages"])
