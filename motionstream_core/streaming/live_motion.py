@@ -27,6 +27,7 @@ from .live_camera import LiveCamera, project
 BASE, REST, PATH, HELD = range(4)
 FADE_FRAMES = 12
 MOST_POINTS = 10_000
+CAMERA_GRID = 16  # points along the longer side that a turning or zooming camera is given
 GRAB_SPACING = 3.0  # radius ÷ spacing of the points that a grab of an unmarked place puts there
 PREDRAWN, STATIC, ONLINE, HIDDEN = range(4)  # what a handle is shown as
 FOREVER = 2**62
@@ -77,6 +78,7 @@ class _State:
     screen: Tensor  # (N, 2) in the last frame made
     world: Tensor
     shown: Tensor  # (N,) visible in the last frame made
+    scaffolded: bool = False
 
 
 class LiveMotion:
@@ -123,6 +125,7 @@ class LiveMotion:
         """True when the control took effect; False when what it names does not exist (any more)."""
         fields = control.fields
         if control.type == "camera":
+            self._scaffold(fields, origin)
             self.state.camera.set(fields)
             return True
         if control.type == "grab":
@@ -214,6 +217,23 @@ class LiveMotion:
         state.mode[points], state.handle[points] = REST, -1
         state.hidden_from[points] = torch.minimum(state.hidden_from[points], torch.tensor(state.frame + FADE_FRAMES))
         return True
+
+    def _scaffold(self, speeds, origin: Origin):
+        """Before a camera that zooms, rolls or orbits: resting points in between, where what is nearest rests too.
+
+        Few points move their surroundings as rigid pieces, which tears the picture apart when it must scale or turn.
+        """
+        state = self.state
+        if state.scaffolded or not any(speeds[axis] for axis in ("zoom", "roll", "orbit")):
+            return
+        state.scaffolded = True
+        step = max(self.width, self.height) / CAMERA_GRID
+        rows, columns = (torch.arange(step / 2, side, step, dtype=torch.float64) for side in (self.height, self.width))
+        places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+        distance, nearest = torch.cdist(places, state.screen).min(1)
+        rests = (state.mode == REST) | (state.static & (state.mode == BASE))
+        added = self._insert(places[rests[nearest] & (distance > step / 2)], origin)
+        state.handle[added] = -1
 
     def _insert(self, places: Tensor, origin: Origin) -> Tensor:
         """New points at rest at these places (K, 2) of the screen, one handle -> their indices; none where there would be too many."""

@@ -155,6 +155,22 @@ def test_the_camera_moves_everything_but_what_is_in_a_hand():
     torch.testing.assert_close(live(17, 16).xy[-1, 0], START[0] + torch.tensor([16.0, -8.0]))
 
 
+def test_a_camera_that_scales_or_turns_gets_resting_points_where_things_rest():
+    live = motion()
+    ask(live, "camera", pan=[16, 0])
+    assert live(1, 4).xy.shape[1] == 3  # a pan moves everything alike: nothing is needed
+    ask(live, "camera", zoom=0.5)
+    piece = live(5, 16)
+    added = piece.anchors[3:]
+    assert len(added) > 20
+    screen = live.state.screen
+    nearest = torch.cdist(added.double(), START.double() + torch.tensor([4.0, 0.0])).argmin(1)
+    assert (nearest == 1).all()  # the point at rest; none beside those that move
+    assert {handle[0] for handle in live.handles(piece.xy, piece.visible)[0]} == {0, 1, 2}
+    ask(live, "camera", roll=5)
+    assert live(21, 4).xy.shape[1] == len(screen)  # once
+
+
 def test_zoom_and_roll_turn_about_the_middle_of_the_picture():
     camera = LiveCamera(64, 48, 16.0)
     camera.set({"pan": (0, 0), "zoom": 1.0, "roll": 90.0, "orbit": 0.0})
