@@ -1,0 +1,226 @@
+"""Tracks from a camera that moves through a picture with depth: un-project a grid of points, move the camera, project, test what is hidden.
+
+Owns camera paths (presets, keyframes, easing), the pinhole geometry and the z-buffered visibility. Knows nothing of files or hosts.
+
+Convention (OpenCV): x right, y down, z forward, pixel centres at whole numbers. A pose is world-to-camera, (T, 3, 4) [R | t]; the first
+camera sees the picture as it is. The unit of length is the median depth of the picture, so that the same move looks alike at any scale.
+Shapes: depth (H, W) > 0; grid (N, 2) pixels; focal (T,) pixels. Float64 inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .types import Tracks
+
+PRESETS = ("static", "pan", "tilt", "roll", "truck", "pedestal", "dolly", "orbit", "arc up", "zoom", "dolly-zoom", "handheld")
+EASINGS = ("linear", "ease in", "ease out", "ease in-out")
+NEAR = 0.02  # median depths; what is nearer to the camera is not seen
+TOLERANCE = 0.02  # of the depth: a point this little behind the nearest surface still belongs to it
+FAST = 0.06  # of the longer side per frame: faster tracks than models are trained on
+ANGLES = {"pan": 30.0, "tilt": 20.0, "roll": 45.0, "orbit": 40.0, "arc up": 25.0}  # degrees at amount 1
+LENGTHS = {"truck": 0.35, "pedestal": 0.25, "dolly": 0.4}  # median depths at amount 1
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """pose (T, 3, 4) world-to-camera in median depths; focal (T,) as a multiple of the first camera's."""
+
+    pose: np.ndarray
+    focal: np.ndarray
+
+    def __post_init__(self):
+        if self.pose.ndim != 3 or self.pose.shape[1:] != (3, 4) or self.focal.shape != self.pose.shape[:1]:
+            raise ValueError(f"camera: expected poses (T, 3, 4) and focal (T,), got {self.pose.shape} and {self.focal.shape}")
+        if not (np.isfinite(self.pose).all() and np.isfinite(self.focal).all() and (self.focal > 0).all()):
+            raise ValueError("camera: expected finite poses and focal lengths above 0, got others")
+
+    def then(self, other: CameraPath) -> CameraPath:
+        """This path with another one's motion on top, frame by frame."""
+        pose = np.stack([(_square(b) @ _square(a))[:3] for a, b in zip(self.pose, other.pose, strict=True)])
+        return CameraPath(pose, self.focal * other.focal)
+
+
+def preset_path(name: str, frames: int, amount: float = 1.0, easing: str = "ease in-out", seed: int = 0) -> CameraPath:
+    """A named move over `frames` frames. amount 1 is a clear, calm move; negative goes the other way. seed: of `handheld`.
+
+    pan, tilt, roll turn the camera; truck, pedestal, dolly move it right, up, forward; orbit and arc up go round the middle of the scene;
+    zoom changes the focal length (amount 1 doubles it); dolly-zoom moves forward and keeps the size of what is at the median depth.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"camera: expected one of {', '.join(PRESETS)}, got {name!r}")
+    if frames < 1 or not math.isfinite(amount):
+        raise ValueError(f"camera: expected at least one frame and a finite amount, got {frames} and {amount}")
+    share = amount * ease(np.linspace(0, 1, frames) if frames > 1 else np.zeros(1), easing)
+    still, ones = np.zeros(frames), np.ones(frames)
+    if name == "handheld":
+        return _handheld(frames, amount, seed)
+    if name == "zoom":
+        return CameraPath(_poses(still, still, still, np.zeros((frames, 3))), 2.0**share)
+    if name == "dolly-zoom":
+        gone = LENGTHS["dolly"] * share
+        return CameraPath(_poses(still, still, still, np.stack([still, still, -gone], 1)), 1 - np.minimum(gone, 0.9))
+    if name in LENGTHS:
+        axis = {"truck": (-1, 0, 0), "pedestal": (0, 1, 0), "dolly": (0, 0, -1)}[name]
+        return CameraPath(_poses(still, still, still, LENGTHS[name] * share[:, None] * np.array(axis, dtype=float)), ones)
+    angle = np.radians(ANGLES.get(name, 0.0)) * share
+    if name in ("orbit", "arc up"):
+        turn = _poses(angle if name == "orbit" else still, angle if name == "arc up" else still, still, np.zeros((frames, 3)))
+        centre = np.array([0.0, 0.0, 1.0])  # the point that stays: x' = R (x - c) + c
+        turn[:, :, 3] = centre - turn[:, :, :3] @ centre
+        return CameraPath(turn, ones)
+    turns = {"pan": (-angle, still, still), "tilt": (still, -angle, still), "roll": (still, still, angle)}.get(name, (still, still, still))
+    return CameraPath(_poses(*turns, np.zeros((frames, 3))), ones)
+
+
+def keyframe_path(keys: Sequence[tuple[float, Sequence[float]]], frames: int, easing: str = "ease in-out") -> CameraPath:
+    """A path through keys (frame, (yaw, pitch, roll in degrees, x, y, z in median depths, zoom in octaves)), eased between each two."""
+    if not keys or any(len(values) != 7 for _, values in keys):
+        raise ValueError("camera: expected at least one key of (frame, 7 values), got others")
+    at = np.array([frame for frame, _ in keys], dtype=float)
+    if (np.diff(at) <= 0).any():
+        raise ValueError(f"camera: expected keys at rising frames, got {at.tolist()}")
+    values, now = np.array([value for _, value in keys], dtype=float), np.arange(frames, dtype=float)
+    left = np.clip(np.searchsorted(at, now, side="right") - 1, 0, max(0, len(at) - 2))
+    right = np.minimum(left + 1, len(at) - 1)
+    share = ease(np.clip((now - at[left]) / np.maximum(at[right] - at[left], 1e-9), 0, 1), easing)[:, None]
+    yaw, pitch, roll, *place, zoom = (values[left] + share * (values[right] - values[left])).T
+    return CameraPath(_poses(np.radians(yaw), np.radians(pitch), np.radians(roll), np.stack(place, 1)), 2.0**zoom)
+
+
+def ease(share: np.ndarray, easing: str) -> np.ndarray:
+    """Shares 0..1 of the time -> shares of the way."""
+    if easing not in EASINGS:
+        raise ValueError(f"easing: expected one of {', '.join(EASINGS)}, got {easing!r}")
+    return {"linear": share, "ease in": share**2, "ease out": 1 - (1 - share) ** 2, "ease in-out": share**2 * (3 - 2 * share)}[easing]
+
+
+def camera_tracks(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fps: float = 16.0, fov: float = 55.0) -> Tracks:
+    """Tracks of the points `grid` (N, 2) of a picture with this depth (H, W), seen by a camera on this path.
+
+    fov: horizontal angle of view of the first camera in degrees. A point is visible where it is in front of the camera, on the canvas, and
+    not behind another surface. Raises ValueError for a depth that is not a map of positive finite numbers.
+    """
+    depth = checked_depth(depth)
+    if not 1 <= fov <= 170:
+        raise ValueError(f"fov: expected 1 to 170 degrees, got {fov}")
+    height, width = depth.shape
+    focal = width / 2 / math.tan(math.radians(fov) / 2)
+    surface = unproject(np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2), depth.ravel(), focal, width, height)
+    points = unproject(grid, sample_depth(depth, grid), focal, width, height)
+    xy, visible = [], []
+    for pose, zoom in zip(path.pose, path.focal):
+        place, z = project(points, pose, focal * zoom, width, height)
+        inside = (z > NEAR) & (place >= -0.5).all(-1) & (place[:, 0] <= width - 0.5) & (place[:, 1] <= height - 0.5)
+        nearest = z_buffer(*project(surface, pose, focal * zoom, width, height), (height, width))
+        cell = np.clip(np.rint(place), 0, [width - 1, height - 1]).astype(int)
+        front = z <= nearest[cell[:, 1], cell[:, 0]] * (1 + TOLERANCE)
+        xy.append(np.where((z > NEAR)[:, None], place, xy[-1] if xy else place))
+        visible.append(inside & front)
+    return Tracks(torch.from_numpy(np.stack(xy).astype(np.float32)), torch.from_numpy(np.stack(visible)), width, height, fps)
+
+
+def checked_depth(depth: np.ndarray) -> np.ndarray:
+    """A depth map in median depths; zeros, negative and non-finite places take the farthest depth there is."""
+    depth = np.asarray(depth, dtype=np.float64)
+    if depth.ndim != 2 or min(depth.shape) < 2:
+        raise ValueError(f"depth: expected a map (H, W), got {depth.shape}")
+    good = np.isfinite(depth) & (depth > 0)
+    if not good.any():
+        raise ValueError("depth: expected positive finite numbers, got none")
+    depth = np.where(good, depth, depth[good].max())
+    return depth / np.median(depth[good])
+
+
+def depth_from_disparity(disparity: np.ndarray, nearest: float = 0.5, farthest: float = 4.0) -> np.ndarray:
+    """The picture that depth nodes emit (near is white, 0..1) -> depth between `nearest` and `farthest`, linear in its inverse."""
+    disparity = np.asarray(disparity, dtype=np.float64)
+    if disparity.ndim != 2 or not np.isfinite(disparity).all():
+        raise ValueError(f"depth picture: expected finite values (H, W), got {disparity.shape}")
+    low, high = disparity.min(), disparity.max()
+    share = (disparity - low) / (high - low) if high > low else np.zeros_like(disparity)
+    return 1 / (1 / farthest + share * (1 / nearest - 1 / farthest))
+
+
+def unproject(grid: np.ndarray, depth: np.ndarray, focal: float, width: int, height: int) -> np.ndarray:
+    """Pixels (N, 2) at depth (N,) -> points (N, 3) before the first camera."""
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return np.concatenate([(np.asarray(grid, dtype=np.float64) - middle) / focal, np.ones((len(grid), 1))], 1) * depth[:, None]
+
+
+def project(points: np.ndarray, pose: np.ndarray, focal: float, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 3) -> pixels (N, 2) and depth (N,) in a camera."""
+    seen = points @ pose[:, :3].T + pose[:, 3]
+    z = seen[:, 2]
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return seen[:, :2] / np.maximum(z, NEAR)[:, None] * focal + middle, z
+
+
+def z_buffer(places: np.ndarray, z: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The nearest depth (H, W) of all points that fall on each pixel, spread by one pixel so that a stretched surface has no holes."""
+    height, width = size
+    x, y = np.rint(places).astype(np.int64).T
+    hit = (z > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    nearest = np.full(height * width, np.inf)
+    np.minimum.at(nearest, y[hit] * width + x[hit], z[hit])
+    nearest = nearest.reshape(size)
+    padded = np.pad(nearest, 1, constant_values=np.inf)
+    holes = np.min([padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
+    return np.where(np.isfinite(nearest), nearest, holes)
+
+
+def sample_depth(depth: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Depth (H, W) at the nearest pixels of (N, 2): depth must not be mixed across an edge."""
+    height, width = depth.shape
+    x, y = np.rint(grid).astype(int).T
+    if (x < 0).any() or (x >= width).any() or (y < 0).any() or (y >= height).any():
+        raise ValueError(f"grid: expected points on a canvas of {width}x{height}, got others")
+    return depth[y, x]
+
+
+def regular_grid(width: int, height: int, columns: int, rows: int) -> np.ndarray:
+    """(columns·rows, 2): the middles of equal cells."""
+    if columns < 1 or rows < 1:
+        raise ValueError(f"grid: expected at least 1x1, got {columns}x{rows}")
+    x, y = (np.arange(columns) + 0.5) * width / columns - 0.5, (np.arange(rows) + 0.5) * height / rows - 0.5
+    return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+
+
+def too_fast(tracks: Tracks) -> float:
+    """The share of visible steps that are faster than FAST of the longer side in a frame."""
+    steps = (tracks.xy[1:] - tracks.xy[:-1]).norm(dim=-1)[tracks.visible[1:] & tracks.visible[:-1]]
+    return float((steps > FAST * max(tracks.width, tracks.height)).float().mean()) if len(steps) else 0.0
+
+
+def _poses(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, move: np.ndarray) -> np.ndarray:
+    """World-to-camera (T, 3, 4): turn by roll about z, pitch about x, yaw about y, then move."""
+    poses = np.empty((len(yaw), 3, 4))
+    for index, (a, b, c) in enumerate(zip(yaw, pitch, roll)):
+        ry = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+        rx = np.array([[1, 0, 0], [0, math.cos(b), -math.sin(b)], [0, math.sin(b), math.cos(b)]])
+        rz = np.array([[math.cos(c), -math.sin(c), 0], [math.sin(c), math.cos(c), 0], [0, 0, 1]])
+        poses[index, :, :3] = rz @ rx @ ry
+    poses[:, :, 3] = move
+    return poses
+
+
+def _handheld(frames: int, amount: float, seed: int) -> CameraPath:
+    """Slow noise in all six freedoms that begins at rest."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(frames) / 16.0
+    wave = np.zeros((frames, 6))
+    for frequency in (0.35, 0.8, 1.7):
+        phase = rng.uniform(0, 2 * np.pi, 6)
+        wave += (np.sin(2 * np.pi * frequency * time[:, None] + phase) - np.sin(phase)) / (1 + 3 * frequency)
+    wave *= amount
+    turn = np.radians(1.2) * wave[:, :3]
+    return CameraPath(_poses(turn[:, 0], turn[:, 1], 0.6 * turn[:, 2], 0.02 * wave[:, 3:]), np.ones(frames))
+
+
+def _square(pose: np.ndarray) -> np.ndarray:
+    return np.concatenate([pose, [[0.0, 0.0, 0.0, 1.0]]])
