@@ -8,6 +8,7 @@ async def comfy_entrypoint():
     from comfy_api.latest import ComfyExtension, io
 
     from . import _host
+    from .camera import CameraTracks
     from .editor import TrackEditor
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
@@ -19,6 +20,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, EncodeMotion, StreamingSampler, StreamPreview]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview]
 
     return MotionStreamExtension()

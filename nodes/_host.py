@@ -37,7 +37,7 @@ from ._types import StreamModel, StreamVAE, WordClip
 LOG = logging.getLogger("motionstream")
 FOLDER = "motionstream"
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
-EXAMPLE = Path(__file__).parents[1] / "workflows" / "motionstream_example.png"
+EXAMPLES = [Path(__file__).parents[1] / "workflows" / name for name in ("motionstream_example.png", "motionstream_example_depth.png")]
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
 PREVIEW_SIZE = 512
 
@@ -46,15 +46,16 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 
 def start():
-    """Once, when the pack is loaded: the models' folder, the routes, the example picture."""
+    """Once, when the pack is loaded: the models' folder, the routes, the example pictures."""
     folder = Path(folder_paths.models_dir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     folder_paths.add_model_folder_path(FOLDER, str(folder))
     _server.register(PromptServer.instance.routes, RUNS)
-    example = Path(folder_paths.get_input_directory()) / EXAMPLE.name
-    if EXAMPLE.is_file() and not example.exists():
-        example.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(EXAMPLE, example)
+    inputs = Path(folder_paths.get_input_directory())
+    for example in EXAMPLES:
+        if example.is_file() and not (inputs / example.name).exists():
+            inputs.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(example, inputs / example.name)
 
 
 def weight_names() -> list[str]:

@@ -147,6 +147,20 @@ def depth_from_disparity(disparity: np.ndarray, nearest: float = 0.5, farthest: 
     return 1 / (1 / farthest + share * (1 / nearest - 1 / farthest))
 
 
+def fitted_map(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A depth picture (H, W) or (H, W, C) scaled to cover width × height and cut to it, as the start image is, without mixing across edges."""
+    picture = np.asarray(picture, dtype=np.float64)
+    if picture.ndim == 3:
+        picture = picture.mean(-1)
+    if picture.ndim != 2 or min(picture.shape) < 1:
+        raise ValueError(f"depth picture: expected (H, W) or (H, W, C), got {picture.shape}")
+    rows, columns = picture.shape
+    scale = max(width / columns, height / rows)
+    x = np.floor((np.arange(width) + 0.5 - width / 2) / scale + columns / 2).clip(0, columns - 1).astype(int)
+    y = np.floor((np.arange(height) + 0.5 - height / 2) / scale + rows / 2).clip(0, rows - 1).astype(int)
+    return picture[y[:, None], x[None]]
+
+
 def unproject(grid: np.ndarray, depth: np.ndarray, focal: float, width: int, height: int) -> np.ndarray:
     """Pixels (N, 2) at depth (N,) -> points (N, 3) before the first camera."""
     middle = np.array([(width - 1) / 2, (height - 1) / 2])

@@ -11,6 +11,7 @@ from motionstream_core.tracks.camera import (
     camera_tracks,
     checked_depth,
     depth_from_disparity,
+    fitted_map,
     keyframe_path,
     preset_path,
     regular_grid,
@@ -135,3 +136,10 @@ def test_tracks_too_fast_for_a_model_are_told():
     grid = regular_grid(WIDTH, HEIGHT, 5, 5)
     assert too_fast(camera_tracks(slanted(), preset_path("pan", 49), grid)) == 0
     assert too_fast(camera_tracks(slanted(), preset_path("pan", 3, 2.0), grid)) > 0.3
+
+
+def test_a_depth_picture_of_another_size_is_cut_as_the_start_image_is():
+    picture = np.repeat(np.arange(8.0)[None], 4, 0)  # 8 wide, 4 high
+    assert (fitted_map(picture, 8, 4) == picture).all()
+    assert fitted_map(picture, 4, 4)[0].tolist() == [2, 3, 4, 5]
+    assert fitted_map(np.repeat(picture[..., None], 3, -1), 16, 8)[0, ::2].tolist() == list(range(8))
