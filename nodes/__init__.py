@@ -14,12 +14,13 @@ async def comfy_entrypoint():
     from .motion import EncodeMotion
     from .preview import StreamPreview
     from .sampler import StreamingSampler
+    from .video import VideoTracks
 
     class MotionStreamExtension(ComfyExtension):
         async def on_load(self) -> None:
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks]
 
     return MotionStreamExtension()

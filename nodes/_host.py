@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,17 @@ def attention(model: Any) -> AttentionFunction:
 def check_interrupt():
     """Raises the host's interrupt when the person has cancelled."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def progress(total: int | None) -> Callable[[int], None]:
+    """A progress bar of `total` steps (None: not known) to be told the number of each; raises the host's interrupt."""
+    bar = comfy.utils.ProgressBar(total or 1)
+
+    def step(number: int):
+        check_interrupt()
+        bar.update_absolute(number + 1, total or number + 2)
+
+    return step
 
 
 def to_output(chunk: Chunk) -> Chunk:

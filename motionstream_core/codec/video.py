@@ -5,10 +5,12 @@ Owns files, pixel formats and the fit of a picture to a size. Knows nothing of l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -118,6 +120,25 @@ def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor,
     if not pictures:
         raise ValueError(f"{Path(path).name}: expected a video, got one without frames")
     return torch.stack(pictures).float() / 255, fps
+
+
+def iter_frames(source: str | Path | BinaryIO, most: int | None = None) -> Iterator[tuple[np.ndarray, float]]:
+    """The frames (H, W, 3) uint8 of a video file one by one, each with the video's rate. ValueError for what cannot be read as one."""
+    import av
+
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source) as container:
+            if not container.streams.video:
+                raise ValueError("video: expected a file with a picture track, got one without")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            rate = float(stream.average_rate or stream.guessed_rate or 16)
+            for number, frame in enumerate(container.decode(stream)):
+                if most is not None and number >= most:
+                    return
+                yield frame.to_ndarray(format="rgb24"), rate
+    except av.error.FFmpegError as error:
+        raise ValueError(f"video: expected a file that can be decoded, got {error}") from None
 
 
 def read_image(path: str | Path) -> Tensor:

@@ -15,7 +15,7 @@ from harness.graphs import DOCUMENT, changed, node, streaming
 from harness.host import Host, Refused, ended_as, errors_of
 from PIL import Image
 
-OURS = {"MotionStreamLoader", "MotionStreamTrackEditor", "MotionStreamCameraTracks", "MotionStreamMotionEncoder", "MotionStreamSampler", "MotionStreamPreview"}
+OURS = {"MotionStreamLoader", "MotionStreamTrackEditor", "MotionStreamCameraTracks", "MotionStreamVideoTracks", "MotionStreamMotionEncoder", "MotionStreamSampler", "MotionStreamPreview"}
 LONG = 20_000
 
 
