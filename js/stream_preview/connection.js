@@ -2,26 +2,38 @@
 
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
 
-/** @import {FrameHeader, Run, RunState} from "./protocol.js" */
+/** @import {FrameHeader, FrameMessage, Run, RunState} from "./protocol.js" */
 
 /**
  * @typedef {object} Receiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame  takes the picture over
  * @property {(state: RunState) => void} state
- * @property {(problem: string) => void} closed  "" = as it should be
+ * @property {(problem: string) => void} closed  "" = without one
  */
+
+/** @type {Receiver} of a connection that was closed while a frame was being decoded */
+const DEAF = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
 
 export class StreamConnection {
   /** @param {ComfyApi} api @param {Run} run @param {Receiver} receiver */
   constructor(api, run, receiver) {
     this.receiver = receiver;
     this.problem = "";
+    /** @type {FrameMessage | null} the newest frame that came while nobody could see it */
+    this.unseen = null;
     /** @type {Promise<void>} decoding keeps the order of the frames */
     this.work = Promise.resolve();
     this.socket = new WebSocket(streamUrl(location, api.apiURL("/motionstream/stream"), run.token));
     this.socket.binaryType = "arraybuffer";
-    this.socket.onmessage = (event) => (this.work = this.work.then(() => this.receive(event.data)).catch((error) => this.fail(error)));
+    this.socket.onmessage = (event) => this.then(() => this.receive(event.data));
     this.socket.onclose = () => void this.work.then(() => this.receiver.closed(this.problem));
+    this.wake = () => this.then(() => this.seen());
+    document.addEventListener("visibilitychange", this.wake);
+  }
+
+  /** @param {() => Promise<void>} task */
+  then(task) {
+    this.work = this.work.then(task).catch((error) => this.fail(error));
   }
 
   /** @param {ArrayBuffer | string} data */
@@ -31,10 +43,21 @@ export class StreamConnection {
       if (state) this.receiver.state(state);
       return;
     }
-    const { header, jpeg } = parseFrame(data);
-    const picture = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
-    this.receiver.frame(header, picture);
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(ackMessage(header.frame));
+    const message = parseFrame(data);
+    if (document.hidden) this.unseen = message;
+    else await this.show(message);
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(ackMessage(message.header.frame));
+  }
+
+  /** @param {FrameMessage} message */
+  async show({ header, jpeg }) {
+    this.unseen = null;
+    this.receiver.frame(header, await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })));
+  }
+
+  /** The page is to be seen again: the frame it missed last. */
+  async seen() {
+    if (!document.hidden && this.unseen) await this.show(this.unseen);
   }
 
   /** @param {unknown} error */
@@ -45,8 +68,10 @@ export class StreamConnection {
   }
 
   close() {
+    document.removeEventListener("visibilitychange", this.wake);
     this.socket.onmessage = null;
     this.socket.onclose = null;
     this.socket.close();
+    this.receiver = DEAF;
   }
 }

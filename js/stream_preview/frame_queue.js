@@ -1,32 +1,36 @@
 /**
  * Pacing: frames come in bursts, a chunk at a time, and are shown one by one at their own rate. Pure: every call takes the time and gives
- * a new queue. Bounded: the oldest frames fall out. Knows nothing of pictures; `item` is whatever is to be shown.
+ * a new queue. Bounded: the oldest frames fall out. Frames of an older epoch than the newest are stale: they fall out, too.
+ * Knows nothing of pictures; `item` is whatever is to be shown.
  */
 
 /**
  * @template Item
  * @typedef {object} FrameQueue
- * @property {Item[]} items  oldest first
+ * @property {Item[]} items  oldest first, all of one epoch
  * @property {number} fps  of the video: never played faster, but for catching up
  * @property {number} made  generated frames per second; 0 = not known yet
  * @property {number} capacity
  * @property {number} due  ms: when the next frame may be shown
+ * @property {number} epoch  the newest seen
  */
 
 const CATCH_UP = 1.25;
 
 /** @template Item @param {number} fps @param {number} [capacity] @returns {FrameQueue<Item>} */
-export const createQueue = (fps, capacity = 24) => ({ items: [], fps: Math.max(1, fps), made: 0, capacity, due: 0 });
+export const createQueue = (fps, capacity = 24) => ({ items: [], fps: Math.max(1, fps), made: 0, capacity, due: 0, epoch: 0 });
 
 /**
  * @template Item
- * @param {FrameQueue<Item>} queue @param {Item} item @param {number} made generated frames per second so far
- * @returns {{queue: FrameQueue<Item>, dropped: Item[]}}
+ * @param {FrameQueue<Item>} queue @param {Item} item @param {number} made generated frames per second so far @param {number} [epoch] of the item
+ * @returns {{queue: FrameQueue<Item>, dropped: Item[]}} the item itself is dropped when it is stale
  */
-export function push(queue, item, made) {
-  const items = [...queue.items, item];
-  const dropped = items.splice(0, Math.max(0, items.length - queue.capacity));
-  return { queue: { ...queue, items, made: Number.isFinite(made) ? made : 0 }, dropped };
+export function push(queue, item, made, epoch = queue.epoch) {
+  if (epoch < queue.epoch) return { queue, dropped: [item] };
+  const stale = epoch > queue.epoch ? queue.items : [];
+  const items = stale === queue.items ? [item] : [...queue.items, item];
+  const dropped = [...stale, ...items.splice(0, Math.max(0, items.length - queue.capacity))];
+  return { queue: { ...queue, items, epoch, made: Number.isFinite(made) ? made : 0 }, dropped };
 }
 
 /**

@@ -1,154 +1,357 @@
 /**
- * The view of a running stream: picture, figures, buttons. Owns its DOM, its clock, its queue and its connection.
- * connect() follows the runs of the hub that `wants` accepts, disconnect() lets go of everything.
+ * The view of a running stream, and the hands on it: picture, figures, tools, camera, prompt. Brings the parts together: owns the run followed,
+ * the clock, the link, the outbox and the state of the hands; the rest has its own files.
+ * connect() follows the runs of the hub that `wants` accepts; destroy() lets go of everything, after which connect() may be called again.
  */
 
-import { button, element, say, setIcon } from "../track_editor/elements.js";
 import { installStyles } from "../track_editor/styles.js";
-import { StreamConnection } from "./connection.js";
-import { createQueue, push, shownRate, take } from "./frame_queue.js";
-import { controlBody } from "./protocol.js";
+import { atRest, createRig, holding, letGo, pushed, speedsOf, told } from "./camera.js";
+import * as controls from "./controls.js";
+import { PreviewKeys } from "./keys.js";
+import { openLarge } from "./large_view.js";
+import { Layout } from "./layout.js";
+import { newest, NO_LATENCY, sent, shown, typical, unmeasured } from "./latency.js";
+import { StreamLink } from "./link.js";
+import { Outbox } from "./outbox.js";
+import { FramePlayer } from "./player.js";
+import { STILL } from "./protocol.js";
+import { createSteering, drag, handleAt, letGoOfAll, lift, press, usualRadius } from "./steering.js";
+import { installLiveStyles } from "./styles.js";
+import { isActive, obstacleOf } from "./words.js";
 
-/** @import {FrameHeader, Run} from "./protocol.js" */
+/** @import {Rig} from "./camera.js" */
+/** @import {Control} from "./controls.js" */
+/** @import {Actions, Model} from "./panels.js" */
+/** @import {Ending, FrameHeader, Run, RunState} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
-/** @import {FrameQueue} from "./frame_queue.js" */
+/** @import {Step} from "./steering.js" */
+/** @import {Status} from "./words.js" */
 
-/** @typedef {"idle" | "live" | "paused" | "stopping" | "lost" | import("./protocol.js").Ending} Status */
-/** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
-
-/** @type {Record<Status, string>} */
-const WORDS = {
-  idle: "Waiting for a run",
-  live: "Live",
-  paused: "Paused",
-  stopping: "Stopping",
-  lost: "Connection lost",
-  done: "Done",
-  stopped: "Stopped, frames kept",
-  interrupted: "Cancelled",
-  error: "Failed",
-};
+const HINT_MS = 8000;
+const PROBLEM_MS = 7000;
+/** @type {RunState} */
+const UNTOLD = { status: "running", chunk: 0, epoch: 0, prompt: null, camera: STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0 };
 
 export class StreamPreview {
-  /** @param {ComfyApi} api @param {RunHub} hub @param {(run: Run) => boolean} wants */
-  constructor(api, hub, wants) {
+  /** @param {ComfyApi} api @param {RunHub} hub @param {(run: Run) => boolean} wants @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels */
+  constructor(api, hub, wants, pan = () => {}) {
     installStyles();
+    installLiveStyles();
     this.api = api;
     this.hub = hub;
     this.wants = wants;
-    this.canvas = element("canvas");
-    this.pill = element("div", "ms-pill");
-    this.hint = element("div", "ms-hint");
-    this.bar = element("i");
-    this.facts = {
-      frame: fact("frame", "The frame shown, of the frames asked for"),
-      made: fact("generated fps", "Frames made per second so far"),
-      shown: fact("shown fps", "Frames shown here per second"),
-      latency: fact("latency", "From the start of a chunk to its frame being ready"),
-    };
-    this.pause = button("pause", "Pause (Space)", () => this.togglePause(), "Pause");
-    this.stop = button("stop", "Stop here and keep the frames made so far", () => this.control("stop"), "Stop and keep");
-    const buttons = element("div", "ms-bar", [element("div", "ms-group", [this.pause]), element("div", "ms-group", [this.stop])]);
-    const facts = element("div", "ms-facts", Object.values(this.facts).map((each) => each.root));
-    const stage = element("div", "ms-stage", [this.canvas, this.pill, this.hint]);
-    this.root = element("div", "ms-root ms-view", [stage, element("div", "ms-progress", [this.bar]), facts, buttons]);
-    this.root.tabIndex = 0;
-    this.root.setAttribute("aria-label", "Stream preview");
-    this.stage = stage;
+    this.player = new FramePlayer();
     /** @type {Run | null} */
     this.run = null;
     /** @type {Status} */
     this.status = "idle";
-    /** @type {FrameQueue<Shown>} */
-    this.queue = createQueue(16);
-    /** @type {Shown | null} */
-    this.current = null;
-    /** @type {number[]} */
-    this.times = [];
+    this.state = UNTOLD;
+    this.steering = createSteering(Math.floor(Math.random() * controls.HANDS));
+    /** @type {Rig} */
+    this.rig = createRig();
+    this.latency = NO_LATENCY;
+    /** The newest epoch heard of. */
+    this.epoch = 0;
+    /** @type {{control: Control, epoch: number}[]} what was added and cannot be seen yet */
+    this.ghosts = [];
+    /** @type {{speeds: string, epoch: number} | null} the camera asked for, until the sampler says it has it */
+    this.asked = null;
     this.problem = "";
+    this.note = "";
+    this.began_ms = 0;
+    this.touched = false;
+    this.handlesVisible = true;
+    this.cameraOpen = false;
     this.request = 0;
-    /** The canvas does not show what it should. */
-    this.stale = true;
+    this.layout = new Layout(this, this.actions(), this.cameraActions(), pan);
+    this.keys = new PreviewKeys(this);
   }
+
+  get root() {
+    return this.layout.root;
+  }
+
+  /** @returns {Actions} */
+  actions() {
+    return {
+      pause: () => this.togglePause(),
+      plain: (type) => this.send(controls.plain(type)),
+      rewind: (chunk) => this.send(controls.rewind(chunk)),
+      prompt: (text) => this.send(controls.prompt(text)),
+      steer: (changes) => this.steer(changes),
+      toggleHandles: () => this.set({ handlesVisible: !this.handlesVisible }),
+      toggleCamera: () => this.set({ cameraOpen: !this.cameraOpen }),
+      toggleLarge: () => this.toggleLarge(),
+      toggleHelp: () => this.layout.toggleHelp(),
+      advise: (note) => this.set({ note }),
+    };
+  }
+
+  /** @returns {import("./camera_pad.js").CameraActions} */
+  cameraActions() {
+    return {
+      push: (push) => this.pushCamera(pushed(this.rig, push)),
+      letGo: (axes) => this.pushCamera(letGo(this.rig, axes)),
+      hold: (hold) => this.pushCamera(holding(this.rig, hold)),
+      rest: () => this.restCamera(),
+    };
+  }
+
+  // ---- life ----
 
   connect() {
     if (this.listeners) return;
     this.listeners = new AbortController();
-    const { signal } = this.listeners;
-    this.root.addEventListener("keydown", (event) => this.keyDown(event), { signal });
-    this.root.addEventListener("pointerdown", () => this.root.focus({ preventScroll: true }), { signal });
-    this.observer = new ResizeObserver(() => {
-      this.stale = true;
-      this.schedule();
+    this.keys.connect(this.layout.panel, this.listeners.signal);
+    this.layout.stage.connect(this.listeners.signal);
+    this.unsubscribe = this.hub.subscribe({
+      start: (run) => this.began(run),
+      end: (token, status) => token === this.run?.token && this.ended(status),
+      again: () => void this.link?.again(),
     });
-    this.observer.observe(this.stage);
-    this.unsubscribe = this.hub.subscribe({ start: (run) => this.began(run), end: (token, status) => this.ended(token, status) });
     this.schedule();
   }
 
-  disconnect() {
+  /** No listener, timer, request or connection is left; hands that hold something let go. */
+  destroy() {
     this.listeners?.abort();
     this.listeners = undefined;
-    this.observer?.disconnect();
+    this.large?.close();
+    this.layout.stage.disconnect();
     this.unsubscribe?.();
-    this.connection?.close();
+    this.link?.close();
+    this.link = undefined;
+    this.releaseAll();
     cancelAnimationFrame(this.request);
+    clearTimeout(this.problemTimer);
     this.request = 0;
-    this.dropQueue();
+    this.player.destroy();
   }
+
+  /** @param {Partial<StreamPreview>} changes */
+  set(changes) {
+    Object.assign(this, changes);
+    this.schedule();
+  }
+
+  // ---- the run ----
 
   /** @param {Run} run */
   began(run) {
     if (!this.wants(run)) return;
-    this.connection?.close();
-    this.dropQueue();
-    Object.assign(this, { run, status: "live", times: [], problem: "" });
-    this.queue = createQueue(run.fps);
-    this.connection = new StreamConnection(this.api, run, {
+    this.link?.close();
+    this.outbox?.clear();
+    this.player.begin(run);
+    const radius = this.run?.width === run.width && this.run.height === run.height ? this.steering.radius : usualRadius(run);
+    this.steering = { ...letGoOfAll(this.steering).steering, radius };
+    Object.assign(this, { run, status: "live", state: UNTOLD, problem: "", latency: NO_LATENCY, epoch: 0, ghosts: [], asked: null, touched: false, began_ms: performance.now() });
+    this.rig = { ...createRig(), hold: this.rig.hold };
+    this.outbox = this.outboxOf(run);
+    this.link = new StreamLink(this.api, this.hub, run, {
       frame: (header, picture) => this.received(header, picture),
-      state: ({ status }) => this.setStatus(status === "running" ? "live" : status),
-      closed: (problem) => this.closed(problem),
+      state: (state) => this.told(state),
+      link: (link, problem) => this.linked(link, problem),
     });
     this.schedule();
   }
 
-  /** @param {string} token @param {import("./protocol.js").Ending} status */
-  ended(token, status) {
-    if (token === this.run?.token) this.setStatus(status);
+  /** @param {Ending} status */
+  ended(status) {
+    this.link?.ended();
+    this.finish(status);
   }
 
-  /** @param {string} problem */
-  closed(problem) {
-    this.problem = problem;
-    if (["live", "paused", "stopping"].includes(this.status)) this.settle();
-    this.schedule();
+  /** Nothing can be steered any more; frames that wait are still shown. @param {Status} status */
+  finish(status) {
+    this.outbox?.clear();
+    this.steering = letGoOfAll(this.steering).steering;
+    this.rig = { ...createRig(), hold: this.rig.hold };
+    this.set({ status, ghosts: [], asked: null });
   }
 
-  /** The frames have ended; the end of the run is told by an event that comes about now. */
-  settle() {
-    const { run } = this;
-    setTimeout(() => {
-      if (run === this.run && ["live", "paused", "stopping"].includes(this.status)) this.setStatus("lost");
-    }, 3000);
+  /** @param {"open" | "away" | "gone"} link @param {string} problem */
+  linked(link, problem) {
+    if (problem) this.complain(problem);
+    if (link === "gone") {
+      if (this.run) this.hub.forget(this.run.token);
+      this.finish("lost");
+    } else if (link === "away" && isActive(this.status)) this.set({ status: "away" });
+    else if (link === "open" && this.status === "away") this.set({ status: "live" });
   }
 
   /** @param {FrameHeader} header @param {ImageBitmap} picture */
   received(header, picture) {
-    const { queue, dropped } = push(this.queue, { header, picture }, header.fps);
-    this.queue = queue;
-    for (const old of dropped) old.picture.close();
+    this.epoch = Math.max(this.epoch, header.epoch);
+    this.player.receive(header, picture);
     this.schedule();
   }
 
-  dropQueue() {
-    for (const waiting of this.queue.items) waiting.picture.close();
-    this.queue = { ...this.queue, items: [] };
+  /** @param {RunState} state */
+  told(state) {
+    this.state = state;
+    this.epoch = Math.max(this.epoch, state.epoch);
+    if (state.status === "paused") this.latency = unmeasured(this.latency);
+    if (["running", "paused", "stopping"].includes(state.status)) this.status = state.status === "running" ? "live" : /** @type {Status} */ (state.status);
+    else this.finish(/** @type {Ending} */ (state.status));
+    this.followCamera(state);
+    this.schedule();
   }
 
-  /** @param {Status} status */
-  setStatus(status) {
-    this.status = status;
+  // ---- controls ----
+
+  /** @param {Run} run */
+  outboxOf(run) {
+    return new Outbox({
+      post: (control, id) => this.post(run, control, id),
+      sending: () => {},
+      taken: (control) => this.taken(control),
+      refused: (control, answer) => this.refused(control, controls.refusal(answer.status, answer.error ?? ""), answer.status),
+    });
+  }
+
+  /** @param {Run} run @param {Control} control @param {string | null} id */
+  async post(run, control, id) {
+    const body = controls.controlBody(run.token, control, id);
+    const response = await this.api.fetchApi("/motionstream/control", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const answer = response.ok ? null : await response.json().catch(() => null);
+    return { status: response.status, error: typeof answer?.error === "string" ? answer.error : "" };
+  }
+
+  /** @param {Control} control */
+  send(control) {
+    if (obstacleOf(this, control.type) || !this.outbox) return;
+    this.latency = sent(this.latency, control.type, performance.now(), this.epoch);
+    if (control.type === "add") this.ghosts = [...this.ghosts, { control, epoch: this.epoch }];
+    this.touched = true;
+    this.outbox.send(control);
     this.schedule();
+  }
+
+  /** @param {Control} control */
+  taken(control) {
+    if (control.type === "stop") this.status = "stopping";
+    this.complain("");
+  }
+
+  /** @param {Control} control @param {string} problem @param {number} status */
+  refused(control, problem, status) {
+    if (control.type === "add") this.ghosts = [];
+    if (control.type === "camera") this.asked = null;
+    if (status === 404 || status === 409) this.outbox?.clear();
+    this.latency = unmeasured(this.latency);
+    this.complain(problem);
+  }
+
+  /** @param {string} problem "" = none */
+  complain(problem) {
+    clearTimeout(this.problemTimer);
+    if (problem) this.problemTimer = setTimeout(() => this.set({ problem: "" }), PROBLEM_MS);
+    this.set({ problem });
+  }
+
+  togglePause() {
+    this.send(controls.plain(this.status === "paused" ? "resume" : "pause"));
+  }
+
+  // ---- hands ----
+
+  /** @param {Partial<import("./steering.js").Steering>} changes */
+  steer(changes) {
+    const idle = !this.steering.draft && !this.steering.hands.length;
+    if (idle || !changes.tool) this.set({ steering: { ...this.steering, ...changes } });
+  }
+
+  /** The handles of the frame shown. */
+  get handles() {
+    return this.player.current?.header.handles ?? [];
+  }
+
+  /** @returns {boolean} the tool in hand can be used now */
+  get steerable() {
+    const { tool } = this.steering;
+    return !obstacleOf(this, tool === "grab" ? "grab" : tool === "erase" ? "remove" : "add");
+  }
+
+  /** @param {Step} step */
+  take(step) {
+    this.steering = step.steering;
+    for (const control of step.controls) this.send(control);
+    this.schedule();
+  }
+
+  /** @param {import("./pointers.js").Place} place */
+  press(place) {
+    this.layout.focus();
+    this.take(press(this.steering, { ...place, handles: this.grabbable() }));
+  }
+
+  /** @param {import("./pointers.js").Place & {places: import("../track_editor/types.js").Point[]}} place */
+  drag(place) {
+    this.take(drag(this.steering, { ...place, handles: this.grabbable() }));
+  }
+
+  /** @param {import("./pointers.js").Place} place */
+  lift(place) {
+    this.take(lift(this.steering, place));
+  }
+
+  /** @param {import("./pointers.js").Place} place */
+  removeAt(place) {
+    const handle = handleAt(this.grabbable(), place.at, place.reach);
+    if (handle) this.send(controls.remove(handle[0]));
+  }
+
+  /** Handles that are not shown are not in the way. */
+  grabbable() {
+    return this.handlesVisible ? this.handles : [];
+  }
+
+  /** @returns {boolean} something was let go */
+  releaseAll() {
+    const busy = Boolean(this.steering.hands.length || this.steering.draft);
+    if (busy) this.take(letGoOfAll(this.steering));
+    return busy;
+  }
+
+  // ---- camera ----
+
+  /** @param {Rig} rig */
+  pushCamera(rig) {
+    const before = JSON.stringify(controls.camera(speedsOf(this.rig, this.run ?? { width: 0, height: 0 })));
+    this.rig = rig;
+    const control = controls.camera(speedsOf(rig, this.run ?? { width: 0, height: 0 }));
+    const speeds = JSON.stringify(control);
+    if (speeds !== before && !obstacleOf(this, "camera")) {
+      this.asked = { speeds, epoch: this.epoch };
+      this.send(control);
+    }
+    this.schedule();
+  }
+
+  /** Stands still at once, whether it holds or springs back. */
+  restCamera() {
+    if (!atRest(this.rig)) this.pushCamera(pushed(this.rig, createRig().push));
+  }
+
+  /** The camera as the sampler has it, unless something else was asked for just now. @param {RunState} state */
+  followCamera(state) {
+    if (!this.run) return;
+    const has = JSON.stringify(controls.camera(state.camera));
+    if (this.asked && (has === this.asked.speeds || state.epoch > this.asked.epoch + 1)) this.asked = null;
+    if (!this.asked) this.rig = told(this.rig, state.camera, this.run);
+  }
+
+  // ---- the view ----
+
+  toggleLarge() {
+    if (this.large) return this.large.close();
+    this.large = openLarge(this.root, this.layout.panel, () => {
+      this.large = undefined;
+      this.set({ cameraOpen: this.cameraWasOpen });
+    });
+    this.cameraWasOpen = this.cameraOpen;
+    this.layout.focus();
+    this.set({ cameraOpen: true });
   }
 
   schedule() {
@@ -158,98 +361,28 @@ export class StreamPreview {
   /** @param {number} now ms */
   tick(now) {
     this.request = 0;
-    const { queue, item } = take(this.queue, now);
-    this.queue = queue;
-    if (item) this.show(item, now);
-    if (item || this.stale) this.draw();
-    this.describe(now);
-    if (this.queue.items.length || this.times.some((time) => now - time <= 2000)) this.schedule();
-  }
-
-  /** @param {Shown} item @param {number} now */
-  show(item, now) {
-    this.current?.picture.close();
-    this.current = item;
-    this.times = [...this.times.filter((time) => now - time <= 2000), now];
-  }
-
-  draw() {
-    this.stale = false;
-    const area = { width: this.stage.clientWidth, height: this.stage.clientHeight };
-    const ctx = this.canvas.getContext("2d");
-    if (!ctx || !area.width || !area.height) return;
-    const zoom = this.canvas.getBoundingClientRect().width / area.width;
-    const ratio = Math.min(4, Math.max(1, zoom * window.devicePixelRatio));
-    const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    ctx.clearRect(0, 0, width, height);
-    if (!this.current) return;
-    const { picture } = this.current;
-    const scale = Math.min(width / picture.width, height / picture.height);
-    const [w, h] = [picture.width * scale, picture.height * scale];
-    ctx.imageSmoothingQuality = "high";
-    ctx.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
+    const fresh = this.player.advance(now);
+    if (fresh) {
+      this.latency = shown(this.latency, fresh.header.epoch, now);
+      this.ghosts = this.ghosts.filter((ghost) => ghost.epoch >= fresh.header.epoch);
+    }
+    this.layout.stage.draw(Boolean(fresh));
+    this.layout.show(this.model(now), this.rig, this.problem, this.advice(now));
+    if (this.player.isBusy(now)) this.schedule();
   }
 
   /** @param {number} now */
-  describe(now) {
-    const header = this.current?.header;
-    const active = ["live", "paused", "stopping"].includes(this.status);
-    this.pill.dataset.state = this.status;
-    say(this.pill, WORDS[this.status]);
-    say(this.hint, this.problem || (this.status === "idle" ? "Press Run: the frames appear here while they are made" : ""));
-    const total = this.run?.frames ?? 0;
-    say(this.facts.frame.value, header ? `${header.frame + 1}${total ? ` / ${total}` : ""}` : "–");
-    say(this.facts.made.value, header ? header.fps.toFixed(1) : "–");
-    say(this.facts.shown.value, header ? shownRate(this.times, now).toFixed(1) : "–");
-    say(this.facts.latency.value, header ? milliseconds(header.latency_ms) : "–");
-    this.bar.style.width = `${header && total ? Math.min(100, (100 * (header.frame + 1)) / total) : 0}%`;
-    setIcon(this.pause, this.status === "paused" ? "play" : "pause", this.status === "paused" ? "Resume (Space)" : "Pause (Space)");
-    const label = this.pause.lastChild;
-    if (label) label.nodeValue = this.status === "paused" ? "Resume" : "Pause";
-    this.pause.disabled = !active || this.status === "stopping";
-    this.stop.disabled = !active || this.status === "stopping";
+  advice(now) {
+    if (this.note) return this.note;
+    if (this.status === "idle") return "Press Run: the frames appear here while they are made";
+    const fresh = this.status === "live" && !this.touched && now - this.began_ms < HINT_MS;
+    return fresh && this.player.current && !obstacleOf(this, "grab") ? "Drag anything in the picture" : "";
   }
 
-  togglePause() {
-    return this.control(this.status === "paused" ? "resume" : "pause");
-  }
-
-  /** @param {"pause" | "resume" | "stop"} type */
-  async control(type) {
-    if (!this.run) return;
-    try {
-      const response = await this.api.fetchApi("/motionstream/control", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: controlBody(this.run.token, type),
-      });
-      if (!response.ok) throw new Error((await response.json().catch(() => null))?.error ?? `${response.status} ${response.statusText}`);
-      this.problem = "";
-      if (type === "stop") this.setStatus("stopping");
-    } catch (error) {
-      this.problem = `The sampler did not take this: ${/** @type {Error} */ (error).message}`;
-    }
-    this.schedule();
-  }
-
-  /** @param {KeyboardEvent} event */
-  keyDown(event) {
-    if (["Delete", "Backspace"].includes(event.key)) event.stopPropagation();
-    if (event.key !== " " || event.target instanceof HTMLButtonElement) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (!event.repeat && !this.pause.disabled) void this.togglePause();
+  /** @param {number} now @returns {Model} */
+  model(now) {
+    const { run, status, state, steering, handlesVisible, cameraOpen } = this;
+    const measured = { shownFps: this.player.rate(now), latency: newest(this.latency), usualLatency: typical(this.latency) };
+    return { run, status, state, steering, handlesVisible, cameraOpen, large: Boolean(this.large), header: this.player.current?.header ?? null, ...measured };
   }
 }
-
-/** @param {string} name @param {string} title */
-function fact(name, title) {
-  const value = element("b", "", ["–"]);
-  const root = element("div", "ms-fact", [value, element("span", "", [name])]);
-  root.title = title;
-  return { root, value };
-}
-
-/** @param {number} ms */
-const milliseconds = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${Math.round(ms)} ms`);

@@ -1,20 +1,42 @@
 /**
- * The words between the browser and the running sampler. Pure: parses, checks and writes messages; opens nothing.
+ * What the running sampler tells the browser. Pure: parses and checks messages; opens nothing. What the browser tells it is in controls.js;
+ * docs/live.md has all of it. A field that an older server does not send gets its default; a field of another type is refused.
  *
  *     binary frame   u32 little-endian length of the header · header as JSON · JPEG
  *     text from the server   {"type": "state", …}          text to it   {"type": "ack", "frame": i}
  *
- * @typedef {{token: string, prompt_id: string, node_id: string, width: number, height: number, fps: number, frames: number}} Run
+ * @typedef {{token: string, prompt_id: string, node_id: string, width: number, height: number, fps: number, frames: number, chunk_frames: number, controls: string[]}} Run
+ *   frames 0 = endless; chunk_frames 0 = not told
  * @typedef {"done" | "stopped" | "interrupted" | "error"} Ending
- * @typedef {{frame: number, chunk: number, fps: number, t_made: number, latency_ms: number, queued: number}} FrameHeader
+ * @typedef {[id: number, x: number, y: number, kind: number]} Handle  pixels of the video; kind as in KINDS
+ * @typedef {{frame: number, chunk: number, fps: number, t_made: number, latency_ms: number, queued: number, epoch: number, handles: Handle[]}} FrameHeader
  * @typedef {{header: FrameHeader, jpeg: Uint8Array<ArrayBuffer>}} FrameMessage
- * @typedef {{status: "running" | "paused" | "stopping" | Ending, chunk: number}} RunState
+ * @typedef {{pan: [number, number], zoom: number, roll: number, orbit: number}} Speeds  px/s, octaves/s, degrees/s
+ * @typedef {object} RunState
+ * @property {"running" | "paused" | "stopping" | Ending} status
+ * @property {number} chunk  in work
+ * @property {number} epoch
+ * @property {string | null} prompt  null = not told
+ * @property {Speeds} camera
+ * @property {number | null} oldest_chunk  the first one a rewind can reach; null = not told
+ * @property {number} cache_bytes
+ * @property {number} kept_bytes
  */
 
 const HEADER_LIMIT = 64 * 1024;
 const HEADER_KEYS = /** @type {const} */ (["frame", "chunk", "fps", "t_made", "latency_ms", "queued"]);
-const ENDINGS = ["done", "stopped", "interrupted", "error"];
+export const ENDINGS = ["done", "stopped", "interrupted", "error"];
 const STATUSES = ["running", "paused", "stopping", ...ENDINGS];
+const FIRST_CONTROLS = ["pause", "resume", "stop"];
+
+/** What a handle is; the place in the list is the number in a frame's header. */
+export const KINDS = /** @type {const} */ (["predrawn", "static", "online", "hidden"]);
+
+/** @type {Readonly<Speeds>} */
+export const STILL = Object.freeze({ pan: /** @type {[number, number]} */ ([0, 0]), zoom: 0, roll: 0, orbit: 0 });
+
+/** @type {Handle[]} */
+const NO_HANDLES = [];
 
 /** A message that is not what the protocol says. */
 export class ProtocolError extends Error {}
@@ -30,9 +52,11 @@ export function parseFrame(buffer) {
   for (const key of HEADER_KEYS) {
     if (!Number.isFinite(header[key])) throw new ProtocolError(`Expected a number for ${key} in a frame's header, got ${JSON.stringify(header[key])}.`);
   }
+  const epoch = optional(header, "epoch", 0, isWhole, "a whole number");
+  const handles = optional(header, "handles", NO_HANDLES, isHandles, "a list of [id, x, y, kind]");
   const jpeg = new Uint8Array(buffer, 4 + length);
   if (jpeg[0] !== 0xff || jpeg[1] !== 0xd8) throw new ProtocolError("Expected a JPEG after the header.");
-  return { header: /** @type {FrameHeader} */ (/** @type {unknown} */ (header)), jpeg };
+  return { header: /** @type {FrameHeader} */ ({ ...header, epoch, handles }), jpeg };
 }
 
 /** @param {string} text @returns {RunState | null} null = a message of a kind we do not know @throws {ProtocolError} */
@@ -41,22 +65,40 @@ export function parseText(text) {
   if (message.type !== "state") return null;
   const status = message.status ?? (message.paused ? "paused" : "running");
   if (!STATUSES.includes(status)) throw new ProtocolError(`Expected a status out of ${STATUSES.join(", ")}, got ${JSON.stringify(status)}.`);
-  return { status, chunk: Number.isFinite(message.chunk) ? message.chunk : 0 };
+  const camera = optional(message, "camera", STILL, isObject, "an object");
+  return {
+    status,
+    chunk: optional(message, "chunk", 0, isWhole, "a whole number"),
+    epoch: optional(message, "epoch", 0, isWhole, "a whole number"),
+    prompt: optional(message, "prompt", null, isText, "a text"),
+    camera: parseSpeeds(camera),
+    oldest_chunk: optional(message, "oldest_chunk", null, isWhole, "a whole number"),
+    cache_bytes: optional(message, "cache_bytes", 0, isAmount, "a number of bytes"),
+    kept_bytes: optional(message, "kept_bytes", 0, isAmount, "a number of bytes"),
+  };
+}
+
+/** @param {Record<string, any>} camera @returns {Speeds} */
+function parseSpeeds(camera) {
+  const speed = (/** @type {"zoom" | "roll" | "orbit"} */ axis) => optional(camera, axis, 0, Number.isFinite, "a number");
+  return { pan: optional(camera, "pan", [0, 0], isPlace, "[x, y]"), zoom: speed("zoom"), roll: speed("roll"), orbit: speed("orbit") };
 }
 
 /** @param {unknown} value the event motionstream.run, or one of the list of runs @returns {Run} @throws {ProtocolError} */
 export function parseRun(value) {
-  const run = /** @type {Record<string, any>} */ (typeof value === "object" && value !== null ? value : {});
+  const run = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
   if (typeof run.token !== "string" || !run.token) throw new ProtocolError("Expected a run with a token.");
   for (const key of ["width", "height", "fps", "frames"]) {
-    if (!(Number.isFinite(run[key]) && run[key] >= 0)) throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
+    if (!isAmount(run[key])) throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
   }
-  return /** @type {Run} */ ({ ...run, node_id: String(run.node_id ?? ""), prompt_id: String(run.prompt_id ?? "") });
+  const chunk_frames = optional(run, "chunk_frames", 0, isWhole, "a whole number");
+  const controls = optional(run, "controls", FIRST_CONTROLS, isTexts, "a list of texts");
+  return /** @type {Run} */ ({ ...run, node_id: String(run.node_id ?? ""), prompt_id: String(run.prompt_id ?? ""), chunk_frames, controls });
 }
 
 /** @param {unknown} value the event motionstream.end @returns {{token: string, status: Ending}} @throws {ProtocolError} */
 export function parseEnd(value) {
-  const end = /** @type {Record<string, any>} */ (typeof value === "object" && value !== null ? value : {});
+  const end = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
   if (typeof end.token !== "string" || !ENDINGS.includes(end.status)) throw new ProtocolError(`Expected the end of a run, got ${JSON.stringify(value)}.`);
   return { token: end.token, status: end.status };
 }
@@ -76,15 +118,33 @@ function parseObject(text) {
   } catch {
     throw new ProtocolError(`Expected JSON, got ${JSON.stringify(text.slice(0, 60))}.`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError(`Expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}.`);
+  if (!isObject(value)) throw new ProtocolError(`Expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}.`);
   return value;
 }
 
+/**
+ * @template T
+ * @param {Record<string, any>} message @param {string} key @param {T} absent what stands for a field that is not sent
+ * @param {(value: any) => boolean} fits @param {string} expected @returns {T}
+ */
+function optional(message, key, absent, fits, expected) {
+  const value = message[key];
+  if (value === undefined || value === null) return absent;
+  if (!fits(value)) throw new ProtocolError(`Expected ${expected} for ${key}, got ${(JSON.stringify(value) ?? "").slice(0, 60)}.`);
+  return value;
+}
+
+const isObject = (/** @type {unknown} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (/** @type {unknown} */ value) => typeof value === "string";
+const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
+const isAmount = (/** @type {any} */ value) => Number.isFinite(value) && value >= 0;
+const isWhole = (/** @type {any} */ value) => Number.isInteger(value) && value >= 0;
+const isPlace = (/** @type {any} */ value) => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
+const isHandle = (/** @type {any} */ value) => Array.isArray(value) && value.length === 4 && isWhole(value[0]) && value.every(Number.isFinite) && value[3] in KINDS;
+const isHandles = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isHandle);
+
 /** @param {number} frame */
 export const ackMessage = (frame) => JSON.stringify({ type: "ack", frame });
-
-/** @param {string} token @param {"pause" | "resume" | "stop"} type */
-export const controlBody = (token, type) => JSON.stringify({ token, type });
 
 /** @param {{protocol: string, host: string}} place of the page @param {string} path @param {string} token @returns {string} */
 export const streamUrl = (place, path, token) => `${place.protocol === "https:" ? "wss:" : "ws:"}//${place.host}${path}?token=${encodeURIComponent(token)}`;

@@ -6,7 +6,7 @@ import { parseEnd, parseRun, parseRuns } from "./protocol.js";
 
 /** @import {Ending, Run} from "./protocol.js" */
 
-/** @typedef {{start: (run: Run) => void, end: (token: string, status: Ending) => void}} Listener */
+/** @typedef {{start: (run: Run) => void, end: (token: string, status: Ending) => void, again?: () => void}} Listener  again: the host is back */
 
 export class RunHub {
   /** @param {ComfyApi} api */
@@ -22,21 +22,35 @@ export class RunHub {
   start() {
     this.api.addEventListener("motionstream.run", (event) => this.began(parseRun(event.detail)));
     this.api.addEventListener("motionstream.end", (event) => this.ended(parseEnd(event.detail)));
-    this.api.addEventListener("reconnected", () => void this.ask());
+    this.api.addEventListener("reconnected", () => void this.reconnected());
     void this.ask();
   }
 
-  /** The runs that go on in the server for this tab. */
+  async reconnected() {
+    await this.ask();
+    for (const listener of [...this.listeners]) listener.again?.();
+  }
+
+  /** The runs that go on in the server for this tab. @returns {Promise<Set<string> | null>} their tokens; null = no answer */
   async ask() {
     const client = this.api.clientId;
-    if (!client) return;
+    if (!client) return null;
     try {
       const response = await this.api.fetchApi(`/motionstream/runs?client_id=${encodeURIComponent(client)}`);
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-      for (const run of parseRuns(await response.json())) this.began(run);
+      const runs = parseRuns(await response.json());
+      for (const run of runs) this.began(run);
+      return new Set(runs.map((run) => run.token));
     } catch (error) {
       console.warn("MotionStream: the list of runs is not available:", error);
+      return null;
     }
+  }
+
+  /** @param {string} token @returns {Promise<boolean | null>} null = no answer */
+  async goesOn(token) {
+    const tokens = await this.ask();
+    return tokens && tokens.has(token);
   }
 
   /** @param {Run} run */
@@ -50,6 +64,11 @@ export class RunHub {
   ended({ token, status }) {
     this.runs.delete(token);
     for (const listener of [...this.listeners]) listener.end(token, status);
+  }
+
+  /** A run that the server does not know any more. @param {string} token */
+  forget(token) {
+    this.runs.delete(token);
   }
 
   /** Hears of all runs, beginning with those that go on. @param {Listener} listener @returns {() => void} */

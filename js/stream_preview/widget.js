@@ -1,6 +1,6 @@
 /** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
 
-import { chain, forwardWheel, sourceNode } from "../host_canvas.js";
+import { chain, forwardWheel, panCanvas, sourceNode } from "../host_canvas.js";
 import { StreamPreview } from "./preview.js";
 
 /** @import {LiveViews} from "../host_canvas.js" */
@@ -9,11 +9,11 @@ import { StreamPreview } from "./preview.js";
 
 const NAME = "motionstream_view"; // a widget named like an input would take its place in the Vue renderer
 const SAMPLER = "MotionStreamSampler";
-const MIN_HEIGHT = 300;
+const MIN_HEIGHT = 440;
 
 /** @param {ComfyNode} node @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, lives: LiveViews}} services */
 export function addPreview(node, { app, api, hub, lives }) {
-  const view = new StreamPreview(api, hub, (run) => follows(node, run));
+  const view = new StreamPreview(api, hub, (run) => follows(node, run), (dx, dy) => panCanvas(app, dx, dy));
   forwardWheel(app, view.root);
   const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
     getValue: () => "",
@@ -30,7 +30,7 @@ export function addPreview(node, { app, api, hub, lives }) {
   chain(node, "onAdded", enter);
   chain(node, "onRemoved", () => {
     lives.remove(view.root);
-    view.disconnect();
+    view.destroy();
   });
   if (node.graph) enter();
   return widget;

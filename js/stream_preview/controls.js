@@ -1,0 +1,82 @@
+/**
+ * What the browser tells a running sampler: one maker for every control of docs/live.md, and what its refusals mean. Pure.
+ * Numbers are rounded to hundredths of a pixel and kept within what the sampler takes.
+ */
+
+/** @import {Brush, Point} from "../track_editor/types.js" */
+/** @import {Speeds} from "./protocol.js" */
+
+/**
+ * @typedef {{type: string, [field: string]: any}} Control
+ * @typedef {"keep" | "pin" | "fade"} ReleaseMode
+ */
+
+export const HANDS = 10;
+export const MOST_PLACES = 64;
+const MOST_POINTS = 1024;
+const MOST_TEXT = 2000;
+const FARTHEST = 1e5;
+const CAMERA_LIMITS = { zoom: 8, roll: 720, orbit: 360 };
+
+const round = (/** @type {number} */ value) => Math.round(value * 100) / 100 + 0; // + 0: no minus zero
+const within = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(high, Math.max(low, value));
+const place = (/** @type {Point} */ { x, y }) => [round(within(x, -FARTHEST, FARTHEST)), round(within(y, -FARTHEST, FARTHEST))];
+
+/** Every so many of a list that is too long, the first and the last always. @template T @param {T[]} list @param {number} most @returns {T[]} */
+export function thinned(list, most) {
+  if (list.length <= most) return list;
+  return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
+}
+
+/** @param {"pause" | "resume" | "stop" | "step" | "scene" | "pin_border"} type @returns {Control} */
+export const plain = (type) => ({ type });
+
+/** @param {number} chunk @returns {Control} */
+export const rewind = (chunk) => ({ type: "rewind", chunk: Math.max(1, Math.round(chunk)) });
+
+/** @param {string} text @returns {Control} */
+export const prompt = (text) => ({ type: "prompt", text: text.slice(0, MOST_TEXT) });
+
+/** @param {Speeds} speeds @returns {Control} */
+export function camera({ pan, ...turns }) {
+  const [x, y] = place({ x: pan[0], y: pan[1] });
+  const speed = (/** @type {keyof typeof CAMERA_LIMITS} */ axis) => round(within(turns[axis], -CAMERA_LIMITS[axis], CAMERA_LIMITS[axis]));
+  return { type: "camera", pan: [x, y], zoom: speed("zoom"), roll: speed("roll"), orbit: speed("orbit") };
+}
+
+/** @param {number} hand @param {number} handle @returns {Control} */
+export const grabHandle = (hand, handle) => ({ type: "grab", hand, handle });
+
+/** @param {number} hand @param {Point} at @param {number} radius @returns {Control} */
+export const grabPlace = (hand, at, radius) => ({ type: "grab", hand, at: place(at), radius: round(Math.max(0.5, radius)) });
+
+/** @param {number} hand @param {Point[]} to oldest first @returns {Control} */
+export const move = (hand, to) => ({ type: "move", hand, to: thinned(to, MOST_PLACES).map(place) });
+
+/** @param {number} hand @param {ReleaseMode} mode @returns {Control} */
+export const release = (hand, mode) => ({ type: "release", hand, mode });
+
+/** @param {"pin" | "grid"} kind @param {Point[]} points @param {Brush | null} [brush] @returns {Control} */
+export const addResting = (kind, points, brush = null) => ({ type: "add", kind, points: thinned(points, MOST_POINTS).map(place), ...(brush && { brush }) });
+
+/** @param {Point[]} points two or more @param {number} seconds @param {Brush | null} brush @returns {Control} */
+export const addPath = (points, seconds, brush) => ({ ...addResting("pin", points, brush), kind: "path", seconds: round(within(seconds, 0.05, 3600)) });
+
+/** @param {number} handle @returns {Control} */
+export const remove = (handle) => ({ type: "remove", handle });
+
+/** @param {string} token @param {Control} control @param {string | null} [id] the sampler takes a control with the same id once @returns {string} */
+export const controlBody = (token, control, id = null) => JSON.stringify({ token, ...control, ...(id && { id }) });
+
+/** What a refusal means, for the person. @param {number} status of the answer; 0 = none came @param {string} error the server's own words @returns {string} */
+export function refusal(status, error) {
+  const detail = error ? ` (${error})` : "";
+  if (status === 0) return "The server does not answer.";
+  if (status === 403) return `This page may not steer this run${detail}.`;
+  if (status === 404) return "This run is not known any more: it has ended, or the server was started again.";
+  if (status === 409) return "The run has ended: nothing can be changed any more.";
+  if (status === 413) return "This is too much for one message: draw less at once.";
+  if (status === 415) return "The server did not read this as a control. Reload the page.";
+  if (status === 429) return "Too much at once: the sampler has not caught up.";
+  return `The sampler did not take this${detail || ` (${status})`}.`;
+}

@@ -1,0 +1,76 @@
+/** The frames on their way to the screen: queue, pace, the frame shown. Owns the pictures it was given and closes every one of them. */
+
+import { createQueue, push, shownRate, take } from "./frame_queue.js";
+
+/** @import {FrameHeader, Run} from "./protocol.js" */
+/** @import {FrameQueue} from "./frame_queue.js" */
+/** @import {View} from "./view.js" */
+
+/** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
+
+const WINDOW_MS = 2000;
+
+export class FramePlayer {
+  constructor() {
+    /** @type {FrameQueue<Shown>} */
+    this.queue = createQueue(16);
+    /** @type {Shown | null} */
+    this.current = null;
+    /** @type {number[]} when frames were shown, ms */
+    this.times = [];
+  }
+
+  /** A new run: what waits is dropped, the last picture stays until there is a new one. @param {Run} run */
+  begin(run) {
+    this.drop();
+    this.queue = createQueue(run.fps);
+    this.times = [];
+  }
+
+  /** @param {FrameHeader} header @param {ImageBitmap} picture */
+  receive(header, picture) {
+    const { queue, dropped } = push(this.queue, { header, picture }, header.fps, header.epoch);
+    this.queue = queue;
+    for (const old of dropped) old.picture.close();
+  }
+
+  /** Shows the next frame when it is due. @param {number} now ms @returns {Shown | null} the one that is new on the screen */
+  advance(now) {
+    const { queue, item } = take(this.queue, now);
+    this.queue = queue;
+    if (!item) return null;
+    this.current?.picture.close();
+    this.current = item;
+    this.times = [...this.times.filter((time) => now - time <= WINDOW_MS), now];
+    return item;
+  }
+
+  /** Something changes by itself: frames wait, or the figure of frames shown still falls. @param {number} now */
+  isBusy(now) {
+    return this.queue.items.length > 0 || this.times.some((time) => now - time <= WINDOW_MS);
+  }
+
+  /** @param {number} now @returns {number} frames per second */
+  rate(now) {
+    return shownRate(this.times, now, WINDOW_MS);
+  }
+
+  /** @param {CanvasRenderingContext2D} ctx scaled to stage pixels @param {View} view */
+  draw(ctx, view) {
+    if (!this.current) return;
+    ctx.imageSmoothingQuality = "high";
+    ctx.drawImage(this.current.picture, view.left, view.top, view.width, view.height);
+  }
+
+  /** What waits is let go. */
+  drop() {
+    for (const waiting of this.queue.items) waiting.picture.close();
+    this.queue = { ...this.queue, items: [] };
+  }
+
+  destroy() {
+    this.drop();
+    this.current?.picture.close();
+    this.current = null;
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Hands on the live picture: what presses, drags and lifts of pointers mean with each tool. Pure: every call gives the steering that follows
+ * and the controls to send. Places are pixels of the video, times ms.
+ *
+ *     grab   on a handle: it follows the pointer; beside one: all points within the radius do        several pointers = several hands
+ *     pin    a click, or several places painted in one go        path   a stroke that is travelled from now on
+ *     grid   a rectangle of resting points                       erase  every handle touched
+ */
+
+import { brushOf, distance, simplify } from "../track_editor/geometry.js";
+import * as controls from "./controls.js";
+
+/** @import {Point} from "../track_editor/types.js" */
+/** @import {Control, ReleaseMode} from "./controls.js" */
+/** @import {Handle} from "./protocol.js" */
+
+/**
+ * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
+ * @typedef {{pointer: number, hand: number, handle: number | null, offset: Point, from: Point, at: Point}} Hand
+ *   from, at: where the held thing was and is to be; offset: of the pointer from it; handle null = a place
+ * @typedef {{pointer: number, tool: Tool, points: Point[], began: number, touched: number[]}} Draft  touched: handles erased so far
+ * @typedef {object} Steering
+ * @property {Tool} tool
+ * @property {number} radius  of the brush, video pixels
+ * @property {ReleaseMode} mode  what letting go does
+ * @property {number} seconds  of a drawn path; 0 = as long as the drawing took
+ * @property {Hand[]} hands
+ * @property {Draft | null} draft
+ * @property {number} base  the first hand this view uses, so that two views of a run rarely share one
+ * @typedef {{steering: Steering, controls: Control[]}} Step
+ * @typedef {{pointer: number, at: Point, time: number, handles: Handle[], reach: number}} Press  reach: how far from a handle still is on it
+ */
+
+export const TOOLS = /** @type {const} */ (["grab", "pin", "path", "grid", "erase"]);
+const HIDDEN = 3;
+const PAINT_STEP = 12; // between pins painted in one go
+const GRID_STEP = 16;
+const MOST_IN_GRID = 400;
+const PATH_SECONDS = { least: 0.3, most: 60 };
+const TOLERANCE = 0.35;
+
+/** @param {number} [base] @returns {Steering} */
+export const createSteering = (base = 0) => ({ tool: "grab", radius: 12, mode: "pin", seconds: 0, hands: [], draft: null, base });
+
+/** @param {{width: number, height: number}} video @returns {number} a radius that suits the video */
+export const usualRadius = (video) => Math.max(2, Math.round(Math.min(video.width, video.height) * 0.09));
+
+/** @param {{width: number, height: number}} video */
+export const largestRadius = (video) => Math.max(8, Math.round(Math.min(video.width, video.height) / 3));
+
+/** The nearest handle that can be seen, within reach. @param {Handle[]} handles @param {Point} at @param {number} reach @returns {Handle | null} */
+export function handleAt(handles, at, reach) {
+  let [found, best] = [/** @type {Handle | null} */ (null), reach];
+  for (const handle of handles) {
+    const away = distance({ x: handle[1], y: handle[2] }, at);
+    if (handle[3] !== HIDDEN && away <= best) [found, best] = [handle, away];
+  }
+  return found;
+}
+
+/** @param {Steering} steering @param {Press} event @returns {Step} */
+export function press(steering, event) {
+  if (steering.tool === "grab") return grab(steering, event);
+  if (steering.draft) return { steering, controls: [] };
+  const draft = { pointer: event.pointer, tool: steering.tool, points: [event.at], began: event.time, touched: [] };
+  const begun = { ...steering, draft };
+  return steering.tool === "erase" ? erase(begun, draft, [event.at], event) : { steering: begun, controls: [] };
+}
+
+/** @param {Steering} steering @param {Press} event @returns {Step} */
+function grab(steering, { pointer, at, handles, reach }) {
+  const hand = freeHand(steering);
+  if (hand === null || steering.hands.some((held) => held.pointer === pointer)) return { steering, controls: [] };
+  const handle = handleAt(handles, at, reach);
+  const from = handle ? { x: handle[1], y: handle[2] } : at;
+  const held = { pointer, hand, handle: handle?.[0] ?? null, offset: { x: at.x - from.x, y: at.y - from.y }, from, at: from };
+  const control = handle ? controls.grabHandle(hand, handle[0]) : controls.grabPlace(hand, at, steering.radius);
+  return { steering: { ...steering, hands: [...steering.hands, held] }, controls: [control] };
+}
+
+/** @param {Steering} steering @returns {number | null} */
+function freeHand(steering) {
+  for (let i = 0; i < controls.HANDS; i++) {
+    const hand = (steering.base + i) % controls.HANDS;
+    if (!steering.hands.some((held) => held.hand === hand)) return hand;
+  }
+  return null;
+}
+
+/** @param {Steering} steering @param {{pointer: number, places: Point[], handles: Handle[], reach: number}} event places: passed since the last one, oldest first @returns {Step} */
+export function drag(steering, event) {
+  const { draft } = steering;
+  if (draft?.pointer === event.pointer) {
+    if (draft.tool === "erase") return erase(steering, draft, event.places, event);
+    return { steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } }, controls: [] };
+  }
+  const held = steering.hands.find((hand) => hand.pointer === event.pointer);
+  if (!held || !event.places.length) return { steering, controls: [] };
+  const to = event.places.map(({ x, y }) => ({ x: x - held.offset.x, y: y - held.offset.y }));
+  const hands = steering.hands.map((hand) => (hand === held ? { ...hand, at: to[to.length - 1] } : hand));
+  return { steering: { ...steering, hands }, controls: [controls.move(held.hand, to)] };
+}
+
+/** @param {Draft} draft @param {Point[]} places @returns {Point[]} */
+function extended(draft, places) {
+  if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
+  const points = [...draft.points];
+  const step = draft.tool === "pin" ? PAINT_STEP : 0.5;
+  for (const place of places) if (distance(points[points.length - 1], place) >= step) points.push(place);
+  return points;
+}
+
+/** @param {Steering} steering @param {Draft} draft @param {Point[]} places @param {{handles: Handle[], reach: number}} event @returns {Step} */
+function erase(steering, draft, places, { handles, reach }) {
+  const touched = new Set(draft.touched);
+  /** @type {Control[]} */
+  const sent = [];
+  for (const place of places) {
+    const handle = handleAt(handles, place, reach);
+    if (!handle || touched.has(handle[0])) continue;
+    touched.add(handle[0]);
+    sent.push(controls.remove(handle[0]));
+  }
+  return { steering: { ...steering, draft: { ...draft, touched: [...touched] } }, controls: sent };
+}
+
+/** @param {Steering} steering @param {{pointer: number, time: number}} event @returns {Step} */
+export function lift(steering, { pointer, time }) {
+  const { draft } = steering;
+  if (draft?.pointer === pointer) return { steering: { ...steering, draft: null }, controls: finished(steering, draft, time) };
+  const held = steering.hands.find((hand) => hand.pointer === pointer);
+  if (!held) return { steering, controls: [] };
+  return { steering: { ...steering, hands: steering.hands.filter((hand) => hand !== held) }, controls: [controls.release(held.hand, steering.mode)] };
+}
+
+/** @param {Steering} steering @param {Draft} draft @param {number} time @returns {Control[]} */
+function finished(steering, draft, time) {
+  const brush = brushOf(steering.radius);
+  if (draft.tool === "pin") return [controls.addResting("pin", draft.points, draft.points.length > 1 ? null : brush)];
+  if (draft.tool === "grid") {
+    const points = gridPoints(draft.points);
+    return points.length > 1 ? [controls.addResting("grid", points)] : [];
+  }
+  if (draft.tool !== "path" || draft.points.length < 2) return [];
+  const taken = Math.min(PATH_SECONDS.most, Math.max(PATH_SECONDS.least, (time - draft.began) / 1000));
+  return [controls.addPath(simplify(draft.points, TOLERANCE), steering.seconds || taken, brush)];
+}
+
+/** The resting points of a rectangle; none where it is too small for two. @param {Point[]} corners @returns {Point[]} */
+export function gridPoints([a, b]) {
+  if (!b || Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) < GRID_STEP / 2) return [];
+  const [left, top] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
+  const [width, height] = [Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
+  const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MOST_IN_GRID) * 1.1);
+  const [columns, rows] = [Math.max(1, Math.round(width / step) + 1), Math.max(1, Math.round(height / step) + 1)];
+  const along = (/** @type {number} */ from, /** @type {number} */ length, /** @type {number} */ i, /** @type {number} */ count) => (count > 1 ? from + (length * i) / (count - 1) : from + length / 2);
+  return Array.from({ length: columns * rows }, (_, k) => ({ x: along(left, width, k % columns, columns), y: along(top, height, Math.floor(k / columns), rows) }));
+}
+
+/** All hands let go, what is half drawn is left out. @param {Steering} steering @returns {Step} */
+export function letGoOfAll(steering) {
+  return { steering: { ...steering, hands: [], draft: null }, controls: steering.hands.map((held) => controls.release(held.hand, steering.mode)) };
+}
