@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createQueue, push, rate, shownRate, take } from "../../js/stream_preview/frame_queue.js";
+import { NO_LATENCY, newest, sent, shown, typical, unmeasured } from "../../js/stream_preview/latency.js";
 import * as protocol from "../../js/stream_preview/protocol.js";
 
 /** Runs the queue at 60 Hz against frames that arrive at given times; gives the times and numbers of the frames shown. */
@@ -57,6 +58,39 @@ test("after a pause frames go on at their pace instead of all at once", () => {
   assert.ok(after[1].time - after[0].time > 80);
 });
 
+test("frames of an older epoch are dropped when a newer one arrives, and when they come late", () => {
+  let queue = createQueue(16);
+  for (let i = 0; i < 6; i++) queue = push(queue, `old ${i}`, 16, 3).queue;
+  const flushed = push(queue, "new", 16, 4);
+  assert.deepEqual(flushed.queue.items, ["new"]);
+  assert.equal(flushed.dropped.length, 6);
+  const late = push(flushed.queue, "late", 16, 3);
+  assert.deepEqual(late.dropped, ["late"]);
+  assert.deepEqual(late.queue.items, ["new"]);
+});
+
+test("after a rewind the numbers of the frames fall and the queue does not mind", () => {
+  let queue = push(createQueue(16), { frame: 90 }, 16, 1).queue;
+  for (const frame of [13, 14, 15]) queue = push(queue, { frame }, 16, 2).queue;
+  assert.deepEqual(queue.items.map((item) => item.frame), [13, 14, 15]);
+});
+
+test("latency is the time to the first frame of a newer epoch, of the control that waited longest", () => {
+  let latency = sent(sent(NO_LATENCY, "grab", 1000, 4), "move", 1100, 4);
+  latency = sent(latency, "camera", 1500, 5);
+  assert.equal(newest(shown(latency, 4, 1200)), null);
+  latency = shown(latency, 5, 1600);
+  assert.equal(newest(latency), 600);
+  assert.deepEqual(latency.waiting, [{ time: 1500, epoch: 5 }]);
+  assert.equal(newest(shown(latency, 6, 1700)), 200);
+  assert.equal(typical(shown(latency, 6, 1700)), 600);
+});
+
+test("pauses are not measured, nor what waits through one", () => {
+  for (const type of ["pause", "resume", "step", "stop"]) assert.equal(sent(NO_LATENCY, type, 0, 0), NO_LATENCY);
+  assert.equal(newest(shown(unmeasured(sent(NO_LATENCY, "prompt", 0, 0)), 1, 5000)), null);
+});
+
 test("pushing and taking leave the queue they were given as it was", () => {
   const queue = Object.freeze({ ...createQueue(16), items: Object.freeze([1, 2]) });
   push(queue, 3, 1);
@@ -84,8 +118,16 @@ function packed(header, body = JPEG, length = null) {
 
 test("a frame is its header and its JPEG", () => {
   const { header, jpeg } = protocol.parseFrame(packed(HEADER));
-  assert.deepEqual(header, HEADER);
+  assert.deepEqual(header, { ...HEADER, epoch: 0, handles: [] });
   assert.deepEqual([...jpeg], JPEG);
+});
+
+test("a frame brings its epoch and its handles", () => {
+  const handles = [[0, 22.5, 33, 0], [7, -3, 128.25, 2]];
+  const { header } = protocol.parseFrame(packed({ ...HEADER, epoch: 9, handles }));
+  assert.equal(header.epoch, 9);
+  assert.deepEqual(header.handles, handles);
+  assert.deepEqual(protocol.KINDS, ["predrawn", "static", "online", "hidden"]);
 });
 
 const BROKEN = {
@@ -98,6 +140,12 @@ const BROKEN = {
   "a header that is a list": packed("[1]"),
   "a header without its fps": packed({ ...HEADER, fps: undefined }),
   "a header with text for a number": packed({ ...HEADER, frame: "3" }),
+  "an epoch that is text": packed({ ...HEADER, epoch: "2" }),
+  "an epoch that is no whole number": packed({ ...HEADER, epoch: 1.5 }),
+  "handles that are an object": packed({ ...HEADER, handles: {} }),
+  "a handle without its kind": packed({ ...HEADER, handles: [[1, 2, 3]] }),
+  "a handle of an unknown kind": packed({ ...HEADER, handles: [[1, 2, 3, 4]] }),
+  "a handle at no place": packed({ ...HEADER, handles: [[1, null, 3, 0]] }),
   "a picture that is no JPEG": packed(HEADER, [0x89, 0x50, 0x4e, 0x47]),
 };
 
@@ -106,15 +154,29 @@ for (const [name, buffer] of Object.entries(BROKEN)) {
 }
 
 test("states are read in both spellings, unknown kinds are passed over, nonsense is refused", () => {
-  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), { status: "paused", chunk: 4 });
-  assert.deepEqual(protocol.parseText('{"type":"state","paused":true}'), { status: "paused", chunk: 0 });
+  const untold = { chunk: 0, epoch: 0, prompt: null, camera: protocol.STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0 };
+  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), { ...untold, status: "paused", chunk: 4 });
+  assert.deepEqual(protocol.parseText('{"type":"state","paused":true}'), { ...untold, status: "paused" });
   assert.equal(protocol.parseText('{"type":"news"}'), null);
   for (const text of ["", "null", "[]", '{"type":"state","status":"dancing"}']) assert.throws(() => protocol.parseText(text), protocol.ProtocolError);
+});
+
+test("a state says all that docs/live.md names, and wrong types are refused", () => {
+  const camera = { pan: [12, -3], zoom: 0.5, roll: -10, orbit: 2 };
+  const state = { status: "running", chunk: 8, epoch: 3, prompt: "a kite", camera, oldest_chunk: 2, cache_bytes: 1000, kept_bytes: 2000 };
+  assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
+  assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, { pan: [0, 0], zoom: 1, roll: 0, orbit: 0 });
+  const wrong = { chunk: "8", epoch: -1, prompt: 5, camera: [1], oldest_chunk: "first", cache_bytes: "many", kept_bytes: -5 };
+  for (const [key, value] of Object.entries(wrong)) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, [key]: value })), protocol.ProtocolError, key);
+  for (const bad of [{ pan: [1] }, { pan: "left" }, { zoom: "in" }]) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, camera: bad })), protocol.ProtocolError);
 });
 
 test("runs and their ends are checked", () => {
   const run = { token: "abc", prompt_id: "p", node_id: 7, width: 128, height: 128, fps: 16, frames: 49 };
   assert.equal(protocol.parseRun(run).node_id, "7");
+  assert.deepEqual(protocol.parseRun(run).controls, ["pause", "resume", "stop"]);
+  assert.equal(protocol.parseRun({ ...run, chunk_frames: 12, controls: ["grab"] }).chunk_frames, 12);
+  for (const bad of [{ controls: "grab" }, { controls: [1] }, { chunk_frames: "12" }]) assert.throws(() => protocol.parseRun({ ...run, ...bad }), protocol.ProtocolError);
   assert.deepEqual(protocol.parseRuns({ runs: [] }), []);
   assert.deepEqual(protocol.parseEnd({ token: "abc", status: "done" }), { token: "abc", status: "done" });
   for (const bad of [null, {}, { ...run, token: "" }, { ...run, fps: "16" }]) assert.throws(() => protocol.parseRun(bad), protocol.ProtocolError);
@@ -124,6 +186,5 @@ test("runs and their ends are checked", () => {
 
 test("the client's words are those of the protocol", () => {
   assert.deepEqual(JSON.parse(protocol.ackMessage(5)), { type: "ack", frame: 5 });
-  assert.deepEqual(JSON.parse(protocol.controlBody("abc", "stop")), { token: "abc", type: "stop" });
   assert.equal(protocol.streamUrl({ protocol: "https:", host: "h:1" }, "/api/motionstream/stream", "a&b"), "wss://h:1/api/motionstream/stream?token=a%26b");
 });
