@@ -63,14 +63,14 @@ const SHEET = `
   .ms-caption { display: none; }
   .ms-view .ms-fact { padding: 3px 4px; }
   .ms-view .ms-fact b { font-size: 11.5px; letter-spacing: -0.2px; }
-  .ms-view .ms-fact span { font-size: 10px; }
+  .ms-view .ms-fact span { font-size: 10px; letter-spacing: -0.3px; }
   .ms-view .ms-slider input[type="range"] { width: 40px; }
 }
 @container (min-width: 720px) {
   .ms-view .ms-live { flex-direction: row; gap: 10px; padding: 10px; }
   .ms-view .ms-live > .ms-side { width: 388px; gap: 8px; }
   .ms-view .ms-fact { padding: 4px 8px; }
-  .ms-view .ms-tools { margin-right: 100px; }
+  .ms-view .ms-bar > .ms-tools { margin-right: 180px; }
   .ms-view .ms-slider { flex: 1; }
   .ms-view .ms-slider input[type="range"] { flex: 1; }
   .ms-pad { width: 108px; height: 108px; }
