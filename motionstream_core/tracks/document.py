@@ -1,65 +1,30 @@
-"""The Track Editor's document, version 1: parsing, checking and sampling. The rules are docs/track-document.md.
+"""The Track Editor's document, version 1: reading and checking. The rules are docs/track-document.md.
 
-Owns the way from control points to tracks; the browser's geometry.js mirrors it and both meet tests/golden/spline.json. Knows nothing of the
-editor's drawing. Shapes: control points and polylines (P, 2) float64 pixels; positions (T, 2).
+Owns the way from text to a Document; document_sampling.py owns the way on to tracks, document_model.py the values. Those who use documents
+import from here. Knows nothing of the editor's drawing.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
+from .document_model import EASES, INTERPOLATIONS, KINDS, MAX_TRACKS, VERSION, Brush, Document, Grid, Key, Region, Stroke
+from .document_sampling import border_pins, brush_offsets, document_to_tracks, polyline, stroke_offsets
+from .types import MAX_POSITIONS
 
-from .types import MAX_POSITIONS, Tracks, require_on_canvas
-
-VERSION = 1
-KINDS = ("path", "freehand", "pin")
-INTERPOLATIONS = ("linear", "spline")
+__all__ = [
+    "Brush", "Document", "Stroke", "border_pins", "brush_offsets", "document_to_tracks", "is_document", "parse_document", "polyline", "stroke_offsets",
+]  # fmt: skip
 MAX_TEXT = 2**20
 MAX_POINTS = 4096
-MAX_TRACKS = 10_000
+MAX_REGION_POINTS = 1024
+MAX_KEYS = 256
 MAX_SIDE = 16_384
 MAX_COORDINATE = 1e6
-SEGMENTS = 32
-SAME = 1e-6
-INSET = 4
-PIN_STEP = 16
-
-
-@dataclass(frozen=True)
-class Brush:
-    """A square grid of points, `spacing` px apart, within `radius` px round the moving point."""
-
-    radius: float
-    spacing: float
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """One track of the document: control points and how they are travelled. `end` None is the last frame."""
-
-    points: tuple[tuple[float, float], ...]
-    kind: str = "path"
-    interpolation: str = "linear"
-    start: float = 0
-    end: float | None = None
-    visible: bool = True
-    brush: Brush | None = None
-
-
-@dataclass(frozen=True)
-class Document:
-    width: int
-    height: int
-    frames: int
-    fps: float
-    tracks: tuple[Stroke, ...]
-    pin_border: bool = False
+MAX_TURN = 36_000.0
+SCALES = (0.01, 100.0)
 
 
 def is_document(value: Any) -> bool:
@@ -94,92 +59,6 @@ def parse_document(text: str) -> Document:
     )
 
 
-def document_to_tracks(document: Document, frames: int | None = None) -> Tracks:
-    """All points of the document through `frames` frames, its own by default: the strokes in order, the border pins last, all visible.
-
-    Raises ValueError when there is no point, when none is ever on the canvas, or when there are too many.
-    """
-    frames = document.frames if frames is None else frames
-    if frames < 1:
-        raise ValueError(f"frames: expected at least 1, got {frames}")
-    drawn = [stroke for stroke in document.tracks if stroke.visible and stroke.points]
-    grids = [brush_offsets(stroke.brush) for stroke in drawn]
-    pins = border_pins(document.width, document.height) if document.pin_border else np.zeros((0, 2))
-    count = sum(len(grid) for grid in grids) + len(pins)
-    if not count:
-        raise ValueError(f"track document: expected at least one visible track with points, got none in {len(document.tracks)} tracks")
-    if count > MAX_TRACKS or count * frames > MAX_POSITIONS:
-        raise ValueError(f"track document: expected at most {MAX_TRACKS} points and {MAX_POSITIONS} positions, got {count} points in {frames} frames")
-    parts = [positions(stroke, frames)[:, None] + grid for stroke, grid in zip(drawn, grids)]
-    xy = np.concatenate([*parts, np.broadcast_to(pins, (frames, *pins.shape))], axis=1)
-    xy = torch.from_numpy(xy.astype(np.float32))
-    return require_on_canvas(Tracks(xy, torch.ones(xy.shape[:2], dtype=torch.bool), document.width, document.height, document.fps))
-
-
-def positions(stroke: Stroke, frames: int) -> np.ndarray:
-    """(frames, 2): the control point at every frame, at constant speed between start and end, at rest outside."""
-    if stroke.kind == "pin":
-        return np.tile(np.array(stroke.points[0]), (frames, 1))
-    line = polyline(stroke.points, stroke.interpolation if stroke.kind == "path" else "linear")
-    end = frames - 1 if stroke.end is None else stroke.end
-    share = np.clip((np.arange(frames) - stroke.start) / max(1, end - stroke.start), 0, 1)
-    lengths = np.linalg.norm(np.diff(line, axis=0), axis=1)
-    gone = np.concatenate([[0.0], np.cumsum(lengths)])
-    return np.stack([np.interp(share * gone[-1], gone, line[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def polyline(points: tuple[tuple[float, float], ...], interpolation: str) -> np.ndarray:
-    """The curve through the points as straight segments; "spline" is centripetal Catmull-Rom (knot distances |ΔP|^0.5)."""
-    kept = [points[0]]
-    for point in points[1:]:
-        if math.dist(kept[-1], point) > SAME:
-            kept.append(point)
-    p = np.array(kept, dtype=np.float64)
-    if interpolation != "spline" or len(p) < 2:
-        return p
-    p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
-    return np.concatenate([*(_span(p[i : i + 4]) for i in range(len(p) - 3)), p[-2:-1]])
-
-
-def _span(p: np.ndarray) -> np.ndarray:
-    """Barry and Goldman's pyramid between the inner two of four points, its end point left out -> (SEGMENTS, 2)."""
-    t = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1) ** 0.5)])
-    now = (t[1] + np.arange(SEGMENTS) / SEGMENTS * (t[2] - t[1]))[:, None]
-
-    def mix(left: np.ndarray, right: np.ndarray, i: int, j: int) -> np.ndarray:
-        return ((t[j] - now) * left + (now - t[i]) * right) / (t[j] - t[i])
-
-    a = [mix(p[i], p[i + 1], i, i + 1) for i in range(3)]
-    b = [mix(a[i], a[i + 1], i, i + 2) for i in range(2)]
-    return mix(b[0], b[1], 1, 2)
-
-
-def brush_offsets(brush: Brush | None) -> np.ndarray:
-    """(N, 2): the centre, then the other points of the brush row by row."""
-    centre = np.zeros((1, 2))
-    if brush is None or brush.radius <= 0 or brush.spacing <= 0:
-        return centre
-    reach = int(brush.radius / brush.spacing) + 1
-    if (2 * reach - 1) ** 2 > 2 * MAX_TRACKS:
-        raise ValueError(f"brush: expected at most {MAX_TRACKS} points, got a radius of {brush.radius:g} with a spacing of {brush.spacing:g}")
-    iy, ix = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    grid = np.stack([ix, iy], axis=-1).reshape(-1, 2)
-    grid = grid[grid.any(axis=1)] * brush.spacing
-    return np.concatenate([centre, grid[(grid**2).sum(axis=1) <= brush.radius**2 + 1e-6]])
-
-
-def border_pins(width: int, height: int) -> np.ndarray:
-    """(N, 2): points along the border, 4 px inside it and about 16 px apart, clockwise from the top left corner."""
-    right, bottom = width - 1 - INSET, height - 1 - INSET
-    nx, ny = (max(1, math.floor((side - INSET) / PIN_STEP + 0.5)) for side in (right, bottom))
-    xs, ys = np.linspace(INSET, right, nx + 1), np.linspace(INSET, bottom, ny + 1)
-    top = [(x, INSET) for x in xs[:-1]]
-    down = [(right, y) for y in ys[:-1]]
-    back = [(x, bottom) for x in xs[:0:-1]]
-    up = [(INSET, y) for y in ys[:0:-1]]
-    return np.array([*top, *down, *back, *up], dtype=np.float64)
-
-
 def _stroke(value: Any, where: str) -> Stroke:
     if not isinstance(value, Mapping):
         raise ValueError(f"{where}: expected an object, got {type(value).__name__}")
@@ -195,7 +74,63 @@ def _stroke(value: Any, where: str) -> Stroke:
         end=None if value.get("end") is None else _number(value["end"], f"{where}: end"),
         visible=_get(value, "visible", bool, where, True),
         brush=None if brush is None else Brush(*(_number(brush.get(key), f"{where}: brush {key}") for key in ("radius", "spacing"))),
+        tension=_between(value, "tension", 0.0, 1.0, where, 0.0),
+        speed=_speed(_get(value, "speed", list, where, None), f"{where}: speed"),
+        shown=_shown(_get(value, "shown", list, where, None), f"{where}: shown"),
+        turn=_between(value, "turn", -MAX_TURN, MAX_TURN, where, 0.0),
+        scale=_between(value, "scale", *SCALES, where, 1.0),
+        grid=_grid(_get(value, "grid", Mapping, where, None), f"{where}: grid", value.get("kind")),
+        region=_region(_get(value, "region", Mapping, where, None), f"{where}: region", value.get("kind")),
+        carries=_get(value, "carries", bool, where, False),
     )
+
+
+def _speed(value: list | None, where: str) -> tuple[Key, ...]:
+    """Keys of strictly rising t and never falling s, both from 0 to 1."""
+    if value is None:
+        return ()
+    if not 1 <= len(value) <= MAX_KEYS or not all(isinstance(key, Mapping) for key in value):
+        raise ValueError(f"{where}: expected 1 to {MAX_KEYS} keys with t and s, got {value!r:.40}")
+    keys = tuple(
+        Key(_between(key, "t", 0.0, 1.0, where), _between(key, "s", 0.0, 1.0, where), _choice(key, "ease", EASES, where)) for key in value
+    )
+    for before, key in zip(keys, keys[1:]):
+        if key.t - before.t < 1e-6 or key.s < before.s:
+            raise ValueError(f"{where}: expected keys of rising t and of s that never falls, got ({key.t:g}, {key.s:g}) after ({before.t:g}, {before.s:g})")
+    return keys
+
+
+def _shown(value: list | None, where: str) -> tuple[tuple[float, float], ...] | None:
+    """Ranges [first frame, last frame]."""
+    if value is None:
+        return None
+    if not 1 <= len(value) <= MAX_KEYS or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError(f"{where}: expected 1 to {MAX_KEYS} ranges [first frame, last frame], got {value!r:.40}")
+    return tuple((_number(first, where), _number(last, where)) for first, last in value)
+
+
+def _grid(value: Mapping | None, where: str, kind: Any) -> Grid | None:
+    if value is None:
+        if kind in ("grid", "camera"):
+            raise ValueError(f"{where}: expected width, height, columns and rows for a track of kind {kind}, got nothing")
+        return None
+    columns, rows = (_whole(value, key, MAX_TRACKS, where) for key in ("columns", "rows"))
+    if columns * rows > MAX_TRACKS:
+        raise ValueError(f"{where}: expected at most {MAX_TRACKS} points, got {columns} x {rows}")
+    width, height = (_between(value, key, 0.0, MAX_COORDINATE, where) for key in ("width", "height"))
+    return Grid(width, height, columns, rows)
+
+
+def _region(value: Mapping | None, where: str, kind: Any) -> Region | None:
+    if value is None:
+        if kind == "region":
+            raise ValueError(f"{where}: expected lines, radius and spacing for a track of kind region, got nothing")
+        return None
+    lines = _get(value, "lines", list, where)
+    if not lines or not all(isinstance(line, list) and line for line in lines) or sum(map(len, lines)) > MAX_REGION_POINTS:
+        raise ValueError(f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {lines!r:.40}")
+    radius, spacing = (_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing"))
+    return Region(tuple(tuple(_point(point, where) for point in line) for line in lines), radius, spacing)
 
 
 def _point(value: Any, where: str) -> tuple[float, float]:
@@ -210,10 +145,23 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
-def _whole(value: Mapping, key: str, most: int) -> int:
+_REQUIRED = object()
+
+
+def _between(value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED) -> float:
+    """value[key], a number from `least` to `most`; absent or null gives the default where there is one."""
+    number = value.get(key)
+    if number is None and default is not _REQUIRED:
+        return default
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
+        raise ValueError(f"{where}: expected {key} to be a number from {least:g} to {most:g}, got {number!r:.40}")
+    return float(number)
+
+
+def _whole(value: Mapping, key: str, most: int, where: str = "track document") -> int:
     number = value.get(key)
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 1 <= number <= most or number != int(number):
-        raise ValueError(f"track document: expected {key} to be a whole number from 1 to {most}, got {number!r:.40}")
+        raise ValueError(f"{where}: expected {key} to be a whole number from 1 to {most}, got {number!r:.40}")
     return int(number)
 
 
@@ -229,9 +177,6 @@ def _choice(value: Mapping, key: str, choices: tuple[str, ...], where: str) -> s
     if chosen not in choices:
         raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {chosen!r:.40}")
     return chosen
-
-
-_REQUIRED = object()
 
 
 def _get(value: Mapping, key: str, kind: type, where: str, default: Any = _REQUIRED) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .document import Document, border_pins, brush_offsets, is_document, parse_document
+from .document import Document, border_pins, is_document, parse_document, stroke_offsets
 
 
 def document_groups(document: Document) -> list[int]:
     """One number for each point that `document_to_tracks` gives, in its order: the drawn strokes count up from 0, the border pins come last."""
-    drawn = [stroke for stroke in document.tracks if stroke.visible and stroke.points]
-    groups = [number for number, stroke in enumerate(drawn) for _ in brush_offsets(stroke.brush)]
+    drawn = document.drawn
+    groups = [number for number, stroke in enumerate(drawn) for _ in stroke_offsets(stroke)]
     pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
     return groups + [len(drawn)] * pins
 

@@ -37,14 +37,33 @@ def span(p, s):
     return mix(b[0], b[1], t[1], t[2], now)
 
 
-def polyline(points, interpolation):
+def cardinal(p, s, tension):
+    tangents = [[(1 - tension) / 2 * (c - a) for a, c in zip(p[i], p[i + 2], strict=True)] for i in range(2)]
+    weights = ((1 + 2 * s) * (1 - s) ** 2, s * s * (3 - 2 * s), s * (1 - s) ** 2, s * s * (s - 1))
+    return tuple(sum(w * v[axis] for w, v in zip(weights, (p[1], p[2], *tangents), strict=True)) for axis in (0, 1))
+
+
+def bspline(p, s):
+    """De Boor's three rounds on the uniform knots −2 … 3."""
+    level = list(p)
+    for degree in (3, 2, 1):
+        mixed = []
+        for i in range(degree):
+            left, right = i - degree + 1, i + 1
+            mixed.append(mix(level[i], level[i + 1], left, right, s))
+        level = mixed
+    return level[0]
+
+
+def polyline(points, interpolation, tension=0.0):
     p = distinct(points)
-    if interpolation != "spline" or len(p) < 2:
+    if interpolation == "linear" or len(p) < 2:
         return p
     first = tuple(2 * a - b for a, b in zip(p[0], p[1], strict=True))
     last = tuple(2 * a - b for a, b in zip(p[-1], p[-2], strict=True))
     padded = [first, *p, last]
-    line = [span(padded[i : i + 4], k / SEGMENTS) for i in range(len(p) - 1) for k in range(SEGMENTS)]
+    curve = {"spline": span, "cardinal": lambda q, s: cardinal(q, s, tension), "bspline": bspline}[interpolation]
+    line = [curve(padded[i : i + 4], k / SEGMENTS) for i in range(len(p) - 1) for k in range(SEGMENTS)]
     return [*line, p[-1]]
 
 
@@ -58,19 +77,106 @@ def along(line, fraction):
     return line[-1]
 
 
-def position(track, frame, frames):
-    points = [(point["x"], point["y"]) for point in track["points"]]
+CURVED = ("path", "grid", "region", "camera")
+
+
+def points_of(track):
+    return [(point["x"], point["y"]) for point in track["points"]]
+
+
+def centre(track, frame, frames):
+    points = points_of(track)
     kind = track.get("kind", "path")
     if kind == "pin":
         return points[0]
-    line = polyline(points, track.get("interpolation", "linear") if kind == "path" else "linear")
+    line = polyline(points, track.get("interpolation", "linear") if kind in CURVED else "linear", track.get("tension", 0.0))
+    return along(line, share(track, frame, frames))
+
+
+def share(track, frame, frames):
     start = track.get("start", 0)
     end = track.get("end")
     end = frames - 1 if end is None else end
-    return along(line, min(1.0, max(0.0, (frame - start) / max(1, end - start))))
+    time = min(1.0, max(0.0, (frame - start) / max(1, end - start)))
+    return gone(track["speed"], time) if track.get("speed") else time
+
+
+def gone(keys, time):
+    """The share of the way at a share of the time: piece by piece, as the words of the document say it."""
+    if time >= keys[-1]["t"]:
+        return keys[-1]["s"]
+    if time < keys[0]["t"]:
+        return keys[0]["s"]
+    i = max(n for n, key in enumerate(keys) if key["t"] <= time)
+    a, b = keys[i], keys[i + 1]
+    w = (time - a["t"]) / (b["t"] - a["t"])
+    rise = b["s"] - a["s"]
+    ease = a.get("ease", "linear")
+    if ease == "smooth":
+        run = b["t"] - a["t"]
+        m = [run * tangent(keys, n) for n in (i, i + 1)]
+        return (1 + 2 * w) * (1 - w) ** 2 * a["s"] + w * w * (3 - 2 * w) * b["s"] + w * (1 - w) ** 2 * m[0] + w * w * (w - 1) * m[1]
+    shapes = {"linear": w, "in": w * w, "out": 1 - (1 - w) ** 2, "in-out": w * w * (3 - 2 * w), "hold": 0.0}
+    return a["s"] + rise * shapes[ease]
+
+
+def tangent(keys, n):
+    """The weighted harmonic mean of the slopes on both sides, nought where one is flat; at an end the slope there."""
+    slopes = [((b["s"] - a["s"]) / (b["t"] - a["t"]), b["t"] - a["t"]) for a, b in itertools.pairwise(keys)]
+    if n in (0, len(keys) - 1):
+        return slopes[0 if n == 0 else -1][0]
+    (before, h0), (after, h1) = slopes[n - 1], slopes[n]
+    if before <= 0 or after <= 0:
+        return 0.0
+    w0, w1 = 2 * h1 + h0, h1 + 2 * h0
+    return (w0 + w1) / (w0 / before + w1 / after)
+
+
+def moved(place, track, frame, frames):
+    """What a track does to a place that lies off its first point by `place`."""
+    if track.get("kind") == "pin":
+        grown, angle = 1.0, 0.0
+    else:
+        u = share(track, frame, frames)
+        grown, angle = track.get("scale", 1.0) ** u, math.radians(track.get("turn", 0.0)) * u
+    cx, cy = centre(track, frame, frames)
+    x, y = place
+    return cx + grown * (math.cos(angle) * x - math.sin(angle) * y), cy + grown * (math.sin(angle) * x + math.cos(angle) * y)
+
+
+def is_shown(track, frame):
+    return track.get("shown") is None or any(first <= frame <= last for first, last in track["shown"])
+
+
+def lattice(columns, rows, width, height):
+    xs = [width * (i / (columns - 1) - 0.5) if columns > 1 else 0.0 for i in range(columns)]
+    ys = [height * (i / (rows - 1) - 0.5) if rows > 1 else 0.0 for i in range(rows)]
+    return [(x, y) for y in ys for x in xs]
+
+
+def to_piece(p, a, b):
+    d = (b[0] - a[0], b[1] - a[1])
+    square = d[0] ** 2 + d[1] ** 2
+    w = min(1.0, max(0.0, ((p[0] - a[0]) * d[0] + (p[1] - a[1]) * d[1]) / square)) if square else 0.0
+    return math.dist(p, (a[0] + w * d[0], a[1] + w * d[1]))
+
+
+def area(region):
+    lines = [[(point["x"], point["y"]) for point in line] for line in region["lines"]]
+    radius, step = region["radius"], region["spacing"]
+    far = max(abs(value) for line in lines for point in line for value in point) + radius
+    reach = math.ceil(far / step) + 1
+    pieces = [piece for line in lines for piece in (itertools.pairwise(line) if len(line) > 1 else [(line[0], line[0])])]
+    grid = [(ix * step, iy * step) for iy in range(-reach, reach + 1) for ix in range(-reach, reach + 1)]
+    inside = [p for p in grid if min(to_piece(p, a, b) for a, b in pieces) ** 2 <= radius**2 + 1e-6]
+    return inside or [lines[0][0]]
 
 
 def offsets(track):
+    if track.get("kind") in ("grid", "camera"):
+        return lattice(*(track["grid"][key] for key in ("columns", "rows", "width", "height")))
+    if track.get("kind") == "region":
+        return area(track["region"])
     brush = track.get("brush")
     if not brush or brush["radius"] <= 0 or brush["spacing"] <= 0:
         return [(0.0, 0.0)]
@@ -94,12 +200,19 @@ def border(width, height):
 
 
 def sample(document, frame, frames):
-    points = []
-    for track in document["tracks"]:
-        if track["points"] and track.get("visible", True):
-            x, y = position(track, frame, frames)
-            points += [(x + dx, y + dy) for dx, dy in offsets(track)]
-    return points + (border(document["width"], document["height"]) if document.get("pin_border") else [])
+    """The points at one frame, and whether each is seen."""
+    tracks = [track for track in document["tracks"] if track["points"] and track.get("visible", True)]
+    cameras = [track for track in tracks if track.get("kind") == "camera" and track.get("carries")]
+    found = []
+    for track in tracks:
+        for offset in offsets(track):
+            x, y = moved(offset, track, frame, frames)
+            for camera in cameras if track.get("kind") != "camera" else []:
+                px, py = points_of(camera)[0]
+                x, y = moved((x - px, y - py), camera, frame, frames)
+            found.append((x, y, is_shown(track, frame)))
+    pins = border(document["width"], document["height"]) if document.get("pin_border") else []
+    return found + [(x, y, True) for x, y in pins]
 
 
 def track(points, **keys):
@@ -140,6 +253,47 @@ CASES = {
         track(STROKE, id="t5", kind="freehand", start=24),
         pin_border=True,
     ),
+    "a cardinal spline with some tension": document(track(HOOK, interpolation="cardinal", tension=0.3)),
+    "a cardinal spline of full tension is straight": document(track(HOOK, interpolation="cardinal", tension=1)),
+    "a B-spline passes near its points": document(track(HOOK, interpolation="bspline")),
+    "a line is straight whatever its interpolation": document(track([(10, 20), (110, 90)], kind="line", interpolation="spline")),
+    "speed: in and out": document(track(HOOK, interpolation="spline", speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}])),
+    "speed: a pause in the middle": document(
+        track(HOOK, start=4, end=44, speed=[{"t": 0, "s": 0, "ease": "out"}, {"t": 0.4, "s": 0.5, "ease": "hold"}, {"t": 0.6, "s": 0.5, "ease": "in"}, {"t": 1, "s": 1}])
+    ),
+    "speed: smooth through uneven keys": document(
+        track(HOOK, speed=[{"t": t, "s": s, "ease": "smooth"} for t, s in ((0, 0), (0.2, 0.05), (0.5, 0.7), (0.7, 0.7), (0.9, 0.72), (1, 1))])
+    ),
+    "speed: keys that begin late, end early and stop short": document(track(HOOK, speed=[{"t": 0.25, "s": 0.1}, {"t": 0.75, "s": 0.8}])),
+    "speed: a jump, and one key alone": document(
+        track(HOOK, speed=[{"t": 0, "s": 0, "ease": "hold"}, {"t": 0.5, "s": 1}]), track(HOOK, id="t2", speed=[{"t": 0.5, "s": 0.25}])
+    ),
+    "seen in two ranges only": document(track(HOOK, shown=[[0, 6], [24, 35]], brush={"radius": 4, "spacing": 4}), pin_border=True),
+    "a grid rests": document(track([(64, 64)], kind="grid", grid={"width": 60, "height": 30, "columns": 4, "rows": 3})),
+    "a grid of one column moves along a curve": document(
+        track(HOOK, kind="grid", interpolation="spline", grid={"width": 60, "height": 30, "columns": 1, "rows": 3})
+    ),
+    "a brush that turns and grows on its way": document(
+        track(HOOK, interpolation="spline", turn=135, scale=2, start=3, end=40, brush={"radius": 9, "spacing": 4.5})
+    ),
+    "a region moves as one": document(
+        track([(40, 40), (90, 60)], kind="region", turn=-30, region={"lines": [[{"x": -12, "y": 0}, {"x": 10, "y": 4}, {"x": 10, "y": 14}]], "radius": 7, "spacing": 5})
+    ),
+    "a region of two areas, and one too small for its spacing": document(
+        track([(40, 40)], kind="region", region={"lines": [[{"x": -12, "y": 0}], [{"x": 10, "y": 4}, {"x": 10, "y": 14}]], "radius": 4, "spacing": 4}),
+        track([(90, 90)], id="t2", kind="region", region={"lines": [[{"x": 2.5, "y": 2.5}]], "radius": 1, "spacing": 9}),
+    ),
+    "a camera pans, zooms and rolls": document(
+        track([(63.5, 63.5), (40, 70)], kind="camera", turn=12, scale=1.5, speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}],
+              grid={"width": 112, "height": 112, "columns": 5, "rows": 5})
+    ),
+    "two cameras that carry the other tracks": document(
+        track(HOOK, interpolation="spline", brush={"radius": 4, "spacing": 4}, shown=[[3, 30]]),
+        track([(64, 64)], id="t2", kind="pin"),
+        track([(63.5, 63.5), (40, 70)], id="t3", kind="camera", turn=12, scale=1.5, carries=True, grid={"width": 112, "height": 112, "columns": 2, "rows": 2}),
+        track([(20, 20)], id="t4", kind="camera", scale=0.5, carries=True, end=24, grid={"width": 112, "height": 112, "columns": 2, "rows": 1}),
+        pin_border=True,
+    ),
     "coordinates off the canvas are kept": document(track([(-40, 20), (180, 150)], interpolation="spline")),
     "absent keys take their defaults": {
         "version": 1,
@@ -154,13 +308,16 @@ ASKED = [0, 1, 6, 13, 24, 35, 47, 48]
 
 
 def rounded(points):
-    return [[round(x, 6) + 0.0, round(y, 6) + 0.0] for x, y in points]
+    return [[round(x, 6) + 0.0, round(y, 6) + 0.0] for x, y, *_ in points]
 
 
 def case(name, doc, frames):
     asked = [f for f in ASKED if f < frames]
-    xy = [rounded(sample(doc, f, frames)) for f in asked]
-    return {"name": name, "document": doc, "frames": frames, "asked": asked, "count": len(xy[0]), "xy": xy}
+    found = [sample(doc, f, frames) for f in asked]
+    made = {"name": name, "document": doc, "frames": frames, "asked": asked, "count": len(found[0]), "xy": [rounded(points) for points in found]}
+    if not all(seen for points in found for *_, seen in points):
+        made["visible"] = [[seen for *_, seen in points] for points in found]
+    return made
 
 
 def main():
@@ -169,9 +326,13 @@ def main():
     curves = [
         {"name": f"{name}, {kind}", "points": points, "interpolation": kind, "polyline": rounded(polyline(points, kind))}
         for name, points in (("hook", HOOK), ("stroke", STROKE))
-        for kind in ("linear", "spline")
+        for kind in ("linear", "spline", "bspline")
     ]
-    about = "docs/track-document.md; xy[i][n] is point n at frame asked[i] of `frames` frames; written by make_spline.py"
+    curves += [
+        {"name": f"hook, cardinal {tension}", "points": HOOK, "interpolation": "cardinal", "tension": tension, "polyline": rounded(polyline(HOOK, "cardinal", tension))}
+        for tension in (0, 0.5)
+    ]
+    about = "docs/track-document.md; xy[i][n] is point n at frame asked[i] of `frames` frames; visible is left out where all are seen; written by make_spline.py"
     lines = ",\n".join(json.dumps(item) for item in cases)
     shapes = ",\n".join(json.dumps(item) for item in curves)
     text = f'{{"about": {json.dumps(about)},\n"tolerance": 1e-4,\n"cases": [\n{lines}\n],\n"curves": [\n{shapes}\n]}}\n'
