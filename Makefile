@@ -43,5 +43,5 @@ bench:
 	@$(CORE) bench --results benchmarks/results $(ARGS)
 
 bench-live:
-	@$(SETUP) core host
+	@$(SETUP) core host tools node browser
 	@$(HARNESS) harness.live_bench --results benchmarks/results $(ARGS)

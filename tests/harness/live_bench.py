@@ -4,6 +4,7 @@
                       of a live stream that keeps pace with its playback; control_free_ms the same for one that runs as fast as it can
     added_*_percent   more time per chunk with viewers than with none: one that acknowledges, two, one that never does (stalled), one that
                       closed its connection; the median of rounds in which the kinds take turns. Viewers run on the same machine.
+    display_*         480x832 at 30 frames a second from a stand-in for the sampler, shown by headless Chromium: rate and gaps (where there is a browser)
     stalled_*         after 2 minutes of a viewer that never acknowledges, beside one that does: frames each got, growth of the host's memory
 """
 
@@ -25,8 +26,9 @@ from statistics import median, quantiles
 import aiohttp
 
 from . import install
+from .display_bench import display, install_pack
 from .graphs import streaming
-from .host import Host, figures_of, running_host
+from .host import Host, figures_of, prepare_base, running_host
 
 FRAMES = 241
 ROUNDS = 5
@@ -41,7 +43,9 @@ def main() -> int:
     arguments.add_argument("--results", type=Path, default=None)
     arguments.add_argument("--stall", type=float, default=STALL_S, help="seconds of the stalled viewer")
     args = arguments.parse_args()
-    with running_host(install.CACHE / "bench") as host:
+    base = prepare_base(install.CACHE / "bench")
+    install_pack(base)
+    with running_host(base, fresh=False) as host:
         (host.base / "input").mkdir(exist_ok=True)
         host.put_input(install.ROOT / "workflows" / "motionstream_example.png")
         report = {"device": host.get_json("/system_stats")["devices"][0]["name"], "cpu": platform.machine(), "frames": FRAMES, "rounds": ROUNDS}
@@ -49,6 +53,7 @@ def main() -> int:
         report |= {f"control_{name}": value for name, value in asyncio.run(latency(host, paced=True)).items()}
         report |= {f"control_free_{name}": value for name, value in asyncio.run(latency(host, paced=False)).items()}
         report |= asyncio.run(stall(host, args.stall))
+        report |= display(host)
     print(table(report))
     if args.results is not None:
         print(f"kept in {keep(report, args.results)}", file=sys.stderr)
