@@ -126,6 +126,7 @@ export class StreamPreview {
     clearTimeout(this.problemTimer);
     this.request = 0;
     this.player.destroy();
+    if (isActive(this.status) || this.status === "away") this.status = "idle";
   }
 
   /** @param {Partial<StreamPreview>} changes */
@@ -189,6 +190,7 @@ export class StreamPreview {
   /** @param {RunState} state */
   told(state) {
     this.state = state;
+    this.player.flowing = state.status === "running";
     this.epoch = Math.max(this.epoch, state.epoch);
     if (state.status === "paused") this.latency = unmeasured(this.latency);
     if (["running", "paused", "stopping"].includes(state.status)) this.status = state.status === "running" ? "live" : /** @type {Status} */ (state.status);
@@ -263,7 +265,7 @@ export class StreamPreview {
 
   /** The handles of the frame shown. */
   get handles() {
-    return this.player.current?.header.handles ?? [];
+    return this.player.last?.handles ?? [];
   }
 
   /** @returns {boolean} the tool in hand can be used now */
@@ -376,13 +378,13 @@ export class StreamPreview {
     if (this.note) return this.note;
     if (this.status === "idle") return "Press Run: the frames appear here while they are made";
     const fresh = this.status === "live" && !this.touched && now - this.began_ms < HINT_MS;
-    return fresh && this.player.current && !obstacleOf(this, "grab") ? "Drag anything in the picture" : "";
+    return fresh && this.player.last && !obstacleOf(this, "grab") ? "Drag anything in the picture" : "";
   }
 
   /** @param {number} now @returns {Model} */
   model(now) {
     const { run, status, state, steering, handlesVisible, cameraOpen } = this;
     const measured = { shownFps: this.player.rate(now), latency: newest(this.latency), usualLatency: typical(this.latency) };
-    return { run, status, state, steering, handlesVisible, cameraOpen, large: Boolean(this.large), header: this.player.current?.header ?? null, ...measured };
+    return { run, status, state, steering, handlesVisible, cameraOpen, large: Boolean(this.large), header: this.player.last, ...measured };
   }
 }

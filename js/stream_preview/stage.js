@@ -84,9 +84,9 @@ export class Stage {
     this.stale = false;
     const near = this.near();
     const { steering, handles, handlesVisible, ghosts, steerable, player } = this.preview;
-    const able = steerable && player.current !== null;
+    const able = steerable && player.last !== null;
     this.onto(this.over, (ctx) => {
-      if (player.current) drawOverlay(ctx, view, { handles, visible: handlesVisible, steering, near, hover: able ? this.hover : null, ghosts: ghosts.map((ghost) => ghost.control) });
+      if (player.last) drawOverlay(ctx, view, { handles, visible: handlesVisible, steering, near, hover: able ? this.hover : null, ghosts: ghosts.map((ghost) => ghost.control) });
     });
     const resting = steering.tool === "grab" ? "grab" : "crosshair";
     const cursor = !able ? "default" : steering.hands.length ? "grabbing" : resting;

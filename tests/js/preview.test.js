@@ -138,6 +138,27 @@ test("frames of an older epoch are let go without being shown", async () => {
   assert.equal(facts(view)[0], "4");
 });
 
+test("a new run begins without the figures and the handles of the one before", async () => {
+  const { page, view, state, frame, hub } = await watching();
+  await state();
+  await frame();
+  page.tick();
+  assert.equal(view.handles.length, 1);
+  hub.began({ ...RUN, token: "t2" });
+  page.tick();
+  assert.deepEqual(view.handles, []);
+  assert.equal(facts(view)[0], "–");
+});
+
+test("in a pause the last frames come at the video's own pace, however slowly they were made", async () => {
+  const { page, view, state, frame } = await watching();
+  await state({ status: "paused" });
+  for (let number = 0; number < 12; number++) await frame({ frame: number, fps: 2 });
+  const begun = performance.now();
+  for (let ms = 0; ms < 1000; ms += 1000 / 60) page.tick(begun + ms);
+  assert.equal(facts(view)[0], "12");
+});
+
 test("a refusal is shown in words and goes away when a control is taken", async () => {
   const { page, view, state, button, server } = await watching({ status: 429 });
   server.status = 400;
