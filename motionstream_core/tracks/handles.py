@@ -9,11 +9,13 @@ from .document import Document, border_pins, is_document, parse_document, stroke
 
 
 def document_groups(document: Document) -> list[int]:
-    """One number for each point that `document_to_tracks` gives, in its order: the drawn strokes count up from 0, the border pins come last."""
-    drawn = document.drawn
-    groups = [number for number, stroke in enumerate(drawn) for _ in stroke_offsets(stroke)]
+    """One number for each point that `document_to_tracks` gives, in its order: the drawn strokes count up from 0, the border pins come last.
+
+    −1, no handle, for the points of a camera: people move a camera by its speeds, not by its points.
+    """
+    groups = [-1 if stroke.kind == "camera" else number for number, stroke in enumerate(document.drawn) for _ in stroke_offsets(stroke)]
     pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
-    return groups + [len(drawn)] * pins
+    return groups + [len(document.drawn)] * pins
 
 
 def file_groups(path: str | Path) -> list[int] | None:

@@ -26,5 +26,15 @@ def test_every_point_has_a_group_and_those_of_a_track_move_alike():
         assert (members - members[:, :1]).abs().max() < 1e-4
 
 
+def test_grids_regions_and_cameras_have_as_many_groups_as_points():
+    tracks = [
+        {"kind": "grid", "points": [{"x": 20, "y": 20}], "grid": {"columns": 3, "rows": 2, "width": 30, "height": 20}},
+        {"kind": "camera", "points": [{"x": 64, "y": 48}], "grid": {"columns": 4, "rows": 3, "width": 100, "height": 80}},
+    ]
+    document = painted(tracks=tracks)
+    groups = document_groups(document)
+    assert len(groups) == document_to_tracks(document).count and set(groups) == {0, -1}
+
+
 def test_without_border_pins_there_is_no_group_for_them():
     assert document_groups(painted())[-1] == 1
