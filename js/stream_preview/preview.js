@@ -29,6 +29,7 @@ import { isActive, obstacleOf } from "./words.js";
 
 const HINT_MS = 8000;
 const PROBLEM_MS = 7000;
+const PANELS_MS = 150;
 /** @type {RunState} */
 const UNTOLD = { status: "running", chunk: 0, epoch: 0, prompt: null, camera: STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0 };
 
@@ -63,6 +64,9 @@ export class StreamPreview {
     this.handlesVisible = true;
     this.cameraOpen = false;
     this.request = 0;
+    this.urgent = true;
+    /** When the panels were brought up to date, ms. */
+    this.described = 0;
     this.layout = new Layout(this, this.actions(), this.cameraActions(), pan);
     this.keys = new PreviewKeys(this);
   }
@@ -184,7 +188,7 @@ export class StreamPreview {
   received(header, picture) {
     this.epoch = Math.max(this.epoch, header.epoch);
     this.player.receive(header, picture);
-    this.schedule();
+    this.schedule(false);
   }
 
   /** @param {RunState} state */
@@ -226,13 +230,13 @@ export class StreamPreview {
     if (control.type === "add") this.ghosts = [...this.ghosts, { control, epoch: this.epoch }];
     this.touched = true;
     this.outbox.send(control);
-    this.schedule();
+    this.schedule(false);
   }
 
   /** @param {Control} control */
   taken(control) {
-    if (control.type === "stop") this.status = "stopping";
-    this.complain("");
+    if (control.type === "stop") this.set({ status: "stopping" });
+    if (this.problem) this.complain("");
   }
 
   /** @param {Control} control @param {string} problem @param {number} status */
@@ -278,7 +282,7 @@ export class StreamPreview {
   take(step) {
     this.steering = step.steering;
     for (const control of step.controls) this.send(control);
-    this.schedule();
+    this.schedule(false);
   }
 
   /** @param {import("./pointers.js").Place} place */
@@ -356,7 +360,9 @@ export class StreamPreview {
     this.set({ cameraOpen: true });
   }
 
-  schedule() {
+  /** @param {boolean} [urgent] the panels are out of date; otherwise the pictures are, and the panels follow a few times a second */
+  schedule(urgent = true) {
+    this.urgent ||= urgent;
     if (!this.request && this.listeners) this.request = requestAnimationFrame((now) => this.tick(now));
   }
 
@@ -369,8 +375,12 @@ export class StreamPreview {
       this.ghosts = this.ghosts.filter((ghost) => ghost.epoch >= fresh.header.epoch);
     }
     this.layout.stage.draw(Boolean(fresh));
-    this.layout.show(this.model(now), this.rig, this.problem, this.advice(now));
-    if (this.player.isBusy(now)) this.schedule();
+    const due = this.urgent || Math.abs(now - this.described) >= PANELS_MS;
+    if (due) {
+      Object.assign(this, { urgent: false, described: now });
+      this.layout.show(this.model(now), this.rig, this.problem, this.advice(now));
+    }
+    if (!due || this.player.isBusy(now)) this.schedule(false);
   }
 
   /** @param {number} now */

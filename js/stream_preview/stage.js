@@ -32,7 +32,7 @@ export class Stage {
       menu: (place) => preview.removeAt(place),
       hover: (hover) => {
         this.hover = hover;
-        preview.schedule();
+        preview.schedule(false);
       },
       wheel: (way) => this.wheel(way),
       pan,

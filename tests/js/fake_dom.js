@@ -163,7 +163,7 @@ class FakeSocket {
 /** @returns what the tests drive and count */
 export function install() {
   FakeSocket.all = [];
-  const page = { sockets: FakeSocket.all, pictures: 0, observers: 0, frames: new Map(), next: 1 };
+  const page = { sockets: FakeSocket.all, pictures: 0, observers: 0, frames: new Map(), next: 1, late: 0 };
   const make = (tag) => new (CLASSES[tag] ?? FakeElement)(tag);
   const body = make("body");
   const fakeDocument = Object.assign(new CountedTarget(), { createElement: make, createElementNS: (_, tag) => make(tag), head: make("head"), body, activeElement: body, hidden: false });
@@ -192,8 +192,8 @@ export function install() {
     },
   };
   Object.assign(globalThis, globals);
-  /** Runs what waits for the next picture of the screen. */
-  page.tick = (now = performance.now()) => {
+  /** Runs what waits for the next picture of the screen; every call is 200 ms after the one before. */
+  page.tick = (now = performance.now() + (page.late += 200)) => {
     const waiting = [...page.frames.values()];
     page.frames.clear();
     for (const callback of waiting) callback(now);
