@@ -75,5 +75,6 @@ export function helpPanel() {
   ]);
   const root = element("div", "ms-help", [element("h4", "", ["Handles"]), element("div", "ms-legend", legend), element("h4", "", ["Keys, while the preview has the focus"]), element("dl", "", rows)]);
   root.hidden = true;
+  root.dataset.captureWheel = "true";
   return root;
 }

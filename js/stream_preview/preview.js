@@ -1,6 +1,5 @@
 /**
- * The view of a running stream, and the hands on it: picture, figures, tools, camera, prompt. Brings the parts together: owns the run followed,
- * the clock, the link, the outbox and the state of the hands; the rest has its own files.
+ * The view of a running stream, and the hands on it. Brings the parts together: owns the run, the clock, the link, the outbox, the hands' state.
  * connect() follows the runs of the hub that `wants` accepts; destroy() lets go of everything, after which connect() may be called again.
  */
 
@@ -261,7 +260,7 @@ export class StreamPreview {
 
   // ---- hands ----
 
-  /** @param {Partial<import("./steering.js").Steering>} changes */
+  /** @param {Partial<import("./steering.js").Steering>} changes a tool is kept while it is in use */
   steer(changes) {
     const idle = !this.steering.draft && !this.steering.hands.length;
     if (idle || !changes.tool) this.set({ steering: { ...this.steering, ...changes } });
@@ -354,6 +353,7 @@ export class StreamPreview {
     this.large = openLarge(this.root, this.layout.panel, () => {
       this.large = undefined;
       this.set({ cameraOpen: this.cameraWasOpen });
+      if (this.listeners) this.layout.focus();
     });
     this.cameraWasOpen = this.cameraOpen;
     this.layout.focus();
