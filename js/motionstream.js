@@ -7,25 +7,31 @@ import { app } from "../../scripts/app.js";
 import { LiveViews } from "./host_canvas.js";
 import { RunHub } from "./stream_preview/run_hub.js";
 import { addPreview } from "./stream_preview/widget.js";
+import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
+import { learnLanguage } from "./track_editor/words.js";
 
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
 /** @type {Record<string, [number, number]>} */
-const SIZES = { [EDITOR]: [460, 880], [PREVIEW]: [420, 520] };
+const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 520] };
 
 const lives = new LiveViews();
 const hub = new RunHub(api);
 const memory = new Map();
+const backdrops = new Map();
+const library = new Library(app);
 
 app.registerExtension({
   name: "motionstream",
-  setup() {
+  settings: EDITOR_SETTINGS,
+  async setup() {
     hub.start();
+    await learnLanguage({ app, api });
   },
   getCustomWidgets() {
     return {
-      MOTIONSTREAM_TRACKS: (node, name, inputData) => ({ widget: createTrackWidget(node, name, inputData[1]?.default ?? "", { app, api, lives, memory }) }),
+      MOTIONSTREAM_TRACKS: (node, name, inputData) => ({ widget: createTrackWidget(node, name, inputData[1]?.default ?? "", { app, api, lives, memory, backdrops, library }) }),
     };
   },
   nodeCreated(node) {

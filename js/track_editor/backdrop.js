@@ -5,6 +5,8 @@
 
 import { sourceNode } from "../host_canvas.js";
 
+/** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
+
 const OUTPUT_KEY = "motionstream_backdrop";
 const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at every move of the pointer
 
@@ -52,7 +54,7 @@ export class Backdrop {
     this.changed = changed;
     /** @type {string | null} */
     this.url = null;
-    /** @type {{image: CanvasImageSource, width: number, height: number} | null} */
+    /** @type {Picture | null} */
     this.picture = null;
   }
 
@@ -75,8 +77,8 @@ export class Backdrop {
   }
 }
 
-/** @param {HTMLImageElement} image */
-function shrunk(image) {
+/** @param {HTMLImageElement} image @returns {Picture} */
+export function shrunk(image) {
   const { naturalWidth, naturalHeight } = image;
   const scale = Math.min(1, LARGEST / Math.max(naturalWidth, naturalHeight));
   const [width, height] = [Math.max(1, Math.round(naturalWidth * scale)), Math.max(1, Math.round(naturalHeight * scale))];

@@ -2,6 +2,7 @@
 
 import { button, element } from "./elements.js";
 import { TrackEditor } from "./editor.js";
+import { word } from "./words.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -11,7 +12,7 @@ export function openDialog(store, host, title) {
   const editor = new TrackEditor(store, { ...host, large: null, pan: () => {} });
   const dialog = element("dialog", "ms-dialog");
   const close = () => dialog.close();
-  dialog.append(element("header", "", [element("span", "", [title]), button("close", "Close (Esc)", close)]), editor.root);
+  dialog.append(element("header", "", [element("span", "", [title]), button("close", word("close"), close)]), editor.root);
   dialog.addEventListener("keydown", (event) => event.stopPropagation());
   dialog.addEventListener("close", () => {
     editor.disconnect();

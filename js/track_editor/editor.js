@@ -3,16 +3,30 @@
  * disconnect() ends them, so that a view that never enters a graph costs nothing. Touches no widget: the host is asked through `EditorHost`.
  */
 
+import { regionUnder } from "./drags.js";
+import { editorMenu } from "./editor_menu.js";
 import { button, element, say } from "./elements.js";
+import { isPicture, tracksInFile } from "./files.js";
+import { helpPanel } from "./help.js";
+import { inspector } from "./inspector.js";
 import { commandFor } from "./keys.js";
-import { helpPanel, properties, timeline, toolbar, trackList } from "./panels.js";
+import { trackList } from "./layers.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
+import { selectedTrack, selectedTracks } from "./state.js";
 import { installStyles } from "./styles.js";
+import { timeline } from "./timeline.js";
+import { optionsBar, toolbar } from "./toolbar.js";
+import { copyText, readTracks } from "./transfer.js";
+import { WHOLE, panned, zoomed } from "./view.js";
+import { word } from "./words.js";
 
 /** @import {EditorState, Point} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
+/** @import {Library} from "./library.js" */
+/** @import {OwnBackdrop} from "./own_backdrop.js" */
 /** @import {Extras} from "./render.js" */
+/** @import {Lens} from "./view.js" */
 
 /**
  * @typedef {object} EditorHost
@@ -20,14 +34,12 @@ import { installStyles } from "./styles.js";
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
+ * @property {(problem: string) => void} [notify]  the person
+ * @property {Library} [library]
+ * @property {OwnBackdrop} [own]
  */
 
-const HINTS = {
-  select: "",
-  draw: "Press and drag on the picture to draw a track",
-  path: "Click to place points, Enter to finish",
-  pin: "Click to pin a point where it is",
-};
+const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region"];
 
 export class TrackEditor {
   /** @param {EditorStore} store @param {EditorHost} host */
@@ -39,20 +51,23 @@ export class TrackEditor {
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.noteText = element("div");
-    this.anew = button("clear", "Discard it and start with an empty document", () => store.startAnew(), "Start anew");
+    this.anew = button("clear", word("anew_help"), () => store.startAnew(), word("anew"));
     this.note = element("div", "ms-note", [this.noteText, this.anew]);
     this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
-    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large }), this.time, trackList(store), properties(store)];
-    const [bar, time, list, props] = this.panels.map((panel) => panel.root);
+    const menu = () => editorMenu(store, host, (file) => void this.take(file));
+    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }), optionsBar(store), this.time, trackList(store), inspector(store)];
+    const [bar, options, time, list, props] = this.panels.map((panel) => panel.root);
     const side = element("div", "ms-side", [list, props]);
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
-    this.keys = keyCatcher("Track editor. Press ? for the keys.");
-    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, bar, body, this.note]);
+    this.keys = keyCatcher(word("label"));
+    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, element("div", "ms-bars", [bar, options]), body, this.note]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
     /** @type {Point | null} */
     this.hover = null;
     this.space = { held: false, used: false };
+    /** @type {Lens} */
+    this.lens = WHOLE;
     this.playing = false;
     this.request = 0;
   }
@@ -70,11 +85,40 @@ export class TrackEditor {
         this.hover = hover;
         this.schedule();
       },
+      lens: () => this.lens,
       pan: (dx, dy) => {
         this.space.used = true;
-        this.host.pan(dx, dy);
+        if (this.host.large && this.lens.zoom === 1) this.host.pan(dx, dy);
+        else this.look(panned(this.lens, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()));
       },
+      slide: (dx, dy) => this.look(panned(this.lens, dx, dy, this.area())),
+      zoom: (factor, at) => this.look(zoomed(this.lens, factor, at, this.area())),
     };
+  }
+
+  /** @param {Lens} lens */
+  look(lens) {
+    this.lens = lens;
+    this.schedule();
+  }
+
+  /** View pixels. */
+  area() {
+    return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  /** Round the middle of the view. @param {number} factor 0 = the whole picture */
+  zoomBy(factor) {
+    const { width, height } = this.area();
+    this.look(factor ? zoomed(this.lens, factor, { x: width / 2, y: height / 2 }, { width, height }) : WHOLE);
+  }
+
+  /** The large editor has the wheel to itself; in the node it is the host's. @param {WheelEvent} event */
+  wheel(event) {
+    if (this.host.large && !event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.look(zoomed(this.lens, Math.exp(-event.deltaY / 400), this.pointers.spot(event), this.area()));
   }
 
   connect() {
@@ -86,6 +130,12 @@ export class TrackEditor {
     this.root.addEventListener("keyup", (event) => this.keyUp(event), { signal });
     this.root.addEventListener("focusout", () => (this.space.held = false), { signal });
     this.root.addEventListener("pointerenter", () => this.schedule(), { signal });
+    this.root.addEventListener("copy", (event) => this.copy(event), { signal });
+    this.root.addEventListener("cut", (event) => this.copy(event) && this.store.dispatch({ type: "delete" }), { signal });
+    this.root.addEventListener("paste", (event) => this.paste(event), { signal });
+    this.root.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && (event.preventDefault(), event.stopPropagation()), { signal });
+    this.root.addEventListener("drop", (event) => this.drop(event), { signal });
+    this.canvas.addEventListener("wheel", (event) => this.wheel(event), { signal, passive: false });
     window.addEventListener("wheel", () => this.sharpenSoon(), { signal, passive: true });
     this.pointers.connect();
     this.unsubscribe = this.store.subscribe(() => this.schedule());
@@ -123,12 +173,13 @@ export class TrackEditor {
     const { state } = this.store;
     for (const panel of this.panels) panel.update(state);
     this.showNotes(state);
-    const area = { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+    const area = this.area();
+    this.host.own?.seek(state.frame / state.doc.fps);
     const ctx = this.canvas.getContext("2d");
     if (!ctx || !area.width || !area.height) return;
     const ratio = this.fitPixels(area);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing });
+    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing, lens: this.lens });
   }
 
   /** One canvas pixel for each pixel of the screen. @param {{width: number, height: number}} area @returns {number} canvas pixels per view pixel */
@@ -146,8 +197,61 @@ export class TrackEditor {
     say(this.noteText, obstacle || this.store.problem);
     this.note.hidden = !obstacle && !this.store.problem;
     this.anew.hidden = Boolean(obstacle);
-    const idle = state.doc.tracks.length === 0 && !state.stroke;
-    say(this.hint, state.open ? HINTS.path : idle ? HINTS[state.tool] : "");
+    say(this.hint, this.hintFor(state));
+  }
+
+  /** @param {EditorState} state @returns {string} */
+  hintFor(state) {
+    if (state.open) return word("hint_path");
+    if (state.stroke) return "";
+    const track = selectedTrack(state);
+    if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0])) return word("hint_way");
+    const fresh = ["line", "grid", "region"].includes(state.tool) && !track;
+    return RESTING_HINTS.includes(state.tool) && (fresh || !state.doc.tracks.length) ? word(`hint_${state.tool}`) : "";
+  }
+
+  /** Tracks, a picture or a video in a file. @param {File} file */
+  async take(file) {
+    try {
+      if (isPicture(file)) await this.host.own?.show(file);
+      else this.store.dispatch({ type: "paste", tracks: await tracksInFile(file, this.store.state.doc) });
+    } catch (error) {
+      this.host.notify?.(word("bad_file", { name: file.name, problem: /** @type {Error} */ (error).message }));
+    }
+  }
+
+  /** @param {ClipboardEvent} event @returns {boolean} true = tracks were copied */
+  copy(event) {
+    const tracks = selectedTracks(this.store.state);
+    if (event.target !== this.keys || !tracks.length || this.store.problem) return false;
+    event.clipboardData?.setData("text/plain", copyText(this.store.state.doc, tracks));
+    event.preventDefault();
+    event.stopPropagation();
+    return true;
+  }
+
+  /** @param {ClipboardEvent} event */
+  paste(event) {
+    if (event.target !== this.keys || this.store.problem || this.host.obstacle()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [file] = event.clipboardData?.files ?? [];
+    if (file) return void this.take(file);
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    try {
+      if (text.trim()) this.store.dispatch({ type: "paste", tracks: readTracks(text, this.store.state.doc), shift: true });
+    } catch (error) {
+      this.host.notify?.(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /** @param {DragEvent} event */
+  drop(event) {
+    const [file] = event.dataTransfer?.files ?? [];
+    if (!file || this.store.problem || this.host.obstacle()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void this.take(file);
   }
 
   toggleHelp() {
@@ -185,7 +289,7 @@ export class TrackEditor {
 
   /** A press on anything but a field leaves the keys with the editor. Only the press's default is prevented: the host needs the event. @param {MouseEvent} event */
   keepFocus(event) {
-    if (event.target instanceof HTMLInputElement) return;
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
     event.preventDefault();
     this.focus();
   }
@@ -204,6 +308,7 @@ export class TrackEditor {
     event.preventDefault();
     if (command.do === "event") this.store.dispatch(command.event);
     else if (command.do === "help") this.toggleHelp();
+    else if (command.do === "zoom") this.zoomBy(command.factor);
     else if (command.do === "large") this.host.large?.();
     return undefined;
   }
@@ -240,6 +345,7 @@ function keyCatcher(label) {
 
 /** Keys that an input field needs for itself. @param {KeyboardEvent} event */
 function isFieldKey(event) {
+  if (event.target instanceof HTMLSelectElement) return true;
   if (!(event.target instanceof HTMLInputElement)) return false;
   return event.target.type !== "range" || /^(Arrow|Home|End|Page)/.test(event.key);
 }

@@ -1,33 +1,46 @@
 /** The keyboard of the editor: which key means what. Pure; the editor runs what comes back. */
 
-/** @import {EditorEvent, EditorState, Tool} from "./types.js" */
+import { INTERPOLATIONS } from "./read_track.js";
+import { selectedTrack } from "./history.js";
+
+/** @import {EditorEvent, EditorState, Interpolation, Tool} from "./types.js" */
 
 /**
- * @typedef {{do: "event", event: EditorEvent} | {do: "play"} | {do: "help"} | {do: "large"}} Command
+ * @typedef {{do: "event", event: EditorEvent} | {do: "play"} | {do: "help"} | {do: "large"} | {do: "zoom", factor: number}} Command  factor 0 = whole picture
  * @typedef {{key: string, ctrlKey: boolean, metaKey: boolean, shiftKey: boolean, altKey: boolean}} Key
  */
 
 /** @type {Record<string, Tool>} */
-const TOOLS = { v: "select", d: "draw", p: "path", i: "pin" };
+const TOOLS = { v: "select", d: "draw", p: "path", l: "line", i: "pin", g: "grid", r: "region" };
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** For the help panel: keys and what they do. */
+/** For the help panel: keys and the word that says what they do. */
 export const SHORTCUTS = [
-  ["V  D  P  I", "Select, Draw, Path, Pin"],
-  ["Click, then Enter", "Path: add points, then finish (or click the last point again)"],
-  ["Double-click", "Select: add a point to a line"],
-  ["Right-click", "Remove a point"],
-  ["Del", "Delete the selected point or track"],
-  ["Arrows", "Move the selection by 1 px, with Shift by 10"],
-  ["Ctrl Z   Ctrl Y", "Undo, redo"],
-  ["Ctrl D", "Duplicate the selected track"],
-  ["[   ]", "Smaller, larger brush"],
-  ["S", "Smooth or straight path"],
-  ["B", "Pin the border of the picture"],
-  ["Space", "Play; hold and drag to move the canvas"],
-  ["F", "Large editor"],
-  ["Esc", "Finish, or select nothing"],
+  ["V  D  P  L  I  G  R", "key_tools"],
+  ["Click, then Enter", "key_path"],
+  ["Double-click", "key_double"],
+  ["Right-click", "key_right"],
+  ["Shift click", "key_shift_click"],
+  ["Shift", "key_shift"],
+  ["Drag the runner", "key_runner"],
+  ["Del", "key_delete"],
+  ["Arrows", "key_arrows"],
+  ["Ctrl Z   Ctrl Y", "key_undo"],
+  ["Ctrl C   Ctrl X   Ctrl V", "key_clip"],
+  ["Ctrl A", "key_all"],
+  ["Ctrl D", "key_duplicate"],
+  ["Shift H   Shift V   Shift R", "key_mirror"],
+  ["Page Up   Page Down", "key_layer"],
+  ["K  H  X", "key_lock"],
+  ["[   ]", "key_brush"],
+  ["S", "key_curve"],
+  ["B  N  O", "key_toggles"],
+  ["Space", "key_space"],
+  [",   .   Home   End", "key_time"],
+  ["+   −   0", "key_zoom"],
+  ["F", "key_large"],
+  ["Esc", "key_escape"],
 ];
 
 /** @param {EditorEvent} event @returns {Command} */
@@ -36,7 +49,8 @@ const run = (event) => ({ do: "event", event });
 /** @param {Key} key @param {EditorState} state @returns {Command | null} null = not ours */
 export function commandFor(key, state) {
   if (key.altKey) return null;
-  return key.ctrlKey || key.metaKey ? withControl(key) : plain(key, state);
+  if (key.ctrlKey || key.metaKey) return withControl(key);
+  return (key.shiftKey && withShift(key)) || plain(key, state);
 }
 
 /** @param {Key} key @returns {Command | null} */
@@ -45,7 +59,16 @@ function withControl(key) {
   if (name === "z") return run({ type: key.shiftKey ? "redo" : "undo" });
   if (name === "y") return run({ type: "redo" });
   if (name === "d") return run({ type: "duplicate" });
+  if (name === "a") return run({ type: "select-all" });
   return null;
+}
+
+/** @param {Key} key @returns {Command | null} */
+function withShift(key) {
+  const name = key.key.toLowerCase();
+  if (name === "h") return run({ type: "mirror", axis: "x" });
+  if (name === "v") return run({ type: "mirror", axis: "y" });
+  return name === "r" ? run({ type: "rotate", degrees: 90 }) : null;
 }
 
 /** @param {Key} key @param {EditorState} state @returns {Command | null} */
@@ -64,22 +87,64 @@ function plain(key, state) {
     case "[":
     case "]":
       return run({ type: "brush", radius: stepBrush(state.brush, name === "]" ? 1 : -1) });
-    case "s":
-      return run({ type: "interpolation", interpolation: state.interpolation === "spline" ? "linear" : "spline" });
-    case "b":
-      return run({ type: "pin-border", on: !state.doc.pin_border });
+    case "PageUp":
+    case "PageDown":
+      return run({ type: "shift-order", by: name === "PageUp" ? -1 : 1 });
     case "Home":
       return run({ type: "seek", frame: 0 });
     case "End":
       return run({ type: "seek", frame: state.doc.frames - 1 });
+    case ",":
+    case ".":
+      return run({ type: "seek", frame: Math.round(state.frame) + (name === "." ? 1 : -1) });
+    case "+":
+    case "=":
+      return { do: "zoom", factor: 1.4 };
+    case "-":
+    case "−":
+      return { do: "zoom", factor: 1 / 1.4 };
+    case "0":
+      return { do: "zoom", factor: 0 };
     case "f":
       return { do: "large" };
     case "?":
       return { do: "help" };
     default:
+      return toggle(name, state);
+  }
+}
+
+/** @param {string} name @param {EditorState} state @returns {Command | null} */
+function toggle(name, state) {
+  const track = selectedTrack(state);
+  switch (name) {
+    case "s":
+      return run({ type: "interpolation", interpolation: nextInterpolation(shownInterpolation(state)) });
+    case "b":
+      return run({ type: "pin-border", on: !state.doc.pin_border });
+    case "n":
+      return run({ type: "option", option: "snap", on: !state.options.snap });
+    case "o":
+      return run({ type: "option", option: "onion", on: !state.options.onion });
+    case "k":
+      return track && run({ type: "edit-selected", changes: { locked: !track.locked } });
+    case "h":
+      return track && run({ type: "edit-selected", changes: { hidden: !track.hidden } });
+    case "x":
+      return track && run({ type: "toggle-shown" });
+    default:
       return null;
   }
 }
+
+/** The kind of curve that the toolbar shows: the selected track's, else that of the next one. @param {EditorState} state @returns {Interpolation} */
+export function shownInterpolation(state) {
+  const track = selectedTrack(state);
+  return track && !["freehand", "pin", "line"].includes(track.kind) ? track.interpolation : state.interpolation;
+}
+
+/** @param {Interpolation} now @returns {Interpolation} */
+const nextInterpolation = (now) => INTERPOLATIONS[(INTERPOLATIONS.indexOf(now) + 1) % INTERPOLATIONS.length];
 
 /** @param {[number, number]} way @param {boolean} far @param {EditorState} state @returns {Command} */
 function arrow([dx, dy], far, state) {

@@ -3,13 +3,22 @@
  * get there, whatever the host's zoom. Never calls preventDefault on pointerdown: the host hangs its own undo on the mouse events that follow.
  */
 
-import { hitTest } from "./geometry.js";
-import { fitView, toVideo } from "./render.js";
+import { regionUnder } from "./drags.js";
+import { distance } from "./geometry.js";
+import { hitTest } from "./hits.js";
+import { Pinch } from "./pinch.js";
+import { cameraMove, isShown, positionAt } from "./sampling.js";
+import { selectedTrack } from "./state.js";
+import { fitView, handlesOf, selectionFrame, toVideo } from "./view.js";
 
 /** @import {Point, Track} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
+/** @import {Handle, Lens} from "./view.js" */
 
 const REACH = { mouse: 9, pen: 12, touch: 20 };
+const SNAP = 7;
+/** Kinds whose way can be drawn from their middle. */
+const GIVEN_A_WAY = ["region", "grid", "camera"];
 
 /**
  * @typedef {object} Host  what the pointers need of the editor
@@ -17,7 +26,10 @@ const REACH = { mouse: 9, pen: 12, touch: 20 };
  * @property {() => boolean} spaceHeld
  * @property {() => void} onPress
  * @property {(hover: Point | null) => void} onHover
+ * @property {() => Lens} lens
  * @property {(dx: number, dy: number) => void} pan  screen pixels
+ * @property {(factor: number, at: Point) => void} zoom  at = view pixels
+ * @property {(dx: number, dy: number) => void} slide  the lens, view pixels
  */
 
 export class PointerInput {
@@ -29,6 +41,7 @@ export class PointerInput {
     this.panning = null;
     /** @type {number | null} the pointer that draws */
     this.active = null;
+    this.pinch = new Pinch();
   }
 
   connect() {
@@ -48,6 +61,7 @@ export class PointerInput {
     this.listeners?.abort();
     this.panning = null;
     this.active = null;
+    this.pinch = new Pinch();
   }
 
   get state() {
@@ -60,20 +74,30 @@ export class PointerInput {
   }
 
   view() {
-    return fitView({ width: this.canvas.clientWidth, height: this.canvas.clientHeight }, this.state.doc);
+    return fitView({ width: this.canvas.clientWidth, height: this.canvas.clientHeight }, this.state.doc, this.host.lens());
+  }
+
+  /** @param {{clientX: number, clientY: number}} event @returns {Point} view pixels */
+  spot(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const zoom = this.zoom();
+    return { x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom };
   }
 
   /** @param {{clientX: number, clientY: number}} event @returns {Point} video pixels */
   place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const zoom = this.zoom();
-    return toVideo(this.view(), { x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom });
+    return toVideo(this.view(), this.spot(event));
   }
 
   /** @param {string} kind of the pointer @returns {number} video pixels */
   reach(kind) {
     const pixels = REACH[/** @type {keyof typeof REACH} */ (kind)] ?? REACH.mouse;
     return pixels / (this.view().scale * Math.max(1, this.zoom()));
+  }
+
+  /** How near a place must be to snap, video pixels. @param {PointerEvent} event @returns {number} */
+  snap(event) {
+    return event.ctrlKey ? 0 : SNAP / this.view().scale;
   }
 
   /** @param {PointerEvent | MouseEvent} event */
@@ -85,51 +109,104 @@ export class PointerInput {
   /** @param {PointerEvent} event */
   down(event) {
     event.stopPropagation();
-    if (this.active !== null || this.panning) return;
+    this.pinch.down(event.pointerId, this.spot(event));
+    if (this.pinch.on) return this.giveUp();
+    if (this.active !== null || this.panning) return undefined;
     this.host.onPress();
     this.canvas.setPointerCapture(event.pointerId);
     if (event.button === 1 || (event.button === 0 && this.host.spaceHeld())) {
       this.panning = { x: event.clientX, y: event.clientY, id: event.pointerId };
     } else if (event.button === 0) {
       this.active = event.pointerId;
-      this[`press_${this.state.tool}`](event);
+      this.press(event);
     }
+    return undefined;
+  }
+
+  /** A second finger: what the first one began is taken back. */
+  giveUp() {
+    if (this.active !== null) this.host.store.dispatch({ type: this.state.stroke ? "stroke-cancel" : "drag-cancel" });
+    this.active = null;
   }
 
   /** @param {PointerEvent} event */
-  press_select(event) {
+  press(event) {
+    const at = this.place(event);
+    const { store } = this.host;
+    switch (this.state.tool) {
+      case "select":
+        return this.pressSelect(event, at);
+      case "path":
+        return this.pressPath(event, at);
+      case "pin":
+        return this.pressPin(event, at);
+      case "line":
+      case "grid":
+        return store.dispatch({ type: "stroke-start", at, use: this.state.tool });
+      default:
+        return store.dispatch({ type: "stroke-start", at, use: this.onAnchor(event, at) ? "way" : this.state.tool === "region" ? "area" : "track" });
+    }
+  }
+
+  /** On the middle of a selected area that is not yet drawn a way. @param {PointerEvent} event @param {Point} at */
+  onAnchor(event, at) {
+    const track = selectedTrack(this.state);
+    if (!track || track.locked || !GIVEN_A_WAY.includes(track.kind) || distance(track.points[0], at) > this.reach(event.pointerType)) return false;
+    return this.state.tool === "draw" || track.points.length === 1 || !regionUnder(this.state, at);
+  }
+
+  /** @param {PointerEvent} event @param {Point} at */
+  pressSelect(event, at) {
+    const { store } = this.host;
+    const handle = this.handleUnder(event);
+    if (handle) return store.dispatch({ type: "transform-start", mode: handle.mode, corner: handle.corner, at });
     const hit = this.hit(event);
-    if (!hit) return this.host.store.dispatch({ type: "select", track: null });
+    if (event.shiftKey && hit) return store.dispatch({ type: "select", track: hit.track.id, add: true });
+    if (!hit?.point && this.onRunner(event, at)) return store.dispatch({ type: "retime-start", track: this.state.selection.track ?? "", at });
+    if (!hit) return store.dispatch({ type: "stroke-start", at, use: "box" });
     return this.grab(event, hit);
+  }
+
+  /** @param {PointerEvent} event @returns {Handle | undefined} of the frame round the selection */
+  handleUnder(event) {
+    const frame = selectionFrame(this.view(), this.state);
+    const spot = this.spot(event);
+    const near = event.pointerType === "touch" ? 18 : 8;
+    return frame ? handlesOf(frame).find(({ at }) => Math.hypot(at.x - spot.x, at.y - spot.y) <= near) : undefined;
+  }
+
+  /** On the selected track's point at the playhead. @param {PointerEvent} event @param {Point} at */
+  onRunner(event, at) {
+    const track = selectedTrack(this.state);
+    const { frame, doc, selection } = this.state;
+    if (!track || selection.tracks.length > 1 || track.points.length < 2 || frame <= 0 || !isShown(track, frame)) return false;
+    const centre = positionAt(track, frame, doc.frames);
+    const camera = track.kind === "camera" ? null : cameraMove(doc, frame);
+    return distance(camera ? camera(centre) : centre, at) <= this.reach(event.pointerType);
   }
 
   /** @param {PointerEvent} event @param {{track: Track, point: number | null}} hit */
   grab(event, hit) {
-    this.host.store.dispatch({ type: "drag-start", track: hit.track.id, point: hit.track.kind === "pin" ? 0 : hit.point, at: this.place(event) });
+    const many = this.state.selection.tracks.length > 1 && this.state.selection.tracks.includes(hit.track.id);
+    const point = many ? null : hit.track.kind === "pin" ? 0 : hit.point;
+    this.host.store.dispatch({ type: "drag-start", track: hit.track.id, point, at: this.place(event) });
   }
 
-  /** @param {PointerEvent} event */
-  press_draw(event) {
-    this.host.store.dispatch({ type: "stroke-start", at: this.place(event) });
-  }
-
-  /** @param {PointerEvent} event */
-  press_path(event) {
+  /** @param {PointerEvent} event @param {Point} at */
+  pressPath(event, at) {
     const { store } = this.host;
-    const at = this.place(event);
     const hit = this.state.open ? this.hit(event) : null;
     const open = hit?.track.id === this.state.open ? hit?.track : null;
     if (hit && open && hit.point !== null && hit.point < open.points.length - 1) return this.grab(event, hit);
-    store.dispatch({ type: "path-click", at, near: this.reach(event.pointerType) * 0.6 });
+    store.dispatch({ type: "path-click", at, near: this.reach(event.pointerType) * 0.6, reach: this.snap(event) });
     return this.dragNewest(at, store.state.open);
   }
 
-  /** @param {PointerEvent} event */
-  press_pin(event) {
-    const at = this.place(event);
+  /** @param {PointerEvent} event @param {Point} at */
+  pressPin(event, at) {
     const hit = this.hit(event);
     if (hit?.track.kind === "pin" && hit.point === 0) return this.grab(event, hit);
-    this.host.store.dispatch({ type: "pin", at });
+    this.host.store.dispatch({ type: "pin", at, reach: this.snap(event) });
     return this.dragNewest(at, this.state.selection.track);
   }
 
@@ -141,6 +218,17 @@ export class PointerInput {
 
   /** @param {PointerEvent} event */
   move(event) {
+    if (this.pinch.has(event.pointerId)) {
+      const change = this.pinch.move(event.pointerId, this.spot(event));
+      if (this.pinch.on) {
+        event.stopPropagation();
+        if (change) {
+          this.host.slide(change.dx, change.dy);
+          this.host.zoom(change.factor, change.at);
+        }
+        return;
+      }
+    }
     if (this.panning?.id === event.pointerId) {
       event.stopPropagation();
       this.host.pan(event.clientX - this.panning.x, event.clientY - this.panning.y);
@@ -159,28 +247,31 @@ export class PointerInput {
   /** @param {PointerEvent} event @param {Point} at */
   drag(event, at) {
     const { store } = this.host;
-    if (this.state.drag) store.dispatch({ type: "drag-move", at });
-    else if (this.state.stroke) {
-      const passed = event.getCoalescedEvents?.() ?? [];
-      for (const place of passed.length ? passed : [event]) store.dispatch({ type: "stroke-extend", at: this.place(place) });
-    }
+    const [even, reach] = [event.shiftKey, this.snap(event)];
+    if (this.state.drag) return store.dispatch({ type: "drag-move", at, even, reach });
+    if (!this.state.stroke) return undefined;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const place of passed.length ? passed : [event]) store.dispatch({ type: "stroke-extend", at: this.place(place), even, reach });
+    return undefined;
   }
 
   /** @param {PointerEvent} event */
   up(event) {
+    this.pinch.up(event.pointerId);
     if (this.panning?.id === event.pointerId) this.panning = null;
     if (this.active !== event.pointerId) return;
     this.active = null;
-    if (this.state.stroke) this.host.store.dispatch({ type: "stroke-extend", at: this.place(event) });
-    this.host.store.dispatch({ type: this.state.stroke ? "stroke-end" : "drag-end" });
+    const { store } = this.host;
+    if (this.state.stroke) store.dispatch({ type: "stroke-extend", at: this.place(event), even: event.shiftKey, reach: this.snap(event) });
+    if (this.state.stroke) store.dispatch({ type: "stroke-end", add: event.shiftKey });
+    else store.dispatch({ type: "drag-end" });
   }
 
   /** @param {PointerEvent} event */
   cancel(event) {
+    this.pinch.up(event.pointerId);
     this.panning = null;
-    if (this.active !== event.pointerId) return;
-    this.active = null;
-    this.host.store.dispatch({ type: this.state.stroke ? "stroke-cancel" : "drag-cancel" });
+    if (this.active === event.pointerId) this.giveUp();
   }
 
   /** @param {MouseEvent} event */
@@ -203,9 +294,26 @@ export class PointerInput {
 
   /** @param {PointerEvent} event */
   showCursor(event) {
-    const over = this.state.tool === "select" && this.active === null ? this.hit(event) : null;
-    const resting = this.state.tool === "select" ? "default" : "crosshair";
-    const cursor = this.host.spaceHeld() ? "grab" : this.state.drag ? "grabbing" : over ? (over.point === null ? "move" : "grab") : resting;
+    const cursor = this.cursorFor(event);
     if (this.canvas.style.cursor !== cursor) this.canvas.style.cursor = cursor;
   }
+
+  /** @param {PointerEvent} event @returns {string} */
+  cursorFor(event) {
+    if (this.host.spaceHeld()) return "grab";
+    if (this.state.drag) return "grabbing";
+    if (this.state.tool !== "select") return this.onAnchor(event, this.place(event)) ? "grab" : "crosshair";
+    if (this.active !== null) return "default";
+    const handle = this.handleUnder(event);
+    if (handle) return handle.mode === "rotate" ? "grab" : resizeCursor(handle);
+    if (this.onRunner(event, this.place(event))) return "ew-resize";
+    const over = this.hit(event);
+    return over ? (over.point === null ? "move" : "grab") : "default";
+  }
+}
+
+/** @param {Handle} handle */
+function resizeCursor({ corner: { x, y } }) {
+  if (!x || !y) return x ? "ew-resize" : "ns-resize";
+  return x === y ? "nwse-resize" : "nesw-resize";
 }

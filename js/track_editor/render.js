@@ -1,43 +1,32 @@
-/**
- * Draws the editor's picture: backdrop, curves, handles, ticks, the playhead's points. Draws only; changes nothing.
- * Two spaces that never mix: video pixels (the document) and view pixels (the canvas, CSS pixels before any zoom of the host).
- */
+/** Draws the editor's picture: backdrop, tracks, what is selected, what the pointer is about to do. Draws only; changes nothing. */
 
-import { borderPins, brushOffsets, coverCrop, positionAt, progress, ruler, tickStep, trackLine } from "./geometry.js";
+import { borderPins } from "./areas.js";
+import { INK, disc, drawOnion, drawTrack, strokeLine } from "./draw_tracks.js";
+import { coverCrop } from "./geometry.js";
+import { cameraMove } from "./sampling.js";
+import { fitView, handlesOf, selectionFrame, toView } from "./view.js";
 
-/** @import {EditorState, Point, Track} from "./types.js" */
+/** @import {EditorState, Point} from "./types.js" */
+/** @import {Lens, View} from "./view.js" */
 
-/**
- * @typedef {{scale: number, left: number, top: number, width: number, height: number}} View  where the video lies, in view pixels
- * @typedef {{hover: Point | null, backdrop: {image: CanvasImageSource, width: number, height: number} | null, playing: boolean}} Extras
- */
-
-const MARGIN = 12;
-const TICKS_APART = 9;
-const INK = "rgba(8, 10, 14, 0.72)";
-
-/** @param {{width: number, height: number}} area view pixels @param {{width: number, height: number}} video @returns {View} */
-export function fitView(area, video) {
-  const scale = Math.max(0.01, Math.min((area.width - 2 * MARGIN) / video.width, (area.height - 2 * MARGIN) / video.height));
-  const [width, height] = [video.width * scale, video.height * scale];
-  return { scale, width, height, left: (area.width - width) / 2, top: (area.height - height) / 2 };
-}
-
-/** @param {View} view @param {Point} point video pixels @returns {Point} the middle of that pixel in the view */
-export const toView = (view, point) => ({ x: view.left + (point.x + 0.5) * view.scale, y: view.top + (point.y + 0.5) * view.scale });
-
-/** @param {View} view @param {Point} point view pixels @returns {Point} */
-export const toVideo = (view, point) => ({ x: (point.x - view.left) / view.scale - 0.5, y: (point.y - view.top) / view.scale - 0.5 });
+/** @typedef {{hover: Point | null, backdrop: {image: CanvasImageSource, width: number, height: number} | null, playing: boolean, lens?: Lens}} Extras */
 
 /** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {{width: number, height: number}} area @param {EditorState} state @param {Extras} extras */
 export function render(ctx, area, state, extras) {
-  const view = fitView(area, state.doc);
+  const view = fitView(area, state.doc, extras.lens);
   ctx.clearRect(0, 0, area.width, area.height);
   drawBackdrop(ctx, view, state, extras.backdrop);
   if (state.doc.pin_border) drawBorderPins(ctx, view, state);
-  const order = [...state.doc.tracks].sort((a, b) => Number(a.id === state.selection.track) - Number(b.id === state.selection.track));
-  for (const track of order) if (track.points.length) drawTrack(ctx, view, state, track, extras);
-  if (state.stroke) drawStroke(ctx, view, state.stroke);
+  const moves = state.frame > 0 || extras.playing;
+  const scene = { ctx, view, state, moves, camera: moves ? cameraMove(state.doc, state.frame) : null };
+  const drawn = state.doc.tracks.filter((track) => track.points.length && !track.hidden);
+  if (state.options.onion) drawOnion(scene, drawn.filter((track) => track.visible && track.kind !== "pin"), (frame) => cameraMove(state.doc, frame));
+  const chosen = new Set(state.selection.tracks);
+  for (const track of drawn) if (!chosen.has(track.id)) drawTrack(scene, track);
+  for (const track of drawn) if (chosen.has(track.id)) drawTrack(scene, track);
+  drawGuides(ctx, view, state);
+  if (!extras.playing) drawSelectionFrame(ctx, view, state);
+  if (state.stroke) drawStroke(ctx, view, state, state.stroke);
   drawPointer(ctx, view, state, extras.hover);
 }
 
@@ -94,176 +83,75 @@ function drawBorderPins(ctx, view, state) {
   }
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Track} track @param {Extras} extras */
-function drawTrack(ctx, view, state, track, extras) {
-  const selected = track.id === state.selection.track;
-  const line = trackLine(track).map((point) => toView(view, point));
-  ctx.save();
-  if (!track.visible) ctx.globalAlpha = 0.3;
-  const moves = state.frame > 0 || extras.playing;
-  drawBrush(ctx, view, track, moves ? positionAt(track, state.frame, state.doc.frames) : track.points[0], selected);
-  if (line.length > 1) {
-    strokeLine(ctx, line, INK, selected ? 6 : 4.5);
-    strokeLine(ctx, line, track.color, selected ? 3 : 2);
-    drawTicks(ctx, line, track, state.doc.frames);
-    drawArrow(ctx, line, track.color, selected);
-  }
-  if (track.kind === "pin" || line.length === 1) drawPin(ctx, line[0], track.color, selected);
-  else drawHandles(ctx, view, track, selected, state.selection.point);
-  if (moves && line.length > 1) drawRunner(ctx, toView(view, positionAt(track, state.frame, state.doc.frames)), track, state);
-  ctx.restore();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Point[]} line @param {string} color @param {number} width */
-function strokeLine(ctx, line, color, width) {
+/** Lines that a place has snapped to. @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state */
+function drawGuides(ctx, view, { guides }) {
+  if (!guides) return;
   ctx.beginPath();
-  line.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
-  ctx.strokeStyle = color;
-  ctx.lineWidth = width;
-  ctx.lineJoin = "round";
-  ctx.lineCap = "round";
+  const at = toView(view, { x: guides.x ?? 0, y: guides.y ?? 0 });
+  if (guides.x !== null) {
+    ctx.moveTo(at.x, view.top);
+    ctx.lineTo(at.x, view.top + view.height);
+  }
+  if (guides.y !== null) {
+    ctx.moveTo(view.left, at.y);
+    ctx.lineTo(view.left + view.width, at.y);
+  }
+  ctx.strokeStyle = "#ff4fd8";
+  ctx.lineWidth = 1;
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Track} track @param {Point} centre video pixels @param {boolean} selected */
-function drawBrush(ctx, view, track, centre, selected) {
-  if (!track.brush || track.brush.radius <= 0) return;
-  const at = toView(view, centre);
+/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state */
+function drawSelectionFrame(ctx, view, state) {
+  const frame = selectionFrame(view, state);
+  if (!frame) return;
+  const handles = handlesOf(frame);
+  const [stem] = handles.slice(-1);
   ctx.save();
-  disc(ctx, at, track.brush.radius * view.scale);
-  ctx.globalAlpha *= selected ? 0.2 : 0.12;
-  ctx.fillStyle = track.color;
-  ctx.fill();
-  ctx.globalAlpha *= selected ? 4.5 : 4;
-  ctx.lineWidth = 1.25;
+  ctx.strokeStyle = "rgba(255, 255, 255, 0.75)";
+  ctx.lineWidth = 1;
   ctx.setLineDash([4, 3]);
-  ctx.strokeStyle = track.color;
-  ctx.stroke();
-  ctx.fillStyle = "#fff";
-  for (const offset of brushOffsets(track.brush)) {
-    disc(ctx, { x: at.x + offset.x * view.scale, y: at.y + offset.y * view.scale }, selected ? 1.4 : 1);
+  ctx.strokeRect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
+  ctx.setLineDash([]);
+  strokeLine(ctx, [{ x: stem.at.x, y: frame.top }, stem.at], "rgba(255, 255, 255, 0.75)", 1);
+  for (const { mode, at } of handles) {
+    if (mode === "rotate") disc(ctx, at, 4.5);
+    else roundRect(ctx, at.x - 3.5, at.y - 3.5, 7, 7, 1.5);
+    ctx.fillStyle = "#fff";
     ctx.fill();
-  }
-  ctx.restore();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} radius */
-function disc(ctx, at, radius) {
-  ctx.beginPath();
-  ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
-}
-
-/** Dots at equal times, so that speed is seen: the further apart, the faster. @param {CanvasRenderingContext2D} ctx @param {Point[]} line view pixels @param {Track} track @param {number} frames */
-function drawTicks(ctx, line, track, frames) {
-  const travelled = Math.max(1, (track.end ?? frames - 1) - track.start);
-  const measured = ruler(line);
-  const step = tickStep(measured.length, travelled, TICKS_APART);
-  ctx.fillStyle = "#fff";
-  for (let frame = step; frame < travelled; frame += step) {
-    disc(ctx, measured.at(frame / travelled), frame % (4 * step) === 0 ? 2 : 1.15);
-    ctx.fill();
-  }
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Point[]} line @param {string} color @param {boolean} selected */
-function drawArrow(ctx, line, color, selected) {
-  const tip = line[line.length - 1];
-  const measured = ruler(line);
-  const from = measured.at(Math.max(0, 1 - 8 / Math.max(8, measured.length)));
-  const angle = Math.atan2(tip.y - from.y, tip.x - from.x);
-  const size = selected ? 13 : 10;
-  ctx.save();
-  ctx.translate(tip.x, tip.y);
-  ctx.rotate(angle);
-  ctx.beginPath();
-  ctx.moveTo(size, 0);
-  ctx.lineTo(-size * 0.25, -size * 0.62);
-  ctx.lineTo(0, 0);
-  ctx.lineTo(-size * 0.25, size * 0.62);
-  ctx.closePath();
-  ctx.lineJoin = "round";
-  ctx.lineWidth = 3;
-  ctx.strokeStyle = INK;
-  ctx.stroke();
-  ctx.fillStyle = color;
-  ctx.fill();
-  ctx.restore();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Track} track @param {boolean} selected @param {number | null} chosen */
-function drawHandles(ctx, view, track, selected, chosen) {
-  const small = track.kind === "freehand";
-  const picked = selected ? chosen : null;
-  track.points.forEach((point, i) => {
-    if (i && !selected) return;
-    const at = toView(view, point);
-    const radius = i === 0 ? (selected ? 6 : 5) : small ? 3.2 : 4.8;
-    disc(ctx, at, radius + 1.5);
-    ctx.fillStyle = INK;
-    ctx.fill();
-    disc(ctx, at, radius);
-    ctx.fillStyle = i === picked ? track.color : "#fff";
-    ctx.fill();
-    ctx.lineWidth = 2;
-    ctx.strokeStyle = i === picked ? "#fff" : track.color;
-    ctx.stroke();
-    if (i === 0 && i !== picked) {
-      disc(ctx, at, 2);
-      ctx.fillStyle = track.color;
-      ctx.fill();
-    }
-  });
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {string} color @param {boolean} selected */
-function drawPin(ctx, at, color, selected) {
-  const arm = selected ? 8 : 6.5;
-  ctx.lineCap = "round";
-  for (const [style, width] of /** @type {const} */ ([[INK, 6], [color, 3]])) {
-    ctx.beginPath();
-    for (const [dx, dy] of [[arm, 0], [0, arm]]) {
-      ctx.moveTo(at.x - dx, at.y - dy);
-      ctx.lineTo(at.x + dx, at.y + dy);
-    }
-    ctx.strokeStyle = style;
-    ctx.lineWidth = width;
-    ctx.stroke();
-  }
-  disc(ctx, at, 3.4);
-  ctx.fillStyle = "#fff";
-  ctx.fill();
-  if (selected) {
-    disc(ctx, at, arm + 4);
+    ctx.strokeStyle = "#1769c9";
     ctx.lineWidth = 1.5;
-    ctx.strokeStyle = "rgba(255, 255, 255, 0.85)";
     ctx.stroke();
   }
+  ctx.restore();
 }
 
-/** The point at the playhead's time. @param {CanvasRenderingContext2D} ctx @param {Point} at @param {Track} track @param {EditorState} state */
-function drawRunner(ctx, at, track, state) {
-  const share = progress(track, state.frame, state.doc.frames);
-  disc(ctx, at, 9);
-  ctx.fillStyle = INK;
-  ctx.fill();
-  disc(ctx, at, 7.5);
-  ctx.fillStyle = track.color;
-  ctx.fill();
-  ctx.lineWidth = 2;
-  ctx.strokeStyle = share > 0 && share < 1 ? "#fff" : "rgba(255, 255, 255, 0.55)";
-  ctx.stroke();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Point[]} stroke */
-function drawStroke(ctx, view, stroke) {
+/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Point[]} stroke */
+function drawStroke(ctx, view, state, stroke) {
   const line = stroke.map((point) => toView(view, point));
+  if (state.use === "box" || state.use === "grid") return drawRectangle(ctx, line[0], line[line.length - 1], state.use === "box");
+  if (state.use === "area") return strokeLine(ctx, line.length > 1 ? line : [line[0], { x: line[0].x + 0.01, y: line[0].y }], "rgba(74, 163, 255, 0.5)", 2 * Math.max(2, state.brush) * view.scale);
   strokeLine(ctx, line, INK, 6);
-  strokeLine(ctx, line, "#ffffff", 3);
+  return strokeLine(ctx, line, "#ffffff", 3);
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point} from @param {Point} to @param {boolean} selects */
+function drawRectangle(ctx, from, to, selects) {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(from.x, from.y, to.x - from.x, to.y - from.y);
+  ctx.fillStyle = selects ? "rgba(74, 163, 255, 0.16)" : "rgba(255, 255, 255, 0.14)";
+  ctx.fill();
+  ctx.setLineDash(selects ? [] : [5, 4]);
+  ctx.strokeStyle = selects ? "#4aa3ff" : "#fff";
+  ctx.lineWidth = 1.25;
+  ctx.stroke();
+  ctx.restore();
 }
 
 /** What a press would do: the brush's disc, and the next piece of an open path. @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Point | null} hover */
 function drawPointer(ctx, view, state, hover) {
-  if (!hover || state.tool === "select" || state.drag) return;
+  if (!hover || state.drag || ["select", "grid"].includes(state.tool)) return;
   const at = toView(view, hover);
   const open = state.doc.tracks.find((track) => track.id === state.open);
   if (open) {

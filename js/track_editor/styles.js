@@ -25,7 +25,7 @@ const SHEET = `
 .ms-button:hover:not(:disabled) { background: color-mix(in srgb, var(--ms-text) 12%, transparent); color: var(--ms-text); }
 .ms-button:focus-visible { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
 .ms-button:disabled { opacity: 0.32; cursor: default; }
-.ms-button.ms-on { background: var(--ms-accent); color: #06101c; }
+.ms-button.ms-on, .ms-button.ms-on:hover:not(:disabled) { background: var(--ms-accent); color: #06101c; }
 .ms-danger:hover:not(:disabled) { background: #ff453a33; color: #ff7a70; }
 .ms-slider { display: flex; align-items: center; gap: 4px; padding: 0 7px 0 4px; height: 28px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); }
 .ms-slider output { min-width: 32px; text-align: right; color: var(--ms-text); font-variant-numeric: tabular-nums; }
@@ -43,7 +43,7 @@ const SHEET = `
 .ms-note { position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 12px; padding: 24px; background: #0e0f12eb; color: #f0f2f5; text-align: center; }
 .ms-note .ms-button { background: #ffffff1f; color: #fff; }
 .ms-help { position: absolute; inset: 0; z-index: 2; overflow: auto; padding: 12px 16px; background: #0e0f12f2; color: #eef0f3; user-select: text; }
-.ms-help h4 { margin: 0 0 8px; font-size: 13px; font-weight: 600; }
+.ms-help h4 { margin: 0; font-size: 13px; font-weight: 600; }
 .ms-help dl { display: grid; grid-template-columns: max-content 1fr; gap: 5px 12px; margin: 0; }
 .ms-help dt { text-align: right; }
 .ms-help dd { margin: 0; color: #c8ccd2; }
@@ -53,8 +53,8 @@ const SHEET = `
 .ms-time output { color: var(--ms-soft); font-variant-numeric: tabular-nums; white-space: nowrap; min-width: 92px; text-align: right; }
 .ms-side { display: flex; flex-direction: column; gap: 5px; flex: none; min-height: 0; }
 .ms-tracks { display: flex; flex-direction: column; gap: 2px; height: 88px; overflow-y: auto; scrollbar-width: thin; }
-.ms-tracks:empty::before { content: "No tracks yet: draw on the picture."; padding: 5px 6px; color: var(--ms-soft); }
-.ms-track { display: flex; align-items: center; gap: 7px; height: 28px; flex: none; padding: 0 3px 0 7px; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
+.ms-tracks:empty::before { content: attr(data-empty); padding: 5px 6px; color: var(--ms-soft); }
+.ms-track { display: flex; align-items: center; gap: 6px; height: 28px; flex: none; padding: 0 3px 0 2px; position: relative; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
 .ms-track.ms-chosen { box-shadow: inset 0 0 0 1.5px var(--ms-color); background: color-mix(in srgb, var(--ms-color) 14%, var(--ms-field)); }
 .ms-track.ms-muted .ms-span, .ms-track.ms-muted .ms-name { opacity: 0.4; }
 .ms-track input[type="color"] { width: 16px; height: 16px; padding: 0; border: 0; border-radius: 50%; overflow: hidden; background: none; cursor: pointer; flex: none; }
@@ -66,20 +66,73 @@ const SHEET = `
 .ms-kind .ms-icon { width: 15px; height: 15px; }
 .ms-span { position: relative; flex: 1; min-width: 24px; height: 6px; border-radius: 3px; background: color-mix(in srgb, var(--ms-text) 12%, transparent); overflow: hidden; }
 .ms-span i { position: absolute; top: 0; bottom: 0; left: var(--ms-from); right: var(--ms-to); border-radius: 3px; background: var(--ms-color); }
+.ms-span b { position: absolute; inset: 0; background: var(--ms-field); -webkit-mask-image: var(--ms-gaps); mask-image: var(--ms-gaps); display: none; }
+.ms-span[style*="gradient"] b { display: block; }
+.ms-grip { display: flex; width: 14px; color: var(--ms-soft); opacity: 0.5; cursor: grab; touch-action: none; }
+.ms-grip .ms-icon { width: 14px; }
+.ms-track:hover .ms-grip { opacity: 1; }
+.ms-track.ms-held { z-index: 1; cursor: grabbing; box-shadow: 0 4px 14px #000a; }
+.ms-track .ms-faint { opacity: 0.35; }
+.ms-track:hover .ms-faint { opacity: 0.8; }
 .ms-track .ms-button { width: 22px; height: 22px; }
 .ms-track .ms-button .ms-icon { width: 15px; height: 15px; }
-.ms-props { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 10px; padding: 0 3px; color: var(--ms-soft); height: 28px; overflow: hidden; flex: none; }
-.ms-props label { display: inline-flex; align-items: center; gap: 5px; }
-.ms-props input[type="number"] { width: 52px; height: 22px; padding: 0 4px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; }
-.ms-props input[type="number"] { appearance: textfield; -moz-appearance: textfield; }
+.ms-bars { display: flex; flex-direction: column; gap: 4px; flex: none; }
+.ms-props { display: flex; flex-direction: column; gap: 4px; color: var(--ms-soft); flex: none; }
+.ms-head { display: flex; align-items: center; gap: 8px; }
+.ms-about { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ms-tab { width: auto; padding: 0 9px; }
+.ms-pages { height: 88px; border-radius: 7px; background: color-mix(in srgb, var(--ms-field) 55%, transparent); padding: 6px 9px; overflow: hidden; }
+.ms-page { display: none; flex-direction: column; justify-content: center; gap: 2px; height: 100%; }
+.ms-props[data-open="time"] .ms-page:nth-child(1), .ms-props[data-open="speed"] .ms-page:nth-child(2), .ms-props[data-open="shape"] .ms-page:nth-child(3) { display: flex; }
+.ms-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 24px; }
+.ms-row label { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
+.ms-row .ms-wide { flex: 1; min-width: 0; }
+.ms-row .ms-button .ms-icon { width: 15px; height: 15px; }
+.ms-props input[type="number"], .ms-ranges, .ms-choice { height: 22px; padding: 0 5px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; user-select: text; -webkit-user-select: text; }
+.ms-props input[type="number"] { width: 52px; appearance: textfield; -moz-appearance: textfield; }
 .ms-props input[type="number"]::-webkit-inner-spin-button { appearance: none; margin: 0; }
-.ms-props input[type="number"]:focus { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
+.ms-ranges { flex: 1; min-width: 40px; }
+.ms-ranges::placeholder { color: var(--ms-soft); }
+.ms-props input:focus, .ms-choice:focus { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
+.ms-props input[type="checkbox"] { margin: 0; accent-color: var(--ms-accent); }
+.ms-choice { padding: 0 2px; width: 100%; min-width: 0; }
+.ms-choice option { background: #202226; color: #e3e5e8; }
+.ms-props .ms-speed { flex-direction: row; gap: 8px; }
+.ms-curve { position: relative; flex: 1; min-width: 0; border-radius: 6px; background: #0e0f12; }
+.ms-curve canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; }
+.ms-column { display: flex; flex-direction: column; gap: 6px; width: 112px; justify-content: center; }
+.ms-drop { position: relative; display: flex; }
+.ms-list { position: absolute; z-index: 4; top: calc(100% + 6px); left: -2px; min-width: 190px; max-width: 300px; max-height: 360px; overflow-y: auto; scrollbar-width: thin; padding: 5px; border-radius: 9px; border: 1px solid var(--ms-line); background: var(--ms-panel); box-shadow: 0 10px 34px #000b; }
+.ms-list.ms-right { left: auto; right: -2px; }
+.ms-section + .ms-section { margin-top: 4px; padding-top: 4px; border-top: 1px solid var(--ms-line); }
+.ms-section h5 { margin: 3px 7px 4px; font: 600 10.5px/1.3 inherit; font-size: 10.5px; color: var(--ms-soft); }
+.ms-entry { display: flex; flex: 1; min-width: 0; width: 100%; align-items: center; gap: 8px; padding: 4px 8px 4px 6px; border: 0; border-radius: 6px; background: none; color: var(--ms-text); font: inherit; text-align: left; cursor: pointer; }
+.ms-entry span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ms-entry .ms-icon { width: 16px; height: 16px; color: var(--ms-soft); }
+.ms-entry:hover, .ms-entry:focus-visible { background: color-mix(in srgb, var(--ms-text) 12%, transparent); outline: none; }
+.ms-entry.ms-chosen { background: color-mix(in srgb, var(--ms-accent) 26%, transparent); }
+.ms-pair { display: flex; align-items: center; gap: 2px; }
+.ms-thumb { flex: none; border-radius: 4px; background: #0e0f12; }
+.ms-empty { padding: 2px 8px 5px; color: var(--ms-soft); font-size: 11px; }
+.ms-help header { display: flex; align-items: center; justify-content: space-between; margin-bottom: 6px; }
+.ms-help header .ms-button { color: #fff; }
 .ms-large .ms-body { flex-direction: row; gap: 10px; }
 .ms-large .ms-main { flex: 1; }
 .ms-main { display: flex; flex-direction: column; gap: 6px; flex: 1; min-height: 0; min-width: 0; }
-.ms-large .ms-side { width: 290px; }
+.ms-large .ms-side { width: 320px; gap: 8px; }
 .ms-large .ms-tracks { height: auto; flex: 1; }
-.ms-large .ms-props { height: auto; min-height: 28px; }
+.ms-large .ms-tabs { display: none; }
+.ms-large .ms-pages { height: auto; display: flex; flex-direction: column; gap: 10px; padding: 10px; }
+.ms-large .ms-page { display: flex !important; height: auto; }
+.ms-large .ms-page[hidden] { display: none !important; }
+.ms-large .ms-page::before { content: attr(data-title); font-weight: 600; color: var(--ms-text); }
+.ms-large .ms-speed { flex-direction: column !important; }
+.ms-large .ms-curve { flex: none; height: 150px; }
+.ms-large .ms-column { width: auto; flex-direction: row; }
+.ms-large .ms-bars { flex-flow: row wrap; gap: 6px; }
+.ms-large .ms-bars .ms-bar { display: contents; }
+.ms-large .ms-bar:first-child .ms-push { order: 3; margin-left: 0; }
+.ms-large .ms-bar:last-child > :last-child { order: 2; }
 .ms-large .ms-slider input[type="range"] { width: 120px; }
 dialog.ms-dialog { width: min(1480px, 94vw); height: 92vh; max-width: none; max-height: none; margin: auto; padding: 0; border: 1px solid #ffffff24; border-radius: 12px; background: var(--comfy-menu-bg, #202226); color: var(--input-text, #e3e5e8); overflow: hidden; box-shadow: 0 24px 80px #000a; }
 dialog.ms-dialog[open] { display: flex; flex-direction: column; }

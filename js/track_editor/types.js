@@ -4,8 +4,12 @@
  *
  * @typedef {{x: number, y: number}} Point  pixels of the video, x right, y down; pixel (0, 0) has its centre at 0
  * @typedef {{radius: number, spacing: number}} Brush  pixels
- * @typedef {"path" | "freehand" | "pin"} Kind
- * @typedef {"linear" | "spline"} Interpolation
+ * @typedef {{width: number, height: number, columns: number, rows: number}} Grid  pixels, round the moving point
+ * @typedef {{lines: Point[][], radius: number, spacing: number}} Region  a painted area; the lines are offsets from the track's first point
+ * @typedef {"path" | "freehand" | "pin" | "line" | "grid" | "region" | "camera"} Kind
+ * @typedef {"linear" | "spline" | "cardinal" | "bspline"} Interpolation
+ * @typedef {"linear" | "in" | "out" | "in-out" | "smooth" | "hold"} Ease
+ * @typedef {{t: number, s: number, ease: Ease}} SpeedKey  shares 0..1 of the time and of the way; ease of the piece that begins here
  *
  * @typedef {object} Track
  * @property {string} id
@@ -18,14 +22,38 @@
  * @property {number} start  frame
  * @property {number | null} end  frame; null = the last one
  * @property {boolean} visible  false = muted
+ * @property {number} [tension]  0..1, of a cardinal spline
+ * @property {SpeedKey[] | null} [speed]  null = constant
+ * @property {[number, number][] | null} [shown]  first and last frames; null = always
+ * @property {number} [turn]  degrees clockwise that what the point carries has turned at the end
+ * @property {number} [scale]  and the factor by which it has grown
+ * @property {Grid | null} [grid]
+ * @property {Region | null} [region]
+ * @property {boolean} [carries]  a camera that moves the other tracks too
+ * @property {boolean} [locked]  not to be changed on the canvas; the editor's own
+ * @property {boolean} [hidden]  not drawn in the editor, but used; the editor's own
  *
  * @typedef {{width: number, height: number, frames: number, fps: number}} Size
  * @typedef {Size & {version: 1, tracks: Track[], pin_border: boolean}} TrackDocument
  *
- * @typedef {"select" | "draw" | "path" | "pin"} Tool
- * @typedef {{track: string | null, point: number | null}} Selection
- * @typedef {{track: string, point: number | null, from: Point, base: TrackDocument, recorded: boolean}} Drag
- *   point null = the whole track moves; recorded = the step that began it is in the history already
+ * @typedef {"select" | "draw" | "path" | "line" | "pin" | "grid" | "region"} Tool
+ * @typedef {{track: string | null, point: number | null, tracks: string[]}} Selection  tracks: all that are selected, `track` among them
+ * @typedef {"track" | "line" | "grid" | "box" | "area" | "way"} StrokeUse  what a press that draws is making
+ * @typedef {{left: number, top: number, right: number, bottom: number}} Box  video pixels
+ * @typedef {{x: -1 | 0 | 1, y: -1 | 0 | 1}} Corner  of a box; 0 = the middle of that side
+ * @typedef {{x: number | null, y: number | null}} Guides  lines that a place has snapped to
+ *
+ * @typedef {object} Drag
+ * @property {"point" | "move" | "scale" | "rotate" | "retime"} mode
+ * @property {string} track
+ * @property {number | null} point
+ * @property {Point} from
+ * @property {TrackDocument} base
+ * @property {boolean} recorded  the step that began it is in the history already
+ * @property {Box} [box]  of what is scaled or rotated
+ * @property {Corner} [corner]
+ *
+ * @typedef {"snap" | "onion" | "numbers"} Option
  *
  * @typedef {object} EditorState
  * @property {TrackDocument} doc
@@ -36,29 +64,41 @@
  * @property {Tool} tool
  * @property {Selection} selection
  * @property {string | null} open  the track that the path tool adds points to
- * @property {Point[] | null} stroke  the freehand stroke in work
+ * @property {Point[] | null} stroke  the stroke, line or rectangle in work
+ * @property {StrokeUse} use  what the stroke will be
  * @property {Drag | null} drag
+ * @property {Guides | null} guides
  * @property {number} brush  radius for new tracks, px
  * @property {Interpolation} interpolation  for new paths
  * @property {number} frame  the playhead
+ * @property {Record<Option, boolean>} options
  *
- * @typedef {Partial<Pick<Track, "name" | "color" | "interpolation" | "start" | "end" | "visible">>} TrackChanges
+ * @typedef {Partial<Omit<Track, "id" | "kind">>} TrackChanges
  *
  * @typedef {{type: "tool", tool: Tool}
- *   | {type: "select", track: string | null, point?: number | null}
- *   | {type: "stroke-start", at: Point} | {type: "stroke-extend", at: Point} | {type: "stroke-end"} | {type: "stroke-cancel"}
- *   | {type: "path-click", at: Point, near?: number} | {type: "path-finish"}
- *   | {type: "pin", at: Point}
+ *   | {type: "select", track: string | null, point?: number | null, add?: boolean}
+ *   | {type: "select-many", tracks: string[]} | {type: "select-all"}
+ *   | {type: "stroke-start", at: Point, use?: StrokeUse} | {type: "stroke-extend", at: Point, even?: boolean, reach?: number}
+ *   | {type: "stroke-end", add?: boolean} | {type: "stroke-cancel"}
+ *   | {type: "path-click", at: Point, near?: number, reach?: number} | {type: "path-finish"}
+ *   | {type: "pin", at: Point, reach?: number}
  *   | {type: "drag-start", track: string, point: number | null, at: Point, recorded?: boolean}
- *   | {type: "drag-move", at: Point} | {type: "drag-end"} | {type: "drag-cancel"}
+ *   | {type: "transform-start", mode: "scale" | "rotate", corner: Corner, at: Point}
+ *   | {type: "retime-start", track: string, at: Point}
+ *   | {type: "drag-move", at: Point, even?: boolean, reach?: number} | {type: "drag-end"} | {type: "drag-cancel"}
  *   | {type: "nudge", dx: number, dy: number}
+ *   | {type: "mirror", axis: "x" | "y"} | {type: "rotate", degrees: number} | {type: "scale", factor: number}
  *   | {type: "insert", track: string, index: number, at: Point}
  *   | {type: "delete"} | {type: "delete-point", track: string, point: number} | {type: "delete-track", track: string}
- *   | {type: "duplicate"}
+ *   | {type: "duplicate"} | {type: "paste", tracks: Track[], shift?: boolean}
+ *   | {type: "reorder", track: string, to: number} | {type: "shift-order", by: number}
  *   | {type: "edit", track: string, changes: TrackChanges, key?: string}
+ *   | {type: "edit-selected", changes: TrackChanges, key?: string}
+ *   | {type: "camera", preset: string} | {type: "toggle-shown"}
  *   | {type: "brush", radius: number}
  *   | {type: "interpolation", interpolation: Interpolation}
  *   | {type: "pin-border", on: boolean}
+ *   | {type: "option", option: Option, on: boolean}
  *   | {type: "clear"} | {type: "undo"} | {type: "redo"}
  *   | {type: "resize", size: Size}
  *   | {type: "load", document: TrackDocument}

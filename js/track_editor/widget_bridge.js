@@ -7,10 +7,13 @@ import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from ".
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
+import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
+import { word } from "./words.js";
 
 /** @import {EditorState, Size} from "./types.js" */
 /** @import {LiveViews} from "../host_canvas.js" */
+/** @import {Library} from "./library.js" */
 
 /**
  * @typedef {object} Services  of the page
@@ -18,11 +21,13 @@ import { EditorStore } from "./store.js";
  * @property {ComfyApi} api
  * @property {LiveViews} lives
  * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host rebuilds nodes at every undo
+ * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
+ * @property {Library} library
  */
 
 const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
-const LINKED = "This document is set from outside the node. Remove the link to edit the tracks here.";
+const REMEMBER_MS = 4000;
 
 /** @param {ComfyNode} node @param {string} name @param {string} text @param {Services} services @returns {ComfyWidget} */
 export function createTrackWidget(node, name, text, services) {
@@ -54,11 +59,16 @@ class WidgetBridge {
     this.backdrop = new Backdrop(() => this.store.tell());
     /** @type {import("./editor.js").EditorHost} */
     this.host = {
-      backdrop: () => this.backdrop.picture,
-      obstacle: () => (isLinked(node, name) ? LINKED : ""),
+      backdrop: () => this.host.own?.picture ?? this.backdrop.picture,
+      obstacle: () => (isLinked(node, name) ? word("linked") : ""),
       pan: (dx, dy) => panCanvas(services.app, dx, dy),
       large: () => this.openLarge(),
+      notify: (problem) => services.app.extensionManager?.toast?.add({ severity: "warn", summary: word("tracks"), detail: problem, life: 8000 }),
+      library: services.library,
+      own: new OwnBackdrop(services.api),
     };
+    /** @type {Set<string> | null} tracks that were there before this editor's own; null = not known yet */
+    this.known = null;
     this.editor = new TrackEditor(this.store, this.host);
     forwardWheel(services.app, this.editor.root);
     /** @type {ComfyWidget | null} */
@@ -80,6 +90,7 @@ class WidgetBridge {
     this.inGraph = true;
     this.services.lives.add(this.editor.root, this.node, this.name);
     this.before = this.services.memory.get(this.key);
+    this.keepBackdrop();
     this.editor.connect();
     this.forget = this.store.subscribe(() => this.services.memory.set(this.key, this.store.state));
     this.refreshSoon();
@@ -92,6 +103,29 @@ class WidgetBridge {
     this.forget?.();
     this.closeLarge?.();
     this.editor.disconnect();
+    clearTimeout(this.remembering);
+  }
+
+  /** The backdrop of the editor that stood here before, or a new one for those that come after. */
+  keepBackdrop() {
+    const { backdrops } = this.services;
+    const own = backdrops.get(this.key) ?? this.host.own;
+    if (!own) return;
+    backdrops.set(this.key, own);
+    this.host.own = own;
+    own.changed = () => this.store.tell();
+  }
+
+  /** Tracks made here are kept among the person's recent ones, once they are left alone for a while. */
+  rememberSoon() {
+    const { library, memory } = this.services;
+    clearTimeout(this.remembering);
+    this.remembering = setTimeout(() => {
+      const { doc } = memory.get(this.key) ?? this.store.state;
+      const fresh = doc.tracks.filter((track) => track.kind !== "pin" && !this.known?.has(JSON.stringify(track.points)));
+      this.known = new Set(doc.tracks.map((track) => JSON.stringify(track.points)));
+      library.remember(doc, fresh);
+    }, REMEMBER_MS);
   }
 
   /** @param {unknown} value */
@@ -103,6 +137,7 @@ class WidgetBridge {
   configured() {
     if (this.before) this.store.inherit(this.before);
     this.before = undefined;
+    this.known = new Set(this.store.state.doc.tracks.map((track) => JSON.stringify(track.points)));
     this.refreshSoon();
   }
 
@@ -142,6 +177,7 @@ class WidgetBridge {
 
   /** A step is complete: the host hears of it and keeps it in its own undo. */
   committed() {
+    this.rememberSoon();
     this.widget?.callback?.(this.store.text);
     const tracker = this.services.app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
     if (tracker?.captureCanvasState) tracker.captureCanvasState();
@@ -149,7 +185,7 @@ class WidgetBridge {
   }
 
   openLarge() {
-    const close = openDialog(this.store, this.host, "Tracks");
+    const close = openDialog(this.store, this.host, word("tracks"));
     this.closeLarge = close;
   }
 }

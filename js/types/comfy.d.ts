@@ -23,6 +23,7 @@ interface ComfyApp {
   readonly nodeOutputs?: Record<string, Record<string, unknown> | undefined>;
   readonly extensionManager?: {
     workflow?: { activeWorkflow?: { changeTracker?: { captureCanvasState?(): void; checkState?(): void } } };
+    setting?: { get(id: string): unknown; set(id: string, value: unknown): Promise<void> | void };
     toast?: { add(message: { severity: "success" | "info" | "warn" | "error"; summary: string; detail?: string; life?: number }): void };
   };
   registerExtension(extension: ComfyExtension): void;
@@ -30,6 +31,7 @@ interface ComfyApp {
 
 interface ComfyExtension {
   name: string;
+  settings?: { id: string; name: string; type: string; defaultValue: unknown }[];
   setup?(): void | Promise<void>;
   getCustomWidgets?(): Record<string, ComfyWidgetFactory>;
   nodeCreated?(node: ComfyNode): void;

@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import * as areas from "../../js/track_editor/areas.js";
+import * as curves from "../../js/track_editor/curves.js";
 import { readDocument } from "../../js/track_editor/document.js";
 import * as geometry from "../../js/track_editor/geometry.js";
+import { hitTest, insertIndex, snapped } from "../../js/track_editor/hits.js";
+import { positionAt, sampleDocument, sampleVisible } from "../../js/track_editor/sampling.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/spline.json", import.meta.url), "utf8"));
 
@@ -18,20 +22,23 @@ function assertNear(points, expected, text) {
 for (const shape of golden.curves) {
   test(`the curve "${shape.name}" is the golden one`, () => {
     const points = shape.points.map(([x, y]) => ({ x, y }));
-    assertNear(geometry.polyline(points, shape.interpolation), shape.polyline, shape.name);
+    assertNear(curves.polyline(points, shape.interpolation, shape.tension), shape.polyline, shape.name);
   });
 }
 
 for (const item of golden.cases) {
   test(`the document "${item.name}" gives the golden points`, () => {
     const doc = readDocument(JSON.stringify(item.document));
-    item.asked.forEach((frame, i) => assertNear(geometry.sampleDocument(doc, frame, item.frames), item.xy[i], `${item.name}, frame ${frame}`));
+    item.asked.forEach((frame, i) => {
+      assertNear(sampleDocument(doc, frame, item.frames), item.xy[i], `${item.name}, frame ${frame}`);
+      assert.deepEqual(sampleVisible(doc, frame), item.visible?.[i] ?? item.xy[i].map(() => true));
+    });
   });
 }
 
 test("a point on a path travels at constant speed", () => {
   const track = { kind: "path", interpolation: "spline", points: [{ x: 8, y: 64 }, { x: 12, y: 60 }, { x: 120, y: 64 }], start: 0, end: null };
-  const places = Array.from({ length: 40 }, (_, frame) => geometry.positionAt(track, frame, 40));
+  const places = Array.from({ length: 40 }, (_, frame) => positionAt(track, frame, 40));
   const steps = places.slice(1).map((place, i) => geometry.distance(places[i], place));
   assert.ok(Math.max(...steps) - Math.min(...steps) < 0.05, `${Math.min(...steps)} to ${Math.max(...steps)}`);
 });
@@ -60,7 +67,7 @@ test("a hit prefers the selected track's points, then lines, then brushes", () =
     ],
   }));
   const hit = (x, y, prefer) => {
-    const found = geometry.hitTest(doc, { x, y }, 4, prefer);
+    const found = hitTest(doc, { x, y }, 4, prefer);
     return found && [found.track.id, found.point];
   };
   assert.deepEqual(hit(50, 11, "a"), ["a", 1]);
@@ -72,16 +79,16 @@ test("a hit prefers the selected track's points, then lines, then brushes", () =
 
 test("a new point is put between its neighbours on the curve", () => {
   const points = [{ x: 0, y: 0 }, { x: 50, y: 0 }, { x: 50, y: 50 }];
-  for (const interpolation of ["linear", "spline"]) {
+  for (const interpolation of ["linear", "spline", "cardinal", "bspline"]) {
     const track = { kind: "path", interpolation, points };
-    assert.equal(geometry.insertIndex(track, { x: 20, y: 1 }), 1);
-    assert.equal(geometry.insertIndex(track, { x: 51, y: 30 }), 2);
+    assert.equal(insertIndex(track, { x: 20, y: 1 }), 1);
+    assert.equal(insertIndex(track, { x: 51, y: 30 }), 2);
   }
 });
 
 test("a brush of the editor fills its disc with a modest number of points", () => {
   for (const radius of [2, 5, 10, 16, 40, 120]) {
-    const count = geometry.brushOffsets(geometry.brushOf(radius)).length;
+    const count = areas.brushOffsets(geometry.brushOf(radius)).length;
     assert.ok(count >= 9 && count <= 29, `radius ${radius}: ${count}`);
   }
   assert.equal(geometry.brushOf(0), null);
@@ -90,4 +97,22 @@ test("a brush of the editor fills its disc with a modest number of points", () =
 test("ticks are never closer than asked", () => {
   assert.equal(geometry.tickStep(100, 10, 8), 1);
   assert.equal(geometry.tickStep(100, 50, 8), 4);
+});
+
+test("a place snaps to the middle of the picture and to other points, each way by itself", () => {
+  const doc = readDocument(JSON.stringify({ version: 1, width: 101, height: 81, frames: 9, fps: 8, tracks: [{ id: "a", points: [{ x: 20, y: 30 }] }] }));
+  assert.deepEqual(snapped(doc, { x: 51, y: 29 }, 3, () => false), { at: { x: 50, y: 30 }, guides: { x: 50, y: 30 } });
+  assert.deepEqual(snapped(doc, { x: 21, y: 60 }, 3, () => true), { at: { x: 21, y: 60 }, guides: { x: null, y: null } });
+});
+
+test("the share of a way nearest to a place is found on it", () => {
+  const way = curves.ruler([{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 30 }]);
+  assert.equal(way.length, 40);
+  assert.equal(way.shareNear({ x: 12, y: 10 }), 0.5);
+  assert.deepEqual(way.at(0.5), { x: 10, y: 10 });
+});
+
+test("a very long stroke is simplified without running out of stack", () => {
+  const spiral = Array.from({ length: 50_000 }, (_, i) => ({ x: i * 0.01 * Math.cos(i / 40), y: i * 0.01 * Math.sin(i / 40) }));
+  assert.ok(geometry.simplify(spiral, 1).length > 1000);
 });

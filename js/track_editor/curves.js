@@ -1,0 +1,117 @@
+/** Curves through control points as straight pieces, and points at equal shares of their length. Pure; the rules are docs/track-document.md. */
+
+import { distance, distinct, mix, toSegment } from "./geometry.js";
+
+/** @import {Interpolation, Point, Track} from "./types.js" */
+
+/** @typedef {{line: Point[], length: number, at: (fraction: number) => Point, shareNear: (place: Point) => number}} Way */
+
+export const SEGMENTS = 32;
+/** Kinds whose way is curved as their interpolation says; the others go straight. */
+export const CURVED = ["path", "grid", "region", "camera"];
+
+/** @typedef {(p0: Point, p1: Point, p2: Point, p3: Point) => (w: number) => Point} Span  from p1 to p2, w in 0..1 */
+
+/** Cubic Hermite from p1 to p2. @param {Point} p1 @param {Point} p2 @param {Point} m1 @param {Point} m2 @returns {(w: number) => Point} */
+function hermite(p1, p2, m1, m2) {
+  return (w) => {
+    const [w2, w3] = [w * w, w * w * w];
+    const [h1, h2, h3, h4] = [2 * w3 - 3 * w2 + 1, 3 * w2 - 2 * w3, w3 - 2 * w2 + w, w3 - w2];
+    return { x: h1 * p1.x + h2 * p2.x + h3 * m1.x + h4 * m2.x, y: h1 * p1.y + h2 * p2.y + h3 * m1.y + h4 * m2.y };
+  };
+}
+
+/** Centripetal Catmull-Rom as a cubic Hermite: the tangents at p1 and p2 that the knots give. @type {Span} */
+function catmullRom(p0, p1, p2, p3) {
+  const [d0, d1, d2] = [distance(p0, p1), distance(p1, p2), distance(p2, p3)].map(Math.sqrt);
+  /** @param {"x" | "y"} axis */
+  const tangents = (axis) => [
+    d1 * ((p1[axis] - p0[axis]) / d0 - (p2[axis] - p0[axis]) / (d0 + d1)) + p2[axis] - p1[axis],
+    d1 * ((p3[axis] - p2[axis]) / d2 - (p3[axis] - p1[axis]) / (d1 + d2)) + p2[axis] - p1[axis],
+  ];
+  const [x, y] = [tangents("x"), tangents("y")];
+  return hermite(p1, p2, { x: x[0], y: y[0] }, { x: x[1], y: y[1] });
+}
+
+/** @param {number} tension @returns {Span} */
+const cardinal = (tension) => (p0, p1, p2, p3) => {
+  const half = (1 - tension) / 2;
+  const tangent = (/** @type {Point} */ a, /** @type {Point} */ b) => ({ x: half * (b.x - a.x), y: half * (b.y - a.y) });
+  return hermite(p1, p2, tangent(p0, p2), tangent(p1, p3));
+};
+
+/** Uniform cubic B-spline: near its points, through the first and the last. @type {Span} */
+const bspline = (p0, p1, p2, p3) => (w) => {
+  const [w2, w3] = [w * w, w * w * w];
+  const [b0, b1, b2, b3] = [(1 - w) ** 3 / 6, (3 * w3 - 6 * w2 + 4) / 6, (-3 * w3 + 3 * w2 + 3 * w + 1) / 6, w3 / 6];
+  return { x: b0 * p0.x + b1 * p1.x + b2 * p2.x + b3 * p3.x, y: b0 * p0.y + b1 * p1.y + b2 * p2.y + b3 * p3.y };
+};
+
+/** @param {Interpolation} interpolation @param {number} tension @returns {Span | null} null = straight */
+function spanOf(interpolation, tension) {
+  if (interpolation === "spline") return catmullRom;
+  if (interpolation === "cardinal") return cardinal(tension);
+  return interpolation === "bspline" ? bspline : null;
+}
+
+/** @param {Point[]} points @param {Interpolation} interpolation @param {number} [tension] @returns {Point[]} the curve as straight pieces */
+export function polyline(points, interpolation, tension = 0) {
+  const kept = distinct(points);
+  const span = spanOf(interpolation, tension);
+  if (!span || kept.length < 2) return kept;
+  const last = kept.length - 1;
+  const padded = [mix(kept[0], kept[1], -1), ...kept, mix(kept[last], kept[last - 1], -1)];
+  const line = kept.slice(0, -1).flatMap((_, i) => {
+    const curve = span(padded[i], padded[i + 1], padded[i + 2], padded[i + 3]);
+    return Array.from({ length: SEGMENTS }, (_, k) => curve(k / SEGMENTS));
+  });
+  return [...line, kept[last]];
+}
+
+/**
+ * A line that is measured once and asked often.
+ * @param {Point[]} line not empty @returns {Way} at: 0..1 of the length; shareNear: the share at the place of the line nearest to a point
+ */
+export function ruler(line) {
+  const gone = [0];
+  for (let i = 1; i < line.length; i++) gone.push(gone[i - 1] + distance(line[i - 1], line[i]));
+  const length = gone[gone.length - 1];
+  const at = (/** @type {number} */ fraction) => {
+    const target = fraction * length;
+    let [low, high] = [1, line.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (target <= gone[middle]) high = middle;
+      else low = middle + 1;
+    }
+    if (low >= line.length) return line[line.length - 1];
+    const piece = gone[low] - gone[low - 1];
+    return mix(line[low - 1], line[low], piece > 0 ? (target - gone[low - 1]) / piece : 0);
+  };
+  const shareNear = (/** @type {Point} */ place) => {
+    let [best, share] = [Infinity, 0];
+    for (let i = 1; i < line.length; i++) {
+      const near = toSegment(place, line[i - 1], line[i]);
+      if (near.distance < best) [best, share] = [near.distance, (gone[i - 1] + distance(line[i - 1], near.at)) / (length || 1)];
+    }
+    return share;
+  };
+  return { line, length, at, shareNear };
+}
+
+/** Tracks are never changed in place, so what is worked out for one stays true. @type {WeakMap<Track, Way>} */
+const ways = new WeakMap();
+
+/** @param {Track} track with points @returns {Way} the way of its moving point */
+export function wayOf(track) {
+  let way = ways.get(track);
+  if (!way) {
+    const points = track.kind === "pin" ? track.points.slice(0, 1) : track.points;
+    way = ruler(polyline(points, CURVED.includes(track.kind) ? track.interpolation : "linear", track.tension ?? 0));
+    ways.set(track, way);
+  }
+  return way;
+}
+
+/** @param {Track} track @returns {Point[]} */
+export const trackLine = (track) => (track.points.length ? wayOf(track).line : []);

@@ -1,0 +1,337 @@
+/** Draws tracks: ways, areas, handles, frame numbers, the playhead's points. Draws only; changes nothing. View pixels unless said otherwise. */
+
+import { trackOffsets } from "./areas.js";
+import { wayOf } from "./curves.js";
+import { tickStep } from "./geometry.js";
+import { carried, isShown, placeAt, progress } from "./sampling.js";
+import { toView } from "./view.js";
+
+/** @import {EditorState, Point, Track} from "./types.js" */
+/** @import {View} from "./view.js" */
+/** @import {Way} from "./curves.js" */
+/** @import {Place} from "./sampling.js" */
+
+/** @typedef {{ctx: CanvasRenderingContext2D, view: View, state: EditorState, moves: boolean, camera: ((place: Point) => Point) | null}} Scene */
+
+const TICKS_APART = 9;
+const NUMBERS_APART = 36;
+const MOST_DOTS = 400; // of one track; more are a texture, not points
+export const INK = "rgba(8, 10, 14, 0.72)";
+const FONT = "600 10px Inter, system-ui, sans-serif";
+
+/** @param {Scene} scene @param {Track} track */
+export function drawTrack(scene, track) {
+  const { ctx, view, state } = scene;
+  const chosen = state.selection.tracks.includes(track.id);
+  const shows = track.id === state.selection.track && state.selection.tracks.length === 1;
+  const way = wayOf(track);
+  ctx.save();
+  if (!track.visible) ctx.globalAlpha = 0.3;
+  else if (scene.moves && !isShown(track, state.frame)) ctx.globalAlpha = 0.35;
+  if (track.kind === "camera") drawCamera(scene, track, chosen);
+  else drawArea(scene, track, placeAt(track, scene.moves ? state.frame : -1e9, state.doc.frames), chosen);
+  if (way.line.length > 1) {
+    strokeWay(ctx, view, way, INK, chosen ? 6 : 4.5);
+    strokeWay(ctx, view, way, track.color, chosen ? 3 : 2);
+    drawTicks(scene, track, way, shows);
+    drawArrow(scene, track, way, chosen);
+  }
+  if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region)) drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
+  else drawHandles(scene, track, chosen, shows);
+  if (scene.moves && way.line.length > 1) drawRunner(scene, track);
+  if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
+  ctx.restore();
+}
+
+/** The way as a path in video pixels: made once, drawn by every frame. @type {WeakMap<Way, Path2D>} */
+const paths = new WeakMap();
+
+/** @param {Way} way */
+function pathOf(way) {
+  let path = paths.get(way);
+  if (!path) {
+    path = new Path2D();
+    for (const { x, y } of way.line) path.lineTo(x, y);
+    paths.set(way, path);
+  }
+  return path;
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Way} way @param {string} color @param {number} width */
+function strokeWay(ctx, view, way, color, width) {
+  ctx.save();
+  ctx.translate(view.left + view.scale / 2, view.top + view.scale / 2);
+  ctx.scale(view.scale, view.scale);
+  ctx.strokeStyle = color;
+  ctx.lineWidth = width / view.scale;
+  ctx.lineJoin = "round";
+  ctx.lineCap = "round";
+  ctx.stroke(pathOf(way));
+  ctx.restore();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point[]} line @param {string} color @param {number} width */
+export function strokeLine(ctx, line, color, width) {
+  ctx.beginPath();
+  line.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
+  ctx.strokeStyle = color;
+  ctx.lineWidth = width;
+  ctx.lineJoin = "round";
+  ctx.lineCap = "round";
+  ctx.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} radius */
+export function disc(ctx, at, radius) {
+  ctx.beginPath();
+  ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
+}
+
+/** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen */
+function drawArea({ ctx, view, camera }, track, place, chosen) {
+  const put = (/** @type {Point} */ offset) => toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
+  if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return;
+  ctx.save();
+  const base = ctx.globalAlpha;
+  ctx.strokeStyle = ctx.fillStyle = track.color;
+  const [middle, aside] = [put({ x: 0, y: 0 }), put({ x: 1, y: 0 })];
+  const scale = Math.hypot(aside.x - middle.x, aside.y - middle.y);
+  if (track.region) strokeRegion(ctx, track.region, put, scale, base * (chosen ? 0.34 : 0.24));
+  else outline(ctx, track, put, scale);
+  if (!track.region) {
+    ctx.globalAlpha = base * (chosen ? 0.18 : 0.12);
+    ctx.fill();
+    ctx.globalAlpha = base * (chosen ? 0.9 : 0.5);
+    ctx.lineWidth = 1.25;
+    ctx.setLineDash([4, 3]);
+    ctx.stroke();
+  }
+  ctx.globalAlpha = base * (chosen ? 0.9 : 0.5);
+  drawDots(ctx, trackOffsets(track).slice(0, MOST_DOTS).map(put), chosen ? 1.5 : 1, "#fff");
+  ctx.restore();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {NonNullable<Track["region"]>} region @param {(offset: Point) => Point} put @param {number} scale @param {number} alpha */
+function strokeRegion(ctx, region, put, scale, alpha) {
+  ctx.beginPath();
+  for (const line of region.lines) {
+    const [first, ...rest] = line.map(put);
+    ctx.moveTo(first.x, first.y);
+    for (const at of rest.length ? rest : [{ x: first.x + 0.01, y: first.y }]) ctx.lineTo(at.x, at.y);
+  }
+  ctx.lineCap = ctx.lineJoin = "round";
+  ctx.lineWidth = 2 * region.radius * scale;
+  ctx.globalAlpha = alpha;
+  ctx.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Track} track @param {(offset: Point) => Point} put @param {number} scale */
+function outline(ctx, track, put, scale) {
+  if (!track.grid) return disc(ctx, put({ x: 0, y: 0 }), (track.brush?.radius ?? 0) * scale);
+  const [w, h] = [track.grid.width / 2, track.grid.height / 2];
+  ctx.beginPath();
+  for (const corner of [[-w, -h], [w, -h], [w, h], [-w, h]]) {
+    const at = put({ x: corner[0], y: corner[1] });
+    ctx.lineTo(at.x, at.y);
+  }
+  return ctx.closePath();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point[]} places @param {number} radius @param {string} color */
+function drawDots(ctx, places, radius, color) {
+  ctx.beginPath();
+  for (const at of places) ctx.rect(at.x - radius, at.y - radius, 2 * radius, 2 * radius);
+  ctx.fillStyle = color;
+  ctx.fill();
+}
+
+/** A camera: where each point of its grid goes, and where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen */
+function drawCamera({ ctx, view, state, moves }, track, chosen) {
+  const { frames } = state.doc;
+  const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) => placeAt(track, frame, frames));
+  const offsets = trackOffsets(track).slice(0, MOST_DOTS);
+  ctx.save();
+  const base = ctx.globalAlpha;
+  ctx.globalAlpha = base * (chosen ? 0.85 : 0.22);
+  ctx.beginPath();
+  for (const offset of offsets) {
+    const [a, b] = [toView(view, carried(first, offset)), toView(view, carried(last, offset))];
+    ctx.moveTo(a.x, a.y);
+    ctx.lineTo(b.x, b.y);
+  }
+  ctx.strokeStyle = track.color;
+  ctx.lineWidth = chosen ? 1.6 : 1.1;
+  ctx.stroke();
+  drawDots(ctx, offsets.map((offset) => toView(view, carried(now, offset))), chosen ? 2.4 : 1.8, INK);
+  drawDots(ctx, offsets.map((offset) => toView(view, carried(now, offset))), chosen ? 1.6 : 1.1, "#fff");
+  ctx.globalAlpha = base * (chosen ? 0.9 : 0.35);
+  outline(ctx, track, (offset) => toView(view, carried(last, offset)), 1);
+  ctx.setLineDash([6, 4]);
+  ctx.lineWidth = 1.5;
+  ctx.stroke();
+  ctx.restore();
+}
+
+/** Dots at equal times, so that speed is seen: the further apart, the faster; with numbers on the one that is edited. @param {Scene} scene @param {Track} track @param {Way} way @param {boolean} shows */
+function drawTicks({ ctx, view, state }, track, way, shows) {
+  const { frames } = state.doc;
+  const end = track.end ?? frames - 1;
+  const travelled = Math.max(1, end - track.start);
+  const step = tickStep(way.length * view.scale, travelled, TICKS_APART);
+  const numbered = tickStep(way.length * view.scale, travelled, NUMBERS_APART);
+  const places = [];
+  for (let frame = step; frame < travelled; frame += step) places.push({ frame, at: toView(view, way.at(progress(track, track.start + frame, frames))) });
+  drawDots(ctx, places.filter(({ frame }) => frame % (4 * step)).map(({ at }) => at), 1, "#fff");
+  drawDots(ctx, places.filter(({ frame }) => frame % (4 * step) === 0).map(({ at }) => at), 1.7, "#fff");
+  if (!shows || !state.options.numbers) return;
+  ctx.font = FONT;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  /** @type {Point | null} */
+  let before = null;
+  for (const { frame, at } of [{ frame: 0, at: toView(view, way.at(0)) }, ...places, { frame: travelled, at: toView(view, way.at(1)) }]) {
+    if (frame % numbered && frame !== travelled) continue;
+    if (before && Math.hypot(at.x - before.x, at.y - before.y) < NUMBERS_APART * 0.6) continue;
+    before = at;
+    label(ctx, String(Math.round(track.start + frame)), { x: at.x, y: at.y - 15 });
+  }
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {string} text @param {Point} at */
+function label(ctx, text, at) {
+  const width = 5.8 * text.length + 7;
+  ctx.beginPath();
+  ctx.roundRect(at.x - width / 2, at.y - 7, width, 14, 7);
+  ctx.fillStyle = "rgba(8, 10, 14, 0.78)";
+  ctx.fill();
+  ctx.fillStyle = "#fff";
+  ctx.fillText(text, at.x, at.y + 0.5);
+}
+
+/** @param {Scene} scene @param {Track} track @param {Way} way @param {boolean} chosen */
+function drawArrow({ ctx, view }, track, way, chosen) {
+  const tip = toView(view, way.at(1));
+  const from = toView(view, way.at(Math.max(0, 1 - 8 / Math.max(8, way.length * view.scale))));
+  const size = chosen ? 13 : 10;
+  ctx.save();
+  ctx.translate(tip.x, tip.y);
+  ctx.rotate(Math.atan2(tip.y - from.y, tip.x - from.x));
+  ctx.beginPath();
+  ctx.moveTo(size, 0);
+  ctx.lineTo(-size * 0.25, -size * 0.62);
+  ctx.lineTo(0, 0);
+  ctx.lineTo(-size * 0.25, size * 0.62);
+  ctx.closePath();
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 3;
+  ctx.strokeStyle = INK;
+  ctx.stroke();
+  ctx.fillStyle = track.color;
+  ctx.fill();
+  ctx.restore();
+}
+
+/** @param {Scene} scene @param {Track} track @param {boolean} chosen @param {boolean} shows every control point */
+function drawHandles({ ctx, view, state }, track, chosen, shows) {
+  const picked = shows ? state.selection.point : null;
+  const small = track.kind === "freehand";
+  track.points.forEach((point, i) => {
+    if (i && (!shows || track.locked)) return;
+    const at = toView(view, point);
+    const radius = i === 0 ? (chosen ? 6 : 5) : small ? 3.2 : 4.8;
+    disc(ctx, at, radius + 1.5);
+    ctx.fillStyle = INK;
+    ctx.fill();
+    disc(ctx, at, radius);
+    ctx.fillStyle = i === picked ? track.color : "#fff";
+    ctx.fill();
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = i === picked ? "#fff" : track.color;
+    ctx.stroke();
+    if (i === 0 && i !== picked) {
+      disc(ctx, at, 2);
+      ctx.fillStyle = track.color;
+      ctx.fill();
+    }
+  });
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {string} color @param {boolean} chosen */
+function drawPin(ctx, at, color, chosen) {
+  const arm = chosen ? 8 : 6.5;
+  ctx.lineCap = "round";
+  for (const [style, width] of /** @type {const} */ ([[INK, 6], [color, 3]])) {
+    ctx.beginPath();
+    for (const [dx, dy] of [[arm, 0], [0, arm]]) {
+      ctx.moveTo(at.x - dx, at.y - dy);
+      ctx.lineTo(at.x + dx, at.y + dy);
+    }
+    ctx.strokeStyle = style;
+    ctx.lineWidth = width;
+    ctx.stroke();
+  }
+  disc(ctx, at, 3.4);
+  ctx.fillStyle = "#fff";
+  ctx.fill();
+  if (!chosen) return;
+  disc(ctx, at, arm + 4);
+  ctx.lineWidth = 1.5;
+  ctx.strokeStyle = "rgba(255, 255, 255, 0.85)";
+  ctx.stroke();
+}
+
+/** The point at the playhead's time. @param {Scene} scene @param {Track} track */
+function drawRunner({ ctx, view, state, camera }, track) {
+  const { centre } = placeAt(track, state.frame, state.doc.frames);
+  const at = toView(view, camera && track.kind !== "camera" ? camera(centre) : centre);
+  const share = progress(track, state.frame, state.doc.frames);
+  disc(ctx, at, 9);
+  ctx.fillStyle = INK;
+  ctx.fill();
+  disc(ctx, at, 7.5);
+  ctx.fillStyle = track.color;
+  ctx.fill();
+  ctx.lineWidth = 2;
+  ctx.strokeStyle = share > 0 && share < 1 ? "#fff" : "rgba(255, 255, 255, 0.55)";
+  ctx.stroke();
+}
+
+/** @param {CanvasRenderingContext2D} ctx @param {Point} at */
+function drawLock(ctx, at) {
+  ctx.fillStyle = "#fff";
+  ctx.strokeStyle = "#fff";
+  ctx.lineWidth = 1.6;
+  ctx.beginPath();
+  ctx.roundRect(at.x + 8, at.y - 9, 9, 7, 1.5);
+  ctx.fill();
+  ctx.beginPath();
+  ctx.arc(at.x + 12.5, at.y - 9.5, 2.8, Math.PI, 0);
+  ctx.stroke();
+}
+
+/** Where the points are some frames before and after the playhead. @param {Scene} scene @param {Track[]} tracks @param {(frame: number) => ((place: Point) => Point) | null} cameraAt */
+export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
+  const { frames } = state.doc;
+  const step = Math.max(1, Math.round(frames / 14));
+  ctx.save();
+  for (const ghost of [-3, -2, -1, 1, 2, 3]) {
+    const frame = Math.round(state.frame) + ghost * step;
+    if (frame < 0 || frame >= frames) continue;
+    const camera = cameraAt(frame);
+    ctx.globalAlpha = 0.85 - 0.2 * Math.abs(ghost);
+    for (const track of tracks.filter((one) => isShown(one, frame))) {
+      const place = placeAt(track, frame, frames);
+      const at = toView(view, camera && track.kind !== "camera" ? camera(place.centre) : place.centre);
+      const radius = Math.max(4, (track.brush?.radius ?? 0) * view.scale);
+      disc(ctx, at, radius);
+      ctx.fillStyle = ctx.strokeStyle = track.color;
+      if (ghost > 0) ctx.setLineDash([3, 3]);
+      else ctx.setLineDash([]);
+      ctx.lineWidth = 1.5;
+      ctx.stroke();
+      disc(ctx, at, 2.2);
+      ctx.fill();
+    }
+  }
+  ctx.restore();
+}
