@@ -19,28 +19,58 @@ const MOST_DOTS = 400; // of one track; more are a texture, not points
 export const INK = "rgba(8, 10, 14, 0.72)";
 const FONT = "600 10px Inter, system-ui, sans-serif";
 
-/** @param {Scene} scene @param {Track} track */
+/** A selected track, whole. @param {Scene} scene @param {Track} track */
 export function drawTrack(scene, track) {
+  faded(scene, track, () => drawCarried(scene, track, true));
+  drawStill(scene, track);
+  if (scene.moves && wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
+}
+
+/** Muted or not seen at the playhead: pale. @param {Scene} scene @param {Track} track @param {() => void} draw */
+function faded({ ctx, state, moves }, track, draw) {
+  ctx.save();
+  if (!track.visible) ctx.globalAlpha = 0.3;
+  else if (moves && !isShown(track, state.frame)) ctx.globalAlpha = 0.35;
+  draw();
+  ctx.restore();
+}
+
+/** What of a track is the same at every frame: its way, ticks and handles. @param {Scene} scene @param {Track} track */
+export function drawStill(scene, track) {
   const { ctx, view, state } = scene;
   const chosen = state.selection.tracks.includes(track.id);
   const shows = track.id === state.selection.track && state.selection.tracks.length === 1;
   const way = wayOf(track);
-  ctx.save();
-  if (!track.visible) ctx.globalAlpha = 0.3;
-  else if (scene.moves && !isShown(track, state.frame)) ctx.globalAlpha = 0.35;
-  if (track.kind === "camera") drawCamera(scene, track, chosen);
-  else drawArea(scene, track, placeAt(track, scene.moves ? state.frame : -1e9, state.doc.frames), chosen);
-  if (way.line.length > 1) {
-    strokeWay(ctx, view, way, INK, chosen ? 6 : 4.5);
-    strokeWay(ctx, view, way, track.color, chosen ? 3 : 2);
-    drawTicks(scene, track, way, shows);
-    drawArrow(scene, track, way, chosen);
-  }
-  if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region)) drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
-  else drawHandles(scene, track, chosen, shows);
-  if (scene.moves && way.line.length > 1) drawRunner(scene, track);
-  if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
-  ctx.restore();
+  faded(scene, track, () => {
+    if (way.line.length > 1) {
+      strokeWay(ctx, view, way, INK, chosen ? 6 : 4.5);
+      strokeWay(ctx, view, way, track.color, chosen ? 3 : 2);
+      drawTicks(scene, track, way, shows);
+      drawArrow(scene, track, way, chosen);
+    }
+    if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region)) drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
+    else drawHandles(scene, track, chosen, shows);
+    if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
+  });
+}
+
+/** What moves of tracks that are not selected, all dots in one go. @param {Scene} scene @param {Track[]} tracks */
+export function drawMoving(scene, tracks) {
+  /** @type {Point[]} */
+  const dots = [];
+  for (const track of tracks) faded(scene, track, () => dots.push(...drawCarried(scene, track, false)));
+  scene.ctx.save();
+  scene.ctx.globalAlpha = 0.5;
+  drawDots(scene.ctx, dots, 1, "#fff");
+  scene.ctx.restore();
+  if (scene.moves) for (const track of tracks) if (wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
+}
+
+/** What a track carries, where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen @returns {Point[]} dots that are left to draw */
+function drawCarried(scene, track, chosen) {
+  if (track.kind !== "camera") return drawArea(scene, track, placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames), chosen);
+  drawCamera(scene, track, chosen);
+  return [];
 }
 
 /** The way as a path in video pixels: made once, drawn by every frame. @type {WeakMap<Way, Path2D>} */
@@ -87,28 +117,29 @@ export function disc(ctx, at, radius) {
   ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
 }
 
-/** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen */
+/** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen @returns {Point[]} dots that are left to draw */
 function drawArea({ ctx, view, camera }, track, place, chosen) {
   const put = (/** @type {Point} */ offset) => toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
-  if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return;
-  ctx.save();
+  if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return [];
   const base = ctx.globalAlpha;
   ctx.strokeStyle = ctx.fillStyle = track.color;
   const [middle, aside] = [put({ x: 0, y: 0 }), put({ x: 1, y: 0 })];
   const scale = Math.hypot(aside.x - middle.x, aside.y - middle.y);
   if (track.region) strokeRegion(ctx, track.region, put, scale, base * (chosen ? 0.34 : 0.24));
-  else outline(ctx, track, put, scale);
-  if (!track.region) {
+  else {
+    outline(ctx, track, put, scale);
     ctx.globalAlpha = base * (chosen ? 0.18 : 0.12);
     ctx.fill();
-    ctx.globalAlpha = base * (chosen ? 0.9 : 0.5);
+    ctx.globalAlpha = base * (chosen ? 0.9 : 0.4);
     ctx.lineWidth = 1.25;
-    ctx.setLineDash([4, 3]);
+    if (chosen) ctx.setLineDash([4, 3]);
     ctx.stroke();
   }
-  ctx.globalAlpha = base * (chosen ? 0.9 : 0.5);
-  drawDots(ctx, trackOffsets(track).slice(0, MOST_DOTS).map(put), chosen ? 1.5 : 1, "#fff");
-  ctx.restore();
+  const dots = trackOffsets(track).slice(0, MOST_DOTS).map(put);
+  if (!chosen) return base < 1 ? [] : dots;
+  ctx.globalAlpha = base * 0.9;
+  drawDots(ctx, dots, 1.5, "#fff");
+  return [];
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {NonNullable<Track["region"]>} region @param {(offset: Point) => Point} put @param {number} scale @param {number} alpha */

@@ -14,6 +14,7 @@ import { trackList } from "./layers.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
 import { selectedTrack, selectedTracks } from "./state.js";
+import { StillLayer } from "./still_layer.js";
 import { installStyles } from "./styles.js";
 import { timeline } from "./timeline.js";
 import { optionsBar, toolbar } from "./toolbar.js";
@@ -68,6 +69,7 @@ export class TrackEditor {
     this.space = { held: false, used: false };
     /** @type {Lens} */
     this.lens = WHOLE;
+    this.layer = new StillLayer();
     this.playing = false;
     this.request = 0;
   }
@@ -179,7 +181,7 @@ export class TrackEditor {
     if (!ctx || !area.width || !area.height) return;
     const ratio = this.fitPixels(area);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing, lens: this.lens });
+    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing, lens: this.lens, layer: this.layer });
   }
 
   /** One canvas pixel for each pixel of the screen. @param {{width: number, height: number}} area @returns {number} canvas pixels per view pixel */

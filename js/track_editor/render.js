@@ -1,15 +1,16 @@
 /** Draws the editor's picture: backdrop, tracks, what is selected, what the pointer is about to do. Draws only; changes nothing. */
 
 import { borderPins } from "./areas.js";
-import { INK, disc, drawOnion, drawTrack, strokeLine } from "./draw_tracks.js";
+import { INK, disc, drawMoving, drawOnion, drawStill, drawTrack, strokeLine } from "./draw_tracks.js";
 import { coverCrop } from "./geometry.js";
-import { cameraMove } from "./sampling.js";
+import { cameraMove, isShown } from "./sampling.js";
 import { fitView, handlesOf, selectionFrame, toView } from "./view.js";
 
 /** @import {EditorState, Point} from "./types.js" */
 /** @import {Lens, View} from "./view.js" */
+/** @import {StillLayer} from "./still_layer.js" */
 
-/** @typedef {{hover: Point | null, backdrop: {image: CanvasImageSource, width: number, height: number} | null, playing: boolean, lens?: Lens}} Extras */
+/** @typedef {{layer?: StillLayer, hover: Point | null, backdrop: {image: CanvasImageSource, width: number, height: number} | null, playing: boolean, lens?: Lens}} Extras */
 
 /** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {{width: number, height: number}} area @param {EditorState} state @param {Extras} extras */
 export function render(ctx, area, state, extras) {
@@ -22,7 +23,12 @@ export function render(ctx, area, state, extras) {
   const drawn = state.doc.tracks.filter((track) => track.points.length && !track.hidden);
   if (state.options.onion) drawOnion(scene, drawn.filter((track) => track.visible && track.kind !== "pin"), (frame) => cameraMove(state.doc, frame));
   const chosen = new Set(state.selection.tracks);
-  for (const track of drawn) if (!chosen.has(track.id)) drawTrack(scene, track);
+  const others = drawn.filter((track) => !chosen.has(track.id));
+  const still = (/** @type {CanvasRenderingContext2D} */ on) => others.forEach((track) => drawStill({ ...scene, ctx: on }, track));
+  const look = moves ? others.map((track) => (track.shown ? Number(isShown(track, state.frame)) : "")).join("") : "rests";
+  if (extras.layer) extras.layer.put(ctx, view, others, `${state.doc.frames} ${look}`, still);
+  else still(ctx);
+  drawMoving(scene, others);
   for (const track of drawn) if (chosen.has(track.id)) drawTrack(scene, track);
   drawGuides(ctx, view, state);
   if (!extras.playing) drawSelectionFrame(ctx, view, state);
