@@ -8,7 +8,7 @@ from harness.demo import commanded_tracks, following_errors, painted_text
 from harness.host import ended_as, figures_of
 from harness.install import ROOT
 from harness.workflow import load, nodes_of_type, shipped, to_api
-from host.test_live import Performer
+from host.test_steering import Performer
 from PIL import Image
 
 from motionstream_core.codec.video import read_video
