@@ -104,6 +104,8 @@ const SHEET = `
 .ms-drop { position: relative; display: flex; }
 .ms-list { position: absolute; z-index: 4; top: calc(100% + 6px); left: -2px; min-width: 190px; max-width: 300px; max-height: 360px; overflow-y: auto; scrollbar-width: thin; padding: 5px; border-radius: 9px; border: 1px solid var(--ms-line); background: var(--ms-panel); box-shadow: 0 10px 34px #000b; }
 .ms-list.ms-right { left: auto; right: -2px; }
+.ms-drops { position: relative; }
+.ms-drops::after { content: ""; position: absolute; right: 2px; bottom: 2px; border: 2.5px solid; border-color: transparent currentColor currentColor transparent; opacity: 0.7; }
 .ms-section + .ms-section { margin-top: 4px; padding-top: 4px; border-top: 1px solid var(--ms-line); }
 .ms-section h5 { margin: 3px 7px 4px; font: 600 10.5px/1.3 inherit; font-size: 10.5px; color: var(--ms-soft); }
 .ms-entry { display: flex; flex: 1; min-width: 0; width: 100%; align-items: center; gap: 8px; padding: 4px 8px 4px 6px; border: 0; border-radius: 6px; background: none; color: var(--ms-text); font: inherit; text-align: left; cursor: pointer; }

@@ -89,7 +89,6 @@ export const ENGLISH = {
   "ease_in-out": "Eases",
   ease_smooth: "Smooth",
   ease_hold: "Waits, then jumps",
-  speed_pin: "A pin has no speed.",
   turn: "Turns by",
   grows: "Grows to",
   grid: "Points",

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { commandFor } from "../../js/track_editor/keys.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
+import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { EditorStore } from "../../js/track_editor/store.js";
 
 const play = (state, ...events) => events.reduce(reduce, state);
@@ -15,9 +16,13 @@ function frozen(value) {
   return value;
 }
 
-/** Two tracks and a pin; t2 is selected, nothing in the history. */
+/** Two tracks and a pin; the middle point of t1 is selected, nothing in the history. */
 function scene() {
-  const made = play(
+  return frozen({ ...scene0(), past: [], future: [], lastKey: null });
+}
+
+function scene0() {
+  return play(
     initialState(emptyDocument()),
     { type: "path-click", at: at(10, 10) },
     { type: "path-click", at: at(60, 20) },
@@ -30,7 +35,6 @@ function scene() {
     { type: "pin", at: at(64, 64) },
     { type: "select", track: "t1", point: 1 },
   );
-  return frozen({ ...made, past: [], future: [], lastKey: null });
 }
 
 const CHANGES = {
@@ -54,6 +58,32 @@ const CHANGES = {
   "straight lines": [{ type: "interpolation", interpolation: "linear" }],
   "border pins": [{ type: "pin-border", on: true }],
   "clear": [{ type: "clear" }],
+  "a line": [{ type: "stroke-start", at: at(1, 1), use: "line" }, { type: "stroke-extend", at: at(30, 40) }, { type: "stroke-extend", at: at(60, 40) }, { type: "stroke-end" }],
+  "a grid": [{ type: "stroke-start", at: at(10, 10), use: "grid" }, { type: "stroke-extend", at: at(60, 40) }, { type: "stroke-end" }],
+  "a region painted": [{ type: "stroke-start", at: at(10, 10), use: "area" }, { type: "stroke-extend", at: at(30, 12) }, { type: "stroke-end" }],
+  "a camera": [{ type: "camera", preset: "zoom-in" }],
+  "two tracks dragged": [{ type: "select-many", tracks: ["t1", "t3"] }, { type: "drag-start", track: "t1", point: null, at: at(30, 15) }, { type: "drag-move", at: at(40, 30) }, { type: "drag-end" }],
+  "tracks scaled by a corner": [{ type: "select-many", tracks: ["t1", "t2"] }, { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) }, { type: "drag-move", at: at(110, 120), even: true }, { type: "drag-end" }],
+  "tracks turned by hand": [{ type: "select-many", tracks: ["t1", "t2"] }, { type: "transform-start", mode: "rotate", corner: at(0, -1), at: at(50, 0) }, { type: "drag-move", at: at(90, 30) }, { type: "drag-end" }],
+  "a track retimed by its runner": [{ type: "seek", frame: 24 }, { type: "retime-start", track: "t1", at: at(60, 20) }, { type: "drag-move", at: at(80, 70) }, { type: "drag-end" }],
+  "many nudged": [{ type: "select-all" }, { type: "nudge", dx: 1, dy: 0 }, { type: "nudge", dx: 1, dy: 0 }],
+  "a mirror across": [{ type: "mirror", axis: "x" }],
+  "a mirror down": [{ type: "mirror", axis: "y" }],
+  "a quarter turn": [{ type: "rotate", degrees: 90 }],
+  "a growth": [{ type: "scale", factor: 1.5 }],
+  "several deleted": [{ type: "select-many", tracks: ["t1", "t3"] }, { type: "delete" }],
+  "several duplicated": [{ type: "select-all" }, { type: "duplicate" }],
+  "a paste": [{ type: "paste", tracks: [scene0().doc.tracks[0]] }],
+  "a layer moved": [{ type: "reorder", track: "t1", to: 2 }],
+  "a layer up": [{ type: "select", track: "t2" }, { type: "shift-order", by: -1 }],
+  "a lock": [{ type: "edit-selected", changes: { locked: true } }],
+  "a track hidden in the editor": [{ type: "edit-selected", changes: { hidden: true } }],
+  "a speed curve": [{ type: "edit", track: "t1", changes: { speed: SPEED_PRESETS.pause } }],
+  "a speed key dragged": [1, 2, 3].map((s) => ({ type: "edit", track: "t1", changes: { speed: [{ t: 0, s: 0, ease: "in" }, { t: 1, s: s / 3, ease: "linear" }] }, key: "speed t1" })),
+  "visibility from the playhead on": [{ type: "seek", frame: 20 }, { type: "toggle-shown" }],
+  "visibility ranges": [{ type: "edit-selected", changes: { shown: [[0, 4], [9, 12]] } }],
+  "a turn and a growth on the way": [{ type: "edit-selected", changes: { turn: 45, scale: 2 } }],
+  "a tension": [{ type: "interpolation", interpolation: "cardinal" }],
 };
 
 for (const [name, events] of Object.entries(CHANGES)) {
@@ -73,6 +103,12 @@ const QUIET = {
   "a choice of tool": [{ type: "tool", tool: "path" }],
   "a selection": [{ type: "select", track: "t3" }],
   "a seek": [{ type: "seek", frame: 12 }],
+  "many selected": [{ type: "select-all" }, { type: "select", track: "t2", add: true }, { type: "select-many", tracks: ["t1"] }],
+  "a box over nothing": [{ type: "stroke-start", at: at(100, 1), use: "box" }, { type: "stroke-extend", at: at(120, 9) }, { type: "stroke-end" }],
+  "an option": [{ type: "option", option: "snap", on: true }],
+  "a frame pulled there and back": [{ type: "select-all" }, { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) }, { type: "drag-move", at: at(99, 99) }, { type: "drag-cancel" }],
+  "a paste of nothing": [{ type: "paste", tracks: [] }],
+  "a camera move that does not exist": [{ type: "camera", preset: "toString" }],
   "a stroke given up": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-extend", at: at(30, 40) }, { type: "stroke-cancel" }],
   "a tap without a stroke": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-end" }],
   "a drag given up": [{ type: "drag-start", track: "t1", point: 1, at: at(60, 20) }, { type: "drag-move", at: at(62, 30) }, { type: "drag-cancel" }],
