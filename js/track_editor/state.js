@@ -11,9 +11,9 @@ import {
 } from "./edits.js";
 import { distance } from "./geometry.js";
 import { snapped } from "./hits.js";
-import { NOTHING, committed, initialState, loaded, many, only, resized, selectedTrack, selectedTracks, toggled, travelled } from "./history.js";
+import { NOTHING, committed, initialState, kept, loaded, many, only, resized, selectedTrack, selectedTracks, toggled, travelled } from "./history.js";
 
-/** @import {EditorEvent, EditorState, Point} from "./types.js" */
+/** @import {EditorEvent, EditorState, Point, Selection} from "./types.js" */
 
 export { initialState, selectedTrack, selectedTracks };
 
@@ -119,10 +119,15 @@ function edit(state, event) {
 
 /** @param {EditorState} state nothing half done @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event @returns {EditorState} */
 function selected(state, event) {
-  if (event.type === "select-many") return { ...state, selection: many(event.tracks) };
-  if (event.type === "select-all") return { ...state, selection: many(state.doc.tracks.filter((track) => !track.hidden).map((track) => track.id)) };
-  if (event.track === null) return { ...state, selection: event.add ? state.selection : NOTHING };
-  return { ...state, selection: event.add ? toggled(state.selection, event.track) : only(event.track, event.point ?? null) };
+  return { ...state, selection: kept(state.doc, asked(state, event)) };
+}
+
+/** @param {EditorState} state @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event @returns {Selection} */
+function asked({ doc, selection }, event) {
+  if (event.type === "select-many") return many(event.tracks);
+  if (event.type === "select-all") return many(doc.tracks.filter((track) => !track.hidden).map((track) => track.id));
+  if (event.track === null) return event.add ? selection : NOTHING;
+  return event.add ? toggled(selection, event.track) : only(event.track, event.point ?? null);
 }
 
 /** @param {EditorState} state @param {Point} at @param {number} reach @returns {Point} */
