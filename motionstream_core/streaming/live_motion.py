@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..tracks.document import Brush, border_pins, brush_offsets
 from .condition import Piece
-from .controls import Control
+from .controls import HANDS, Control
 from .live_camera import LiveCamera, project
 
 BASE, REST, PATH, HELD = range(4)
@@ -56,6 +56,7 @@ class _Hand:
     shift: Tensor
     at: tuple[float, float]
     to: list = field(default_factory=list)
+    leaving: str | None = None  # let go in this mode, once the hand is where it was asked to go
 
 
 @dataclass
@@ -145,6 +146,8 @@ class LiveMotion:
     def _grab(self, fields, origin: Origin) -> bool:
         state, hand = self.state, fields["hand"]
         self._release(hand, "pin")
+        if hand in state.hands:  # it still has a way to go: as a hand of no one
+            state.hands[min(state.hands, default=0) - HANDS] = state.hands.pop(hand)
         if "handle" in fields:
             points = (state.handle == fields["handle"]).nonzero()[:, 0]
             at = tuple(state.screen[points[0]].tolist()) if len(points) else (0.0, 0.0)
@@ -166,16 +169,24 @@ class LiveMotion:
 
     def _move(self, hand: int, to: Sequence) -> bool:
         held = self.state.hands.get(hand)
-        if held is None:
+        if held is None or held.leaving is not None:
             return False
         held.to += to
         return True
 
     def _release(self, hand: int, mode: str) -> bool:
-        state, held = self.state, self.state.hands.pop(hand, None)
-        if held is None:
+        """At once, or, where the hand has been asked to go somewhere since the last chunk, when it has got there."""
+        held = self.state.hands.get(hand)
+        if held is None or held.leaving is not None:
             return False
-        points = held.points
+        if held.to:
+            held.leaving = mode
+        else:
+            self._let_go(self.state.hands.pop(hand).points, mode)
+        return True
+
+    def _let_go(self, points: Tensor, mode: str):
+        state = self.state
         state.rest[points] = state.world[points]
         state.mode[points] = REST
         own = points[points < self.count]
@@ -188,7 +199,6 @@ class LiveMotion:
                 state.mode[point] = PATH
         if mode == "fade":
             state.hidden_from[points] = state.frame + FADE_FRAMES
-        return True
 
     def _add(self, fields, origin: Origin) -> bool:
         state, kind = self.state, fields["kind"]
@@ -282,6 +292,9 @@ class LiveMotion:
         frames = torch.arange(start, start + count)[:, None]
         told = visible & (frames < state.hidden_from)
         state.frame, state.screen, state.world, state.shown = start + count, screen[-1].clone(), world[-1].clone(), told[-1].clone()
+        for hand in [number for number, held in state.hands.items() if held.leaving is not None]:
+            held = state.hands.pop(hand)
+            self._let_go(held.points, held.leaving)
         return Piece(screen.float(), told, visible, state.anchors.float())
 
     def _base(self, start: int, count: int) -> tuple[Tensor, Tensor]:

@@ -72,6 +72,21 @@ def test_letting_go_never_makes_a_point_jump(mode):
     assert piece.visible[:, 2].sum() == (FADE_FRAMES if mode == "fade" else 4 * FADE_FRAMES)
 
 
+@pytest.mark.parametrize("mode", ["keep", "pin", "fade"])
+def test_a_hand_that_lets_go_before_the_chunk_still_gets_where_it_was_asked_to_go(mode):
+    live = motion()
+    for control in ({"type": "grab", "handle": 2}, {"type": "move", "to": [[20, 10]]}, {"type": "release", "mode": mode}):
+        assert live.apply(parse_control({"hand": 0, **control}), same)
+    assert not ask(live, "move", hand=0, to=[[60, 40]]) and not ask(live, "release", hand=0)
+    assert ask(live, "grab", hand=0, handle=0)  # the hand is free for another
+    ask(live, "move", hand=0, to=[[12, 22]])
+    piece = live(1, 4)
+    torch.testing.assert_close(piece.xy[-1, [2, 0]], torch.tensor([[20.0, 10.0], [12.0, 22.0]]))
+    after = live(5, 4)
+    torch.testing.assert_close(after.xy[-1, 2], torch.tensor([20.0, 10.0]) + (4 * SPEED[2] if mode == "keep" else 0))
+    torch.testing.assert_close(after.xy[-1, 0], torch.tensor([12.0, 22.0]))
+
+
 def test_a_grab_by_place_takes_all_points_within_the_radius_and_keeps_their_shape():
     live = motion()
     assert ask(live, "grab", hand=1, at=[20, 20], radius=12)
