@@ -28,6 +28,7 @@ export function inspector(store) {
     return root;
   });
   const body = element("div", "ms-pages", pages);
+  body.dataset.nothing = word("nothing");
   const root = element("div", "ms-props", [head, body]);
   let open = "time";
   const show = (/** @type {string} */ name) => {
@@ -38,10 +39,10 @@ export function inspector(store) {
   const update = (/** @type {EditorState} */ state) => {
     const track = selectedTrack(state);
     const count = state.selection.tracks.length;
-    body.hidden = !track;
+    body.classList.toggle("ms-nothing", !track);
     root.dataset.open = open;
     for (const { name, made } of tabs) press(made, name === open);
-    say(about, !track ? word("nothing") : count > 1 ? word("selected", { count }) : track.name);
+    say(about, !track ? "" : count > 1 ? word("selected", { count }) : track.name);
     actions.update(state);
     for (const panel of Object.values(panels)) panel.update(state);
   };

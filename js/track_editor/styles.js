@@ -34,6 +34,8 @@ const SHEET = `
 .ms-root input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--ms-track, color-mix(in srgb, var(--ms-text) 22%, transparent)); }
 .ms-root input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 13px; height: 13px; margin-top: -4.5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 3px #0008; }
 .ms-root input[type="range"]::-moz-range-thumb { width: 13px; height: 13px; border-radius: 50%; background: #fff; border: 0; }
+.ms-root input[type="range"]:focus-visible { outline: none; }
+.ms-root input[type="range"]:focus-visible::-webkit-slider-thumb { box-shadow: 0 0 0 2.5px var(--ms-accent); }
 .ms-slider input[type="range"] { width: 46px; }
 .ms-body { display: flex; flex: 1; min-height: 0; flex-direction: column; gap: 6px; }
 .ms-stage { position: relative; flex: 1; min-height: 140px; border-radius: 7px; background: #0e0f12; overflow: hidden; }
@@ -84,6 +86,8 @@ const SHEET = `
 .ms-pages { height: 88px; border-radius: 7px; background: color-mix(in srgb, var(--ms-field) 55%, transparent); padding: 6px 9px; overflow: hidden; }
 .ms-page { display: none; flex-direction: column; justify-content: center; gap: 2px; height: 100%; }
 .ms-props[data-open="time"] .ms-page:nth-child(1), .ms-props[data-open="speed"] .ms-page:nth-child(2), .ms-props[data-open="shape"] .ms-page:nth-child(3) { display: flex; }
+.ms-nothing > * { display: none !important; }
+.ms-nothing::before { content: attr(data-nothing); }
 .ms-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 24px; }
 .ms-row label { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
 .ms-row .ms-wide { flex: 1; min-width: 0; }

@@ -3,6 +3,7 @@
 Positions are pixels of the video unless they are called page pixels.
 """
 
+import base64
 import copy
 import io
 import json
@@ -19,6 +20,14 @@ from motionstream_core.tracks.document import document_to_tracks, parse_document
 ROOT = ".ms-root:not(.ms-view):not(.ms-large)"
 LARGE = "dialog .ms-root"
 TRACK = {"id": "t1", "name": "Track 1", "color": "#34c759", "kind": "path", "interpolation": "spline", "brush": None, "start": 0, "end": None, "visible": True}
+
+
+FRAMES = """async () => {
+    const times = []
+    await new Promise(done => { const tick = now => { times.push(now); times.length < 90 ? requestAnimationFrame(tick) : done() }; requestAnimationFrame(tick) })
+    const gaps = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b)
+    return [gaps[gaps.length >> 1], gaps.length]
+}"""
 
 
 def bare() -> dict:
@@ -179,9 +188,10 @@ def test_the_large_editor_zooms_under_the_wheel_and_lists_its_keys(tab, vue):
 def video_file() -> bytes:
     """Ten frames, each of one grey of its own."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as video:
-        stream = video.add_stream("mpeg4", rate=16)
+    with av.open(buffer, "w", format="webm") as video:
+        stream = video.add_stream("libvpx", rate=16)
         stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
         for value in range(10):
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 25 * value, np.uint8), format="rgb24")
             for packet in stream.encode(frame):
@@ -216,8 +226,6 @@ def test_a_picture_becomes_the_backdrop_and_the_connected_one_comes_back(tab, ho
     middle = "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
     before = tab.page.locator(EDITOR).evaluate(middle)
     red = tab.page.evaluate("() => { const c = document.createElement('canvas'); c.width = c.height = 32; const x = c.getContext('2d'); x.fillStyle = '#f00'; x.fillRect(0, 0, 32, 32); return c.toDataURL() }")
-    import base64
-
     choose_file(tab, "Picture or video as backdrop", "red.png", "image/png", base64.b64decode(red.split(",")[1]))
     assert tab.page.locator(EDITOR).evaluate(middle)[0] > 180
     pick(tab, "File, backdrop", "Back to the connected picture")
@@ -250,6 +258,7 @@ def test_a_finger_draws_and_two_fingers_zoom(tab):
     touch("touchEnd")
     tab.page.wait_for_timeout(300)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert tab.page.evaluate("() => window.app.canvas.ds.scale") == 1, "the host's own pinch stays out of it"
     assert len(tracks_of(tab)) == 1, "the second finger takes back what the first began"
     assert tab.page.locator(EDITOR).evaluate("canvas => canvas.toDataURL()") != before
     tab.screenshot("editor-touch")
@@ -261,20 +270,16 @@ def test_two_hundred_tracks_play_smoothly_and_the_canvas_has_a_pixel_for_each_of
     tracks = [{**TRACK, "id": f"t{n}", "name": f"T{n}", "points": [{"x": round(x, 1), "y": round(y, 1)} for x, y in rng.uniform(4, 124, (5, 2))], "brush": {"radius": 6, "spacing": 3}} for n in range(200)]
     ready(tab, with_tracks(*tracks), vue)
     tab.page.locator(EDITOR).click(position={"x": 3, "y": 3})
-    script = """async () => {
-        const times = []
-        await new Promise(done => { const tick = now => { times.push(now); times.length < 120 ? requestAnimationFrame(tick) : done() }; requestAnimationFrame(tick) })
-        const gaps = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b)
-        return gaps[gaps.length >> 1]
-    }"""
-    rest = tab.page.evaluate(script)
     press(tab, "v", "Escape", " ")
-    tab.page.wait_for_timeout(500)
-    playing = tab.page.evaluate(script)
-    press(tab, " ")
-    print(f"frame of the page: {rest:.1f} ms at rest, {playing:.1f} ms while 200 tracks play ({name_of(vue)})")
-    assert playing <= max(34, 2.5 * rest)
+    tab.page.wait_for_timeout(1500)
     session = tab.page.context.new_cdp_session(tab.page)
+    session.send("Performance.enable")
+    measured = [{item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}, tab.page.evaluate(FRAMES)]
+    spent = {item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}["ScriptDuration"] - measured[0]["ScriptDuration"]
+    press(tab, " ")
+    pace, frames = measured[1]
+    print(f"200 tracks playing ({name_of(vue)}): {1000 * spent / frames:.1f} ms of script a frame, one frame of the page every {pace:.1f} ms")
+    assert 1000 * spent / frames < 12, "expected well under the 16.7 ms that a frame has at 60 fps"
     session.send("Emulation.setDeviceMetricsOverride", {"width": 1600, "height": 1200, "deviceScaleFactor": 2, "mobile": False})
     tab.page.wait_for_timeout(800)
     tab.page.locator(EDITOR).hover()
@@ -318,10 +323,10 @@ def test_the_editor_speaks_the_language_of_the_host(tab, host):
 
 def test_a_video_is_shown_behind_the_tracks_at_the_frame_of_the_playhead(tab):
     ready(tab, bare(), vue=False)
-    choose_file(tab, "Picture or video as backdrop", "greys.mp4", "video/mp4", video_file())
+    choose_file(tab, "Picture or video as backdrop", "greys.webm", "video/webm", video_file())
     tab.page.wait_for_timeout(1500)
     if tab.page.get_by_text("the browser cannot play it").count():
-        pytest.skip("this browser plays no mp4")
+        pytest.skip("this browser plays no webm")
     corner = "canvas => canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[0]"
     seen = []
     for frame in ("0", "8"):
