@@ -50,6 +50,13 @@ class RMSNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
+class AffineNorm(nn.LayerNorm):
+    """A LayerNorm of the float32 residual stream whose weights may be of another dtype."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
+
+
 class Attention(nn.Module):
     """The parameters of a self or cross attention; the forward is in the functions below."""
 
@@ -69,7 +76,7 @@ class Block(nn.Module):
         dim = config.dim
         self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.self_attn = Attention(dim, config.eps)
-        self.norm3 = nn.LayerNorm(dim, config.eps)
+        self.norm3 = AffineNorm(dim, config.eps)
         self.cross_attn = Attention(dim, config.eps)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = nn.Sequential(nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim))
@@ -233,7 +240,7 @@ def causal_forward(
         y = modulated(block.norm1, h, shift1, scale1, dtype)
         y = self_attention(block.self_attn, y, config.num_heads, layer, cache, rope, commit, attention)
         h = torch.addcmul(h, y.float(), gate1)
-        y = affine_norm(block.norm3, h).to(dtype)
+        y = block.norm3(h).to(dtype)
         h = h + cross_attention(block.cross_attn, y, text.keys[layer], text.values[layer], config.num_heads, attention)
         h = torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
     if commit:
@@ -241,11 +248,6 @@ def causal_forward(
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
     out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
     return unpatchify(out, grid, config).to(x.dtype)
-
-
-def affine_norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
-    """A LayerNorm of the float32 residual stream whose weights may be of another dtype."""
-    return F.layer_norm(x, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
 
 
 def unpatchify(tokens: Tensor, grid: tuple[int, int], config: ModelConfig) -> Tensor:
