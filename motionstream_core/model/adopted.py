@@ -1,0 +1,136 @@
+"""The causal forward on a Wan network that was built elsewhere: a host's module, with its casting, offloading, quantised and patched layers.
+
+Owns what such a module must have, and the view of it that `dit.causal_forward` runs on. Every layer is called, never read, so whatever a
+layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight that lives on another device) happens as its owner wants it; the
+two bare parameters of a block and of the head are fetched with `cast`. Knows nothing of any host.
+
+Shapes as in `dit.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from .attention import Backend
+from .cache import GradKVCache, KVCache
+from .dit import CausalDiT, TextContext, causal_forward, encode_text
+from .presets import ModelConfig
+
+Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
+LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
+# Wan variants whose further weights the causal forward would leave out.
+BEYOND = ("vace_blocks", "control_adapter", "audio_proj", "casual_audio_encoder", "face_adapter", "ref_conv", "patch_embedding_pose", "patch_embedding_mask")
+
+
+def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return weight.to(device=device, dtype=dtype)
+
+
+def sizes_of(net: nn.Module) -> dict[str, int]:
+    """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no Wan transformer, or a variant."""
+    lacking = [name for name in LAYERS if not hasattr(net, name)]
+    if lacking:
+        raise ValueError(f"model: expected a Wan transformer (with {', '.join(LAYERS)}), got {type(net).__name__} without {', '.join(lacking)}")
+    beyond = [name for name in BEYOND if getattr(net, name, None) is not None]
+    if beyond:
+        raise ValueError(f"model: expected a plain Wan transformer, got a variant with {', '.join(beyond)} ({type(net).__name__})")
+    names = {"dim": "dim", "ffn_dim": "ffn_dim", "num_heads": "num_heads", "num_layers": "num_layers", "in_channels": "in_dim", "out_channels": "out_dim"}
+    names |= {name: name for name in ("text_dim", "text_len", "freq_dim", "eps")}
+    return {ours: getattr(net, theirs) for ours, theirs in names.items()} | {"patch": tuple(net.patch_size)}
+
+
+def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
+    """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the two cannot go together."""
+    sizes = sizes_of(net)
+    for name in ("in_channels", "out_channels"):
+        if sizes[name] != getattr(like, name):
+            raise ValueError(f"model: expected {getattr(like, name)} {name.replace('_', ' ')} ({like.latent_channels} of the latent), got {sizes[name]}")
+    return replace(like, **sizes)
+
+
+class AdoptedDiT:
+    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the computation, wherever the weights lie."""
+
+    def __init__(self, net: nn.Module, config: ModelConfig, *, dtype: torch.dtype, device: torch.device | str, cast: Cast = plain_cast):
+        self.config = config
+        self.dtype = dtype
+        self.device = torch.device(device)
+        self._net = _network(net, dtype, self.device, cast)
+
+    make_cache = CausalDiT.make_cache
+
+    def encode_text(self, embeds: Tensor) -> TextContext:
+        """See CausalDiT.encode_text."""
+        return encode_text(self._net, self.config, embeds.to(self.device))
+
+    def __call__(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache: KVCache | GradKVCache | None = None,
+        *,
+        commit: bool = False,
+        attention: Backend = "sdpa",
+    ) -> Tensor:
+        """See CausalDiT.forward."""
+        return causal_forward(self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention)
+
+
+def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:
+    def parameter(owner: nn.Module) -> Callable[[], Tensor]:
+        return lambda: cast(owner.modulation, torch.float32, device)
+
+    return SimpleNamespace(
+        patch_embedding=_Patches(net.patch_embedding, dtype),
+        text_embedding=net.text_embedding,
+        time_embedding=net.time_embedding,
+        time_projection=net.time_projection,
+        blocks=[_Block(block, dtype, parameter(block)) for block in net.blocks],
+        head=_Head(net.head, parameter(net.head)),
+    )
+
+
+class _Patches:
+    """The patch embedding as tokens (B, L, D); it runs in float32, as Wan keeps it."""
+
+    def __init__(self, conv: nn.Module, dtype: torch.dtype):
+        self._conv = conv
+        self.weight = SimpleNamespace(dtype=dtype)  # the dtype of the computation, which is what the forward asks for
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return rearrange(self._conv(x.float()), "b d t h w -> b (t h w) d")
+
+
+class _Block:
+    def __init__(self, block: nn.Module, dtype: torch.dtype, modulation: Callable[[], Tensor]):
+        self.norm1, self.norm2 = _plain_norm(block.norm1), _plain_norm(block.norm2)
+        self.self_attn, self.cross_attn, self.ffn = block.self_attn, block.cross_attn, block.ffn
+        self.norm3 = lambda x: block.norm3(x.to(dtype))
+        self._modulation = modulation
+
+    @property
+    def modulation(self) -> Tensor:
+        return self._modulation()
+
+
+class _Head:
+    def __init__(self, head: nn.Module, modulation: Callable[[], Tensor]):
+        self.norm, self.head = _plain_norm(head.norm), head.head
+        self._modulation = modulation
+
+    @property
+    def modulation(self) -> Tensor:
+        return self._modulation()
+
+
+def _plain_norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A layer norm without weights, in its input's dtype."""
+    return lambda x: F.layer_norm(x, norm.normalized_shape, None, None, norm.eps)

@@ -1,0 +1,50 @@
+"""Our causal forward and rollout beside the host's own Wan modules, LoRA patches, casting layers and autoregressive sampler."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROBE = Path(__file__).parent / "wan_probe.py"
+MOVED = "moved by the LoRA"
+EQUAL = [
+    "the host's WanModel, on its own module",
+    "the host's WanModel, on our module",
+    "the host's WanModel with 48 channels",
+    "the host's WanModel, a timestep for each frame",
+    "the host's sampler, chunks of one",
+    "the host's sampler, chunks of three",
+    "the host's sampler from a start image",
+    "the host's sampler under a LoRA",
+    "fp8 weights",
+    "bfloat16 weights",
+]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    from harness import install
+
+    if not (install.VENV / ".motionstream-host").is_file():
+        pytest.skip("ComfyUI is not set up here: make test does it")
+    command = [sys.executable, str(PROBE), str(install.host_source())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_comparison_was_made(measured):
+    assert set(measured) == {*EQUAL, MOVED}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_ours_equals(measured, name):
+    found = measured[name]
+    assert found["scale"] > 0.5 and found["error"] < 2e-4 * found["scale"], found
+
+
+def test_a_lora_of_the_host_moves_our_output(measured):
+    assert measured[MOVED]["error"] > 0.5 * measured[MOVED]["scale"]

@@ -1,0 +1,223 @@
+"""Run as a program in the host's environment: our causal forward beside the host's Wan modules, on the same random weights.
+
+`python wan_probe.py COMFYUI_FOLDER` prints one JSON line: for each comparison {error, scale}, the largest difference and the spread of the
+host's own answer. The host comes first on the path; our core is imported from the repository, without the pack's nodes.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+FRAMES, HEIGHT, WIDTH, SEED = 7, 8, 12, 11
+SIZES = {"dim": 256, "ffn_dim": 192, "num_layers": 2, "text_dim": 24, "text_len": 6}
+SIGMAS = (1.0, 0.9375, 0.625)
+
+
+def start(folder: str):
+    """The host as an import, on the CPU; our core behind it on the path."""
+    sys.path[:0] = [str(HERE.parents[1])]
+    from harness.launch import stand_in_for_packages, stand_in_for_torchvision
+
+    del sys.path[0]
+    sys.path[0] = folder
+    sys.argv = ["wan_probe", "--cpu"]
+    stand_in_for_torchvision()
+    stand_in_for_packages()
+    import comfy.options
+
+    comfy.options.enable_args_parsing()
+    sys.path.append(str(HERE.parents[2]))
+
+
+def state_of(config, seed: int = SEED) -> dict:
+    """Random weights under the public names."""
+    import torch
+
+    from motionstream_core.model.dit import CausalDiT
+
+    torch.manual_seed(seed)
+    net = CausalDiT(config)
+    for name, parameter in net.named_parameters():
+        torch.nn.init.normal_(parameter, mean=1.0 if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight")) else 0.0, std=0.08)
+    return {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+def small(channels: int = 16, **more):
+    from dataclasses import replace
+
+    from motionstream_core.model.presets import PRESETS
+
+    about = dict(PRESETS["wan2.2-5b" if channels == 48 else "wan2.1-1.3b"].__dict__)
+    return replace(type(PRESETS["tiny"])(**about), **SIZES, num_heads=2, freq_dim=256, **more)
+
+
+def patcher_of(state: dict, *, causal: bool = True, options: dict | None = None):
+    """A MODEL as UNETLoader makes it."""
+    import comfy.sd
+
+    transformer = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"], **({"causal_ar": True} if causal else {})}
+    return comfy.sd.load_diffusion_model_state_dict(dict(state), model_options=options or {}, metadata={"config": json.dumps({"transformer": transformer})})
+
+
+def loaded(patcher):
+    """Its module, with the patches in."""
+    import comfy.model_management
+
+    comfy.model_management.load_models_gpu([patcher])
+    return patcher.model.diffusion_model
+
+
+def adopted(net, config, dtype=None):
+    import torch
+
+    from motionstream_core.model.adopted import AdoptedDiT, adopted_config
+
+    return AdoptedDiT(net, adopted_config(net, config), dtype=dtype or torch.float32, device="cpu")
+
+
+def inputs(config, seed: int = 1):
+    import torch
+
+    rng = torch.Generator().manual_seed(seed)
+    x = torch.randn(1, config.in_channels, FRAMES, HEIGHT, WIDTH, generator=rng)
+    return x, torch.randn(1, SIZES["text_len"], SIZES["text_dim"], generator=rng)
+
+
+def apart(got, expected) -> dict:
+    return {"error": float((got.float() - expected.float()).abs().max()), "scale": float(expected.float().std())}
+
+
+def full_window(channels: int, own: bool, per_frame: bool = False) -> dict:
+    """All frames at once: the host's WanModel against ours, on its module or on our own."""
+    import torch
+
+    config = small(channels)
+    state = state_of(config)
+    net = loaded(patcher_of(state, causal=False))
+    x, embeds = inputs(config)
+    time = torch.linspace(50, 900, FRAMES)[None] if per_frame else torch.full((1, FRAMES), 700.0)
+    expected = net(x, time if per_frame else time[:, 0], embeds)
+    if own:
+        from motionstream_core.model.dit import CausalDiT
+
+        ours = CausalDiT(config)
+        ours.load_state_dict(state)
+    else:
+        ours = adopted(net, config)
+    return apart(ours(x, time, ours.encode_text(embeds)), expected)
+
+
+def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None = None) -> dict:
+    """Chunk by chunk with the whole past: the host's CausalWanModel under its own sampler against our rollout, with the same noise."""
+    import torch
+
+    from motionstream_core.model.cache import CacheShape
+    from motionstream_core.streaming import rollout as rolling
+
+    config = small()
+    patcher = patcher_of(state_of(config), options=options)
+    if patch is not None:
+        patcher = patch(patcher)
+    x, embeds = inputs(config)
+    first = torch.randn(1, 16, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2)) if prefill else None
+    expected = host_samples(patcher, x, embeds, chunk, first)
+    dit = adopted(loaded(patcher), config)
+    noises, begin = [], int(prefill)
+    for block, start in enumerate(range(begin, FRAMES, chunk)):
+        noises.append(x[:, :, start : start + chunk])
+        for step in range(len(SIGMAS) - 1):
+            torch.manual_seed(SEED + block * 1000 + step)
+            noises.append(torch.randn_like(noises[-1]))
+    queue = iter(noises)
+    rolling._noise = lambda run, frames: next(queue)
+    run = rolling.rollout(
+        dit, first_latent=first, motion=None, text=dit.encode_text(embeds), shape=(HEIGHT, WIDTH), sigmas=SIGMAS,
+        cache=dit.make_cache(HEIGHT, WIDTH, shape=CacheShape(chunk, 0, FRAMES)), rng=torch.Generator(), chunks=(FRAMES - begin) // chunk,
+    )  # fmt: skip
+    got = torch.cat([made.latents for made in run], dim=2)
+    return apart(got, expected[:, :, : got.shape[2]])
+
+
+def host_samples(patcher, x, embeds, chunk: int, first):
+    """Latents as the model has them, from the host's guider and its autoregressive sampler."""
+    import comfy.samplers
+    import torch
+
+    if first is not None:
+        patcher = patcher.clone()
+        about = {"initial_latent": patcher.model.process_latent_out(first)}
+        patcher.model_options["transformer_options"] = {**patcher.model_options["transformer_options"], "ar_config": about}
+    guider = comfy.samplers.CFGGuider(patcher)
+    guider.set_conds([[embeds, {}]], [[embeds, {}]])
+    guider.set_cfg(1.0)
+    sampler = comfy.samplers.ksampler("ar_video", {"num_frame_per_block": chunk})
+    latent = patcher.model.process_latent_out(torch.zeros_like(x))
+    made = guider.sample(x, latent, sampler, torch.tensor([*SIGMAS, 0.0]), disable_pbar=True, seed=SEED)
+    return patcher.model.process_latent_in(made)
+
+
+def with_lora(patcher):
+    import comfy.sd
+    import torch
+
+    rng, dim, lora = torch.Generator().manual_seed(5), SIZES["dim"], {}
+    for name in ("blocks.0.self_attn.q", "blocks.0.self_attn.k", "blocks.1.cross_attn.v", "blocks.1.ffn.0"):
+        rows = SIZES["ffn_dim"] if "ffn" in name else dim
+        lora[f"diffusion_model.{name}.lora_A.weight"] = 0.2 * torch.randn(4, dim, generator=rng)
+        lora[f"diffusion_model.{name}.lora_B.weight"] = 0.2 * torch.randn(rows, 4, generator=rng)
+    return comfy.sd.load_lora_for_models(patcher, None, lora, 1.0, 0.0)[0]
+
+
+def lora_changes() -> dict:
+    """How far the LoRA moves our output: not nothing."""
+    config = small()
+    x, embeds = inputs(config)
+    import torch
+
+    outs = []
+    for patch in (lambda patcher: patcher, with_lora):
+        dit = adopted(loaded(patch(patcher_of(state_of(config)))), config)
+        outs.append(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)))
+    return apart(*outs)
+
+
+def reduced(dtype: str) -> dict:
+    """Weights stored in fewer bits, computed by the host's casting layers."""
+    import torch
+
+    config = small()
+    patcher = patcher_of(state_of(config), causal=False, options={"dtype": getattr(torch, dtype)})
+    net = loaded(patcher)
+    x, embeds = inputs(config)
+    compute = patcher.model.get_dtype_inference()
+    expected = net(x.to(compute), torch.full((1,), 700.0), embeds.to(compute))
+    dit = adopted(net, config, compute)
+    return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
+
+
+CHECKS = {
+    "the host's WanModel, on its own module": lambda: full_window(16, own=False),
+    "the host's WanModel, on our module": lambda: full_window(16, own=True),
+    "the host's WanModel with 48 channels": lambda: full_window(48, own=False),
+    "the host's WanModel, a timestep for each frame": lambda: full_window(48, own=True, per_frame=True),
+    "the host's sampler, chunks of one": lambda: chunked(1),
+    "the host's sampler, chunks of three": lambda: chunked(3),
+    "the host's sampler from a start image": lambda: chunked(3, prefill=True),
+    "the host's sampler under a LoRA": lambda: chunked(3, patch=with_lora),
+    "fp8 weights": lambda: reduced("float8_e4m3fn"),
+    "bfloat16 weights": lambda: reduced("bfloat16"),
+    "moved by the LoRA": lora_changes,
+}
+
+
+def main():
+    import torch
+
+    with torch.inference_mode():
+        print(json.dumps({name: check() for name, check in CHECKS.items()}))
+
+
+if __name__ == "__main__":
+    start(sys.argv[1])
+    main()
