@@ -18,15 +18,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..model.dit import CausalDiT
-from ..model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ..model.presets import PRESETS, ModelConfig
-from ..model.text import WordEncoder
 from ..streaming.flow import add_noise, sigma_schedule, to_x0
 from .optim import MuonAdamW, lr_shape
 from .parallel import average_weighted, start
+from .roles import MotionModel
 from .shards import Pool
 
 SYNC_SECONDS = 20.0  # between two averagings of the processes' weights (local SGD)
@@ -47,32 +45,6 @@ class CausalRecipe:
     long_share: float = 0.25  # share of batches with three chunks, so that the window rolls
 
 
-class Student(nn.Module):
-    """The trainable parts together: dit, track head and words."""
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.config = config
-        self.dit = CausalDiT(config)
-        self.track_head = TrackHead(config.motion.id_dim, config.motion.head_channels)
-        self.words = WordEncoder(config.text_dim, config.text_len)
-
-    def motion(self, batch: dict[str, Tensor], rng: torch.Generator) -> Tensor:
-        """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids."""
-        h, w = batch["latents"].shape[-2:]
-        size, tracks = batch["xy"].shape[0], batch["xy"].shape[2]
-        emb = sinusoidal_ids(torch.randint(ID_RANGE, (size, tracks), generator=rng), self.config.motion.id_dim)
-        maps = pack_time(motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1]))
-        made = [self.track_head(maps)]
-        if "image" in self.config.motion.parts:
-            image = torch.zeros_like(batch["latents"])
-            image[:, :, :1] = batch["latents"][:, :, :1]
-            made.append(image)
-        if "warp" in self.config.motion.parts:
-            made += [batch["warp"], batch["masks"]]
-        return torch.cat(made, dim=1)
-
-
 def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6) -> Tensor:
     """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
     free = lowest + (1 - lowest) * torch.rand(size, generator=rng)
@@ -80,7 +52,7 @@ def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_sh
     return torch.where(torch.rand(size, generator=rng) < few_step_share, few, free)
 
 
-def stream_loss(student: Student, batch: dict[str, Tensor], rng: torch.Generator, recipe: CausalRecipe, sigma: float | None = None, own: float | None = None) -> Tensor:
+def stream_loss(student: MotionModel, batch: dict[str, Tensor], rng: torch.Generator, recipe: CausalRecipe, sigma: float | None = None, own: float | None = None) -> Tensor:
     """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is otherwise drawn."""
     config, x0 = student.config, batch["latents"]
     size, frames = x0.shape[0], config.context.chunk
@@ -120,11 +92,11 @@ def _chunk_starts(total: int, frames: int, rng: torch.Generator, recipe: CausalR
     return starts[first : first + 2]
 
 
-def _commit(student: Student, cache, latents: Tensor, motion: Tensor, text) -> None:
+def _commit(student: MotionModel, cache, latents: Tensor, motion: Tensor, text) -> None:
     student.dit(torch.cat([latents, motion], 1), torch.zeros(latents.shape[0], latents.shape[2]), text, cache, commit=True)
 
 
-def _predict(student: Student, cache, truth: Tensor, motion: Tensor, text, level: Tensor, rng: torch.Generator) -> Tensor:
+def _predict(student: MotionModel, cache, truth: Tensor, motion: Tensor, text, level: Tensor, rng: torch.Generator) -> Tensor:
     levels = level[:, None].expand(-1, truth.shape[2])
     x = add_noise(truth, torch.randn(truth.shape, generator=rng), levels)
     out = student.dit(torch.cat([x, motion], 1), 1000 * levels, text, cache)
@@ -133,7 +105,7 @@ def _predict(student: Student, cache, truth: Tensor, motion: Tensor, text, level
 
 
 @torch.no_grad()
-def validate(student: Student, pool: Pool, clips: int = 32) -> dict[str, float]:
+def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, float]:
     """x0 error at sigma 1 on own context, as a share of the error of copying frame 0 (`copy`) and of the encoded warp (`warp`)."""
     rng, nrng, recipe = torch.Generator().manual_seed(1), np.random.default_rng(1), CausalRecipe()
     batch = pool.batch(nrng, clips)
@@ -151,7 +123,7 @@ def train_causal(out: Path, shards: Path, held: Path, minutes: float, preset: st
     out.mkdir(parents=True, exist_ok=True)
     rank, world = start()
     torch.manual_seed(seed)
-    student = Student(PRESETS[preset])
+    student = MotionModel(PRESETS[preset])
     if (out / "student.safetensors").exists():
         student.load_state_dict(load_file(out / "student.safetensors"))
     average = {k: v.clone() for k, v in student.state_dict().items()}
@@ -187,7 +159,7 @@ def train_causal(out: Path, shards: Path, held: Path, minutes: float, preset: st
             _save(out, average)
 
 
-def validate_average(student: Student, average: dict[str, Tensor], pool: Pool) -> dict[str, float]:
+def validate_average(student: MotionModel, average: dict[str, Tensor], pool: Pool) -> dict[str, float]:
     """`validate` of the averaged weights; the student's own are put back."""
     own = {k: v.clone() for k, v in student.state_dict().items()}
     student.load_state_dict(average)
@@ -197,7 +169,7 @@ def validate_average(student: Student, average: dict[str, Tensor], pool: Pool) -
 
 
 @torch.no_grad()
-def _average(average: dict[str, Tensor], student: Student, step: int, decay: float = 0.99) -> None:
+def _average(average: dict[str, Tensor], student: MotionModel, step: int, decay: float = 0.99) -> None:
     keep = min(decay, (1 + step) / (10 + step))
     for key, value in student.state_dict().items():
         average[key].lerp_(value, 1 - keep)

@@ -78,9 +78,9 @@ def _causal(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from ..model.presets import preset
     from ..streaming.networks import Networks, save_networks
-    from .causal import Student
+    from .roles import MotionModel
 
-    student = Student(preset(args.preset))
+    student = MotionModel(preset(args.preset))
     student.load_state_dict(load_file(args.folder / (args.name or args.preset) / "student.safetensors"))
     about = json.loads(args.about.read_text()) if args.about else {}
     save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words), about)

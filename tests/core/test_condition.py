@@ -49,11 +49,11 @@ def test_the_condition_in_pieces_equals_the_condition_at_once(name):
 @torch.no_grad()
 def test_training_builds_the_same_condition_as_the_stream():
     pytest.importorskip("cv2")
-    from motionstream_core.training import causal
+    from motionstream_core.training.roles import MotionModel
 
     head, codec, image, xy, visible = parts()
     streamed = conditioner(CONFIGS["tiny"], head, codec, image, xy, visible)
-    student = causal.Student(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
+    student = MotionModel(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
     student.track_head = head
     warp, masks, _ = warp_condition(codec, PixelCarrier(image, xy[0]), xy, visible, codec.start_encode())
     batch = {"latents": torch.zeros(1, 16, 4, 4, 4), "warp": warp, "masks": masks, "xy": xy[None], "visible": visible[None]}

@@ -8,8 +8,9 @@ import torch
 
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training.causal import ADAM_NAMES, CausalRecipe, Student, draw_sigma, stream_loss
+from motionstream_core.training.causal import ADAM_NAMES, CausalRecipe, draw_sigma, stream_loss
 from motionstream_core.training.optim import MuonAdamW, lr_shape, orthogonalised
+from motionstream_core.training.roles import MotionModel
 
 TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
@@ -28,7 +29,7 @@ def batch(size=4, seed=0):
 @pytest.mark.parametrize("config", [TINY, IDS], ids=["warp", "ids"])
 def test_the_loss_falls_on_one_batch(config):
     torch.manual_seed(0)
-    student, recipe = Student(config), CausalRecipe(batch=4)
+    student, recipe = MotionModel(config), CausalRecipe(batch=4)
     optim = MuonAdamW(student, lr=0.02, adam_lr=3e-3, adam_names=ADAM_NAMES)
 
     def validation():
@@ -45,7 +46,7 @@ def test_the_loss_falls_on_one_batch(config):
 
 def test_every_parameter_of_the_student_learns_from_a_long_stream():
     torch.manual_seed(0)
-    student = Student(TINY)
+    student = MotionModel(TINY)
     torch.nn.init.normal_(student.dit.head.head.weight, std=0.02)
     stream_loss(student, batch(), torch.Generator().manual_seed(0), CausalRecipe(long_share=1.0, text_dropout=0.0, cut_share=0.0)).backward()
     silent = [name for name, p in student.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -54,7 +55,7 @@ def test_every_parameter_of_the_student_learns_from_a_long_stream():
 
 def test_a_fresh_student_copies_the_warp():
     torch.manual_seed(0)
-    student, data = Student(TINY), batch()
+    student, data = MotionModel(TINY), batch()
     with torch.no_grad():
         loss = float(stream_loss(student, data, torch.Generator().manual_seed(0), CausalRecipe(), sigma=1.0, own=0.0))
     gate = torch.sigmoid(torch.tensor(3.0))
