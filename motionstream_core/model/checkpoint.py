@@ -170,18 +170,20 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
-    """JSON values; the context as its label."""
-    return asdict(config) | {"context": config.context.label}
+    """JSON values; the context as its label, `sigmas` only where there are some."""
+    values = asdict(config) | {"context": config.context.label}
+    return values if config.sigmas is not None else {name: value for name, value in values.items() if name != "sigmas"}
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
-    values = _fields_of(ModelConfig, values)
+    values = _fields_of(ModelConfig, {"sigmas": None, **values} if isinstance(values, Mapping) else values)
     if values["motion"] is not None:
         values["motion"] = MotionConfig(**_fields_of(MotionConfig, values["motion"]))
     try:
         values["context"] = CacheShape.parse(values["context"])
-        return ModelConfig(**values | {name: tuple(values[name]) for name in ("vae_stride", "patch")})
+        lists = {name: tuple(values[name]) for name in ("vae_stride", "patch", "sigmas") if values[name] is not None or name != "sigmas"}
+        return ModelConfig(**values | lists)
     except TypeError as error:
         raise ValueError(f"ModelConfig: expected numbers, names and lists of a config, got a value of another kind: {error}") from error
 

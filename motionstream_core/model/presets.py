@@ -49,7 +49,10 @@ class MotionConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the default schedule."""
+    """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the default schedule.
+
+    `sigmas`: the noise levels of the default schedule, for a model that was made for a list of its own.
+    """
 
     dim: int
     ffn_dim: int
@@ -69,6 +72,7 @@ class ModelConfig:
     vae_stride: tuple[int, int, int] = (4, 8, 8)
     patch: tuple[int, int, int] = (1, 2, 2)
     eps: float = 1e-6
+    sigmas: tuple[float, ...] | None = None
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -84,6 +88,8 @@ class ModelConfig:
             raise ValueError(f"out_channels: expected {expected_out} for {self.prediction}, got {self.out_channels}")
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             raise ValueError(f"dim: expected a multiple of 2 x {self.num_heads} heads, got {self.dim}")
+        if self.sigmas is not None and len(self.sigmas) != self.steps:
+            raise ValueError(f"sigmas: expected one for each of {self.steps} steps, got {len(self.sigmas)}")
         if self.patch[0] != 1:
             raise ValueError(f"patch: expected 1 latent frame in time, got {self.patch[0]}")
 

@@ -7,6 +7,8 @@ exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a fl
 import torch
 from torch import Tensor
 
+from ..model.presets import ModelConfig
+
 GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
 
 
@@ -20,6 +22,14 @@ def sigma_schedule(steps: int, shift: float) -> tuple[float, ...]:
     if steps < 1 or shift <= 0:
         raise ValueError(f"schedule: expected steps >= 1 and shift > 0, got {steps} and {shift}")
     return tuple(shifted(k / steps, shift) for k in range(steps, 0, -1))
+
+
+def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, ...]:
+    """The noise levels of a model's stream: its own list where it has one and no other number of steps is asked for."""
+    steps = config.steps if steps is None else steps
+    if config.sigmas is not None and steps == config.steps:
+        return config.sigmas
+    return sigma_schedule(steps, config.shift)
 
 
 def to_timestep(sigma: float, batch: int, frames: int, device: torch.device | str) -> Tensor:

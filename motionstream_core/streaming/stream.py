@@ -22,7 +22,7 @@ from ..model.dit import CausalDiT
 from ..tracks.types import Tracks
 from .controls import CONTROLS, MOTION_CONTROLS
 from .course import Course, CourseSetup, Step
-from .flow import sigma_schedule
+from .flow import schedule_of
 from .networks import Networks, check_size
 from .session import LiveSession
 
@@ -133,7 +133,7 @@ def stream(
         raise ValueError(f"frames: expected at least 1, got {frames}")
     if groups is not None and groups.shape != (tracks.count,):
         raise ValueError(f"groups: expected one for each of {tracks.count} tracks, got {tuple(groups.shape)}")
-    sigmas = sigma_schedule(config.steps if steps is None else steps, config.shift)
+    sigmas = schedule_of(config, steps)
     source = track_source(tracks, frames, fit)
     embeds = encode_prompt(networks, prompt)
     if encode is None and networks.text_encoder is not None:
