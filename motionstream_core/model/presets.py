@@ -120,6 +120,17 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.2-5b": ModelConfig(
         **_WAN, dim=3072, ffn_dim=14336, num_heads=24, num_layers=30, in_channels=48, out_channels=48, latent_channels=48, vae_stride=(4, 16, 16)
     ),
+    # The motion models of the paper (section 3.1): noisy latent, track head, start image; Wan 2.2 has the start image as its clean first latent.
+    "wan2.1-1.3b-motion": ModelConfig(
+        **_WAN, dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, in_channels=48, out_channels=16, motion=MotionConfig(image_latent=True)
+    ),
+    "wan2.1-14b-motion": ModelConfig(
+        **_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=48, out_channels=16, motion=MotionConfig(image_latent=True)
+    ),
+    "wan2.2-5b-motion": ModelConfig(
+        **_WAN, dim=3072, ffn_dim=14336, num_heads=24, num_layers=30, in_channels=96, out_channels=48, latent_channels=48, vae_stride=(4, 16, 16),
+        motion=MotionConfig(head_channels=48, latent_channels=48),
+    ),
 }
 
 
