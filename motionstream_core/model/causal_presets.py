@@ -1,0 +1,104 @@
+"""What public causal Wan checkpoints were made for: chunk, context and noise levels, by name; and how a file says it of itself.
+
+Owns the named presets and the header of a single-file checkpoint. A file's own name never counts. Knows nothing of keys or weights.
+
+The context of a checkpoint trained on a whole clip of 21 latent frames is our choice: its first chunk as a sink, and a window that makes
+the three together as long as what it was trained on. Inside 21 latent frames that is its own full history; beyond, the cache rolls.
+
+The header's metadata: under "config" the host's convention, {"transformer": {"causal_ar": true}}; under "motionstream" our
+{version, config, settings, provenance}, as in `checkpoint.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .cache import CacheShape
+from .checkpoint import FORMAT, VERSION, config_from_dict, config_to_dict, read_header
+from .presets import PRESETS, ModelConfig
+
+TRAINED_FRAMES = 21  # latent frames of an 81-frame clip
+
+
+@dataclass(frozen=True)
+class CausalPreset:
+    """network: the preset of `presets.py` whose sizes the public weights have. timesteps: a list of its own, otherwise k / steps, shifted."""
+
+    network: str
+    context: str
+    steps: int
+    shift: float
+    about: str
+    timesteps: tuple[float, ...] | None = None
+
+
+CAUSAL_PRESETS: dict[str, CausalPreset] = {
+    "self-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Self Forcing, chunks of three"),
+    "causal-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Causal Forcing, chunks of three"),
+    "causal-forcing-framewise": CausalPreset("wan2.1-1.3b", "c1s1w19", 4, 5.0, "Causal Forcing, frame by frame"),
+    "causal-forcing-2step": CausalPreset("wan2.1-1.3b", "c1s1w19", 2, 5.0, "Causal Forcing++, frame by frame in two steps"),
+    "causvid": CausalPreset("wan2.1-1.3b", "c3s3w15", 3, 8.0, "CausVid", (1000.0, 757.0, 522.0)),
+    "longlive": CausalPreset("wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in"),
+    "infinite-forcing": CausalPreset("wan2.1-1.3b", "c3s1w2", 4, 5.0, "Infinite Forcing"),
+    "krea-14b": CausalPreset("wan2.1-14b", "c3s1w3", 4, 5.0, "Krea Realtime 14B"),
+    "motionstream-1.3b": CausalPreset("wan2.1-1.3b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.1"),
+    "motionstream-5b": CausalPreset("wan2.2-5b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.2"),
+}
+
+
+def causal_preset(name: str) -> CausalPreset:
+    """The preset called `name`; ValueError lists the known names."""
+    if name not in CAUSAL_PRESETS:
+        raise ValueError(f"preset: expected one of {', '.join(CAUSAL_PRESETS)}, got {name!r}")
+    return CAUSAL_PRESETS[name]
+
+
+def config_for(preset: CausalPreset) -> ModelConfig:
+    """The config of the public weights of a preset."""
+    return with_schedule(PRESETS[preset.network], preset)
+
+
+def with_schedule(config: ModelConfig, preset: CausalPreset) -> ModelConfig:
+    """`config` with the chunk, context and noise levels of a preset."""
+    sigmas = None if preset.timesteps is None else tuple(timestep / 1000 for timestep in preset.timesteps)
+    return replace(config, context=CacheShape.parse(preset.context), steps=preset.steps, shift=preset.shift, sigmas=sigmas)
+
+
+def metadata_of(config: ModelConfig, provenance: Mapping[str, Any], *, image_cross_attention: bool = False) -> dict[str, str]:
+    """The header's metadata of a single-file checkpoint.
+
+    The host builds its causal class for "causal_ar", and reads sizes that it cannot tell from the weights. It has no causal class with
+    cross attention to an image: such a file is the plain model to it, and only our part says that it is causal.
+    """
+    transformer: dict[str, Any] = {} if image_cross_attention else {"causal_ar": True}
+    usual = {"num_heads": config.dim // 128, "text_dim": 4096, "text_len": 512, "freq_dim": 256}
+    transformer |= {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
+    about = {"version": VERSION, "config": config_to_dict(config), "settings": {}, "provenance": dict(provenance)}
+    return {"format": "pt", "config": json.dumps({"transformer": transformer}), FORMAT: json.dumps(about, sort_keys=True)}
+
+
+def stated(path: Path) -> ModelConfig | None:
+    """What a safetensors checkpoint says of itself; None where it says nothing to this pack."""
+    metadata = read_header(path).get("__metadata__") or {}
+    if FORMAT not in metadata:
+        return None
+    try:
+        about = json.loads(metadata[FORMAT])
+        version, config = about["version"], about["config"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path.name}: expected JSON with version and config under {FORMAT!r} in the metadata, got: {error!r}") from error
+    if version != VERSION:
+        raise ValueError(f"{path.name}: expected format version {VERSION}, got {version!r}")
+    return config_from_dict(config)
+
+
+def host_says_causal(metadata: Mapping[str, str]) -> bool | None:
+    """The host's flag in a header's metadata; None where the header does not speak of it."""
+    try:
+        return json.loads(metadata["config"])["transformer"]["causal_ar"] is True
+    except (KeyError, ValueError, TypeError):
+        return None
