@@ -1,4 +1,4 @@
-"""`python -m motionstream_core train <stage>`: media, codec, shards, causal, export, in this order.
+"""`python -m motionstream_core train <stage>`: media, codec, shards (or data), causal, export, in this order.
 
 Owns the command line of the stages and where their files lie below one run folder:
 media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors.
@@ -13,6 +13,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
+from .data_command import add_data, run_data
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     codec.add_argument("--decoder-only", action="store_true", help="keep the encoder and the latents as they are")
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
+    add_data(stages)
     causal = stages.add_parser("causal", help="the streaming student")
     causal.add_argument("--preset", default="tiny")
     causal.add_argument("--name", default="", help="folder of this student below the run, the preset's name by default")
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "causal": _causal, "export": _export}[args.stage](args)
+    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "causal": _causal, "export": _export}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
