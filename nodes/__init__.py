@@ -9,6 +9,7 @@ async def comfy_entrypoint():
 
     from . import _host
     from .camera import CameraTracks
+    from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
@@ -21,6 +22,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks]
 
     return MotionStreamExtension()

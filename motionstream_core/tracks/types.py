@@ -69,9 +69,11 @@ class Tracks:
         Next to a hidden frame, place and visibility are those of the nearer one.
         """
         _check_frames(frames)
-        if frames == self.frames:
-            return self
-        at = torch.linspace(0, self.frames - 1, frames, dtype=torch.float64, device=self.xy.device)
+        return self if frames == self.frames else self.sampled(torch.linspace(0, self.frames - 1, frames, dtype=torch.float64))
+
+    def sampled(self, times: Tensor) -> Tracks:
+        """The motion at these moments (T,), fractions of frames within 0 .. frames - 1; places and visibility as `resampled` has them."""
+        at = times.to(self.xy.device, torch.float64).clamp(0, self.frames - 1)
         low = at.floor().long()
         high = (low + 1).clamp(max=self.frames - 1)
         share = (at - low).float()
