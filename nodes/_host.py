@@ -36,6 +36,7 @@ from ._types import StreamModel, StreamVAE, WordClip
 
 LOG = logging.getLogger("motionstream")
 FOLDER = "motionstream"
+TRACKERS = "trackers"  # the folder in it for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
 EXAMPLES = [Path(__file__).parents[1] / "workflows" / name for name in ("motionstream_example.png", "motionstream_example_depth.png")]
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
@@ -60,7 +61,7 @@ def start():
 
 def weight_names() -> list[str]:
     """What the loader offers: the built-in model, then the files of models/motionstream."""
-    files = folder_paths.get_filename_list(FOLDER)
+    files = [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] != TRACKERS]
     return [BUILT_IN_NAME, *(name for name in files if name.endswith((".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin")))]
 
 
@@ -104,6 +105,16 @@ def attention(model: Any) -> AttentionFunction:
         return comfy.ldm.modules.attention.optimized_attention(q, k, v, heads, transformer_options=options)
 
     return attend
+
+
+def tracker_folders() -> list[Path]:
+    """Where the weights of point trackers may lie: the folder trackers of every models/motionstream."""
+    return [Path(folder) / TRACKERS for folder in folder_paths.get_folder_paths(FOLDER)]
+
+
+def device() -> str:
+    """Where networks run."""
+    return str(comfy.model_management.get_torch_device())
 
 
 def check_interrupt():

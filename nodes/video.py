@@ -1,17 +1,26 @@
-"""Tracks from Video: the motion of a video, as tracks."""
+"""Tracks from Video: the motion of a video, as tracks for another picture."""
 
 from __future__ import annotations
 
-import numpy as np
+import logging
+
 from comfy_api.latest import io
 
-from ..motionstream_core.codec.video import iter_frames
-from ..motionstream_core.tracks.camera import fitted_map, regular_grid
+from ..motionstream_core.codec.shots import image_shots, video_shots
+from ..motionstream_core.tracks.clicked import clicked_points
+from ..motionstream_core.tracks.edit import smoothed
+from ..motionstream_core.tracks.follow import KEPT, TIMINGS, follow, retimed
 from ..motionstream_core.tracks.formats import tracks_to_host
-from ..motionstream_core.tracks.separate import PARTS, covering, part_of
-from ..motionstream_core.tracks.video_tracker import track_video
+from ..motionstream_core.tracks.retarget import SHAPES, Seeds, retargeted, seeds_for
+from ..motionstream_core.tracks.separate import PARTS
+from ..motionstream_core.tracks.trackers import KINDS, open_tracker
 from . import _host
 from .loader import CATEGORY
+
+LOG = logging.getLogger("motionstream")
+LONGEST = 960  # px; larger pictures are followed at this size, or at the target's where that is larger
+LICENCES = "; ".join(kind.words for kind in KINDS.values())
+Place = [io.Mask, io.BoundingBox]
 
 
 class VideoTracks(io.ComfyNode):
@@ -22,18 +31,32 @@ class VideoTracks(io.ComfyNode):
             display_name="Tracks from Video",
             category=CATEGORY,
             description="Follows points through a video, so that its motion can move another picture. Needs OpenCV, no download, no GPU.",
-            search_aliases=["motionstream", "motion transfer", "point tracking", "optical flow"],
+            search_aliases=["motionstream", "motion transfer", "point tracking", "optical flow", "retarget", "CoTracker", "TAPIR", "TAPNext"],
             inputs=[
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made; the source is scaled to cover it."),
+                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made; without a target the source is scaled to cover it."),
                 io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video to be made."),
-                io.Int.Input("frames", default=49, min=0, max=100_000, tooltip="Frames to be made: the motion is stretched to them. 0: as many as the source has."),
+                io.Int.Input("frames", default=49, min=0, max=100_000, tooltip="Frames to be made. 0: as many as the source needs."),
                 io.Int.Input("source_frames", default=0, min=0, max=1_000_000, tooltip="Frames of the source to follow. 0: all."),
                 io.Combo.Input("part", options=list(PARTS), default="everything", tooltip="All motion; the subject's own without the camera's; the camera's alone."),
                 io.Int.Input("columns", default=50, min=1, max=200, tooltip="Points across the first frame."),
                 io.Int.Input("rows", default=50, min=1, max=200, tooltip="Points down."),
                 io.Video.Input("video", optional=True, tooltip="The source, read frame by frame."),
-                io.Image.Input("images", optional=True, tooltip="The source as images, in place of a video."),
-                io.Mask.Input("mask", optional=True, tooltip="The subject in the source's first frame. For everything: only points on it are followed."),
+                io.Image.Input("images", optional=True, tooltip="The source as images (16 a second), in place of a video."),
+                io.MultiType.Input(
+                    "mask", Place, optional=True, tooltip="The subject in the source's first frame: a mask or boxes. For everything and without a target: only points on it are followed."
+                ),
+                io.MultiType.Input(
+                    "target", Place, optional=True, tooltip="The subject in the new picture, a mask or boxes on width x height: the subject's motion is moved to it and scaled with it."
+                ),
+                io.MultiType.Input(
+                    "points", [io.String, io.Tracks], optional=True, tooltip='Points of the subject to follow in the source\'s first frame: JSON [{"x": 10, "y": 20}, ...], or tracks painted on it.'
+                ),
+                io.Combo.Input("timing", options=list(TIMINGS), optional=True, tooltip="Whole source: stretched into the frames. Source speed: a second stays a second; the end is left out, or the points rest."),
+                io.Float.Input("fps", default=16.0, min=0.1, max=1000.0, step=0.1, optional=True, tooltip="Frames a second of the video to be made."),
+                io.Float.Input("smooth", default=0.0, min=0.0, max=100.0, step=0.1, optional=True, advanced=True, tooltip="Takes out wobble of less than about so many frames. 0: nothing."),
+                io.Combo.Input("shape", options=list(SHAPES), optional=True, advanced=True, tooltip="With a target: the motion keeps its proportions, or is stretched to the target's box."),
+                io.Boolean.Input("hold_ground", default=True, optional=True, advanced=True, tooltip="With a target and the subject alone: points off the target rest, so that only the subject moves."),
+                io.Combo.Input("tracker", options=list(KINDS), optional=True, advanced=True, tooltip=f"Who follows the points. {LICENCES}. All but the first need their package and weights in models/motionstream/trackers; nothing is downloaded."),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS."),
@@ -42,46 +65,40 @@ class VideoTracks(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, width, height, frames, source_frames, part, columns, rows, video=None, images=None, mask=None) -> io.NodeOutput:
-        if (video is None) == (images is None):
-            raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")
-        most = source_frames or None
-        source, fps, total = video_source(video, most) if video is not None else image_source(images, most)
-        chosen: dict[str, np.ndarray] = {}
+    def execute(
+        cls, width, height, frames, source_frames, part, columns, rows, video=None, images=None, mask=None, target=None, points=None,
+        timing=TIMINGS[0], fps=16.0, smooth=0.0, shape=SHAPES[0], hold_ground=True, tracker="OpenCV flow",
+    ) -> io.NodeOutput:  # fmt: skip
+        shots, total = source_shots(video, images, source_frames or None)
+        seeded: list[Seeds] = []
 
-        def points(w: int, h: int) -> np.ndarray:
-            grid = regular_grid(w, h, columns, rows)
-            if mask is not None:
-                cells = np.rint(grid).astype(int)
-                on = fitted_map(mask[0].cpu().numpy(), w, h)[cells[:, 1], cells[:, 0]] > 0.5
-                if not on.any():
-                    raise ValueError("mask: expected one that covers some of the points, got an empty one")
-                chosen["subject"] = on
-            return grid[chosen["subject"]] if mask is not None and part == "everything" else grid
+        def seeds(w: int, h: int):
+            clicked = None if points is None else clicked_points(points, w, h)
+            seeded.append(seeds_for(w, h, columns, rows, mask=plain(mask), clicked=clicked, only_subject=part == "everything" and target is None))
+            return seeded[0].xy
 
-        found = track_video(source, points, fps, on_frame=_host.progress(total))
-        found = covering(part_of(found, part, chosen.get("subject")), width, height)
-        found = found.fitted(frames, "resample") if frames else found
-        about = {"width": width, "height": height, "fps": found.fps, "groups": [-1] * found.count}
-        return io.NodeOutput({**tracks_to_host(found), "motionstream": about}, found.frames)
-
-
-def video_source(video, most: int | None):
-    """The frames of a VIDEO one by one, its rate, and how many there are at most."""
-    reader = iter_frames(video.get_stream_source(), most)
-    first = next(reader, None)
-    if first is None:
-        raise ValueError("video: expected at least one frame, got none")
-
-    def frames():
-        yield first[0]
-        for frame, _ in reader:
-            yield frame
-
-    return frames(), first[1], most
+        speed = timing != TIMINGS[0]
+        limits = {"kept": KEPT if frames else None, "seconds": (frames - 1) / fps if frames and speed else None, "longest": max(LONGEST, width, height)}
+        found = follow(shots, seeds, open_tracker(tracker, _host.tracker_folders(), _host.device()), **limits, on_frame=_host.progress(total))
+        if found.cuts:
+            LOG.warning("MotionStream: the source's scene changes before frame %s: from there on no point is visible", ", ".join(map(str, found.cuts)))
+        made = retargeted(retimed(found, frames, fps, timing), seeded[0], part, width, height, plain(target), shape, hold_ground)
+        made = smoothed(made, smooth)
+        about = {"width": width, "height": height, "fps": made.fps, "groups": [-1] * made.count}
+        return io.NodeOutput({**tracks_to_host(made), "motionstream": about}, made.frames)
 
 
-def image_source(images, most: int | None):
-    images = images[:most]
-    return (np.rint(255 * image[..., :3].clamp(0, 1).cpu().numpy()).astype(np.uint8) for image in images), 16.0, len(images)
+def source_shots(video, images, most: int | None):
+    """The source's pictures with their moments, and how many there are at most (None: not known)."""
+    if (video is None) == (images is None):
+        raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")
+    if images is not None:
+        images = images[:most]
+        return image_shots(image.cpu().numpy() for image in images), len(images)
+    begin, lasting = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+    return video_shots(video.get_stream_source(), most, begin, lasting), most
 
+
+def plain(place):
+    """A MASK as an array; boxes as they are."""
+    return place.cpu().numpy() if hasattr(place, "cpu") else place

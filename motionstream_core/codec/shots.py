@@ -1,0 +1,62 @@
+"""A video file's pictures one by one with the moment each is shown: what a tracker reads.
+
+Owns decoding by time stamps (variable frame rates included), the turning of phone videos and the part of a file that is asked for. Knows
+nothing of tracks. Shapes: a picture (H, W, 3) uint8 RGB; its moment in seconds, rising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+Shot = tuple[np.ndarray, float]
+RATE = 16.0  # frames a second of what has no rate
+
+
+def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: float = 0.0, lasting: float = 0.0) -> Iterator[Shot]:
+    """The shots of a video, decoded as they are asked for.
+
+    most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
+    Raises ValueError for what is no video, what cannot be decoded, and what has no picture in that part.
+    """
+    import av
+
+    made = 0
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source) as container:
+            if not container.streams.video:
+                raise ValueError("video: expected a file with a picture track, got one without")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            rate = float(stream.average_rate or stream.guessed_rate or RATE)
+            last, zero = -np.inf, None
+            for number, frame in enumerate(container.decode(stream)):
+                seconds = number / rate if frame.time is None else float(frame.time)
+                zero = seconds if zero is None else zero
+                if seconds - zero < begin - 1e-6:
+                    continue
+                if (most is not None and made >= most) or (lasting > 0 and seconds - zero >= begin + lasting - 1e-6):
+                    break
+                last = max(seconds, last + 1e-3 / rate)
+                made += 1
+                yield _picture(frame), last
+    except av.error.FFmpegError as error:
+        after = f" after {made} frames" if made else ""
+        raise ValueError(f"video: expected a file that can be decoded, got {error}{after}") from None
+    if not made:
+        raise ValueError("video: expected at least one frame, got none")
+
+
+def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Shot]:
+    """Pictures (H, W, 3) float 0..1, shown at one rate."""
+    for number, image in enumerate(images):
+        yield np.rint(255 * np.clip(np.asarray(image)[..., :3], 0, 1)).astype(np.uint8), number / fps
+
+
+def _picture(frame) -> np.ndarray:
+    """A decoded frame, upright."""
+    picture, turns = frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
