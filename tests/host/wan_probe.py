@@ -196,6 +196,81 @@ def reduced(dtype: str) -> dict:
     return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
 
 
+def autoencoder(kind: str, direction: str, own: bool) -> dict:
+    """The host's whole-clip encode or decode against ours, chunk by chunk (1, 3 and 2 latent frames)."""
+    import comfy.ldm.wan.vae
+    import comfy.ldm.wan.vae2_2
+    import torch
+
+    from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
+    from motionstream_core.codec.wan_vae import WanCodec
+
+    sizes = {"dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_scales": [], "temperal_downsample": [False, True, True], "dropout": 0.0}
+    if kind == "2.2":
+        theirs = comfy.ldm.wan.vae2_2.WanVAE(dim=8, dec_dim=12, z_dim=48, **sizes)
+        config = WanVAEConfig(48, 8, 12, stages=True)
+    else:
+        theirs = comfy.ldm.wan.vae.WanVAE(dim=8, z_dim=16, **sizes)
+        config = WanVAEConfig(16, 8, 8)
+    torch.manual_seed(SEED)
+    for name, parameter in theirs.named_parameters():
+        torch.nn.init.normal_(parameter, mean=1.0 if name.endswith("gamma") else 0.0, std=0.1)
+    module = theirs
+    if own:
+        module = WanVAE(config)
+        module.load_state_dict(theirs.state_dict())
+    codec = WanCodec(module, frames_at_once=2)
+    rng, cell = torch.Generator().manual_seed(4), codec.stride
+    if direction == "decode":
+        latents = torch.randn(1, codec.latent_channels, 6, 3, 4, generator=rng)
+        expected = theirs.decode(latents * codec.latent_std + codec.latent_mean).movedim(2, 1)
+        state, made = codec.start_decode(), []
+        for piece in latents.split([1, 3, 2], dim=2):
+            frames, state = codec.decode_chunk(piece, state)
+            made.append(frames)
+        return apart(torch.cat(made, dim=1), (expected / 2 + 0.5).clamp(0, 1))
+    frames = torch.rand(1, 21, 3, 2 * cell, 3 * cell, generator=rng)
+    expected = (theirs.encode(frames.movedim(1, 2) * 2 - 1) - codec.latent_mean) / codec.latent_std
+    state, made = codec.start_encode(), []
+    for piece in frames.split([1, 12, 8], dim=1):
+        latents, state = codec.encode_chunk(piece, state)
+        made.append(latents)
+    return apart(torch.cat(made, dim=2), expected)
+
+
+def tiny_autoencoder(channels: int, direction: str) -> dict:
+    """The host's TAEHV against ours with the same weights, chunk by chunk."""
+    import comfy.taesd.taehv
+    import torch
+
+    from motionstream_core.codec.taehv import TAEHV, TaehvCodec
+
+    theirs = comfy.taesd.taehv.TAEHV(channels, parallel=True)
+    torch.manual_seed(SEED)
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, std=0.03 if parameter.ndim > 1 else 0.2)
+    module = TAEHV(channels)
+    module.load_state_dict(theirs.state_dict())
+    codec = TaehvCodec(module)
+    rng, cell = torch.Generator().manual_seed(4), codec.stride
+    if direction == "decode":
+        latents = torch.randn(1, channels, 6, 3, 4, generator=rng)
+        expected = theirs.decode(latents).movedim(2, 1)
+        state, made = codec.start_decode(), []
+        for piece in latents.split([1, 3, 2], dim=2):
+            frames, state = codec.decode_chunk(piece, state)
+            made.append(frames)
+        return apart(torch.cat(made, dim=1), expected.clamp(0, 1))
+    frames = torch.rand(1, 16, 3, 2 * cell, 3 * cell, generator=rng)
+    expected = theirs.encode(frames.movedim(1, 2))
+    state, made = codec.start_encode(), []
+    state.started = True  # the host's whole clip has no first frame alone
+    for piece in frames.split([4, 8, 4], dim=1):
+        latents, state = codec.encode_chunk(piece, state)
+        made.append(latents)
+    return apart(torch.cat(made, dim=2), expected)
+
+
 CHECKS = {
     "the host's WanModel, on its own module": lambda: full_window(16, own=False),
     "the host's WanModel, on our module": lambda: full_window(16, own=True),
@@ -208,7 +283,10 @@ CHECKS = {
     "fp8 weights": lambda: reduced("float8_e4m3fn"),
     "bfloat16 weights": lambda: reduced("bfloat16"),
     "moved by the LoRA": lora_changes,
-}
+    **{f"the Wan {kind} VAE, {way}, on {'our' if own else 'its own'} module": lambda kind=kind, way=way, own=own: autoencoder(kind, way, own)
+       for kind in ("2.1", "2.2") for way in ("decode", "encode") for own in (False, True)},
+    **{f"TAEHV of {channels} channels, {way}": lambda channels=channels, way=way: tiny_autoencoder(channels, way) for channels in (16, 48) for way in ("decode", "encode")},
+}  # fmt: skip
 
 
 def main():
