@@ -155,6 +155,28 @@ def recording_path(prefix: str, width: int, height: int) -> Path:
     return Path(folder) / f"{name}_{counter:05}_.mp4"
 
 
+def input_files(suffixes: Collection[str]) -> list[str]:
+    """The files of the input folder and the folders in it with one of these endings, as the host's nodes name them."""
+    folder = Path(folder_paths.get_input_directory())
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    return sorted(name for name in found if not any(part.startswith(".") for part in name.split("/")))
+
+
+def input_path(name: str) -> Path:
+    """A name of `input_files` -> its file; a name that is none, or leaves the folder, is a ValueError."""
+    folder = Path(folder_paths.get_input_directory()).resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise ValueError(f"file: expected one of the input folder, got {name!r}")
+    return path
+
+
+def output_path(prefix: str, suffix: str) -> tuple[Path, str]:
+    """The next free file `prefix`_00001_`suffix` of the output folder and the folder within it that it is in."""
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder
+
+
 class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control it through.
 
