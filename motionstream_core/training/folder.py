@@ -202,8 +202,9 @@ def latent_shape(config: ModelConfig, shape: ClipShape) -> tuple[int, ...]:
 def fingerprint(encoder: Encoder) -> str:
     """What tells encoders apart: latents of two codecs are not mixed in one folder."""
     digest = hashlib.sha256(type(encoder).__name__.encode())
-    if isinstance(encoder, torch.nn.Module):
-        for name, value in sorted(encoder.state_dict().items()):
+    module = encoder if isinstance(encoder, torch.nn.Module) else getattr(encoder, "module", None)
+    if isinstance(module, torch.nn.Module):
+        for name, value in sorted(module.state_dict().items()):
             digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 

@@ -10,7 +10,7 @@ xy (T, N, 2) float16, visible (T, N) bool padded to N = `LIMIT`, tokens (16,) in
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -37,7 +37,10 @@ def frames_tensor(clip: Clip) -> Tensor:
 
 
 class Encoder(Protocol):
-    """What turns frames into latents: the tiny codec, a Wan VAE, or any other object with this call. frames (1, T, 3, H, W) 0..1 -> (1, C, t, h, w)."""
+    """What turns frames into latents: the tiny codec, a Wan VAE, or any other object with this call. frames (1, T, 3, H, W) 0..1 -> (1, C, t, h, w).
+
+    For presets with a carried picture also start_encode() and encode_chunk(frames, state), as TinyCodec has them.
+    """
 
     def encode(self, frames: Tensor) -> Tensor: ...
 
@@ -48,16 +51,17 @@ def make_sample(codec: TinyCodec, clip: Clip, chosen: np.ndarray) -> dict[str, n
 
 
 @torch.no_grad()
-def sample_of(encoder: Encoder, frames: Tensor, xy: np.ndarray, visible: np.ndarray, caption: str, limit: int, warp: bool = True) -> dict[str, np.ndarray]:
+def sample_of(encoder: Any, frames: Tensor, xy: np.ndarray, visible: np.ndarray, caption: str, limit: int, warp: bool = True) -> dict[str, np.ndarray]:
     """frames (T, 3, H, W) 0..1, xy (T, N, 2), visible (T, N), N <= limit -> the arrays of a sample. `warp`: also the frame 0 carried along the
-    tracks, which takes the tiny codec."""
+    tracks, for which the encoder must encode chunk by chunk."""
     carried = {}
+    frames = frames.to(device_of(encoder))
     if warp:
-        if not isinstance(encoder, TinyCodec):
-            raise ValueError(f"warp: expected the tiny codec, which encodes chunk by chunk, got {type(encoder).__name__}")
-        places, seen = torch.from_numpy(xy), torch.from_numpy(visible)
+        if not hasattr(encoder, "encode_chunk"):
+            raise ValueError(f"warp: expected an encoder with encode_chunk, got {type(encoder).__name__}")
+        places, seen = torch.from_numpy(xy).to(frames.device), torch.from_numpy(visible).to(frames.device)
         latent, masks, _ = warp_condition(encoder, PixelCarrier(frames[0], places[0]), places, seen, encoder.start_encode())
-        carried = {"warp": latent[0].half().numpy(), "masks": (masks[0] * 255).round().byte().numpy()}
+        carried = {"warp": latent[0].half().cpu().numpy(), "masks": (masks[0] * 255).round().byte().cpu().numpy()}
     pad = limit - xy.shape[1]
     return {
         "latents": encoder.encode(frames[None])[0].half().cpu().numpy(),
@@ -66,6 +70,13 @@ def sample_of(encoder: Encoder, frames: Tensor, xy: np.ndarray, visible: np.ndar
         "visible": np.pad(visible, ((0, 0), (0, pad))),
         "tokens": tokenize(caption).numpy().astype(np.int16),
     }
+
+
+def device_of(encoder: Encoder) -> torch.device:
+    """Where an encoder wants its frames."""
+    if isinstance(encoder, torch.nn.Module):
+        return next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    return torch.device(getattr(encoder, "device", "cpu"))
 
 
 def write_shards(codec: TinyCodec, media: Path, out: Path, seed: int, count: int, style_share: float = 0.2) -> None:
