@@ -49,9 +49,11 @@ def sizes_of(net: nn.Module) -> dict[str, int]:
 def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
     """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the two cannot go together."""
     sizes = sizes_of(net)
-    for name in ("in_channels", "out_channels"):
-        if sizes[name] != getattr(like, name):
-            raise ValueError(f"model: expected {getattr(like, name)} {name.replace('_', ' ')} ({like.latent_channels} of the latent), got {sizes[name]}")
+    if sizes["out_channels"] != like.out_channels:
+        raise ValueError(f"model: expected a latent of {like.out_channels} channels, as stated, got one of {sizes['out_channels']}")
+    if sizes["in_channels"] != like.in_channels:
+        kind = " (an image-to-video or control Wan, which is bidirectional)" if like.motion is None else ""
+        raise ValueError(f"model: expected {like.in_channels} input channels, {like.latent_channels} of them the latent, got {sizes['in_channels']}{kind}")
     return replace(like, **sizes)
 
 

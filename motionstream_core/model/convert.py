@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .causal_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
 from .checkpoint import State, read_header, state_problems
 from .dit import CausalDiT
+from .motion import TrackHead
 from .presets import ModelConfig, MotionConfig
 
 WRAPPERS = ("generator_ema", "generator", "ema_model", "ema", "student", "model", "state_dict", "module", "transformer")
@@ -251,6 +253,19 @@ def convert(
     provenance = {"source": name, "bytes": source.stat().st_size, "about": preset.about if preset else "", "lora": lora.name if lora else ""}
     written(target, {key: stored(key, value, dtype) for key, value in state.items()}, metadata_of(config, provenance))
     return config
+
+
+def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
+    """The track head of a converted file; ValueError where there is none that fits."""
+    assert config.motion is not None
+    module = TrackHead(config.motion.id_dim, config.motion.head_channels)
+    with safe_open(path, "pt") as file:
+        state = {key.removeprefix(HEAD): file.get_tensor(key).float() for key in file.keys() if key.startswith(HEAD)}  # noqa: SIM118  not a dictionary
+    problems = state_problems(module.state_dict(), state)
+    if problems:
+        raise ValueError(f"{path.name}: expected a track head, as its header says: {'; '.join(problems)}")
+    module.load_state_dict(state)
+    return module.eval().requires_grad_(False)
 
 
 def wan_lora(path: Path) -> State:

@@ -26,6 +26,7 @@ from .controls import MOTION_CONTROLS, Control
 from .live_motion import LiveMotion
 from .networks import Networks
 from .rollout import RolloutSnapshot, rollout
+from .unled import Unled
 
 REMEMBERED_PROMPTS = 16
 
@@ -91,7 +92,9 @@ class Course:
         self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
         rng = torch.Generator().manual_seed(setup.id_seed)
-        self._conditioner = Conditioner(dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng)
+        led = dit.config.motion is not None
+        self._unled = None if led else Unled(dit.config, setup.networks.codec, picture, self.motion)
+        self._conditioner = self._unled or Conditioner(dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng)
         self.cache = cache_for(dit, width, height, setup.context)
         self._text = dit.encode_text(setup.embeds.to(device))
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
@@ -99,7 +102,7 @@ class Course:
         self._rollout = rollout(
             dit,
             first_latent=self._conditioner.image_latent,
-            motion=self._conditioner,
+            motion=None if self._unled else self._conditioner,
             text=lambda index: self._text,
             shape=self._conditioner.grid,
             sigmas=setup.sigmas,
@@ -123,6 +126,8 @@ class Course:
 
     def next(self) -> Step | None:
         """Makes the next chunk; None when the wanted length has been made."""
+        if self._unled is not None:
+            self._unled.follow(self.cache.shape.chunk if self.index else 1)
         latents = next(self._rollout, None)
         if latents is None:
             return None

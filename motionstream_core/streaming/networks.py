@@ -13,7 +13,11 @@ from typing import Any
 
 import torch
 
+from ..codec.split import SplitCodec
+from ..codec.taehv import TaehvCodec
 from ..codec.tiny import CodecConfig, TinyCodec
+from ..codec.wan_vae import WanCodec
+from ..model.adopted import AdoptedDiT
 from ..model.checkpoint import Bundle, load_bundle, save_bundle
 from ..model.dit import CausalDiT
 from ..model.motion import TrackHead
@@ -25,11 +29,11 @@ BUILT_IN = Path(__file__).parents[1] / "assets" / "tiny.safetensors"
 
 @dataclass(frozen=True)
 class Networks:
-    """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own."""
+    """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own, `track_head` where the model has none."""
 
-    dit: CausalDiT
-    track_head: TrackHead
-    codec: TinyCodec
+    dit: CausalDiT | AdoptedDiT
+    track_head: TrackHead | None
+    codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
     text_encoder: WordEncoder | None
 
     @property
