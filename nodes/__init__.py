@@ -11,6 +11,7 @@ async def comfy_entrypoint():
     from .camera import CameraTracks
     from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
+    from .files import LoadTracks, SaveTracks
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
     from .preview import StreamPreview
@@ -22,6 +23,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks, LoadTracks, SaveTracks]
 
     return MotionStreamExtension()

@@ -3,7 +3,7 @@
 Owns reading and writing. Every reader gives tracks or a ValueError naming what was expected and got; nothing is ever unpickled.
 Coordinates are pixels of the canvas, the list index is the frame. A point is hidden when it is null, (-100, -100), has `visible` or `v` of 0,
 or lies past the end of a list shorter than the longest (as ATI pads). A hidden point without a place waits at its last known one, before its
-first at that.
+first at that. Tracks that say their own canvas and rate (a document, OmniCam's bridge, our .npz) keep them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .document import document_to_tracks, is_document, parse_document
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 HIDDEN = (-100.0, -100.0)
+BRIDGE = "majoor.omnicam.ati-bridge.v1"
 STYLES = ("ati", "kjnodes", "cotracker", "pairs")
 MAX_TEXT = 2**26
 MAX_FILE = 2**30
@@ -64,6 +66,8 @@ def tracks_from_json(text: str | list[str], width: int, height: int, fps: float 
     value = text
     while isinstance(value, str):
         value = _parsed(value)
+    if _is_bridge(value):
+        return _from_bridge(value)
     if not isinstance(value, list):
         hint = " (a track document or control points; sampled points are wanted here)" if isinstance(value, dict) else ""
         raise ValueError(f"tracks: expected a list of points or of tracks, got {_kind(value)}{hint}")
@@ -78,16 +82,19 @@ def tracks_from_json(text: str | list[str], width: int, height: int, fps: float 
 
 def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
     """style: "ati" (LTX reads it too) a list of lists of {"x", "y"}; "kjnodes" whole pixels, one track as a flat list; "cotracker" a list of
-    strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a field for visibility: hidden points are written as (-100, -100).
+    strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a field for visibility: hidden points are written as (-100, -100), and
+    where they were is lost. Visible places of "ati" and "pairs" are read back exactly.
     """
     if style not in STYLES:
         raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
-    whole = style in ("kjnodes", "cotracker")
-    placed = torch.where(tracks.visible[..., None], tracks.xy, tracks.xy.new_tensor(HIDDEN)).transpose(0, 1).tolist()
-    number = round if whole else (lambda value: round(value, 4))
+    placed = torch.where(tracks.visible[..., None], tracks.xy, tracks.xy.new_tensor(HIDDEN)).transpose(0, 1).cpu().numpy()
+    if style in ("kjnodes", "cotracker"):
+        placed = np.rint(placed).astype(np.int64)
+    else:
+        placed = placed.astype(str).astype(np.float64)  # the shortest decimals that are read back as the same float32
     if style == "pairs":
-        return json.dumps([[[number(x), number(y)] for x, y in track] for track in placed])
-    lists = [[{"x": number(x), "y": number(y)} for x, y in track] for track in placed]
+        return json.dumps(placed.tolist())
+    lists = [[{"x": x, "y": y} for x, y in track] for track in placed.tolist()]
     if style == "cotracker":
         return json.dumps([json.dumps(track) for track in lists])
     return json.dumps(lists[0] if style == "kjnodes" and len(lists) == 1 else lists)
@@ -103,10 +110,13 @@ def save_npz(tracks: Tracks, path: str | Path):
 def load_npz(path: str | Path, width: int | None = None, height: int | None = None, fps: float | None = None) -> Tracks:
     """Our .npz, one with track_path and track_visibility, or a bare .npy of (T, N, 2).
 
-    width, height and fps are for files that do not hold them; a file's own win. Such a file needs a size.
+    width, height and fps are for files that do not hold them; a file's own win. Such a file needs a size. NAME_tracks.npy goes with the
+    NAME_visibility.npy beside it, as Wan-Move writes them.
     """
     path = Path(path)
     arrays = _arrays(path)
+    if path.name.endswith("_tracks.npy") and (beside := path.with_name(path.name.replace("_tracks.npy", "_visibility.npy"))).is_file():
+        arrays[VISIBLE_KEYS[0]] = _arrays(beside)[PATH_KEYS[0]]
     found = next((key for key in PATH_KEYS if key in arrays), None)
     if found is None:
         raise ValueError(f"{path.name}: expected an array named {' or '.join(PATH_KEYS)}, got {sorted(arrays)}")
@@ -126,29 +136,47 @@ def read_tracks(path: str | Path, width: int | None = None, height: int | None =
     if path.stat().st_size > MAX_TEXT:
         raise ValueError(f"{path.name}: expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if is_document(_parsed(text)):
-            return document_to_tracks(parse_document(text))
-        if width is None or height is None:
-            raise ValueError("expected a width and a height for tracks that hold none, got none")
-        return tracks_from_json(text, width, height, fps)
+        return tracks_from_text(path.read_text(encoding="utf-8-sig"), width, height, fps)
     except UnicodeDecodeError:
         raise ValueError(f"{path.name}: expected JSON or .npz, got a binary file") from None
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
+def tracks_from_text(text: str, width: int | None, height: int | None, fps: float = 16.0) -> Tracks:
+    """A track document or OmniCam's bridge, with canvases of their own, or sampled points, in pixels of width × height."""
+    value = _parsed(text)
+    if is_document(value):
+        return document_to_tracks(parse_document(text))
+    if (width is None or height is None) and not _is_bridge(value):
+        raise ValueError("expected a width and a height for tracks that hold none, got none")
+    return tracks_from_json(text, width or 1, height or 1, fps)
+
+
 def _from_arrays(xy: Any, visible: Any, width: int, height: int, fps: float) -> Tracks:
-    """Arrays or tensors (T, N, 2) and (T, N), (T, 1) or None -> Tracks on the CPU."""
+    """Arrays or tensors (T, N, 2) and (T, N), (T, 1), (T, N, 1) or None, also as a batch of one -> Tracks on the CPU. Confidences count from 0.5."""
     xy = torch.as_tensor(xy.astype(np.float32) if isinstance(xy, np.ndarray) else xy).detach().cpu().float()
-    visible = visible.astype(bool) if isinstance(visible, np.ndarray) else visible
-    if xy.ndim != 3:
+    xy = xy[0] if xy.ndim == 4 and xy.shape[0] == 1 else xy
+    if xy.ndim != 3 or xy.shape[-1] != 2:
         raise ValueError(f"tracks: expected xy (T, N, 2), got {tuple(xy.shape)}")
-    shape = xy.shape[:2]
-    visible = torch.ones(shape, dtype=torch.bool) if visible is None else torch.as_tensor(visible).detach().cpu().bool()
-    if tuple(visible.shape) not in (tuple(shape), (shape[0], 1)):
-        raise ValueError(f"tracks: expected a visibility of {tuple(shape)} or {(shape[0], 1)}, got {tuple(visible.shape)}")
-    return Tracks(xy, visible.expand(shape).contiguous(), width, height, fps)
+    shape = tuple(xy.shape[:2])
+    seen = torch.ones(shape) if visible is None else torch.as_tensor(visible).detach().cpu().float()
+    given = tuple(seen.shape)
+    if seen.ndim > 2 and seen.shape[-1] == 1:
+        seen = seen[..., 0]
+    if seen.ndim == 3 and seen.shape[0] == 1:
+        seen = seen[0]
+    if tuple(seen.shape) not in (shape, (shape[0], 1)):
+        raise ValueError(f"tracks: expected a visibility of {shape} or {(shape[0], 1)}, got {given}")
+    return Tracks(xy, (seen > 0.5).expand(shape).contiguous(), width, height, fps)
+
+
+def seen_in_mask(tracks: Tracks, mask: Tensor) -> Tracks:
+    """Hidden in every frame in which the mask (T, H, W) is empty too, as the host's nodes read a mask of tracks. A mask of one frame is for all."""
+    if mask.ndim != 3 or mask.shape[0] not in (1, tracks.frames):
+        raise ValueError(f"mask: expected {tracks.frames} frames (T, H, W) or one, got {tuple(mask.shape)}")
+    shown = (mask > 0).any(-1).any(-1).cpu()
+    return replace(tracks, visible=tracks.visible & shown[:, None].to(tracks.visible.device))
 
 
 def _parsed(text: str) -> Any:
@@ -164,6 +192,25 @@ def _parsed(text: str) -> Any:
         return json.loads(text.replace("'", '"'))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"tracks: expected JSON, got {text[:40]!r} ({error})") from None
+
+
+def _is_bridge(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("format") == BRIDGE
+
+
+def _from_bridge(value: dict) -> Tracks:
+    """OmniCam's tracks, which say their own canvas and rate: {"trajectories": [{"samples": [{"frame", "visible", "x_px", "y_px"}]}]}."""
+    lists = value.get("trajectories")
+    if not isinstance(lists, list) or not all(isinstance(one, dict) and isinstance(one.get("samples"), list) for one in lists) or not lists:
+        raise ValueError(f"tracks: expected trajectories with samples in {BRIDGE}, got {lists!r:.40}")
+    size = [value.get(key) for key in ("width", "height", "fps")]
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in size):
+        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {size}")
+    renamed = [
+        [{"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)} if isinstance(s, dict) and "x_px" in s else None for s in one["samples"]]
+        for one in lists
+    ]
+    return tracks_from_json(json.dumps(renamed), int(size[0]), int(size[1]), float(size[2]))
 
 
 def _is_point(value: Any) -> bool:
