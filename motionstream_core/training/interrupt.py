@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as a wish that is granted between two steps; a second one is not waited for."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from .sharding import World
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """`with Interrupt() as interrupt:` … `interrupt.asked(world)`. Outside of the main thread, where no signal arrives, nobody asks."""
+
+    def __init__(self):
+        self.signal = 0
+        self.before: dict[int, object] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.signal)
+
+    def __enter__(self) -> Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *exception) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)  # pyright: ignore
+
+    def _note(self, number: int, frame) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def asked(self, world: World) -> bool:
+        """Whether any of the processes has been asked to stop."""
+        (self.signal,) = map(int, world.most(self.signal))
+        return bool(self)
