@@ -9,6 +9,7 @@ async def comfy_entrypoint():
 
     from . import _host
     from .camera import CameraTracks
+    from .checkpoint import CausalCheckpoint
     from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
     from .files import LoadTracks, SaveTracks
@@ -16,6 +17,7 @@ async def comfy_entrypoint():
     from .motion import EncodeMotion
     from .preview import StreamPreview
     from .sampler import StreamingSampler
+    from .tiny_vae import LoadTinyVAE
     from .video import VideoTracks
 
     class MotionStreamExtension(ComfyExtension):
@@ -23,6 +25,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks, LoadTracks, SaveTracks]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks, LoadTracks, SaveTracks, CausalCheckpoint, LoadTinyVAE]
 
     return MotionStreamExtension()

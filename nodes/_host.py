@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ import comfy.model_patcher
 import comfy.utils
 import folder_paths
 import numpy as np
+import torch
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from ..motionstream_core.codec.taehv import TAEHV, TaehvCodec, open_taehv
+from ..motionstream_core.codec.tiny import TinyCodec
+from ..motionstream_core.codec.wan_vae import STATISTICS
 from ..motionstream_core.model.attention import AttentionFunction
 from ..motionstream_core.streaming.networks import BUILT_IN, Networks
 from ..motionstream_core.streaming.stream import Chunk
@@ -39,6 +43,7 @@ FOLDER = "motionstream"
 TRACKERS = "trackers"  # the folder in it for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
 EXAMPLES = [Path(__file__).parents[1] / "workflows" / name for name in ("motionstream_example.png", "motionstream_example_depth.png")]
+OWN_MODULES = (StreamModel, TinyCodec, TAEHV)
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
 PREVIEW_SIZE = 512
 
@@ -86,15 +91,61 @@ def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
     return model, WordClip(networks.text_encoder), vae
 
 
-def load(patchers: list, working_bytes: int = 0):
-    """Brings the patchers' modules onto their device, whole, with room for `working_bytes` beside them.
+def tiny_vae_names() -> list[str]:
+    """The files that may be tiny VAEs: those of models/vae_approx and models/vae."""
+    return [f"{folder}/{name}" for folder in ("vae_approx", "vae") for name in folder_paths.get_filename_list(folder)]
 
-    Our modules are plain torch modules without the host's casting operations, so they cannot run half offloaded.
+
+def tiny_vae_path(name: str) -> Path:
+    """A name of `tiny_vae_names` -> its file; ValueError for another name."""
+    names = tiny_vae_names()
+    if name not in names:
+        raise ValueError(f"file: expected one of {', '.join(names) or 'the files of models/vae_approx, which is empty'}, got {name!r}")
+    folder, _, inside = name.partition("/")
+    return Path(folder_paths.get_full_path_or_raise(folder, inside))
+
+
+def tiny_vae(path: Path, vae_latents: bool) -> StreamVAE:
+    """A TAEHV as a VAE whose memory the host manages."""
+    device, offload = comfy.model_management.get_torch_device(), comfy.model_management.vae_offload_device()
+    module = open_taehv(path)
+    patcher = comfy.model_patcher.CoreModelPatcher(module, load_device=device, offload_device=offload)
+    statistics = tuple(torch.tensor(part).view(1, -1, 1, 1, 1) for part in STATISTICS[module.latent_channels])
+    codec = TaehvCodec(module, vae_latents=vae_latents, device=device)
+    return StreamVAE(codec, patcher, lambda patcher: load([patcher]), comfy.model_management.intermediate_device(), statistics)
+
+
+def load(patchers: list, working_bytes: int = 0):
+    """Brings the patchers' modules onto their device, with room for `working_bytes` beside them; ValueError where there is none.
+
+    Our own modules are plain torch modules without the host's casting operations: they come whole. The host's may stay half offloaded.
     """
-    for patcher in patchers:
+    whole = [patcher for patcher in patchers if isinstance(patcher.model, OWN_MODULES)]
+    for patcher in whole:
         if patcher.is_dynamic() and patcher.patches:
             raise ValueError("model: expected one without LoRA under the host's dynamic VRAM, got a patched one (start it with --disable-dynamic-vram)")
-    comfy.model_management.load_models_gpu(patchers, memory_required=working_bytes, force_full_load=not any(p.is_dynamic() for p in patchers))
+    full = len(whole) == len(patchers) and not any(patcher.is_dynamic() for patcher in whole)
+    if whole and not full:
+        comfy.model_management.load_models_gpu([patcher for patcher in whole if not patcher.is_dynamic()], force_full_load=True)
+    comfy.model_management.load_models_gpu(patchers, memory_required=working_bytes, force_full_load=full)
+    free = comfy.model_management.get_free_memory(patchers[0].load_device)
+    if working_bytes > free:
+        wanted, got = (f"{size / 2**30:.1f} GiB" for size in (working_bytes, free))
+        raise ValueError(f"memory: expected {wanted} for the rolling cache, got {got} free beside the models: choose a smaller window, sink or size")
+
+
+def until_memory_ends(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks, for as long as the device's memory lasts: what was made is kept, unless it is nothing."""
+    made = 0
+    try:
+        for chunk in chunks:
+            made += 1
+            yield chunk
+    except Exception as error:
+        if not made or not comfy.model_management.is_oom(error):
+            raise
+        LOG.error("MotionStream: out of memory in chunk %d: the video ends with what was made before (choose a smaller window, sink or size)", made)
+        comfy.model_management.soft_empty_cache()
 
 
 def attention(model: Any) -> AttentionFunction:

@@ -16,7 +16,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..motionstream_core.codec.tiny import SPACE_STRIDE, TIME_STRIDE, TinyCodec
+from ..motionstream_core.codec.taehv import TaehvCodec
+from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
 from ..motionstream_core.streaming.networks import Networks
@@ -29,13 +30,14 @@ LOADER = "Load MotionStream"
 @dataclass(frozen=True)
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size of the tracks' canvas;
-    `groups` (N,) says which track belongs to which handle, None: each is its own."""
+    `groups` (N,) says which track belongs to which handle, None: each is its own; `vae` is the VAE that encodes the image, None: the sampler's."""
 
     image: Tensor
     tracks: Tracks
     fit: str
     id_seed: int
     groups: Tensor | None = None
+    vae: Any = None
 
 
 class StreamModel(nn.Module):
@@ -90,21 +92,25 @@ class WordClip:
 
 
 class StreamVAE:
-    """Our VAE: what the stock VAEDecode, VAEEncode and their tiled forms call. The codec is small, so tiles are never needed."""
+    """Our VAE: what the stock VAEDecode, VAEEncode and their tiled forms call. The codec is small, so tiles are never needed.
 
-    def __init__(self, codec: TinyCodec, patcher: Any, load: Callable[[Any], None], output_device: torch.device):
+    statistics: mean and spread (1, C, 1, 1, 1) of latents as the host has them, for a codec whose own are normalised; empty: the same.
+    """
+
+    def __init__(self, codec: TinyCodec | TaehvCodec, patcher: Any, load: Callable[[Any], None], output_device: torch.device, statistics: tuple = ()):
         self.codec = codec
-        self.first_stage_model = codec
+        self.first_stage_model = patcher.model if hasattr(patcher, "model") else codec
         self.patcher = patcher
-        self.latent_channels = codec.config.latent_channels
+        self.latent_channels = codec.latent_channels
         self.output_device = output_device
+        self.statistics = statistics
         self._load = load
 
     def spacial_compression_decode(self) -> int:
-        return SPACE_STRIDE
+        return self.codec.stride
 
     def spacial_compression_encode(self) -> int:
-        return SPACE_STRIDE
+        return self.codec.stride
 
     def temporal_compression_decode(self) -> int:
         return TIME_STRIDE
@@ -115,6 +121,9 @@ class StreamVAE:
         if samples.ndim != 5 or samples.shape[1] != self.latent_channels:
             raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(samples.shape)}")
         self._load(self.patcher)
+        if self.statistics:
+            mean, std = (part.to(samples.device) for part in self.statistics)
+            samples = (samples.float() - mean) / std
         frames = self.codec.decode(samples.float().to(self.codec.latent_mean.device))
         return rearrange(frames, "b t c h w -> b t h w c").to(self.output_device)
 
@@ -123,13 +132,18 @@ class StreamVAE:
         """(T, H, W, 3) -> (1, C, t, h, w). As with the host's video VAEs, T is cut to 1 + 4k and H and W to multiples of the stride."""
         if pixels.ndim != 4 or pixels.shape[-1] < 3:
             raise ValueError(f"image: expected (T, H, W, 3), got {tuple(pixels.shape)}")
-        time, height, width = (pixels.shape[0] - 1) // TIME_STRIDE, pixels.shape[1] // SPACE_STRIDE, pixels.shape[2] // SPACE_STRIDE
+        stride = self.codec.stride
+        time, height, width = (pixels.shape[0] - 1) // TIME_STRIDE, pixels.shape[1] // stride, pixels.shape[2] // stride
         if not height or not width:
-            raise ValueError(f"image: expected at least {SPACE_STRIDE}x{SPACE_STRIDE}, got {pixels.shape[2]}x{pixels.shape[1]}")
-        pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time, ..., :3], width * SPACE_STRIDE, height * SPACE_STRIDE)
+            raise ValueError(f"image: expected at least {stride}x{stride}, got {pixels.shape[2]}x{pixels.shape[1]}")
+        pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time, ..., :3], width * stride, height * stride)
         self._load(self.patcher)
         frames = rearrange(pixels, "t h w c -> 1 t c h w").float().to(self.codec.latent_mean.device)
-        return self.codec.encode(frames).to(self.output_device)
+        latents = self.codec.encode(frames)
+        if self.statistics:
+            mean, std = (part.to(latents.device) for part in self.statistics)
+            latents = latents * std + mean
+        return latents.to(self.output_device)
 
     def decode_tiled(self, samples: Tensor, **tiles) -> Tensor:
         return self.decode(samples)
@@ -156,14 +170,6 @@ def cover(image: Tensor, width: int, height: int) -> Tensor:
     return centre_crop(rearrange(scaled, "t c h w -> t h w c"), width, height).clamp(0.0, 1.0).contiguous()
 
 
-def stream_model(model: Any) -> StreamModel:
-    """The module inside a MODEL of ours; ValueError names what else was plugged in."""
-    inner = getattr(model, "model", None)
-    if not isinstance(inner, StreamModel):
-        raise ValueError(f"model: expected the MODEL of {LOADER}, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
-    return inner
-
-
 def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
     """A VAE of ours that fits the model; ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
@@ -182,7 +188,7 @@ def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
     embeds = conditioning[0][0]
     if embeds.ndim != 3 or embeds.shape[0] != 1 or embeds.shape[2] != config.text_dim:
         raise ValueError(
-            f"positive: expected embeddings of width {config.text_dim} from the CLIP of {LOADER}, got {tuple(embeds.shape)} "
+            f"positive: expected embeddings of width {config.text_dim} from the CLIP that belongs to the model, got {tuple(embeds.shape)} "
             "(the text encoder of another model)"
         )
     if embeds.shape[1] > config.text_len:

@@ -8,7 +8,8 @@ from comfy_api.latest import io
 from ..motionstream_core.streaming.networks import check_size
 from ..motionstream_core.tracks.formats import tracks_from_host
 from ..motionstream_core.tracks.types import require_on_canvas
-from ._types import Motion, cover, stream_model, stream_vae
+from ._adopt import codec_in, config_in
+from ._types import Motion, cover
 from .loader import CATEGORY
 
 FIT = ["error", "hold", "loop", "ping-pong", "resample"]
@@ -26,8 +27,8 @@ class EncodeMotion(io.ComfyNode):
             description="Joins a start image and tracks into the motion that the Streaming Sampler follows.",
             search_aliases=["motionstream", "track condition"],
             inputs=[
-                io.Model.Input("model", tooltip="The model of Load MotionStream: its stride decides which sizes fit."),
-                io.Vae.Input("vae", tooltip="The video codec of Load MotionStream."),
+                io.Model.Input("model", tooltip="The model of Load MotionStream, or a causal Wan checkpoint: its stride decides which sizes fit."),
+                io.Vae.Input("vae", tooltip="The video codec of Load MotionStream, or the Wan VAE of a Wan checkpoint. It encodes the start image."),
                 io.Image.Input("start_image", tooltip="The first frame. Scaled to cover width x height and cut to it."),
                 io.Tracks.Input("tracks", tooltip="Where points go, in pixels of width x height: from the Track Editor or any node with TRACKS."),
                 io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
@@ -46,12 +47,12 @@ class EncodeMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, vae, start_image, tracks, width, height, fit="error", id_seed=0) -> io.NodeOutput:
-        config = stream_model(model).diffusion_model.config
-        stream_vae(vae, config)
+        config = config_in(model)
+        codec_in(vae, config)
         check_size(config, width, height)
         own = tracks.get("motionstream", {}) if isinstance(tracks, dict) else {}
         found = tracks_from_host(tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS))
         found = require_on_canvas(found.rescaled(width, height))
         groups = own.get("groups")
         groups = torch.tensor(groups) if isinstance(groups, list) and len(groups) == found.count else None
-        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups))
+        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups, vae))

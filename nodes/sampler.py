@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from comfy_api.latest import InputImpl, Types, io
+from torch import Tensor
 
 from ..motionstream_core.model.cache import CacheShape
+from ..motionstream_core.model.causal_presets import size_note
 from ..motionstream_core.streaming.kept import Kept
 from ..motionstream_core.streaming.networks import Networks
 from ..motionstream_core.streaming.performance import Performance, read_performance, write_performance
 from ..motionstream_core.streaming.stream import cache_bytes, controls_of, stream
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
-from ._types import Motion, stream_model, stream_vae, text_embeds, text_function
+from ._adopt import ModelParts, codec_in, model_in
+from ._types import Motion, text_embeds, text_function
 from .loader import CATEGORY
 from .motion import MotionType
 
@@ -33,13 +37,13 @@ class StreamingSampler(io.ComfyNode):
             description="Makes the video chunk by chunk, and follows you while it does. Memory and time per chunk stay the same however long it gets.",
             search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
             inputs=[
-                io.Model.Input("model", tooltip="The model of Load MotionStream."),
-                io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode with the CLIP of Load MotionStream."),
-                io.Vae.Input("vae", tooltip="The video codec of Load MotionStream."),
+                io.Model.Input("model", tooltip="The model of Load MotionStream, or a causal Wan checkpoint from the host's own loaders."),
+                io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode with the CLIP that belongs to the model."),
+                io.Vae.Input("vae", tooltip="What decodes: the codec of Load MotionStream, the Wan VAE, or a tiny VAE (faster, a little softer)."),
                 MotionType.Input("motion", tooltip="Start image and tracks, from the Motion Encoder."),
                 io.Int.Input("frames", default=81, min=0, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit. 0: endless, until you stop it."),
                 io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
-                io.Int.Input("steps", default=3, min=1, max=50, tooltip="Denoising steps per chunk. The model was made for 3."),
+                io.Int.Input("steps", default=0, min=0, max=50, tooltip="Denoising steps per chunk; 0: as many as the model was made for."),
                 io.Int.Input("chunk", default=-1, min=-1, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; -1: the model's own."),
                 io.Int.Input("sink", default=-1, min=-1, max=64, advanced=True, tooltip="First latent frames that are never forgotten; -1: the model's own."),
                 io.Int.Input("window", default=-1, min=-1, max=256, advanced=True, tooltip="Past latent frames kept in view; -1: the model's own."),
@@ -47,7 +51,7 @@ class StreamingSampler(io.ComfyNode):
                 io.String.Input("record", optional=True, default="", advanced=True, tooltip="Write the video to this file of the output folder while it is made: a prefix, as in Save Video. Empty: do not."),
                 io.Int.Input("keep_mb", optional=True, default=4096, min=16, max=1_000_000, advanced=True, tooltip="Most memory, in MiB, for the images and latents returned. Beyond it the oldest are let go (the recorded file has them all)."),
                 io.Int.Input("rewind_mb", optional=True, default=512, min=0, max=100_000, advanced=True, tooltip="Most memory, in MiB, for the moments a live rewind can go back to."),
-                io.Clip.Input("clip", optional=True, tooltip="The CLIP of Load MotionStream: lets you change the prompt while it runs."),
+                io.Clip.Input("clip", optional=True, tooltip="The CLIP that belongs to the model: lets you change the prompt while it runs."),
                 io.String.Input("performance", optional=True, force_input=True, tooltip="A performance, from an earlier run's output: its controls are played again."),
             ],
             outputs=[
@@ -66,27 +70,37 @@ class StreamingSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, vae, motion, frames, seed, steps=3, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
+        cls, model, positive, vae, motion, frames, seed, steps=0, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
     ) -> io.NodeOutput:
-        module = stream_model(model)
-        dit, codec = module.diffusion_model, stream_vae(vae, module.diffusion_model.config)
-        tracks, (height, width), stride = check_motion(motion).tracks, motion.image.shape[:2], dit.config.vae_stride[0]
+        parts = model_in(model)
+        dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
+        tracks, (height, width), stride = motion.tracks, motion.image.shape[:2], dit.config.vae_stride[0]
         context = CacheShape(*(own if value < 0 else value for value, own in zip((chunk, sink, window), own_context(dit))))
         embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
         about = {"width": width, "height": height, "fps": tracks.fps, "chunk_frames": stride * context.chunk}
         played = check_performance(performance, about, seed)
         path = _host.recording_path(record, width, height) if record.strip() else None
-        _host.load([model, codec.patcher], cache_bytes(dit, width, height, context))
-        networks = Networks(dit, module.track_head, codec.codec, None)
+        notes = notes_on(parts, width, height)
+        _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context))
+        networks = Networks(dit, parts.track_head, codec.codec, None)
         run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode), "script": played.controls, "frames": frames}
         with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB}
-            for made in stream(networks, motion.image, tracks, embeds, frames or None, seed, steps, on_air.session, **asked, **rails):
+            chunks = stream(networks, motion.image, tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
+            for made in _host.until_memory_ends(chunks):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
         text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)
-        return outputs(kept, width, height, text, on_air.figures)
+        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": parts.control, "notes": notes})
+
+
+def notes_on(parts: ModelParts, width: int, height: int) -> list[str]:
+    """What a person should know of the run before it begins; the host's log has it too."""
+    notes = [size_note(parts.dit.config, width, height), None if parts.dit.config.motion is not None else f"Control: {parts.control}"]
+    for note in filter(None, notes):
+        LOG.warning("MotionStream: %s", note)
+    return [note for note in notes if note]
 
 
 def check_motion(motion) -> Motion:
@@ -115,7 +129,7 @@ def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
     return 1 + math.ceil((frames - 1) / (stride * chunk)) if frames else None
 
 
-def outputs(kept: Kept, width: int, height: int, performance: str, figures: dict) -> io.NodeOutput:
+def outputs(kept: Kept, to_host: Callable[[Tensor], Tensor], width: int, height: int, performance: str, figures: dict) -> io.NodeOutput:
     """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the client."""
     made = kept.take(width, height)
     if made.first_frame:
@@ -125,4 +139,4 @@ def outputs(kept: Kept, width: int, height: int, performance: str, figures: dict
     else:
         video = InputImpl.VideoFromComponents(Types.VideoComponents(images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)))
     tracks = {**tracks_to_host(made.tracks), "motionstream": {"width": width, "height": height, "fps": kept.fps}}
-    return io.NodeOutput(made.frames, {"samples": made.latents}, video, tracks, performance, ui={"motionstream_run": [figures]})
+    return io.NodeOutput(made.frames, {"samples": to_host(made.latents)}, video, tracks, performance, ui={"motionstream_run": [figures]})

@@ -89,7 +89,19 @@ class ForeignTracks:
             path, visible = path.repeat(3, 1, 1), visible.repeat(3, 1)
         return ({"track_path": path, "track_visibility": visible},)
 
-NODE_CLASS_MAPPINGS = {"ForeignTracks": ForeignTracks}
+class RandomConditioning:
+    """A CONDITIONING as a text encoder of the host makes it, of any width."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"tokens": ("INT", {"default": 6}), "width": ("INT", {"default": 24, "max": 9999}), "seed": ("INT", {"default": 0})}}
+
+    def make(self, tokens, width, seed):
+        return ([[torch.randn(1, tokens, width, generator=torch.Generator().manual_seed(seed)), {}]],)
+
+NODE_CLASS_MAPPINGS = {"ForeignTracks": ForeignTracks, "RandomConditioning": RandomConditioning}
 '''
 
 

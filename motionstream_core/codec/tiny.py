@@ -163,6 +163,12 @@ class TinyCodec(nn.Module):
             last.conv.weight.data.mul_(0.1)
             last.conv.bias.data.zero_()
 
+    stride = SPACE_STRIDE
+
+    @property
+    def latent_channels(self) -> int:
+        return self.config.latent_channels
+
     def _blocks(self, layers: nn.ModuleList) -> int:
         return sum(isinstance(layer, MemoryBlock) for layer in layers)
 

@@ -1,0 +1,190 @@
+"""What a stream needs of the MODEL and VAE that are plugged in: ours, or the host's own with a causal Wan checkpoint and a Wan VAE inside.
+
+Owns how a host's MODEL says what it was made for (a statement attached to it, or its file's header), and the checks on what else is on it.
+Knows the host's objects by their attributes alone. Shapes as in `_types.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..motionstream_core.codec.split import SplitCodec
+from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
+from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
+from ..motionstream_core.model.adopted import AdoptedDiT, adopted_config, sizes_of
+from ..motionstream_core.model.causal_presets import causal_preset, config_for, stated, with_schedule
+from ..motionstream_core.model.convert import open_track_head
+from ..motionstream_core.model.dit import CausalDiT
+from ..motionstream_core.model.motion import TrackHead
+from ..motionstream_core.model.presets import ModelConfig
+from ._types import LOADER, StreamModel, StreamVAE, stream_vae
+
+STATEMENT = "motionstream"
+CHECKPOINT = "Causal Wan Checkpoint"
+GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """The network a stream runs on. `control`: in words, what makes it follow tracks."""
+
+    dit: CausalDiT | AdoptedDiT
+    track_head: TrackHead | None
+
+    @property
+    def control(self) -> str:
+        return "track head" if self.dit.config.motion is not None else "none: this model has no track head, so it does not follow the tracks"
+
+
+@dataclass(frozen=True)
+class CodecParts:
+    """The codec a stream runs on, and the patchers whose modules must be on their device for it."""
+
+    codec: Any
+    patchers: tuple
+    mean: Tensor | None = None
+    std: Tensor | None = None
+
+    def to_host(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are normalised."""
+        return latents if self.mean is None else latents * self.std.to(latents) + self.mean.to(latents)
+
+
+def config_in(model: Any) -> ModelConfig:
+    """What a MODEL was made for; ValueError says what is missing for it to stream."""
+    inner = getattr(model, "model", None)
+    if isinstance(inner, StreamModel):
+        return inner.diffusion_model.config
+    net = getattr(inner, "diffusion_model", None)
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
+    try:
+        sizes_of(net)
+    except ValueError as error:
+        raise ValueError(f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got {type(inner).__name__}: {error}") from error
+    config = statement_of(model)
+    if config is None:
+        says = "its file calls it causal, but not for which chunk and noise levels" if "Causal" in type(net).__name__ else "nothing says that it is causal; an ordinary Wan is not"
+        raise ValueError(
+            f"model: expected a checkpoint that says what it was made for, got {type(net).__name__}: {says}. State it with the node {CHECKPOINT},"
+            " or convert the file with `python -m motionstream_core convert`"
+        )
+    return with_shift(adopted_config(net, config), model)
+
+
+def statement_of(model: Any) -> ModelConfig | None:
+    """What was stated of a MODEL, by the node or by its file's header."""
+    given = getattr(model, "attachments", {}).get(STATEMENT)
+    if given is not None:
+        return given
+    path = file_of(model)
+    return stated(path) if path is not None else None
+
+
+def file_of(model: Any) -> Path | None:
+    """The safetensors file that the host made a MODEL from, where it knows."""
+    made = getattr(model, "cached_patcher_init", None)
+    first = made[1][0] if made and len(made) > 1 and made[1] else None
+    path = Path(first) if isinstance(first, str) else None
+    return path if path is not None and path.suffix in (".safetensors", ".sft") and path.is_file() else None
+
+
+def stated_config(model: Any, name: str | None) -> ModelConfig:
+    """The statement for a MODEL of the host: the file's own, under the preset where one is chosen; ValueError where they cannot go together."""
+    if isinstance(getattr(model, "model", None), StreamModel):
+        raise ValueError(f"model: expected one of the host's loaders, got the MODEL of {LOADER}, which says itself what it was made for")
+    path = file_of(model)
+    own = stated(path) if path is not None else None
+    preset = None if name is None else causal_preset(name)
+    if preset is None and own is None:
+        raise ValueError("preset: expected one, because the file says nothing of what it was made for")
+    config = own if own is not None else config_for(preset)
+    if preset is not None:
+        if config_for(preset).latent_channels != config.latent_channels:
+            raise ValueError(f"preset: expected one for a latent of {config.latent_channels} channels, got one for {config_for(preset).latent_channels}")
+        config = with_schedule(config, preset)
+    return adopted_config(model.model.diffusion_model, config)
+
+
+def with_shift(config: ModelConfig, model: Any) -> ModelConfig:
+    """The shift that a node of the host has set on the MODEL (ModelSamplingSD3 and its like) counts."""
+    sampling = getattr(model, "object_patches", {}).get("model_sampling")
+    shift = getattr(sampling, "shift", None)
+    return config if shift is None else replace(config, shift=float(shift), sigmas=None)
+
+
+def model_in(model: Any) -> ModelParts:
+    """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot."""
+    config = config_in(model)
+    check_patches(model)
+    inner = model.model
+    if isinstance(inner, StreamModel):
+        return ModelParts(inner.diffusion_model, inner.track_head)
+    options = getattr(model, "model_options", {})
+    guided = [name for name in GUIDANCE if options.get(name)]
+    if guided:
+        raise ValueError(f"model: expected one without guidance, because a distilled student runs at CFG 1 alone, got one with {', '.join(guided)}")
+    head = None
+    if config.motion is not None:
+        head = open_track_head(file_of(model), config).to(model.load_device)
+    return ModelParts(AdoptedDiT(inner.diffusion_model, config, dtype=inner.get_dtype_inference(), device=model.load_device), head)
+
+
+def check_patches(model: Any):
+    """ValueError for a LoRA of another network: the host would leave it out and say so in its log alone."""
+    for key, patches in getattr(model, "patches", {}).items():
+        weight = nn.Module.get_parameter(model.model, key) if isinstance(key, str) else None
+        for patch in patches if weight is not None else ():
+            parts = getattr(patch[1], "weights", None)
+            if getattr(patch[1], "name", "") != "lora" or not parts or parts[5] is not None:
+                continue
+            up, down = parts[0], parts[1]
+            if up.shape[0] * down.flatten(1).shape[1] != weight.shape.numel() and weight.shape[0] != up.shape[0]:
+                raise ValueError(f"model: expected a LoRA for this network, got one of {up.shape[0]} x {down.flatten(1).shape[1]} for {key} of {tuple(weight.shape)}")
+
+
+def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:
+    """The codec of a VAE that fits the model, encoding with `encoder` (another VAE, or None: the same)."""
+    parts = _codec_in(vae, config)
+    if encoder is None or encoder is vae:
+        return parts
+    first = _codec_in(encoder, config)
+    return replace(parts, codec=SplitCodec(first.codec, parts.codec), patchers=(*parts.patchers, *first.patchers))
+
+
+def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
+    if isinstance(vae, StreamVAE):
+        stream_vae(vae, config)
+        return CodecParts(vae.codec, (vae.patcher,), *vae.statistics)
+    module = getattr(vae, "first_stage_model", None)
+    kind = type(module).__name__
+    if kind == "TAEHV":
+        codec: Any = _tiny(vae, module)
+        patchers: tuple = ()
+    elif isinstance(module, nn.Module) and hasattr(module, "conv2"):
+        channels_of(module)
+        codec, patchers = WanCodec(module, dtype=vae.vae_dtype, device=vae.patcher.load_device), (vae.patcher,)
+    else:
+        raise ValueError(f"vae: expected a Wan VAE, a TAEHV, or the VAE of {LOADER}, got {kind if module is not None else type(vae).__name__}")
+    if codec.latent_channels != config.latent_channels or codec.stride != config.vae_stride[1]:
+        wanted, got = (f"{channels} latent channels and a stride of {stride}" for channels, stride in ((config.latent_channels, config.vae_stride[1]), (codec.latent_channels, codec.stride)))
+        raise ValueError(f"vae: expected one with {wanted} for this model, got one with {got}")
+    mean, std = (torch.tensor(part).view(1, -1, 1, 1, 1) for part in STATISTICS[codec.latent_channels])
+    return CodecParts(codec, patchers, mean, std)
+
+
+def _tiny(vae: Any, module: nn.Module) -> TaehvCodec:
+    """The host's TAEHV on weights of our own (a few megabytes): the host takes every 16-channel file in half precision for another model's."""
+    scaled = getattr(module, "latent_format", None)
+    if scaled is not None:
+        raise ValueError(
+            f"vae: expected a TAEHV for Wan, got one that the host took for {getattr(scaled, '__name__', scaled)}: it does so with every 16-channel"
+            " file in half precision. Load the file with the node Load Tiny VAE, where you say what it is"
+        )
+    state = {key: value for key, value in module.state_dict().items()}
+    return TaehvCodec(taehv_of(state, "vae").to(vae.patcher.load_device), vae_latents=True, device=vae.patcher.load_device)

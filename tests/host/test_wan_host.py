@@ -1,0 +1,209 @@
+"""Causal Wan checkpoints in a real ComfyUI: small random files through the host's own loaders, LoRA and VAE nodes into our sampler."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from dataclasses import replace
+
+import pytest
+import torch
+from harness.graphs import changed, node, streaming
+from harness.host import Host, figures_of, video_of
+from host.test_host import decoded, outcome, post, refusal, started
+from host.wan_probe import SIZES, small, state_of
+from safetensors.torch import save_file
+
+SIDE = 64
+FROM_FILE = "as the file says"
+
+
+@pytest.fixture(scope="module")
+def files(host):
+    """In the host's models: a checkpoint converted by the command, one with the host's flag alone, an ordinary one; LoRAs; VAEs."""
+    models = host.base / "models"
+    for name in ("diffusion_models", "loras", "vae", "vae_approx"):
+        (models / name).mkdir(parents=True, exist_ok=True)
+    diffusion, state = models / "diffusion_models", state_of(small())
+    write_models(diffusion, state)
+    rng = torch.Generator().manual_seed(5)
+    for name, rows in (("fits", SIZES["dim"]), ("another-size", 300)):
+        part = "diffusion_model.blocks.0.self_attn.q"
+        lora = {f"{part}.lora_A.weight": torch.randn(4, SIZES["dim"], generator=rng), f"{part}.lora_B.weight": torch.randn(rows, 4, generator=rng)}
+        save_file(lora, models / "loras" / f"{name}.safetensors")
+    write_autoencoders(models)
+    return host
+
+
+def write_models(folder, state):
+    from motionstream_core.__main__ import main
+    from motionstream_core.model.causal_presets import metadata_of
+    from motionstream_core.model.motion import TrackHead
+    from motionstream_core.model.presets import MotionConfig
+
+    torch.save({"generator_ema": {f"model._fsdp_wrapped_module.{key}": value for key, value in state.items()}}, folder.parent / "public.pt")
+    out = str(folder / "converted.safetensors")
+    assert main(["convert", str(folder.parent / "public.pt"), out, "--preset", "self-forcing", "--context", "c3s1w2", "--heads", "2"]) == 0
+    sizes = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
+    import json
+
+    save_file(state, folder / "flagged.safetensors", metadata={"config": json.dumps({"transformer": {"causal_ar": True, **sizes}})})
+    save_file(state, folder / "ordinary.safetensors", metadata={"config": json.dumps({"transformer": sizes})})
+    wide = small(48, steps=2)
+    save_file(state_of(wide), folder / "wan22.safetensors", metadata=metadata_of(wide, {}))
+    motion = MotionConfig(image_latent=True)
+    led = replace(small(), in_channels=48, motion=motion, steps=2)
+    torch.manual_seed(9)
+    head = {f"track_head.{key}": value for key, value in TrackHead().state_dict().items()}
+    save_file({**state_of(led), **head}, folder / "with-head.safetensors", metadata=metadata_of(led, {}))
+
+
+def write_autoencoders(models):
+    from motionstream_core.codec.taehv import TAEHV
+    from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
+
+    torch.manual_seed(2)
+    vae = WanVAE(WanVAEConfig(16, 8, 8))
+    for name, parameter in vae.named_parameters():
+        torch.nn.init.normal_(parameter, mean=1.0 if name.endswith("gamma") else 0.0, std=0.1)
+    save_file(vae.state_dict(), models / "vae" / "wan_small.safetensors")
+    for channels, name in ((16, "taew2_1"), (48, "taew2_2")):
+        tiny = TAEHV(channels)
+        torch.save({key: value.half() for key, value in tiny.state_dict().items()}, models / "vae_approx" / f"{name}.pth")
+        save_file({key: value.half() for key, value in tiny.state_dict().items()}, models / "vae_approx" / f"taehv_{name}.safetensors")
+
+
+def graph(file: str, frames: int = 25, seed: int = 1, preset: str | None = None, tiny: str | None = None, **sampler) -> dict:
+    """Host's loaders → (statement) → motion → stream → file, preview. Ids as in `streaming`; 20 model, 21 statement, 22 VAE, 23 tiny VAE."""
+    prompt = streaming("none", frames=frames, seed=seed, **{"steps": 0, **sampler})
+    del prompt["1"]
+    prompt["20"] = node("UNETLoader", unet_name=f"{file}.safetensors", weight_dtype="default")
+    prompt["22"] = node("VAELoader", vae_name="wan_small.safetensors")
+    prompt["4"] = node("RandomConditioning", tokens=SIZES["text_len"], width=SIZES["text_dim"], seed=3)
+    model, vae = ["20", 0], ["22", 0]
+    if preset is not None:
+        prompt["21"] = node("MotionStreamCheckpoint", model=model, preset=preset)
+        model = ["21", 0]
+    if tiny is not None:
+        prompt["23"] = node("MotionStreamTinyVAE", file=f"vae_approx/{tiny}", kind="taew (latents of the model)")
+        vae = ["23", 0]
+    inputs = {"model": model, "vae": vae}
+    prompt["5"]["inputs"].update(inputs)
+    prompt["6"]["inputs"].update(inputs)
+    editor = {"width": SIDE, "height": SIDE, "frames": 25, "document": '{"version":1,"width":64,"height":64,"frames":25,"fps":16,"tracks":[{"points":[{"x":10,"y":30},{"x":50,"y":30}]}]}'}
+    return changed(prompt, n3=editor)
+
+
+def frames_of(host: Host, entry: dict) -> list:
+    assert outcome(entry) == "success", outcome(entry)
+    return decoded(host.fetch(video_of(entry)))
+
+
+def test_a_converted_checkpoint_streams_through_the_hosts_loaders_and_vae(files):
+    entry = files.run(graph("converted"))
+    frames, figures = frames_of(files, entry), figures_of(entry)
+    assert len(frames) == 25 and frames[0].shape == (SIDE, SIDE, 3) and frames[20].std() > 1
+    assert figures["control"].startswith("none: this model has no track head") and figures["cache_bytes"] > 0
+
+
+def test_the_hosts_own_vae_decodes_our_latents_to_the_same_frames(files):
+    prompt = graph("converted", frames=13)
+    prompt["9"] = node("PreviewImage", images=["6", 0])
+    prompt["10"] = node("VAEDecode", samples=["6", 1], vae=["22", 0])
+    prompt["11"] = node("PreviewImage", images=["10", 0])
+    entry = files.run(prompt)
+    assert outcome(entry) == "success"
+    ours, theirs = (entry["outputs"][name]["images"] for name in ("9", "11"))
+    assert len(ours) == len(theirs) == 13
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    for one, other in zip(ours, theirs):
+        a, b = (np.asarray(Image.open(io.BytesIO(files.fetch(image)))).astype(int) for image in (one, other))
+        assert abs(a - b).max() <= 2
+
+
+def test_a_flagged_checkpoint_streams_once_it_is_stated_what_it_is(files):
+    said = refusal(files, graph("flagged"))
+    assert "not for which chunk and noise levels" in said and "Causal Wan Checkpoint" in said
+    assert len(frames_of(files, files.run(graph("flagged", preset="causal-forcing-framewise", frames=9)))) == 9
+
+
+def test_a_track_head_in_the_file_is_used(files):
+    entry = files.run(graph("with-head"))
+    still = changed(graph("with-head"), n3={"document": '{"version":1,"width":64,"height":64,"frames":25,"fps":16,"tracks":[{"points":[{"x":10,"y":30}]}]}'})
+    one, other = frames_of(files, entry), frames_of(files, files.run(still))
+    assert figures_of(entry)["control"] == "track head"
+    assert any((a != b).any() for a, b in zip(one, other))
+
+
+def test_a_lora_of_the_hosts_loader_changes_the_video(files):
+    plain = frames_of(files, files.run(graph("converted", frames=13, seed=4)))
+    prompt = graph("converted", frames=13, seed=4)
+    prompt["30"] = node("LoraLoaderModelOnly", model=["20", 0], lora_name="fits.safetensors", strength_model=1.0)
+    for name in "56":
+        prompt[name]["inputs"]["model"] = ["30", 0]
+    patched = frames_of(files, files.run(prompt))
+    assert (plain[0] == patched[0]).all() and any((a != b).any() for a, b in zip(plain, patched))
+
+
+def test_a_tiny_vae_decodes_48_channels_and_what_the_wan_vae_encoded(files):
+    assert len(frames_of(files, files.run(graph("wan22", frames=9, tiny="taew2_2.pth")))) == 9
+    prompt = graph("converted", frames=9, tiny="taew2_1.pth")
+    prompt["5"]["inputs"]["vae"] = ["22", 0]
+    assert len(frames_of(files, files.run(prompt))) == 9
+
+
+def test_an_endless_stream_keeps_its_memory_and_ends_when_told(files):
+    client = uuid.uuid4().hex
+    prompt = files.queue(graph("converted", frames=0, record="takes/wan", keep_mb=16), client)
+    run = started(files, client, prompt)
+    time.sleep(6)
+    assert post(files, token=run["token"], type="stop") == 200
+    entry = files.wait(prompt)
+    assert outcome(entry) == "success", outcome(entry)
+    figures = figures_of(entry)
+    c3s1w2 = (2 * 6 + 5) * 16 * SIZES["dim"] * SIZES["num_layers"] * 4
+    assert figures["frames"] > 81 and figures["cache_bytes"] == c3s1w2
+
+
+WRONG = {
+    "an ordinary Wan": (lambda: graph("ordinary"), "nothing says that it is causal; an ordinary Wan is not"),
+    "no statement in the file": (lambda: graph("flagged", preset=FROM_FILE), "the file says nothing of what it was made for"),
+    "a preset of another latent": (lambda: graph("wan22", preset="self-forcing", tiny="taew2_2.pth"), "expected one for a latent of 48 channels, got one for 16"),
+    "a 16-channel VAE for 48": (lambda: graph("wan22"), "expected one with 48 latent channels and a stride of 16 for this model, got one with 16"),
+    "a tiny VAE of another model": (lambda: graph("converted", tiny="taew2_2.pth"), "expected one with 16 latent channels"),
+    "a file that is no tiny VAE": (lambda: changed(graph("converted", tiny="taew2_1.pth"), n23={"file": "vae/wan_small.safetensors"}), "expected the keys of a TAEHV"),
+    "a half-precision TAE of the host's loader": (lambda: changed(graph("converted"), n22={"vae_name": "taehv_taew2_1.safetensors"}), "got one that the host took for HunyuanVideo"),
+    "a LoRA of another size": (lambda: with_node(graph("converted"), "LoraLoaderModelOnly", lora_name="another-size.safetensors", strength_model=1.0), "expected a LoRA for this network"),
+    "guidance": (lambda: with_node(graph("converted"), "RescaleCFG", multiplier=0.7), "because a distilled student runs at CFG 1 alone"),
+    "text of another encoder": (lambda: changed(graph("converted"), n4={"width": 768}), "expected embeddings of width 24"),
+    "a size that does not fit": (lambda: changed(graph("converted"), n5={"width": 72, "height": 64}), "divisible by 16"),
+    "more cache than memory": (lambda: changed(graph("converted"), n6={"window": 256, "chunk": 64, "sink": 64}, n5={"width": 4096, "height": 4096}), "for the rolling cache"),
+}  # fmt: skip
+
+
+def with_node(prompt: dict, kind: str, **inputs) -> dict:
+    prompt["30"] = node(kind, model=["20", 0], **inputs)
+    for name in "56":
+        prompt[name]["inputs"]["model"] = ["30", 0]
+    return prompt
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_stream_is_refused_in_clear_words_and_the_host_lives_on(files, name):
+    make, words = WRONG[name]
+    said = refusal(files, make())
+    assert words in said, said
+    assert files.alive
+
+
+def test_after_all_of_that_the_host_still_streams(files):
+    assert len(frames_of(files, files.run(graph("converted", frames=9, seed=77)))) == 9
+
+
+def test_the_probe_leaves_no_host_in_this_process():
+    assert "comfy" not in sys.modules
