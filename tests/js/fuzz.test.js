@@ -12,7 +12,7 @@ import { sampleDocument, sampleVisible } from "../../js/track_editor/sampling.js
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { readTracks, samplesOf } from "../../js/track_editor/transfer.js";
 import { fitView, selectionFrame } from "../../js/track_editor/view.js";
-import { maker } from "./random_documents.js";
+import { eventOf, maker } from "./random_documents.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const python = join(root, ".venv", "bin", "python");
@@ -49,32 +49,6 @@ test("2,000 documents out of joint are read or refused with a reason, and what i
   }
   assert.ok(read > 300, `${read}`);
 });
-
-function eventOf(make, state) {
-  const ids = [...state.doc.tracks.map((track) => track.id), "t99"];
-  const at = () => make.point();
-  const id = () => make.oneOf(ids);
-  const even = make.next() < 0.3;
-  return make.oneOf([
-    () => ({ type: "tool", tool: make.oneOf(["select", "draw", "path", "line", "pin", "grid", "region"]) }),
-    () => ({ type: "select", track: make.next() < 0.2 ? null : id(), point: make.next() < 0.5 ? null : make.whole(0, 9), add: even }),
-    () => ({ type: "select-all" }), () => ({ type: "select-many", tracks: [id(), id()] }),
-    () => ({ type: "stroke-start", at: at(), use: make.oneOf(["track", "line", "grid", "box", "area", "way"]) }),
-    () => ({ type: "stroke-extend", at: at(), even, reach: 5 }), () => ({ type: "stroke-extend", at: at() }), () => ({ type: "stroke-end", add: even }), () => ({ type: "stroke-cancel" }),
-    () => ({ type: "path-click", at: at(), near: 2, reach: 4 }), () => ({ type: "path-finish" }), () => ({ type: "pin", at: at() }),
-    () => ({ type: "drag-start", track: id(), point: make.next() < 0.5 ? null : make.whole(0, 9), at: at() }),
-    () => ({ type: "transform-start", mode: make.oneOf(["scale", "rotate"]), corner: { x: make.whole(-1, 1), y: make.whole(-1, 1) }, at: at() }),
-    () => ({ type: "retime-start", track: id(), at: at() }), () => ({ type: "drag-move", at: at(), even, reach: 5 }), () => ({ type: "drag-end" }), () => ({ type: "drag-cancel" }),
-    () => ({ type: "nudge", dx: 3, dy: -2 }), () => ({ type: "mirror", axis: make.oneOf(["x", "y"]) }), () => ({ type: "rotate", degrees: make.whole(-200, 200) }), () => ({ type: "scale", factor: make.between(-0.5, 2) }),
-    () => ({ type: "insert", track: id(), index: make.whole(-1, 9), at: at() }), () => ({ type: "delete" }), () => ({ type: "delete-point", track: id(), point: make.whole(0, 9) }), () => ({ type: "delete-track", track: id() }),
-    () => ({ type: "duplicate" }), () => ({ type: "paste", tracks: state.doc.tracks.slice(0, 2) }), () => ({ type: "reorder", track: id(), to: make.whole(-2, 9) }), () => ({ type: "shift-order", by: make.whole(-2, 2) }),
-    () => ({ type: "edit", track: id(), changes: { start: make.whole(-9, 99), end: make.whole(-9, 99) } }), () => ({ type: "edit-selected", changes: { speed: make.speed(), locked: even } }),
-    () => ({ type: "camera", preset: make.oneOf(["pan-left", "zoom-in", "zoom-out", "roll-right", "nothing"]) }), () => ({ type: "toggle-shown" }),
-    () => ({ type: "brush", radius: make.whole(0, 30) }), () => ({ type: "interpolation", interpolation: make.oneOf(["linear", "spline", "cardinal", "bspline"]) }),
-    () => ({ type: "pin-border", on: even }), () => ({ type: "option", option: "snap", on: even }), () => ({ type: "undo" }), () => ({ type: "redo" }), () => ({ type: "seek", frame: make.between(-9, 99) }),
-    () => (make.next() < 0.1 ? { type: "clear" } : { type: "undo" }), () => ({ type: "resize", size: { width: make.whole(16, 300), height: make.whole(16, 300), frames: make.whole(1, 99), fps: 16 } }),
-  ])();
-}
 
 test("10,000 random events leave a document that Python would take, a history that ends, and a selection that exists", () => {
   for (let seed = 0; seed < 50; seed++) {
