@@ -12,6 +12,7 @@ Shapes: k and v (B, frames x tokens_per_frame, D), keys before rotation. The sam
 """
 
 import re
+from copy import copy as shallow_copy
 from dataclasses import dataclass
 
 import torch
@@ -203,6 +204,16 @@ class GradKVCache(_Counters):
         keys = torch.cat([*(part[0] for part in parts), rotated], dim=1)
         values = torch.cat([*(part[-1] for part in parts), v], dim=1)
         return keys, values
+
+    def committed(self, layer: int) -> tuple[Tensor, ...]:
+        """What a forward that commits has left for a layer, until `advance`."""
+        return self._pending.get(layer, ())
+
+    def copy(self) -> "GradKVCache":
+        """The same keys and values in a cache that goes its own way."""
+        other = shallow_copy(self)
+        other._sink, other._window, other._pending = dict(self._sink), dict(self._window), dict(self._pending)
+        return other
 
     def advance(self, frames: int):
         sink_tokens = min(frames, self.shape.sink - self.in_sink) * self.tokens

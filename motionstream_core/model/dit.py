@@ -7,12 +7,14 @@ Shapes: B batch, C channels, T latent frames, H W latent cells, S = tokens of a 
 The forward is a function of a network with Wan's attribute names, so that it also runs on such a network built elsewhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .attention import Backend, attend
 from .cache import CacheShape, GradKVCache, KVCache
@@ -81,6 +83,35 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = nn.Sequential(nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim))
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+        self.checkpointing = False  # training: compute the activations again in the backward pass instead of keeping them
+
+    def forward(self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: "Place") -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`block_forward` as a call of the module, which wrappers around a block can see, and what it left in a training cache: gradients
+        may come back through that too."""
+        if not (self.checkpointing and torch.is_grad_enabled()):
+            return block_forward(self, h, e, k, v, place), place.left()
+        # By the backward pass the cache has gone on: the second computation is given it as it is now.
+        places = chain((place,), repeat(place.as_it_is()))
+        return checkpoint(lambda *inputs: block_forward(self, *inputs, next(places)), h, e, k, v, use_reentrant=False), place.left()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block stands: what of a forward is the same for all its inputs."""
+
+    layer: int
+    heads: int
+    dtype: torch.dtype
+    cache: KVCache | GradKVCache | None
+    rope: Rope
+    commit: bool
+    attention: Backend
+
+    def left(self) -> tuple[Tensor, ...]:
+        return self.cache.committed(self.layer) if self.commit and isinstance(self.cache, GradKVCache) else ()
+
+    def as_it_is(self) -> "Place":
+        return replace(self, cache=self.cache.copy()) if isinstance(self.cache, GradKVCache) else self
 
 
 class Head(nn.Module):
@@ -236,18 +267,26 @@ def causal_forward(
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
     for layer, block in enumerate(net.blocks):
-        shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
-        y = modulated(block.norm1, h, shift1, scale1, dtype)
-        y = self_attention(block.self_attn, y, config.num_heads, layer, cache, rope, commit, attention)
-        h = torch.addcmul(h, y.float(), gate1)
-        y = block.norm3(h).to(dtype)
-        h = h + cross_attention(block.cross_attn, y, text.keys[layer], text.values[layer], config.num_heads, attention)
-        h = torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
+        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention)
+        inputs = (h, e, text.keys[layer], text.values[layer], place)
+        h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
     if commit:
         cache.advance(frames)
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
     out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
     return unpatchify(out, grid, config).to(x.dtype)
+
+
+def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+    """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v of the text."""
+    dtype = place.dtype
+    shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
+    y = modulated(block.norm1, h, shift1, scale1, dtype)
+    y = self_attention(block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention)
+    h = torch.addcmul(h, y.float(), gate1)
+    y = block.norm3(h).to(dtype)
+    h = h + cross_attention(block.cross_attn, y, k, v, place.heads, place.attention)
+    return torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
 
 
 def unpatchify(tokens: Tensor, grid: tuple[int, int], config: ModelConfig) -> Tensor:
