@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..model.presets import PRESETS, ModelConfig
 from ..streaming.flow import add_noise, sigma_schedule, to_x0
 from .optim import MuonAdamW, lr_shape
 from .parallel import average_weighted, start
-from .roles import MotionModel
+from .roles import Batch, MotionModel, learn
 from .shards import Pool
 
 SYNC_SECONDS = 20.0  # between two averagings of the processes' weights (local SGD)
@@ -43,6 +43,30 @@ class CausalRecipe:
     lowest_sigma: float = 0.6  # the few-step rollout never meets less
     cut_share: float = 0.5  # share of committed chunks whose keys and values carry no gradient, which saves a third of their cost
     long_share: float = 0.25  # share of batches with three chunks, so that the window rolls
+
+
+class CausalStage:
+    """The stage for `engine.train`: one role, "student"."""
+
+    name = "causal"
+    learning = ("student",)
+    ema = "student"
+
+    def __init__(self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None):
+        self.modules: dict[str, nn.Module] = {"student": learn(model)}
+        self.recipe, self.held, self.samples = recipe, held, samples
+
+    def turn(self, step: int) -> str:
+        return "student"
+
+    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        return stream_loss(self.modules["student"], batch, rng, self.recipe), {}
+
+    def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
+        return validate(modules["student"], self.held) if self.held is not None else {}
+
+    def sample(self, modules: dict[str, nn.Module]):
+        return self.samples(modules["student"]) if self.samples else []
 
 
 def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6) -> Tensor:

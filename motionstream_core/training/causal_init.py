@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..model.cache import CacheShape
-from ..streaming.flow import add_noise, shifted, sigma_schedule
+from ..streaming.flow import add_noise, schedule_of, shifted
 from ..streaming.rollout import rollout
 from .losses import flow_loss, per_sample, regression_loss
 from .roles import Batch, MotionModel, learn
+from .stage import shared_choice
 from .teacher import draw, noise_like
 from .trajectories import commit, predict_chunk
 
@@ -47,7 +48,7 @@ class CausalInitStage:
     def __init__(self, model: MotionModel, recipe: CausalInitRecipe, held=None, samples=None):
         self.modules: dict[str, nn.Module] = {"student": learn(model, frozen=("track_head",))}
         self.config, self.recipe, self.held, self.samples = model.config, recipe, held, samples
-        self.sigmas = sigma_schedule(model.config.steps, model.config.shift)
+        self.sigmas = schedule_of(model.config)
 
     def turn(self, step: int) -> str:
         return "student"
@@ -55,7 +56,7 @@ class CausalInitStage:
     def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         model, recipe = self.modules["student"], self.recipe
         context, frames = batch["latents"], self.config.context.chunk
-        shape = CacheShape(frames, _one_of(recipe.sinks, rng), _one_of(recipe.windows, rng))
+        shape = CacheShape(frames, recipe.sinks[shared_choice(batch, rng, len(recipe.sinks))], recipe.windows[shared_choice(batch, rng, len(recipe.windows))])
         cache = model.dit.make_grad_cache(*context.shape[-2:], shape=shape)
         motion = model.motion(batch, rng)
         text = model.text(batch, keep=draw(context.shape[0], rng) >= recipe.text_dropout)
@@ -106,7 +107,7 @@ def own_video(
         motion=lambda start, count: motion[:, :, start : start + count],
         text=model.text(batch),
         shape=(latents.shape[-2], latents.shape[-1]),
-        sigmas=sigma_schedule(model.config.steps, model.config.shift),
+        sigmas=schedule_of(model.config),
         cache=cache,
         rng=rng,
         chunks=chunks,
@@ -128,6 +129,3 @@ def rollout_errors(model: MotionModel, held, rng: torch.Generator, clips: int = 
         rows["ratio_warp"] = error / float((batch["warp"][:, :, 1:] - truth).square().mean())
     return rows
 
-
-def _one_of(values: tuple[int, ...], rng: torch.Generator) -> int:
-    return values[int(torch.randint(len(values), (1,), generator=rng))]

@@ -1,4 +1,4 @@
-"""`python -m motionstream_core train <stage>`: media, codec, shards (or data), causal, export, in this order.
+"""`python -m motionstream_core train <stage>`: media, codec, shards (or data), then teacher, trajectories, causal-init, distill; or causal, the short way; export.
 
 Owns the command line of the stages and where their files lie below one run folder:
 media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors.
@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
 from .data_command import add_data, run_data
+from .stage_commands import STAGES, add_stages, run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     add_data(stages)
+    add_stages(stages)
     causal = stages.add_parser("causal", help="the streaming student")
     causal.add_argument("--preset", default="tiny")
     causal.add_argument("--name", default="", help="folder of this student below the run, the preset's name by default")
     export = stages.add_parser("export", help="one weights file from the codec and a student")
     export.add_argument("--preset", default="tiny")
     export.add_argument("--name", default="")
+    export.add_argument("--weights", type=Path, help="the student's weights, <folder>/<name>/student.safetensors by default")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
     for stage in (media, codec, shards, causal, export):
@@ -47,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "causal": _causal, "export": _export}[args.stage](args)
+    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "causal": _causal, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
@@ -80,10 +83,10 @@ def _causal(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from ..model.presets import preset
     from ..streaming.networks import Networks, save_networks
-    from .roles import MotionModel
+    from .roles import MotionModel, load_into
 
     student = MotionModel(preset(args.preset))
-    student.load_state_dict(load_file(args.folder / (args.name or args.preset) / "student.safetensors"))
+    load_into(student, load_file(args.weights or args.folder / (args.name or args.preset) / "student.safetensors"), "student")
     about = json.loads(args.about.read_text()) if args.about else {}
     save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words), about)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")

@@ -18,6 +18,7 @@ from .clips import predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
 from .roles import Batch, MotionModel, fit_together, freeze, learn, share_nothing, twin
+from .stage import shared_choice
 from .teacher import noise_like
 
 
@@ -59,8 +60,8 @@ class DistillStage:
         return self._student(batch, rng) if role == "student" else self._critic(batch, rng)
 
     def _generate(self, batch: Batch, rng: torch.Generator, grad: bool) -> Tensor:
-        """The student's clip, ended at one random step, the same for all chunks (and, since every process draws the same number, for all of them)."""
-        exit_step = int(torch.randint(self.config.steps, (1,), generator=rng))
+        """The student's clip, ended at one random step, the same for all chunks and in all processes."""
+        exit_step = shared_choice(batch, rng, self.config.steps)
         return own_video(self.modules["student"], batch, rng, grad=grad, exit_step=exit_step, rolling=self.recipe.rolling)
 
     def _student(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:

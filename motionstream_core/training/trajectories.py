@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..streaming.flow import add_noise, sigma_schedule, to_x0
+from ..streaming.flow import add_noise, schedule_of, sigma_schedule, to_x0
 from .clips import euler_step
 from .guidance import NO_GUIDANCE, Guidance, guided_clip
 from .roles import Batch, MotionModel
@@ -92,7 +92,7 @@ def write_trajectories(
     """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on. Each appears whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     config = teacher.config
-    keep = sigma_schedule(config.steps, config.shift)
+    keep = schedule_of(config)
     levels = teacher_schedule(steps, config.shift, keep)
     about = {"sigmas": list(keep), "steps": len(levels) - 1, "guidance": [guidance.text, guidance.motion], "kind": "autoregressive" if causal else "bidirectional"}
     for number in range(count):

@@ -1,0 +1,183 @@
+"""`train teacher | trajectories | causal-init | distill`: the stages that run on the engine, from the command line.
+
+Owns the options of these stages and how files become roles. A stage's folder (`--out`) holds its checkpoints, its curve and samples and, at the
+end, <role>.safetensors: what the next stage's --init, --teacher and --student name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from ..codec.tiny import TinyCodec
+from ..model.presets import ModelConfig, preset
+from ..streaming.flow import schedule_of
+from . import samples
+from .causal_init import CausalInitRecipe, CausalInitStage
+from .distill import DistillRecipe, DistillStage
+from .engine import TrainConfig, train
+from .guidance import Guidance
+from .initial import digest, start_from
+from .pool import Pool
+from .roles import MotionModel, freeze
+from .teacher import TeacherRecipe, TeacherStage
+from .trajectories import Trajectories, write_trajectories
+
+STAGES = ("teacher", "trajectories", "causal-init", "distill")
+LR = {"teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
+
+
+def add_stages(stages) -> None:
+    """The stages as sub-commands of `train`."""
+    teacher = stages.add_parser("teacher", help="the bidirectional motion teacher")
+    teacher.add_argument("--init", type=Path, help="weights to begin with: an earlier stage, a Wan model or a control model (safetensors)")
+    teacher.add_argument("--phase", type=int, default=1, choices=(1, 2), help="2: frozen track head, chunks of the motion hidden at random")
+    teacher.add_argument("--text-dropout", type=float, default=0.1)
+    trajectories = stages.add_parser("trajectories", help="paths from noise to video of a teacher, for causal-init --start ode")
+    trajectories.add_argument("--teacher", type=Path, required=True)
+    trajectories.add_argument("--count", type=int, default=32, help="files; each holds --batch trajectories")
+    trajectories.add_argument("--ode-steps", type=int, default=24)
+    trajectories.add_argument("--autoregressive", action="store_true", help="of an autoregressive teacher (causal-init --start ar), as Causal Forcing has it")
+    init = stages.add_parser("causal-init", help="the teacher's weights become a causal few-step student")
+    init.add_argument("--init", type=Path, required=True, help="the teacher's weights")
+    init.add_argument("--start", choices=("ode", "ar"), default="ode", help="ode: regression on trajectories; ar: flow matching behind clean chunks")
+    distill = stages.add_parser("distill", help="Self Forcing with distribution matching")
+    distill.add_argument("--student", type=Path, required=True)
+    distill.add_argument("--teacher", type=Path, required=True)
+    distill.add_argument("--critic-steps", type=int, default=5)
+    distill.add_argument("--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)")
+    distill.add_argument("--anchor", type=float, default=0.0, help="weight of a regression to the real clip beside the distribution matching")
+    for stage in (trajectories, distill):
+        stage.add_argument("--text-weight", type=float, default=3.0, help="w_t of the joint guidance")
+        stage.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
+    for stage in (teacher, trajectories, init, distill):
+        _add_common(stage)
+    for name, stage in (("teacher", teacher), ("causal-init", init), ("distill", distill)):
+        _add_engine(stage, name)
+
+
+def _add_common(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--preset", default="tiny")
+    stage.add_argument("--data", type=Path, required=True, help="folder of shards; of trajectories for causal-init --start ode")
+    stage.add_argument("--out", type=Path, required=True)
+    stage.add_argument("--batch", type=int, default=8)
+    stage.add_argument("--seed", type=int, default=0)
+
+
+def _add_engine(stage: argparse.ArgumentParser, name: str) -> None:
+    stage.add_argument("--held", type=Path, help="folder of held-out shards, to validate on")
+    stage.add_argument("--codec", type=Path, help="codec.safetensors, for sample videos")
+    length = stage.add_mutually_exclusive_group(required=True)
+    length.add_argument("--steps", type=int)
+    length.add_argument("--minutes", type=float)
+    stage.add_argument("--accumulate", type=int, default=1)
+    stage.add_argument("--lr", type=float, default=LR[name])
+    stage.add_argument("--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper") if name == "distill" else None
+    stage.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
+    stage.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    stage.add_argument("--checkpointing", action="store_true", help="activations are made again in the backward pass")
+    stage.add_argument("--save-seconds", type=float, default=300.0, help="between two checkpoints: the most that a broken run loses")
+    stage.add_argument("--validate-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
+    stage.add_argument("--sample-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
+    stage.add_argument("--ema", type=float, default=0.99)
+    stage.add_argument("--warmup", type=int, default=10, metavar="STEPS")
+    stage.add_argument("--decay", type=float, default=0.4, help="last share of the run over which the learning rate falls to zero")
+
+
+def run_stage(args: argparse.Namespace) -> None:
+    """Runs the stage that `add_stages` parsed."""
+    if args.stage == "trajectories":
+        return _trajectories(args)
+    stage, parents = {"teacher": _teacher, "causal-init": _causal_init, "distill": _distill}[args.stage](args)
+    provenance = {"stage": args.stage, "preset": args.preset, "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
+    train(stage, _data(args), engine_config(args), args.out, provenance)
+    return None
+
+
+def engine_config(args: argparse.Namespace) -> TrainConfig:
+    """The engine's settings of the parsed options."""
+    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}}.get(args.stage)
+    if lr is None:
+        lr = {"student": args.lr, "fake_score": args.critic_lr if args.critic_lr is not None else args.lr / 5}
+    return TrainConfig(
+        steps=args.steps, minutes=args.minutes, batch=args.batch, accumulate=args.accumulate, lr=lr, optimizer=args.optimizer, precision=args.precision,
+        checkpointing=args.checkpointing, save_seconds=args.save_seconds, ema_decay=args.ema, seed=args.seed, warmup=args.warmup, decay=args.decay,
+        validate_every=args.validate_every, sample_every=args.sample_every,
+    )  # fmt: skip
+
+
+def _config(args: argparse.Namespace) -> ModelConfig:
+    config = preset(args.preset)
+    if config.motion is None:
+        raise ValueError(f"preset: expected one with motion (tiny, tiny-ids, wan2.1-1.3b-motion …), got {args.preset!r}")
+    return config
+
+
+def _model(args: argparse.Namespace, path: Path | None) -> MotionModel:
+    """A model of the preset with the weights of a file, or fresh ones."""
+    model = MotionModel(_config(args), own_words=not args.preset.startswith("wan"))
+    if path is not None:
+        print(f"{path.name}: {start_from(model, path)}", file=sys.stderr)
+    return model
+
+
+def _parents(*paths: Path | None) -> dict[str, str]:
+    return {path.name: digest(path) for path in paths if path is not None}
+
+
+def _held(args: argparse.Namespace) -> Pool | None:
+    return Pool(args.held) if args.held is not None else None
+
+
+def _samples(args: argparse.Namespace, make):
+    if args.codec is None or args.held is None:
+        return None
+    codec = TinyCodec()
+    codec.load_state_dict(load_file(args.codec))
+    return make(freeze(codec), _held(args))
+
+
+def _data(args: argparse.Namespace):
+    if args.stage == "causal-init" and args.start == "ode":
+        return Trajectories(args.data, schedule_of(_config(args)))
+    return Pool(args.data)
+
+
+def _teacher(args: argparse.Namespace):
+    recipe = TeacherRecipe(phase=args.phase, text_dropout=args.text_dropout)
+    shown = _samples(args, lambda codec, held: samples.of_teachers(codec, held, Guidance()))
+    return TeacherStage(_model(args, args.init), recipe, _held(args), shown), _parents(args.init)
+
+
+def _causal_init(args: argparse.Namespace):
+    shown = _samples(args, samples.of_students)
+    return CausalInitStage(_model(args, args.init), CausalInitRecipe(start=args.start), _held(args), shown), _parents(args.init)
+
+
+def _distill(args: argparse.Namespace):
+    recipe = DistillRecipe(Guidance(args.text_weight, args.motion_weight), args.critic_steps, rolling=not args.no_rolling, anchor=args.anchor)
+    shown = _samples(args, samples.of_students)
+    stage = DistillStage(_model(args, args.student), _model(args, args.teacher), recipe, _held(args), shown)
+    return stage, _parents(args.student, args.teacher)
+
+
+def _trajectories(args: argparse.Namespace) -> None:
+    teacher = freeze(_model(args, args.teacher))
+    guidance = Guidance(args.text_weight, args.motion_weight)
+    write_trajectories(
+        teacher, Pool(args.data), args.out, args.count, batch=args.batch, steps=args.ode_steps, guidance=guidance, causal=args.autoregressive, seed=args.seed,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+
+
+def commit() -> str:
+    """The repository's commit, or "unknown" outside of one."""
+    try:
+        made = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
+        return made.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
