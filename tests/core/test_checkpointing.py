@@ -18,14 +18,14 @@ def network():
     return net
 
 
-def stream_gradients(checkpointing, detached, shape=CacheShape(2, 1, 2)):
+def stream_gradients(checkpointing, detached):
     """Five chunks against a rolling cache, each committed in turn: loss and all gradients."""
     net = network()
     for block in net.blocks:
         block.checkpointing = checkpointing
     rng = torch.Generator().manual_seed(1)
     text = net.encode_text(torch.randn(2, 4, CONFIG.text_dim, generator=rng))
-    cache = net.make_grad_cache(4, 4, shape=shape, detached=detached)
+    cache = net.make_grad_cache(4, 4, shape=CacheShape(2, 1, 2), detached=detached)
     loss = torch.zeros(())
     for _ in range(5):
         x = torch.randn(2, CONFIG.in_channels, 2, 4, 4, generator=rng)
