@@ -1,0 +1,92 @@
+"""The stages from the command line, one after the other, on a folder of shards: two steps of each, each from the weights of the one before."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from motionstream_core.__main__ import main
+from motionstream_core.model.presets import PRESETS
+from motionstream_core.training.roles import MotionModel
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(0)
+    (folder / "shards").mkdir()
+    latents = rng.standard_normal((4, 16, 10, 4, 4)).astype(np.float16)
+    np.savez(
+        folder / "shards/0000_00000.npz", latents=latents, warp=latents[::-1], masks=rng.integers(0, 255, (4, 8, 10, 4, 4)).astype(np.uint8),
+        xy=(32 * rng.random((4, 37, 6, 2))).astype(np.float16), visible=rng.random((4, 37, 6)) < 0.8, tokens=rng.integers(0, 20, (4, 16)).astype(np.int16),
+    )  # fmt: skip
+    return folder
+
+
+def train(*words):
+    assert main(["train", *map(str, words)]) == 0
+
+
+COMMON = ("--steps", 2, "--batch", 2, "--warmup", 0, "--decay", 0)
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    """The whole way, once."""
+    data = ("--data", folder / "shards", "--held", folder / "shards")
+    train("teacher", *data, *COMMON, "--out", folder / "one")
+    train("teacher", *data, *COMMON, "--out", folder / "two", "--phase", 2, "--init", folder / "one/teacher.safetensors")
+    train("trajectories", "--teacher", folder / "two/teacher.safetensors", "--data", folder / "shards", "--out", folder / "paths", "--count", 1, "--batch", 2, "--ode-steps", 3)
+    train("causal-init", "--init", folder / "two/teacher.safetensors", "--data", folder / "paths", "--held", folder / "shards", *COMMON, "--out", folder / "init")
+    train("causal-init", "--start", "ar", "--init", folder / "two/teacher.safetensors", *data, *COMMON, "--out", folder / "ar")
+    train(
+        "distill", "--student", folder / "init/student.safetensors", "--teacher", folder / "two/teacher.safetensors", *data, *COMMON, "--critic-steps", 1, "--out", folder / "student")
+    return folder
+
+
+def test_every_stage_leaves_weights_that_say_where_they_come_from(done):
+    parents = {"one/teacher": [], "two/teacher": ["teacher.safetensors"], "init/student": ["teacher.safetensors"], "student/student": ["student.safetensors", "teacher.safetensors"]}
+    for path, expected in parents.items():
+        with safe_open(done / f"{path}.safetensors", "pt") as file:
+            about = json.loads(next(value for value in file.metadata().values() if "provenance" in value))
+        assert sorted(about["provenance"]["parents"]) == expected
+        assert about["step"] == 2 and about["preset"] == "tiny"
+
+
+def test_a_stage_changes_what_it_trains_and_keeps_the_track_head_from_phase_2_on(done):
+    teacher, init, student = (load_file(done / name) for name in ("two/teacher.safetensors", "init/student.safetensors", "student/student.safetensors"))
+    assert teacher.keys() == init.keys() == student.keys() == MotionModel(PRESETS["tiny"]).state_dict().keys()
+    assert not torch.equal(teacher["dit.blocks.0.ffn.0.weight"], init["dit.blocks.0.ffn.0.weight"])
+    assert not torch.equal(student["dit.blocks.0.ffn.0.weight"], init["dit.blocks.0.ffn.0.weight"])
+    assert torch.equal(teacher["track_head.conv.weight"], student["track_head.conv.weight"])
+
+
+def test_the_curve_of_a_stage_has_its_validation(done):
+    rows = [json.loads(line) for line in (done / "student/curve.jsonl").read_text().splitlines()]
+    assert any("validation/rollout_mse" in row for row in rows)
+
+
+def test_a_finished_run_that_is_started_again_is_finished(done, capsys):
+    before = (done / "one/teacher.safetensors").read_bytes()
+    train("teacher", "--data", done / "shards", *COMMON, "--out", done / "one")
+    assert load_file(done / "one/teacher.safetensors").keys() and len(before) == (done / "one/teacher.safetensors").stat().st_size
+    assert "goes on from step 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("teacher", "--preset", "wan2.1-1.3b"), "expected one with motion"),
+        (("teacher", "--data", "nowhere"), "expected a folder of shards"),
+        (("causal-init", "--init", "one/teacher.safetensors"), "expected files in"),
+        (("distill", "--student", "shards/0000_00000.npz", "--teacher", "one/teacher.safetensors"), "expected a .safetensors file"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(done, words, told, capsys):
+    words = [done / word if "/" in word or word == "nowhere" else word for word in words]
+    words += [] if "--data" in words else ["--data", done / "shards"]
+    assert main(["train", *map(str, words), *map(str, COMMON), "--out", str(done / "bad")]) != 0
+    assert told in capsys.readouterr().err
