@@ -23,6 +23,7 @@ from ..model.dit import TextContext
 from ..tracks.types import Tracks
 from .condition import Conditioner, MotionSnapshot
 from .controls import MOTION_CONTROLS, Control
+from .feed import Feed, FeedSource
 from .live_motion import LiveMotion
 from .networks import Networks
 from .rollout import RolloutSnapshot, rollout
@@ -38,7 +39,7 @@ class CourseSetup:
     networks: Networks
     image: Tensor
     source: Callable[[int, int], tuple[Tensor, Tensor]]
-    tracks: Tracks
+    tracks: Tracks | Feed
     groups: Tensor | None
     embeds: Tensor
     frames: int | None
@@ -88,7 +89,7 @@ class Course:
         dit, device = setup.networks.dit, setup.networks.dit.device
         tracks, (height, width) = setup.tracks, setup.image.shape[:2]
         self.setup, self._device = setup, device
-        static = (tracks.xy == tracks.xy[:1]).all(-1).all(0)
+        static = tracks.static if isinstance(tracks, Feed) else (tracks.xy == tracks.xy[:1]).all(-1).all(0)
         self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
         rng = torch.Generator().manual_seed(setup.id_seed)
@@ -124,6 +125,13 @@ class Course:
         """The first chunk that `back` can reach."""
         return next(iter(self._history), self.index)
 
+    @property
+    def length(self) -> int | None:
+        """Frames there will be: as many as are wanted, or as a feed that has ended had; None while nobody knows."""
+        ends = self.setup.source.length if isinstance(self.setup.source, FeedSource) else None
+        wanted = self.setup.frames
+        return wanted if ends is None else ends if wanted is None else min(ends, wanted)
+
     def next(self) -> Step | None:
         """Makes the next chunk; None when the wanted length has been made."""
         if self._unled is not None:
@@ -137,8 +145,8 @@ class Course:
         if frames.is_cuda:
             torch.cuda.synchronize(frames.device)
         timings = {**latents.timings, "decode_s": perf_counter() - began}
-        if self.setup.frames is not None:
-            frames = frames[: self.setup.frames - self.made]
+        if self.length is not None:
+            frames = frames[: self.length - self.made]
         self._last = frames[-1]
         self.index, self.made = self.index + 1, self.made + len(frames)
         piece = self._conditioner.piece

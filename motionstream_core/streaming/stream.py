@@ -22,6 +22,7 @@ from ..model.dit import CausalDiT
 from ..tracks.types import Tracks
 from .controls import CONTROLS, MOTION_CONTROLS
 from .course import Course, CourseSetup, Step
+from .feed import Feed
 from .flow import schedule_of
 from .networks import Networks, check_size
 from .session import LiveSession
@@ -92,7 +93,7 @@ class _Clock:
 def stream(
     networks: Networks,
     image: Tensor,
-    tracks: Tracks,
+    tracks: Tracks | Feed,
     prompt: str | Tensor,
     frames: int | None,
     seed: int = 0,
@@ -111,7 +112,8 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
-    image (H, W, 3) 0..1, height and width multiples of codec stride × patch. tracks: on a canvas of the image's size. prompt: text, or
+    image (H, W, 3) 0..1, height and width multiples of codec stride × patch. tracks: on a canvas of the image's size; those of a Feed are found
+    while the stream runs, chunk by chunk, and `fit` has nothing to say about them: a feed that ends ends the stream. prompt: text, or
     embeddings (1, L, text_dim). steps: denoising steps, the model's own by default. fit: what to do when tracks and frames differ in
     length, "error", "hold", "loop", "ping-pong" or "resample". context: chunk, sink and window instead of the model's. check_interrupt is
     called after every denoising step and while waiting, and may raise.
@@ -134,7 +136,7 @@ def stream(
     if groups is not None and groups.shape != (tracks.count,):
         raise ValueError(f"groups: expected one for each of {tracks.count} tracks, got {tuple(groups.shape)}")
     sigmas = schedule_of(config, steps)
-    source = track_source(tracks, frames, fit)
+    source = tracks.source() if isinstance(tracks, Feed) else track_source(tracks, frames, fit)
     embeds = encode_prompt(networks, prompt)
     if encode is None and networks.text_encoder is not None:
         encode = networks.text_encoder.encode
@@ -196,7 +198,7 @@ def _stream(setup: CourseSetup, clock: _Clock, control: LiveSession | None, pace
         chunk = _chunk(course, step, clock, control)
         cost = chunk.latency_s if chunk.index else cost
         yield chunk
-        if setup.frames is not None and course.made >= setup.frames:
+        if course.length is not None and course.made >= course.length:
             return
         if control is not None and not _border(course, control, setup.check_interrupt, clock.due(cost) if paced and chunk.index else 0.0):
             return

@@ -81,11 +81,11 @@ def seeds_for(width: int, height: int, columns: int, rows: int, *, mask: Any = N
     on, box, more = np.zeros(len(grid), bool), None, np.zeros((0, 2))
     if mask is not None:
         area = area_of(mask, width, height, "mask")
-        on, box = _marked(area, grid), box_of(area)
+        on, box = marked(area, grid), box_of(area)
         if on.sum() < FEWEST:
             fine = regular_grid(round(box[2]), round(box[3]), min(columns, round(box[2])), min(rows, round(box[3]))) + box[:2]
-            more, on = fine[_marked(area, fine)], np.zeros(len(grid), bool)
-            grid = grid[~_marked(area, grid)]
+            more, on = fine[marked(area, fine)], np.zeros(len(grid), bool)
+            grid = grid[~marked(area, grid)]
             on = np.zeros(len(grid), bool)
     if clicked is not None:
         inside = ((clicked >= -0.5) & (clicked <= [width - 0.5, height - 0.5])).all(1)
@@ -103,7 +103,8 @@ def box_round(xy: np.ndarray) -> Box:
     return float(low[0]), float(low[1]), max(1.0, float(high[0] - low[0] + 1)), max(1.0, float(high[1] - low[1] + 1))
 
 
-def _marked(area: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def marked(area: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """(N,): which points lie on a marked pixel; those beyond the edge count as on it."""
     cells = np.rint(xy).astype(int).clip(0, [area.shape[1] - 1, area.shape[0] - 1])
     return area[cells[:, 1], cells[:, 0]]
 
@@ -131,6 +132,24 @@ def target_box(source: Box, target: Box, shape: str) -> Box:
     return target[0] + (target[2] - wide) / 2, target[1] + (target[3] - high) / 2, wide, high
 
 
+def boxes_of_move(box: Box, source_width: int, source_height: int, area: np.ndarray, shape: str) -> tuple[Box, Box]:
+    """From where to where a subject moves on the canvas: its box in a source that covers it, and the place for it on the marked area."""
+    height, width = area.shape
+    corners = torch.tensor([[[box[0] - 0.5, box[1] - 0.5], [box[0] + box[2] - 0.5, box[1] + box[3] - 0.5]]])
+    low, high = on_canvas(Tracks(corners, torch.ones(1, 2), source_width, source_height), width, height).xy[0].tolist()
+    source: Box = (low[0], low[1], high[0] - low[0], high[1] - low[1])
+    left, top, wide, tall = box_of(area)
+    return source, target_box(source, (left - 0.5, top - 0.5, wide, tall), shape)
+
+
+def rest_grid(area: np.ndarray) -> np.ndarray:
+    """Points (G, 2) of the canvas off the marked area."""
+    height, width = area.shape
+    step = max(width, height) / REST
+    grid = regular_grid(width, height, max(2, round(width / step)), max(2, round(height / step)))
+    return grid[~marked(area, grid)]
+
+
 def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int, target: Any = None, shape: str = SHAPES[0], rest: bool = True) -> Tracks:
     """What `part` names of a source's tracks, on a canvas width × height.
 
@@ -147,13 +166,8 @@ def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int,
         own, ways = part_of(tracks, "subject", subject), background_motion(tracks, None if subject is None else ~subject)
     area = area_of(target, width, height, "target")
     box = seeds.box or box_round(own.xy[0].numpy())
-    corners = torch.tensor([[[box[0] - 0.5, box[1] - 0.5], [box[0] + box[2] - 0.5, box[1] + box[3] - 0.5]]])
-    low, high = on_canvas(Tracks(corners, torch.ones(1, 2), tracks.width, tracks.height), width, height).xy[0].tolist()
-    source: Box = (low[0], low[1], high[0] - low[0], high[1] - low[1])
-    goal = box_of(area)
-    goal = (goal[0] - 0.5, goal[1] - 0.5, goal[2], goal[3])
-    own = moved_to(on_canvas(own, width, height), source, target_box(source, goal, shape))
-    inside = _marked(area, own.xy[0].numpy()) & _within(own.xy[0].numpy(), width, height)
+    own = moved_to(on_canvas(own, width, height), *boxes_of_move(box, tracks.width, tracks.height, area, shape))
+    inside = marked(area, own.xy[0].numpy()) & _within(own.xy[0].numpy(), width, height)
     if not inside.any():
         raise ValueError("target: expected one that some of the subject's points fall on, got none (make it larger, or let the motion fill the target)")
     own = own.select(torch.from_numpy(inside))
@@ -175,10 +189,7 @@ def _spacing(tracks: Tracks) -> float:
 
 def _ground(own: Tracks, area: np.ndarray, ways: np.ndarray, source: Tracks) -> Tracks | None:
     """Points of the canvas off the target, moved by the source's camera (T, 3, 3); None where the target is everything."""
-    width, height = own.width, own.height
-    step = max(width, height) / REST
-    grid = regular_grid(width, height, max(2, round(width / step)), max(2, round(height / step)))
-    grid = grid[~_marked(area, grid)]
+    width, height, grid = own.width, own.height, rest_grid(area)
     if not len(grid):
         return None
     left, top, wide, _ = cover_box(source, width, height)
