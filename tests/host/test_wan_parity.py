@@ -19,6 +19,7 @@ EQUAL = [
     "the host's sampler, chunks of three",
     "the host's sampler from a start image",
     "the host's sampler under a LoRA",
+    "a LoRA added on the fly",
     "fp8 weights",
     "bfloat16 weights",
     *(f"the Wan {kind} VAE, {way}, on {whose} module" for kind in ("2.1", "2.2") for way in ("decode", "encode") for whose in ("our", "its own")),

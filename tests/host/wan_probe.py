@@ -169,6 +169,23 @@ def with_lora(patcher):
     return comfy.sd.load_lora_for_models(patcher, None, lora, 1.0, 0.0)[0]
 
 
+def on_the_fly() -> dict:
+    """A LoRA that the host adds while a half offloaded model runs, against the same LoRA merged into the weights."""
+    import torch
+
+    config = small()
+    x, embeds = inputs(config)
+    merged, offloaded = (with_lora(patcher_of(state_of(config))) for _ in range(2))
+    offloaded.load(torch.device("cpu"), lowvram_model_memory=1)
+    functions = sum(len(getattr(module, "weight_function", ())) for module in offloaded.model.modules())
+    assert functions == 4, f"expected four weights patched on the fly, got {functions}"
+    outs = []
+    for net in (offloaded.model.diffusion_model, loaded(merged)):
+        dit = adopted(net, config)
+        outs.append(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)))
+    return apart(*outs)
+
+
 def lora_changes() -> dict:
     """How far the LoRA moves our output: not nothing."""
     config = small()
@@ -280,6 +297,7 @@ CHECKS = {
     "the host's sampler, chunks of three": lambda: chunked(3),
     "the host's sampler from a start image": lambda: chunked(3, prefill=True),
     "the host's sampler under a LoRA": lambda: chunked(3, patch=with_lora),
+    "a LoRA added on the fly": on_the_fly,
     "fp8 weights": lambda: reduced("float8_e4m3fn"),
     "bfloat16 weights": lambda: reduced("bfloat16"),
     "moved by the LoRA": lora_changes,
