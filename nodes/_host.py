@@ -42,7 +42,8 @@ LOG = logging.getLogger("motionstream")
 FOLDER = "motionstream"
 TRACKERS = "trackers"  # the folder in it for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
-EXAMPLES = [Path(__file__).parents[1] / "workflows" / name for name in ("motionstream_example.png", "motionstream_example_depth.png")]
+WORKFLOWS = Path(__file__).parents[1] / "workflows"
+EXAMPLES = [WORKFLOWS / f"motionstream_{name}" for name in ("example.png", "example_depth.png", "example_mask.png", "source.mp4", "source_mask.png")]
 OWN_MODULES = (StreamModel, TinyCodec, TAEHV)
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
 PREVIEW_SIZE = 512
@@ -52,7 +53,7 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 
 def start():
-    """Once, when the pack is loaded: the models' folder, the routes, the example pictures."""
+    """Once, when the pack is loaded: the models' folder, the routes, the pictures and the video of the workflows."""
     folder = Path(folder_paths.models_dir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     folder_paths.add_model_folder_path(FOLDER, str(folder))

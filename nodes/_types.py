@@ -20,6 +20,7 @@ from ..motionstream_core.codec.taehv import TaehvCodec
 from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
+from ..motionstream_core.streaming.feed import Feed
 from ..motionstream_core.streaming.networks import Networks
 from ..motionstream_core.tracks.types import Tracks
 
@@ -33,7 +34,7 @@ class Motion:
     `groups` (N,) says which track belongs to which handle, None: each is its own; `vae` is the VAE that encodes the image, None: the sampler's."""
 
     image: Tensor
-    tracks: Tracks
+    tracks: Tracks | Feed
     fit: str
     id_seed: int
     groups: Tensor | None = None
