@@ -8,11 +8,12 @@ async def comfy_entrypoint():
     from comfy_api.latest import ComfyExtension, io
 
     from . import _host
-    from .camera import CameraTracks
+    from .camera import CameraTracks, LoadCamera
     from .checkpoint import CausalCheckpoint
     from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
     from .files import LoadTracks, SaveTracks
+    from .live_video import LiveVideoMotion
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
     from .preview import StreamPreview
@@ -25,6 +26,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, EditTracks, CombineTracks, LoadTracks, SaveTracks, CausalCheckpoint, LoadTinyVAE]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, LiveVideoMotion, EditTracks, CombineTracks, LoadTracks, SaveTracks, LoadCamera, CausalCheckpoint, LoadTinyVAE]
 
     return MotionStreamExtension()
