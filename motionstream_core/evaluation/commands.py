@@ -1,4 +1,4 @@
-"""`python -m motionstream_core evaluate`: the held-out evaluation, a table and, as last line, one JSON document."""
+"""`python -m motionstream_core evaluate [KIND]`: the held-out evaluation or another kind; a table and, as last line, one JSON document."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import sys
 from pathlib import Path
 
 from ..streaming.networks import BUILT_IN, open_networks
+from . import findings_command
 from .report import evaluate, keep, table
 
+KINDS = {"findings": (findings_command, "the paper's ablations at the built-in model's scale")}  # beside the held-out evaluation, the default
 HELD_OUT = Path("benchmarks/heldout")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND")
+    for name, (module, about) in KINDS.items():
+        kind = kinds.add_parser(name, help=about, description=about)
+        module.add_arguments(kind)
+        kind.set_defaults(evaluate=module.run)
     parser.add_argument("--weights", type=Path, default=BUILT_IN)
     parser.add_argument("--media", type=Path, default=HELD_OUT, help="folder or .npz with held-out pictures and sprites")
     parser.add_argument("--clips", type=int, default=36)
@@ -25,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.kind is not None:
+        return args.evaluate(args)
     if args.clips < 1 or not args.media.exists():
         raise ValueError(f"evaluate: expected at least one clip and media that exist, got {args.clips} clips and {args.media}")
     document = evaluate(open_networks(args.weights), args.media, args.clips, args.steps, args.long_clips, args.name, progress=lambda line: print(line, file=sys.stderr, flush=True))
@@ -32,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     kept = keep(document, args.results, "python -m motionstream_core evaluate" + (f" --steps {args.steps}" if args.steps else ""), _commit())
     print(f"kept in {kept}", file=sys.stderr)
     print(json.dumps(document))
+    return None
 
 
 def _commit() -> str:

@@ -1,0 +1,184 @@
+"""Findings that take a training: what the motion is shown as, the rolling window in training, augmented tracks.
+
+Owns the small trainings and what is compared after them. All are short and equal in length, so they compare settings with each other, not with
+a finished model. Shapes as in `training.roles`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..codec.tiny import TinyCodec
+from ..model.presets import PRESETS, ModelConfig
+from ..streaming.networks import Networks
+from ..training.augment import imperfect
+from ..training.causal import CausalRecipe, CausalStage
+from ..training.causal_init import own_video
+from ..training.distill import DistillRecipe, DistillStage
+from ..training.engine import TrainConfig, train
+from ..training.pool import Pool
+from ..training.roles import Batch, MotionModel, twin
+from .findings import CLIP, Row, Say, as_batch, clip_figures, decoded, timed
+from .heldout import HeldOut, heldout_set
+
+DRAWN_RADIUS = 2.0  # px of a drawn point
+AUGMENTATION_SHARDS = 8
+
+
+@dataclass(frozen=True)
+class Short:
+    """How long and on what the small trainings run."""
+
+    data: Path | None  # shards
+    train_media: Path | None  # pictures and sprites to write shards of
+    media: Path  # held out
+    minutes: float
+    clips: int
+    seeds: int
+    batch: int = 8
+
+
+def model_of(networks: Networks) -> MotionModel:
+    """The trainable parts of loaded networks, as copies."""
+    model = MotionModel(networks.config)
+    model.dit.load_state_dict(networks.dit.state_dict())
+    model.track_head.load_state_dict(networks.track_head.state_dict())
+    model.words.load_state_dict(networks.text_encoder.state_dict())
+    return model
+
+
+class HeadOff(MotionModel):
+    """The warp alone: the track head is told of no track."""
+
+    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        return super().motion({**batch, "visible": torch.zeros_like(batch["visible"])}, rng)
+
+
+class Drawn(MotionModel):
+    """Tracks drawn as coloured points on a black canvas and encoded by the codec, in the place of the track head's channels."""
+
+    codec: TinyCodec
+
+    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        made = super().motion(batch, rng)
+        part = self.config.motion.parts["head"]
+        made = made.clone()
+        made[:, part] = drawn_latents(self.codec, batch, rng)
+        return made
+
+
+@torch.no_grad()
+def drawn_latents(codec: TinyCodec, batch: Batch, rng: torch.Generator) -> Tensor:
+    """Each track a colour of its own, a soft disc a frame -> latents (B, 16, t, h, w)."""
+    stride = 8
+    height, width = batch["latents"].shape[-2] * stride, batch["latents"].shape[-1] * stride
+    size, frames, tracks = batch["visible"].shape
+    colours = torch.rand(tracks, 3, generator=rng)
+    canvas = torch.zeros(size, frames, 3, height * width)
+    reach = int(np.ceil(DRAWN_RADIUS))
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            if dx * dx + dy * dy > DRAWN_RADIUS**2:
+                continue
+            cell = torch.floor(batch["xy"] + torch.tensor([dx, dy]))
+            inside = batch["visible"] & (cell[..., 0] >= 0) & (cell[..., 0] < width) & (cell[..., 1] >= 0) & (cell[..., 1] < height)
+            index = torch.where(inside, cell[..., 1] * width + cell[..., 0], 0).long()
+            value = colours.T[None, None] * inside[:, :, None]
+            canvas.scatter_reduce_(-1, index[:, :, None].expand(-1, -1, 3, -1), value, "amax")
+    return codec.encode(canvas.unflatten(-1, (height, width)))
+
+
+def representations(codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+    """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights; errors and the time to encode a clip's tracks."""
+    kinds: dict[str, tuple[type[MotionModel], ModelConfig]] = {
+        "track head (ids) alone": (MotionModel, PRESETS["tiny-ids"]), "warp alone": (HeadOff, PRESETS["tiny"]), "both": (MotionModel, PRESETS["tiny"]),
+        "tracks drawn in RGB": (Drawn, PRESETS["tiny-ids"]),
+    }  # fmt: skip
+    rows = []
+    for name, (kind, config) in kinds.items():
+        values: dict[str, list[float]] = {}
+        for seed in range(short.seeds):
+            say(f"representation: {name}, seed {seed}")
+            torch.manual_seed(seed)
+            model = kind(config)
+            if isinstance(model, Drawn):
+                object.__setattr__(model, "codec", codec)
+            model = _trained(CausalStage(model, CausalRecipe(batch=short.batch)), "student", short, seed)
+            _measure(values, model, codec, short, seed)
+        batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
+        encoded = {"warp alone": "warp", "both": "warp"}.get(name)
+        values["encode_ms"] = [_encode_ms(codec, model, batch, encoded == "warp", short)]
+        rows.append(Row("representation", name, values))
+    return rows
+
+
+def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, short: Short) -> float:
+    """Milliseconds for the tracks of one clip; for the warp its carrying and encoding too."""
+    rng = torch.Generator().manual_seed(0)
+    item = heldout_set(short.media, 1, frames=CLIP)[0]
+    with torch.no_grad():
+        own = timed(lambda: model.motion(batch, rng))
+        return own + (timed(lambda: as_batch(codec, item)) - timed(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None])) if warp else 0.0)
+
+
+def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+    """Distillation with and without the rolling window in training, measured on streams that roll."""
+    rows = []
+    for name, roll in (("rolling in training", True), ("whole clip in the cache", False)):
+        values: dict[str, list[float]] = {}
+        for seed in range(short.seeds):
+            say(f"{name}, seed {seed}")
+            stage = DistillStage(twin(student), twin(teacher), DistillRecipe(rolling=roll))
+            _measure(values, _trained(stage, "student", short, seed, lr={"student": 1e-3, "fake_score": 2e-4}), codec, short, seed)
+        rows.append(Row("rolling", name, values))
+    return rows
+
+
+def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+    """Training on imperfect tracks, measured on clean and on imperfect ones. Both kinds of shards show the same scenes."""
+    rows = []
+    for name, share in (("clean tracks in training", 0.0), ("half of them imperfect", 0.5)):
+        values: dict[str, list[float]] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            say(f"augmentation: shards of {name}")
+            write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share)
+            for seed in range(short.seeds):
+                say(f"augmentation: {name}, seed {seed}")
+                stage = CausalStage(twin(student), CausalRecipe(batch=short.batch))
+                model = _trained(stage, "student", replace(short, data=Path(folder)), seed)
+                _measure(values, model, codec, short, seed, ("", "imperfect_"))
+        rows.append(Row("augmentation", name, values))
+    return rows
+
+
+def _trained(stage, role: str, short: Short, seed: int, lr: dict[str, float] | None = None) -> MotionModel:
+    config = TrainConfig(minutes=short.minutes, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
+    return stage.modules[role].eval()
+
+
+@torch.no_grad()
+def _measure(values: dict[str, list[float]], model: MotionModel, codec: TinyCodec, short: Short, seed: int, kinds: tuple[str, ...] = ("",)) -> None:
+    items = heldout_set(short.media, short.clips, frames=CLIP)
+    for prefix in kinds:
+        found = clip_figures(items, (_made(model, codec, item, seed, bool(prefix)) for item in items))
+        for key, value in found.items():
+            values.setdefault(prefix + key, []).append(value)
+
+
+def _made(model: MotionModel, codec: TinyCodec, item: HeldOut, seed: int, spoiled: bool) -> np.ndarray:
+    """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true ones."""
+    rng = torch.Generator().manual_seed(seed)
+    if spoiled:
+        chosen = item.chosen
+        xy, visible = imperfect(torch.from_numpy(item.clip.xy[None][:, :, chosen]), torch.from_numpy(item.clip.visible[None][:, :, chosen]), rng)
+        clip = replace(item.clip, xy=xy[0].numpy(), visible=visible[0].numpy(), owner=item.clip.owner[chosen])
+        item = replace(item, clip=clip, chosen=np.arange(len(chosen)))
+    return decoded(codec, own_video(model, as_batch(codec, item), rng))
