@@ -20,7 +20,6 @@ from ..training.initial import start_from
 from ..training.roles import MotionModel, freeze
 from ..training.stage_commands import commit
 from . import findings
-from . import findings_trained as trained
 from .findings import Row
 from .report import device_name
 
@@ -71,6 +70,8 @@ def _say(line: str) -> None:
 
 
 def _part(part: str, networks: Networks, args: argparse.Namespace) -> list[Row]:
+    from . import findings_trained as trained  # the training engine, which the other evaluations do without
+
     short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds)
     student = trained.model_of(networks)
     parts: dict[str, Callable[[], list[Row]]] = {
