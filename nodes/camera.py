@@ -1,17 +1,81 @@
-"""Camera Tracks: a camera that moves through a picture with depth becomes tracks."""
+"""Load Camera and Camera Tracks: a camera that moves through a picture with depth becomes tracks."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..motionstream_core.tracks.camera import EASINGS, PRESETS, camera_tracks, depth_from_disparity, fitted_map, preset_path, regular_grid, too_fast
-from ..motionstream_core.tracks.formats import tracks_to_host
+from ..motionstream_core.tracks.camera import (
+    EASINGS,
+    PRESETS,
+    CameraPath,
+    camera_tracks,
+    depth_from_disparity,
+    fitted_map,
+    preset_path,
+    regular_grid,
+)
+from ..motionstream_core.tracks.camera_files import SUFFIXES, read_camera
+from ..motionstream_core.tracks.camera_host import embedded_camera, geometry_camera, geometry_depth, viewer_cameras
+from ..motionstream_core.tracks.camera_poses import AS_SAID, CONVENTIONS, Trajectory, chosen_scale, fov_on, to_path, troubles
+from . import _host
+from ._tracks import closed
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
+CameraType = io.Custom("MOTIONSTREAM_CAMERA")
+MoGeGeometry, DA3Geometry = io.Custom("MOGE_GEOMETRY"), io.Custom("DA3_GEOMETRY")
+
+
+class LoadCamera(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MotionStreamLoadCamera",
+            display_name="Load Camera",
+            category=CATEGORY,
+            description="A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, LLFF, OmniCam, or matrices.",
+            search_aliases=["motionstream", "COLMAP", "NeRF", "transforms.json", "RealEstate10K", "CameraCtrl", "camera poses", "extrinsics"],
+            inputs=[
+                io.Combo.Input("file", options=_host.input_files(SUFFIXES), tooltip="A file of the input folder: images.txt, transforms.json, .txt, .json, .npz, .npy."),
+                io.Combo.Input(
+                    "convention",
+                    options=[AS_SAID, *CONVENTIONS],
+                    tooltip="Axes and direction of plain matrices. OpenCV: y down, z forward; OpenGL (Blender, NeRF): y up, z backward. Other files have their own.",
+                ),
+                io.Float.Input(
+                    "scale", default=0.0, min=0.0, max=1e6, step=0.001, tooltip="Median depths of the scene that one unit of the file is. 0: as the file's "
+                    "points say (COLMAP), or such that the motion is in range.",
+                ),
+            ],
+            outputs=[
+                CameraType.Output(display_name="camera", tooltip="For Camera Tracks."),
+                io.Int.Output(display_name="frames", tooltip="How many poses the file holds."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def validate_inputs(cls, file: str | None = None) -> bool | str:
+        try:
+            return file is None or bool(_host.input_path(file))
+        except ValueError as error:
+            return str(error)
+
+    @classmethod
+    def fingerprint_inputs(cls, file, **others) -> float:
+        return _host.input_path(file).stat().st_mtime
+
+    @classmethod
+    def execute(cls, file, convention, scale=0.0) -> io.NodeOutput:
+        camera = read_camera(_host.input_path(file), convention)
+        for note in camera.notes:
+            LOG.warning("MotionStream: %s: %s", file, note)
+        camera = camera if not scale else Trajectory(camera.pose, camera.focal, camera.aspect, scale)
+        return io.NodeOutput(camera, len(camera.pose))
 
 
 class CameraTracks(io.ComfyNode):
@@ -24,32 +88,75 @@ class CameraTracks(io.ComfyNode):
             description="Moves a camera through a picture: a grid of points, at the picture's depth or on a plane, seen along the camera's path.",
             search_aliases=["motionstream", "camera", "orbit", "dolly", "depth"],
             inputs=[
-                io.Combo.Input("move", options=list(PRESETS), default="orbit", tooltip="How the camera moves."),
+                io.Combo.Input("move", options=list(PRESETS), default="orbit", tooltip="How the camera moves. A connected camera takes its place."),
                 io.Float.Input("amount", default=1.0, min=-8.0, max=8.0, step=0.05, tooltip="1 is a clear, calm move; negative goes the other way."),
                 io.Combo.Input("easing", options=list(EASINGS), default="ease in-out", tooltip="How the move begins and ends."),
                 io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
                 io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
-                io.Int.Input("frames", default=49, min=1, max=100_000, tooltip="Length of the move in frames."),
+                io.Int.Input("frames", default=49, min=1, max=100_000, tooltip="Length of the move in frames. A connected camera is stretched to them."),
                 io.Float.Input("fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Frames a second of the video."),
                 io.Int.Input("columns", default=16, min=1, max=100, tooltip="Points across."),
                 io.Int.Input("rows", default=16, min=1, max=100, tooltip="Points down."),
-                io.Float.Input("fov", default=55.0, min=1.0, max=170.0, step=0.5, advanced=True, tooltip="Horizontal angle of view of the picture in degrees."),
+                io.Float.Input("fov", default=55.0, min=1.0, max=170.0, step=0.5, advanced=True, tooltip="Horizontal angle of view of the picture in degrees, "
+                    "unless the camera or the geometry says it."),
                 io.Int.Input("shake_seed", default=0, min=0, max=2**32 - 1, advanced=True, tooltip="Seed of the handheld move."),
-                io.Image.Input(
+                io.MultiType.Input(
                     "depth",
+                    [io.Image, MoGeGeometry, DA3Geometry],
                     optional=True,
-                    tooltip="The depth picture of the start image, near is white: of Depth Anything, MoGe or another depth node. Without it the picture is a plane.",
+                    tooltip="The depth picture of the start image, near is white: of Depth Anything, MoGe or another depth node. Or the geometry of MoGe or "
+                    "Depth Anything 3, which is exact. Without it the picture is a plane.",
                 ),
+                io.MultiType.Input(
+                    "camera",
+                    [CameraType, io.WanCameraEmbedding, io.Load3DCamera, DA3Geometry],
+                    optional=True,
+                    tooltip="A camera's way in place of `move`: of Load Camera, of the host's WanCameraEmbedding, the views of Depth Anything 3, or the 3D "
+                    "camera in which it begins.",
+                ),
+                io.Load3DCamera.Input("camera_to", optional=True, tooltip="With a 3D camera: the one in which the way ends."),
             ],
             outputs=[io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS.")],
-        )
+        )  # fmt: skip
 
     @classmethod
-    def execute(cls, move, amount, easing, width, height, frames, fps, columns, rows, fov=55.0, shake_seed=0, depth=None) -> io.NodeOutput:
-        far = np.ones((height, width)) if depth is None else depth_from_disparity(fitted_map(depth[0].cpu().numpy(), width, height))
-        tracks = camera_tracks(far, preset_path(move, frames, amount, easing, shake_seed), regular_grid(width, height, columns, rows), fps, fov)
-        fast = too_fast(tracks)
-        if fast > 0.1:
-            LOG.warning("MotionStream: %.0f %% of the camera's tracks move faster than models are trained on; use more frames or a smaller amount", 100 * fast)
-        about = {"width": width, "height": height, "fps": fps, "groups": [-1] * tracks.count}
-        return io.NodeOutput({**tracks_to_host(tracks), "motionstream": about})
+    def execute(
+        cls, move, amount, easing, width, height, frames, fps, columns, rows, fov=55.0, shake_seed=0, depth=None, camera=None, camera_to=None
+    ) -> io.NodeOutput:
+        scene, view = scene_of(depth, width, height)
+        grid = regular_grid(width, height, columns, rows)
+        if camera is None:
+            path, view = preset_path(move, frames, amount, easing, shake_seed), view or fov
+        else:
+            way = trajectory_of(camera, camera_to, frames, easing, width / height)
+            path, view = moved(way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov)
+        tracks = camera_tracks(scene, path, grid, fps, view)
+        for trouble in troubles(tracks):
+            LOG.warning("MotionStream: %s", trouble)
+        return io.NodeOutput(closed(tracks, [-1] * tracks.count))
+
+
+def scene_of(depth: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:
+    """The scene's depth (height, width), and the angle of view of its picture if that is known."""
+    if depth is None:
+        return np.ones((height, width)), None
+    if isinstance(depth, Tensor):
+        return depth_from_disparity(fitted_map(depth[0].cpu().numpy(), width, height)), None
+    return geometry_depth(depth, width, height)
+
+
+def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
+    """The way of any camera that Camera Tracks takes."""
+    if isinstance(camera, Trajectory):
+        return camera
+    if isinstance(camera, Tensor):
+        return embedded_camera(camera)
+    if isinstance(camera, dict) and "depth" in camera:
+        return geometry_camera(camera)
+    if last is None:
+        raise ValueError("camera_to: expected a second 3D camera for the end of the way, got none")
+    return viewer_cameras(camera, last, frames, easing, aspect)
+
+
+def moved(camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float) -> tuple[CameraPath, float]:
+    return to_path(camera, chosen_scale(camera, scene / np.median(scene), grid, fov, amount)), fov

@@ -138,12 +138,16 @@ def checked_depth(depth: np.ndarray) -> np.ndarray:
 
 
 def depth_from_disparity(disparity: np.ndarray, nearest: float = 0.5, farthest: float = 4.0) -> np.ndarray:
-    """The picture that depth nodes emit (near is white, 0..1) -> depth between `nearest` and `farthest`, linear in its inverse."""
+    """The picture that depth nodes emit (near is white, 0..1) -> depth between `nearest` and `farthest`, linear in its inverse.
+
+    Places that are not finite are farthest, as the sky is.
+    """
     disparity = np.asarray(disparity, dtype=np.float64)
-    if disparity.ndim != 2 or not np.isfinite(disparity).all():
-        raise ValueError(f"depth picture: expected finite values (H, W), got {disparity.shape}")
-    low, high = disparity.min(), disparity.max()
-    share = (disparity - low) / (high - low) if high > low else np.zeros_like(disparity)
+    good = np.isfinite(disparity)
+    if disparity.ndim != 2 or not good.any():
+        raise ValueError(f"depth picture: expected finite values (H, W), got {'none' if disparity.ndim == 2 else disparity.shape}")
+    low, high = disparity[good].min(), disparity[good].max()
+    share = (np.where(good, disparity, low) - low) / (high - low) if high > low else np.zeros_like(disparity)
     return 1 / (1 / farthest + share * (1 / nearest - 1 / farthest))
 
 

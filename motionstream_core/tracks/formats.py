@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,9 @@ def load_npz(path: str | Path, width: int | None = None, height: int | None = No
     NAME_visibility.npy beside it, as Wan-Move writes them.
     """
     path = Path(path)
-    arrays = _arrays(path)
+    arrays = arrays_of(path)
     if path.name.endswith("_tracks.npy") and (beside := path.with_name(path.name.replace("_tracks.npy", "_visibility.npy"))).is_file():
-        arrays[VISIBLE_KEYS[0]] = _arrays(beside)[PATH_KEYS[0]]
+        arrays[VISIBLE_KEYS[0]] = arrays_of(beside)[PATH_KEYS[0]]
     found = next((key for key in PATH_KEYS if key in arrays), None)
     if found is None:
         raise ValueError(f"{path.name}: expected an array named {' or '.join(PATH_KEYS)}, got {sorted(arrays)}")
@@ -266,8 +266,8 @@ def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndar
     return xy, visible
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, or of an .npy under the first of PATH_KEYS."""
+def arrays_of(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an .npz, or of an .npy under the first of PATH_KEYS; numbers, but for those named in `words`, which may be text."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -282,7 +282,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{path.name}: expected an .npz or .npy with numbers, got a file that cannot be read ({str(error)[:80]})") from None
-    odd = [name for name, array in arrays.items() if array.dtype.kind not in "biuf"]
+    odd = [name for name, array in arrays.items() if array.dtype.kind not in ("biufU" if name in words else "biuf")]
     if odd:
         raise ValueError(f"{path.name}: expected numbers, got {arrays[odd[0]].dtype} in {odd[0]}")
     return {name: np.array(array) for name, array in arrays.items()}
