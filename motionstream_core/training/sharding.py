@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,8 +105,11 @@ def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World)
 
 
 def shard(module: nn.Module, world: World) -> None:
-    """FSDP2 over all processes: one group for every transformer block, one for each part that is also called outside of its block (the
-    text's keys and values), one for what is left of a transformer, one for every other child with parameters."""
+    """FSDP2 over all processes: one group for every transformer block, one for each part whose output leaves on a way of its own (text, its
+    keys and values, time: in a clean-context pass gradients come back by these alone), one for what is left of a transformer, one for every
+    other child with parameters."""
+    # Nothing is written into what a layer has given, which is all that this warning is about.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     mesh = dist.init_device_mesh(world.device.type, (world.size,))
@@ -120,7 +124,8 @@ def shard(module: nn.Module, world: World) -> None:
                 fully_shard(part, **cast)
             fully_shard(block.cross_attn.norm_k, **own)
             fully_shard(block, **own)
-        fully_shard(dit.text_embedding, **cast)
+        for part in (dit.text_embedding, dit.time_embedding, dit.time_projection):
+            fully_shard(part, **cast)
         fully_shard(dit, **own)
         register_fsdp_forward_method(dit, "encode_text")
     if not transformers:

@@ -1,0 +1,105 @@
+"""The real stages on very small networks and random clips; a program, for tests of several processes:
+`python -m core.small_stages '[{"stage": …, "out": …, "steps": …, …}, …]'`; the curve of each OUT has every step's loss.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.presets import PRESETS
+from motionstream_core.training.causal_init import CausalInitRecipe, CausalInitStage
+from motionstream_core.training.distill import DistillRecipe, DistillStage
+from motionstream_core.training.engine import train
+from motionstream_core.training.roles import MotionModel
+from motionstream_core.training.stage import TrainConfig
+from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
+
+TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2))
+
+
+class RandomClips:
+    def batch(self, rng, size):
+        g = torch.Generator().manual_seed(int(rng.integers(2**40)))
+        latents = torch.randn(size, 16, 7, 4, 4, generator=g)
+        return {
+            "latents": latents, "warp": latents + 0.5 * torch.randn(latents.shape, generator=g), "masks": torch.rand(size, 8, 7, 4, 4, generator=g),
+            "xy": torch.rand(size, 25, 5, 2, generator=g) * 32, "visible": torch.rand(size, 25, 5, generator=g) < 0.8,
+            "tokens": torch.randint(1, 20, (size, 16), generator=g),
+        }  # fmt: skip
+
+
+def model(seed):
+    torch.manual_seed(seed)
+    made = MotionModel(TINY)
+    nn.init.normal_(made.dit.head.head.weight, std=0.05)
+    return made
+
+
+class NoNumber(TeacherStage):
+    """A loss that is no number in one process alone, at step 2."""
+
+    def turn(self, step):
+        self.step = step
+        return super().turn(step)
+
+    def loss(self, role, batch, rng):
+        loss, figures = super().loss(role, batch, rng)
+        return loss * (float("nan") if self.step == 2 and os.environ.get("RANK") == "1" else 1.0), figures
+
+
+def stage(name):
+    if name == "no-number":
+        return NoNumber(model(1), TeacherRecipe())
+    if name == "teacher":
+        return TeacherStage(model(1), TeacherRecipe(phase=1))
+    if name == "causal-init":
+        return CausalInitStage(model(1), CausalInitRecipe(start="ar"))
+    return DistillStage(model(1), model(2), DistillRecipe(critic_steps=1))
+
+
+def run(name, out, steps, tell=lambda line: None, **values):
+    made = stage(name)
+    lr = dict.fromkeys(made.learning, 1e-3)
+    config = TrainConfig(**{"lr": lr, "steps": steps, "batch": 1, "accumulate": 2, "log_every": 1, "device": "cpu", "ema_decay": 0.9, **values})
+    return train(made, RandomClips(), config, Path(out), {"preset": "tiny-test"}, tell)
+
+
+def losses(out):
+    """Loss of every step of a run, by role."""
+    rows = [json.loads(line) for line in (Path(out) / "curve.jsonl").read_text().splitlines()]
+    return [(key, value) for row in rows for key, value in row.items() if key.endswith("/loss")]
+
+
+def run_all(scenarios):
+    """One after the other in one process group; what a scenario raises is written beside its files by every process."""
+    for values in scenarios:
+        out = Path(values.pop("out"))
+        try:
+            with limited(values.pop("most_bytes", None)):
+                run(values.pop("stage"), out, values.pop("steps"), **values)
+        except (ValueError, FloatingPointError, OSError) as error:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"error-{os.environ.get('RANK', 0)}.txt").write_text(f"{type(error).__name__}: {error}")
+
+
+@contextlib.contextmanager
+def limited(most_bytes):
+    """A disk that is full after so many bytes of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes or soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+if __name__ == "__main__":
+    run_all(json.loads(sys.argv[1]))
