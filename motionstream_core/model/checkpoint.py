@@ -61,7 +61,7 @@ class Bundle:
         """The track head; ValueError where the config has no motion."""
         if self.config.motion is None:
             raise ValueError(f"{self.path.name}: expected a motion config, got none")
-        return self.load_into("track_head", TrackHead(self.config.motion.id_dim, self.config.motion.head_channels))
+        return self.load_into("track_head", TrackHead(self.config.motion.map_channels, self.config.motion.head_channels))
 
 
 def state_problems(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> list[str]:
@@ -170,8 +170,10 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
-    """JSON values; the context as its label, `sigmas` only where there are some."""
+    """JSON values; the context as its label, `sigmas` and the channel for unspecified tracks only where there are some."""
     values = asdict(config) | {"context": config.context.label}
+    if config.motion is not None and not config.motion.unspecified_channel:
+        del values["motion"]["unspecified_channel"]
     return values if config.sigmas is not None else {name: value for name, value in values.items() if name != "sigmas"}
 
 
@@ -179,7 +181,8 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
     values = _fields_of(ModelConfig, {"sigmas": None, **values} if isinstance(values, Mapping) else values)
     if values["motion"] is not None:
-        values["motion"] = MotionConfig(**_fields_of(MotionConfig, values["motion"]))
+        motion = {"unspecified_channel": False, **values["motion"]} if isinstance(values["motion"], Mapping) else values["motion"]
+        values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
     try:
         values["context"] = CacheShape.parse(values["context"])
         lists = {name: tuple(values[name]) for name in ("vae_stride", "patch", "sigmas") if values[name] is not None or name != "sigmas"}

@@ -258,7 +258,7 @@ def convert(
 def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
     """The track head of a converted file; ValueError where there is none that fits."""
     assert config.motion is not None
-    module = TrackHead(config.motion.id_dim, config.motion.head_channels)
+    module = TrackHead(config.motion.map_channels, config.motion.head_channels)
     with safe_open(path, "pt") as file:
         state = {key.removeprefix(HEAD): file.get_tensor(key).float() for key in file.keys() if key.startswith(HEAD)}  # noqa: SIM118  not a dictionary
     problems = state_problems(module.state_dict(), state)

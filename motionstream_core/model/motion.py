@@ -32,8 +32,10 @@ def sinusoidal_ids(ids: Tensor, dim: int = 64) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1).float()
 
 
-def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], stride: int) -> Tensor:
+def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], stride: int, unspecified: Tensor | None = None) -> Tensor:
     """The motion map (C, T, h, w): emb (N, C) of each visible track at floor(xy / stride), zeros elsewhere.
+
+    With `unspecified` (T, N) one more channel: 1 where a track was last that says nothing now (let go, as opposed to hidden).
 
     Points off the canvas are skipped. Where several tracks fall into one cell, the one of lowest index has it, on every device:
     a caller who wants a track to win lists it first.
@@ -51,7 +53,10 @@ def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], 
     rows = F.pad(emb, (0, 0, 0, 1))
     flat = winner.flatten(-2).unsqueeze(-1)
     values = rows.expand(*flat.shape[:-2], *rows.shape[-2:]).gather(-2, flat.expand(*flat.shape[:-1], emb.shape[-1]))
-    return rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
+    maps = rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
+    if unspecified is None:
+        return maps
+    return torch.cat([maps, motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)], dim=-4)
 
 
 def pack_time(maps: Tensor, first: bool = True) -> Tensor:
@@ -70,7 +75,7 @@ def pack_time(maps: Tensor, first: bool = True) -> Tensor:
 
 
 class TrackHead(nn.Module):
-    """Packed motion maps (B, 4 id_dim, t, h, w) -> (B, channels, t, h, w): one 1x1x1 convolution."""
+    """Packed motion maps (B, 4 id_dim, t, h, w) -> (B, channels, t, h, w): one 1x1x1 convolution. `id_dim`: MotionConfig.map_channels."""
 
     def __init__(self, id_dim: int = 64, channels: int = 16):
         super().__init__()
@@ -81,32 +86,42 @@ class TrackHead(nn.Module):
 
 
 class MotionEncoder:
-    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream; tracks may join it."""
+    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream; tracks may join it.
 
-    def __init__(self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int):
+    `unspecified`: the head has the channel that MotionConfig.unspecified_channel names.
+    """
+
+    def __init__(self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int, unspecified: bool = False):
         weight = head.conv.weight
         self.head = head
-        self.emb = sinusoidal_ids(ids.to(weight.device), weight.shape[1] // PACK)
+        self.unspecified = unspecified
+        self.id_dim = weight.shape[1] // PACK - unspecified
+        self.emb = sinusoidal_ids(ids.to(weight.device), self.id_dim)
         self.grid = grid
         self.stride = stride
         self.reset()
 
     def extend(self, ids: Tensor):
         """Further tracks, behind those there are."""
-        weight = self.head.conv.weight
-        self.emb = torch.cat([self.emb, sinusoidal_ids(ids.to(weight.device), weight.shape[1] // PACK)])
+        self.emb = torch.cat([self.emb, sinusoidal_ids(ids.to(self.head.conv.weight.device), self.id_dim)])
 
     def reset(self):
         """The next piece begins at pixel frame 0."""
         self.started = False
 
-    def encode(self, xy: Tensor, visible: Tensor) -> Tensor:
-        """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m, t, h, w)."""
+    def encode(self, xy: Tensor, visible: Tensor, unspecified: Tensor | None = None) -> Tensor:
+        """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m, t, h, w).
+
+        unspecified (T, N): which tracks say nothing; none by default. A head without the channel does not look at it.
+        """
         expected = (xy.shape[0], len(self.emb))
         if xy.shape != (*expected, 2) or visible.shape != expected:
             raise ValueError(f"tracks: expected xy {(*expected, 2)} and visible {expected}, got {tuple(xy.shape)} and {tuple(visible.shape)}")
         weight = self.head.conv.weight
-        maps = motion_map(xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride)
+        said = None
+        if self.unspecified:
+            said = (torch.zeros_like(visible, dtype=torch.bool) if unspecified is None else unspecified).to(weight.device)
+        maps = motion_map(xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride, said)
         packed = pack_time(maps, first=not self.started)
         self.started = True
         return self.head(packed.unsqueeze(0).to(weight.dtype))

@@ -17,6 +17,7 @@ class MotionConfig:
 
     The order head, image is that of the public Fun-Control weights (noisy, control, start image), so that they can be reused.
     `image_latent`: the start image's latent in latent frame 0, zeros in every later latent frame.
+    `unspecified_channel`: the motion map also says where a track was last that was let go, as opposed to hidden.
     `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it is not to be trusted.
     """
 
@@ -26,6 +27,12 @@ class MotionConfig:
     image_latent: bool = False
     warp: bool = False
     mask_channels: int = 8
+    unspecified_channel: bool = False
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of the motion map of one pixel frame, before four are packed into one."""
+        return self.id_dim + self.unspecified_channel
 
     @property
     def parts(self) -> dict[str, slice]:

@@ -85,7 +85,7 @@ class Conditioner:
         self.stride = config.vae_stride[1]
         self.grid = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
         self.image = image
-        self.encoder = MotionEncoder(head, self.ids[:0], self.grid, self.stride)
+        self.encoder = MotionEncoder(head, self.ids[:0], self.grid, self.stride, config.motion.unspecified_channel)
         self.carrier: PixelCarrier | None = None
         self.image_latent = codec.encode(image[None, None])
         self.warp_state = codec.start_encode()
@@ -99,7 +99,7 @@ class Conditioner:
         piece = self.source(*pixel_span(start, count))
         self._follow(piece.anchors)
         self.piece = piece
-        made = [self.encoder.encode(piece.xy, piece.visible)]
+        made = [self.encoder.encode(piece.xy, piece.visible, piece.carried & ~piece.visible)]
         if "image" in self.parts:
             blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], count, *self.grid)
             if start == 0:

@@ -73,7 +73,7 @@ def untrained(name: str = "tiny", seed: int = 0) -> Networks:
         raise ValueError(f"preset: expected one with motion, got {name!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = TrackHead(config.motion.id_dim, config.motion.head_channels)
+        head = TrackHead(config.motion.map_channels, config.motion.head_channels)
         made = Networks(CausalDiT(config), head, TinyCodec(), WordEncoder(config.text_dim, config.text_len))
     for module in (made.dit, made.track_head, made.codec, made.text_encoder):
         module.eval().requires_grad_(False)

@@ -34,7 +34,7 @@ class MotionModel(nn.Module):
             raise ValueError("motion model: expected a config with motion, got one without")
         self.config = config
         self.dit = CausalDiT(config)
-        self.track_head = TrackHead(config.motion.id_dim, config.motion.head_channels)
+        self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
         self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
 
     def forward(self, x: Tensor, timestep: Tensor, text: TextContext, cache: GradKVCache | None = None, *, commit: bool = False) -> Tensor:
@@ -47,7 +47,8 @@ class MotionModel(nn.Module):
         size, tracks = batch["xy"].shape[0], batch["xy"].shape[2]
         ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device).to(batch["xy"].device)
         emb = sinusoidal_ids(ids, self.config.motion.id_dim)
-        maps = pack_time(motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1]))
+        unspecified = batch.get("unspecified", torch.zeros_like(batch["visible"])) if self.config.motion.unspecified_channel else None
+        maps = pack_time(motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified))
         made = [self.track_head(maps)]
         if "image" in self.config.motion.parts:
             made.append(_start_image(batch["latents"]))

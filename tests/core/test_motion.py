@@ -1,9 +1,13 @@
 """Tracks on the latent grid."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from motionstream_core.model.checkpoint import config_from_dict, config_to_dict
 from motionstream_core.model.motion import ID_RANGE, MotionEncoder, TrackHead, motion_map, pack_time, sinusoidal_ids, track_ids
+from motionstream_core.model.presets import PRESETS, MotionConfig
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -97,3 +101,44 @@ def test_an_encoder_refuses_another_number_of_tracks():
     encoder = MotionEncoder(TrackHead(), track_ids(30, seeded()), (4, 4), 8)
     with pytest.raises(ValueError, match="30"):
         encoder.encode(torch.zeros(1, 29, 2), torch.ones(1, 29, dtype=torch.bool))
+
+
+def test_a_track_let_go_is_told_from_a_hidden_one_by_a_channel_of_its_own():
+    xy = torch.tensor([[[4.0, 4.0], [12.0, 4.0]]]).expand(5, -1, -1)
+    visible = torch.tensor([[True, True]] + [[False, False]] * 4)
+    let_go = torch.tensor([[False, False]] * 3 + [[False, True]] * 2)
+    maps = motion_map(xy, visible, torch.ones(2, 3), (2, 2), 8, let_go)
+    assert maps.shape == (4, 5, 2, 2)
+    assert torch.equal(maps[:3], motion_map(xy, visible, torch.ones(2, 3), (2, 2), 8))
+    assert maps[3, :3].abs().sum() == 0 and maps[3, 3:].tolist() == [[[0.0, 1.0], [0.0, 0.0]]] * 2
+    both = motion_map(xy[None].repeat(2, 1, 1, 1), visible[None].repeat(2, 1, 1), torch.ones(2, 2, 3), (2, 2), 8, let_go[None].repeat(2, 1, 1))
+    assert torch.equal(both, maps[None].repeat(2, 1, 1, 1, 1))
+
+
+def test_an_encoder_with_the_channel_sees_what_is_let_go_and_one_without_does_not():
+    config = MotionConfig(unspecified_channel=True)
+    assert (config.map_channels, MotionConfig().map_channels, config.channels) == (65, 64, MotionConfig().channels)
+    torch.manual_seed(0)
+    xy, visible = random_tracks(25, 30)
+    visible[13:] = False
+    let_go = ~visible
+    head = TrackHead(config.map_channels)
+    encoder = MotionEncoder(head, track_ids(30, seeded()), (4, 4), 8, unspecified=True)
+    with_bit = encoder.encode(xy, visible, let_go)
+    encoder.reset()
+    without = encoder.encode(xy, visible)
+    assert (with_bit[:, :, 4:] - without[:, :, 4:]).abs().max() > 1e-3
+    encoder.reset()
+    parts = [encoder.encode(a, b, c) for a, b, c in zip(xy.split((1, 12, 12)), visible.split((1, 12, 12)), let_go.split((1, 12, 12)))]
+    assert torch.allclose(torch.cat(parts, dim=2), with_bit, atol=1e-6)
+    plain = MotionEncoder(TrackHead(), track_ids(30, seeded()), (4, 4), 8)
+    first = plain.encode(xy, visible, let_go)
+    plain.reset()
+    assert torch.equal(first, plain.encode(xy, visible))
+
+
+def test_weights_without_the_channel_are_written_and_read_as_before_it():
+    shipped = PRESETS["tiny"]
+    assert "unspecified_channel" not in config_to_dict(shipped)["motion"] and config_from_dict(config_to_dict(shipped)) == shipped
+    with_bit = replace(shipped, motion=replace(shipped.motion, unspecified_channel=True))
+    assert config_from_dict(config_to_dict(with_bit)) == with_bit
