@@ -5,16 +5,18 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { LiveViews } from "./host_canvas.js";
+import { speak as speakPreview } from "./stream_preview/english.js";
 import { RunHub } from "./stream_preview/run_hub.js";
 import { addPreview } from "./stream_preview/widget.js";
 import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
-import { learnLanguage } from "./track_editor/words.js";
+import { speak as speakEditor } from "./track_editor/words.js";
+import { learnLanguage } from "./vocabulary.js";
 
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
 /** @type {Record<string, [number, number]>} */
-const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 520] };
+const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 640] };
 
 const lives = new LiveViews();
 const hub = new RunHub(api);
@@ -27,7 +29,7 @@ app.registerExtension({
   settings: EDITOR_SETTINGS,
   async setup() {
     hub.start();
-    await learnLanguage({ app, api });
+    await learnLanguage({ app, api }, { editor: speakEditor, preview: speakPreview });
   },
   getCustomWidgets() {
     return {

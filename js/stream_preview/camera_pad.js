@@ -1,6 +1,7 @@
 /** The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them hold. Owns its DOM alone. */
 
 import { element, press } from "../track_editor/elements.js";
+import { word } from "./english.js";
 import { allow, glyph, glyphButton } from "./glyphs.js";
 import { obstacleOf } from "./words.js";
 
@@ -15,12 +16,8 @@ import { obstacleOf } from "./words.js";
  * @property {() => void} rest
  */
 
-/** @type {[Axis, string][]} */
-const SLIDERS = [
-  ["zoom", "Zoom: right is nearer (+ and -)"],
-  ["roll", "Roll: turns the picture ([ and ])"],
-  ["orbit", "Orbit: goes round the middle (Shift with left and right)"],
-];
+/** @type {Axis[]} */
+const SLIDERS = ["zoom", "roll", "orbit"];
 const TRAVEL = 0.38; // of the pad's width, from the middle to a full push
 
 export class CameraPad {
@@ -30,9 +27,9 @@ export class CameraPad {
     this.knob = element("i", "ms-knob");
     this.pad = element("div", "ms-pad", [this.knob]);
     this.pad.tabIndex = -1;
-    this.sliders = SLIDERS.map(([axis, title]) => this.slider(axis, title));
-    this.hold = glyphButton("hold", "Hold: the camera goes on when it is let go", () => actions.hold(!this.holds));
-    this.still = glyphButton("rest", "Camera at rest (0)", actions.rest);
+    this.sliders = SLIDERS.map((axis) => this.slider(axis));
+    this.hold = glyphButton("hold", word("hold"), () => actions.hold(!this.holds));
+    this.still = glyphButton("rest", word("rest"), actions.rest);
     const rows = element("div", "ms-axes", this.sliders.map(({ root }) => root));
     this.root = element("div", "ms-camera", [this.pad, rows, element("div", "ms-group ms-column", [this.hold, this.still])]);
     this.holds = false;
@@ -44,14 +41,14 @@ export class CameraPad {
     for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) this.pad.addEventListener(end, (event) => this.up(event));
   }
 
-  /** @param {Axis} axis @param {string} title */
-  slider(axis, title) {
+  /** @param {Axis} axis */
+  slider(axis) {
     const range = element("input");
     Object.assign(range, { type: "range", min: "-100", max: "100", step: "1", value: "0" });
     range.addEventListener("input", () => this.actions.push({ [axis]: Number(range.value) / 100 }));
     for (const end of ["change", "pointerup", "pointercancel"]) range.addEventListener(end, () => this.actions.letGo([axis]));
     range.addEventListener("dblclick", () => this.actions.push({ [axis]: 0 }));
-    return { axis, range, title, root: element("label", "ms-axis", [glyph(axis), range]) };
+    return { axis, range, root: element("label", "ms-axis", [glyph(axis), range]) };
   }
 
   /** @param {PointerEvent} event */
@@ -86,14 +83,14 @@ export class CameraPad {
     this.able = !obstacle;
     this.holds = rig.hold;
     this.pad.classList.toggle("ms-off", !this.able);
-    this.pad.title = `Pan: the picture goes the way the knob does (arrow keys)${obstacle && `: ${obstacle}`}`;
+    this.pad.title = obstacle ? word("because", { what: word("pan"), why: obstacle }) : word("pan");
     this.knob.style.transform = `translate(${(rig.push.x * TRAVEL * 100).toFixed(1)}cqw, ${(rig.push.y * TRAVEL * 100).toFixed(1)}cqh)`;
-    for (const { axis, range, title } of this.sliders) {
+    for (const { axis, range } of this.sliders) {
       range.value = String(Math.round(rig.push[axis] * 100));
-      allow(range, title, obstacle);
+      allow(range, word(axis), obstacle);
     }
-    allow(this.hold, rig.hold ? "Spring back when let go" : "Hold: the camera goes on when it is let go", obstacle);
-    allow(this.still, "Camera at rest (0)", obstacle);
+    allow(this.hold, word(rig.hold ? "spring" : "hold"), obstacle);
+    allow(this.still, word("rest"), obstacle);
     press(this.hold, rig.hold);
   }
 }

@@ -1,5 +1,6 @@
 /** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket; draws nothing. */
 
+import { word } from "./english.js";
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
 
 /** @import {FrameHeader, FrameMessage, Run, RunState} from "./protocol.js" */
@@ -62,7 +63,7 @@ export class StreamConnection {
 
   /** @param {unknown} error */
   fail(error) {
-    this.problem = error instanceof ProtocolError ? error.message : `A frame could not be decoded (${error}).`;
+    this.problem = error instanceof ProtocolError ? error.message : word("bad_frame", { detail: String(error) });
     console.warn("MotionStream:", this.problem);
     this.socket.close();
   }

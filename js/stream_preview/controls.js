@@ -3,6 +3,8 @@
  * Numbers are rounded to hundredths of a pixel and kept within what the sampler takes.
  */
 
+import { word } from "./english.js";
+
 /** @import {Brush, Point} from "../track_editor/types.js" */
 /** @import {Speeds} from "./protocol.js" */
 
@@ -16,6 +18,8 @@ export const MOST_PLACES = 64;
 const MOST_POINTS = 1024;
 const MOST_TEXT = 2000;
 const FARTHEST = 1e5;
+/** @type {Record<number, string>} */
+const REFUSALS = { 0: "refused_unreached", 403: "refused_origin", 404: "refused_unknown", 409: "refused_late", 413: "refused_large", 415: "refused_type", 429: "refused_many" };
 const CAMERA_LIMITS = { zoom: 8, roll: 720, orbit: 360 };
 
 const round = (/** @type {number} */ value) => Math.round(value * 100) / 100 + 0; // + 0: no minus zero
@@ -70,13 +74,5 @@ export const controlBody = (token, control, id = null) => JSON.stringify({ token
 
 /** What a refusal means, for the person. @param {number} status of the answer; 0 = none came @param {string} error the server's own words @returns {string} */
 export function refusal(status, error) {
-  const detail = error ? ` (${error})` : "";
-  if (status === 0) return "The server does not answer.";
-  if (status === 403) return `This page may not steer this run${detail}.`;
-  if (status === 404) return "This run is not known any more: it has ended, or the server was started again.";
-  if (status === 409) return "The run has ended: nothing can be changed any more.";
-  if (status === 413) return "This is too much for one message: draw less at once.";
-  if (status === 415) return "The server did not read this as a control. Reload the page.";
-  if (status === 429) return "Too much at once: the sampler has not caught up.";
-  return `The sampler did not take this${detail || ` (${status})`}.`;
+  return word(REFUSALS[status] ?? "refused", { detail: error || status });
 }

@@ -1,6 +1,7 @@
 /** Buttons of the preview and their icons, 20 × 20, drawn for this pack: the inside of an SVG with stroke = currentColor. */
 
 import { element } from "../track_editor/elements.js";
+import { word } from "./english.js";
 
 /** @type {Record<string, string>} */
 const SHAPES = {
@@ -73,5 +74,5 @@ export function reglyph(made, name, label) {
 export function allow(made, title, obstacle) {
   const able = !obstacle;
   if (made.disabled === able) made.disabled = !able;
-  entitle(made, able ? title : `${title}: ${obstacle}`);
+  entitle(made, able ? title : word("because", { what: title, why: obstacle }));
 }

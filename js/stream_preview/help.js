@@ -1,6 +1,7 @@
 /** The help over the picture: what the colours mean and which keys do what; and which key means what. */
 
 import { element } from "../track_editor/elements.js";
+import { word } from "./english.js";
 import { COLORS } from "./overlay.js";
 
 /** @import {ReleaseMode} from "./controls.js" */
@@ -41,25 +42,26 @@ export function commandFor(key) {
 }
 
 const LEGEND = [
-  ["online: in a hand", COLORS[2], ""],
-  ["static: stays where it is", COLORS[1], "ms-square"],
-  ["pre-drawn: follows its path", COLORS[0], ""],
-  ["hidden: the model is not told", COLORS[3], "ms-hollow"],
+  ["legend_online", COLORS[2], ""],
+  ["legend_static", COLORS[1], "ms-square"],
+  ["legend_predrawn", COLORS[0], ""],
+  ["legend_hidden", COLORS[3], "ms-hollow"],
 ];
 
-const SHORTCUTS = [
-  ["Space", "Pause, go on"],
-  [".  ,", "Make one chunk; back one chunk"],
-  ["G  I  D  R  E", "Grab, pin, draw a path, grid, erase"],
-  ["1  2  3", "Let go: keep, pin, fade"],
-  ["Wheel  <  >", "Radius"],
-  ["Right-click", "Remove a handle"],
-  ["B", "Pin the border of the picture"],
-  ["Arrows", "Pan; with Shift: orbit"],
-  ["+  -  [  ]", "Zoom, roll"],
-  ["0", "Camera at rest"],
-  ["C  H  F", "Camera, handles, large view"],
-  ["Esc", "Let go of everything"],
+/** Keys as they are named (words among them are ENGLISH's) and what they do, by its word. */
+export const SHORTCUTS = [
+  ["space", "key_space"],
+  [".  ,", "key_step"],
+  ["G  I  D  R  E", "key_tools"],
+  ["1  2  3", "key_release"],
+  ["wheel  <  >", "key_radius"],
+  ["right_click", "key_right"],
+  ["B", "key_border"],
+  ["arrows", "key_arrows"],
+  ["+  -  [  ]", "key_zoom"],
+  ["0", "key_rest"],
+  ["C  H  F", "key_views"],
+  ["Esc", "key_escape"],
 ];
 
 /** @returns {HTMLElement} */
@@ -67,13 +69,13 @@ export function helpPanel() {
   const legend = LEGEND.map(([text, color, shape]) => {
     const dot = element("i", `ms-dot ${shape}`.trim());
     dot.style.setProperty("--ms-color", color);
-    return element("span", "", [dot, text]);
+    return element("span", "", [dot, word(text)]);
   });
   const rows = SHORTCUTS.flatMap(([keys, text]) => [
-    element("dt", "", keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [key]), " "])),
-    element("dd", "", [text]),
+    element("dt", "", keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [word(key)]), " "])),
+    element("dd", "", [word(text)]),
   ]);
-  const root = element("div", "ms-help", [element("h4", "", ["Handles"]), element("div", "ms-legend", legend), element("h4", "", ["Keys, while the preview has the focus"]), element("dl", "", rows)]);
+  const root = element("div", "ms-help", [element("h4", "", [word("legend")]), element("div", "ms-legend", legend), element("h4", "", [word("keys_title")]), element("dl", "", rows)]);
   root.hidden = true;
   root.dataset.captureWheel = "true";
   return root;

@@ -2,10 +2,11 @@
 
 import { element, say } from "../track_editor/elements.js";
 import { CameraPad } from "./camera_pad.js";
+import { word } from "./english.js";
 import { helpPanel } from "./help.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
 import { Stage } from "./stage.js";
-import { STATUS_WORDS } from "./words.js";
+import { statusWord } from "./words.js";
 
 /** @import {Rig} from "./camera.js" */
 /** @import {CameraActions} from "./camera_pad.js" */
@@ -27,7 +28,7 @@ export class Layout {
     const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, words]);
     this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = 0;
-    this.panel.setAttribute("aria-label", "Stream preview. Press ? for the keys.");
+    this.panel.setAttribute("aria-label", word("label"));
     this.root = element("div", "ms-root ms-view", [this.panel]);
   }
 
@@ -54,7 +55,7 @@ export class Layout {
   /** @param {Model} model @param {Rig} rig @param {string} problem "" = none @param {string} advice */
   show(model, rig, problem, advice) {
     this.pill.dataset.state = model.status;
-    say(this.pill, STATUS_WORDS[model.status]);
+    say(this.pill, statusWord(model.status));
     say(this.hint, problem || advice);
     this.hint.classList.toggle("ms-bad", Boolean(problem));
     for (const panel of this.panels) panel.update(model);

@@ -4,6 +4,7 @@
  */
 
 import { element, press, say } from "../track_editor/elements.js";
+import { word } from "./english.js";
 import { allow, entitle, glyph, glyphButton, reglyph } from "./glyphs.js";
 import { largestRadius } from "./steering.js";
 import { amount, clock, duration, obstacleOf } from "./words.js";
@@ -47,69 +48,65 @@ const group = (className, ...buttons) => element("div", `ms-group ${className}`.
 
 /** @param {Actions} actions @returns {Panel} */
 export function transport(actions) {
-  const pause = glyphButton("pause", "Pause (Space)", actions.pause, "Pause");
-  const step = glyphButton("step", "Step", () => actions.plain("step"));
-  const stop = glyphButton("stop", "Stop", () => actions.plain("stop"), "Stop and keep");
-  const scene = glyphButton("scene", "Scene", () => actions.plain("scene"));
-  const camera = glyphButton("camera", "Camera", actions.toggleCamera);
-  const eye = glyphButton("eye", "Handles", actions.toggleHandles);
-  const help = glyphButton("help", "Keys and colours (?)", actions.toggleHelp);
-  const large = glyphButton("expand", "Large view (F)", actions.toggleLarge);
+  const pause = glyphButton("pause", word("pause_key"), actions.pause, word("pause"));
+  const step = glyphButton("step", word("step"), () => actions.plain("step"));
+  const stop = glyphButton("stop", word("stop_help"), () => actions.plain("stop"), word("stop"));
+  const scene = glyphButton("scene", word("scene"), () => actions.plain("scene"));
+  const camera = glyphButton("camera", word("camera"), actions.toggleCamera);
+  const eye = glyphButton("eye", word("handles_hide"), actions.toggleHandles);
+  const help = glyphButton("help", word("help"), actions.toggleHelp);
+  const large = glyphButton("expand", word("large"), actions.toggleLarge);
   const root = element("div", "ms-bar", [group("", pause, step), group("", stop), group("", scene), group("ms-push", camera, eye, help, large)]);
   const update = (/** @type {Model} */ model) => {
     const paused = model.status === "paused";
-    reglyph(pause, paused ? "play" : "pause", paused ? "Resume" : "Pause");
-    allow(pause, paused ? "Resume (Space)" : "Pause (Space)", obstacleOf(model, paused ? "resume" : "pause"));
-    allow(step, "Step: make one chunk, then wait (.)", obstacleOf(model, "step"));
-    allow(stop, "Stop here and keep the frames made so far", obstacleOf(model, "stop"));
-    allow(scene, "Scene change: what comes next holds on to the newest frames instead of the first", obstacleOf(model, "scene"));
-    allow(camera, "Camera (C)", obstacleOf(model, "camera"));
+    reglyph(pause, paused ? "play" : "pause", word(paused ? "resume" : "pause"));
+    allow(pause, word(paused ? "resume_key" : "pause_key"), obstacleOf(model, paused ? "resume" : "pause"));
+    allow(step, word("step"), obstacleOf(model, "step"));
+    allow(stop, word("stop_help"), obstacleOf(model, "stop"));
+    allow(scene, word("scene"), obstacleOf(model, "scene"));
+    allow(camera, word("camera"), obstacleOf(model, "camera"));
     press(camera, model.cameraOpen);
     press(eye, model.handlesVisible);
-    entitle(eye, model.handlesVisible ? "Hide the handles (H)" : "Show the handles (H)");
-    entitle(large, model.large ? "Close the large view (Esc)" : "Large view (F)");
+    entitle(eye, word(model.handlesVisible ? "handles_hide" : "handles_show"));
+    entitle(large, word(model.large ? "large_close" : "large"));
     reglyph(large, model.large ? "close" : "expand");
   };
   return { root, update };
 }
 
-/** @type {[Tool, string, string][]} */
+/** Tools and the control each needs. @type {[Tool, string][]} */
 const TOOL_BUTTONS = [
-  ["grab", "Grab: drag a handle, or the picture beside one (G)", "grab"],
-  ["pin", "Pin: click what must stay, or paint several places (I)", "add"],
-  ["path", "Path: draw where something goes; it starts at once (D)", "add"],
-  ["grid", "Grid: drag a rectangle of resting points (R)", "add"],
-  ["erase", "Erase: touch the handles to remove (E)", "remove"],
+  ["grab", "grab"],
+  ["pin", "add"],
+  ["path", "add"],
+  ["grid", "add"],
+  ["erase", "remove"],
 ];
 
-/** @type {[ReleaseMode, string, string][]} */
-const MODES = [
-  ["keep", "keep", "When let go: keep. It goes on along its own path, from there (1)"],
-  ["pin", "pin", "When let go: pin. It stays where it was let go (2)"],
-  ["fade", "fade", "When let go: fade. It stays for 12 frames, then it is free (3)"],
-];
+/** @type {ReleaseMode[]} */
+const MODES = ["keep", "pin", "fade"];
 
 /** @param {Actions} actions @returns {Panel} */
 export function tools(actions) {
-  const kinds = TOOL_BUTTONS.map(([tool, title]) => glyphButton(tool, title, () => actions.steer({ tool })));
-  const border = glyphButton("border", "Pin the border", () => actions.plain("pin_border"));
-  const modes = MODES.map(([mode, name, title]) => glyphButton(name, title, () => actions.steer({ mode })));
-  const caption = element("span", "ms-caption", ["let go:"]);
+  const kinds = TOOL_BUTTONS.map(([tool]) => glyphButton(tool, word(`tool_${tool}`), () => actions.steer({ tool })));
+  const border = glyphButton("border", word("border"), () => actions.plain("pin_border"));
+  const modes = MODES.map((mode) => glyphButton(mode, word(`release_${mode}`), () => actions.steer({ mode })));
+  const caption = element("span", "ms-caption", [word("release")]);
   const released = group("", caption, ...modes);
   const radius = slider("brush", (value) => actions.steer({ radius: value }));
   const seconds = secondsChoice((value) => actions.steer({ seconds: value }));
   const root = element("div", "ms-bar", [group("ms-tools", ...kinds, border), radius.root, element("div", "ms-slot", [released, seconds.root])]);
   const update = (/** @type {Model} */ model) => {
     const { steering, run } = model;
-    TOOL_BUTTONS.forEach(([tool, title, control], i) => {
-      allow(kinds[i], title, obstacleOf(model, control));
+    TOOL_BUTTONS.forEach(([tool, control], i) => {
+      allow(kinds[i], word(`tool_${tool}`), obstacleOf(model, control));
       press(kinds[i], steering.tool === tool);
     });
-    MODES.forEach(([mode, , title], i) => {
-      allow(modes[i], title, obstacleOf(model, "release"));
+    MODES.forEach((mode, i) => {
+      allow(modes[i], word(`release_${mode}`), obstacleOf(model, "release"));
       press(modes[i], steering.mode === mode);
     });
-    allow(border, "Pin the border of the picture (B)", obstacleOf(model, "pin_border"));
+    allow(border, word("border"), obstacleOf(model, "pin_border"));
     released.hidden = steering.tool !== "grab";
     seconds.root.hidden = steering.tool !== "path";
     radius.root.classList.toggle("ms-blank", !["grab", "pin", "path"].includes(steering.tool));
@@ -126,11 +123,10 @@ function slider(name, change) {
   range.addEventListener("input", () => change(Number(range.value)));
   const shown = element("output");
   const root = element("label", "ms-slider", [glyph(name), range, shown]);
-  const title = "Radius: how much is taken beside a handle, and how large a pinned or travelling patch is (wheel over the picture)";
   const update = (/** @type {number} */ value, /** @type {number} */ most, /** @type {string} */ obstacle) => {
     range.max = String(most);
     range.value = String(value);
-    allow(range, title, obstacle);
+    allow(range, word("radius"), obstacle);
     say(shown, `${Math.round(value)} px`);
   };
   return { root, update };
@@ -139,12 +135,12 @@ function slider(name, change) {
 /** @param {(seconds: number) => void} change */
 function secondsChoice(change) {
   const options = [0, 1, 2, 4, 8].map((seconds) => {
-    const option = element("option", "", [seconds ? `${seconds} s` : "as drawn"]);
+    const option = element("option", "", [seconds ? word("seconds_count", { count: seconds }) : word("as_drawn")]);
     option.value = String(seconds);
     return option;
   });
   const choice = element("select", "ms-select", options);
-  entitle(choice, "How long a drawn path takes");
+  entitle(choice, word("seconds"));
   choice.addEventListener("change", () => change(Number(choice.value)));
   return { root: element("label", "ms-choice", [choice]), update: (/** @type {number} */ seconds) => void (choice.value = String(seconds)) };
 }
@@ -152,8 +148,8 @@ function secondsChoice(change) {
 /** @param {Actions} actions @returns {Panel} */
 export function promptBox(actions) {
   const box = element("input", "ms-prompt");
-  Object.assign(box, { type: "text", maxLength: 2000, placeholder: "Prompt", spellcheck: false, autocomplete: "off" });
-  const send = glyphButton("send", "Send", () => submit());
+  Object.assign(box, { type: "text", maxLength: 2000, placeholder: word("prompt"), spellcheck: false, autocomplete: "off" });
+  const send = glyphButton("send", word("prompt_send"), () => submit());
   const root = element("div", "ms-row", [box, send]);
   /** @type {string | null} what was sent and has not taken effect yet */
   let waiting = null;
@@ -182,8 +178,9 @@ export function promptBox(actions) {
     current = told;
     if (!edited && waiting === null && box.value !== current) box.value = current;
     const obstacle = obstacleOf(model, "prompt");
-    allow(box, "The prompt: Enter sends it, the next chunk follows it", obstacle);
-    allow(send, "Send the prompt (Enter)", obstacle);
+    box.placeholder = word(!obstacle && model.state.prompt === null ? "prompt_unknown" : "prompt");
+    allow(box, word("prompt_help"), obstacle);
+    allow(send, word("prompt_send"), obstacle);
     press(send, waiting !== null);
   };
   return { root, update };
@@ -191,7 +188,7 @@ export function promptBox(actions) {
 
 /** The chunks so far: dragged back and let go, the stream goes on from there. @param {Actions} actions @returns {Panel} */
 export function timeline(actions) {
-  const back = glyphButton("back", "Back", () => actions.rewind(last.chunk - 1));
+  const back = glyphButton("back", word("back"), () => actions.rewind(last.chunk - 1));
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
@@ -204,7 +201,7 @@ export function timeline(actions) {
     dragged = true;
     range.value = String(place());
     describe();
-    actions.advise(place() < last.chunk ? `Let go, and the stream goes on from chunk ${place()}` : "");
+    actions.advise(place() < last.chunk ? word("rewind_here", { chunk: place() }) : "");
   });
   range.addEventListener("change", () => {
     dragged = false;
@@ -222,9 +219,9 @@ export function timeline(actions) {
       range.max = String(most);
       range.value = String(state.chunk);
     }
-    const obstacle = obstacleOf(model, "rewind") || (state.chunk > oldest ? "" : "there is nothing to go back to yet");
-    allow(range, "Rewind: drag back and let go, and the stream takes another way from that chunk on", obstacle);
-    allow(back, "Back one chunk, and make it anew (,)", obstacle);
+    const obstacle = obstacleOf(model, "rewind") || (state.chunk > oldest ? "" : word("rewind_none"));
+    allow(range, word("rewind"), obstacle);
+    allow(back, word("back"), obstacle);
     range.style.setProperty("--ms-track", band(oldest / most, state.chunk / most));
     describe();
   };
@@ -240,25 +237,24 @@ function band(from, to) {
 
 /** @returns {Panel} */
 export function figures() {
-  const facts = { frame: fact("frame"), made: fact("made fps"), shown: fact("shown fps"), latency: fact("latency"), memory: fact("memory") };
+  const facts = { frame: fact("frame"), made: fact("made"), shown: fact("shown"), latency: fact("latency"), memory: fact("memory") };
   const root = element("div", "ms-facts ms-five", Object.values(facts).map((each) => each.root));
   const update = (/** @type {Model} */ { run, state, header, shownFps, latency, usualLatency }) => {
     const total = run?.frames ? ` / ${run.frames}` : "";
-    facts.frame.say(header ? `${header.frame + 1}${total}` : "–", `The frame shown${total ? ", of the frames asked for" : " of a stream without an end"}`);
-    facts.made.say(header ? header.fps.toFixed(1) : "–", `Frames generated per second so far${header ? `; a chunk takes ${duration(header.latency_ms)}` : ""}`);
-    facts.shown.say(header ? shownFps.toFixed(1) : "–", "Frames shown here per second");
-    const usual = usualLatency === null ? "" : `; usually ${duration(usualLatency)}`;
-    facts.latency.say(latency === null ? "–" : duration(latency), `From a control to the first frame shown with it${usual}`);
+    facts.frame.say(header ? `${header.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
+    facts.made.say(header ? header.fps.toFixed(1) : "–", header ? word("made_chunk", { time: duration(header.latency_ms) }) : word("made_help"));
+    facts.shown.say(header ? shownFps.toFixed(1) : "–", word("shown_help"));
+    facts.latency.say(latency === null ? "–" : duration(latency), usualLatency === null ? word("latency_help") : word("latency_usual", { time: duration(usualLatency) }));
     const bytes = state.cache_bytes + state.kept_bytes;
-    facts.memory.say(bytes ? amount(bytes) : "–", `The model's memory of the past: ${amount(state.cache_bytes)}; frames kept for the result: ${amount(state.kept_bytes)}`);
+    facts.memory.say(bytes ? amount(bytes) : "–", word("memory_help", { cache: amount(state.cache_bytes), kept: amount(state.kept_bytes) }));
   };
   return { root, update };
 }
 
-/** @param {string} name */
+/** @param {string} name its word */
 function fact(name) {
   const value = element("b", "", ["–"]);
-  const root = element("div", "ms-fact", [value, element("span", "", [name])]);
+  const root = element("div", "ms-fact", [value, element("span", "", [word(name)])]);
   return {
     root,
     say: (/** @type {string} */ text, /** @type {string} */ title) => {

@@ -6,6 +6,7 @@
 import { installStyles } from "../track_editor/styles.js";
 import { atRest, createRig, holding, letGo, pushed, speedsOf, told } from "./camera.js";
 import * as controls from "./controls.js";
+import { word } from "./english.js";
 import { PreviewKeys } from "./keys.js";
 import { openLarge } from "./large_view.js";
 import { Layout } from "./layout.js";
@@ -262,8 +263,7 @@ export class StreamPreview {
 
   /** @param {Partial<import("./steering.js").Steering>} changes a tool is kept while it is in use */
   steer(changes) {
-    const idle = !this.steering.draft && !this.steering.hands.length;
-    if (idle || !changes.tool) this.set({ steering: { ...this.steering, ...changes } });
+    if (!changes.tool || (!this.steering.draft && !this.steering.hands.length)) this.set({ steering: { ...this.steering, ...changes } });
   }
 
   /** The handles of the frame shown. */
@@ -386,9 +386,9 @@ export class StreamPreview {
   /** @param {number} now */
   advice(now) {
     if (this.note) return this.note;
-    if (this.status === "idle") return "Press Run: the frames appear here while they are made";
+    if (this.status === "idle") return word("hint_run");
     const fresh = this.status === "live" && !this.touched && now - this.began_ms < HINT_MS;
-    return fresh && this.player.last && !obstacleOf(this, "grab") ? "Drag anything in the picture" : "";
+    return fresh && this.player.last && !obstacleOf(this, "grab") ? word("hint_drag") : "";
   }
 
   /** @param {number} now @returns {Model} */

@@ -1,44 +1,28 @@
 /** What the preview says: states, amounts, why something cannot be used. Pure. */
 
+import { word } from "./english.js";
+
 /** @import {Ending, Run} from "./protocol.js" */
 
 /** @typedef {"idle" | "live" | "paused" | "stopping" | "away" | "lost" | Ending} Status */
 
-/** @type {Record<Status, string>} */
-export const STATUS_WORDS = {
-  idle: "Waiting for a run",
-  live: "Live",
-  paused: "Paused",
-  stopping: "Stopping",
-  away: "Connecting again",
-  lost: "Connection lost",
-  done: "Done",
-  stopped: "Stopped, frames kept",
-  interrupted: "Cancelled",
-  error: "Failed",
-};
+/** @param {Status} status */
+export const statusWord = (status) => word(`status_${status}`);
 
 /** The run goes on and can be reached. @param {Status} status */
 export const isActive = (status) => status === "live" || status === "paused" || status === "stopping";
 
-/** @type {Record<string, string>} */
-const LACKING = {
-  prompt: "connect a CLIP to the sampler first",
-  camera: "the model takes no motion",
-  grab: "the model takes no motion",
-  release: "the model takes no motion",
-  add: "the model takes no motion",
-  remove: "the model takes no motion",
-  pin_border: "the model takes no motion",
-};
+const OF_MOTION = ["camera", "grab", "move", "release", "add", "remove", "pin_border"];
 
 /** Why a control cannot be sent now; "" = it can. @param {{run: Run | null, status: Status}} model @param {string} type @returns {string} */
 export function obstacleOf({ run, status }, type) {
-  if (!run || status === "idle") return "no run goes on";
-  if (status === "away") return "the connection is lost";
-  if (status === "stopping") return "the run is about to end";
-  if (!isActive(status)) return "the run has ended";
-  return run.controls.includes(type) ? "" : (LACKING[type] ?? "this run does not take it");
+  if (!run || status === "idle") return word("no_run");
+  if (status === "away") return word("no_link");
+  if (status === "stopping") return word("no_more");
+  if (!isActive(status)) return word("no_longer");
+  if (run.controls.includes(type)) return "";
+  if (type === "prompt") return word("no_clip");
+  return word(OF_MOTION.includes(type) ? "no_motion" : "not_taken");
 }
 
 /** @param {number} ms */

@@ -1,7 +1,6 @@
-/**
- * What the editor says. English is here; another language comes from the host's locales (locales/<language>/main.json of this pack, under
- * motionstream.editor), which tests/js/words.test.js holds to the same keys. A message's {name} is filled in.
- */
+/** What the editor says, in English; how another language comes in is in ../vocabulary.js. */
+
+import { vocabulary } from "../vocabulary.js";
 
 export const ENGLISH = {
   tool_select: "Select and move (V)",
@@ -156,30 +155,4 @@ export const ENGLISH = {
   key_escape: "Finish, or select nothing",
 };
 
-/** @type {{table: Record<string, string>}} what is said now: set once, before the first editor is made */
-const spoken = { table: ENGLISH };
-
-/** @param {Record<string, string>} table some or all of ENGLISH's keys */
-export function speak(table) {
-  spoken.table = { ...ENGLISH, ...table };
-}
-
-/** @param {keyof typeof ENGLISH | string} key @param {Record<string, string | number>} [values] @returns {string} */
-export function word(key, values = {}) {
-  const text = spoken.table[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
-}
-
-/** The language of the host's settings, as far as the pack has it. @param {{app: ComfyApp, api: ComfyApi}} services */
-export async function learnLanguage({ app, api }) {
-  const locale = app.extensionManager?.setting?.get("Comfy.Locale");
-  if (typeof locale !== "string" || locale.startsWith("en")) return;
-  try {
-    const answer = await api.fetchApi("/i18n");
-    const all = await answer.json();
-    const table = (all[locale] ?? all[locale.split("-")[0]])?.motionstream?.editor;
-    if (table && typeof table === "object") speak(table);
-  } catch (error) {
-    console.warn("MotionStream: no translation could be loaded, the Track Editor speaks English.", error);
-  }
-}
+export const { word, speak } = vocabulary(ENGLISH);

@@ -194,6 +194,17 @@ test("the prompt is sent once, and another tab's prompt is shown", async () => {
   assert.equal(box.value, "winter");
 });
 
+test("a prompt whose text nobody knows leaves the box empty and says so", async () => {
+  const { page, view, state } = await watching();
+  await state({ prompt: null });
+  page.tick();
+  const box = view.root.all().find((each) => each.type === "text");
+  assert.deepEqual([box.value, box.placeholder, box.disabled], ["", "The workflow's prompt goes on; write another one here", false]);
+  await state({ prompt: "a kite", epoch: 2 });
+  page.tick();
+  assert.deepEqual([box.value, box.placeholder], ["a kite", "Prompt"]);
+});
+
 test("the camera pushes while a key is held and springs back, and follows what another tab does", async () => {
   const { page, view, state, server } = await watching();
   await state();

@@ -6,21 +6,32 @@ import { CAMERA_PRESETS } from "../../js/track_editor/cameras.js";
 import { SHORTCUTS } from "../../js/track_editor/keys.js";
 import { INTERPOLATIONS } from "../../js/track_editor/read_track.js";
 import { EASES, SPEED_PRESETS } from "../../js/track_editor/speed.js";
-import { ENGLISH, learnLanguage, speak, word } from "../../js/track_editor/words.js";
+import { ENGLISH, speak, word } from "../../js/track_editor/words.js";
+import { SHORTCUTS as PREVIEW_SHORTCUTS } from "../../js/stream_preview/help.js";
+import { ENGLISH as PREVIEW_ENGLISH, speak as speakPreview, word as previewWord } from "../../js/stream_preview/english.js";
+import { TOOLS } from "../../js/stream_preview/steering.js";
+import { learnLanguage } from "../../js/vocabulary.js";
 
 const folder = new URL("../../locales/", import.meta.url);
 const editor = new URL("../../js/track_editor/", import.meta.url);
-const tableOf = (language) => JSON.parse(readFileSync(new URL(`${language}/main.json`, folder), "utf8")).motionstream.editor;
+const preview = new URL("../../js/stream_preview/", import.meta.url);
+const tableOf = (language, view) => JSON.parse(readFileSync(new URL(`${language}/main.json`, folder), "utf8")).motionstream[view];
+const VIEWS = { editor: ENGLISH, preview: PREVIEW_ENGLISH };
 const holes = (text) => [...text.matchAll(/\{\w+\}/g)].map(([hole]) => hole).sort();
 
-test("the host's English is the editor's own", () => assert.deepEqual(tableOf("en"), ENGLISH));
+for (const [view, english] of Object.entries(VIEWS)) {
+  test(`the host's English is the ${view}'s own`, () => assert.deepEqual(tableOf("en", view), english));
 
-for (const language of readdirSync(folder)) {
-  test(`${language} says everything, and fills in the same`, () => {
-    const table = tableOf(language);
-    assert.deepEqual(Object.keys(table).sort(), Object.keys(ENGLISH).sort());
-    for (const [key, text] of Object.entries(table)) assert.deepEqual(holes(text), holes(ENGLISH[key]), key);
-  });
+  for (const language of readdirSync(folder)) {
+    test(`${language} says everything in the ${view}, and fills in the same`, () => {
+      const table = tableOf(language, view);
+      assert.deepEqual(Object.keys(table).sort(), Object.keys(english).sort());
+      for (const [key, text] of Object.entries(table)) {
+        assert.ok(text.trim(), key);
+        assert.deepEqual(holes(text), holes(english[key]), key);
+      }
+    });
+  }
 }
 
 test("every word the editor asks for is there, and none is left over", () => {
@@ -40,15 +51,40 @@ test("every word the editor asks for is there, and none is left over", () => {
   assert.deepEqual(Object.keys(ENGLISH).filter((key) => !asked.has(key)), []);
 });
 
+test("every word the preview asks for is there, and none is left over", () => {
+  const files = readdirSync(preview).filter((name) => name.endsWith(".js") && name !== "english.js");
+  const code = files.map((name) => readFileSync(new URL(name, preview), "utf8")).join("\n");
+  const literals = new Set([...code.matchAll(/"([a-z][a-z_]*)"/g)].map(([, text]) => text));
+  const asked = new Set([...code.matchAll(/word\((?:[^()"`]|\([^()]*\))*"([a-z_]+)"(?: : "([a-z_]+)")?/g)].flatMap(([, a, b]) => [a, b]).filter(Boolean));
+  for (const tool of TOOLS) asked.add(`tool_${tool}`);
+  for (const mode of ["keep", "pin", "fade"]) asked.add(`release_${mode}`);
+  for (const status of ["idle", "live", "paused", "stopping", "away", "lost", "done", "stopped", "interrupted", "error"]) asked.add(`status_${status}`);
+  for (const axis of ["zoom", "roll", "orbit"]) asked.add(axis);
+  for (const [, key] of PREVIEW_SHORTCUTS) asked.add(key);
+  assert.deepEqual([...asked].filter((key) => !(key in PREVIEW_ENGLISH)), []);
+  assert.deepEqual(Object.keys(PREVIEW_ENGLISH).filter((key) => !asked.has(key) && !literals.has(key) && !["space", "wheel", "right_click", "arrows"].includes(key)), []);
+});
+
+test("no text of the preview stands outside its table", () => {
+  for (const name of readdirSync(preview).filter((each) => each.endsWith(".js") && each !== "english.js")) {
+    const code = readFileSync(new URL(name, preview), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+    const sentences = [...code.matchAll(/"([A-Z][a-z]+ [^"]*)"/g)].map(([, text]) => text).filter((text) => !/^Expected /.test(text));
+    assert.deepEqual(sentences, [], name);
+  }
+});
+
 /** A host that speaks a language. */
 const host = (locale, answer) => ({ app: { extensionManager: { setting: { get: () => locale } } }, api: { fetchApi: async () => ({ json: async () => answer }) } });
 
-test("the editor speaks the language of the host, and English where the pack has none", async (t) => {
-  t.after(() => speak({}));
-  await learnLanguage(host("zh", { zh: { motionstream: { editor: { tracks: "轨迹" } } } }));
+test("both views speak the language of the host, and English where the pack has none", async (t) => {
+  const views = { editor: speak, preview: speakPreview };
+  const english = () => Object.values(views).forEach((each) => each({}));
+  t.after(english);
+  await learnLanguage(host("zh", { zh: { motionstream: { editor: { tracks: "轨迹" }, preview: { status_live: "直播中" } } } }), views);
   assert.deepEqual([word("tracks"), word("undo")], ["轨迹", ENGLISH.undo]);
-  speak({});
-  await learnLanguage(host("fr", { zh: {} }));
+  assert.deepEqual([previewWord("status_live"), previewWord("pause")], ["直播中", "Pause"]);
+  english();
+  await learnLanguage(host("fr", { zh: {} }), views);
   assert.equal(word("tracks"), "Tracks");
   assert.equal(word("moves", { start: 3, end: 9 }), "Moves from frame 3 to 9");
 });
