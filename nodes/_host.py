@@ -17,6 +17,7 @@ from typing import Any
 import comfy.ldm.modules.attention
 import comfy.model_management
 import comfy.model_patcher
+import comfy.sd
 import comfy.utils
 import folder_paths
 import numpy as np
@@ -36,7 +37,7 @@ from ..motionstream_core.streaming.stream import Chunk
 from . import _server
 from ._frames import Frame
 from ._live import Run, Runs, Script
-from ._types import StreamModel, StreamVAE, WordClip
+from ._types import Missing, StreamModel, StreamVAE, WordClip
 
 LOG = logging.getLogger("motionstream")
 FOLDER = "motionstream"
@@ -90,6 +91,12 @@ def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
     codec = comfy.model_patcher.CoreModelPatcher(networks.codec, load_device=device, offload_device=vae_offload)
     vae = StreamVAE(networks.codec, codec, lambda patcher: load([patcher]), comfy.model_management.intermediate_device())
     return model, WordClip(networks.text_encoder), vae
+
+
+def checkpoint(path: Path) -> tuple[Any, Missing, Missing]:
+    """A converted checkpoint as the host loads it; it has no text encoder and no VAE of its own."""
+    lacking = f"expected one, got none: {path.name} holds the transformer alone; use the host's"
+    return comfy.sd.load_diffusion_model(str(path)), Missing(f"clip: {lacking} Load CLIP (type wan)"), Missing(f"vae: {lacking} Load VAE, or Load Tiny VAE")
 
 
 def tiny_vae_names() -> list[str]:
@@ -235,11 +242,11 @@ class LiveRun:
     A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
     """
 
-    def __init__(self, node_id: str | None, *, chunks: int | None, takes: Collection[str], script: Script = (), **about):
+    def __init__(self, node_id: str | None, *, chunks: int | None, takes: Collection[str], script: Script = (), prompt: str | None = None, **about):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script)
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt)
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)

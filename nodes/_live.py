@@ -21,9 +21,18 @@ REMEMBERED = 32
 
 class Run:
     """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` (width, height, fps, frames, chunk_frames)
-    and the types of controls it takes."""
+    and the types of controls it takes. prompt: the text it begins with, None where nobody knows it."""
 
-    def __init__(self, client_id: str | None, prompt_id: str, node_id: str, about: Mapping, takes: Collection[str] = CONTROLS, script: Script = ()):
+    def __init__(
+        self,
+        client_id: str | None,
+        prompt_id: str,
+        node_id: str,
+        about: Mapping,
+        takes: Collection[str] = CONTROLS,
+        script: Script = (),
+        prompt: str | None = None,
+    ):
         self.session = LiveSession(on_change=self._changed, takes=takes, script=script)
         self.client_id = client_id
         self.info = {
@@ -34,12 +43,16 @@ class Run:
             "controls": list(self.session.takes),
         }
         self.latest: Frame | None = None
+        self._prompt = prompt
         self._viewers: list[Viewer] = []
         self._lock = threading.Lock()
 
     @property
     def state(self) -> dict:
-        return {"type": "state", **self.session.state}
+        """What viewers are told. The prompt is the one that runs: the live one, or, before there is one, the one the run began with."""
+        state = self.session.state
+        live = state.pop("prompt", None)
+        return {"type": "state", **state, "prompt": self._prompt if live is None else live}
 
     @property
     def watched(self) -> bool:

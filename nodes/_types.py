@@ -26,6 +26,7 @@ from ..motionstream_core.tracks.types import Tracks
 
 LOG = logging.getLogger("motionstream")
 LOADER = "Load MotionStream"
+SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the embeddings made from it
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class WordClip:
         unknown = unknown_words(text)
         if unknown:
             LOG.warning("MotionStream: words outside the model's vocabulary were left out: %s", ", ".join(dict.fromkeys(unknown)))
-        return {"words": tokenize(text, self.cond_stage_model.length)[None]}
+        return {"words": tokenize(text, self.cond_stage_model.length)[None], "text": text}
 
     def encode_from_tokens(self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
@@ -89,7 +90,18 @@ class WordClip:
         return (embeds, None) if return_pooled else embeds
 
     def encode_from_tokens_scheduled(self, tokens, unprojected: bool = False, add_dict: dict | None = None, show_pbar: bool = True) -> list:
-        return [[self.encode_from_tokens(tokens), {"pooled_output": None, **(add_dict or {})}]]
+        embeds = self.encode_from_tokens(tokens)
+        return [[embeds, {"pooled_output": None, SPOKEN: (tokens.get("text"), embeds), **(add_dict or {})}]]
+
+
+class Missing:
+    """An output that is not there: whoever uses it is told why."""
+
+    def __init__(self, words: str):
+        self._words = words
+
+    def __getattr__(self, name: str):
+        raise AttributeError(name) if name.startswith("_") else ValueError(self._words)
 
 
 class StreamVAE:
@@ -195,6 +207,13 @@ def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
     if embeds.shape[1] > config.text_len:
         raise ValueError(f"positive: expected at most {config.text_len} tokens, got {embeds.shape[1]}")
     return embeds
+
+
+def text_of(conditioning: Any) -> str | None:
+    """The text that a CONDITIONING of our CLIP was made from; None for that of another CLIP, or one that a node has changed since."""
+    embeds, about = conditioning[0]
+    text, of = about.get(SPOKEN, (None, None))
+    return text if of is embeds else None
 
 
 def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:

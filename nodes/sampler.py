@@ -19,7 +19,7 @@ from ..motionstream_core.streaming.stream import cache_bytes, controls_of, strea
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
 from ._adopt import ModelParts, codec_in, model_in
-from ._types import Motion, text_embeds, text_function
+from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
 from .motion import MotionType
 
@@ -83,7 +83,7 @@ class StreamingSampler(io.ComfyNode):
         notes = notes_on(parts, width, height)
         _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context))
         networks = Networks(dit, parts.track_head, codec.codec, None)
-        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode), "script": played.controls, "frames": frames}
+        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
         with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB}

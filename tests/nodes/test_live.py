@@ -56,7 +56,7 @@ def test_a_late_viewer_sees_the_state_and_the_latest_frame_at_once(live, start, 
     run.offer(frame(0))
     run.offer(frame(1))
     viewer = run.attach(lambda: None)
-    assert viewer.take_states() == [{"type": "state", "status": "running", "chunk": 0, "epoch": 0}]
+    assert viewer.take_states() == [{"type": "state", "status": "running", "chunk": 0, "epoch": 0, "prompt": None}]
     assert viewer.take_frame()[0].index == 1
 
 
@@ -121,3 +121,13 @@ def test_what_the_stream_says_about_itself_reaches_the_viewers(live, start):
     run.session.say(prompt="night", oldest_chunk=3)
     states = viewer.take_states()
     assert len(states) == 2 and states[-1]["prompt"] == "night" and states[-1]["oldest_chunk"] == 3
+
+
+@pytest.mark.parametrize("begun", ["a red ball", None])
+def test_viewers_are_told_the_prompt_that_runs_from_the_first_state_on(live, begun):
+    about = {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}
+    run = live.Run("tab", "prompt", "6", about, prompt=begun)
+    assert run.attach(lambda: None).take_states()[0]["prompt"] == begun
+    for live_prompt, told in ((None, begun), ("night", "night"), (None, begun)):  # the last: a rewind to before the live prompt
+        run.session.say(prompt=live_prompt)
+        assert run.state["prompt"] == told

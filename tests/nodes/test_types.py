@@ -46,8 +46,16 @@ def test_a_picture_of_the_right_size_is_not_touched(types):
 def test_a_prompt_becomes_one_conditioning_as_the_host_encodes_it(types, networks):
     clip = types.WordClip(networks.text_encoder)
     conditioning = clip.clone().encode_from_tokens_scheduled(clip.tokenize("a red ball moves right"))
-    assert len(conditioning) == 1 and conditioning[0][1] == {"pooled_output": None}
+    assert len(conditioning) == 1 and conditioning[0][1]["pooled_output"] is None
     assert torch.equal(types.text_embeds(conditioning, networks.config), networks.text_encoder.encode("a red ball moves right"))
+
+
+def test_the_text_of_a_conditioning_is_known_until_a_node_changes_its_embeddings(types, networks):
+    clip = types.WordClip(networks.text_encoder)
+    ((embeds, about),) = clip.encode_from_tokens_scheduled(clip.tokenize("a red ball"))
+    assert types.text_of([[embeds, about]]) == "a red ball"
+    assert types.text_of([[embeds * 0.5, about.copy()]]) is None
+    assert types.text_of([[embeds, {"pooled_output": None}]]) is None
 
 
 def test_words_outside_the_vocabulary_are_named_in_a_warning_and_are_no_error(types, networks, caplog):
