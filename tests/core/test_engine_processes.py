@@ -56,15 +56,26 @@ def last(folder):
     return state_of(checkpoints.complete(folder / "checkpoints")[-1])
 
 
+def assert_near(tensors, others):
+    """Moments, which are linear in the gradients, equal to rounding; weights too, but for the few whose gradient is itself rounding (Adam
+    makes full steps of it)."""
+    assert tensors.keys() == others.keys()
+    for key, value in tensors.items():
+        difference = (others[key].double() - value.double()).abs()
+        if key.startswith("optim"):
+            assert difference.max() <= 1e-4 * value.double().abs().max() + 1e-12, key
+        else:
+            assert difference.max() < 2e-3 and (difference > 1e-5).double().mean() < 1e-3, key
+
+
 @pytest.mark.parametrize("name", [*STAGES, "muon", "recomputed"])
 def test_two_processes_have_the_losses_and_the_weights_of_one(runs, name):
     one, two = (losses(folder / name) for folder in runs)
     assert len(one) == STEPS and [key for key, _ in one] == [key for key, _ in two]
     assert max(abs(a - b) for (_, a), (_, b) in zip(one, two)) < 1e-5
     (tensors, about), (others, also) = last(runs[0] / name), last(runs[1] / name)
-    assert tensors.keys() == others.keys() and (about["processes"], also["processes"]) == (1, 2)
-    for key, value in tensors.items():
-        torch.testing.assert_close(others[key], value, atol=1e-5, rtol=1e-4, msg=key)
+    assert (about["processes"], also["processes"]) == (1, 2)
+    assert_near(tensors, others)
 
 
 def test_bfloat16_on_two_processes_stays_near_that_of_one_and_keeps_float32_weights(runs):
@@ -81,16 +92,14 @@ def test_computed_again_is_the_same_as_kept(runs):
 def test_a_run_of_one_process_goes_on_with_two(runs):
     (tensors, about), (others, _) = last(runs[1] / "begun"), last(runs[0] / "distill")
     assert about["step"] == STEPS and about["processes"] == 2
-    for key, value in others.items():
-        torch.testing.assert_close(tensors[key], value, atol=1e-5, rtol=1e-4, msg=key)
+    assert_near(others, tensors)
 
 
 def test_a_run_of_two_processes_goes_on_with_one(runs, tmp_path):
     run_all([{"stage": "teacher", "out": str(runs[1] / "teacher"), "steps": STEPS + 2}, {"stage": "teacher", "out": str(tmp_path), "steps": STEPS + 2}])
     (tensors, about), (others, _) = last(runs[1] / "teacher"), last(tmp_path)
     assert about["step"] == STEPS + 2
-    for key, value in others.items():
-        torch.testing.assert_close(tensors[key], value, atol=1e-5, rtol=1e-4, msg=key)
+    assert_near(others, tensors)
 
 
 def words(folder):
