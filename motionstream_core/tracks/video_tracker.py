@@ -2,10 +2,11 @@
 
 Owns the way from frames to positions and visibility, cuts and re-detection. Knows nothing of video files, hosts or the model.
 
-Each step carries the points along dense DIS flow (which finds large moves), then refines them against the picture they were last anchored
-in by Lucas-Kanade (sub-pixel, without the drift of frame-to-frame chaining). A point is visible while the flow back returns to it, the
-motion round it is of one piece, and its patch still looks like itself. A lost point is looked for again where its neighbours' motion
-would have taken it. OpenCV (opencv-python-headless, BSD/Apache-2.0) is imported when the tracker is made.
+A step carries the points along dense DIS flow (which finds large moves) and aligns each with its template, the patch it was first seen with,
+turned and scaled as its surroundings are; so nothing drifts. Then companions, points near it that have moved as one piece with it so far,
+say where it should be: along an edge or on a flat place that is what it is aligned to, behind another object it is where the point is
+thought to be and looked for. A point is visible while what is there still looks like its template. OpenCV (opencv-python-headless,
+BSD/Apache-2.0) is needed when the tracker is made.
 
 Shapes: frames (H, W, 3) uint8; points and positions (N, 2) float32 pixels; visible (N,) bool.
 """
@@ -19,21 +20,23 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from .camera import regular_grid
+from .companions import Companions
+from .ground import Ground
+from .patches import FOR_LIKENESS, Likeness, Picture, Templates, aligned, at, cv2, likeness
 from .types import MAX_POSITIONS, Tracks
 
-WINDOW = 15  # px: of the refinement
-BACK = (0.6, 0.04)  # px, and px per px of motion: most distance after there and back again
-MIXED = (0.35, 0.03)  # px, and px per px of motion: most spread of the flow round a point
-SPREAD = 9  # px: the neighbourhood of that spread
-SHIFT = 1.5  # px: the refinement may move a carried point this far
-ALIKE = 0.55  # normalised correlation of a point's patch with its anchor's, at least
-FOUND = 0.85  # the same, for a lost point to be found again
-PATCH = 11
-COMPANIONS = 24  # neighbours that may say where a hidden point is
-ANCHOR_EVERY = 12  # frames after which points that are well tracked get a new anchor
-ANCHORS = 4  # anchor pictures kept at most
-SEARCH_EVERY = 3  # frames between two looks for lost points
-LOST_FOR = 48  # frames after which a lost point is no longer looked for
+FEW = 900  # points fewer than these get others beside them that are followed too, so that there are companions
+BESIDE = (36, 24)  # columns and rows of those
+SAME = 1.0  # score of a patch that is still itself, at most
+FOUND = 0.75  # the same, for a hidden point to be seen again
+STEEP = 1.5  # (grey levels per px)²: a texture with this much in its poorer direction is half trusted
+TEXTURED = 0.3  # a place is measured from this trust on
+SPEAK = 0.08  # companions (their weights added up) who must say where a hidden point is
+LEAN = 0.6  # companions that stand more on one side than this do not vouch for a flat place
+APART = (1.5, 1.0)  # px, and times the companions' own doubt: farther from where they say it is, a point is not seen
+KEEP = 0.15  # how fast the support of a template follows what is seen of it
+RENEW = 0.55  # score above which a well followed point gets a newer template
 CUT = 0.28  # mean change of the smoothed picture (0..1) that no motion explains
 
 
@@ -46,196 +49,149 @@ class Tracker(Protocol):
 
 
 @dataclass
-class _Anchor:
-    """A picture that points are refined against."""
+class _Found:
+    """Where points were found (N, 2), where they were expected, the local motion, the doubt in px, and how alike it is there."""
 
-    grey: np.ndarray
-    frame: int
+    xy: np.ndarray
+    place: np.ndarray
+    shape: np.ndarray
+    doubt: np.ndarray
+    score: np.ndarray
+    like: Likeness
+    vouched: np.ndarray  # (N,) bool: something other than a flat patch says so
+
+    def take(self, which: np.ndarray, other: _Found):
+        for name in ("xy", "place", "shape", "doubt", "score"):
+            getattr(self, name)[which] = getattr(other, name)[which]
+        self.like.error[which], self.like.spread[which] = other.like.error[which], other.like.spread[which]
 
 
 @dataclass
 class FlowTracker:
-    """DIS flow + Lucas-Kanade, checked there and back. `cuts` are the frames before which the scene changed."""
+    """DIS flow, templates and companions. `cuts` are the frames before which the scene changed; confidence (N,) is that of the last step."""
 
     cuts: list[int] = field(default_factory=list)
 
     def __post_init__(self):
-        try:
-            import cv2
-        except ImportError:
-            raise ValueError("tracker: expected OpenCV, got none: pip install opencv-python-headless") from None
-        self.cv2: Any = cv2
-        self.dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        if cv2 is None:
+            raise ValueError("tracker: expected OpenCV, got none: pip install opencv-python-headless")
+        self.dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def start(self, frame: np.ndarray, points: np.ndarray):
-        self.grey, self.now = self._grey(frame), 0
-        count = len(points)
-        self.xy = points.astype(np.float32).copy()
-        self.visible = np.ones(count, bool)
-        self.lost = np.zeros(count, int)
-        self.anchors = {0: _Anchor(self.grey, 0)}
-        self.anchor = np.zeros(count, int)
-        self.at_anchor = self.xy.copy()
-        self.start_xy = self.xy.copy()
-        self.neighbours = nearest(self.xy, COMPANIONS)
-        self.companions = np.ones(self.neighbours.shape, bool)
+        self.picture, self.now, self.count = self._ready(frame), 0, len(points)
+        height, width = self.picture.raw.shape
+        beside = regular_grid(width, height, min(BESIDE[0], width), min(BESIDE[1], height)) if len(points) < FEW else np.zeros((0, 2))
+        self.xy = np.concatenate([points, beside]).astype(np.float32)
+        total = len(self.xy)
+        self.visible = np.ones(total, bool)
+        self.lost_scene = False
+        self.shape = np.repeat(np.eye(2, dtype=np.float32)[None], total, 0)
+        self.templates = Templates.of(self.picture, self.xy)
+        texture = self.templates.texture
+        self.texture = texture / (texture + STEEP)
+        self.support = np.ones_like(self.templates.value)
+        self.companions = Companions(self.xy, np.random.default_rng(0))
+        self.ground = Ground(self.xy)
+        self.gain = 1.0
+        self.confidence = np.ones(self.count, np.float32)
 
     def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The next frame -> positions and visibility in it. After a cut no point is visible any more."""
-        grey = self._grey(frame)
+        picture = self._ready(frame)
         self.now += 1
-        if grey.shape != self.grey.shape:
-            raise ValueError(f"video: expected frames of one size {self.grey.shape[::-1]}, got {grey.shape[::-1]}")
-        if self._cut(grey):
+        if picture.raw.shape != self.picture.raw.shape:
+            raise ValueError(f"video: expected frames of one size {self.picture.raw.shape[::-1]}, got {picture.raw.shape[::-1]}")
+        if self._cut(picture.raw):
             self.cuts.append(self.now)
-            self.visible[:], self.lost[:] = False, LOST_FOR + 1
-        there, back = self.dis.calc(self.grey, grey, None), self.dis.calc(grey, self.grey, None)
-        moved = self.xy + self._at(there, self.xy)
-        good = self.visible & self._returns(moved, self.xy, back) & self._of_one_piece(there, self.xy) & self._inside(moved)
-        moved = self._refined(grey, moved, good)
-        good &= self._alike(grey, moved, good) > ALIKE
-        self._choose_companions(self.visible & ~good)
-        self.lost = np.where(good, 0, self.lost + 1)
-        self.xy = np.where(good[:, None], moved, self._with_companions(moved, good)).astype(np.float32)
-        self.visible = good
-        if self.now % SEARCH_EVERY == 0:
-            self._search(grey)
-        if self.now % ANCHOR_EVERY == 0:
-            self._new_anchor(grey)
-        self.grey = grey
-        return self.xy.copy(), self.visible.copy()
+            self.visible[:], self.lost_scene = False, True
+        if not self.lost_scene:
+            self._follow(picture)
+        self.picture = picture
+        return self.xy[: self.count].copy(), self.visible[: self.count].copy()
 
-    def _grey(self, frame: np.ndarray) -> np.ndarray:
+    def _follow(self, picture: Picture):
+        carried = self.xy + at(self.dis.calc(self.picture.raw, picture.raw, None), self.xy)
+        self._measure_light(picture, carried)
+        measured = aligned(picture.grey, self.templates, self.support, carried, self.shape, self.gain, 2)
+        score = self._likeness(picture, measured, self.shape).score
+        good = self.visible & (score < SAME) & self._inside(measured)
+        sure = good & (self.texture > TEXTURED)
+        trust = np.where(good, np.clip(1.2 - score, 0.1, 1) * (0.01 + self.texture), 0).astype(np.float32)
+        said = self.companions.fit(np.where(good[:, None], measured, carried), self.shape, trust, sure)
+        heard = said.speak > SPEAK
+        held = heard & (said.lean < LEAN)
+        place = np.where(heard[:, None], said.place, carried)
+        shape = np.where(heard[:, None, None], said.shape, self.shape)
+        doubt = np.where(heard, 0.25 + said.spread, 4.0)
+        begin = np.where(sure[:, None], measured, place)
+        found = self._found(picture, begin, place, shape, doubt)
+        found.vouched = sure | held
+        if self.ground.fit(measured, sure & (score < 0.6)):
+            self._prefer_ground(picture, found, sure, held)
+        self._decide(found)
+
+    def _found(self, picture: Picture, begin: np.ndarray, place: np.ndarray, shape: np.ndarray, doubt: np.ndarray) -> _Found:
+        doubt, shape, place = doubt.astype(np.float32), shape.astype(np.float32), place.astype(np.float32)
+        xy = aligned(picture.grey, self.templates, self.support, begin, shape, self.gain, 3, place, doubt)
+        like = self._likeness(picture, xy, shape)
+        return _Found(xy, place, shape, doubt, like.score, like, np.ones(len(xy), bool))
+
+    def _prefer_ground(self, picture: Picture, found: _Found, sure: np.ndarray, held: np.ndarray):
+        """Points that may as well belong to the ground are taken to do so, as long as what is there looks like them."""
+        place, shape = self.ground.places()
+        apart = np.linalg.norm(found.xy - place, axis=1)
+        doubt = np.full(len(place), 0.4, np.float32)
+        ground = self._found(picture, place, place, shape, doubt)
+        fits = ground.score < np.where(sure | held, np.minimum(0.6, found.score + 0.15), FOUND)
+        mine = (self.ground.member > 0.3) & (apart > 0.5)
+        better = mine & ~sure & ~held & (fits | (self.ground.member > 0.7))
+        better |= mine & (self.ground.member > 0.45) & fits & ~held
+        refuted = (apart > 1.5) & (ground.score > SAME) & (found.score < 0.7) & found.vouched
+        found.take(better, ground)
+        found.vouched |= better | (apart <= 0.5)
+        self.ground.learn(found.vouched & (found.score < 0.6) & (np.linalg.norm(found.xy - place, axis=1) < 1), refuted)
+
+    def _decide(self, found: _Found):
+        off = np.linalg.norm(found.xy - found.place, axis=1)
+        near = off <= APART[0] + APART[1] * found.doubt
+        seen = near & found.vouched & self._inside(found.xy) & (found.score < np.where(self.visible, SAME, FOUND))
+        self.xy = np.where(seen[:, None], found.xy, found.place).astype(np.float32)
+        self.shape, self.visible = found.shape, seen
+        self.confidence = np.where(seen, 1 / (1 + found.score + found.doubt), 0)[: self.count].astype(np.float32)
+        self.companions.learn(self.xy, self.shape, seen & (found.score < 0.6) & (self.texture > TEXTURED))
+        self._learn_support(found.like, seen)
+
+    def _learn_support(self, like: Likeness, seen: np.ndarray):
+        """Pixels of a template that keep differing are of another surface: they count less and less."""
+        fits = (np.abs(like.error) < 8.0 + 1.5 * like.spread[:, None].clip(0, 8)).astype(np.float32)
+        self.support[seen] += KEEP * (np.maximum(fits[seen], 0.02) - self.support[seen])
+
+    def _measure_light(self, picture: Picture, carried: np.ndarray):
+        """How much brighter the picture has become as a whole."""
+        level = self.templates.value[:, len(FOR_LIKENESS) // 2]
+        now = at(picture.grey, carried)[:, 0]
+        counted = self.visible & (level > 25) & (level < 230) & self._inside(carried)
+        if counted.sum() >= 20:
+            self.gain = float(np.clip(np.median(now[counted] / level[counted]), 0.3, 3))
+
+    def _likeness(self, picture: Picture, xy: np.ndarray, shape: np.ndarray) -> Likeness:
+        return likeness(picture, self.templates, self.support, xy, shape, self.gain)
+
+    def _ready(self, frame: np.ndarray) -> Picture:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"video: expected frames (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
-        return self.cv2.cvtColor(frame, self.cv2.COLOR_RGB2GRAY)
+        return Picture.of(frame)
 
-    def _cut(self, grey: np.ndarray) -> bool:
+    def _cut(self, raw: np.ndarray) -> bool:
         """Whether the scene is another one: the brightness histogram and the coarse picture both changed."""
-        small = [self.cv2.resize(x, (16, 16), interpolation=self.cv2.INTER_AREA).astype(np.float32) / 255 for x in (self.grey, grey)]
+        small = [cv2.resize(x, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for x in (self.picture.raw, raw)]
         coarse = np.abs(small[0] - small[1]).mean()
-        counts = [np.histogram(x, 32, (0, 256))[0] / x.size for x in (self.grey, grey)]
+        counts = [np.histogram(x, 32, (0, 256))[0] / x.size for x in (self.picture.raw, raw)]
         return bool(coarse > CUT / 2 and coarse + 0.5 * np.abs(counts[0] - counts[1]).sum() / 2 > CUT)
 
-    def _at(self, field_: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """A field (H, W, C) at places (N, 2), bilinear."""
-        x, y = np.ascontiguousarray(xy[:, 0]), np.ascontiguousarray(xy[:, 1])
-        value = self.cv2.remap(field_, x, y, self.cv2.INTER_LINEAR, borderMode=self.cv2.BORDER_REPLICATE)
-        return value.reshape(len(xy), -1)
-
     def _inside(self, xy: np.ndarray) -> np.ndarray:
-        height, width = self.grey.shape
+        height, width = self.picture.raw.shape
         return ((xy >= 0) & (xy <= [width - 1, height - 1])).all(1)
-
-    def _returns(self, moved: np.ndarray, xy: np.ndarray, back: np.ndarray) -> np.ndarray:
-        error = np.linalg.norm(moved + self._at(back, moved) - xy, axis=1)
-        return error <= BACK[0] + BACK[1] * np.linalg.norm(moved - xy, axis=1)
-
-    def _of_one_piece(self, flow: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Whether the flow round the points varies little: at the border of an object nobody can say which side a point is on."""
-        blur = lambda x: self.cv2.blur(x, (SPREAD, SPREAD))  # noqa: E731
-        spread = np.sqrt(np.maximum(blur(flow * flow) - blur(flow) ** 2, 0)).sum(-1)
-        speed = np.linalg.norm(self._at(flow, xy), axis=1)
-        return self._at(spread, xy)[:, 0] <= MIXED[0] + MIXED[1] * speed
-
-    def _refined(self, grey: np.ndarray, moved: np.ndarray, good: np.ndarray) -> np.ndarray:
-        """The carried places refined against the points' anchors; a place that would move far is left as it is."""
-        moved = moved.astype(np.float32).copy()
-        for number, anchor in self.anchors.items():
-            chosen = np.flatnonzero(good & (self.anchor == number))
-            if not len(chosen):
-                continue
-            guess = moved[chosen].reshape(-1, 1, 2).copy()
-            options = {
-                "winSize": (WINDOW, WINDOW),
-                "maxLevel": 0,
-                "flags": self.cv2.OPTFLOW_USE_INITIAL_FLOW,
-                "criteria": (self.cv2.TERM_CRITERIA_COUNT | self.cv2.TERM_CRITERIA_EPS, 20, 0.01),
-                "minEigThreshold": 1e-5,
-            }
-            found, status, _ = self.cv2.calcOpticalFlowPyrLK(anchor.grey, grey, self.at_anchor[chosen].reshape(-1, 1, 2), guess, **options)
-            found = found.reshape(-1, 2)
-            near = (status.ravel() == 1) & (np.linalg.norm(found - moved[chosen], axis=1) <= SHIFT)
-            moved[chosen[near]] = found[near]
-        return moved
-
-    def _alike(self, grey: np.ndarray, xy: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Normalised correlation of the chosen points' patches with those at their anchors; a flat patch counts as alike."""
-        score = np.zeros(len(xy))
-        for number, anchor in self.anchors.items():
-            these = np.flatnonzero(chosen & (self.anchor == number))
-            if len(these):
-                score[these] = self._correlation(self._patches(anchor.grey, self.at_anchor[these]), self._patches(grey, xy[these]))
-        return score
-
-    def _patches(self, grey: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """(N, PATCH·PATCH) around places."""
-        reach = np.arange(PATCH, dtype=np.float32) - PATCH // 2
-        x = (xy[:, 0, None, None] + reach[None, None, :]).repeat(PATCH, 1).reshape(len(xy), -1).astype(np.float32)
-        y = (xy[:, 1, None, None] + reach[None, :, None]).repeat(PATCH, 2).reshape(len(xy), -1).astype(np.float32)
-        return self.cv2.remap(grey, x, y, self.cv2.INTER_LINEAR, borderMode=self.cv2.BORDER_REPLICATE).astype(np.float32)
-
-    @staticmethod
-    def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-        power = np.sqrt((a * a).sum(1) * (b * b).sum(1))
-        flat = np.minimum(a.std(1), b.std(1)) < 2.0
-        return np.where(flat, np.abs(a.std(1) - b.std(1)) < 2.0, (a * b).sum(1) / np.maximum(power, 1e-6))
-
-    def _choose_companions(self, leaving: np.ndarray):
-        """For points about to be lost: those of their neighbours that have moved as they have, which an object that hides them has not."""
-        these = np.flatnonzero(leaving)
-        way = self.xy - self.start_xy
-        beside = self.neighbours[these]
-        apart = np.linalg.norm(way[beside] - way[these, None], axis=-1)
-        self.companions[these] = apart <= 1.5 + 0.08 * np.linalg.norm(way[these], axis=-1)[:, None]
-
-    def _with_companions(self, moved: np.ndarray, good: np.ndarray) -> np.ndarray:
-        """Where hidden points are thought to be: they go as their visible companions go, or stay."""
-        step = np.where(good[:, None], moved - self.xy, 0)
-        counted = self.companions & good[self.neighbours]
-        mean = (step[self.neighbours] * counted[..., None]).sum(1) / np.maximum(counted.sum(1), 1)[:, None]
-        return self.xy + mean
-
-    def _search(self, grey: np.ndarray):
-        """Looks for points lost not too long ago where they are thought to be."""
-        looked = (~self.visible) & (self.lost <= LOST_FOR) & self._inside(self.xy)
-        if not looked.any():
-            return
-        found = self._refined(grey, self.xy, looked)
-        again = looked & (self._alike(grey, found, looked) > FOUND) & (self._texture(grey, found) > 6.0)
-        self.xy[again], self.visible[again], self.lost[again] = found[again], True, 0
-
-    def _texture(self, grey: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        return self._patches(grey, xy).std(1)
-
-    def _new_anchor(self, grey: np.ndarray):
-        """Well tracked points are anchored anew, so that a turning or growing object is still recognised; old pictures no one needs go."""
-        if len(self.anchors) < ANCHORS:
-            number = max(self.anchors) + 1
-            weak = self.visible & (self._alike(grey, self.xy, self.visible) < 0.9)
-            if weak.any():
-                self.anchors[number] = _Anchor(grey, self.now)
-                self.anchor[weak], self.at_anchor[weak] = number, self.xy[weak]
-        else:
-            oldest = min(self.anchors)
-            follow = self.visible & (self.anchor == oldest)
-            number = max(self.anchors) + 1
-            self.anchors[number] = _Anchor(grey, self.now)
-            self.anchor[follow], self.at_anchor[follow] = number, self.xy[follow]
-            gone = (~self.visible) & (self.anchor == oldest)
-            self.lost[gone] = LOST_FOR + 1
-            del self.anchors[oldest]
-
-
-def nearest(xy: np.ndarray, count: int) -> np.ndarray:
-    """The `count` nearest other points of each point (N, 2) -> (N, count) indices."""
-    count, out = min(count, len(xy) - 1), []
-    for begin in range(0, len(xy), 512):
-        distance = ((xy[begin : begin + 512, None] - xy[None]) ** 2).sum(-1)
-        distance[np.arange(len(distance)), begin + np.arange(len(distance))] = np.inf
-        out.append(np.argpartition(distance, count - 1, axis=1)[:, :count] if count else np.zeros((len(distance), 0), int))
-    return np.concatenate(out)
 
 
 def track_video(

@@ -1,0 +1,221 @@
+"""`python -m motionstream_core evaluate tracking`: the default point tracker against exact truth, beside Lucas-Kanade and dense flow.
+
+Owns the scores, the table and the result file. Sequences come from `tracking_scenes`, files from `tracking_media`. Thresholds of the
+tracker are set on the development half; the figures that count are those of the held-out half.
+
+Scores, over places whose truth is known, frame 0 left out:
+- error: mean distance in px where a point is truly visible and said to be;
+- followed: share of truly visible (point, frame) that are said to be visible and within 4 px; survival: the same in the last frame only;
+- precision, recall: of the visible said to be visible; false visible: share of what is said to be visible that is not;
+- error at equal survival: the least sure places of the method that keeps more are dropped until both keep the same share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from ..tracks.camera import camera_tracks, preset_path, regular_grid
+from ..tracks.camera import PRESETS as CAMERA_PRESETS
+from ..tracks.video_tracker import FlowTracker
+from .tracking_baselines import dense_flow, lucas_kanade
+from .tracking_media import HALVES, find_material
+from .tracking_scenes import KINDS, Sequence, Size, sequences
+
+NEAR = 4.0  # px: a point this near to its truth is followed
+METHODS = ("default tracker", "Lucas-Kanade", "dense flow")
+COLUMNS = ("error_px", "median_px", "followed", "survival", "precision", "recall", "false_visible", "seconds")
+
+Followed = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions (T, N, 2), visible (T, N), confidence (T, N)
+
+
+def default_tracker(frames: np.ndarray, points: np.ndarray) -> Followed:
+    """The default tracker, frame by frame as `track_video` runs it, with its confidence."""
+    tracker = FlowTracker()
+    tracker.start(frames[0], points)
+    out = [(points, np.ones(len(points), bool), np.ones(len(points)))]
+    for frame in frames[1:]:
+        xy, visible = tracker.step(frame)
+        out.append((xy, visible, tracker.confidence.copy()))
+    xy, visible, sure = zip(*out)
+    return np.stack(xy), np.stack(visible), np.stack(sure)
+
+
+def scores(found: Followed, truth: Sequence, chosen: np.ndarray | None = None) -> dict[str, float]:
+    """The scores above. chosen (N,): the points that count. A share of nothing is 0, an error of nothing is NaN."""
+    chosen = np.ones(len(truth.points), bool) if chosen is None else chosen
+    known, visible = truth.known[1:, chosen], truth.visible[1:, chosen]
+    said = found[1][1:, chosen] & known
+    distance = np.linalg.norm(found[0][1:, chosen] - truth.xy[1:, chosen], axis=-1)
+    right, near = said & visible, said & visible & (distance <= NEAR)
+    seen = visible & known
+    share = lambda part, whole: float(part.sum() / max(1, whole.sum()))  # noqa: E731
+    return {
+        "error_px": float(distance[right].mean()) if right.any() else float("nan"),
+        "median_px": float(np.median(distance[right])) if right.any() else float("nan"),
+        "followed": share(near, seen),
+        "survival": share(near[-1], seen[-1]),
+        "precision": share(right, said),
+        "recall": share(right, seen),
+        "false_visible": share(said & ~visible, said),
+    }
+
+
+def error_at(found: Followed, truth: Sequence, share: float) -> float:
+    """Mean error when only the surest places are kept: as many as `share` of what is truly visible."""
+    seen = (truth.visible & truth.known)[1:]
+    right = found[1][1:] & seen
+    distance = np.linalg.norm(found[0][1:] - truth.xy[1:], axis=-1)[right]
+    kept = min(len(distance), int(round(share * seen.sum())))
+    return float(distance[np.argsort(-found[2][1:][right], kind="stable")[:kept]].mean()) if kept else float("nan")
+
+
+def measure(truth: Sequence) -> dict:
+    """One sequence: the scores of each method, and the default tracker's error against each baseline's at equal survival."""
+    methods: dict[str, Callable[[np.ndarray, np.ndarray], Followed]] = dict(zip(METHODS, (default_tracker, lucas_kanade, dense_flow)))
+    found, row = {}, {"name": truth.name, "kind": truth.kind, "methods": {}}
+    for name, follow in methods.items():
+        began, worked = time.perf_counter(), time.process_time()
+        found[name] = follow(truth.frames, truth.points)
+        spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - worked}
+        row["methods"][name] = scores(found[name], truth) | spent
+        if truth.owner.any():
+            row["methods"][name]["on_objects"] = scores(found[name], truth, truth.owner > 0)
+    for name in METHODS[1:]:
+        share = min(row["methods"][METHODS[0]]["recall"], row["methods"][name]["recall"])
+        row["methods"][name]["equal"] = {"share": share, "ours_px": error_at(found[METHODS[0]], truth, share), "theirs_px": error_at(found[name], truth, share)}
+    return row
+
+
+def camera_projection(width: int = 832, height: int = 480, frames: int = 81) -> dict[str, float]:
+    """Camera tracks over a slanted plane against OpenCV's own projection: the largest distance in px of all moves."""
+    import cv2
+
+    rows, columns = np.mgrid[0:height, 0:width]
+    depth, grid, fov = 2.0 + 0.001 * columns + 0.002 * rows, regular_grid(width, height, 50, 50), 55.0
+    focal = width / 2 / np.tan(np.radians(fov) / 2)
+    x, y = np.rint(grid).astype(int).T
+    z = depth[y, x] / np.median(depth)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    points, worst = np.concatenate([(grid - middle) / focal, np.ones((len(grid), 1))], 1) * z[:, None], 0.0
+    for name in CAMERA_PRESETS:
+        path = preset_path(name, frames, 0.7)
+        tracks = camera_tracks(depth, path, grid, fov=fov)
+        for frame in range(0, frames, 8):
+            lens = np.array([[focal * path.focal[frame], 0, middle[0]], [0, focal * path.focal[frame], middle[1]], [0, 0, 1]])
+            expected = cv2.projectPoints(points, cv2.Rodrigues(path.pose[frame, :, :3])[0], path.pose[frame, :, 3], lens, None)[0][:, 0]
+            worst = max(worst, float(np.abs(tracks.xy[frame].numpy() - expected).max()))
+    return {"moves": len(CAMERA_PRESETS), "largest_px": worst}
+
+
+def evaluate(media: Path, size: Size, limit: int | None = None, progress: Callable[[str], None] = lambda line: None) -> dict:
+    """Everything: both halves, their means by kind, the camera projection."""
+    document: dict = {"size": [size.width, size.height], "frames": size.frames, "points": size.columns * size.rows, "halves": {}}
+    for half in HALVES:
+        material = find_material(media, half, size.frames)
+        rows = []
+        for truth in sequences(material, half, size, limit):
+            rows.append(measure(truth))
+            progress(f"{half}: {_line(rows[-1])}")
+        document["halves"][half] = {"sources": material.names, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in KINDS}}
+    return document | {"camera_projection": camera_projection()}
+
+
+def means(rows: list[dict]) -> dict:
+    """The mean of every score over sequences, a method at a time."""
+    out: dict = {}
+    for name in METHODS if rows else ():
+        cells = [row["methods"][name] for row in rows]
+        out[name] = {key: float(np.mean([cell[key] for cell in cells])) for key in cells[0] if isinstance(cells[0][key], float)}
+        for part in ("on_objects", "equal"):
+            if part in cells[0]:
+                out[name][part] = {key: float(np.mean([cell[part][key] for cell in cells])) for key in cells[0][part]}
+    return out
+
+
+def _line(row: dict) -> str:
+    cells = [f"{name} {cell['error_px']:.2f} px, survival {cell['survival']:.2f}, {cell['seconds']:.1f} s" for name, cell in row["methods"].items()]
+    return f"{row['name']}: " + "; ".join(cells)
+
+
+def table(document: dict) -> str:
+    lines = []
+    for half, part in document["halves"].items():
+        lines += [f"**{half}**", "", "| sequences | method | " + " | ".join(COLUMNS) + " | at equal survival: ours / theirs px |", "|---" * (len(COLUMNS) + 3) + "|"]
+        for kind, methods in part["means"].items():
+            count = sum(row["kind"] == kind for row in part["sequences"])
+            for name, cell in methods.items():
+                equal = f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at {cell['equal']['share']:.2f}" if "equal" in cell else ""
+                lines.append(f"| {kind} ({count}) | {name} | {_cells(cell)} | {equal} |")
+                if "on_objects" in cell:
+                    lines.append(f"| of these, points on objects | {name} | {_cells(cell['on_objects'])} | |")
+        lines.append("")
+    projection = document["camera_projection"]
+    return "\n".join([*lines, f"Camera tracks against OpenCV's projection, {projection['moves']} moves: at most {projection['largest_px']:.4f} px."])
+
+
+def _cells(cell: dict) -> str:
+    return " | ".join(f"{cell[key]:.4f}" if key == "false_visible" else f"{cell[key]:.3f}" if key in cell else "" for key in COLUMNS)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", default="832x480", help="WIDTHxHEIGHT of the sequences of `evaluate tracking`")
+    parser.add_argument("--frames", type=int, default=81, help="frames of each of them")
+    parser.add_argument("--grid", default="50x50", help="points followed in each of them")
+    parser.add_argument("--limit", type=int, default=None, help="at most this many sources of each kind")
+
+
+def run(args: argparse.Namespace) -> None:
+    (width, height), (columns, rows) = (_pair(getattr(args, name), name) for name in ("size", "grid"))
+    if args.frames < 2 or (args.limit is not None and args.limit < 1):
+        raise ValueError(f"tracking: expected at least 2 frames and a limit of at least 1, got {args.frames} and {args.limit}")
+    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), args.limit, lambda line: print(line, file=sys.stderr, flush=True))
+    document["machine"] = f"{platform.machine()}, {_threads()} threads"
+    print(table(document))
+    if args.keep:
+        print(f"kept in {keep(document, args.results)}", file=sys.stderr)
+    print(json.dumps(document))
+
+
+def keep(document: dict, folder: Path) -> Path:
+    """Writes the result beside the others: command, commit, table, sources, and the figures of every sequence."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"tracking_cpu_{date.today():%Y%m}.md"
+    size = "x".join(map(str, document["size"]))
+    sources = [f"- {half}: {', '.join(part['sources'])}" for half, part in document["halves"].items()]
+    each = [f"- {half}: {_line(row)}" for half, part in document["halves"].items() for row in part["sequences"]]
+    kept.write_text("\n".join([
+        "# The default point tracker against exact truth", "",
+        f"Command: `python -m motionstream_core evaluate tracking --media FOLDER`. Commit: {_commit()}. {size}, {document['frames']} frames, "
+        f"{document['points']} points; {document['machine']}.", "",
+        "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
+        "below, which `tracking_media.py` names with their packages. Seconds are of a whole sequence.", "", table(document), "",
+        "## Sources", "", *sources, "", "## Each sequence", "", *each, ""]))
+    return kept
+
+
+def _pair(text: str, name: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ValueError(f"{name}: expected two whole numbers such as 832x480, got {text!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def _threads() -> int:
+    import cv2
+
+    return cv2.getNumThreads()
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
