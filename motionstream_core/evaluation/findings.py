@@ -21,6 +21,7 @@ from ..model.cache import CacheShape
 from ..streaming.networks import Networks
 from ..streaming.stream import stream
 from ..training.guidance import Guidance
+from ..training.pool import collate
 from ..training.roles import MotionModel
 from ..training.shards import make_sample
 from ..training.trajectories import sample_clip, teacher_schedule
@@ -124,9 +125,11 @@ def decoded(codec, latents: torch.Tensor) -> np.ndarray:
 
 def as_batch(codec, item: HeldOut) -> dict[str, torch.Tensor]:
     """A held-out clip as a training batch of one."""
-    sample = {key: torch.from_numpy(value)[None] for key, value in make_sample(codec, item.clip, item.chosen).items()}
-    sample = {key: value.float() if value.dtype == torch.float16 else value for key, value in sample.items()}
-    return {**sample, "masks": sample["masks"].float() / 255, "tokens": sample["tokens"].long()}
+    return batch_of(make_sample(codec, item.clip, item.chosen))
+
+
+def batch_of(sample: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return collate([sample])
 
 
 def _streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]):

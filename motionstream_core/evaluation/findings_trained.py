@@ -17,14 +17,14 @@ from torch import Tensor
 from ..codec.tiny import TinyCodec
 from ..model.presets import PRESETS, ModelConfig
 from ..streaming.networks import Networks
-from ..training.augment import imperfect
 from ..training.causal import CausalRecipe, CausalStage
 from ..training.causal_init import own_video
 from ..training.distill import DistillRecipe, DistillStage
 from ..training.engine import TrainConfig, train
 from ..training.pool import Pool
 from ..training.roles import Batch, MotionModel, twin
-from .findings import CLIP, Row, Say, as_batch, clip_figures, decoded, timed
+from ..training.shards import imperfect_sample, write_shards
+from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, timed
 from .heldout import HeldOut, heldout_set
 
 DRAWN_RADIUS = 2.0  # px of a drawn point
@@ -175,10 +175,5 @@ def _measure(values: dict[str, list[float]], model: MotionModel, codec: TinyCode
 
 def _made(model: MotionModel, codec: TinyCodec, item: HeldOut, seed: int, spoiled: bool) -> np.ndarray:
     """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true ones."""
-    rng = torch.Generator().manual_seed(seed)
-    if spoiled:
-        chosen = item.chosen
-        xy, visible = imperfect(torch.from_numpy(item.clip.xy[None][:, :, chosen]), torch.from_numpy(item.clip.visible[None][:, :, chosen]), rng)
-        clip = replace(item.clip, xy=xy[0].numpy(), visible=visible[0].numpy(), owner=item.clip.owner[chosen])
-        item = replace(item, clip=clip, chosen=np.arange(len(chosen)))
-    return decoded(codec, own_video(model, as_batch(codec, item), rng))
+    batch = batch_of(imperfect_sample(codec, item.clip, item.chosen, seed)) if spoiled else as_batch(codec, item)
+    return decoded(codec, own_video(model, batch, torch.Generator().manual_seed(seed)))

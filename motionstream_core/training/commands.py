@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -20,13 +21,14 @@ from .stage_commands import STAGES, add_stages, run_stage
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The stages as sub-commands of `train`."""
     stages = parser.add_subparsers(dest="stage", required=True)
-    media = stages.add_parser("media", help="pictures and sprites out of unpacked packages")
-    media.add_argument("--sources", type=Path, required=True, help="folder with skimage, sklearn, opencv, lomiri, emoji, kenney")
+    media = stages.add_parser("media", help="pictures and sprites out of unpacked packages, or drawn where there are none")
+    media.add_argument("--sources", type=Path, help="folder with skimage, sklearn, opencv, lomiri, emoji, kenney; without it, drawn shapes and textures")
     codec = stages.add_parser("codec", help="the tiny causal video codec")
     codec.add_argument("--video", type=Path, action="append", default=[], help="a video file to learn from beside the synthetic world")
     codec.add_argument("--decoder-only", action="store_true", help="keep the encoder and the latents as they are")
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
+    shards.add_argument("--imperfect-share", type=float, default=0.0, help="share of the clips told of as people tell: sparse, hand-drawn, too fast, shaky, let go")
     add_data(stages)
     add_stages(stages)
     causal = stages.add_parser("causal", help="the streaming student")
@@ -54,9 +56,14 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _media(args: argparse.Namespace) -> None:
+    from .drawn_media import build_drawn_media
     from .media import build_media
 
-    print(json.dumps(build_media(args.sources, args.folder / "media")))
+    if args.sources is None:
+        print("media: no --sources, so shapes and textures drawn by this repository and its own example picture: enough to train and to try "
+              "every stage, but a model of them knows shapes, not things (docs/training.md names the packages)", file=sys.stderr)
+    made = build_media(args.sources, args.folder / "media") if args.sources else build_drawn_media(args.folder / "media")
+    print(json.dumps(made))
 
 
 def _codec(args: argparse.Namespace) -> None:
@@ -71,7 +78,7 @@ def _shards(args: argparse.Namespace) -> None:
     codec = load_codec(args.folder)
     if not any((args.folder / "held").glob("*.npz")):
         write_shards(codec, args.folder / "media/heldout.npz", args.folder / "held", 9999, 2, style_share=0.0)
-    write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count)
+    write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count, imperfect_share=args.imperfect_share)
 
 
 def _causal(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from ..codec.tiny import TinyCodec
 from ..model.text import tokenize
 from ..streaming.condition import warp_condition
 from ..tracks.carry import PixelCarrier
+from .augment import imperfect
 from .media import load_media
 from .pool import Pool as Pool
 from .selection import mixed
@@ -79,15 +80,22 @@ def device_of(encoder: Encoder) -> torch.device:
     return torch.device(getattr(encoder, "device", "cpu"))
 
 
-def write_shards(codec: TinyCodec, media: Path, out: Path, seed: int, count: int, style_share: float = 0.2) -> None:
-    """Writes `count` shards, each appearing complete or not at all."""
+def imperfect_sample(codec: TinyCodec, clip: Clip, chosen: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """The same clip told of by a person's tracks (`augment.imperfect`) in the place of the exact ones; what is carried follows them too."""
+    given = imperfect(torch.from_numpy(clip.xy[None][:, :, chosen]), torch.from_numpy(clip.visible[None][:, :, chosen]), torch.Generator().manual_seed(seed))
+    return sample_of(codec, frames_tensor(clip), given.xy[0].numpy(), given.visible[0].numpy(), clip.caption, LIMIT)
+
+
+def write_shards(codec: TinyCodec, media: Path, out: Path, seed: int, count: int, style_share: float = 0.2, imperfect_share: float = 0.0) -> None:
+    """Writes `count` shards, each appearing complete or not at all. `imperfect_share` of the clips are told of as people tell; the scenes stay the same."""
     out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
+    rng, hand = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     pictures, sprites, names, _ = load_media(media)
     for number in range(count):
         samples = []
         for _ in range(SHARD):
             style = str(rng.choice(STYLES)) if rng.random() < style_share else None
             clip = render(random_scene(rng, pictures, sprites, names, style=style), rng)
-            samples.append(make_sample(codec, clip, mixed(rng, clip, LIMIT)))
+            chosen, spoiled = mixed(rng, clip, LIMIT), hand.random() < imperfect_share
+            samples.append(imperfect_sample(codec, clip, chosen, int(hand.integers(2**31))) if spoiled else make_sample(codec, clip, chosen))
         write_shard(out / f"{seed:04d}_{number:05d}.npz", samples)

@@ -1,0 +1,75 @@
+"""The ablation command: its figures are zero for the truth, its trainings differ in what they say they differ in, its journal goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("cv2")
+
+from motionstream_core.codec.tiny import CodecConfig, TinyCodec
+from motionstream_core.evaluation import findings, findings_command, findings_trained
+from motionstream_core.evaluation.heldout import heldout_set
+from motionstream_core.model.presets import PRESETS
+from motionstream_core.training.shards import LIMIT, imperfect_sample, make_sample
+
+MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"
+
+
+@pytest.fixture(scope="module")
+def items():
+    return heldout_set(MEDIA, 2)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    return TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8))).eval().requires_grad_(False)
+
+
+def test_the_truth_has_no_error_and_the_still_picture_has(items):
+    truth = findings.clip_figures(items, [item.frames for item in items])
+    still = findings.clip_figures(items, [np.repeat(item.frames[:1], len(item.frames), 0) for item in items])
+    assert truth["epe_sprite"] == 0 and truth["psnr"] > 90
+    assert still["epe_sprite"] > 4 and still["psnr"] < 40
+
+
+def test_a_cell_is_mean_and_spread():
+    row = findings.Row("steps", "3", {"psnr": [20.0, 22.0], "epe_sprite": [float("nan"), 1.0]})
+    assert row.cell("psnr") == "21.000 ± 1.414" and row.cell("epe_sprite") == "1.000" and row.cell("drift_db") == ""
+    assert "| 3 | 21.000 ± 1.414 | 1.000 |" in findings.table([row])
+
+
+def test_the_journal_gives_back_what_was_done(tmp_path):
+    rows = [findings.Row("context", "c3s1w1", {"psnr": [20.5, 21.5]}), findings.Row("context", "c3s0w1", {"psnr": [20.0]})]
+    findings_command.write_journal(tmp_path / "j.jsonl", rows[:1])
+    findings_command.write_journal(tmp_path / "j.jsonl", rows[1:])
+    assert findings_command.read_journal(tmp_path / "j.jsonl") == rows
+
+
+def test_drawn_tracks_are_seen_by_the_codec_where_the_tracks_are(codec):
+    xy = torch.full((1, 5, 1, 2), 12.0)
+    batch = {"latents": torch.zeros(1, 16, 2, 4, 4), "xy": xy, "visible": torch.ones(1, 5, 1, dtype=torch.bool)}
+    rng = torch.Generator().manual_seed(0)
+    drawn = findings_trained.drawn_latents(codec, batch, rng)
+    empty = findings_trained.drawn_latents(codec, {**batch, "visible": torch.zeros(1, 5, 1, dtype=torch.bool)}, rng)
+    difference = (drawn - empty).abs().sum((0, 1, 2))
+    assert drawn.shape == (1, 16, 2, 4, 4) and difference.argmax() == 1 * 4 + 1
+
+
+def test_with_the_head_off_the_tracks_say_nothing_to_it(items, codec):
+    torch.manual_seed(0)
+    batch, config = findings.as_batch(codec, items[0]), PRESETS["tiny"]
+    off, on = findings_trained.HeadOff(config), findings_trained.MotionModel(config)
+    head = config.motion.parts["head"]
+    seen = on.motion(batch, torch.Generator().manual_seed(0))[:, head]
+    assert seen.std(dim=(3, 4)).max() > 0
+    assert off.motion(batch, torch.Generator().manual_seed(0))[:, head].std(dim=(3, 4)).max() == 0
+
+
+def test_an_imperfect_sample_is_the_same_scene_told_of_otherwise(items, codec):
+    clean, spoiled = make_sample(codec, items[0].clip, items[0].chosen), imperfect_sample(codec, items[0].clip, items[0].chosen, 3)
+    assert np.array_equal(clean["latents"], spoiled["latents"]) and clean["xy"].shape == spoiled["xy"].shape == (25, LIMIT, 2)
+    assert not np.array_equal(clean["xy"], spoiled["xy"]) or not np.array_equal(clean["visible"], spoiled["visible"])
+    assert np.isfinite(spoiled["warp"].astype(np.float32)).all()
