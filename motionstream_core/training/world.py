@@ -106,7 +106,7 @@ def still(frames: int) -> Motion:
     return Motion(zero, zero, zero, zero)
 
 
-def _procedural(rng: np.random.Generator, size: int = 320) -> np.ndarray:
+def drawn_texture(rng: np.random.Generator, size: int = 320) -> np.ndarray:
     """A texture nobody owns: coloured noise of several scales, or stripes, or cells."""
     kind = rng.integers(3)
     a, b = rng.integers(0, 256, (2, 3)).astype(np.float32)
@@ -138,7 +138,7 @@ def random_scene(rng: np.random.Generator, pictures: list[np.ndarray], sprites: 
                  kind: str | None = None, style: str | None = None, reach: float = 42.0) -> Scene:
     """A random scene. `kind`: "object" (still camera), "camera" (resting sprites), "both", or None for a random one."""
     kind = kind or str(rng.choice(["object", "camera", "both", "both"]))
-    picture = _procedural(rng) if pictures == [] or rng.random() < 0.25 else _recolour(rng, pictures[rng.integers(len(pictures))])
+    picture = drawn_texture(rng) if pictures == [] or rng.random() < 0.25 else _recolour(rng, pictures[rng.integers(len(pictures))])
     if rng.random() < 0.5:
         picture = picture[:, ::-1]
     h, w = picture.shape[:2]
