@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..motionstream_core.model.causal_presets import is_single_file
 from ..motionstream_core.streaming.networks import open_networks
 from . import _host
 
@@ -41,4 +42,5 @@ class LoadMotionStream(io.ComfyNode):
 
     @classmethod
     def execute(cls, weights: str) -> io.NodeOutput:
-        return io.NodeOutput(*_host.patched(open_networks(_host.weight_path(weights))))
+        path = _host.weight_path(weights)
+        return io.NodeOutput(*(_host.checkpoint(path) if is_single_file(path) else _host.patched(open_networks(path))))

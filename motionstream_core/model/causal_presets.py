@@ -112,6 +112,12 @@ def stated(path: Path) -> ModelConfig | None:
     return config_from_dict(config)
 
 
+def is_single_file(path: Path) -> bool:
+    """Whether a weights file is a transformer alone, in the host's convention, and not a bundle of `checkpoint.py`."""
+    metadata = read_header(path).get("__metadata__") or {}
+    return FORMAT in metadata and "config" in metadata
+
+
 def host_says_causal(metadata: Mapping[str, str]) -> bool | None:
     """The host's flag in a header's metadata; None where the header does not speak of it."""
     try:

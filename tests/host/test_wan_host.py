@@ -130,6 +130,15 @@ def test_a_flagged_checkpoint_streams_once_it_is_stated_what_it_is(files):
     assert len(frames_of(files, files.run(graph("flagged", preset="causal-forcing-framewise", frames=9)))) == 9
 
 
+def test_load_motionstream_takes_a_converted_file_and_says_what_it_lacks(files):
+    (files.base / "models" / "motionstream" / "wan.safetensors").write_bytes((files.base / "models" / "diffusion_models" / "converted.safetensors").read_bytes())
+    prompt = changed(graph("converted", frames=9), n20={})
+    prompt["20"] = node("MotionStreamLoader", weights="wan.safetensors")
+    assert len(frames_of(files, files.run(prompt))) == 9
+    prompt["4"] = node("CLIPTextEncode", clip=["20", 1], text="a ball")
+    assert "wan.safetensors holds the transformer alone; use the host's Load CLIP" in refusal(files, prompt)
+
+
 def test_a_track_head_in_the_file_is_used(files):
     entry = files.run(graph("with-head"))
     still = changed(graph("with-head"), n3={"document": '{"version":1,"width":64,"height":64,"frames":25,"fps":16,"tracks":[{"points":[{"x":10,"y":30}]}]}'})
