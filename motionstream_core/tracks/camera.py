@@ -1,6 +1,6 @@
-"""Tracks from a camera that moves through a picture with depth: un-project a grid of points, move the camera, project, test what is hidden.
+"""Tracks from a camera that moves through a picture with depth: un-project a grid of points, move the camera, project, follow the lines of sight.
 
-Owns camera paths (presets, keyframes, easing), the pinhole geometry and the z-buffered visibility. Knows nothing of files or hosts.
+Owns camera paths (presets, keyframes, easing), the pinhole geometry and what is hidden. Knows nothing of files or hosts.
 
 Convention (OpenCV): x right, y down, z forward, pixel centres at whole numbers. A pose is world-to-camera, (T, 3, 4) [R | t]; the first
 camera sees the picture as it is. The unit of length is the median depth of the picture, so that the same move looks alike at any scale.
@@ -21,7 +21,9 @@ from .types import Tracks
 PRESETS = ("static", "pan", "tilt", "roll", "truck", "pedestal", "dolly", "orbit", "arc up", "zoom", "dolly-zoom", "handheld")
 EASINGS = ("linear", "ease in", "ease out", "ease in-out")
 NEAR = 0.02  # median depths; what is nearer to the camera is not seen
-TOLERANCE = 0.02  # of the depth: a point this little behind the nearest surface still belongs to it
+SLACK = 0.005  # of the depth: so near to a surface a line of sight is neither before nor behind it
+JUMP = 0.05  # of the depth from one pixel to the next: more is another surface
+MOST_STEPS = 4096
 FAST = 0.06  # of the longer side per frame: faster tracks than models are trained on
 ANGLES = {"pan": 30.0, "tilt": 20.0, "roll": 45.0, "orbit": 40.0, "arc up": 25.0}  # degrees at amount 1
 LENGTHS = {"truck": 0.35, "pedestal": 0.25, "dolly": 0.4}  # median depths at amount 1
@@ -111,17 +113,14 @@ def camera_tracks(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fps: fl
         raise ValueError(f"fov: expected 1 to 170 degrees, got {fov}")
     height, width = depth.shape
     focal = width / 2 / math.tan(math.radians(fov) / 2)
-    surface = unproject(np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).reshape(-1, 2), depth.ravel(), focal, width, height)
     points = unproject(grid, sample_depth(depth, grid), focal, width, height)
     xy, visible = [], []
     for pose, zoom in zip(path.pose, path.focal):
         place, z = project(points, pose, focal * zoom, width, height)
         inside = (z > NEAR) & (place >= -0.5).all(-1) & (place[:, 0] <= width - 0.5) & (place[:, 1] <= height - 0.5)
-        nearest = z_buffer(*project(surface, pose, focal * zoom, width, height), (height, width))
-        cell = np.clip(np.rint(place), 0, [width - 1, height - 1]).astype(int)
-        front = z <= nearest[cell[:, 1], cell[:, 0]] * (1 + TOLERANCE)
         xy.append(np.where((z > NEAR)[:, None], place, xy[-1] if xy else place))
-        visible.append(inside & front)
+        inside[inside] = ~hidden(points[inside], -pose[:, :3].T @ pose[:, 3], depth, focal)
+        visible.append(inside)
     return Tracks(torch.from_numpy(np.stack(xy).astype(np.float32)), torch.from_numpy(np.stack(visible)), width, height, fps)
 
 
@@ -179,17 +178,48 @@ def project(points: np.ndarray, pose: np.ndarray, focal: float, width: int, heig
     return seen[:, :2] / np.maximum(z, NEAR)[:, None] * focal + middle, z
 
 
-def z_buffer(places: np.ndarray, z: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The nearest depth (H, W) of all points that fall on each pixel, spread by one pixel so that a stretched surface has no holes."""
-    height, width = size
-    x, y = np.rint(places).astype(np.int64).T
-    hit = (z > NEAR) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    nearest = np.full(height * width, np.inf)
-    np.minimum.at(nearest, y[hit] * width + x[hit], z[hit])
-    nearest = nearest.reshape(size)
-    padded = np.pad(nearest, 1, constant_values=np.inf)
-    holes = np.min([padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
-    return np.where(np.isfinite(nearest), nearest, holes)
+def hidden(points: np.ndarray, centre: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
+    """(N,) bool: whether the surface that the first camera sees, `depth` (H, W), lies between points (N, 3) on it and a camera at `centre` (3,).
+
+    Each line of sight is followed over the depth map, where its inverse depth runs evenly, pixel by pixel. It is blocked where it goes through
+    the surface: where on one piece, without a jump in depth, it is both before and behind it. A camera that only turns or zooms hides nothing.
+    """
+    found = np.zeros(len(points), dtype=bool)
+    if not len(points) or np.linalg.norm(centre) < 1e-9:
+        return found
+    height, width = depth.shape
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    far = points[:, 2]
+    stop = max(centre[2], 0.99 * depth.min(), NEAR)  # nothing is nearer
+    end = np.where(np.abs(far - centre[2]) > 1e-9, (far - stop) / np.where(np.abs(far - centre[2]) > 1e-9, far - centre[2], 1), 0).clip(0, 1)
+    last = points + end[:, None] * (centre - points)
+    first, step = (one[:, :2] / np.maximum(one[:, 2:], NEAR) * focal + middle for one in (points, last))
+    step = step - first
+    counts = np.minimum(np.ceil(np.abs(step).max(1)), MOST_STEPS).astype(int)
+    longest = np.argsort(-counts, kind="stable")  # so that those still on their way are the first ones
+    first, step, counts = first[longest], step[longest], counts[longest]
+    inverse, rise = (1 / far)[longest], (1 / np.maximum(last[:, 2], NEAR) - 1 / far)[longest]
+    surface = depth[(*np.clip(np.rint(first).astype(int), 0, [width - 1, height - 1]).T[::-1],)]
+    before, behind, own = np.zeros(len(points), dtype=bool), np.zeros(len(points), dtype=bool), np.ones(len(points), dtype=bool)
+    cut = np.zeros(len(points), dtype=bool)
+    for number in range(1, counts.max() + 1):
+        live = slice(0, np.searchsorted(-counts, -number, side="right"))
+        x, y = np.rint(first[live] + (number / counts[live])[:, None] * step[live]).astype(int).T
+        on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        here = depth[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+        change = np.abs(here - surface[live]) / np.minimum(here, surface[live])
+        same = on & (change <= JUMP)
+        for state in (own, before, behind):  # own: still on the piece that the point is on
+            state[live] &= same
+        slack = np.where(own[live], SLACK + change, 0)
+        for along in (number - 0.5, np.minimum(number + 0.5, counts[live])):  # where the line comes into the pixel and leaves it
+            gap = (1 / (inverse[live] + along / counts[live] * rise[live]) - here) / here
+            before[live] |= on & (gap < -slack)
+            behind[live] |= on & (gap > slack)
+        cut[live] |= before[live] & behind[live]
+        surface[live] = here
+    found[longest] = cut
+    return found
 
 
 def sample_depth(depth: np.ndarray, grid: np.ndarray) -> np.ndarray:

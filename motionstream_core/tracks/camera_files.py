@@ -281,7 +281,7 @@ def _omnicam(value: dict[str, Any], convention: str) -> Trajectory:
     """OmniCam's bridge: position, target, roll and vertical angle of view a frame; y up."""
     if convention != AS_SAID:
         raise ValueError(f"convention: expected that of OmniCam (choose {AS_SAID!r}), got {convention}")
-    frames = value.get("frames")
+    frames: Any = value.get("frames")
     try:
         rows = [(*frame["position"], *frame["target"], frame.get("roll_degrees", 0.0), frame["fov_degrees"]) for frame in frames]
         table = np.array(rows, dtype=np.float64).reshape(-1, 8)

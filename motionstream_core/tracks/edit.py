@@ -116,7 +116,7 @@ def jittered(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) ->
     if reach:
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / calm) ** 2)
         kernel = kernel / kernel.norm()
-        noise = sum(weight * noise[at : at + tracks.frames] for at, weight in enumerate(kernel.tolist()))
+        noise = torch.stack([weight * noise[at : at + tracks.frames] for at, weight in enumerate(kernel.tolist())]).sum(0)
     return replace(tracks, xy=(tracks.xy.double() + amount * (noise - noise[:1]).to(tracks.xy.device)).float())
 
 
