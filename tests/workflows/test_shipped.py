@@ -25,7 +25,7 @@ def values_of(workflow: dict, kind: str) -> list:
 
 
 def test_the_workflows_are_shipped():
-    assert NAMES == ["camera-orbit", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
+    assert NAMES == ["camera-and-object", "camera-orbit", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
 
 
 @EACH
@@ -76,7 +76,7 @@ def test_there_is_a_thumbnail(name):
         assert picture.format == "JPEG" and min(picture.size) >= 256
 
 
-@pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600), ("camera-orbit", 49), ("motion-transfer", 49)])
+@pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600), ("camera-orbit", 49), ("motion-transfer", 49), ("camera-and-object", 49)])
 def test_the_host_runs_it_as_shipped(host, name, frames):
     workflow = load(shipped(name))
     entry = host.run(to_api(workflow, host.object_info()))
