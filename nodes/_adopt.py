@@ -22,7 +22,7 @@ from ..motionstream_core.model.convert import open_track_head
 from ..motionstream_core.model.dit import CausalDiT
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
-from ._types import LOADER, StreamModel, StreamVAE, stream_vae
+from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
 
 STATEMENT = "motionstream"
 CHECKPOINT = "Causal Wan Checkpoint"
@@ -158,6 +158,8 @@ def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:
 
 
 def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
+    if isinstance(vae, Missing):
+        raise ValueError(vae.words)
     if isinstance(vae, StreamVAE):
         stream_vae(vae, config)
         return CodecParts(vae.codec, (vae.patcher,), *vae.statistics)

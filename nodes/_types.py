@@ -95,13 +95,16 @@ class WordClip:
 
 
 class Missing:
-    """An output that is not there: whoever uses it is told why."""
+    """A CLIP or VAE that is not there: whoever uses it is told why. What a host asks of any object stays as it is."""
 
     def __init__(self, words: str):
-        self._words = words
+        self.words = words
 
-    def __getattr__(self, name: str):
-        raise AttributeError(name) if name.startswith("_") else ValueError(self._words)
+    def _tell(self, *given, **named):
+        raise ValueError(self.words)
+
+    clone = tokenize = encode_from_tokens = encode_from_tokens_scheduled = _tell
+    encode = decode = encode_tiled = decode_tiled = spacial_compression_decode = spacial_compression_encode = temporal_compression_decode = _tell
 
 
 class StreamVAE:
