@@ -71,6 +71,10 @@ def ended(tab, host, prompt: str):
     return frames, read_performance(text), json.loads(text)
 
 
+def name_of(vue: bool) -> str:
+    return "nodes2" if vue else "classic"
+
+
 def slowly(tab, points, milliseconds: int = 80) -> None:
     """The mouse, button held, from place to place with time between."""
     for begin, end in zip(points, points[1:]):
@@ -88,10 +92,10 @@ def test_a_dragged_handle_takes_the_object_along_within_two_chunks(tab, host, vu
     tab.page.mouse.move(*path[0])
     tab.page.mouse.down()
     slowly(tab, path)
-    tab.screenshot(f"live-drag-{'nodes2' if vue else 'classic'}")
+    tab.screenshot(f"live-drag-{name_of(vue)}")
     tab.page.mouse.up()
     until_frame(tab, shown_frame(tab) + 24)
-    tab.screenshot(f"live-released-{'nodes2' if vue else 'classic'}")
+    tab.screenshot(f"live-released-{name_of(vue)}")
     frames, played, text = ended(tab, host, prompt)
     kinds = [control["type"] for control in text["controls"]]
     assert kinds[0] == "grab" and "move" in kinds and kinds[-1] == "release", kinds
@@ -102,29 +106,120 @@ def test_a_dragged_handle_takes_the_object_along_within_two_chunks(tab, host, vu
     part = Tracks(tracks.xy[affected], tracks.visible[affected], tracks.width, tracks.height, tracks.fps)
     followed, static = (np.median(following_errors(clip[affected], part)) for clip in (frames, np.repeat(frames[:1], len(frames), 0)))
     assert followed <= 3 and followed < static / 2, (followed, static)
+    assert np.array_equal(replayed(tab, host, workflow, 300 + vue), frames)
 
 
-def test_pause_step_resume_rewind_prompt_and_scene_from_the_bar(tab, host):
-    opened(tab, False, 310)
+def chunk_of(tab) -> int:
+    """The chunk in work, as the timeline says it."""
+    text = tab.page.locator(f"{VIEW} .ms-chunks output").text_content()
+    return int(text.split("·")[0])
+
+
+def status_of(tab) -> str:
+    return tab.page.locator(f"{VIEW} .ms-pill").get_attribute("data-state")
+
+
+def until(tab, reached, what: str, timeout: float = 90) -> None:
+    for _ in range(int(timeout / 0.1)):
+        if reached():
+            return
+        tab.page.wait_for_timeout(100)
+    tab.screenshot("live-expected")
+    raise TimeoutError(f"expected {what}, got chunk {chunk_of(tab)}, frame {shown_frame(tab)}, {status_of(tab)}")
+
+
+def at_rest(tab, chunk: int | None = None) -> int:
+    """Waits until the stream is paused (before `chunk`) and its last frame is on the screen -> that chunk. A chunk has 12 frames, the first has one."""
+
+    def settled() -> bool:
+        return status_of(tab) == "paused" and chunk in (None, chunk_of(tab)) and shown_frame(tab) == 1 + 12 * (chunk_of(tab) - 1)
+
+    until(tab, settled, f"a pause before chunk {chunk or 'any'} with its frames shown")
+    return chunk_of(tab)
+
+
+def key(tab, name: str) -> None:
+    """A key, after a click into the preview beside everything that does something."""
+    tab.page.locator(f"{VIEW} .ms-facts").click()
+    tab.page.keyboard.press(name)
+
+
+def prompt_box(tab):
+    return tab.page.locator(f"{VIEW} input.ms-prompt")
+
+
+def replayed(tab, host, workflow: dict, seed: int) -> np.ndarray:
+    """The performance as the page shows it, put into the workflow by hand and run again with the same seed -> the frames."""
+    read = "() => window.app.graph._nodes.find(node => node.type === 'PreviewAny').widgets.map(widget => String(widget.value)).find(text => text.startsWith('{'))"
+    text = tab.page.evaluate(read)
+    (sampler,) = nodes_of_type(workflow, "MotionStreamSampler")
+    names = ["frames", "seed", "after", "steps", "chunk", "sink", "window", "live"]
+    sampler["widgets_values"][: len(names)] = [json.loads(text)["frames"], seed, "fixed", 3, -1, -1, -1, False]
+    slot = next(at for at, each in enumerate(sampler["inputs"]) if each["name"] == "performance")
+    sampler["inputs"][slot]["link"] = 900
+    pasted = {"id": 900, "type": "PrimitiveStringMultiline", "pos": [0, 1200], "size": [300, 200], "flags": {}, "order": 0, "mode": 0, "properties": {}, "inputs": [],
+              "outputs": [{"name": "STRING", "type": "STRING", "links": [900]}], "widgets_values": [text]}  # fmt: skip
+    workflow["nodes"].append(pasted)
+    workflow["links"].append([900, 900, 0, sampler["id"], slot, "STRING"])
+    tab.load(workflow)
+    entry = host.wait(tab.queue())
+    assert ended_as(entry) == "success"
+    newest = max((host.base / "output" / "video").glob("motionstream-live*.mp4"), key=lambda path: path.stat().st_mtime)
+    return read_video(newest)[0].numpy()
+
+
+@RENDERERS
+def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and_all_of_it_again(tab, host, vue):
+    seed = 310 + vue
+    workflow = opened(tab, vue, seed)
     prompt = tab.queue()
-    until_frame(tab, 25)
+    until_frame(tab, 37)
+    assert prompt_box(tab).input_value() == "photo field, yellow object moves, camera still"  # the workflow's own
+    key(tab, " ")
+    resting = at_rest(tab)
+    key(tab, ".")
+    assert at_rest(tab, resting + 1) == resting + 1
+    for chunk in (resting, resting - 1):
+        key(tab, ",")
+        until(tab, lambda wanted=chunk: chunk_of(tab) == wanted, f"chunk {chunk} by the key ,")
+    key(tab, ".")
+    assert at_rest(tab, resting) == resting  # the chunk gone back over, made anew
+    tab.screenshot(f"live-paused-{name_of(vue)}")
+    key(tab, " ")
+    until(tab, lambda: status_of(tab) == "live" and chunk_of(tab) > resting, "the stream going on")
+    prompt_box(tab).fill("night photo field")
+    prompt_box(tab).press("Enter")
+    until_frame(tab, 12 * (resting + 6))
     press(tab, "Pause")
-    tab.page.locator(VIEW).get_by_text("Paused").wait_for(timeout=30_000)
-    tab.page.wait_for_timeout(2500)
-    before = shown_frame(tab)
-    press(tab, "Step")
-    until_frame(tab, before + 12)
-    tab.page.wait_for_timeout(2500)
-    assert shown_frame(tab) == before + 12
+    before = at_rest(tab)
+    timeline = tab.page.locator(f"{VIEW} .ms-chunks input[type=range]")
+    box, share = timeline.bounding_box(), (before - 2) / before
+    tab.page.mouse.click(box["x"] + 8 + share * (box["width"] - 16), box["y"] + box["height"] / 2)
+    until(tab, lambda: chunk_of(tab) == before - 2, "two chunks back by the timeline")
+    assert prompt_box(tab).input_value() == "night photo field"
     press(tab, "Resume")
-    box = tab.page.locator(f"{VIEW} input[type=text], {VIEW} textarea").first
-    box.fill("night photo field")
-    box.press("Enter")
-    until_frame(tab, before + 60)
+    until_frame(tab, 12 * before)
     press(tab, "Scene")
-    until_frame(tab, shown_frame(tab) + 13)
-    tab.screenshot("live-bar")
+    last = chunk_of(tab)
+    until(tab, lambda: chunk_of(tab) >= last + 3, "three chunks of the new scene")
+    tab.screenshot(f"live-bar-{name_of(vue)}")
     frames, _, text = ended(tab, host, prompt)
-    kinds = [control["type"] for control in text["controls"]]
-    assert kinds == ["prompt", "scene"], kinds
+    assert [control["type"] for control in text["controls"]] == ["prompt", "scene"]
     assert frames[-12:].mean() < 0.75 * frames[:24].mean()  # night
+    assert np.array_equal(replayed(tab, host, workflow, seed), frames)
+
+
+@RENDERERS
+def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
+    tab.use_vue_nodes(vue)
+    tab.load({"nodes": [], "links": [], "version": 0.4, "last_node_id": 0, "last_link_id": 0})
+    add = "() => { const node = window.LiteGraph.createNode('MotionStreamPreview'); node.pos = [0, 0]; window.app.graph.add(node); return node.id }"
+    tab.centre_on(tab.page.evaluate(add), 1.0)
+    outer = tab.page.locator(VIEW).bounding_box()
+    stage = tab.page.locator(f"{VIEW} .ms-stage").bounding_box()
+    assert min(stage["width"], stage["height"]) >= 330, stage
+    for part in tab.page.locator(f"{VIEW} button:visible, {VIEW} input:visible, {VIEW} .ms-fact").all():
+        box = part.bounding_box()
+        inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
+        assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (part.get_attribute("title"), box, outer)
+    tab.screenshot(f"preview-new-{name_of(vue)}")
