@@ -25,6 +25,8 @@ NOISE = 6.0  # grey levels: of a patch's pixels against its template, as the ali
 STEPS_AT_MOST = 1.5  # px a step of the alignment may go
 REACH = np.stack(np.meshgrid(np.arange(SIDE) - SIDE // 2, np.arange(SIDE) - SIDE // 2), -1).reshape(-1, 2).astype(np.float32)
 
+UNDER = np.concatenate([REACH.T, np.ones((1, SIDE * SIDE), np.float32)])  # (3, P)
+
 
 def bell(sigma: float) -> np.ndarray:
     """(P,) Gaussian weights that add up to 1."""
@@ -85,14 +87,14 @@ class Templates:
 
 def patches(grey: np.ndarray, xy: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """(N, P): patches around places, bilinear."""
-    x, y = (xy[:, i, None] + shape[:, i, :1] * REACH[:, 0] + shape[:, i, 1:] * REACH[:, 1] for i in (0, 1))
-    return _remapped(grey, x.astype(np.float32, copy=False), y.astype(np.float32, copy=False))
+    place = np.concatenate([shape, xy[..., None]], -1).astype(np.float32, copy=False) @ UNDER  # (N, 2, P)
+    return _remapped(grey, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
 
 
 def at(field: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """A field (H, W, C) at places -> (N, C)."""
     x, y = (np.ascontiguousarray(xy[:, i, None], dtype=np.float32) for i in (0, 1))
-    return _remapped(field, x, y).reshape(len(xy), -1)
+    return _remapped(field, x, y).reshape(len(xy), field.shape[2] if field.ndim == 3 else 1)
 
 
 def _remapped(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
