@@ -118,7 +118,13 @@ def with_shift(config: ModelConfig, model: Any) -> ModelConfig:
     return config if shift is None else replace(config, shift=float(shift), sigmas=None)
 
 
-def model_in(model: Any) -> ModelParts:
+def picture_features(conditioning: Any) -> Tensor | None:
+    """CLIP vision's features (1, tokens, width) in a CONDITIONING, as the host's Wan nodes put them there."""
+    seen = conditioning[0][1].get("clip_vision_output") if isinstance(conditioning, (list, tuple)) and conditioning else None
+    return None if seen is None else seen.penultimate_hidden_states
+
+
+def model_in(model: Any, positive: Any = None) -> ModelParts:
     """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot."""
     config = config_in(model)
     check_patches(model)
@@ -132,7 +138,11 @@ def model_in(model: Any) -> ModelParts:
     head = None
     if config.motion is not None:
         head = open_track_head(file_of(model), config).to(model.load_device)
-    return ModelParts(AdoptedDiT(inner.diffusion_model, config, dtype=inner.get_dtype_inference(), device=model.load_device), head)
+    net, looks = inner.diffusion_model, getattr(inner.diffusion_model, "img_emb", None) is not None
+    features = picture_features(positive) if looks else None
+    if looks and features is None:
+        raise ValueError("positive: expected CLIP vision features of the start image in it for this model (the host's WanImageToVideo puts them there), got none")
+    return ModelParts(AdoptedDiT(net, config, dtype=inner.get_dtype_inference(), device=model.load_device, features=features), head)
 
 
 def check_patches(model: Any):

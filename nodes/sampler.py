@@ -72,7 +72,7 @@ class StreamingSampler(io.ComfyNode):
     def execute(
         cls, model, positive, vae, motion, frames, seed, steps=0, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
     ) -> io.NodeOutput:
-        parts = model_in(model)
+        parts = model_in(model, positive)
         dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
         tracks, (height, width), stride = motion.tracks, motion.image.shape[:2], dit.config.vae_stride[0]
         context = CacheShape(*(own if value < 0 else value for value, own in zip((chunk, sink, window), own_context(dit))))

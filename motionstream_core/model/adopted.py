@@ -58,9 +58,18 @@ def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
 
 
 class AdoptedDiT:
-    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the computation, wherever the weights lie."""
+    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the computation, wherever the weights lie.
 
-    def __init__(self, net: nn.Module, config: ModelConfig, *, dtype: torch.dtype, device: torch.device | str, cast: Cast = plain_cast):
+    features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at one.
+    """
+
+    def __init__(
+        self, net: nn.Module, config: ModelConfig, *, dtype: torch.dtype, device: torch.device | str, cast: Cast = plain_cast, features: Tensor | None = None
+    ):
+        if (features is None) != (getattr(net, "img_emb", None) is None):
+            wanted, got = ("one without cross attention to a picture", "features of one") if features is not None else ("CLIP vision features of the start image", "none")
+            raise ValueError(f"model: expected {wanted}, got {got}")
+        self._image, self._features = getattr(net, "img_emb", None), features
         self.config = config
         self.dtype = dtype
         self.device = torch.device(device)
@@ -70,7 +79,15 @@ class AdoptedDiT:
 
     def encode_text(self, embeds: Tensor) -> TextContext:
         """See CausalDiT.encode_text."""
-        return encode_text(self._net, self.config, embeds.to(self.device))
+        text = encode_text(self._net, self.config, embeds.to(self.device))
+        return text if self._features is None else replace(text, image=self._encode_picture(self._features))
+
+    def _encode_picture(self, features: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The picture's keys and values in every block."""
+        assert self._image is not None
+        context = self._image(features.to(self.device, self.dtype))
+        cross = [block.cross_attn for block in self._net.blocks]
+        return tuple((attn.norm_k_img(attn.k_img(context)), attn.v_img(context)) for attn in cross)
 
     def __call__(
         self,

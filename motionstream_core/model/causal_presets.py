@@ -84,13 +84,14 @@ def size_note(config: ModelConfig, width: int, height: int) -> str | None:
     return None
 
 
-def metadata_of(config: ModelConfig, provenance: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(config: ModelConfig, provenance: Mapping[str, Any], picture: bool = False) -> dict[str, str]:
     """The header's metadata of a single-file checkpoint.
 
     The host builds its causal class for "causal_ar", and reads sizes that it cannot tell from the weights. It has no causal class for the
-    48 channels of Wan 2.2, and then fails on the flag: to the host such a file is the plain model, and only our part says that it is causal.
+    48 channels of Wan 2.2 nor for cross attention to a `picture`, and then fails on the flag: to the host such a file is the plain model,
+    and only our part says that it is causal.
     """
-    transformer: dict[str, Any] = {"causal_ar": True} if config.latent_channels == 16 else {}
+    transformer: dict[str, Any] = {"causal_ar": True} if config.latent_channels == 16 and not picture else {}
     usual = {"num_heads": config.dim // 128, "text_dim": 4096, "text_len": 512, "freq_dim": 256}
     transformer |= {name: getattr(config, name) for name, value in usual.items() if getattr(config, name) != value}
     about = {"version": VERSION, "config": config_to_dict(config), "settings": {}, "provenance": dict(provenance)}

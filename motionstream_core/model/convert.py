@@ -179,10 +179,23 @@ def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
     if config.motion is not None:
         head, packed = config.motion.head_channels, 4 * config.motion.id_dim
         expected |= {f"{HEAD}conv.weight": torch.empty(head, packed, 1, 1, 1, device="meta"), f"{HEAD}conv.bias": torch.empty(head, device="meta")}
+    if any(key.startswith("img_emb.") for key in state):
+        expected |= picture_keys(config)
     problems = state_problems(expected, state)
     if problems:
         counts = f"{len(expected.keys() - state.keys())} missing, {len(state.keys() - expected.keys())} unknown of {len(expected)}"
         raise ValueError(f"{name}: expected exactly the keys of a causal Wan ({counts}): {'; '.join(problems)}")
+
+
+def picture_keys(config: ModelConfig, width: int = 1280) -> State:
+    """The weights of a cross attention that also looks at CLIP vision's features of a picture, on no device."""
+    dim = config.dim
+    shapes: dict[str, tuple[int, ...]] = {"img_emb.proj.0": (width,), "img_emb.proj.1": (width, width), "img_emb.proj.3": (dim, width), "img_emb.proj.4": (dim,)}
+    for block in (f"blocks.{n}.cross_attn" for n in range(config.num_layers)):
+        shapes |= {f"{block}.k_img": (dim, dim), f"{block}.v_img": (dim, dim)}
+    keys = {f"{name}.weight": torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    keys |= {f"{name}.bias": torch.empty(shape[0], device="meta") for name, shape in shapes.items()}
+    return keys | {f"blocks.{n}.cross_attn.norm_k_img.weight": torch.empty(dim, device="meta") for n in range(config.num_layers)}
 
 
 def merged(state: State, lora: Mapping[str, Tensor], name: str, strength: float = 1.0) -> State:
@@ -251,7 +264,7 @@ def convert(
     check_whole(state, config, name)
     say(f"{len(state)} tensors, {sum(value.numel() for value in state.values()) / 1e6:,.1f} million parameters, {config.context.label}, {config.steps} steps")
     provenance = {"source": name, "bytes": source.stat().st_size, "about": preset.about if preset else "", "lora": lora.name if lora else ""}
-    written(target, {key: stored(key, value, dtype) for key, value in state.items()}, metadata_of(config, provenance))
+    written(target, {key: stored(key, value, dtype) for key, value in state.items()}, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state))
     return config
 
 

@@ -24,17 +24,22 @@ from .rope import Rope
 
 @dataclass(frozen=True)
 class TextContext:
-    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per prompt."""
+    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per prompt.
+
+    image: those of a picture's features, for a network whose cross attention also looks at one; its answer is added to the text's.
+    """
 
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
+    image: tuple[tuple[Tensor, Tensor], ...] = ()
 
     def detach(self) -> "TextContext":
         return self.map(Tensor.detach)
 
     def map(self, function) -> "TextContext":
         """The context with `function` applied to every tensor."""
-        return TextContext(tuple(map(function, self.keys)), tuple(map(function, self.values)))
+        image = tuple((function(k), function(v)) for k, v in self.image)
+        return TextContext(tuple(map(function, self.keys)), tuple(map(function, self.values)), image)
 
 
 class PatchEmbedding(nn.Conv3d):
@@ -106,6 +111,7 @@ class Place:
     rope: Rope
     commit: bool
     attention: Backend
+    image: tuple[Tensor, Tensor] | None = None
 
     def left(self) -> tuple[Tensor, ...]:
         return self.cache.committed(self.layer) if self.commit and isinstance(self.cache, GradKVCache) else ()
@@ -240,12 +246,15 @@ def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, ro
     return attn.o(y.to(x.dtype)).unflatten(1, (frames, -1))
 
 
-def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend) -> Tensor:
-    """x (B, T, S, D) on the text's keys and values; one text serves a whole batch."""
+def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend, image: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """x (B, T, S, D) on the text's keys and values, and on a picture's where there are some; one text serves a whole batch."""
     frames = x.shape[1]
     q = attn.norm_q(attn.q(x.flatten(1, 2))).to(k.dtype)
     k, v = (part.expand(q.shape[0], -1, -1) for part in (k, v))
-    return attn.o(attend(q, k, v, heads, backend).to(q.dtype)).unflatten(1, (frames, -1))
+    y = attend(q, k, v, heads, backend)
+    if image is not None:
+        y = y + attend(q, *(part.expand(q.shape[0], -1, -1) for part in image), heads, backend)
+    return attn.o(y.to(q.dtype)).unflatten(1, (frames, -1))
 
 
 def causal_forward(
@@ -267,7 +276,7 @@ def causal_forward(
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
     for layer, block in enumerate(net.blocks):
-        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention)
+        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, text.image[layer] if text.image else None)
         inputs = (h, e, text.keys[layer], text.values[layer], place)
         h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
     if commit:
@@ -285,7 +294,7 @@ def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, 
     y = self_attention(block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention)
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)
-    h = h + cross_attention(block.cross_attn, y, k, v, place.heads, place.attention)
+    h = h + cross_attention(block.cross_attn, y, k, v, place.heads, place.attention, place.image)
     return torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
 from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for, metadata_of, stated
-from motionstream_core.model.convert import convert, plain_key
+from motionstream_core.model.convert import convert, picture_keys, plain_key
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS, MotionConfig
@@ -140,6 +140,18 @@ def test_a_track_head_travels_in_the_same_file(tmp_path, image, apart):
     torch.save(weights, tmp_path / "a.pt")
     found = convert(tmp_path / "a.pt", tmp_path / "a.safetensors", causal_preset("motionstream-1.3b"), **options)
     assert found.motion == motion and torch.equal(load_file(tmp_path / "a.safetensors")["track_head.conv.bias"], head["conv.bias"])
+
+
+def test_a_cross_attention_that_looks_at_a_picture_is_carried_and_the_host_is_not_told_causal(tmp_path, state):
+    seen = {key: torch.zeros(value.shape) for key, value in picture_keys(small()).items()}
+    torch.save({"generator": renamed({**state, **seen}, "model.")}, tmp_path / "a.pt")
+    convert(tmp_path / "a.pt", tmp_path / "a.safetensors", PRESET)
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:
+        assert "causal_ar" not in json.loads(file.metadata()["config"])["transformer"]
+    assert load_file(tmp_path / "a.safetensors").keys() == {**state, **seen}.keys() and stated(tmp_path / "a.safetensors").dim == 128
+    torch.save(without({**state, **seen}, "blocks.0.cross_attn.k_img.bias"), tmp_path / "b.pt")
+    with pytest.raises(ValueError, match="1 missing, 0 unknown .* missing blocks.0.cross_attn.k_img.bias"):
+        convert(tmp_path / "b.pt", tmp_path / "b.safetensors", PRESET)
 
 
 @pytest.mark.parametrize("start", ["", "base_model.model.", "diffusion_model."])

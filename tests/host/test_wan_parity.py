@@ -15,6 +15,7 @@ EQUAL = [
     "the host's WanModel, on our module",
     "the host's WanModel with 48 channels",
     "the host's WanModel, a timestep for each frame",
+    "the host's WanModel that looks at a picture",
     "the host's sampler, chunks of one",
     "the host's sampler, chunks of three",
     "the host's sampler from a start image",

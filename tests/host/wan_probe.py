@@ -108,6 +108,30 @@ def full_window(channels: int, own: bool, per_frame: bool = False) -> dict:
     return apart(ours(x, time, ours.encode_text(embeds)), expected)
 
 
+def looking_at_a_picture() -> dict:
+    """A network whose cross attention also looks at CLIP vision's features: the host's WanModel, image to video."""
+    import comfy.ldm.wan.model
+    import comfy.ops
+    import torch
+
+    config = small()
+    net = comfy.ldm.wan.model.WanModel(
+        model_type="i2v", in_dim=16, out_dim=16, num_heads=2, freq_dim=256, operations=comfy.ops.disable_weight_init, dtype=torch.float32, **SIZES
+    )
+    torch.manual_seed(SEED)
+    for name, parameter in net.named_parameters():
+        torch.nn.init.normal_(parameter, mean=1.0 if "norm" in name and name.endswith("weight") else 0.0, std=0.08)
+    x, embeds = inputs(config)
+    features = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(6))
+    expected = net(x, torch.full((1,), 700.0), embeds, clip_fea=features)
+    from motionstream_core.model.adopted import AdoptedDiT, adopted_config
+    from motionstream_core.model.convert import check_whole
+
+    check_whole(net.state_dict(), config, "i2v")
+    dit = AdoptedDiT(net, adopted_config(net, config), dtype=torch.float32, device="cpu", features=features)
+    return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
+
+
 def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None = None) -> dict:
     """Chunk by chunk with the whole past: the host's CausalWanModel under its own sampler against our rollout, with the same noise."""
     import torch
@@ -293,6 +317,7 @@ CHECKS = {
     "the host's WanModel, on our module": lambda: full_window(16, own=True),
     "the host's WanModel with 48 channels": lambda: full_window(48, own=False),
     "the host's WanModel, a timestep for each frame": lambda: full_window(48, own=True, per_frame=True),
+    "the host's WanModel that looks at a picture": looking_at_a_picture,
     "the host's sampler, chunks of one": lambda: chunked(1),
     "the host's sampler, chunks of three": lambda: chunked(3),
     "the host's sampler from a start image": lambda: chunked(3, prefill=True),
