@@ -161,8 +161,9 @@ def follow(clip: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndar
     """A grid of points of frame 0 through a clip (T, H, W, 3) -> xy (T, N, 2), visible (T, N), and the frame of a cut, at which it stops."""
     height, width = clip.shape[1:3]
     tracker = FlowTracker()
-    tracker.start(clip[0], regular_grid(width, height, *grid))
-    xy, visible = [tracker.xy.copy()], [tracker.visible.copy()]
+    points = regular_grid(width, height, *grid).astype(np.float32)
+    tracker.start(clip[0], points)
+    xy, visible = [points], [np.ones(len(points), bool)]
     for number, frame in enumerate(clip[1:], 1):
         places, seen = tracker.step(frame)
         before = visible[-1]
