@@ -7,7 +7,6 @@ a temporary name, flushed to the disk, then renamed. Knows nothing of what the t
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -138,15 +137,6 @@ def read_tensors(path: Path, names: Iterable[str] | None = None) -> Iterable[tup
                 yield name, file.get_tensor(name)
     except SafetensorError as error:
         raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, for the provenance of what is begun from it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**24):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
 from .data_command import add_data, run_data
+from .plan import add_plan, run_plan
 from .stage_commands import STAGES, add_stages, run_stage
 
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shards.add_argument("--imperfect-share", type=float, default=0.0, help="share of the clips told of as people tell: sparse, hand-drawn, too fast, shaky, let go")
     add_data(stages)
     add_stages(stages)
+    add_plan(stages)
     causal = stages.add_parser("causal", help="the streaming student")
     causal.add_argument("--preset", default="tiny")
     causal.add_argument("--name", default="", help="folder of this student below the run, the preset's name by default")
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "causal": _causal, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
+    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "plan": run_plan, "causal": _causal, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
