@@ -6,10 +6,10 @@ import logging
 
 from comfy_api.latest import io
 
-from ..motionstream_core.codec.shots import image_shots, video_shots
+from ..motionstream_core.codec.shots import expected_frames, image_shots, video_shots
 from ..motionstream_core.tracks.clicked import clicked_points
 from ..motionstream_core.tracks.edit import smoothed
-from ..motionstream_core.tracks.follow import KEPT, TIMINGS, follow, retimed
+from ..motionstream_core.tracks.follow import KEPT, TIMINGS, Followed, follow, retimed
 from ..motionstream_core.tracks.formats import tracks_to_host
 from ..motionstream_core.tracks.retarget import SHAPES, Seeds, retargeted, seeds_for
 from ..motionstream_core.tracks.separate import PARTS
@@ -80,12 +80,19 @@ class VideoTracks(io.ComfyNode):
         speed = timing != TIMINGS[0]
         limits = {"kept": KEPT if frames else None, "seconds": (frames - 1) / fps if frames and speed else None, "longest": max(LONGEST, width, height)}
         found = follow(shots, seeds, open_tracker(tracker, _host.tracker_folders(), _host.device()), **limits, on_frame=_host.progress(total))
-        if found.cuts:
-            LOG.warning("MotionStream: the source's scene changes before frame %s: from there on no point is visible", ", ".join(map(str, found.cuts)))
+        tell(found, None if speed else total)
         made = retargeted(retimed(found, frames, fps, timing), seeded[0], part, width, height, plain(target), shape, hold_ground)
         made = smoothed(made, smooth)
         about = {"width": width, "height": height, "fps": made.fps, "groups": [-1] * made.count}
         return io.NodeOutput({**tracks_to_host(made), "motionstream": about}, made.frames)
+
+
+def tell(found: Followed, expected: int | None):
+    """What a person should know of the source: cuts, and frames that could not be read."""
+    if found.cuts:
+        LOG.warning("MotionStream: the source's scene changes before frame %s: from there on no point is visible", ", ".join(map(str, found.cuts)))
+    if expected is not None and found.frames < expected:
+        LOG.warning("MotionStream: the source should have %d frames, %d could be read (a cut-off file?)", expected, found.frames)
 
 
 def source_shots(video, images, most: int | None):
@@ -96,7 +103,8 @@ def source_shots(video, images, most: int | None):
         images = images[:most]
         return image_shots(image.cpu().numpy() for image in images), len(images)
     begin, lasting = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
-    return video_shots(video.get_stream_source(), most, begin, lasting), most
+    known = None if begin or lasting else expected_frames(video.get_stream_source())
+    return video_shots(video.get_stream_source(), most, begin, lasting), min(filter(None, (known, most)), default=None)
 
 
 def plain(place):

@@ -50,6 +50,23 @@ def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: f
         raise ValueError("video: expected at least one frame, got none")
 
 
+def expected_frames(source: str | Path | BinaryIO) -> int | None:
+    """How many frames the file says it has, without decoding any; None where it does not say or cannot be read (the decoding will tell)."""
+    import av
+
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source) as container:
+            streams = container.streams.video
+            if not streams:
+                return None
+            if streams[0].frames:
+                return streams[0].frames
+            seconds, rate = (container.duration or 0) / av.time_base, float(streams[0].average_rate or 0)
+            return round(seconds * rate) or None
+    except av.error.FFmpegError:
+        return None
+
+
 def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Shot]:
     """Pictures (H, W, 3) float 0..1, shown at one rate."""
     for number, image in enumerate(images):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .follow import positions
-from .retarget import SHAPES, Box, Seeds, area_of, box_round, boxes_of_move, marked, on_canvas, rest_grid
+from .retarget import SHAPES, Box, Seeds, area_of, box_round, boxes_of_move, on_canvas, on_target, rest_grid
 from .separate import moved_to
 from .trackers import PointTracker
 from .types import Tracks, require_on_canvas
@@ -68,9 +68,7 @@ def placement(seeds: Seeds, size: tuple[int, int], width: int, height: int, targ
     area, box = area_of(target, width, height, "target"), seeds.box or box_round(seeds.xy)
     moved = replace(whole, boxes=boxes_of_move(box, *size, area, shape))
     start = moved(seeds.xy, np.ones(len(seeds.xy), bool))
-    kept = marked(area, start[0].numpy()) & start[1].numpy()
-    if not kept.any():
-        raise ValueError("target: expected one that some of the subject's points fall on, got none (make it larger, or let the motion fill the target)")
+    kept = on_target(start[0].numpy(), area, seeds.by_hand)
     return replace(moved, kept=kept, ground=rest_grid(area) if hold_ground else np.zeros((0, 2)))
 
 

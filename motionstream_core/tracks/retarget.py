@@ -27,11 +27,13 @@ REST = 16  # points of the ground along the longer side
 
 @dataclass(frozen=True)
 class Seeds:
-    """The points followed: xy (N, 2) in the first frame; subject (N,) which of them are on the subject, None: nobody said; box: the subject's."""
+    """The points followed: xy (N, 2) in the first frame; subject (N,) which of them are on the subject, None: nobody said; box: the subject's;
+    by_hand: its points were clicked one by one, and all of them are wanted."""
 
     xy: np.ndarray
     subject: np.ndarray | None = None
     box: Box | None = None
+    by_hand: bool = False
 
 
 def area_of(place: Any, width: int, height: int, name: str) -> np.ndarray:
@@ -93,8 +95,8 @@ def seeds_for(width: int, height: int, columns: int, rows: int, *, mask: Any = N
             raise ValueError(f"points: expected places on the source's first frame of {width}x{height}, got {clicked[~inside][0].tolist()}")
         more = np.concatenate([more, clicked.clip(0, [width - 1, height - 1])])
     xy, subject = np.concatenate([grid, more]), np.concatenate([on, np.ones(len(more), bool)])
-    box = box or box_round(xy[subject])
-    return Seeds(xy[subject], subject[subject], box) if only_subject else Seeds(xy, subject, box)
+    box, by_hand = box or box_round(xy[subject]), mask is None
+    return Seeds(xy[subject], subject[subject], box, by_hand) if only_subject else Seeds(xy, subject, box, by_hand)
 
 
 def box_round(xy: np.ndarray) -> Box:
@@ -122,12 +124,12 @@ def on_canvas(tracks: Tracks, width: int, height: int) -> Tracks:
 
 
 def target_box(source: Box, target: Box, shape: str) -> Box:
-    """Where the source's box goes: onto the target's, or into its middle, as large as it but in its own proportions."""
+    """Where the source's box goes: onto the target's, or into its middle, in its own proportions and as large as fits."""
     if shape not in SHAPES:
         raise ValueError(f"shape: expected one of {', '.join(SHAPES)}, got {shape!r}")
     if shape == SHAPES[1]:
         return target
-    scale = (target[2] * target[3] / (source[2] * source[3])) ** 0.5
+    scale = min(target[2] / source[2], target[3] / source[3])
     wide, high = source[2] * scale, source[3] * scale
     return target[0] + (target[2] - wide) / 2, target[1] + (target[3] - high) / 2, wide, high
 
@@ -142,6 +144,14 @@ def boxes_of_move(box: Box, source_width: int, source_height: int, area: np.ndar
     return source, target_box(source, (left - 0.5, top - 0.5, wide, tall), shape)
 
 
+def on_target(xy: np.ndarray, area: np.ndarray, by_hand: bool) -> np.ndarray:
+    """(N,): which points start on the target; those clicked by hand need only be on the canvas. ValueError where none does."""
+    inside = _within(xy, area.shape[1], area.shape[0]) & (by_hand | marked(area, xy))
+    if not inside.any():
+        raise ValueError("target: expected one that some of the subject's points fall on, got none (make it larger, or let the motion fill the target)")
+    return inside
+
+
 def rest_grid(area: np.ndarray) -> np.ndarray:
     """Points (G, 2) of the canvas off the marked area."""
     height, width = area.shape
@@ -154,7 +164,7 @@ def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int,
     """What `part` names of a source's tracks, on a canvas width × height.
 
     Without a target the source's picture covers the canvas. target (a mask or boxes on the canvas): the subject's own motion goes from its box
-    to the target's box and is scaled with it; only points that start on the target are kept. For everything, the camera's motion then moves it
+    to the target's box and is scaled with it; only points that start on the target are kept (all that were clicked). For everything, the camera's motion then moves it
     and the ground round it; for the subject alone the ground rests (rest=False: it is left free). The camera alone has no target.
     """
     if target is None or part == "camera":
@@ -167,10 +177,7 @@ def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int,
     area = area_of(target, width, height, "target")
     box = seeds.box or box_round(own.xy[0].numpy())
     own = moved_to(on_canvas(own, width, height), *boxes_of_move(box, tracks.width, tracks.height, area, shape))
-    inside = marked(area, own.xy[0].numpy()) & _within(own.xy[0].numpy(), width, height)
-    if not inside.any():
-        raise ValueError("target: expected one that some of the subject's points fall on, got none (make it larger, or let the motion fill the target)")
-    own = own.select(torch.from_numpy(inside))
+    own = own.select(torch.from_numpy(on_target(own.xy[0].numpy(), area, seeds.by_hand)))
     if part == "subject" and not rest:
         return shown(own)
     ground = _ground(own, area, ways if part == "everything" else np.repeat(np.eye(3)[None], tracks.frames, 0), tracks)

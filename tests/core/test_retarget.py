@@ -65,7 +65,7 @@ def test_the_camera_alone_and_the_subject_alone_without_a_target():
 def test_a_target_in_other_proportions_is_filled_or_keeps_the_motions_shape():
     assert target_box((0, 0, 20, 10), (0, 0, 40, 80), "fill the target") == (0, 0, 40, 80)
     left, top, wide, high = target_box((0, 0, 20, 10), (0, 0, 40, 80), "keep its shape")
-    assert wide == pytest.approx(80) and high == pytest.approx(40) and left + wide / 2 == 20 and top + high / 2 == 40
+    assert (left, top, wide, high) == (0, 30, 40, 20)
     with pytest.raises(ValueError, match="shape"):
         target_box((0, 0, 1, 1), (0, 0, 1, 1), "somehow")
 
@@ -90,6 +90,8 @@ def test_clicked_points_are_the_subject():
     assert seeds.xy[seeds.subject].tolist() == [[40, 30], [42, 33]]
     alone = retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
     assert alone.count == 2 and np.allclose((alone.xy[-1] - alone.xy[0])[0], (FRAMES - 1) * MOVE, atol=0.2)
+    ring = mask(30, 20, 24, 16) - mask(34, 24, 16, 8)  # the points fall into its middle
+    assert retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT, ring, rest=False).count == 2
 
 
 def test_clicks_are_read_in_every_spelling():

@@ -7,7 +7,7 @@ import pytest
 
 av = pytest.importorskip("av")
 
-from motionstream_core.codec.shots import image_shots, video_shots  # noqa: E402
+from motionstream_core.codec.shots import expected_frames, image_shots, video_shots  # noqa: E402
 
 
 def write(path, moments_ms, width=64, height=48):
@@ -35,6 +35,7 @@ def test_a_part_of_a_file_and_a_number_of_frames_are_kept_to(tmp_path):
     path = write(tmp_path / "v.mp4", range(0, 1000, 100))
     assert [round(moment, 3) for _, moment in video_shots(path, begin=0.3, lasting=0.3)] == [0.3, 0.4, 0.5]
     assert len(list(video_shots(path, most=4))) == 4
+    assert expected_frames(path) == 10
 
 
 def test_what_is_no_video_is_refused(tmp_path):
@@ -44,6 +45,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     for path in (broken, tmp_path / "text.mp4"):
         with pytest.raises(ValueError, match="video: expected a file that can be decoded"):
             list(video_shots(path))
+        assert expected_frames(path) is None
     with av.open(str(tmp_path / "sound.wav"), "w") as file:
         stream = file.add_stream("pcm_s16le", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
