@@ -130,7 +130,7 @@ class CameraTracks(io.ComfyNode):
         else:
             way = trajectory_of(camera, camera_to, frames, easing, width / height)
             path, view = moved(way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov)
-        tracks = camera_tracks(scene, path, grid, fps, view)
+        tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
         for trouble in troubles(tracks):
             LOG.warning("MotionStream: %s", trouble)
         return io.NodeOutput(closed(tracks, [-1] * tracks.count))

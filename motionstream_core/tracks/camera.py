@@ -10,7 +10,7 @@ Shapes: depth (H, W) > 0; grid (N, 2) pixels; focal (T,) pixels. Float64 inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,10 +102,12 @@ def ease(share: np.ndarray, easing: str) -> np.ndarray:
     return {"linear": share, "ease in": share**2, "ease out": 1 - (1 - share) ** 2, "ease in-out": share**2 * (3 - 2 * share)}[easing]
 
 
-def camera_tracks(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fps: float = 16.0, fov: float = 55.0) -> Tracks:
+def camera_tracks(
+    depth: np.ndarray, path: CameraPath, grid: np.ndarray, fps: float = 16.0, fov: float = 55.0, on_frame: Callable[[int], None] | None = None
+) -> Tracks:
     """Tracks of the points `grid` (N, 2) of a picture with this depth (H, W), seen by a camera on this path.
 
-    fov: horizontal angle of view of the first camera in degrees. A point is visible where it is in front of the camera, on the canvas, and
+    fov: horizontal angle of view of the first camera in degrees. on_frame: told the number of each frame when it is done. A point is visible where it is in front of the camera, on the canvas, and
     not behind another surface. Raises ValueError for a depth that is not a map of positive finite numbers.
     """
     depth = checked_depth(depth)
@@ -121,6 +123,8 @@ def camera_tracks(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fps: fl
         xy.append(np.where((z > NEAR)[:, None], place, xy[-1] if xy else place))
         inside[inside] = ~hidden(points[inside], -pose[:, :3].T @ pose[:, 3], depth, focal)
         visible.append(inside)
+        if on_frame is not None:
+            on_frame(len(visible) - 1)
     return Tracks(torch.from_numpy(np.stack(xy).astype(np.float32)), torch.from_numpy(np.stack(visible)), width, height, fps)
 
 
