@@ -19,21 +19,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from ..tracks.camera import camera_tracks, preset_path, regular_grid
 from ..tracks.camera import PRESETS as CAMERA_PRESETS
+from ..tracks.camera import camera_tracks, preset_path, regular_grid
 from ..tracks.video_tracker import FlowTracker
 from .tracking_baselines import dense_flow, lucas_kanade
-from .tracking_media import HALVES, find_material
+from .tracking_media import HALVES, IN_REPOSITORY, find_material
 from .tracking_scenes import KINDS, Sequence, Size, sequences
 
 NEAR = 4.0  # px: a point this near to its truth is followed
 METHODS = ("default tracker", "Lucas-Kanade", "dense flow")
-COLUMNS = ("error_px", "median_px", "followed", "survival", "precision", "recall", "false_visible", "seconds")
+COLUMNS = ("error_px", "median_px", "followed", "survival", "precision", "recall", "false_visible", "seconds", "cpu_seconds")
 
 Followed = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions (T, N, 2), visible (T, N), confidence (T, N)
 
@@ -117,17 +119,30 @@ def camera_projection(width: int = 832, height: int = 480, frames: int = 81) -> 
     return {"moves": len(CAMERA_PRESETS), "largest_px": worst}
 
 
-def evaluate(media: Path, size: Size, limit: int | None = None, progress: Callable[[str], None] = lambda line: None) -> dict:
-    """Everything: both halves, their means by kind, the camera projection."""
-    document: dict = {"size": [size.width, size.height], "frames": size.frames, "points": size.columns * size.rows, "halves": {}}
+def evaluate(media: Path, size: Size, limits: tuple[int | None, int | None] = (None, None), workers: int = 1) -> dict:
+    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind, of each half."""
+    document: dict = {"size": [size.width, size.height], "frames": size.frames, "points": size.columns * size.rows, "workers": workers, "halves": {}}
+    parts = [(media, size, limits, part, workers) for part in range(workers)]
+    if workers == 1:
+        found = measured(*parts[0])
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            found = [row for rows in pool.map(measured, *zip(*parts)) for row in rows]
     for half in HALVES:
-        material = find_material(media, half, size.frames)
-        rows = []
-        for truth in sequences(material, half, size, limit):
-            rows.append(measure(truth))
-            progress(f"{half}: {_line(rows[-1])}")
-        document["halves"][half] = {"sources": material.names, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in KINDS}}
+        rows = sorted((row for row in found if row["half"] == half), key=lambda row: row["number"])
+        sources = sorted({row["name"].split(" ")[0] for row in rows})
+        document["halves"][half] = {"sources": sources, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in KINDS}}
     return document | {"camera_projection": camera_projection()}
+
+
+def measured(media: Path, size: Size, limits: tuple[int | None, int | None], part: int = 0, parts: int = 1) -> list[dict]:
+    """One worker's share of the sequences of both halves, each told on stderr when it is done."""
+    rows = []
+    for half, limit in zip(HALVES, limits):
+        for number, truth in sequences(find_material(media, half, size.frames), half, size, limit, part, parts):
+            rows.append({"half": half, "number": number} | measure(truth))
+            print(f"{half}: {_line(rows[-1])}", file=sys.stderr, flush=True)
+    return rows
 
 
 def means(rows: list[dict]) -> dict:
@@ -168,21 +183,24 @@ def _cells(cell: dict) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", default="832x480", help="WIDTHxHEIGHT of the sequences of `evaluate tracking`")
+    parser.add_argument("--media", type=Path, default=IN_REPOSITORY, help="folder of pictures and videos (see tracking_media.py)")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--workers", type=int, default=1, help="processes; more than one makes the seconds longer, not the processor's seconds")
+    parser.add_argument("--size", default="832x480", help="WIDTHxHEIGHT of the sequences")
     parser.add_argument("--frames", type=int, default=81, help="frames of each of them")
     parser.add_argument("--grid", default="50x50", help="points followed in each of them")
-    parser.add_argument("--limit", type=int, default=None, help="at most this many sources of each kind")
+    parser.add_argument("--limit", type=int, default=None, help="at most this many held-out sources of each kind")
+    parser.add_argument("--development", type=int, default=None, help="at most this many development sources of each kind, as many as held-out ones by default")
 
 
 def run(args: argparse.Namespace) -> None:
     (width, height), (columns, rows) = (_pair(getattr(args, name), name) for name in ("size", "grid"))
-    if args.frames < 2 or (args.limit is not None and args.limit < 1):
-        raise ValueError(f"tracking: expected at least 2 frames and a limit of at least 1, got {args.frames} and {args.limit}")
-    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), args.limit, lambda line: print(line, file=sys.stderr, flush=True))
+    if args.frames < 2 or args.workers < 1 or (args.limit is not None and args.limit < 1):
+        raise ValueError(f"tracking: expected at least 2 frames, 1 worker and a limit of at least 1, got {args.frames}, {args.workers} and {args.limit}")
+    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), (args.development or args.limit, args.limit), args.workers)
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
     print(table(document))
-    if args.keep:
-        print(f"kept in {keep(document, args.results)}", file=sys.stderr)
+    print(f"kept in {keep(document, args.results)}", file=sys.stderr)
     print(json.dumps(document))
 
 
@@ -196,7 +214,7 @@ def keep(document: dict, folder: Path) -> Path:
     kept.write_text("\n".join([
         "# The default point tracker against exact truth", "",
         f"Command: `python -m motionstream_core evaluate tracking --media FOLDER`. Commit: {_commit()}. {size}, {document['frames']} frames, "
-        f"{document['points']} points; {document['machine']}.", "",
+        f"{document['points']} points; {document['machine']}, {document['workers']} worker(s) at once.", "",
         "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
         "below, which `tracking_media.py` names with their packages. Seconds are of a whole sequence.", "", table(document), "",
         "## Sources", "", *sources, "", "## Each sequence", "", *each, ""]))

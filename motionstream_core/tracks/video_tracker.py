@@ -60,10 +60,11 @@ class _Found:
     like: Likeness
     vouched: np.ndarray  # (N,) bool: something other than a flat patch says so
 
-    def take(self, which: np.ndarray, other: _Found):
+    def take(self, which: np.ndarray, other: _Found, theirs: np.ndarray):
+        """The points `which` as the other has its points `theirs`."""
         for name in ("xy", "place", "shape", "doubt", "score"):
-            getattr(self, name)[which] = getattr(other, name)[which]
-        self.like.error[which], self.like.spread[which] = other.like.error[which], other.like.spread[which]
+            getattr(self, name)[which] = getattr(other, name)[theirs]
+        self.like.error[which], self.like.spread[which] = other.like.error[theirs], other.like.spread[theirs]
 
 
 @dataclass
@@ -117,7 +118,7 @@ class FlowTracker:
         good = self.visible & (score < SAME) & self._inside(measured)
         sure = good & (self.texture > TEXTURED)
         trust = np.where(good, np.clip(1.2 - score, 0.1, 1) * (0.01 + self.texture), 0).astype(np.float32)
-        said = self.companions.fit(np.where(good[:, None], measured, carried), self.shape, trust, sure)
+        said = self.companions.fit(np.where(good[:, None], measured, carried), self.shape, trust, sure, self.ground.member)
         heard = said.speak > SPEAK
         held = heard & (said.lean < LEAN)
         place = np.where(heard[:, None], said.place, carried)
@@ -125,30 +126,37 @@ class FlowTracker:
         doubt = np.where(heard, 0.25 + said.spread, 4.0)
         begin = np.where(sure[:, None], measured, place)
         found = self._found(picture, begin, place, shape, doubt)
-        found.vouched = sure | held
+        off_ground = self.ground.member < 0.3
+        again = heard & off_ground & (self.texture > TEXTURED) & (found.score < FOUND - 0.15)
+        found.vouched = sure | held | again | (heard & off_ground & (said.lean < LEAN + 0.2))
         if self.ground.fit(measured, sure & (score < 0.6)):
             self._prefer_ground(picture, found, sure, held)
         self._decide(found)
 
-    def _found(self, picture: Picture, begin: np.ndarray, place: np.ndarray, shape: np.ndarray, doubt: np.ndarray) -> _Found:
+    def _found(self, picture: Picture, begin: np.ndarray, place: np.ndarray, shape: np.ndarray, doubt: np.ndarray, chosen: np.ndarray | None = None) -> _Found:
+        """Alignment from `begin` towards `place`, of all points or of those chosen."""
         doubt, shape, place = doubt.astype(np.float32), shape.astype(np.float32), place.astype(np.float32)
-        xy = aligned(picture.grey, self.templates, self.support, begin, shape, self.gain, 3, place, doubt)
-        like = self._likeness(picture, xy, shape)
+        templates, support = (self.templates, self.support) if chosen is None else (self.templates.chosen(chosen), self.support[chosen])
+        xy = aligned(picture.grey, templates, support, begin, shape, self.gain, 3, place, doubt)
+        like = likeness(picture, templates, support, xy, shape, self.gain)
         return _Found(xy, place, shape, doubt, like.score, like, np.ones(len(xy), bool))
 
     def _prefer_ground(self, picture: Picture, found: _Found, sure: np.ndarray, held: np.ndarray):
         """Points that may as well belong to the ground are taken to do so, as long as what is there looks like them."""
         place, shape = self.ground.places()
         apart = np.linalg.norm(found.xy - place, axis=1)
-        doubt = np.full(len(place), 0.4, np.float32)
-        ground = self._found(picture, place, place, shape, doubt)
-        fits = ground.score < np.where(sure | held, np.minimum(0.6, found.score + 0.15), FOUND)
-        mine = (self.ground.member > 0.3) & (apart > 0.5)
-        better = mine & ~sure & ~held & (fits | (self.ground.member > 0.7))
-        better |= mine & (self.ground.member > 0.45) & fits & ~held
-        refuted = (apart > 1.5) & (ground.score > SAME) & (found.score < 0.7) & found.vouched
-        found.take(better, ground)
-        found.vouched |= better | (apart <= 0.5)
+        near = apart <= 0.5
+        asked = np.flatnonzero(~near & (self.ground.member > 0.05))
+        ground = self._found(picture, place[asked], place[asked], shape[asked], np.full(len(asked), 0.4), asked)
+        here, member, firm = found.score[asked], self.ground.member[asked], (sure | held)[asked]
+        fits = ground.score < np.where(firm, np.minimum(0.6, here - 0.1), np.minimum(FOUND, here + 0.15))
+        better = (member > 0.3) & (fits | (~firm & (member > 0.7)))
+        refuted = np.zeros(len(near), bool)
+        refuted[asked] = (apart[asked] > 1.5) & firm & (here < 0.7) & (here < ground.score - 0.1) & ~better
+        refuted[asked] |= (apart[asked] > 1.5) & (ground.score > SAME) & (here < 0.7) & ~better
+        found.take(asked[better], ground, better)
+        found.vouched[asked[better]] = True
+        found.vouched |= near
         self.ground.learn(found.vouched & (found.score < 0.6) & (np.linalg.norm(found.xy - place, axis=1) < 1), refuted)
 
     def _decide(self, found: _Found):
@@ -186,7 +194,7 @@ class FlowTracker:
         """Whether the scene is another one: the brightness histogram and the coarse picture both changed."""
         small = [cv2.resize(x, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for x in (self.picture.raw, raw)]
         coarse = np.abs(small[0] - small[1]).mean()
-        counts = [np.histogram(x, 32, (0, 256))[0] / x.size for x in (self.picture.raw, raw)]
+        counts = [cv2.calcHist([x], [0], None, [32], [0, 256]).ravel() / x.size for x in (self.picture.raw, raw)]
         return bool(coarse > CUT / 2 and coarse + 0.5 * np.abs(counts[0] - counts[1]).sum() / 2 > CUT)
 
     def _inside(self, xy: np.ndarray) -> np.ndarray:
