@@ -6,6 +6,8 @@ Knows the host's objects by their attributes alone. Shapes as in `_types.py`.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
 from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
 
+LOG = logging.getLogger("motionstream")
 STATEMENT = "motionstream"
 CHECKPOINT = "Causal Wan Checkpoint"
 GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
@@ -156,6 +159,19 @@ def check_patches(model: Any):
             up, down = parts[0], parts[1]
             if up.shape[0] * down.flatten(1).shape[1] != weight.shape.numel() and weight.shape[0] != up.shape[0]:
                 raise ValueError(f"model: expected a LoRA for this network, got one of {up.shape[0]} x {down.flatten(1).shape[1]} for {key} of {tuple(weight.shape)}")
+
+
+def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool]) -> Iterator[Any]:
+    """The chunks, for as long as the device's memory lasts: what was made is kept, unless it is nothing."""
+    made = 0
+    try:
+        for chunk in chunks:
+            made += 1
+            yield chunk
+    except Exception as error:
+        if not made or not out_of_memory(error):
+            raise
+        LOG.error("MotionStream: out of memory in chunk %d: the video ends with what was made before it; choose a smaller window, sink or size", made)
 
 
 def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:

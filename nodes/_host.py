@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,18 +142,12 @@ def load(patchers: list, working_bytes: int = 0):
         raise ValueError(f"memory: expected {wanted} for the rolling cache, got {got} free beside the models: choose a smaller window, sink or size")
 
 
-def until_memory_ends(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The chunks, for as long as the device's memory lasts: what was made is kept, unless it is nothing."""
-    made = 0
-    try:
-        for chunk in chunks:
-            made += 1
-            yield chunk
-    except Exception as error:
-        if not made or not comfy.model_management.is_oom(error):
-            raise
-        LOG.error("MotionStream: out of memory in chunk %d: the video ends with what was made before (choose a smaller window, sink or size)", made)
-        comfy.model_management.soft_empty_cache()
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device has run out of memory; if so, what can be freed is freed."""
+    if not comfy.model_management.is_oom(error):
+        return False
+    comfy.model_management.soft_empty_cache()
+    return True
 
 
 def attention(model: Any) -> AttentionFunction:

@@ -18,7 +18,7 @@ from ..motionstream_core.streaming.performance import Performance, read_performa
 from ..motionstream_core.streaming.stream import cache_bytes, controls_of, stream
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
-from ._adopt import ModelParts, codec_in, model_in
+from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
 from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
 from .motion import MotionType
@@ -88,7 +88,7 @@ class StreamingSampler(io.ComfyNode):
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB}
             chunks = stream(networks, motion.image, tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
-            for made in _host.until_memory_ends(chunks):
+            for made in until_memory_ends(chunks, _host.out_of_memory):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
         text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)

@@ -159,3 +159,20 @@ def test_one_vae_may_encode_and_another_decode(pack, adopt):
     assert torch.equal(latents, adopt.codec_in(wan, pack("motionstream_core.model.presets").PRESETS["wan2.1-1.3b"]).codec.encode(frames))
     assert torch.equal(parts.codec.decode(latents), codec.decode(latents)) and parts.patchers == ("tiny", patcher)
     assert tiny.decode(latents).shape == (1, 1, 16, 16, 3)
+
+
+def chunks_that_end(made: int, error: Exception):
+    yield from range(made)
+    raise error
+
+
+def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt, caplog):
+    def full(error):
+        return isinstance(error, MemoryError)
+
+    assert list(adopt.until_memory_ends(chunks_that_end(3, MemoryError()), full)) == [0, 1, 2]
+    assert "out of memory in chunk 3" in caplog.text
+    with pytest.raises(MemoryError):
+        list(adopt.until_memory_ends(chunks_that_end(0, MemoryError()), full))
+    with pytest.raises(ZeroDivisionError):
+        list(adopt.until_memory_ends(chunks_that_end(3, ZeroDivisionError()), full))
