@@ -8,6 +8,8 @@ those of one clip per GPU at a time, the rest of a batch is accumulated.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from dataclasses import dataclass
 
 from ..model.presets import PRESETS, ModelConfig, preset
@@ -24,6 +26,7 @@ TRAJECTORIES, ODE_STEPS = 4000, 50
 # Width, height and frames of a clip: the paper's sizes, and whole chunks of three latent frames behind the start image, which stands alone here.
 # 85 frames are 22 latent frames, seven chunks as the paper's 81 have with the start image in the first; 121 are 31, ten chunks.
 CLIPS = {"wan2.1": (832, 480, 85), "wan2.2": (1280, 704, 121), "tiny": (128, 128, 37)}
+LARGE = ("wan2.1", "wan2.2")
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,12 @@ def add_plan(stages) -> None:
     plan.add_argument("--memory", type=float, default=machine.memory, help="GiB of a GPU")
     plan.add_argument("--link", type=float, default=machine.link, help="GB/s between GPUs")
     plan.add_argument("--price", type=float, default=machine.price, help="dollars an hour and GPU")
+
+
+def announce(args: argparse.Namespace) -> None:
+    """The plan of a stage of a large preset on stderr, before it is begun; of several processes the first one tells it."""
+    if any(args.preset.startswith(family) for family in LARGE) and os.environ.get("RANK", "0") == "0" and args.stage in STAGES:
+        print(table(args.preset, args.stage, steps=args.steps, batch=args.batch * args.accumulate), file=sys.stderr, flush=True)
 
 
 def _size(text: str) -> tuple[int, int]:

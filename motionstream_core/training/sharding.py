@@ -110,9 +110,10 @@ def shard(module: nn.Module, world: World) -> None:
     other child with parameters."""
     # Nothing is written into what a layer has given, which is all that this warning is about.
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
-    mesh = dist.init_device_mesh(world.device.type, (world.size,))
+    mesh = init_device_mesh(world.device.type, (world.size,))
     low = torch.bfloat16 if world.bf16 else None
     # The blocks themselves decide what is float32 (the residual stream is); single layers take what they are given.
     own = {"mesh": mesh, "reshard_after_forward": True, "mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=False)}

@@ -22,6 +22,7 @@ from .distill import DistillRecipe, DistillStage
 from .engine import TrainConfig, train
 from .guidance import Guidance
 from .initial import digest, start_from
+from .plan import announce
 from .pool import Pool
 from .roles import MotionModel, freeze
 from .teacher import TeacherRecipe, TeacherStage
@@ -79,6 +80,7 @@ def _add_engine(stage: argparse.ArgumentParser, name: str) -> None:
     stage.add_argument("--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper") if name == "distill" else None
     stage.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     stage.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    stage.add_argument("--parallel", choices=("fsdp", "replicas"), default="fsdp", help="several processes: parameters divided (adamw alone), or a whole replica in each")
     stage.add_argument("--checkpointing", action="store_true", help="activations are made again in the backward pass")
     stage.add_argument("--save-seconds", type=float, default=300.0, help="between two checkpoints: the most that a broken run loses")
     stage.add_argument("--validate-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
@@ -92,6 +94,7 @@ def run_stage(args: argparse.Namespace) -> None:
     """Runs the stage that `add_stages` parsed."""
     if args.stage == "trajectories":
         return _trajectories(args)
+    announce(args)
     stage, parents = {"teacher": _teacher, "causal-init": _causal_init, "distill": _distill}[args.stage](args)
     provenance = {"stage": args.stage, "preset": args.preset, "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
     train(stage, _data(args), engine_config(args), args.out, provenance)
@@ -104,7 +107,7 @@ def engine_config(args: argparse.Namespace) -> TrainConfig:
     if lr is None:
         lr = {"student": args.lr, "fake_score": args.critic_lr if args.critic_lr is not None else args.lr / 5}
     return TrainConfig(
-        steps=args.steps, minutes=args.minutes, batch=args.batch, accumulate=args.accumulate, lr=lr, optimizer=args.optimizer, precision=args.precision,
+        steps=args.steps, minutes=args.minutes, batch=args.batch, accumulate=args.accumulate, lr=lr, optimizer=args.optimizer, precision=args.precision, parallel=args.parallel,
         checkpointing=args.checkpointing, save_seconds=args.save_seconds, ema_decay=args.ema, seed=args.seed, warmup=args.warmup, decay=args.decay,
         validate_every=args.validate_every, sample_every=args.sample_every,
     )  # fmt: skip

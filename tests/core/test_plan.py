@@ -1,5 +1,6 @@
 """The plan's arithmetic against the real networks and stages: parameters exactly, multiplications exactly, bytes to a few per cent."""
 
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -215,3 +216,14 @@ def test_the_plan_of_the_1_3b_teacher_fits_one_gpu_with_checkpointing_alone(caps
 def test_a_plan_that_makes_no_sense_is_refused(options, words, capsys):
     assert main(["train", "plan", *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_large_stage_tells_its_plan_before_it_is_begun_and_of_several_processes_one_does(capsys, monkeypatch):
+    args = Namespace(preset="wan2.2-5b-motion", stage="distill", steps=7, batch=2, accumulate=4)
+    plan.announce(args)
+    assert "7 steps of 8 clips" in capsys.readouterr().err
+    monkeypatch.setenv("RANK", "1")
+    plan.announce(args)
+    monkeypatch.delenv("RANK")
+    plan.announce(Namespace(preset="tiny", stage="distill", steps=7, batch=2, accumulate=4))
+    assert capsys.readouterr().err == ""
