@@ -132,7 +132,7 @@ def evaluate(media: Path, size: Size, limits: tuple[int | None, int | None] = (N
         rows = sorted((row for row in found if row["half"] == half), key=lambda row: row["number"])
         sources = sorted({row["name"].split(" ")[0] for row in rows})
         document["halves"][half] = {"sources": sources, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in KINDS}}
-    return document | {"camera_projection": camera_projection()}
+    return document | {"camera_projection": camera_projection(size.width, size.height, size.frames)}
 
 
 def measured(media: Path, size: Size, limits: tuple[int | None, int | None], part: int = 0, parts: int = 1) -> list[dict]:

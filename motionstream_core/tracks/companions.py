@@ -46,12 +46,13 @@ class Companions:
         self.kernel = (1 / (1 + (distance / np.maximum(2 * near, 1e-6)) ** 2)).astype(np.float32)
         self.links = np.ones(self.index.shape, np.float32)
 
-    def fit(self, xy: np.ndarray, shape: np.ndarray, trust: np.ndarray, own: np.ndarray) -> Said:
+    def fit(self, xy: np.ndarray, shape: np.ndarray, trust: np.ndarray, own: np.ndarray, member: np.ndarray) -> Said:
         """Where each point's companions say it is.
 
         trust (N,) 0..1: of the companions' places. own (N,) bool: points whose own place says which companions are of their piece.
+        member (N,) 0..1: of the ground; points that differ in it do not count for each other.
         """
-        weight = base = self.links**2 * self.kernel * trust[self.index]
+        weight = base = (self.links * (1 - np.abs(member[self.index] - member[:, None]))) ** 2 * self.kernel * trust[self.index]
         place = xy
         for turn in range(3):
             say = xy[self.index] - turned(shape, self.away)
