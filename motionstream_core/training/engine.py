@@ -28,7 +28,7 @@ from .interrupt import Interrupt
 from .learner import Learner
 from .records import Records
 from .sharding import World, join, prepare
-from .stage import FIXED, SHARED, Data, Positioned, Stage, TrainConfig, seed_of, shared_choice
+from .stage import FIXED, SHARED, Data, Growing, Positioned, Stage, TrainConfig, seed_of, shared_choice
 
 VERSION = 1
 VALIDATION = 7  # seed: every validation of every run draws the same
@@ -193,6 +193,8 @@ class _Run:
         self._write(checkpoints.step_path(self.folder, self.step), self.learner.tensors(), about)
         if self.world.leads:
             checkpoints.prune(self.folder)
+        if isinstance(self.data, Growing):
+            self.data.refresh()
         self.saved, self.last_save = self.step, time.monotonic()
 
     def _write(self, path: Path, entries: checkpoints.Entries, about: dict[str, Any]) -> None:

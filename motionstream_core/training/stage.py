@@ -54,6 +54,13 @@ class Positioned(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+@runtime_checkable
+class Growing(Protocol):
+    """Data that others still write (`pool.Pool`): asked for what is new after every checkpoint."""
+
+    def refresh(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`; the rest may change when a run goes on.

@@ -216,6 +216,19 @@ def test_an_empty_data_folder_is_said_before_anything_is_written(tmp_path):
     assert not list((tmp_path / "out").glob("checkpoints/*"))
 
 
+def test_data_that_grows_is_looked_at_again_after_every_checkpoint(tmp_path):
+    class Growing(ToyData):
+        asked = 0
+
+        def refresh(self):
+            self.asked += 1
+            return 1
+
+    data = Growing()
+    run(tmp_path, 6, data=data, save_every=2)
+    assert data.asked == 3
+
+
 def test_the_exported_weights_say_where_they_come_from(tmp_path):
     about = {"preset": "toy", "commit": "abc", "data": "noise", "parent": {"file": "base.safetensors", "sha256": "00"}}
     result = train(ToyStage(), ToyData(), config(steps=3), tmp_path, about, quiet)
