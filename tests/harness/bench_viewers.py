@@ -1,0 +1,171 @@
+"""Viewers of a run as the benchmark plays them, and what they cost: parts of `make bench-live`.
+
+Times are read from one clock (CLOCK_MONOTONIC) by the host's process and this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from statistics import median, quantiles
+
+import aiohttp
+
+from .graphs import streaming
+from .host import Host, figures_of
+
+WEIGHTS = "built-in (tiny, 128x128)"
+KINDS = ("one", "two", "stalled", "closed")
+BLOCK_CHUNKS = 5
+
+
+class Viewer:
+    """A tab: gets frames of a run and acknowledges them, or does not until it is told to."""
+
+    def __init__(self, host: Host, token: str, acknowledges: bool = True):
+        self.address, self.acknowledges = f"{host.url}/motionstream/stream?token={token}", acknowledges
+        self.seen: list[tuple[float, dict]] = []
+        self.socket: aiohttp.ClientWebSocketResponse | None = None
+        self.task = asyncio.create_task(self._watch())
+
+    async def _watch(self):
+        async with aiohttp.ClientSession() as session, session.ws_connect(self.address, heartbeat=None) as socket:
+            self.socket = socket
+            async for message in socket:
+                if message.type != aiohttp.WSMsgType.BINARY:
+                    continue
+                length = int.from_bytes(message.data[:4], "little")
+                header = json.loads(message.data[4 : 4 + length])
+                self.seen.append((time.monotonic(), header))
+                if self.acknowledges:
+                    await self.acknowledge(header["frame"])
+
+    async def acknowledge(self, frame: int):
+        if self.socket is not None:
+            await self.socket.send_json({"type": "ack", "frame": frame})
+
+    async def recover(self):
+        """A stalled tab goes on: it acknowledges what it got."""
+        self.acknowledges = True
+        for _, header in list(self.seen):
+            await self.acknowledge(header["frame"])
+
+    async def close(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+class Stream:
+    """One endless run of the shipped weights, from its start to its stop."""
+
+    def __init__(self, host: Host, seed: int, **sampler):
+        self.host, self.seed, self.sampler = host, seed, sampler
+
+    async def __aenter__(self) -> Stream:  # noqa: PYI034  Self is of Python 3.11
+        graph = streaming(WEIGHTS, frames=0, seed=self.seed, keep_mb=16, **self.sampler)
+        graph["2"]["inputs"]["image"] = "motionstream_example.png"
+        del graph["7"]
+        client = uuid.uuid4().hex
+        self.queued = await asyncio.to_thread(self.host.queue, graph, client)
+        self.token = await self._began(client)
+        return self
+
+    async def _began(self, client: str) -> str:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            runs = (await asyncio.to_thread(self.host.get_json, f"/motionstream/runs?client_id={client}"))["runs"]
+            if runs:
+                return runs[0]["token"]
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"expected the run to begin, got nothing\n{self.host.log_tail()}")
+
+    async def post(self, kind: str, /, **fields):
+        await asyncio.to_thread(self.host.post, "/motionstream/control", {"token": self.token, "type": kind, **fields})
+
+    async def mark(self, name: str):
+        await asyncio.to_thread(self.host.post, "/bench/mark", {"mark": name})
+
+    async def chunks(self) -> list[list]:
+        return await asyncio.to_thread(self.host.get_json, "/bench/chunks")
+
+    async def viewer(self, **options) -> Viewer:
+        """One that has got its first frame."""
+        made = Viewer(self.host, self.token, **options)
+        while not made.seen:
+            await asyncio.sleep(0.02)
+        return made
+
+    async def __aexit__(self, kind, error, trace):
+        if kind is not None:
+            await asyncio.to_thread(self.host.interrupt, self.queued)
+            return
+        await self.post("stop")
+        self.figures = figures_of(await asyncio.to_thread(self.host.wait, self.queued))
+
+
+def durations(chunks: list[list], mark: str) -> list[float]:
+    """Seconds from chunk to chunk under one mark, the first left out: it was begun under another."""
+    times = [entered for name, _, entered, *_ in chunks if name == mark]
+    return [b - a for a, b in zip(times[1:], times[2:])]
+
+
+async def watched_as(stream: Stream, kind: str, mark: str, chunk_s: float) -> None:
+    """One block of chunks with the viewers of this kind."""
+    viewers = [await stream.viewer(acknowledges=kind != "stalled") for _ in range({"none": 0, "two": 2}.get(kind, 1))]
+    if kind == "closed":
+        await viewers.pop().close()
+    await stream.mark(mark)
+    await asyncio.sleep(chunk_s * (BLOCK_CHUNKS + 1.5))
+    await stream.mark("")
+    for viewer in viewers:
+        await viewer.close()
+
+
+async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict:
+    """More time per chunk with viewers than with none. In every round each kind has a block of chunks between two blocks without viewers, all in
+    one stream that runs as fast as it can; a kind's figure is the median of the rounds, its spread the quartiles."""
+    more: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    alone = []
+    async with Stream(host, 101) as stream:
+        await stream.mark("warm")
+        await asyncio.sleep(6)
+        chunk_s = median(durations(await stream.chunks(), "warm"))
+        for number in range(rounds):
+            order = [name for kind in random.sample(KINDS, len(KINDS)) for name in ("none", kind)] + ["none"]
+            for at, kind in enumerate(order):
+                await watched_as(stream, kind, f"{at} {kind}", chunk_s)
+            noted = await stream.chunks()
+            took = [median(durations(noted, f"{at} {kind}") or [float("nan")]) for at, kind in enumerate(order)]
+            alone += took[::2]
+            for at in range(1, len(order), 2):
+                more[order[at]].append(100 * (2 * took[at] / (took[at - 1] + took[at + 1]) - 1))
+            say(f"viewers: round {number + 1} of {rounds}")
+    report: dict = {"chunk_alone_ms": round(1000 * median(alone), 1), "chunk_alone_spread_percent": round(100 * (max(alone) / min(alone) - 1), 1), "rounds": rounds}
+    for kind, values in more.items():
+        low, _, high = quantiles(values, n=4) if len(values) > 1 else (values * 3)
+        report |= {f"added_{kind}_percent": round(median(values), 2), f"added_{kind}_quartiles": [round(low, 2), round(high, 2)]}
+    return report
+
+
+async def latency(host: Host, say: Callable[[str], None], paced: bool, count: int = 40) -> dict:
+    """Milliseconds from posting a control to the first frame with it."""
+    found: list[float] = []
+    rng = random.Random(0)
+    async with Stream(host, 7 + paced, live=paced) as stream:
+        viewer = await stream.viewer()
+        for number in range(count):
+            await asyncio.sleep(rng.uniform(0.05, 0.8))
+            epoch, posted = viewer.seen[-1][1]["epoch"], time.monotonic()
+            await stream.post("camera", roll=float(number % 7))
+            while viewer.seen[-1][1]["epoch"] == epoch:
+                await asyncio.sleep(0.002)
+            found.append(1000 * (next(at for at, header in viewer.seen if header["epoch"] > epoch) - posted))
+            if number % 10 == 9:
+                say(f"controls of a {'paced' if paced else 'free'} stream: {number + 1} of {count}")
+    await viewer.close()
+    p95 = quantiles(found, n=20)[-1] if len(found) > 1 else found[0]
+    return {"p50_ms": round(median(found)), "p95_ms": round(p95), "count": count, "made_fps": stream.figures["fps"]}
