@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from harness.graphs import changed, node, streaming
-from harness.host import Host, figures_of, video_of
+from harness.host import PACK, Host, figures_of, video_of
 from host.test_host import decoded, outcome, refusal
 from host.test_steering import Performer
 from host.wan_probe import SIZES, small, state_of
@@ -101,6 +101,13 @@ def graph(file: str, frames: int = 25, seed: int = 1, preset: str | None = None,
 def frames_of(host: Host, entry: dict) -> list:
     assert outcome(entry) == "success", outcome(entry)
     return decoded(host.fetch(video_of(entry)))
+
+
+@pytest.mark.parametrize("name", ["MotionStreamCheckpoint", "MotionStreamTinyVAE"])
+def test_the_nodes_have_a_tooltip_everywhere_and_a_help_page(files, name):
+    info = files.object_info()[name]
+    assert all(spec[1].get("tooltip") for spec in info["input"]["required"].values()) and all(info["output_tooltips"])
+    assert files.get(f"/extensions/{PACK}/docs/{name}.md").startswith(b"#")
 
 
 def test_a_converted_checkpoint_streams_through_the_hosts_loaders_and_vae(files):
