@@ -29,12 +29,14 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.shots import video_shots
-from ..codec.video import cover
+from ..codec.video import cover, read_image
 from ..streaming.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import stream
 from ..tracks.camera import regular_grid
+from ..tracks.edit import smoothed
 from ..tracks.follow import follow, retimed
 from ..tracks.live_video import at_rate
+from ..tracks.retarget import Seeds, retargeted, seeds_for
 from ..tracks.separate import covering
 from ..tracks.trackers import open_tracker
 from ..tracks.types import Tracks
@@ -45,6 +47,10 @@ SIZE = 128  # px: of the built-in model
 LOOK = 512  # px: the longer side at which the output is tracked
 MOVED = 3.0  # px of the model's picture
 PROMPT = "photo"
+READING = (
+    "*moving* is the share of visible places more than 3 px from their start: where it is near nought there is next to nothing to follow, and *epe_moving* is of "
+    "a handful of points. *codec* is the source itself through the codec: what this measure gives for perfect motion at this sharpness. *still* is no motion at all."
+)
 COLUMNS = ("epe", "epe_moving", "found", "epe_found", "ncc", "psnr")
 
 
@@ -109,6 +115,26 @@ def transferred(networks: Networks, image: Tensor, tracks: Tracks, prompt: str =
     return torch.cat([chunk.frames for chunk in stream(networks, image, tracks, prompt, tracks.frames, seed)])
 
 
+def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES) -> dict:
+    """The row of a video whose subject (mask) moves another picture's (target): the subject's own motion, the ground at rest. No truth, no PSNR."""
+    subject, goal = (read_image(place)[..., 0].numpy() for place in (mask, target))
+    seeded: list[Seeds] = []
+
+    def seeds(w: int, h: int) -> np.ndarray:
+        seeded.append(seeds_for(w, h, GRID, GRID, mask=subject))
+        return seeded[0].xy
+
+    found = follow(video_shots(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
+    count = min(frames, int(float(found.times[-1] - found.times[0]) * FPS + 1e-6) + 1)
+    tracks = smoothed(retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0)
+    made = transferred(networks, cover(read_image(image), SIZE, SIZE), tracks)
+    return {"video": f"{path.name} onto {image.name}", "row": "model", "moving": moving_share(tracks), "frames": count, "tracks": tracks.count, **scores(made, tracks), "psnr": None}
+
+
+def moving_share(tracks: Tracks) -> float:
+    return float(((tracks.xy - tracks.xy[:1]).norm(dim=-1) > MOVED)[tracks.visible].float().mean())
+
+
 def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progress=print) -> dict:
     """A document with the three rows of every video."""
     rows, began = [], time.monotonic()
@@ -118,9 +144,8 @@ def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progre
         tracks = tracks.fitted(len(truth), "hold") if len(truth) != tracks.frames else tracks
         progress(f"{path.name}: {tracks.count} tracks of {tracks.frames} frames, {float(tracks.visible.float().mean()):.2f} visible")
         clips = {"model": transferred(networks, truth[0], tracks), "codec": through_codec(networks, truth), "still": truth[:1].expand_as(truth)}
-        moving = float(((tracks.xy - tracks.xy[:1]).norm(dim=-1) > MOVED)[tracks.visible].float().mean())
         for name, clip in clips.items():
-            rows.append({"video": path.name, "row": name, "frames": len(truth), "tracks": tracks.count, "moving": moving, **scores(clip, tracks, truth)})
+            rows.append({"video": path.name, "row": name, "frames": len(truth), "tracks": tracks.count, "moving": moving_share(tracks), **scores(clip, tracks, truth)})
             progress(f"  {name}: " + ", ".join(f"{key} {rows[-1][key]:.2f}" for key in COLUMNS))
     return {"rows": rows, "device": f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)", "seconds": round(time.monotonic() - began, 1)}
 
@@ -128,7 +153,7 @@ def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progre
 def table(document: dict) -> str:
     lines = ["| video | | moving | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
     for row in document["rows"]:
-        lines.append(f"| {row['video']} ({row['frames']} frames) | {row['row']} | {row['moving']:.2f} | " + " | ".join(f"{row[key]:.2f}" for key in COLUMNS) + " |")
+        lines.append(f"| {row['video']} ({row['frames']} frames) | {row['row']} | {row['moving']:.2f} | " + " | ".join("–" if row[key] is None else f"{row[key]:.2f}" for key in COLUMNS) + " |")
     return "\n".join(lines)
 
 
@@ -136,15 +161,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="*", type=Path, default=[Path("workflows/motionstream_source.mp4")], metavar="VIDEO")
     parser.add_argument("--weights", type=Path, default=BUILT_IN)
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--onto", nargs=3, type=Path, metavar=("IMAGE", "MASK", "TARGET"), help="also move another picture: the first video's subject (mask) drives the target's")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
 
 
 def run(args: argparse.Namespace) -> None:
-    document = evaluate(open_networks(args.weights), args.videos, args.frames, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    networks = open_networks(args.weights)
+    document = evaluate(networks, args.videos, args.frames, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    if args.onto:
+        image, mask, target = args.onto
+        document["rows"].append(onto(networks, args.videos[0], image, mask, target, args.frames))
     print(table(document))
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    command = "python -m motionstream_core evaluate transfer " + " ".join(path.name for path in args.videos)
-    page = f"# Motion transfer, end to end\n\nCommand: `{command}`. Commit: {commit}. Device: {document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: `evaluation/transfer.py`.\n\n"
+    command = "python -m motionstream_core evaluate transfer " + " ".join(path.name for path in [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])])
+    page = f"# Motion transfer, end to end\n\nCommand: `{command}`. Commit: {commit}. Device: {document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: `evaluation/transfer.py`. {READING}\n\n"
     kept = args.results / f"transfer_cpu_{date.today():%Y%m}.md"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(f"{page}{table(document)}\n\n```json\n{json.dumps(document)}\n```\n")

@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 pytest.importorskip("cv2")
 
@@ -46,13 +47,17 @@ def test_the_motion_of_a_video_is_read_at_its_speed(tmp_path):
     assert len(transfer.source_frames(tmp_path / "v.mp4", 17)) == 17
 
 
-def test_the_command_keeps_three_rows_a_video(tmp_path, networks, monkeypatch, capsys):
+def test_the_command_keeps_three_rows_a_video_and_one_of_another_picture(tmp_path, networks, monkeypatch, capsys):
     monkeypatch.setattr(transfer, "open_networks", lambda path: networks)
     monkeypatch.setattr(transfer, "SIZE", SIDE)
     write_video(tmp_path / "v.mp4", clip(), 16)
     parser = argparse.ArgumentParser()
     transfer.add_arguments(parser)
-    transfer.run(parser.parse_args([str(tmp_path / "v.mp4"), "--frames", "5", "--results", str(tmp_path)]))
+    Image.new("RGB", (32, 32), (200, 120, 40)).save(tmp_path / "picture.png")
+    Image.fromarray(np.pad(np.full((8, 8, 3), 255, np.uint8), ((8, 16), (4, 20), (0, 0)))).save(tmp_path / "mask.png")
+    onto = [str(tmp_path / name) for name in ("picture.png", "mask.png", "mask.png")]
+    transfer.run(parser.parse_args([str(tmp_path / "v.mp4"), "--frames", "5", "--results", str(tmp_path), "--onto", *onto]))
     (page,) = tmp_path.glob("transfer_cpu_*.md")
-    assert [line.split("|")[2].strip() for line in page.read_text().splitlines() if line.startswith("| v.mp4")] == ["model", "codec", "still"]
+    assert [line.split("|")[2].strip() for line in page.read_text().splitlines() if line.startswith("| v.mp4")] == ["model", "codec", "still", "model"]
+    assert "v.mp4 onto picture.png" in page.read_text()
     assert '"epe_moving"' in capsys.readouterr().out
