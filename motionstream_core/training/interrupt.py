@@ -1,13 +1,15 @@
-"""Ctrl-C and SIGTERM as a wish that is granted between two steps; a second one is not waited for."""
+"""Ctrl-C and SIGTERM as a wish that is granted between two steps; who asks again a while later is not made to wait."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 
 from .sharding import World
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ONE_WISH = 3.0  # s: a terminal and the launcher of several processes both pass on the same Ctrl-C
 
 
 class Interrupt:
@@ -15,6 +17,7 @@ class Interrupt:
 
     def __init__(self):
         self.signal = 0
+        self.since = 0.0
         self.before: dict[int, object] = {}
 
     def __bool__(self) -> bool:
@@ -30,9 +33,9 @@ class Interrupt:
             signal.signal(number, handler)  # pyright: ignore
 
     def _note(self, number: int, frame) -> None:
-        if self.signal:
+        if self.signal and time.monotonic() - self.since > ONE_WISH:
             raise KeyboardInterrupt
-        self.signal = number
+        self.signal, self.since = number, self.since if self.signal else time.monotonic()
 
     def asked(self, world: World) -> bool:
         """Whether any of the processes has been asked to stop."""

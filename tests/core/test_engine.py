@@ -16,7 +16,7 @@ from core.toy_stage import WIDTH, CountedData, ToyData, ToyStage, config, state_
 from safetensors.torch import load_file
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.training import checkpoints
+from motionstream_core.training import checkpoints, interrupt
 from motionstream_core.training.engine import train
 from motionstream_core.training.pool import Epochs, Pool
 from motionstream_core.training.records import NO_TENSORBOARD
@@ -89,6 +89,17 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path, optimizer
     assert all(torch.equal(a, b) for a, b in zip(load_file(tmp_path / "whole/student.safetensors").values(), load_file(tmp_path / "parts/student.safetensors").values()))
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts/curve.jsonl").read_text().splitlines()]
     assert steps == sorted(steps) and steps[-1] == 12
+
+
+def test_the_same_wish_may_arrive_twice_and_a_later_one_is_not_made_to_wait(monkeypatch):
+    with interrupt.Interrupt() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked
+        monkeypatch.setattr(interrupt, "ONE_WISH", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
 
 
 def test_accumulated_micro_batches_are_one_step_with_their_mean_gradient(tmp_path):
