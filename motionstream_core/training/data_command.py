@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
+from ..codec.wan_layers import open_wan_vae
+from ..codec.wan_vae import WanCodec
 from ..commands.options import parse_size, pick_device, show_progress
 from ..model.presets import ModelConfig, preset
 from ..streaming.networks import open_networks
@@ -74,14 +76,13 @@ def encoder_of(name: str, config: ModelConfig, path: Path | None, device: str):
     """What makes the latents of a preset: the tiny codec, or a Wan VAE from a file. ValueError says in words what is missing."""
     if name.startswith("tiny"):
         return _tiny_codec(path).to(pick_device(device)).eval().requires_grad_(False)
-    try:
-        from ..codec import wan_vae  # pyright: ignore[reportAttributeAccessIssue]
-    except ImportError:
-        raise ValueError(f"codec: expected a Wan VAE for {name}, and this version has none; write_folder (training/folder.py) takes any object "
-                         "with encode(frames (1, T, 3, H, W) in 0..1) -> latents (1, C, t, h, w)") from None
     if path is None:
         raise ValueError(f"codec: expected --codec FILE with the VAE of {name}, got none")
-    return wan_vae.open_vae(path, device=pick_device(device))
+    chosen = pick_device(device)
+    codec = WanCodec(open_wan_vae(path).to(chosen), device=chosen)
+    if codec.latent_channels != config.latent_channels:
+        raise ValueError(f"codec: expected a VAE of {config.latent_channels} channels for {name}, got one of {codec.latent_channels}")
+    return codec
 
 
 def _tiny_codec(path: Path | None) -> TinyCodec:
