@@ -129,7 +129,7 @@ def test_shapes_that_do_not_fit_are_refused(name):
 
 
 def test_training_data_of_a_wan_preset_is_encoded_by_the_vae_of_a_file(tmp_path):
-    module = filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))
+    module = filled(WanVAE(WanVAEConfig(16, 4, 4)))
     save_file(module.state_dict(), tmp_path / "vae.safetensors")
     encoder = encoder_of("wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), tmp_path / "vae.safetensors", "cpu")
     frames = torch.rand(1, 5, 3, 16, 24, generator=torch.Generator().manual_seed(0))
