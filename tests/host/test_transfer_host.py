@@ -90,6 +90,14 @@ def test_what_cannot_be_done_is_named(host, weights, media, inputs, video, said)
     assert said in outcome(host.run(prompt(weights, video_tracks(**inputs), video)))
 
 
+def test_an_interrupt_reaches_the_tracker_in_the_middle_of_a_long_video(host, weights, media):
+    write_video(media / "long.mp4", (torch.zeros(100, 48, 64, 3) for _ in range(30)), 16.0)
+    asked = host.queue(prompt(weights, video_tracks(part="everything", source_frames=0, columns=50, rows=50, smooth=0.5), "long.mp4"))
+    host.wait_running(asked)
+    host.interrupt(asked)
+    assert outcome(host.wait(asked, 60)) == "interrupted"
+
+
 def live(weights: str, **inputs) -> dict:
     source = node("MotionStreamLiveVideoMotion", start_image=["2", 0], video=["21", 0], width=128, height=128, columns=8, rows=8, **inputs)
     asked = prompt(weights, source)
