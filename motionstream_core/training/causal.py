@@ -81,10 +81,8 @@ def stream_loss(student: MotionModel, batch: dict[str, Tensor], rng: torch.Gener
     config, x0 = student.config, batch["latents"]
     size, frames = x0.shape[0], config.context.chunk
     motion = student.motion(batch, rng)
-    tokens = batch["tokens"]
-    if sigma is None:
-        tokens = tokens * (torch.rand(size, 1, generator=rng) >= recipe.text_dropout)
-    text = student.dit.encode_text(student.words(tokens))
+    keep = torch.rand(size, generator=rng) >= recipe.text_dropout if sigma is None else None
+    text = student.text(batch, keep)
     cache = student.dit.make_grad_cache(*x0.shape[-2:])
     own_share = recipe.own_context if own is None else own
     _commit(student, cache, x0[:, :, :1], motion[:, :, :1], text)

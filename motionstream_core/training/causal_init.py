@@ -17,7 +17,7 @@ from ..model.cache import CacheShape
 from ..streaming.flow import add_noise, schedule_of, shifted
 from ..streaming.rollout import rollout
 from .losses import flow_loss, per_sample, regression_loss
-from .roles import Batch, MotionModel, learn
+from .roles import Batch, MotionModel, learn, moved
 from .stage import shared_choice
 from .teacher import draw, noise_like
 from .trajectories import commit, predict_chunk
@@ -65,7 +65,7 @@ class CausalInitStage:
         for start in range(1, context.shape[2] - frames + 1, frames):
             part = slice(start, start + frames)
             losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng))
-            noise = recipe.context_noise * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1) * noise_like(context[:, :, part], rng)
+            noise = recipe.context_noise * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context) * noise_like(context[:, :, part], rng)
             commit(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
         return torch.stack(losses).mean(), {}
 
@@ -73,11 +73,11 @@ class CausalInitStage:
         size = batch["latents"].shape[0]
         if self.recipe.start == "ode":
             level = torch.randint(len(self.sigmas), (size,), generator=rng)
-            state = batch["states"][torch.arange(size), level][:, :, part]
-            made = predict_chunk(model, state, torch.tensor(self.sigmas)[level], motion, text, cache)
+            state = torch.stack([states[number] for states, number in zip(batch["states"], level.tolist())])[:, :, part]
+            made = predict_chunk(model, state, torch.tensor(self.sigmas)[level].to(state), motion, text, cache)
             return regression_loss(made, batch["ends"][:, :, part])
         x0 = batch["latents"][:, :, part]
-        sigma = shifted(draw(size, rng), self.recipe.shift).clamp(min=0.02)
+        sigma = shifted(draw(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
         made = predict_chunk(model, add_noise(x0, noise_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])), sigma, motion, text, cache)
         return flow_loss(made, x0, sigma, float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight)
 
@@ -121,7 +121,7 @@ def own_video(
 @torch.no_grad()
 def rollout_errors(model: MotionModel, held, rng: torch.Generator, clips: int = 16) -> dict[str, float]:
     """Error of the student's own clips against the held-out truth, also as a share of the error of copying the start image and of the warp's."""
-    batch = held.batch(np.random.default_rng(1), clips)
+    batch = moved(held.batch(np.random.default_rng(1), clips), model)
     truth = batch["latents"][:, :, 1:]
     error = float(per_sample((own_video(model, batch, rng)[:, :, 1:] - truth).square()).mean())
     rows = {"rollout_mse": error, "ratio_copy": error / float((batch["latents"][:, :, :1] - truth).square().mean())}

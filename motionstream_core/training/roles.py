@@ -72,11 +72,15 @@ class MotionModel(nn.Module):
             made += [start, uncovered]
         return torch.cat(made, dim=1)
 
+    @property
+    def device(self) -> torch.device:
+        return self.dit.device
+
     def text(self, batch: Batch, keep: Tensor | None = None) -> TextContext:
         """The text of a batch; where keep (B,) is False it is the empty one (padding)."""
         source = batch["tokens"] if self.words is not None else batch["text"]
         if keep is not None:
-            source = source * keep.view(-1, *[1] * (source.ndim - 1)).to(source.dtype)
+            source = source * keep.view(-1, *[1] * (source.ndim - 1)).to(source)
         return self.dit.encode_text(self.words(source) if self.words is not None else source)
 
 
@@ -84,6 +88,11 @@ def _start_image(latents: Tensor) -> Tensor:
     image = torch.zeros_like(latents)
     image[:, :, :1] = latents[:, :, :1]
     return image
+
+
+def moved(batch: Batch, model: MotionModel) -> dict[str, Tensor]:
+    """The batch where the model is."""
+    return {key: value.to(model.device) for key, value in batch.items()}
 
 
 def stacked(*texts: TextContext) -> TextContext:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..tracks.types import Tracks
 from .causal_init import own_video
 from .guidance import Guidance
-from .roles import Batch, MotionModel
+from .roles import Batch, MotionModel, moved
 from .trajectories import sample_clip, teacher_schedule
 
 Sample = tuple[Tensor, Tracks]
@@ -39,9 +39,10 @@ def of_teachers(codec, held, guidance: Guidance, steps: int = 24, clips: int = 2
 def _shown(codec, held, clips: int, fps: float, make: Callable[[MotionModel, Batch, torch.Generator], Tensor]) -> Samples:
     @torch.no_grad()
     def samples(model: MotionModel) -> list[Sample]:
-        batch = held.batch(np.random.default_rng(SEED), clips)
-        frames = codec.decode(make(model, batch, torch.Generator().manual_seed(SEED))).permute(0, 1, 3, 4, 2).clamp(0, 1)
+        batch = moved(held.batch(np.random.default_rng(SEED), clips), model)
+        frames = codec.to(model.device).decode(make(model, batch, torch.Generator().manual_seed(SEED))).cpu().permute(0, 1, 3, 4, 2).clamp(0, 1)
         height, width = frames.shape[2:4]
+        batch = {key: value.cpu() for key, value in batch.items()}
         seen = batch["visible"].any(1)
         return [
             (clip, Tracks(xy[:, told], visible[:, told], width, height, fps)) for clip, xy, visible, told in zip(frames, batch["xy"], batch["visible"], seen)

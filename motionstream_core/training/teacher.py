@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..streaming.flow import add_noise, shifted
 from .clips import predict_clip
 from .losses import bell_weight, flow_loss, per_sample
-from .roles import Batch, MotionModel, learn
+from .roles import Batch, MotionModel, learn, moved
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,13 @@ class TeacherStage:
         """Error of x0 at three noise levels on held-out clips, also as a share of the error of copying the start image."""
         if self.held is None:
             return {}
-        batch = self.held.batch(np.random.default_rng(1), 16)
-        x0, model = batch["latents"], modules["teacher"]
+        model = modules["teacher"]
+        batch = moved(self.held.batch(np.random.default_rng(1), 16), model)
+        x0 = batch["latents"]
         motion, text = model.motion(batch, rng), model.text(batch)
         rows = {}
         for level in (0.3, 0.7, 0.98):
-            sigma = torch.full((x0.shape[0],), level)
+            sigma = torch.full((x0.shape[0],), level, device=x0.device)
             noisy = add_noise(x0[:, :, 1:], noise_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1))
             made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
             rows[f"x0_mse_{level}"] = float(per_sample((made - x0[:, :, 1:]).square()).mean())

@@ -25,7 +25,7 @@ from torch import Tensor
 from ..streaming.flow import add_noise, schedule_of, sigma_schedule, to_x0
 from .clips import euler_step
 from .guidance import NO_GUIDANCE, Guidance, guided_clip
-from .roles import Batch, MotionModel
+from .roles import Batch, MotionModel, moved
 from .teacher import noise_like
 
 PASSED = ("xy", "visible", "warp", "masks", "tokens", "text")
@@ -45,7 +45,7 @@ def sample_clip(teacher: MotionModel, batch: Batch, rng: torch.Generator, guidan
     for sigma, to in zip(levels, levels[1:]):
         if sigma in keep:
             states.append(torch.cat([first, x], dim=2))
-        x0 = guided_clip(teacher, first, x, torch.full((len(first),), sigma), motion, text, guidance)
+        x0 = guided_clip(teacher, first, x, torch.full((len(first),), sigma, device=first.device), motion, text, guidance)
         x = euler_step(x, x0, sigma, to)
     end = torch.cat([first, x], dim=2)
     return end, torch.stack(states, dim=1) if states else end[:, None, :0]
@@ -66,7 +66,7 @@ def sample_chunks(teacher: MotionModel, batch: Batch, rng: torch.Generator, leve
         for sigma, to in zip(levels, levels[1:]):
             if sigma in keep:
                 kept.append(x)
-            x = euler_step(x, predict_chunk(teacher, x, torch.full((size,), sigma), motion[:, :, part], text, cache), sigma, to)
+            x = euler_step(x, predict_chunk(teacher, x, torch.full((size,), sigma, device=x.device), motion[:, :, part], text, cache), sigma, to)
         ends.append(x)
         states.append(torch.stack(kept, dim=1))
         commit(teacher, x0[:, :, part], motion[:, :, part], text, cache)
@@ -100,12 +100,12 @@ def write_trajectories(
         if path.exists():
             continue
         rng, nrng = torch.Generator().manual_seed(seed * 100003 + number), np.random.default_rng([seed, number])
-        drawn = data.batch(nrng, batch)
+        drawn = moved(data.batch(nrng, batch), teacher)
         end, states = sample_chunks(teacher, drawn, rng, levels, keep) if causal else sample_clip(teacher, drawn, rng, guidance, levels, keep)
         tensors = {"states": states.half(), "ends": end.half(), "latents": (drawn["latents"] if causal else end).half()}
         tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn}
         partial = path.with_suffix(".part")
-        save_file({key: value.contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
+        save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
         os.replace(partial, path)
         progress(f"trajectories {number + 1}/{count}")
     return out
