@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
 import os
 import time
 import uuid
 
+import aiohttp
 import numpy as np
 import pytest
 from harness.graphs import node, streaming
@@ -147,6 +150,30 @@ def test_without_a_clip_the_prompt_is_not_among_the_controls(host, weights):
     live.done()
 
 
+async def watched_to_its_end(host: Host, token: str, interrupted: str | None):
+    """Two tabs watch. A stop: the host closes both sockets. An interrupt: before it one tab is lost without a word."""
+    async with aiohttp.ClientSession() as session:
+        tabs = [await session.ws_connect(f"{host.url}/motionstream/stream?token={token}") for _ in range(2)]
+        for tab in tabs:
+            assert json.loads((await tab.receive(timeout=30)).data)["type"] == "state"
+        if interrupted is None:
+            await asyncio.to_thread(host.post, "/motionstream/control", {"token": token, "type": "stop"})
+        else:
+            tabs.pop()._response.connection.transport.abort()
+            await asyncio.to_thread(host.interrupt, interrupted)
+        for tab in tabs:
+            async for message in tab:
+                with contextlib.suppress(aiohttp.ClientConnectionResetError):  # the host may close before the last acknowledgement
+                    await acknowledge(tab, message)
+            assert tab.closed
+
+
+async def acknowledge(tab: aiohttp.ClientWebSocketResponse, message: aiohttp.WSMessage):
+    if message.type == aiohttp.WSMsgType.BINARY:
+        length = int.from_bytes(message.data[:4], "little")
+        await tab.send_json({"type": "ack", "frame": json.loads(message.data[4 : 4 + length])["frame"]})
+
+
 def test_nothing_is_left_of_200_runs_however_they_end(host, weights):
     def held() -> tuple[int, int]:
         return len(os.listdir(f"/proc/{host.process.pid}/task")), len(os.listdir(f"/proc/{host.process.pid}/fd"))
@@ -160,8 +187,7 @@ def test_nothing_is_left_of_200_runs_however_they_end(host, weights):
             del prompt["7"]
             queued = host.queue(prompt, client)
             if kind in (1, 2):
-                run = started(host, client, queued)
-                host.interrupt(queued) if kind == 2 else host.post("/motionstream/control", {"token": run["token"], "type": "stop"})
+                asyncio.run(watched_to_its_end(host, started(host, client, queued)["token"], queued if kind == 2 else None))
             ended_as(host.wait(queued))
             assert runs_of(host, client) == []
 
