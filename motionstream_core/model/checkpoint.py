@@ -171,7 +171,7 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """JSON values; the context as its label, `sigmas` and the channel for unspecified tracks only where there are some."""
-    values = asdict(config) | {"context": config.context.label}
+    values: dict[str, Any] = asdict(config) | {"context": config.context.label}
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
     return values if config.sigmas is not None else {name: value for name, value in values.items() if name != "sigmas"}
