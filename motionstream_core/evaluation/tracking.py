@@ -146,14 +146,15 @@ def measured(media: Path, size: Size, limits: tuple[int | None, int | None], par
 
 
 def means(rows: list[dict]) -> dict:
-    """The mean of every score over sequences, a method at a time."""
+    """The mean of every score over the sequences that have it, a method at a time; None where none has (nothing was visible and said to be)."""
     out: dict = {}
+    mean = lambda values: float(np.mean(kept)) if (kept := [v for v in values if v is not None and np.isfinite(v)]) else None  # noqa: E731
     for name in METHODS if rows else ():
         cells = [row["methods"][name] for row in rows]
-        out[name] = {key: float(np.mean([cell[key] for cell in cells])) for key in cells[0] if isinstance(cells[0][key], float)}
+        out[name] = {key: mean([cell[key] for cell in cells]) for key in cells[0] if not isinstance(cells[0][key], dict)}
         for part in ("on_objects", "equal"):
             if part in cells[0]:
-                out[name][part] = {key: float(np.mean([cell[part][key] for cell in cells])) for key in cells[0][part]}
+                out[name][part] = {key: mean([cell[part][key] for cell in cells if part in cell]) for key in cells[0][part]}
     return out
 
 
@@ -169,7 +170,7 @@ def table(document: dict) -> str:
         for kind, methods in part["means"].items():
             count = sum(row["kind"] == kind for row in part["sequences"])
             for name, cell in methods.items():
-                equal = f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at {cell['equal']['share']:.2f}" if "equal" in cell else ""
+                equal = f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at {cell['equal']['share']:.2f}" if cell.get("equal", {}).get("ours_px") is not None else ""
                 lines.append(f"| {kind} ({count}) | {name} | {_cells(cell)} | {equal} |")
                 if "on_objects" in cell:
                     lines.append(f"| of these, points on objects | {name} | {_cells(cell['on_objects'])} | |")
@@ -179,7 +180,7 @@ def table(document: dict) -> str:
 
 
 def _cells(cell: dict) -> str:
-    return " | ".join(f"{cell[key]:.4f}" if key == "false_visible" else f"{cell[key]:.3f}" if key in cell else "" for key in COLUMNS)
+    return " | ".join(f"{cell[key]:.4f}" if key == "false_visible" and cell[key] is not None else f"{cell[key]:.3f}" if cell.get(key) is not None else "" for key in COLUMNS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +202,7 @@ def run(args: argparse.Namespace) -> None:
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
     print(table(document))
     print(f"kept in {keep(document, args.results)}", file=sys.stderr)
-    print(json.dumps(document))
+    print(json.dumps(_plain(document)))
 
 
 def keep(document: dict, folder: Path) -> Path:
@@ -219,6 +220,15 @@ def keep(document: dict, folder: Path) -> Path:
         "below, which `tracking_media.py` names with their packages. Seconds are of a whole sequence.", "", table(document), "",
         "## Sources", "", *sources, "", "## Each sequence", "", *each, ""]))
     return kept
+
+
+def _plain(value):
+    """The same with null for numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _pair(text: str, name: str) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from .patches import FOR_LIKENESS, Likeness, Picture, Templates, aligned, at, cv
 from .types import MAX_POSITIONS, Tracks
 
 FEW = 900  # points fewer than these get others beside them that are followed too, so that there are companions
-BESIDE = (36, 24)  # columns and rows of those
+BESIDE = (36, 24)  # columns and rows of those, at most
 SAME = 1.0  # score of a patch that is still itself, at most
 FOUND = 0.75  # the same, for a hidden point to be seen again
 STEEP = 1.5  # (grey levels per px)²: a texture with this much in its poorer direction is half trusted
@@ -36,7 +36,6 @@ SPEAK = 0.08  # companions (their weights added up) who must say where a hidden 
 LEAN = 0.6  # companions that stand more on one side than this do not vouch for a flat place
 APART = (1.5, 1.0)  # px, and times the companions' own doubt: farther from where they say it is, a point is not seen
 KEEP = 0.15  # how fast the support of a template follows what is seen of it
-RENEW = 0.55  # score above which a well followed point gets a newer template
 CUT = 0.28  # mean change of the smoothed picture (0..1) that no motion explains
 
 
@@ -81,7 +80,7 @@ class FlowTracker:
     def start(self, frame: np.ndarray, points: np.ndarray):
         self.picture, self.now, self.count = self._ready(frame), 0, len(points)
         height, width = self.picture.raw.shape
-        beside = regular_grid(width, height, min(BESIDE[0], width), min(BESIDE[1], height)) if len(points) < FEW else np.zeros((0, 2))
+        beside = regular_grid(width, height, min(BESIDE[0], 1 + width // 12), min(BESIDE[1], 1 + height // 12)) if len(points) < FEW else np.zeros((0, 2))
         self.xy = np.concatenate([points, beside]).astype(np.float32)
         total = len(self.xy)
         self.visible = np.ones(total, bool)
@@ -129,6 +128,8 @@ class FlowTracker:
         off_ground = self.ground.member < 0.3
         again = heard & off_ground & (self.texture > TEXTURED) & (found.score < FOUND - 0.15)
         found.vouched = sure | held | again | (heard & off_ground & (said.lean < LEAN + 0.2))
+        if not sure.any():  # a picture with nothing to go by: what still looks like itself has not moved
+            found.vouched |= good
         if self.ground.fit(measured, sure & (score < 0.6)):
             self._prefer_ground(picture, found, sure, held)
         self._decide(found)
