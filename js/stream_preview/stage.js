@@ -23,6 +23,8 @@ export class Stage {
     this.hover = null;
     /** The picture's canvas does not show what it should. */
     this.stale = true;
+    /** The screen's pixels to one of ours when it was drawn. */
+    this.screen = 0;
     this.pointers = new StagePointers(this.over, {
       view: () => this.view(),
       able: () => preview.steerable,
@@ -47,8 +49,19 @@ export class Stage {
       this.preview.schedule();
     };
     window.addEventListener("wheel", () => this.sharpenSoon(refresh), { signal, passive: true });
+    this.followScreen(refresh, signal);
     this.observer = new ResizeObserver(refresh);
     this.observer.observe(this.root);
+  }
+
+  /** Another screen, or a zoom of the whole page: more or fewer of the screen's pixels to one of ours. @param {() => void} refresh @param {AbortSignal} signal */
+  followScreen(refresh, signal) {
+    const screen = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    const changed = () => {
+      refresh();
+      this.followScreen(refresh, signal);
+    };
+    screen.addEventListener("change", changed, { signal, once: true });
   }
 
   disconnect() {
@@ -80,8 +93,9 @@ export class Stage {
   /** @param {boolean} fresh there is a new picture */
   draw(fresh) {
     const view = this.view();
-    if (fresh || this.stale) this.onto(this.canvas, (ctx) => this.preview.player.draw(ctx, view));
-    this.stale = false;
+    const screen = window.devicePixelRatio;
+    if (fresh || this.stale || screen !== this.screen) this.onto(this.canvas, (ctx) => this.preview.player.draw(ctx, view));
+    Object.assign(this, { stale: false, screen });
     const near = this.near();
     const { steering, handles, handlesVisible, ghosts, steerable, player } = this.preview;
     const able = steerable && player.last !== null;

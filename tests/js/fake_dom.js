@@ -170,7 +170,7 @@ export function install() {
   fakeDocument.getElementById = (id) => fakeDocument.head.all().find((each) => each.id === id) ?? null;
   const globals = {
     document: fakeDocument,
-    window: Object.assign(new CountedTarget(), { devicePixelRatio: 1 }),
+    window: Object.assign(new CountedTarget(), { devicePixelRatio: 1, matchMedia: () => (page.screen = new CountedTarget()) }),
     location: { protocol: "http:", host: "host:8188" },
     HTMLInputElement: FakeInput,
     HTMLSelectElement: FakeSelect,

@@ -332,8 +332,8 @@ test("nothing is left after destroy, even in the middle of a drag, over fifty ru
   view.destroy();
   for (let i = 0; i < 4; i++) await settled();
   assert.deepEqual(server.posts.slice(-2).map((post) => post.type), ["grab", "release"]);
-  const counts = { pictures: page.pictures, observers: page.observers, frames: page.frames.size, window: window.alive, document: document.alive, over: view.layout.stage.over.alive, panel: view.layout.panel.alive };
-  assert.deepEqual(counts, { pictures: 0, observers: 0, frames: 0, window: 0, document: 0, over: 0, panel: 0 });
+  const counts = { pictures: page.pictures, observers: page.observers, frames: page.frames.size, window: window.alive, document: document.alive, over: view.layout.stage.over.alive, panel: view.layout.panel.alive, screen: page.screen.alive };
+  assert.deepEqual(counts, { pictures: 0, observers: 0, frames: 0, window: 0, document: 0, over: 0, panel: 0, screen: 0 });
   assert.ok(page.sockets.every((socket) => socket.readyState === 3 && !socket.onmessage && !socket.onclose));
   assert.equal(hub.listeners.size, 0);
   assert.equal(view.layout.panel.parentElement, view.root);
