@@ -223,3 +223,59 @@ def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
         assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (part.get_attribute("title"), box, outer)
     tab.screenshot(f"preview-new-{name_of(vue)}")
+
+
+@RENDERERS
+def test_every_tool_on_the_live_picture_the_camera_pad_and_the_page_loaded_again(tab, host, vue):
+    workflow = opened(tab, vue, 330 + vue)
+    prompt = tab.queue()
+    until_frame(tab, 13)
+    for tool, points in (("Pin:", [(64, 100), (64, 100)]), ("Path", [(100, 20), (80, 24), (60, 20)]), ("Grid", [(70, 60), (110, 100)])):
+        press(tab, tool)
+        tab.drag(on_picture(tab, *points))
+    press(tab, "Pin the border")
+    for mode in ("keep", "fade"):
+        press(tab, "Grab")
+        press(tab, f"When let go: {mode}")
+        tab.drag(on_picture(tab, KITE, (30, 40)))
+    until_frame(tab, shown_frame(tab) + 24)
+    press(tab, "Erase")
+    tab.drag(on_picture(tab, (60, 100), (68, 100)), steps=12)
+    press(tab, "Camera (C)")
+    pad = tab.page.locator(f"{VIEW} .ms-pad").bounding_box()
+    middle = (pad["x"] + pad["width"] / 2, pad["y"] + pad["height"] / 2)
+    tab.page.mouse.move(*middle)
+    tab.page.mouse.down()
+    tab.page.mouse.move(middle[0] + 0.2 * pad["width"], middle[1], steps=4)
+    before = chunk_of(tab)
+    until(tab, lambda: chunk_of(tab) > before + 1, "a chunk with the camera on its way")
+    tab.screenshot(f"live-camera-{name_of(vue)}")
+    tab.page.mouse.up()
+    seen = shown_frame(tab)
+    tab.page.reload(wait_until="domcontentloaded")
+    tab.open()
+    tab.use_vue_nodes(vue)
+    tab.load(workflow)
+    tab.centre_on(nodes_of_type(workflow, "MotionStreamPreview")[0]["id"], 1.0)
+    until_frame(tab, seen + 12)
+    _, _, text = ended(tab, host, prompt)
+    kinds = [control["type"] for control in text["controls"]]
+    assert [control["kind"] for control in text["controls"] if control["type"] == "add"] == ["pin", "path", "grid"], kinds
+    assert [control["mode"] for control in text["controls"] if control["type"] == "release"] == ["keep", "fade"], kinds
+    assert {"pin_border", "grab", "remove", "camera"} <= set(kinds), kinds
+    cameras = [control for control in text["controls"] if control["type"] == "camera"]
+    assert cameras[0]["pan"][0] > 0 and cameras[-1]["pan"] == [0, 0], cameras  # it sprang back
+
+
+def test_the_preview_speaks_the_language_of_the_host(tab, host):
+    host.post("/settings", {"Comfy.Locale": "ja"})
+    try:
+        tab.open()
+        opened(tab, False, 340)
+        tab.page.locator(f"{VIEW} .ms-pill").get_by_text("実行待ち").wait_for(timeout=10_000)
+        tab.page.locator(f"{VIEW} .ms-panel").press("?")
+        tab.page.wait_for_timeout(300)
+        tab.screenshot("preview-ja")
+    finally:
+        host.post("/settings", {"Comfy.Locale": "en"})
+        tab.open()
