@@ -1,6 +1,6 @@
 """Stage "causal": the streaming student, trained directly on what it will meet when it streams.
 
-Owns the loss and the loop of the built-in model. A training sample is a short stream: the start image is committed to the cache, then each
+Owns the loss of the built-in model. A training sample is a short stream: the start image is committed to the cache, then each
 chunk is denoised from a random noise level against that cache and committed in turn, as the clean truth or as the network's own
 prediction (so that it meets its own mistakes in training). The cache is the rolling one of the rollout in its differentiable form:
 same slots, same eviction.
@@ -10,24 +10,17 @@ Shapes: latents (B, 16, t, h, w), t = 1 + 3k; xy (B, T, N, 2), visible (B, T, N)
 
 from __future__ import annotations
 
-import json
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..model.presets import PRESETS, ModelConfig
+from ..model.presets import ModelConfig
 from ..streaming.flow import add_noise, sigma_schedule, to_x0
-from .optim import MuonAdamW, lr_shape
-from .parallel import average_weighted, start
 from .roles import Batch, MotionModel, learn
 from .shards import Pool
 
-SYNC_SECONDS = 20.0  # between two averagings of the processes' weights (local SGD)
 ADAM_NAMES = ("patch_embedding", "head", "text_embedding", "time_", "words", "modulation")
 
 
@@ -136,73 +129,3 @@ def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, flo
     copy = float((batch["latents"][:, :, :1] - truth).square().mean())
     warp = float((batch["warp"][:, :, 1:] - truth).square().mean())
     return {"x0_mse": error, "ratio_copy": error / copy, "ratio_warp": error / warp}
-
-
-def train_causal(out: Path, shards: Path, held: Path, minutes: float, preset: str = "tiny", seed: int = 0, lr: float = 0.01, recipe: CausalRecipe | None = None,
-                 decay: float = 0.35) -> None:
-    """Trains for `minutes` and keeps the averaged weights in out/student.safetensors and a curve in out/student.jsonl; continues what is there."""
-    recipe = recipe or CausalRecipe()
-    out.mkdir(parents=True, exist_ok=True)
-    rank, world = start()
-    torch.manual_seed(seed)
-    student = MotionModel(PRESETS[preset])
-    if (out / "student.safetensors").exists():
-        student.load_state_dict(load_file(out / "student.safetensors"))
-    average = {k: v.clone() for k, v in student.state_dict().items()}
-    optim = MuonAdamW(student, lr=lr, adam_lr=1e-3, adam_names=ADAM_NAMES)
-    parameters = [p for p in student.parameters() if p.requires_grad]
-    salt = int(time.time()) % 100000
-    rng, nrng = torch.Generator().manual_seed(seed + salt + rank), np.random.default_rng([seed, salt, rank])
-    pool, held_pool = Pool(shards), Pool(held)
-    began = last = refreshed = time.time()
-    step, since, running, syncs = 0, 0, 0.0, max(1, round(minutes * 60 / SYNC_SECONDS))
-    for sync in range(1, syncs + 1):
-        while since == 0 or time.time() < began + sync * SYNC_SECONDS:
-            optim.scale_lr(lr_shape((time.time() - began) / (60 * minutes), 0.02, decay))
-            loss = stream_loss(student, pool.batch(nrng, recipe.batch), rng, recipe)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"expected a finite loss, got {loss.item()} at step {step}; the last good weights are in {out}")
-            optim.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optim.step()
-            step, since = step + 1, since + 1
-            running = loss.item() if step == 1 else 0.98 * running + 0.02 * loss.item()
-            _average(average, student, step)
-        average_weighted([*parameters, *average.values(), *optim.moments()], since)
-        since = 0
-        if time.time() - refreshed > 45:
-            refreshed = time.time()
-            pool.refresh()
-        if rank == 0 and (time.time() - last > 150 or sync == syncs):
-            last = time.time()
-            row = validate_average(student, average, held_pool)
-            _log(out, step=step, minutes=(last - began) / 60, clips=pool.clips, loss=running, processes=world, **row)
-            _save(out, average)
-
-
-def validate_average(student: MotionModel, average: dict[str, Tensor], pool: Pool) -> dict[str, float]:
-    """`validate` of the averaged weights; the student's own are put back."""
-    own = {k: v.clone() for k, v in student.state_dict().items()}
-    student.load_state_dict(average)
-    row = validate(student, pool)
-    student.load_state_dict(own)
-    return row
-
-
-@torch.no_grad()
-def _average(average: dict[str, Tensor], student: MotionModel, step: int, decay: float = 0.99) -> None:
-    keep = min(decay, (1 + step) / (10 + step))
-    for key, value in student.state_dict().items():
-        average[key].lerp_(value, 1 - keep)
-
-
-def _save(out: Path, state: dict[str, Tensor]) -> None:
-    partial = out / "student.partial"
-    save_file(state, partial)
-    partial.replace(out / "student.safetensors")
-
-
-def _log(out: Path, **row) -> None:
-    with (out / "student.jsonl").open("a") as file:
-        file.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}) + "\n")

@@ -33,28 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(stages)
     add_stages(stages)
     add_plan(stages)
-    causal = stages.add_parser("causal", help="the streaming student")
-    causal.add_argument("--preset", default="tiny")
-    causal.add_argument("--name", default="", help="folder of this student below the run, the preset's name by default")
     export = stages.add_parser("export", help="one weights file from the codec and a student")
     export.add_argument("--preset", default="tiny")
     export.add_argument("--name", default="")
     export.add_argument("--weights", type=Path, help="the student's weights, <folder>/<name>/student.safetensors by default")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
-    for stage in (media, codec, shards, causal, export):
+    for stage in (media, codec, shards, export):
         stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
-    for stage in (codec, causal):
-        stage.add_argument("--minutes", type=float, required=True)
-        stage.add_argument("--batch", type=int, default=4 if stage is codec else 8)
-        stage.add_argument("--lr", type=float, default=0.012 if stage is codec else 0.01)
-    for stage in (codec, shards, causal):
+    codec.add_argument("--minutes", type=float, required=True)
+    codec.add_argument("--batch", type=int, default=4)
+    codec.add_argument("--lr", type=float, default=0.012)
+    for stage in (codec, shards):
         stage.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "plan": run_plan, "causal": _causal, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
+    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "plan": run_plan, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
@@ -81,12 +77,6 @@ def _shards(args: argparse.Namespace) -> None:
     if not any((args.folder / "held").glob("*.npz")):
         write_shards(codec, args.folder / "media/heldout.npz", args.folder / "held", 9999, 2, style_share=0.0)
     write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count, imperfect_share=args.imperfect_share)
-
-
-def _causal(args: argparse.Namespace) -> None:
-    from .causal import CausalRecipe, train_causal
-
-    train_causal(args.folder / (args.name or args.preset), args.folder / "shards", args.folder / "held", args.minutes, args.preset, args.seed, args.lr, CausalRecipe(batch=args.batch))
 
 
 def _export(args: argparse.Namespace) -> None:

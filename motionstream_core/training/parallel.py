@@ -43,15 +43,3 @@ def agree(value: float) -> float:
     t = torch.tensor([value], dtype=torch.float64)
     dist.all_reduce(t, op=dist.ReduceOp.MAX)
     return float(t)
-
-
-@torch.no_grad()
-def average_weighted(tensors: list[Tensor], weight: float) -> None:
-    """Replaces each tensor by the processes' mean weighted by `weight`: local SGD, where a slower process counts for the steps that it made."""
-    if not dist.is_initialized():
-        return
-    flat = torch.cat([t.reshape(-1) for t in tensors] + [torch.ones(1)]) * weight
-    dist.all_reduce(flat)
-    flat /= flat[-1].clone()
-    for t, piece in zip(tensors, flat[:-1].split([t.numel() for t in tensors]), strict=True):
-        t.copy_(piece.view_as(t))

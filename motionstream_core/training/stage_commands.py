@@ -1,4 +1,4 @@
-"""`train teacher | trajectories | causal-init | distill`: the stages that run on the engine, from the command line.
+"""`train causal | teacher | trajectories | causal-init | distill`: the stages that run on the engine, from the command line.
 
 Owns the options of these stages and how files become roles. A stage's folder (`--out`) holds its checkpoints, its curve and samples and, at the
 end, <role>.safetensors: what the next stage's --init, --teacher and --student name.
@@ -17,6 +17,7 @@ from ..codec.tiny import TinyCodec
 from ..model.presets import ModelConfig, preset
 from ..streaming.flow import schedule_of
 from . import samples
+from .causal import CausalRecipe, CausalStage
 from .causal_init import CausalInitRecipe, CausalInitStage
 from .distill import DistillRecipe, DistillStage
 from .engine import TrainConfig, train
@@ -28,12 +29,14 @@ from .roles import MotionModel, freeze
 from .teacher import TeacherRecipe, TeacherStage
 from .trajectories import Trajectories, write_trajectories
 
-STAGES = ("teacher", "trajectories", "causal-init", "distill")
-LR = {"teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
+STAGES = ("causal", "teacher", "trajectories", "causal-init", "distill")
+LR = {"causal": 1e-2, "teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
 
 
 def add_stages(stages) -> None:
     """The stages as sub-commands of `train`."""
+    causal = stages.add_parser("causal", help="the streaming student without a teacher: on real chunks and its own")
+    causal.add_argument("--init", type=Path, help="weights to begin with")
     teacher = stages.add_parser("teacher", help="the bidirectional motion teacher")
     teacher.add_argument("--init", type=Path, help="weights to begin with: an earlier stage, a Wan model or a control model (safetensors)")
     teacher.add_argument("--phase", type=int, default=1, choices=(1, 2), help="2: frozen track head, chunks of the motion hidden at random")
@@ -55,9 +58,9 @@ def add_stages(stages) -> None:
     for stage in (trajectories, distill):
         stage.add_argument("--text-weight", type=float, default=3.0, help="w_t of the joint guidance")
         stage.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
-    for stage in (teacher, trajectories, init, distill):
+    for stage in (causal, teacher, trajectories, init, distill):
         _add_common(stage)
-    for name, stage in (("teacher", teacher), ("causal-init", init), ("distill", distill)):
+    for name, stage in (("causal", causal), ("teacher", teacher), ("causal-init", init), ("distill", distill)):
         _add_engine(stage, name)
 
 
@@ -95,7 +98,7 @@ def run_stage(args: argparse.Namespace) -> None:
     if args.stage == "trajectories":
         return _trajectories(args)
     announce(args)
-    stage, parents = {"teacher": _teacher, "causal-init": _causal_init, "distill": _distill}[args.stage](args)
+    stage, parents = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill}[args.stage](args)
     provenance = {"stage": args.stage, "preset": args.preset, "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
     train(stage, _data(args), engine_config(args), args.out, provenance)
     return None
@@ -103,7 +106,7 @@ def run_stage(args: argparse.Namespace) -> None:
 
 def engine_config(args: argparse.Namespace) -> TrainConfig:
     """The engine's settings of the parsed options."""
-    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}}.get(args.stage)
+    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}, "causal": {"student": args.lr}}.get(args.stage)
     if lr is None:
         lr = {"student": args.lr, "fake_score": args.critic_lr if args.critic_lr is not None else args.lr / 5}
     return TrainConfig(
@@ -148,6 +151,11 @@ def _data(args: argparse.Namespace):
     if args.stage == "causal-init" and args.start == "ode":
         return Trajectories(args.data, schedule_of(_config(args)))
     return Pool(args.data)
+
+
+def _causal(args: argparse.Namespace):
+    recipe = CausalRecipe(batch=args.batch)
+    return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students)), _parents(args.init)
 
 
 def _teacher(args: argparse.Namespace):

@@ -37,6 +37,7 @@ COMMON = ("--steps", 2, "--batch", 2, "--warmup", 0, "--decay", 0)
 def done(folder):
     """The whole way, once."""
     data = ("--data", folder / "shards", "--held", folder / "shards")
+    train("causal", *data, *COMMON, "--out", folder / "short")
     train("teacher", *data, *COMMON, "--out", folder / "one")
     train("teacher", *data, *COMMON, "--out", folder / "two", "--phase", 2, "--init", folder / "one/teacher.safetensors")
     train("trajectories", "--teacher", folder / "two/teacher.safetensors", "--data", folder / "shards", "--out", folder / "paths", "--count", 1, "--batch", 2, "--ode-steps", 3)
@@ -48,7 +49,7 @@ def done(folder):
 
 
 def test_every_stage_leaves_weights_that_say_where_they_come_from(done):
-    parents = {"one/teacher": [], "two/teacher": ["teacher.safetensors"], "init/student": ["teacher.safetensors"], "student/student": ["student.safetensors", "teacher.safetensors"]}
+    parents = {"short/student": [], "one/teacher": [], "two/teacher": ["teacher.safetensors"], "init/student": ["teacher.safetensors"], "student/student": ["student.safetensors", "teacher.safetensors"]}
     for path, expected in parents.items():
         with safe_open(done / f"{path}.safetensors", "pt") as file:
             about = json.loads(next(value for value in file.metadata().values() if "provenance" in value))
