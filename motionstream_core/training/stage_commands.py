@@ -154,7 +154,7 @@ def _data(args: argparse.Namespace):
 
 
 def _causal(args: argparse.Namespace):
-    recipe = CausalRecipe(batch=args.batch)
+    recipe = CausalRecipe()
     return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students)), _parents(args.init)
 
 

@@ -8,7 +8,8 @@ import torch
 
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training.causal import ADAM_NAMES, CausalRecipe, draw_sigma, stream_loss
+from motionstream_core.training.causal import CausalRecipe, draw_sigma, stream_loss
+from motionstream_core.training.learner import MUON_LEAVES
 from motionstream_core.training.optim import MuonAdamW, lr_shape, orthogonalised
 from motionstream_core.training.roles import MotionModel
 
@@ -29,8 +30,8 @@ def batch(size=4, seed=0):
 @pytest.mark.parametrize("config", [TINY, IDS], ids=["warp", "ids"])
 def test_the_loss_falls_on_one_batch(config):
     torch.manual_seed(0)
-    student, recipe = MotionModel(config), CausalRecipe(batch=4)
-    optim = MuonAdamW(student, lr=0.02, adam_lr=3e-3, adam_names=ADAM_NAMES)
+    student, recipe = MotionModel(config), CausalRecipe()
+    optim = MuonAdamW(student, lr=0.02, adam_lr=3e-3, adam_names=MUON_LEAVES)
 
     def validation():
         with torch.no_grad():
