@@ -22,7 +22,6 @@ from .roles import Batch, MotionModel, learn
 from .shards import Pool
 
 
-
 @dataclass(frozen=True)
 class CausalRecipe:
     """What a training stream looks like."""
