@@ -14,7 +14,7 @@ class StreamPreview(io.ComfyNode):
             node_id="MotionStreamPreview",
             display_name="Stream Preview",
             category=CATEGORY,
-            description="Shows the frames of a Streaming Sampler while it runs, with the true frame rate and latency; pause and stop from here.",
+            description="Shows the frames of a Streaming Sampler while it runs, with the true frame rate and latency, and steers it: drag, camera, prompt, pause, step, rewind, stop and keep.",
             search_aliases=["motionstream", "live preview", "video preview"],
             is_output_node=True,
             inputs=[io.Image.Input("images", optional=True, tooltip="The Streaming Sampler's images: connected, they make the sampler run.")],
