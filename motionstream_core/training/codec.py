@@ -6,6 +6,7 @@ Owns the codec's loss and loop. The loop is bounded by time, resumable (weights,
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..codec.tiny import TinyCodec
+from ..commands.options import pick_device
 from .media import load_media
 from .optim import MuonAdamW, lr_shape
 from .parallel import agree, average_gradients, start
@@ -54,7 +56,7 @@ class CropStream(torch.utils.data.IterableDataset):
 def codec_loss(codec: TinyCodec, frames: Tensor, rng: torch.Generator, latent_noise: float = 0.08) -> tuple[Tensor, Tensor]:
     """frames (B, T, 3, H, W) -> loss, mean squared error. Charbonnier + gradient L1 + MSE + a pull of the latents to zero."""
     raw, _ = codec.encode_raw(frames, codec.start_encode())
-    noisy = raw + latent_noise * torch.randn(raw.shape, generator=rng)
+    noisy = raw + latent_noise * torch.randn(raw.shape, generator=rng).to(raw.device)
     out, _ = codec.decode_raw(noisy, codec.start_decode())
     diff = out - frames
     mse = diff.square().mean()
@@ -66,6 +68,7 @@ def codec_loss(codec: TinyCodec, frames: Tensor, rng: torch.Generator, latent_no
 @torch.no_grad()
 def validate(codec: TinyCodec, clips: Tensor) -> float:
     """Mean PSNR in dB over whole clips (B, T, 3, H, W)."""
+    clips = clips.to(codec.latent_mean.device)
     errors = [F.mse_loss(codec.decode(codec.encode(c[None])), c[None]).item() for c in clips]
     return float(np.mean([-10 * np.log10(e) for e in errors]))
 
@@ -73,7 +76,7 @@ def validate(codec: TinyCodec, clips: Tensor) -> float:
 @torch.no_grad()
 def freeze_statistics(codec: TinyCodec, clips: Tensor) -> None:
     """Sets the per-channel latent mean and standard deviation from clips (B, T, 3, H, W)."""
-    raw = torch.cat([codec.encode_raw(c[None], codec.start_encode())[0] for c in clips])
+    raw = torch.cat([codec.encode_raw(c[None].to(codec.latent_mean.device), codec.start_encode())[0] for c in clips])
     codec.latent_mean.copy_(raw.mean((0, 2, 3, 4)))
     codec.latent_std.copy_(raw.std((0, 2, 3, 4)))
 
@@ -89,8 +92,10 @@ def heldout_clips(media: Path, count: int, frames: int, seed: int = 11) -> Tenso
 def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...] = (), batch: int = 4, seed: int = 0, lr: float = 0.012, encoder: bool = True) -> None:
     """Trains for `minutes`, then writes codec.safetensors and a curve codec.jsonl into `out`; continues what is there.
 
-    With encoder=False only the decoder learns, on latents that stay as they are, statistics included.
+    With encoder=False only the decoder learns, on latents that stay as they are, statistics included. Runs on a GPU where there is one, with the
+    clips rendered by processes beside it.
     """
+    device = pick_device("auto")
     out.mkdir(parents=True, exist_ok=True)
     rank, world = start()
     torch.manual_seed(seed)
@@ -98,9 +103,9 @@ def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...]
     codec = TinyCodec()
     if (out / "codec.safetensors").exists():
         codec.load_state_dict(load_file(out / "codec.safetensors"))
-    codec.encoder.requires_grad_(encoder)
+    codec.to(device).encoder.requires_grad_(encoder)
     optim = MuonAdamW(codec, lr=lr, adam_names=("skip",))
-    loader = torch.utils.data.DataLoader(CropStream(media, read_videos(videos), seed + 7919 * rank + int(time.time()) % 10000), batch_size=batch)
+    loader = torch.utils.data.DataLoader(CropStream(media, read_videos(videos), seed + 7919 * rank + int(time.time()) % 10000), batch_size=batch, num_workers=_renderers(device))
     held = heldout_clips(media.with_name("heldout.npz"), 6, 9)
     average = {k: v.clone() for k, v in codec.state_dict().items()}
     parameters = [p for p in codec.parameters() if p.requires_grad]
@@ -110,7 +115,7 @@ def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...]
         if share >= 1:
             break
         optim.scale_lr(lr_shape(share, 0.01, 0.4))
-        loss, mse = codec_loss(codec, frames, rng)
+        loss, mse = codec_loss(codec, frames.to(device, non_blocking=True), rng)
         optim.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(parameters)
@@ -133,6 +138,11 @@ def train_codec(out: Path, media: Path, minutes: float, videos: tuple[Path, ...]
         freeze_statistics(codec, heldout_clips(media, 24, 13, seed=5))
     save_file(codec.state_dict(), out / "codec.safetensors")
     _log(out / "codec.jsonl", step=step, minutes=minutes, heldout_psnr=validate(codec, heldout_clips(media.with_name("heldout.npz"), 24, 25)), final=True)
+
+
+def _renderers(device: torch.device) -> int:
+    """Processes that render clips: none beside a CPU that trains."""
+    return max(1, (os.cpu_count() or 2) - 2) if device.type == "cuda" else 0
 
 
 def read_videos(paths: tuple[Path, ...], size: int = 128, limit: int = 400) -> list[np.ndarray]:
