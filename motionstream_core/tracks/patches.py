@@ -35,6 +35,8 @@ def bell(sigma: float) -> np.ndarray:
 
 
 FOR_ALIGNMENT, FOR_LIKENESS = bell(WIDE), bell(NARROW)
+BRIGHTEST = 253.0  # grey levels: what would be brighter is not
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how much of each colour is in the grey
 
 
 @dataclass
@@ -145,7 +147,7 @@ def turned(shape: np.ndarray, step: np.ndarray) -> np.ndarray:
 @dataclass
 class Likeness:
     """spread (N,): of the difference to the template, without its mean; contrast (N,): of the template itself; shift (N,): that mean, in grey
-    levels; colour (N,): most difference of a colour; error (N, P)."""
+    levels, but for what has become too bright to be told; colour (N,): most difference of a colour; error (N, P)."""
 
     spread: np.ndarray
     contrast: np.ndarray
@@ -169,5 +171,6 @@ def likeness(picture: Picture, templates: Templates, support: np.ndarray, xy: np
     spread = np.sqrt(np.maximum((weight * error * error).sum(1) - mean**2, 0))
     level = (weight * templates.value).sum(1)
     contrast = gain * np.sqrt(np.maximum((weight * templates.value**2).sum(1) - level**2, 0))
-    colour = np.abs(at(picture.colour, xy).astype(np.float32) - gain * templates.colour).max(1) / (22.0 + 0.7 * templates.steep)
-    return Likeness(spread, contrast, mean, colour, error - mean[:, None])
+    over = np.maximum(0, gain * templates.colour - BRIGHTEST)
+    colour = np.abs(at(picture.colour, xy).astype(np.float32) + over - gain * templates.colour).max(1) / (22.0 + 0.7 * templates.steep)
+    return Likeness(spread, contrast, mean + over @ GREY, colour, error - mean[:, None])

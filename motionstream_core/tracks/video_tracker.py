@@ -5,8 +5,9 @@ Owns the way from frames to positions and visibility, cuts and re-detection. Kno
 A step carries the points along dense DIS flow (which finds large moves) and aligns each with its template, the patch it was first seen with,
 turned and scaled as its surroundings are; so nothing drifts. Then companions, points near it that have moved as one piece with it so far,
 say where it should be: along an edge or on a flat place that is what it is aligned to, behind another object it is where the point is
-thought to be and looked for. A point is visible while what is there still looks like its template. OpenCV (opencv-python-headless,
-BSD/Apache-2.0) is needed when the tracker is made.
+thought to be and looked for. A point is seen while what is there still looks like its template; it is followed on, and said to be
+visible only while it is sure enough that this is no other surface. OpenCV (opencv-python-headless, BSD/Apache-2.0) is needed when the
+tracker is made.
 
 Shapes: frames (H, W, 3) uint8; points and positions (N, 2) float32 pixels; visible (N,) bool.
 """
@@ -36,6 +37,8 @@ SPEAK = 0.08  # companions (their weights added up) who must say where a hidden 
 LEAN = 0.6  # companions that stand more on one side than this do not vouch for a flat place
 APART = (1.5, 1.0)  # px, and times the companions' own doubt: farther from where they say it is, a point is not seen
 KEEP = 0.15  # how fast the support of a template follows what is seen of it
+STRANGE = (-0.35, 1.44, 0.98, -0.70, -2.89)  # log odds that a seen point is on another surface: always, and by the four signs of `_sureness`
+SHOWN = 0.73  # sureness from which a seen point is said to be visible
 CUT = 0.28  # mean change of the smoothed picture (0..1) that no motion explains
 
 
@@ -63,7 +66,8 @@ class _Found:
         """The points `which` as the other has its points `theirs`."""
         for name in ("xy", "place", "shape", "doubt", "score"):
             getattr(self, name)[which] = getattr(other, name)[theirs]
-        self.like.error[which], self.like.spread[which] = other.like.error[theirs], other.like.spread[theirs]
+        for name in ("error", "spread", "shift"):
+            getattr(self.like, name)[which] = getattr(other.like, name)[theirs]
 
 
 @dataclass
@@ -103,11 +107,11 @@ class FlowTracker:
             raise ValueError(f"video: expected frames of one size {self.picture.raw.shape[::-1]}, got {picture.raw.shape[::-1]}")
         if self._cut(picture.raw):
             self.cuts.append(self.now)
-            self.visible[:], self.lost_scene = False, True
+            self.visible[:], self.confidence[:], self.lost_scene = False, 0, True
         if not self.lost_scene:
             self._follow(picture)
         self.picture = picture
-        return self.xy[: self.count].copy(), self.visible[: self.count].copy()
+        return self.xy[: self.count].copy(), self.confidence > SHOWN
 
     def _follow(self, picture: Picture):
         carried = self.xy + at(self.dis.calc(self.picture.raw, picture.raw, None), self.xy)
@@ -132,7 +136,7 @@ class FlowTracker:
             found.vouched |= good
         if self.ground.fit(measured, sure & (score < 0.6)):
             self._prefer_ground(picture, found, sure, held)
-        self._decide(found)
+        self._decide(found, said.speak)
 
     def _found(self, picture: Picture, begin: np.ndarray, place: np.ndarray, shape: np.ndarray, doubt: np.ndarray, chosen: np.ndarray | None = None) -> _Found:
         """Alignment from `begin` towards `place`, of all points or of those chosen."""
@@ -160,15 +164,23 @@ class FlowTracker:
         found.vouched |= near
         self.ground.learn(found.vouched & (found.score < 0.6) & (np.linalg.norm(found.xy - place, axis=1) < 1), refuted)
 
-    def _decide(self, found: _Found):
+    def _decide(self, found: _Found, speak: np.ndarray):
         off = np.linalg.norm(found.xy - found.place, axis=1)
         near = off <= APART[0] + APART[1] * found.doubt
         seen = near & found.vouched & self._inside(found.xy) & (found.score < np.where(self.visible, SAME, FOUND))
         self.xy = np.where(seen[:, None], found.xy, found.place).astype(np.float32)
         self.shape, self.visible = found.shape, seen
-        self.confidence = np.where(seen, 1 / (1 + found.score + found.doubt), 0)[: self.count].astype(np.float32)
+        self.confidence = np.where(seen, self._sureness(found, speak), 0)[: self.count].astype(np.float32)
         self.companions.learn(self.xy, self.shape, seen & (found.score < 0.6) & (self.texture > TEXTURED))
         self._learn_support(found.like, seen)
+
+    def _sureness(self, found: _Found, speak: np.ndarray) -> np.ndarray:
+        """(N,) 0..1: that what is seen is the point's own surface. The less alike, the more its brightness has changed against the whole picture,
+        the fewer companions agree and the less it is of the ground, the likelier it is another one (fitted to the development sequences)."""
+        always, unlike, shifted, backed, grounded = STRANGE
+        odds = always + unlike * np.log(0.05 + found.score) + shifted * np.log(0.3 + np.abs(found.like.shift))
+        odds += backed * np.log(0.05 + speak) + grounded * self.ground.member
+        return 1 / (1 + np.exp(odds))
 
     def _learn_support(self, like: Likeness, seen: np.ndarray):
         """Pixels of a template that keep differing are of another surface: they count less and less."""
