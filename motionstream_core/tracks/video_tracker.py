@@ -34,11 +34,11 @@ FOUND = 0.75  # the same, for a hidden point to be seen again
 STEEP = 1.5  # (grey levels per px)²: a texture with this much in its poorer direction is half trusted
 TEXTURED = 0.3  # a place is measured from this trust on
 SPEAK = 0.08  # companions (their weights added up) who must say where a hidden point is
-LEAN = 0.6  # companions that stand more on one side than this do not vouch for a flat place
+LEAN = 0.8  # companions that stand more on one side than this do not vouch for a flat place
 APART = (1.5, 1.0)  # px, and times the companions' own doubt: farther from where they say it is, a point is not seen
 KEEP = 0.15  # how fast the support of a template follows what is seen of it
-STRANGE = (-0.35, 1.44, 0.98, -0.70, -2.89)  # log odds that a seen point is on another surface: always, and by the four signs of `_sureness`
-SHOWN = 0.73  # sureness from which a seen point is said to be visible
+STRANGE = (-0.46, 1.15, 1.49, -1.17, -1.68)  # log odds that a seen point is on another surface: always, and by the four signs of `_sureness`
+SHOWN = 0.88  # sureness from which a seen point is said to be visible
 CUT = 0.28  # mean change of the smoothed picture (0..1) that no motion explains
 
 
@@ -131,7 +131,7 @@ class FlowTracker:
         found = self._found(picture, begin, place, shape, doubt)
         off_ground = self.ground.member < 0.3
         again = heard & off_ground & (self.texture > TEXTURED) & (found.score < FOUND - 0.15)
-        found.vouched = sure | held | again | (heard & off_ground & (said.lean < LEAN + 0.2))
+        found.vouched = sure | held | again | (heard & off_ground)
         if not sure.any():  # a picture with nothing to go by: what still looks like itself has not moved
             found.vouched |= good
         if self.ground.fit(measured, sure & (score < 0.6)):
