@@ -81,18 +81,19 @@ def error_at(found: Followed, truth: Sequence, share: float) -> float:
     return float(distance[np.argsort(-found[2][1:][right], kind="stable")[:kept]].mean()) if kept else float("nan")
 
 
-def measure(truth: Sequence) -> dict:
-    """One sequence: the scores of each method, and the default tracker's error against each baseline's at equal survival."""
+def measure(truth: Sequence, baselines: bool = True) -> dict:
+    """One sequence: the scores of each method (of the default tracker alone without baselines), and the default tracker's error against each baseline's at equal survival."""
     methods: dict[str, Callable[[np.ndarray, np.ndarray], Followed]] = dict(zip(METHODS, (default_tracker, lucas_kanade, dense_flow)))
+    chosen = METHODS if baselines else METHODS[:1]
     found, row = {}, {"name": truth.name, "kind": truth.kind, "methods": {}}
-    for name, follow in methods.items():
+    for name, follow in ((name, methods[name]) for name in chosen):
         began, worked = time.perf_counter(), time.process_time()
         found[name] = follow(truth.frames, truth.points)
         spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - worked}
         row["methods"][name] = scores(found[name], truth) | spent
         if truth.owner.any():
             row["methods"][name]["on_objects"] = scores(found[name], truth, truth.owner > 0)
-    for name in METHODS[1:]:
+    for name in chosen[1:]:
         share = min(row["methods"][METHODS[0]]["recall"], row["methods"][name]["recall"])
         row["methods"][name]["equal"] = {"share": share, "ours_px": error_at(found[METHODS[0]], truth, share), "theirs_px": error_at(found[name], truth, share)}
     return row
@@ -119,10 +120,12 @@ def camera_projection(width: int = 832, height: int = 480, frames: int = 81) -> 
     return {"moves": len(CAMERA_PRESETS), "largest_px": worst}
 
 
-def evaluate(media: Path, size: Size, limits: tuple[int | None, int | None] = (None, None), workers: int = 1) -> dict:
-    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind, of each half."""
+def evaluate(
+    media: Path, size: Size, limits: tuple[int | None, int | None] = (None, None), workers: int = 1, kinds: tuple[str, ...] = KINDS, baselines: bool = True
+) -> dict:
+    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind, of each half, 0 for none."""
     document: dict = {"size": [size.width, size.height], "frames": size.frames, "points": size.columns * size.rows, "workers": workers, "halves": {}}
-    parts = [(media, size, limits, part, workers) for part in range(workers)]
+    parts = [(media, size, limits, part, workers, kinds, baselines) for part in range(workers)]
     if workers == 1:
         found = measured(*parts[0])
     else:
@@ -131,16 +134,18 @@ def evaluate(media: Path, size: Size, limits: tuple[int | None, int | None] = (N
     for half in HALVES:
         rows = sorted((row for row in found if row["half"] == half), key=lambda row: row["number"])
         sources = sorted({row["name"].split(" ")[0] for row in rows})
-        document["halves"][half] = {"sources": sources, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in KINDS}}
+        document["halves"][half] = {"sources": sources, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in kinds}}
     return document | {"camera_projection": camera_projection(size.width, size.height, size.frames)}
 
 
-def measured(media: Path, size: Size, limits: tuple[int | None, int | None], part: int = 0, parts: int = 1) -> list[dict]:
+def measured(
+    media: Path, size: Size, limits: tuple[int | None, int | None], part: int = 0, parts: int = 1, kinds: tuple[str, ...] = KINDS, baselines: bool = True
+) -> list[dict]:
     """One worker's share of the sequences of both halves, each told on stderr when it is done."""
     rows = []
     for half, limit in zip(HALVES, limits):
-        for number, truth in sequences(find_material(media, half, size.frames), half, size, limit, part, parts):
-            rows.append({"half": half, "number": number} | measure(truth))
+        for number, truth in sequences(find_material(media, half, size.frames), half, size, limit, part, parts, kinds):
+            rows.append({"half": half, "number": number} | measure(truth, baselines))
             print(f"{half}: {_line(rows[-1])}", file=sys.stderr, flush=True)
     return rows
 
@@ -149,7 +154,7 @@ def means(rows: list[dict]) -> dict:
     """The mean of every score over the sequences that have it, a method at a time; None where none has (nothing was visible and said to be)."""
     out: dict = {}
     mean = lambda values: float(np.mean(kept)) if (kept := [v for v in values if v is not None and np.isfinite(v)]) else None  # noqa: E731
-    for name in METHODS if rows else ():
+    for name in rows[0]["methods"] if rows else ():
         cells = [row["methods"][name] for row in rows]
         out[name] = {key: mean([cell[key] for cell in cells]) for key in cells[0] if not isinstance(cells[0][key], dict)}
         for part in ("on_objects", "equal"):
@@ -192,13 +197,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", default="50x50", help="points followed in each of them")
     parser.add_argument("--limit", type=int, default=None, help="at most this many held-out sources of each kind")
     parser.add_argument("--development", type=int, default=None, help="at most this many development sources of each kind, as many as held-out ones by default")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of sequences, with commas between them")
+    parser.add_argument("--no-baselines", action="store_true", help="the default tracker alone")
 
 
 def run(args: argparse.Namespace) -> None:
     (width, height), (columns, rows) = (_pair(getattr(args, name), name) for name in ("size", "grid"))
     if args.frames < 2 or args.workers < 1 or (args.limit is not None and args.limit < 1):
         raise ValueError(f"tracking: expected at least 2 frames, 1 worker and a limit of at least 1, got {args.frames}, {args.workers} and {args.limit}")
-    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), (args.development or args.limit, args.limit), args.workers)
+    kinds = tuple(args.kinds.split(","))
+    if not set(kinds) <= set(KINDS):
+        raise ValueError(f"kinds: expected some of {', '.join(KINDS)}, got {args.kinds!r}")
+    limits = (args.limit if args.development is None else args.development, args.limit)
+    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), limits, args.workers, kinds, not args.no_baselines)
+    document["options"] = "".join(f" --{name} {getattr(args, name)!r}" for name in ("limit", "development", "workers") if getattr(args, name) is not None)
+    document["options"] += ("" if kinds == KINDS else f" --kinds {args.kinds!r}") + (" --no-baselines" if args.no_baselines else "")
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
     print(table(document))
     print(f"kept in {keep(document, args.results)}", file=sys.stderr)
@@ -214,7 +227,7 @@ def keep(document: dict, folder: Path) -> Path:
     each = [f"- {half}: {_line(row)}" for half, part in document["halves"].items() for row in part["sequences"]]
     kept.write_text("\n".join([
         "# The default point tracker against exact truth", "",
-        f"Command: `python -m motionstream_core evaluate tracking --media FOLDER`. Commit: {_commit()}. {size}, {document['frames']} frames, "
+        f"Command: `python -m motionstream_core evaluate tracking --media FOLDER{document.get('options', '')}`. Commit: {_commit()}. {size}, {document['frames']} frames, "
         f"{document['points']} points; {document['machine']}, {document['workers']} worker(s) at once.", "",
         "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
         "below, which `tracking_media.py` names with their packages. Seconds are of a whole sequence.", "", table(document), "",

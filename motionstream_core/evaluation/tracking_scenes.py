@@ -9,7 +9,7 @@ Shapes: frames (T, H, W, 3) uint8; points (N, 2) in frame 0; xy (T, N, 2); visib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,11 +73,11 @@ class Sequence:
     owner: np.ndarray  # (N,) layer of each point, 0 the background
 
 
-def sequences(material: Material, half: str, size: Size, limit: int | None = None, part: int = 0, parts: int = 1) -> Iterator[tuple[int, Sequence]]:
+def sequences(material: Material, half: str, size: Size, limit: int | None = None, part: int = 0, parts: int = 1, kinds: tuple[str, ...] = KINDS) -> Iterator[tuple[int, Sequence]]:
     """Every `parts`-th sequence of a half with its number, made one after the other: cameras, objects, and real video run there and back."""
     seed = 1000 * (1 + HALVES.index(half))
     pictures, videos = list(material.pictures.items())[:limit], list(material.videos.items())[:limit]
-    made: list[Callable[[], Sequence]] = []
+    made: list[partial[Sequence]] = []
     for i, (name, picture) in enumerate(pictures):
         made.append(partial(camera, name, picture[None], size, LOOKS[i % 3], seed + i))
         made.append(partial(objects, name, picture[None], material, size, LOOKS[i % 3], seed + 200 + i))
@@ -86,6 +86,8 @@ def sequences(material: Material, half: str, size: Size, limit: int | None = Non
         made.append(partial(camera, f"{name} {'running' if still else 'frame'}", video if still else video[:1], size, LOOKS[i % 3], seed + 100 + i))
         made.append(partial(objects, f"{name} running", video, material, size, LOOKS[i % 3], seed + 300 + i))
         made.append(partial(there_and_back, name, video, size))
+    functions = dict(zip(KINDS, (camera, objects, there_and_back)))
+    made = [make for make in made if make.func in [functions[kind] for kind in kinds]]
     for number in range(part, len(made), parts):
         yield number, made[number]()
 
