@@ -101,6 +101,24 @@ def test_the_command_prints_a_table_then_json_and_keeps_both(tmp_path, capsys, m
     assert "at equal survival" in next(tmp_path.glob("tracking_cpu_*.md")).read_text()
     with pytest.raises(ValueError, match="size: expected"):
         tracking.run(parser.parse_args(["--size", "large"]))
+    with pytest.raises(ValueError, match="kinds: expected"):
+        tracking.run(parser.parse_args(["--kinds", "circus"]))
+
+
+def test_one_kind_of_sequence_is_measured_without_baselines_on_request():
+    document = tracking.evaluate(tracking.IN_REPOSITORY, Size(96, 64, 3, 6, 4), (0, 1), kinds=("objects",), baselines=False)
+    rows = document["halves"]["heldout"]["sequences"]
+    assert [row["kind"] for row in rows] == ["objects"] and list(rows[0]["methods"]) == ["default tracker"]
+    assert document["halves"]["development"]["sequences"] == []
+
+
+def test_a_film_that_is_cut_gives_its_longest_shot_alone(tmp_path):
+    out = cv2.VideoWriter(str(tmp_path / "bikes.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 16, (64, 48))
+    for number in range(150):
+        out.write(np.full((48, 64, 3), 200 if 76 <= number < 137 else 20, np.uint8))
+    out.release()
+    shot = find_material(tmp_path, "heldout", 81).videos["bikes.mp4"]
+    assert len(shot) == 61 and abs(shot.astype(float) - 200).max() < 20
 
 
 def moving(frames: int, width: int, height: int) -> list[np.ndarray]:
