@@ -46,9 +46,11 @@ def run(args: argparse.Namespace) -> None:
     done = read_journal(args.journal)
     for part in args.parts:
         lacking = _lacking(args, part)
-        if lacking:
-            print(f"{part}: left out, for it needs {lacking}", file=sys.stderr)
-        elif not any(row.group == part for row in done):
+        if any(row.group == part for row in done):
+            _say(f"{part}: done before, as {args.journal} says")
+        elif lacking:
+            _say(f"{part}: left out, for it needs {lacking}")
+        else:
             made = _part(part, networks, args)
             write_journal(args.journal, made)
             done += made
@@ -107,7 +109,7 @@ def write_journal(path: Path, rows: list[Row]) -> None:
 def report(rows: list[Row], networks: Networks, args: argparse.Namespace) -> str:
     """The result file."""
     head = (
-        f"# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core evaluate findings`. Commit: {commit()}. Device: {device_name(networks)}, "
+        f"# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core {' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
         f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over {args.seeds} seeds ({args.train_seeds} where it was trained, "
         f"{args.minutes:g} minutes each). Errors in px at 128×128, means over points that moved more than 5 px.\n\n"
     )
