@@ -160,7 +160,9 @@ def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say)
 def _trained(stage, role: str, short: Short, seed: int, lr: dict[str, float] | None = None) -> MotionModel:
     config = TrainConfig(minutes=short.minutes, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
+        ended = train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
+    if ended["interrupted"]:
+        raise KeyboardInterrupt
     return stage.modules[role].eval()
 
 
