@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 from ..streaming.networks import BUILT_IN, open_networks
-from . import findings_command, tracking, transfer
+from . import findings_command, guided, tracking, transfer
 from .report import evaluate, keep, table
 
 KINDS = {
     "findings": (findings_command, "the paper's ablations at the built-in model's scale"),
     "transfer": (transfer, "motion transfer end to end, measured the paper's way"),
+    "guided": (guided, "control along tracks without a track head, on a student whose head is off"),
     "tracking": (tracking, "the default point tracker against exact truth, beside Lucas-Kanade and dense flow"),
 }  # beside the held-out evaluation, the default
 HELD_OUT = Path("benchmarks/heldout")

@@ -24,6 +24,7 @@ from ..tracks.types import Tracks
 from .condition import Conditioner, MotionSnapshot
 from .controls import MOTION_CONTROLS, Control
 from .feed import Feed, FeedSource
+from .guided import Guided, Lead, silent_motion
 from .live_motion import LiveMotion
 from .networks import Networks
 from .rollout import RolloutSnapshot, rollout
@@ -50,6 +51,8 @@ class CourseSetup:
     check_interrupt: Callable[[], None] | None
     attention: Backend
     encode: Callable[[str], Tensor] | None
+    lead: str = "track head"
+    strength: Lead | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,7 @@ class Course:
         self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
         rng = torch.Generator().manual_seed(setup.id_seed)
-        led = dit.config.motion is not None
-        self._unled = None if led else Unled(dit.config, setup.networks.codec, picture, self.motion)
+        self._unled = place_of(setup, picture, self.motion)
         self._conditioner = self._unled or Conditioner(dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng)
         self.cache = cache_for(dit, width, height, setup.context)
         self._text = dit.encode_text(setup.embeds.to(device))
@@ -103,7 +105,7 @@ class Course:
         self._rollout = rollout(
             dit,
             first_latent=self._conditioner.image_latent,
-            motion=None if self._unled else self._conditioner,
+            motion=silent_motion(dit.config, self._conditioner.image_latent) if self._unled else self._conditioner,
             text=lambda index: self._text,
             shape=self._conditioner.grid,
             sigmas=setup.sigmas,
@@ -112,6 +114,7 @@ class Course:
             chunks=None if setup.frames is None else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
             on_step=None if interrupt is None else lambda chunk, step: interrupt(),
             attention=setup.attention,
+            guide=self._unled.guide if isinstance(self._unled, Guided) else None,
         )
         self._decoder = setup.networks.codec.start_decode()
         self._last: Tensor | None = None
@@ -134,8 +137,10 @@ class Course:
 
     def next(self) -> Step | None:
         """Makes the next chunk; None when the wanted length has been made."""
+        asked = perf_counter()
         if self._unled is not None:
             self._unled.follow(self.cache.shape.chunk if self.index else 1)
+        followed_s = perf_counter() - asked
         latents = next(self._rollout, None)
         if latents is None:
             return None
@@ -144,7 +149,7 @@ class Course:
         frames = rearrange(frames[0], "t c h w -> t h w c").contiguous()
         if frames.is_cuda:
             torch.cuda.synchronize(frames.device)
-        timings = {**latents.timings, "decode_s": perf_counter() - began}
+        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + followed_s, "decode_s": perf_counter() - began}
         if self.length is not None:
             frames = frames[: self.length - self.made]
         self._last = frames[-1]
@@ -215,6 +220,14 @@ class Course:
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]
+
+
+def place_of(setup: CourseSetup, picture: Tensor, motion: LiveMotion) -> Unled | None:
+    """What stands where a Conditioner would, in a stream that the track head does not lead; None in one that it does."""
+    config, codec = setup.networks.dit.config, setup.networks.codec
+    if setup.lead == "track head":
+        return None
+    return Guided(config, codec, picture, motion, setup.strength) if setup.lead == "guided" else Unled(config, codec, picture, motion)
 
 
 def cache_for(dit, width: int, height: int, context: CacheShape | None = None):

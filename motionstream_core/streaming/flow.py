@@ -1,7 +1,8 @@
 """The rectified flow: noise levels, noising, and what a prediction says about the clean latent.
 
 Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1; the timestep 1000 sigma
-exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, or a tensor (B, T) with one level a frame.
+exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, a tensor (B, T) with one level a frame, or a
+tensor (B, 1, T, H, W) with one a cell.
 """
 
 import torch
@@ -32,8 +33,10 @@ def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, .
     return sigma_schedule(steps, config.shift)
 
 
-def to_timestep(sigma: float, batch: int, frames: int, device: torch.device | str) -> Tensor:
-    """The network's timesteps (B, T) for one noise level."""
+def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:
+    """The network's timesteps (B, T) for one noise level, or for levels (B or 1, 1, T, H, W) of cells, by their mean in each frame."""
+    if isinstance(sigma, Tensor):
+        return 1000.0 * sigma.mean((1, 3, 4)).expand(batch, frames).to(device)
     return torch.full((batch, frames), 1000.0 * sigma, device=device)
 
 
@@ -60,4 +63,4 @@ def to_x0(prediction: Tensor, x: Tensor, sigma: float | Tensor, kind: str, warp:
 
 
 def _broadcast(sigma: float | Tensor) -> float | Tensor:
-    return sigma[:, None, :, None, None] if isinstance(sigma, Tensor) else sigma
+    return sigma[:, None, :, None, None] if isinstance(sigma, Tensor) and sigma.ndim == 2 else sigma

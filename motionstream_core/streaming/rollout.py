@@ -19,6 +19,7 @@ from ..model.attention import Backend
 from ..model.cache import CacheShape, CacheSnapshot, GradKVCache, KVCache
 from ..model.dit import CausalDiT, TextContext
 from .flow import add_noise, to_timestep, to_x0
+from .guided import Guide, GuideOf, denoise_guided
 
 Motion = Callable[[int, int], Tensor]
 Text = TextContext | Callable[[int], TextContext]
@@ -50,6 +51,7 @@ class _Run:
     grad: bool
     exit_step: int | None
     attention: Backend
+    guide: GuideOf | None
 
 
 def rollout(
@@ -67,6 +69,7 @@ def rollout(
     grad: bool = False,
     exit_step: int | None = None,
     attention: Backend = "sdpa",
+    guide: GuideOf | None = None,
 ) -> Rollout:
     """An iterator: the start image's latent as chunk 0, then `chunks` denoised chunks (None: endless).
 
@@ -74,6 +77,7 @@ def rollout(
     motion(start, count) -> (B or 1, C_m, count, H, W), asked once at each chunk's border, so it may change live; None for a model
     without motion. text: one context, or text(chunk index) -> context, asked at the same moment; when it is another one than before, what
     the cache keeps is made again with it. shape: latent (H, W). cache: emptied first, then the rollout's until the iterator is dropped.
+    guide(start, count) -> Guide, asked once a denoised chunk: its latents lead that chunk along tracks (see guided.py); not for training.
     on_step(chunk index, step) runs after every denoising step and may raise to stop. Same arguments and state of `rng`, same latents.
 
     Training: `grad` lets gradients flow (with a GradKVCache). `exit_step` ends every chunk at that step and lets gradients through
@@ -89,7 +93,9 @@ def rollout(
         raise ValueError(f"motion: expected {'none' if motion else 'a function'} for this model, got {'a function' if motion else 'none'}")
     if not sigmas:
         raise ValueError("sigmas: expected at least one noise level, got none")
-    run = _Run(model, cache, motion, text, (batch, *shape), tuple(sigmas), rng, on_step, grad, exit_step, attention)
+    if guide is not None and grad:
+        raise ValueError("guide: expected none in training, got one")
+    run = _Run(model, cache, motion, text, (batch, *shape), tuple(sigmas), rng, on_step, grad, exit_step, attention, guide)
     return Rollout(run, first_latent, chunks)
 
 
@@ -172,7 +178,10 @@ class Rollout:
         clock = _Clock(run.model.device)
         motion, text = self._conditions(frames)
         clock.lap("motion_s")
-        latents = _denoise(run, self._index, frames, motion, text)
+        if run.guide is None:
+            latents = _denoise(run, self._index, frames, motion, text)
+        else:
+            latents = _denoise_led(run, self._index, run.guide(self._start, frames), motion, text)
         clock.lap("denoise_s")
         self._remember(latents, motion, text)
         clock.lap("cache_s")
@@ -253,7 +262,19 @@ def _denoise(run: _Run, index: int, frames: int, motion: Tensor | None, text: Te
     return x0
 
 
-def predict_x0(model, x: Tensor, sigma: float, motion: Tensor | None, text: TextContext, cache, *, attention: Backend = "sdpa") -> Tensor:
+def _denoise_led(run: _Run, index: int, guide: Guide, motion: Tensor | None, text: TextContext) -> Tensor:
+    """The same along a guide."""
+    on_step = run.on_step
+    told = None if on_step is None else lambda step: on_step(index, step)
+
+    def predict(x: Tensor, sigma: Tensor) -> Tensor:
+        with torch.no_grad():
+            return predict_x0(run.model, x, sigma, motion, text, run.cache, attention=run.attention)
+
+    return denoise_guided(predict, lambda: _noise(run, guide.latents.shape[2]), run.sigmas, guide, told)
+
+
+def predict_x0(model, x: Tensor, sigma: float | Tensor, motion: Tensor | None, text: TextContext, cache, *, attention: Backend = "sdpa") -> Tensor:
     """One denoising step: noisy latents (B, C, T, H, W) and their motion (B, C_m, T, H, W) -> the clean latents predicted."""
     config = model.config
     timestep = to_timestep(sigma, x.shape[0], x.shape[2], x.device)

@@ -19,14 +19,17 @@ from torch import Tensor
 from ..model.attention import Backend
 from ..model.cache import CacheShape
 from ..model.dit import CausalDiT
+from ..model.presets import ModelConfig
 from ..tracks.types import Tracks
 from .controls import CONTROLS, MOTION_CONTROLS
 from .course import Course, CourseSetup, Step
 from .feed import Feed
 from .flow import schedule_of
+from .guided import Lead
 from .networks import Networks, check_size
 from .session import LiveSession
 
+LEADS = ("track head", "guided", "none")
 STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")
 HISTORY_BYTES = 512 * 2**20
 AHEAD = 1.25  # with a pace, a chunk is begun this many times its own cost before it is needed,
@@ -109,6 +112,8 @@ def stream(
     encode: Callable[[str], Tensor] | None = None,
     paced: bool = False,
     history_bytes: int = HISTORY_BYTES,
+    lead: str | None = None,
+    strength: Lead | None = None,
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
@@ -120,7 +125,8 @@ def stream(
 
     control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
     prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
-    history_bytes: most memory for the moments a rewind can go back to.
+    lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
+    strength: of a guided stream. history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()
@@ -141,15 +147,26 @@ def stream(
     if encode is None and networks.text_encoder is not None:
         encode = networks.text_encoder.encode
     setup = CourseSetup(
-        networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode
-    )
+        networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode,
+        check_lead(config, lead), strength,
+    )  # fmt: skip
     return _stream(setup, _Clock(began, control, tracks.fps), control, paced, history_bytes)
 
 
-def controls_of(networks: Networks, encode: Callable[[str], Tensor] | None = None) -> tuple[str, ...]:
+def check_lead(config: ModelConfig, lead: str | None) -> str:
+    """One of LEADS that this model can be led by; ValueError for another."""
+    own = "none" if config.motion is None else "track head"
+    lead = own if lead is None else lead
+    if lead not in LEADS or (lead == "track head" and own == "none"):
+        usable = LEADS if own != "none" else LEADS[1:]
+        raise ValueError(f"control: expected one of {', '.join(usable)} for this model, got {lead!r}")
+    return lead
+
+
+def controls_of(networks: Networks, encode: Callable[[str], Tensor] | None = None, lead: str | None = None) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
     lacking = set()
-    if networks.config.motion is None:
+    if check_lead(networks.config, lead) == "none":
         lacking |= set(MOTION_CONTROLS)
     if encode is None and networks.text_encoder is None:
         lacking.add("prompt")

@@ -1,4 +1,4 @@
-"""A stream of a model without a motion condition: the tracks are read, so that they can be shown and handed on, but nothing follows them.
+"""A stream whose model is told nothing of motion: the tracks are read, so that they can be shown and handed on, but nothing follows them.
 
 Owns what a course asks of a Conditioner, without one. Shapes as in `condition.py`.
 """
@@ -20,6 +20,7 @@ class Unled:
 
     def __init__(self, config: ModelConfig, codec: Any, image: Tensor, source: PieceSource):
         self.source = source
+        self.parts = None if config.motion is None else config.motion.parts
         self.stride = config.vae_stride
         self.grid = (image.shape[-2] // config.vae_stride[1], image.shape[-1] // config.vae_stride[2])
         self.image = image
@@ -39,6 +40,10 @@ class Unled:
         self.image = image.to(self.image)
 
     def as_start(self, motion: Tensor, latents: Tensor) -> Tensor:
+        if self.parts is None or "image" not in self.parts:
+            return motion
+        motion = motion.clone()
+        motion[:, self.parts["image"], :1] = latents[:, :, :1].to(motion)
         return motion
 
     def snapshot(self) -> MotionSnapshot:
