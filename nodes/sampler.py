@@ -15,7 +15,7 @@ from ..motionstream_core.model.causal_presets import size_note
 from ..motionstream_core.streaming.kept import Kept
 from ..motionstream_core.streaming.networks import Networks
 from ..motionstream_core.streaming.performance import Performance, read_performance, write_performance
-from ..motionstream_core.streaming.stream import cache_bytes, controls_of, stream
+from ..motionstream_core.streaming.stream import LEADS, cache_bytes, check_lead, controls_of, stream
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
 from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
@@ -25,6 +25,12 @@ from .motion import MotionType
 
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
+AUTO = "auto"
+CONTROL_WORDS = {
+    "track head": "track head",
+    "guided": "guided: each chunk begins from the start image moved along the tracks, without a track head; looser than a trained one",
+    "none": "none: nothing makes the video follow the tracks",
+}
 
 
 class StreamingSampler(io.ComfyNode):
@@ -52,6 +58,7 @@ class StreamingSampler(io.ComfyNode):
                 io.Int.Input("keep_mb", optional=True, default=4096, min=16, max=1_000_000, advanced=True, tooltip="Most memory, in MiB, for the images and latents returned. Beyond it the oldest are let go (the recorded file has them all)."),
                 io.Int.Input("rewind_mb", optional=True, default=512, min=0, max=100_000, advanced=True, tooltip="Most memory, in MiB, for the moments a live rewind can go back to."),
                 io.Clip.Input("clip", optional=True, tooltip="The CLIP that belongs to the model: lets you change the prompt while it runs."),
+                io.Combo.Input("control", optional=True, options=[AUTO, *LEADS], default=AUTO, tooltip="What makes the video follow the tracks. track head: the model was trained for it. guided: any causal checkpoint, each chunk begins from the start image moved along the tracks. none: nothing. auto: the track head where the model has one, guided where not."),
                 io.String.Input("performance", optional=True, force_input=True, tooltip="A performance, from an earlier run's output: its controls are played again."),
             ],
             outputs=[
@@ -70,7 +77,7 @@ class StreamingSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, vae, motion, frames, seed, steps=0, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, performance=""
+        cls, model, positive, vae, motion, frames, seed, steps=0, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, control=AUTO, performance=""
     ) -> io.NodeOutput:
         parts = model_in(model, positive)
         dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
@@ -80,24 +87,33 @@ class StreamingSampler(io.ComfyNode):
         about = {"width": width, "height": height, "fps": tracks.fps, "chunk_frames": stride * context.chunk}
         played = check_performance(performance, about, seed)
         path = _host.recording_path(record, width, height) if record.strip() else None
-        notes = notes_on(parts, width, height)
+        lead = lead_of(control, dit)
+        notes = notes_on(parts, width, height, lead)
         _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context))
         networks = Networks(dit, parts.track_head, codec.codec, None)
-        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
+        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
         with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
-            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB}
+            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB, "lead": lead}
             chunks = stream(networks, motion.image, tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
+            on_air.session.say(control=lead)
             for made in until_memory_ends(chunks, _host.out_of_memory):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
         text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)
-        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": parts.control, "notes": notes})
+        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": notes})
 
 
-def notes_on(parts: ModelParts, width: int, height: int) -> list[str]:
+def lead_of(control: str, dit) -> str:
+    """What the tracks are followed by; ValueError for a track head that the model does not have."""
+    if control != AUTO:
+        return check_lead(dit.config, control)
+    return "guided" if dit.config.motion is None else "track head"
+
+
+def notes_on(parts: ModelParts, width: int, height: int, lead: str) -> list[str]:
     """What a person should know of the run before it begins; the host's log has it too."""
-    notes = [size_note(parts.dit.config, width, height), None if parts.dit.config.motion is not None else f"Control: {parts.control}"]
+    notes = [size_note(parts.dit.config, width, height), None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}"]
     for note in filter(None, notes):
         LOG.warning("MotionStream: %s", note)
     return [note for note in notes if note]

@@ -114,7 +114,16 @@ def test_a_converted_checkpoint_streams_through_the_hosts_loaders_and_vae(files)
     entry = files.run(graph("converted"))
     frames, figures = frames_of(files, entry), figures_of(entry)
     assert len(frames) == 25 and frames[0].shape == (SIDE, SIDE, 3) and frames[20].std() > 1
-    assert figures["control"].startswith("none: this model has no track head") and figures["cache_bytes"] > 0
+    assert figures["control"].startswith("guided: ") and figures["cache_bytes"] > 0
+
+
+def test_it_is_said_which_control_is_active_and_one_that_the_model_lacks_is_refused(files):
+    free = changed(graph("converted", frames=13), n6={"control": "none"})
+    entry = files.run(free)
+    led = frames_of(files, files.run(graph("converted", frames=13)))
+    assert figures_of(entry)["control"].startswith("none: ") and any("Control: none" in note for note in figures_of(entry)["notes"])
+    assert any((a != b).any() for a, b in zip(frames_of(files, entry), led))
+    assert "expected one of guided, none for this model, got 'track head'" in refusal(files, changed(free, n6={"control": "track head"}))
 
 
 def test_the_hosts_own_vae_decodes_our_latents_to_the_same_frames(files):
