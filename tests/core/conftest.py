@@ -1,5 +1,7 @@
 """What several tests of the core share."""
 
+import signal
+
 import pytest
 from core.small import small_networks
 
@@ -7,3 +9,11 @@ from core.small import small_networks
 @pytest.fixture(scope="module")
 def networks():
     return small_networks()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def an_interrupt_is_heard():
+    """A shell that starts a job in the background has it ignore Ctrl-C, and what the job starts too; some tests press it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
