@@ -1,4 +1,4 @@
-"""`python -m motionstream_core COMMAND`: generate, train, evaluate, convert, bench, doctor.
+"""`python -m motionstream_core COMMAND`: generate, train, evaluate, convert, bench, plan, doctor.
 
 Owns which command is which module; a command's module is imported only when it is asked for. A user's mistake ends with one line on stderr
 and exit code 2.
@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": ("evaluation.commands", "the held-out evaluation, with its baselines"),
     "convert": ("commands.convert", "a public causal Wan checkpoint -> safetensors that the host's loaders and this pack read"),
     "bench": ("commands.bench", "speed and memory of a stream"),
+    "plan": ("commands.plan", "whether a stream fits a card, before anything is loaded"),
     "doctor": ("commands.doctor", "what this machine has and lacks"),
 }
 

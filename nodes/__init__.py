@@ -10,6 +10,7 @@ async def comfy_entrypoint():
     from . import _host
     from .camera import CameraTracks, LoadCamera
     from .checkpoint import CausalCheckpoint
+    from .doctor import Benchmark, Doctor
     from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
     from .files import LoadTracks, SaveTracks
@@ -26,6 +27,6 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, LiveVideoMotion, EditTracks, CombineTracks, LoadTracks, SaveTracks, LoadCamera, CausalCheckpoint, LoadTinyVAE]
+            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, LiveVideoMotion, EditTracks, CombineTracks, LoadTracks, SaveTracks, LoadCamera, CausalCheckpoint, LoadTinyVAE, Doctor, Benchmark]
 
     return MotionStreamExtension()

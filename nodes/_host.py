@@ -170,6 +170,13 @@ def device() -> str:
     return str(comfy.model_management.get_torch_device())
 
 
+def free_memory() -> int:
+    """Bytes free where networks run: the card's, what the host could unload included, or the machine's."""
+    device = comfy.model_management.get_torch_device()
+    held = sum(loaded.model_loaded_memory() for loaded in comfy.model_management.current_loaded_models if loaded.device == device)
+    return int(comfy.model_management.get_free_memory(device) + held)
+
+
 def check_interrupt():
     """Raises the host's interrupt when the person has cancelled."""
     comfy.model_management.throw_exception_if_processing_interrupted()

@@ -1,4 +1,4 @@
-"""`bench`: speed and memory of a stream, as a table and, as last line, one JSON document.
+"""`bench`: speed and memory of a stream, stage by stage, as a table and, as last line, one JSON document.
 
 Owns the fixed load: a smooth picture, tracks that wander, the loop fit. Random weights cost the same time as trained ones.
 """
@@ -10,18 +10,22 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..streaming.networks import Networks, untrained
+from ..streaming.networks import Networks
 from ..streaming.stream import STAGES, stream
 from ..tracks.types import Tracks
-from .options import add_model_options, device_label, networks_on, open_on, parse_size, pick_device, show_progress
+from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
+from .options import add_model_options, device_label, open_on, parse_size, pick_device, show_progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tracks", type=int, default=256, help="number of tracks")
     parser.add_argument("--context", type=CacheShape.parse, default=None, help="chunk, sink and window such as c3s1w3, the model's own by default")
     parser.add_argument("--alone", dest="against", action="store_false", help="leave out the comparison with a cache that keeps the whole history")
+    parser.add_argument("--name", default=None, help="name of the result file, that of the model by default")
+    parser.add_argument("--small", action="store_true", help="a Wan preset at stand-in sizes, for a CPU")
+    parser.add_argument("--decoder", default="taehv", choices=DECODERS, help="what decodes the frames of a Wan preset")
     parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
 
 
 def run(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
-    networks = networks_on(untrained(args.preset), device) if args.preset else open_on(args.weights, device)
-    report = {"model": args.preset or args.weights.stem, "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
+    networks = random_networks(args.preset, device, small=args.small, decoder=args.decoder) if args.preset else open_on(args.weights, device)
+    if networks.config.motion is None:
+        args.against = False
+    report = {"model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""), "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
     report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context)
     if args.against:
         report |= against_full_history(report, networks, args)
@@ -48,7 +57,17 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(report))
 
 
-def measure(networks: Networks, width: int, height: int, frames: int, count: int, steps: int | None, context: CacheShape | None) -> dict:
+def measure(
+    networks: Networks,
+    width: int,
+    height: int,
+    frames: int,
+    count: int,
+    steps: int | None,
+    context: CacheShape | None,
+    attention: Backend = "sdpa",
+    check_interrupt: Callable[[], None] | None = None,
+) -> dict:
     """Streams once and returns what it cost.
 
     `late_over_early` compares the seconds per chunk after the first eviction: 1 is constant time. `grown_mib` is the growth of the peak
@@ -56,7 +75,7 @@ def measure(networks: Networks, width: int, height: int, frames: int, count: int
     """
     tracks, words = wandering(count, width, height), torch.zeros(1, networks.config.text_len, networks.config.text_dim)
     costs, memory, first_frame_s, last = [], [], None, None
-    for last in stream(networks, picture(width, height), tracks, words, frames, steps=steps, fit="loop", context=context):
+    for last in stream(networks, picture(width, height), tracks, words, frames, steps=steps, fit="loop", context=context, attention=attention, check_interrupt=check_interrupt):
         first_frame_s = first_frame_s or last.first_frame_s
         costs.append({"chunk_s": last.latency_s, **{stage: last.timings.get(stage, 0.0) for stage in STAGES}})
         memory.append(memory_mib())
@@ -66,11 +85,23 @@ def measure(networks: Networks, width: int, height: int, frames: int, count: int
     steady = costs[1 + -(-(shape.sink + shape.window) // shape.chunk) : -1] or costs[-1:]
     half = len(steady) // 2
     early, late = (median(cost["chunk_s"] for cost in part) for part in (steady[: max(1, half)], steady[half:]))
+    spent = sorted(cost["chunk_s"] for cost in steady)
     report = {"width": width, "height": height, "frames": frames, "tracks": count, "steps": steps or networks.config.steps, "context": shape.label}
     report |= {"stream_fps": last.fps, "first_frame_s": first_frame_s, **{key: median(cost[key] for cost in steady) for key in steady[0]}}
+    report |= {"chunk_p50_s": median(spent), "chunk_p95_s": spent[min(len(spent) - 1, round(0.95 * (len(spent) - 1)))], "spread": (spent[-1] - spent[0]) / median(spent)}
+    report |= against_peak(networks, width, height, shape, report)
     report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
     report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def against_peak(networks: Networks, width: int, height: int, shape: CacheShape, report: dict) -> dict:
+    """FLOPs of a steady chunk by the architecture, and what share of the device's measured matrix products the transformer reaches."""
+    config, dit = networks.config, networks.dit
+    rows, columns = config.token_grid(height // config.vae_stride[1], width // config.vae_stride[2])
+    flops, peak = chunk_flops(config, rows * columns, shape, report["steps"]), peak_flops(dit.device, dit.dtype)
+    reached = sum(flops.values()) / (report["denoise_s"] + report["cache_s"])
+    return {"denoise_gflop": flops["denoise"] / 1e9, "cache_gflop": flops["cache"] / 1e9, "tflops": reached / 1e12, "peak_tflops": peak / 1e12, "of_peak": reached / peak}
 
 
 def against_full_history(report: dict, networks: Networks, args: argparse.Namespace) -> dict:
@@ -110,9 +141,11 @@ def wandering(count: int, width: int, height: int, frames: int = 97) -> Tracks:
 
 
 def memory_mib() -> float:
-    """The most memory held so far: the GPU's where there is one in use, else the process's."""
+    """The most memory held so far: the GPU's where there is one in use, else the process's; 0 where the system does not say."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
+    if find_spec("resource") is None:
+        return 0.0
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,121 @@
+"""Whether a stream fits a card, before anything is loaded, and which window, decoder and precision do.
+
+Owns the bytes of inference: weights, rolling cache, activations of one forward, decoder. Weights and cache are exact; activations and decoder
+are estimates, rounded up. The text encoder is not counted: it runs before the stream and may leave the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..model.cache import CacheShape
+from ..model.presets import ModelConfig
+from ..training.arithmetic import head_parameters, parameters
+
+GIB = 2**30
+PRECISIONS = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0}  # bytes of a weight; fp8: the linears in fp8, computed in bfloat16
+WORKING = {"fp32": 4, "bf16": 2, "fp8": 2}  # bytes of a key, a value, an activation
+RESERVE = int(0.8 * GIB)  # the driver, the libraries' own work space, fragments
+DECODERS = ("wan", "taehv", "tiny")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to run a stream."""
+
+    config: ModelConfig
+    width: int
+    height: int
+    context: CacheShape
+    precision: str
+    decoder: str
+
+    @property
+    def grid(self) -> int:
+        """Tokens of a latent frame."""
+        rows, columns = self.config.token_grid(self.height // self.config.vae_stride[1], self.width // self.config.vae_stride[2])
+        return rows * columns
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Bytes by what they are for."""
+        config = self.config
+        weights = int((parameters(config) + head_parameters(config)) * PRECISIONS[self.precision])
+        return {"weights": weights, "cache": self.cache, "activations": self.activations, "decoder": self.decoding, "reserve": RESERVE}
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.parts.values())
+
+    @property
+    def cache(self) -> int:
+        """The rolling cache, as `KVCache` allocates it: rotated keys and values of all frames, plain keys of window and chunk."""
+        frames = 2 * self.context.frames + self.context.window + self.context.chunk
+        return frames * self.grid * self.config.dim * self.config.num_layers * WORKING[self.precision]
+
+    @property
+    def activations(self) -> int:
+        """A forward of a chunk: the float32 residual and what a block makes beside it (norms, q, k, v, rotations, the feed-forward), and the text."""
+        d, f, each = self.config.dim, self.config.ffn_dim, WORKING[self.precision]
+        text = 2 * self.config.num_layers * self.config.text_len * d * each
+        return self.context.chunk * self.grid * (20 * d + each * (4 * d + 2 * f)) + text
+
+    @property
+    def decoding(self) -> int:
+        """The decoder's weights, its memory from chunk to chunk, and its widest layers: of four frames at a time (wan) or of a chunk's (tiny)."""
+        pixels, each = self.width * self.height, WORKING[self.precision]
+        frames = self.config.vae_stride[0] * self.context.chunk
+        scale = 4 if self.config.latent_channels == 48 else 1  # those of Wan 2.2 work on 2x2 pixels at a time
+        if self.decoder == "wan":
+            weights, channels = (555_000_000, 256) if scale == 4 else (127_000_000, 96)
+            return weights * each + (3 * 4 + 2 * 8) * channels * pixels // scale * each
+        return 20_000_000 * each + 3 * frames * 64 * pixels // scale * each + frames * 3 * pixels * 4
+
+    @property
+    def words(self) -> str:
+        return f"{self.precision}, {self.context.label}, decoder {self.decoder}"
+
+
+def plans(wish: Plan) -> Iterator[Plan]:
+    """The wish, then what costs least to give up: the decoder, the window, the precision, both."""
+    tiny = replace(wish, decoder="taehv") if wish.decoder == "wan" else wish
+    short = CacheShape(wish.context.chunk, min(wish.context.sink, wish.context.chunk), min(wish.context.window, wish.context.chunk))
+    seen = set()
+    lower = "bf16" if wish.precision == "fp32" else "fp8"
+    for plan in (wish, tiny, replace(tiny, context=short), replace(tiny, precision=lower), replace(tiny, precision="fp8", context=short)):
+        if plan not in seen:
+            seen.add(plan)
+            yield plan
+
+
+def first_that_fits(wish: Plan, memory: int) -> Plan | None:
+    """The first of `plans` that needs no more than `memory` bytes."""
+    return next((plan for plan in plans(wish) if plan.bytes <= memory), None)
+
+
+def advice(wish: Plan, memory: int) -> str:
+    """In words that people can act on: what it takes, whether it fits, what would."""
+    found, gib = first_that_fits(wish, memory), memory / GIB
+    lines = [f"{wish.width}x{wish.height}, {wish.words}: {wish.bytes / GIB:.1f} GiB of {gib:.1f} GiB"]
+    lines += [f"  {name}: {size / GIB:.2f} GiB" for name, size in wish.parts.items()]
+    if found == wish:
+        lines.append(f"It fits, with {gib - wish.bytes / GIB:.1f} GiB to spare. Memory stays the same however long the video is.")
+    elif found is not None:
+        lines.append(f"It does not fit. What does: {found.words} ({found.bytes / GIB:.1f} GiB).{changes(wish, found)}")
+    else:
+        last = list(plans(wish))[-1]
+        lines.append(f"It does not fit; even {last.words} takes {last.bytes / GIB:.1f} GiB. Choose a smaller size or model, or let the host offload weights (slower).")
+    return "\n".join(lines)
+
+
+def changes(wish: Plan, found: Plan) -> str:
+    """What to change in the graph."""
+    out = ""
+    if found.decoder != wish.decoder:
+        out += " Decode with Load Tiny VAE instead of the Wan VAE."
+    if found.context != wish.context:
+        out += f" In the Streaming Sampler set sink to {found.context.sink} and window to {found.context.window}."
+    if found.precision != wish.precision:
+        out += f" Load the weights as {found.precision}."
+    return out

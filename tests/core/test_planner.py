@@ -1,0 +1,108 @@
+"""Before loading: what a stream takes, whether it fits and what would; and FLOPs by the architecture."""
+
+import json
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from motionstream_core.__main__ import main
+from motionstream_core.commands.bench_networks import chunk_flops, peak_flops, random_networks
+from motionstream_core.commands.doctor import Report
+from motionstream_core.evaluation.planner import GIB, Plan, advice, first_that_fits, plans
+from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.presets import PRESETS
+from motionstream_core.streaming.flow import schedule_of
+from motionstream_core.streaming.rollout import rollout
+from motionstream_core.streaming.stream import cache_bytes
+
+CPU = torch.device("cpu")
+
+
+def wish(name="wan2.1-1.3b", context="c3s3w15", precision="bf16", decoder="wan"):
+    return Plan(PRESETS[name], 832, 480, CacheShape.parse(context), precision, decoder)
+
+
+@pytest.mark.parametrize("name", ["tiny", "wan2.1-1.3b", "wan2.2-5b"])
+def test_weights_and_cache_are_those_of_the_real_network(name):
+    config = PRESETS[name]
+    with torch.device("meta"):
+        net = CausalDiT(config).to(torch.bfloat16)
+        size = (512, 320)
+        cache = net.make_cache(size[1] // config.vae_stride[1], size[0] // config.vae_stride[2])
+    plan = Plan(config, *size, config.context, "bf16", "wan")
+    head = 0 if config.motion is None else 4 * 64 * 16 + 16
+    assert plan.parts["weights"] == 2 * (sum(p.numel() for p in net.parameters()) + head)
+    assert plan.cache == cache.nbytes == cache_bytes(net, *size)
+
+
+def test_a_small_card_is_told_what_to_give_up_in_order():
+    asked = wish()
+    needs = [plan.bytes for plan in plans(asked)]
+    assert first_that_fits(asked, 80 * GIB) == asked and needs[0] == max(needs)
+    for plan in plans(asked):
+        found = first_that_fits(asked, plan.bytes)
+        assert found is not None and found.bytes <= plan.bytes
+    shorter = first_that_fits(asked, 9 * GIB)
+    assert (shorter.decoder, shorter.context.label) == ("taehv", "c3s3w3")
+    words = advice(asked, 9 * GIB)
+    assert "It does not fit" in words and "Load Tiny VAE" in words and "window to 3" in words
+    assert first_that_fits(asked, GIB) is None and "smaller size or model" in advice(asked, GIB)
+    assert "It fits" in advice(asked, 80 * GIB)
+
+
+def test_a_14b_fits_a_32_gib_card_in_fp8_alone():
+    asked = wish("wan2.1-14b", "c3s1w3", decoder="taehv")
+    assert asked.bytes > 32 * GIB and first_that_fits(asked, 32 * GIB).precision == "fp8"
+
+
+def test_the_command_says_it_in_words_and_json(capsys):
+    assert main(["plan", "--preset", "self-forcing", "--memory", "24"]) == 0
+    out = capsys.readouterr().out.strip().splitlines()
+    assert "It fits" in "\n".join(out) and json.loads(out[-1])["fits"]
+    assert main(["plan", "--preset", "krea-14b", "--memory", "8"]) == 1
+    assert main(["plan", "--preset", "nothing", "--memory", "8"]) == 2
+    assert "self-forcing" in capsys.readouterr().err
+
+
+def plain(q, k, v, heads):
+    """As matrix products, which torch counts on every device."""
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return ((q @ k.transpose(-1, -2)).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_flops_of_a_steady_chunk_are_those_that_torch_counts(steps):
+    networks = random_networks("wan2.1-1.3b", CPU, small=True)
+    config, shape = networks.config, CacheShape(2, 1, 2)
+    text = networks.dit.encode_text(torch.zeros(1, config.text_len, config.text_dim))
+    made = rollout(
+        networks.dit, first_latent=None, motion=None, text=text, shape=(8, 12), sigmas=schedule_of(config, steps),
+        cache=networks.dit.make_cache(8, 12, shape=shape), rng=torch.Generator(), attention=plain,
+    )  # fmt: skip
+    with torch.no_grad():
+        for _ in range(3):
+            next(made)
+        with FlopCounterMode(display=False) as counter:
+            next(made)
+    expected = chunk_flops(config, 24, shape, steps)
+    assert counter.get_total_flops() == sum(expected.values()) > 0
+
+
+def test_a_large_preset_is_no_load_for_a_cpu():
+    with pytest.raises(ValueError, match="expected --small or a GPU for wan2.1-14b"):
+        random_networks("wan2.1-14b", CPU)
+    assert peak_flops(CPU, torch.float32, 0.01) > 1e8
+
+
+def test_bench_of_a_small_wan_reports_every_stage(capsys):
+    assert main(["bench", "--preset", "wan2.2-5b", "--small", "--size", "64x64", "--frames", "61", "--steps", "1", "--device", "cpu"]) == 0
+    report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert all(report[key] > 0 for key in ("denoise_s", "cache_s", "decode_s", "first_frame_s", "chunk_p50_s", "denoise_gflop", "peak_tflops", "of_peak"))
+    assert report["chunk_p95_s"] >= report["chunk_p50_s"] and report["of_peak"] < 1.5
+
+
+def test_what_is_missing_comes_with_what_to_do():
+    lines = Report({}, {"av": "No package metadata was found for av"}, ["no CUDA device"]).lines
+    assert any("do this" in line and "pip install av" in line for line in lines) and lines[-1].startswith("slow")
