@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from ..model.attention import Backend
+from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
+from ..model.fast import WAYS, FastDiT, faster
 from ..streaming.networks import Networks
 from ..streaming.stream import STAGES, stream
 from ..tracks.types import Tracks
@@ -39,16 +41,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default=None, help="name of the result file, that of the model by default")
     parser.add_argument("--small", action="store_true", help="a Wan preset at stand-in sizes, for a CPU")
     parser.add_argument("--decoder", default="taehv", choices=DECODERS, help="what decodes the frames of a Wan preset")
+    parser.add_argument("--attention", default="sdpa", choices=tuple(BACKENDS), help="checked against sdpa before it is used")
+    parser.add_argument("--fast", default="off", choices=WAYS, help="compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs")
     parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
 
 
 def run(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     networks = random_networks(args.preset, device, small=args.small, decoder=args.decoder) if args.preset else open_on(args.weights, device)
-    if networks.config.motion is None:
+    check_backend(args.attention, networks.config.num_heads, networks.config.head_dim, device, networks.dit.dtype)
+    networks = replace(networks, dit=faster(networks.dit, args.fast))
+    if networks.config.motion is None or args.fast != "off":
         args.against = False
     report = {"model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""), "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
-    report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context)
+    report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context, args.attention)
+    report |= {"attention": args.attention, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
     if args.against:
         report |= against_full_history(report, networks, args)
     print(table(report))

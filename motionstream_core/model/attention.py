@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
@@ -29,13 +30,37 @@ def xformers(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return rearrange(memory_efficient_attention(q, k, v), "b l h d -> b l (h d)")
 
 
-BACKENDS: dict[str, AttentionFunction] = {"sdpa": sdpa, "xformers": xformers}
+def sage(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """SageAttention: keys and queries in eight bits. Ask `check_backend` first."""
+    from sageattention import sageattn
+
+    q, k, v = (rearrange(x, "b l (h d) -> b l h d", h=heads) for x in (q, k, v))
+    return rearrange(sageattn(q, k, v, tensor_layout="NHD"), "b l h d -> b l (h d)")
+
+
+BACKENDS: dict[str, AttentionFunction] = {"sdpa": sdpa, "xformers": xformers, "sage": sage}
+PACKAGES = {"xformers": "xformers", "sage": "sageattention"}
+MOST_ERROR = 0.02  # of the spread of the plain answer, on average
 
 
 @cache
 def available_backends() -> tuple[str, ...]:
     """The named backends that can be used here."""
-    return ("sdpa", "xformers") if find_spec("xformers") else ("sdpa",)
+    return tuple(name for name in BACKENDS if name not in PACKAGES or find_spec(PACKAGES[name]))
+
+
+def check_backend(backend: Backend, heads: int, head_dim: int, device: torch.device, dtype: torch.dtype, tokens: int = 256) -> float:
+    """How far a backend's answer is from the plain one's on random values, as a share of its spread; ValueError where that is too far.
+
+    The values are of the size that normalised queries and keys have; one answer for a device and a dtype is enough, before a stream.
+    """
+    rng = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, tokens, heads * head_dim, generator=rng).to(device, dtype) for _ in range(3))
+    plain = sdpa(q, k, v, heads).float()
+    error = float((attend(q, k, v, heads, backend).float() - plain).abs().mean() / plain.std())
+    if not error <= MOST_ERROR:
+        raise ValueError(f"attention backend: expected an error of at most {MOST_ERROR} of the plain answer's spread on {device}, got {error:.3g} from {backend!r}")
+    return error
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend = "sdpa") -> Tensor:

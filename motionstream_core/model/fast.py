@@ -1,0 +1,170 @@
+"""Faster forwards behind one switch, each beside its plain twin, the eager forward: a compiled one and a captured CUDA graph.
+
+Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from chunk to chunk. Until then, and
+while the fast path is being made, the plain twin answers; a fast path whose output is not the plain twin's is never taken, and `state` says why.
+Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a CausalDiT is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .attention import Backend
+from .cache import KVCache
+from .dit import TextContext
+
+WAYS = ("off", "compile", "graphs")
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 1e-2}  # of the plain output's standard deviation, on average
+Forward = Callable[..., Tensor]
+
+
+def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
+    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, or for graphs off a CUDA device."""
+    if way not in WAYS:
+        raise ValueError(f"fast: expected one of {', '.join(WAYS)}, got {way!r}")
+    if way == "graphs" and dit.device.type != "cuda":
+        raise ValueError(f"fast: expected a CUDA device for graphs, got {dit.device}")
+    return dit if way == "off" else FastDiT(dit, Compiled(dit, backend) if way == "compile" else Graphed(dit))
+
+
+def steady(cache: KVCache | None, frames: int) -> bool:
+    """Whether sink and window are full: from here on a forward of a whole chunk always has the same shapes and slots."""
+    if not isinstance(cache, KVCache) or torch.is_grad_enabled():
+        return False
+    return (cache.in_sink, cache.in_window, frames) == (cache.shape.sink, cache.shape.window, cache.shape.chunk)
+
+
+class FastDiT:
+    """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady state."""
+
+    def __init__(self, dit: Any, way: Compiled | Graphed):
+        self.plain, self.way = dit, way
+        self.config = dit.config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.plain.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.plain.device
+
+    @property
+    def state(self) -> str:
+        return self.way.state
+
+    def make_cache(self, *args, **more) -> KVCache:
+        return self.plain.make_cache(*args, **more)
+
+    def encode_text(self, embeds: Tensor) -> TextContext:
+        return self.plain.encode_text(embeds)
+
+    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache=None, *, commit: bool = False, attention: Backend = "sdpa") -> Tensor:
+        """See CausalDiT.forward."""
+        if steady(cache, x.shape[2]) and not commit:
+            made = self.way(x, timestep, text, cache, attention)
+            if made is not None:
+                return made
+        return self.plain(x, timestep, text, cache, commit=commit, attention=attention)
+
+
+class Compiled:
+    """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in when it is ready and right.
+
+    The clean-context pass stays plain: it moves the cache.
+    """
+
+    def __init__(self, dit: Any, backend: str = "inductor"):
+        self._plain = dit
+        self._compiled: Forward = torch.compile(_without_commit(dit), backend=backend, dynamic=False)
+        self._ready: tuple | None = None
+        self._thread: threading.Thread | None = None
+        self.state = "plain"
+
+    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+        key = (x.shape, x.dtype, cache.shape, attention, text.keys[0].shape)
+        if self._ready == key:
+            return self._compiled(x, timestep, text, cache, attention)
+        if self._thread is None:
+            self.state = "compiling"
+            arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
+            self._thread = threading.Thread(target=self._make, args=(key, arguments), daemon=True, name="motionstream-compile")
+            self._thread.start()
+        return None
+
+    def join(self, seconds: float | None = None) -> None:
+        """Waits for what is being made."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _make(self, key: tuple, arguments: tuple) -> None:
+        try:
+            with torch.no_grad():
+                made, plain = self._compiled(*arguments), _without_commit(self._plain)(*arguments)
+        except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
+            self.state = f"plain: the compiler failed: {type(error).__name__}: {error}"
+            return
+        self.state = verdict(made, plain)
+        if self.state == "fast":
+            self._ready = key
+
+
+class Graphed:
+    """A CUDA graph of a steady forward, captured once for a cache and a text and replayed on the same buffers."""
+
+    def __init__(self, dit: Any):
+        self._plain = _without_commit(dit)
+        self._held: tuple | None = None  # what the graph's addresses belong to; kept alive with it
+        self._graph: Any = None
+        self.state = "plain"
+
+    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+        held = self._held
+        same = held is not None and held[0] is cache and held[1] is text and held[2] == attention and self._x.shape == x.shape
+        if not same:
+            self._capture(x, timestep, text, cache, attention)
+        if self.state != "fast":
+            return None
+        self._x.copy_(x)
+        self._timestep.copy_(timestep)
+        self._graph.replay()
+        return self._out.clone()
+
+    def _capture(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> None:
+        self._held, self._x, self._timestep = (cache, text, attention), x.clone(), timestep.clone()
+        side = torch.cuda.Stream(x.device)
+        side.wait_stream(torch.cuda.current_stream(x.device))
+        with torch.cuda.stream(side):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
+            plain = self._plain(self._x, self._timestep, text, cache, attention).clone()
+        torch.cuda.current_stream(x.device).wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._out = self._plain(self._x, self._timestep, text, cache, attention)
+        self._graph.replay()
+        self.state = verdict(self._out, plain)
+
+
+def verdict(made: Tensor, plain: Tensor) -> str:
+    """"fast" where the fast output is the plain one's within TOLERANCE, otherwise words."""
+    scale = plain.float().std().clamp(min=1e-6)
+    error = float((made.float() - plain.float()).abs().mean() / scale)
+    return "fast" if error <= TOLERANCE.get(plain.dtype, 1e-3) else f"plain: the fast output was {error:.3g} of its spread away"
+
+
+def copied(cache: KVCache) -> KVCache:
+    """The same keys and values in buffers of their own."""
+    other = KVCache(cache.shape, cache.layers, cache._rotated[0].shape[2], cache.rope, batch=cache._rotated[0].shape[0], dtype=cache._rotated[0].dtype)
+    other.restore(cache.snapshot())
+    return other
+
+
+def _without_commit(dit: Any) -> Forward:
+    def forward(x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor:
+        return dit(x, timestep, text, cache, commit=False, attention=attention)
+
+    return forward
