@@ -21,6 +21,7 @@ from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
 from ..motionstream_core.model.adopted import AdoptedDiT, adopted_config, sizes_of
 from ..motionstream_core.model.causal_presets import causal_preset, config_for, stated, with_schedule
 from ..motionstream_core.model.convert import open_track_head
+from ..motionstream_core.model.detail import DetailHead
 from ..motionstream_core.model.dit import CausalDiT
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
@@ -38,6 +39,7 @@ class ModelParts:
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
+    detail: DetailHead | None = None
 
     @property
     def control(self) -> str:
@@ -133,7 +135,7 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     check_patches(model)
     inner = model.model
     if isinstance(inner, StreamModel):
-        return ModelParts(inner.diffusion_model, inner.track_head)
+        return ModelParts(inner.diffusion_model, inner.track_head, inner.detail)
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]
     if guided:

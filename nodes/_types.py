@@ -49,6 +49,7 @@ class StreamModel(nn.Module):
         super().__init__()
         self.diffusion_model = networks.dit
         self.track_head = networks.track_head
+        self.detail = networks.detail
         self.model_config = SimpleNamespace(unet_config={})  # the host's LoRA key lookup reads it
         self.device: torch.device | None = None
 

@@ -89,7 +89,7 @@ class Benchmark(io.ComfyNode):
         codec = codec_in(vae, parts.dit.config)
         check_size(parts.dit.config, width, height)
         _host.load([model, *codec.patchers], cache_bytes(parts.dit, width, height))
-        report = measure(Networks(parts.dit, parts.track_head, codec.codec, None), width, height, frames, 256, steps or None, None, _host.attention(model), _host.check_interrupt)
+        report = measure(Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail), width, height, frames, 256, steps or None, None, _host.attention(model), _host.check_interrupt)
         text = "\n".join([*in_words(report), "", bench_table(report)])
         return io.NodeOutput(text, ui=ui.PreviewText(text))
 

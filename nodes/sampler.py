@@ -90,7 +90,7 @@ class StreamingSampler(io.ComfyNode):
         lead = lead_of(control, dit)
         notes = notes_on(parts, width, height, lead)
         _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context))
-        networks = Networks(dit, parts.track_head, codec.codec, None)
+        networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
         run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
         with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}

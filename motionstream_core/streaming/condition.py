@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -55,18 +56,28 @@ def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
     return first, stride * (start + count - 1) + 1 - first
 
 
-def warp_condition(codec: TinyCodec, carrier: PixelCarrier, xy: Tensor, visible: Tensor, state: CodecState) -> tuple[Tensor, Tensor, CodecState]:
-    """The start image carried along the tracks and encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
+class Carried(NamedTuple):
+    """The picture that motion is taken from, carried along the tracks: frames (T, 3, H, W) 0..1, places that the motion uncovers filled smoothly
+    from around them; maps (T, 2, H, W): uncovered 0 or 1, and how near (exp(−distance / 16 px)) the next visible track is."""
 
-    Places that the motion uncovers are filled smoothly from around them before encoding. The masks say, for each of the four pixel frames
-    of a latent frame, how much of a cell is uncovered and how near (exp(−distance / 16 px)) the next visible track is.
-    """
+    frames: Tensor
+    maps: Tensor
+
+
+def carry(carrier: PixelCarrier, xy: Tensor, visible: Tensor) -> Carried:
+    """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
     warp = carrier(xy, visible)
-    frames = fill_uncovered(warp.frames, warp.uncovered)
+    return Carried(fill_uncovered(warp.frames, warp.uncovered), torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1))
+
+
+def warp_condition(codec: TinyCodec, carried: Carried, state: CodecState) -> tuple[Tensor, Tensor, CodecState]:
+    """The carried picture, encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
+
+    The masks are the maps' means over a cell, for each of the four pixel frames of a latent frame.
+    """
     first = not state.started
-    latent, state = codec.encode_chunk(frames[None], state)
-    maps = torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1)
-    cells = F.avg_pool2d(maps, frames.shape[-1] // latent.shape[-1])
+    latent, state = codec.encode_chunk(carried.frames[None], state)
+    cells = F.avg_pool2d(carried.maps, carried.frames.shape[-1] // latent.shape[-1])
     return latent, pack_time(cells.transpose(0, 1), first=first)[None], state
 
 
@@ -87,6 +98,7 @@ class Conditioner:
         self.image = image
         self.encoder = MotionEncoder(head, self.ids[:0], self.grid, self.stride, config.motion.unspecified_channel)
         self.carrier: PixelCarrier | None = None
+        self.carried: Carried | None = None
         self.image_latent = codec.encode(image[None, None])
         self.warp_state = codec.start_encode()
         self.piece: Piece | None = None
@@ -106,7 +118,8 @@ class Conditioner:
                 blank[:, :, :1] = self.image_latent
             made.append(blank)
         if self.carrier is not None:
-            latent, masks, self.warp_state = warp_condition(self.codec, self.carrier, piece.xy, piece.carried, self.warp_state)
+            self.carried = carry(self.carrier, piece.xy, piece.carried)
+            latent, masks, self.warp_state = warp_condition(self.codec, self.carried, self.warp_state)
             made += [latent, masks]
         return torch.cat(made, dim=1)
 

@@ -53,6 +53,7 @@ class CourseSetup:
     encode: Callable[[str], Tensor] | None
     lead: str = "track head"
     strength: Lead | None = None
+    detail: bool = True
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Course:
             return None
         began = perf_counter()
         frames, self._decoder = self.setup.networks.codec.decode_chunk(latents.latents, self._decoder)
-        frames = rearrange(frames[0], "t c h w -> t h w c").contiguous()
+        frames = rearrange(self._detailed(frames[0]), "t c h w -> t h w c").contiguous()
         if frames.is_cuda:
             torch.cuda.synchronize(frames.device)
         timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + followed_s, "decode_s": perf_counter() - began}
@@ -156,6 +157,13 @@ class Course:
         self.index, self.made = self.index + 1, self.made + len(frames)
         piece = self._conditioner.piece
         return Step(frames.to(self.setup.image.device), latents.latents, timings, piece.xy[: len(frames)], piece.visible[: len(frames)])
+
+    def _detailed(self, frames: Tensor) -> Tensor:
+        """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head for it and something is carried."""
+        head, carried = self.setup.networks.detail, self._conditioner.carried
+        if head is None or carried is None or not self.setup.detail:
+            return frames
+        return head(frames.float(), carried.frames, carried.maps).clamp(0, 1)
 
     def handles(self, step: Step) -> list:
         """What is shown of the tracks in the frames of the chunk made last."""

@@ -1,6 +1,7 @@
-"""The four networks that one weights file holds, built and ready to run, and the file's component names.
+"""The networks that one weights file holds, built and ready to run, and the file's component names.
 
-Owns which component is which: "dit", "track_head", "codec", "text_encoder", with the codec's widths under settings["codec"].
+Owns which component is which: "dit", "track_head", "codec", "text_encoder" and, where there is one, "detail"; the codec's widths are under settings["codec"],
+the detail head's under settings["detail"].
 Knows nothing of streams or of where the built-in file lies beyond its name.
 """
 
@@ -19,6 +20,7 @@ from ..codec.tiny import CodecConfig, TinyCodec
 from ..codec.wan_vae import WanCodec
 from ..model.adopted import AdoptedDiT
 from ..model.checkpoint import Bundle, load_bundle, save_bundle
+from ..model.detail import DetailHead
 from ..model.dit import CausalDiT
 from ..model.motion import TrackHead
 from ..model.presets import ModelConfig, preset
@@ -29,12 +31,14 @@ BUILT_IN = Path(__file__).parents[1] / "assets" / "tiny.safetensors"
 
 @dataclass(frozen=True)
 class Networks:
-    """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own, `track_head` where the model has none."""
+    """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own, `track_head` where the model has none,
+    `detail` where decoded frames are shown as they are."""
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
     codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
     text_encoder: WordEncoder | None
+    detail: DetailHead | None = None
 
     @property
     def config(self) -> ModelConfig:
@@ -57,13 +61,17 @@ def networks_of(bundle: Bundle) -> Networks:
     """The networks of a loaded file, in evaluation mode."""
     codec = bundle.load_into("codec", TinyCodec(_codec_config(bundle)))
     text = bundle.load_into("text_encoder", WordEncoder(bundle.config.text_dim, bundle.config.text_len))
-    return Networks(bundle.dit(), bundle.track_head(), codec, text)
+    return Networks(bundle.dit(), bundle.track_head(), codec, text, _detail(bundle))
 
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
     """Writes one weights file; `open_networks` reads it."""
     components = {"dit": networks.dit, "track_head": networks.track_head, "codec": networks.codec, "text_encoder": networks.text_encoder}
-    save_bundle(path, networks.config, components, settings={"codec": asdict(networks.codec.config)}, provenance=provenance)
+    settings: dict[str, Any] = {"codec": asdict(networks.codec.config)}
+    if networks.detail is not None:
+        components["detail"] = networks.detail
+        settings["detail"] = {"widths": list(networks.detail.widths)}
+    save_bundle(path, networks.config, components, settings=settings, provenance=provenance)
 
 
 def untrained(name: str = "tiny", seed: int = 0) -> Networks:
@@ -78,6 +86,15 @@ def untrained(name: str = "tiny", seed: int = 0) -> Networks:
     for module in (made.dit, made.track_head, made.codec, made.text_encoder):
         module.eval().requires_grad_(False)
     return made
+
+
+def _detail(bundle: Bundle) -> DetailHead | None:
+    if "detail" not in bundle.settings:
+        return None
+    widths = bundle.settings["detail"].get("widths") if isinstance(bundle.settings["detail"], dict) else None
+    if not isinstance(widths, list) or len(widths) != 3 or not all(isinstance(width, int) and width > 0 for width in widths):
+        raise ValueError(f"{bundle.path.name}: expected three widths of the detail head, got {widths!r}")
+    return bundle.load_into("detail", DetailHead(tuple(widths)))
 
 
 def _codec_config(bundle: Bundle) -> CodecConfig:

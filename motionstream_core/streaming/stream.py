@@ -114,6 +114,7 @@ def stream(
     history_bytes: int = HISTORY_BYTES,
     lead: str | None = None,
     strength: Lead | None = None,
+    detail: bool = True,
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
@@ -126,7 +127,7 @@ def stream(
     control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
     prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
     lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
-    strength: of a guided stream. history_bytes: most memory for the moments a rewind can go back to.
+    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()
@@ -148,7 +149,7 @@ def stream(
         encode = networks.text_encoder.encode
     setup = CourseSetup(
         networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode,
-        check_lead(config, lead), strength,
+        check_lead(config, lead), strength, detail,
     )  # fmt: skip
     return _stream(setup, _Clock(began, control, tracks.fps), control, paced, history_bytes)
 

@@ -26,6 +26,7 @@ class Unled:
         self.image = image
         self.image_latent = codec.encode(image[None, None])
         self.piece: Piece | None = None
+        self.carried = None  # nothing that a detail head could take texture from
         self.next = 0
 
     def follow(self, count: int):

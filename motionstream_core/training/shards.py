@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..codec.tiny import TinyCodec
 from ..model.text import tokenize
-from ..streaming.condition import warp_condition
+from ..streaming.condition import carry, warp_condition
 from ..tracks.carry import PixelCarrier
 from .augment import imperfect
 from .media import load_media
@@ -61,7 +61,7 @@ def sample_of(encoder: Any, frames: Tensor, xy: np.ndarray, visible: np.ndarray,
         if not hasattr(encoder, "encode_chunk"):
             raise ValueError(f"warp: expected an encoder with encode_chunk, got {type(encoder).__name__}")
         places, seen = torch.from_numpy(xy).to(frames.device), torch.from_numpy(visible).to(frames.device)
-        latent, masks, _ = warp_condition(encoder, PixelCarrier(frames[0], places[0]), places, seen, encoder.start_encode())
+        latent, masks, _ = warp_condition(encoder, carry(PixelCarrier(frames[0], places[0]), places, seen), encoder.start_encode())
         carried = {"warp": latent[0].half().cpu().numpy(), "masks": (masks[0] * 255).round().byte().cpu().numpy()}
     pad = limit - xy.shape[1]
     return {

@@ -8,7 +8,7 @@ import torch
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.condition import Conditioner, Piece, pixel_span, warp_condition
+from motionstream_core.streaming.condition import Conditioner, Piece, carry, pixel_span, warp_condition
 from motionstream_core.tracks.carry import PixelCarrier
 
 CONFIGS = {name: PRESETS[name] for name in ("tiny", "tiny-ids")}
@@ -55,7 +55,7 @@ def test_training_builds_the_same_condition_as_the_stream():
     streamed = conditioner(CONFIGS["tiny"], head, codec, image, xy, visible)
     student = MotionModel(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
     student.track_head = head
-    warp, masks, _ = warp_condition(codec, PixelCarrier(image, xy[0]), xy, visible, codec.start_encode())
+    warp, masks, _ = warp_condition(codec, carry(PixelCarrier(image, xy[0]), xy, visible), codec.start_encode())
     batch = {"latents": torch.zeros(1, 16, 4, 4, 4), "warp": warp, "masks": masks, "xy": xy[None], "visible": visible[None]}
     trained = student.motion(batch, torch.Generator().manual_seed(0))
     warped = CONFIGS["tiny"].motion.parts["warp"].start
@@ -67,7 +67,7 @@ def test_training_builds_the_same_condition_as_the_stream():
 def test_the_warp_of_tracks_at_rest_is_the_start_image():
     _, codec, image, xy, visible = parts()
     still = xy[:1].expand(13, -1, -1)
-    latent, masks, _ = warp_condition(codec, PixelCarrier(image, still[0]), still, torch.ones_like(visible), codec.start_encode())
+    latent, masks, _ = warp_condition(codec, carry(PixelCarrier(image, still[0]), still, torch.ones_like(visible)), codec.start_encode())
     torch.testing.assert_close(latent, codec.encode(image.expand(1, 13, -1, -1, -1)), atol=1e-4, rtol=0)
     assert masks[:, ::2].abs().max() == 0  # uncovered and nearness take turns, frame by frame
 

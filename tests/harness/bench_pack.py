@@ -33,7 +33,7 @@ def measure():
     def noted(self, chunk, kept_bytes):
         viewers = self.run._everyone()
         waiting = max((len(viewer._frames) for viewer in viewers), default=0)
-        METER["chunks"].append([METER["mark"], chunk.index, time.monotonic(), chunk.latency_s, len(viewers), waiting])
+        METER["chunks"].append([METER["mark"], chunk.index, time.monotonic(), chunk.latency_s, len(viewers), waiting, time.thread_time()])
         return show(self, chunk, kept_bytes)
 
     live_run.show = noted
