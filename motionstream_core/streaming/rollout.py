@@ -107,7 +107,7 @@ class RolloutSnapshot:
     start: int
     done: int
     cache: CacheSnapshot
-    kept: _Kept
+    kept: Kept
     text: TextContext | None
     rng: Tensor
 
@@ -122,7 +122,7 @@ class Rollout:
     def __init__(self, run: _Run, first_latent: Tensor | None, chunks: int | None):
         self._run, self._first, self._chunks = run, first_latent, chunks
         self._index = self._start = self._done = 0
-        self._kept = _Kept(run.cache.shape)
+        self._kept = Kept(run.cache.shape)
         self._text: TextContext | None = None
         run.cache.reset()
 
@@ -198,8 +198,7 @@ class Rollout:
 
     def _remember(self, latents: Tensor, motion: Tensor | None, text: TextContext):
         _remember(self._run, latents, motion, text)
-        if not self._run.grad:
-            self._kept.add(latents, motion)
+        self._kept.add(latents.detach(), None if motion is None else motion.detach())
 
     def _recache(self):
         """What is kept, committed anew in the order in which it came."""
@@ -211,15 +210,15 @@ class Rollout:
 
 
 @dataclass
-class _Kept:
+class Kept:
     """The latents (and their motion) of the frames that the cache keeps, so that their keys and values can be made again."""
 
     shape: CacheShape
     sink: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)  # one latent frame each
     recent: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
 
-    def copy(self) -> _Kept:
-        return _Kept(self.shape, list(self.sink), list(self.recent))
+    def copy(self) -> Kept:
+        return Kept(self.shape, list(self.sink), list(self.recent))
 
     def add(self, latents: Tensor, motion: Tensor | None):
         for frame in range(latents.shape[2]):
