@@ -4,6 +4,9 @@ Owns the named presets and the header of a single-file checkpoint. A file's own 
 
 The context of a checkpoint trained on a whole clip of 21 latent frames is our choice: its first chunk as a sink, and a window that makes
 the three together as long as what it was trained on. Inside 21 latent frames that is its own full history; beyond, the cache rolls.
+Public configs count the sink and the current chunk in their window ("local_attn_size" 12 of LongLive, 32 of LongLive 2, 6 of Infinite
+Forcing); ours counts the frames between the two. The few-step students of Causal Forcing++ were trained to make their first latent frame in
+four steps: here it is the start image, so that none is needed.
 
 The header's metadata: under "config" the host's convention, {"transformer": {"causal_ar": true}}; under "motionstream" our
 {version, config, settings, provenance}, as in `checkpoint.py`.
@@ -41,8 +44,10 @@ CAUSAL_PRESETS: dict[str, CausalPreset] = {
     "causal-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Causal Forcing, chunks of three"),
     "causal-forcing-framewise": CausalPreset("wan2.1-1.3b", "c1s1w19", 4, 5.0, "Causal Forcing, frame by frame"),
     "causal-forcing-2step": CausalPreset("wan2.1-1.3b", "c1s1w19", 2, 5.0, "Causal Forcing++, frame by frame in two steps"),
+    "causal-forcing-1step": CausalPreset("wan2.1-1.3b", "c1s1w19", 1, 5.0, "Causal Forcing++, frame by frame in one step"),
     "causvid": CausalPreset("wan2.1-1.3b", "c3s3w15", 3, 8.0, "CausVid", (1000.0, 757.0, 522.0)),
     "longlive": CausalPreset("wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in"),
+    "longlive-2": CausalPreset("wan2.2-5b", "c8s8w16", 4, 5.0, "LongLive 2 on Wan 2.2 5B"),
     "infinite-forcing": CausalPreset("wan2.1-1.3b", "c3s1w2", 4, 5.0, "Infinite Forcing"),
     "krea-14b": CausalPreset("wan2.1-14b", "c3s1w3", 4, 5.0, "Krea Realtime 14B"),
     "motionstream-1.3b": CausalPreset("wan2.1-1.3b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.1"),

@@ -1,35 +1,34 @@
 """Public causal Wan checkpoints, in every layout they come in, to one file with Wan's own names and a header that says what it is.
 
-Owns the wrappers, prefixes and spellings of keys, LoRA merging, and the check that a network is whole. Files are opened with
-`torch.load(weights_only=True)` or as safetensors: nothing in them is run. Knows nothing of noise levels or hosts.
+Owns the prefixes and spellings of keys and the check that a network is whole. How files are opened and written is `weights_files.py`'s,
+what a LoRA adds `lora.py`'s: tensors go through one at a time. Knows nothing of noise levels or hosts.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .causal_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
-from .checkpoint import State, read_header, state_problems
+from .checkpoint import State, state_problems
 from .dit import CausalDiT
+from .lora import Addition, additions
 from .motion import TrackHead
 from .presets import ModelConfig, MotionConfig
+from .weights_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
 
-WRAPPERS = ("generator_ema", "generator", "ema_model", "ema", "student", "model", "state_dict", "module", "transformer")
 LORA_WRAPPERS = ("generator_lora", "lora", *WRAPPERS)
 # What trainers wrap modules in, anywhere in a key; and what stands before one.
 INSIDE = re.compile(r"(^|\.)(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod|module|_module)(?=\.)")
 BEFORE = ("model.diffusion_model.", "base_model.model.", "diffusion_model.", "generator_ema.", "generator.", "student.", "transformer.", "model.", "net.", "dit.")
 HEAD = "track_head."
+SCALES = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "scaled_fp8", "comfy_quant")
 LATENTS = {16: (4, 8, 8), 48: (4, 16, 16)}
 # Weights of other Wan networks: none of them has a causal form here.
 OTHERS = {"vace_": "VACE", "control_adapter": "camera control", "audio": "speech", "face_": "Animate", "ref_conv": "Fun reference control"}
@@ -56,34 +55,6 @@ DIFFUSERS = (
     (r"^scale_shift_table$", "head.modulation"),
     (r"^proj_out\.", "head.head."),
 )
-
-
-def read_weights(path: Path, wrappers: Iterable[str] = WRAPPERS) -> tuple[State, dict[str, str]]:
-    """The tensors of a file, out of their wrappers, and its header's metadata (none in a pickled file)."""
-    if not path.is_file():
-        raise ValueError(f"weights: expected a file, got {path}")
-    if path.suffix in (".safetensors", ".sft"):
-        return load_file(path), dict(read_header(path).get("__metadata__") or {})
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises a dozen kinds for damaged and for unsafe files
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path.name}: expected tensors alone in a .pt or .safetensors file, got one that cannot be read safely: {first}") from error
-    return unwrapped(loaded, path.name, wrappers), {}
-
-
-def unwrapped(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> State:
-    """The innermost dictionary of tensors; an averaged copy (EMA) is preferred to the plain one."""
-    while isinstance(loaded, Mapping):
-        inside = next((key for key in wrappers if isinstance(loaded.get(key), Mapping)), None)
-        if inside is None:
-            break
-        loaded = loaded[inside]
-    if isinstance(loaded, Mapping) and not any(isinstance(value, Tensor) for value in loaded.values()):
-        raise ValueError(f"{name}: expected tensors, or one of {', '.join(wrappers)}, got {sorted(map(str, loaded))[:8]}")
-    if not isinstance(loaded, Mapping):
-        raise ValueError(f"{name}: expected a dictionary of tensors, got {type(loaded).__name__}")  # noqa: TRY004  a user's file
-    return {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
 
 
 def plain_key(key: str) -> str:
@@ -184,7 +155,8 @@ def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
     problems = state_problems(expected, state)
     if problems:
         counts = f"{len(expected.keys() - state.keys())} missing, {len(state.keys() - expected.keys())} unknown of {len(expected)}"
-        raise ValueError(f"{name}: expected exactly the keys of a causal Wan ({counts}): {'; '.join(problems)}")
+        quantised = " (a quantised file: convert the one it was made of, or load it with the host's own loader)" if any(key.endswith(SCALES) for key in state) else ""
+        raise ValueError(f"{name}: expected exactly the keys of a causal Wan ({counts}): {'; '.join(problems)}{quantised}")
 
 
 def picture_keys(config: ModelConfig, width: int = 1280) -> State:
@@ -198,36 +170,17 @@ def picture_keys(config: ModelConfig, width: int = 1280) -> State:
     return keys | {f"blocks.{n}.cross_attn.norm_k_img.weight": torch.empty(dim, device="meta") for n in range(config.num_layers)}
 
 
-def merged(state: State, lora: Mapping[str, Tensor], name: str, strength: float = 1.0) -> State:
-    """The state with a LoRA added: W + strength alpha / rank B A; ValueError for a LoRA of another network."""
-    pairs: dict[str, dict[str, Tensor]] = {}
-    for key, value in lora.items():
-        found = re.fullmatch(r"(.+?)\.(lora_A|lora_B|lora_down|lora_up|alpha)(\.default)?(\.weight)?", plain_key(key))
-        if found is None:
-            raise ValueError(f"{name}: expected keys of a LoRA (lora_A, lora_B, alpha), got {key}")
-        part = {"lora_down": "lora_A", "lora_up": "lora_B"}.get(found[2], found[2])
-        pairs.setdefault(from_diffusers(f"{found[1]}.weight"), {})[part] = value
-    state = dict(state)
-    for key, pair in pairs.items():
-        if not {"lora_A", "lora_B"} <= pair.keys():
-            raise ValueError(f"{name}: expected lora_A and lora_B for {key}, got {sorted(pair)}")
-        down, up = pair["lora_A"].float(), pair["lora_B"].float()
-        if key not in state or state[key].shape != (up.shape[0], down.shape[1]) or up.shape[1] != down.shape[0]:
-            got = tuple(state[key].shape) if key in state else "no such weight"
-            raise ValueError(f"{name}: expected a LoRA for this network, got one for {key} of {(up.shape[0], down.shape[1])} where the network has {got}")
-        scale = strength * float(pair["alpha"]) / down.shape[0] if "alpha" in pair else strength
-        state[key] = (state[key].float() + scale * up @ down).to(state[key].dtype)
-    return state
+def spelled(key: str) -> str:
+    """A key of a LoRA's module in Wan's spelling."""
+    return from_diffusers(plain_key(key))
 
 
-def stored(key: str, value: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """As written: matrices in `dtype` (None: their own), vectors and modulations in float32; copies, free of each other."""
+def entry_of(key: str, value: Tensor, dtype: torch.dtype | None, addition: Addition | None) -> Entry:
+    """As written: matrices in `dtype` (None: their own), vectors and modulations in float32; with what a LoRA adds."""
+    to = value.dtype
     if value.is_floating_point() and value.dtype.itemsize > 1:
-        if value.ndim < 2 or key.endswith("modulation"):
-            value = value.float()
-        elif dtype is not None:
-            value = value.to(dtype)
-    return value.detach().clone(memory_format=torch.contiguous_format)
+        to = torch.float32 if value.ndim < 2 or key.endswith("modulation") else dtype or value.dtype
+    return Entry(to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to))
 
 
 def convert(
@@ -247,7 +200,7 @@ def convert(
     """
     name = source.name
     raw, metadata = read_weights(source)
-    config = stated(source) if metadata and preset is None else None
+    config = stated(source) if metadata and preset is None and source.suffix in SAFE_ENDINGS else None
     if preset is None and config is None:
         said = "is causal but not for which chunk and schedule" if host_says_causal(metadata) else "nothing of being causal"
         raise ValueError(f"{name}: expected a preset, because the file says {said}; weights alone cannot tell a causal Wan from a bidirectional one")
@@ -259,12 +212,12 @@ def convert(
     if config is None:
         assert preset is not None
         config = config_of(state, preset, name, num_heads)
-    if lora is not None:
-        state = merged(state, wan_lora(lora), lora.name)
     check_whole(state, config, name)
+    added = {} if lora is None else additions(state, read_weights(lora, LORA_WRAPPERS)[0], lora.name, spelled)
     say(f"{len(state)} tensors, {sum(value.numel() for value in state.values()) / 1e6:,.1f} million parameters, {config.context.label}, {config.steps} steps")
-    provenance = {"source": name, "bytes": source.stat().st_size, "about": preset.about if preset else "", "lora": lora.name if lora else ""}
-    written(target, {key: stored(key, value, dtype) for key, value in state.items()}, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state))
+    provenance = {"source": name, "bytes": size_of(source), "about": preset.about if preset else "", "lora": lora.name if lora else ""}
+    entries = {key: entry_of(key, value, dtype, added.get(key)) for key, value in state.items()}
+    write_safetensors(target, entries, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state))
     return config
 
 
@@ -279,18 +232,3 @@ def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
         raise ValueError(f"{path.name}: expected a track head, as its header says: {'; '.join(problems)}")
     module.load_state_dict(state)
     return module.eval().requires_grad_(False)
-
-
-def wan_lora(path: Path) -> State:
-    return read_weights(path, LORA_WRAPPERS)[0]
-
-
-def written(path: Path, tensors: State, metadata: dict[str, str]):
-    """One file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, part, metadata=metadata)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

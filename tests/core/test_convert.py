@@ -1,8 +1,12 @@
 """Public layouts of causal Wan checkpoints become one file; everything else is refused with what was expected and what came."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,6 +79,8 @@ LAYOUTS = {
     "diffusers": diffusers,
     "diffusers behind a name": lambda state: {"state_dict": renamed(diffusers(state), "transformer.")},
     "bare": dict,
+    "half precision": lambda state: {"generator_ema": renamed({key: value.half() for key, value in state.items()}, "model.")},
+    "trainer's own words beside": lambda state: {"generator": renamed(state, "model."), "step": 600, "config": {"lr": 2e-6, "steps": [1000, 750]}, "critic_optimizer": {"state": {0: torch.zeros(2)}}},
 }
 
 
@@ -95,8 +101,90 @@ def test_every_public_layout_becomes_wans_own_names(tmp_path, state, layout, end
     else:
         save_file(laid, source)
     convert(source, target, PRESET, dtype=None)
-    got = load_file(target)
+    got, half = load_file(target), layout == "half precision"
+    assert got.keys() == state.keys()
+    for key, value in state.items():
+        expected = value.half() if half and (ending == ".pt") else value
+        assert torch.equal(got[key].float(), expected.float()), key
+
+
+def test_a_file_of_an_old_torch_is_read_too(tmp_path, state):
+    torch.save({"generator": renamed(state, "model.")}, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, dtype=None)
+    assert torch.equal(load_file(tmp_path / "b.safetensors")["head.head.weight"], state["head.head.weight"])
+
+
+@pytest.mark.parametrize("named", ["folder", "index"])
+def test_a_checkpoint_in_several_files_becomes_one(tmp_path, state, named):
+    folder, laid = tmp_path / "transformer", diffusers(state)
+    folder.mkdir()
+    keys, places = sorted(laid), {}
+    for part in range(3):
+        name = f"diffusion_pytorch_model-0000{part + 1}-of-00003.safetensors"
+        save_file({key: laid[key] for key in keys[part::3]}, folder / name)
+        places |= dict.fromkeys(keys[part::3], name)
+    index = folder / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    convert(folder if named == "folder" else index, tmp_path / "b.safetensors", PRESET, dtype=None)
+    got = load_file(tmp_path / "b.safetensors")
     assert got.keys() == state.keys() and all(torch.equal(got[key], state[key]) for key in state)
+    (folder / "diffusion_pytorch_model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(ValueError, match="expected all files of its weight_map beside it, got no diffusion_pytorch_model-00002"):
+        convert(index, tmp_path / "c.safetensors", PRESET)
+    index.write_text(json.dumps({"weight_map": {"x": "../../elsewhere.safetensors"}}))
+    with pytest.raises(ValueError, match="beside it, got no ../../elsewhere"):
+        convert(index, tmp_path / "c.safetensors", PRESET)
+    index.unlink()
+    with pytest.raises(ValueError, match="transformer: expected one .*index.json in the folder, got 0; its safetensors files: diffusion_pytorch_model-00001"):
+        convert(folder, tmp_path / "c.safetensors", PRESET)
+
+
+WATCHED = """
+import sys, threading, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from motionstream_core.model.causal_presets import causal_preset
+from motionstream_core.model.convert import convert
+
+def private():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon:")) * 1024
+
+before, most, done = private(), [0], []
+def watch():
+    while not done:
+        most[0] = max(most[0], private())
+        time.sleep(0.002)
+thread = threading.Thread(target=watch)
+thread.start()
+try:
+    options = {"lora": Path(sys.argv[3])} if len(sys.argv) > 3 else {}
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), causal_preset("self-forcing"), dtype=torch.bfloat16, **options)
+finally:
+    done.append(1)
+    thread.join()
+print(most[0] - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads what memory is its own from /proc")
+@pytest.mark.parametrize("kind", ["safetensors", "with a LoRA"])
+def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tmp_path, kind):
+    large = replace(PRESETS["wan2.1-1.3b"], dim=1024, ffn_dim=4096, num_heads=8, num_layers=8, text_dim=64, freq_dim=32)
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in CausalDiT(large).state_dict().items()}
+    state = {key: torch.zeros(shape) for key, shape in shapes.items()}
+    source, lora = tmp_path / ("a.safetensors" if kind == "safetensors" else "a.pt"), []
+    save_file(state, source) if kind == "safetensors" else torch.save({"generator_ema": renamed(state, "model.")}, source)
+    if kind == "with a LoRA":
+        pairs = {key.removesuffix(".weight"): value.shape for key, value in state.items() if key.startswith("blocks") and value.ndim == 2}
+        torch.save({f"{key}.{part}.weight": torch.zeros(size) for key, (rows, columns) in pairs.items() for part, size in (("lora_A", (4, columns)), ("lora_B", (rows, 4)))}, tmp_path / "lora.pt")
+        lora = [str(tmp_path / "lora.pt")]
+    command = [sys.executable, "-c", WATCHED, str(source), str(tmp_path / "b.safetensors"), *lora]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"})
+    grown, size = int(run.stdout), source.stat().st_size
+    assert size > 500e6 and grown < size / 3, f"{grown / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB, {size / 2e6:.0f} MB as written"
+    assert load_file(tmp_path / "b.safetensors").keys() == state.keys()
 
 
 def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
@@ -171,6 +259,42 @@ def test_a_lora_is_merged_into_the_weights(tmp_path, state, start, names):
     assert torch.equal(got["blocks.0.ffn.0.weight"], state["blocks.0.ffn.0.weight"])
 
 
+def test_whole_differences_of_a_lora_are_added_to_weights_biases_and_modulations(tmp_path, state):
+    start = "diffusion_model.blocks.0"
+    lora = {f"{start}.norm3.diff": torch.ones(128), f"{start}.ffn.0.diff_b": torch.full((64,), 2.0), f"{start}.diff_m": torch.full((1, 6, 128), 3.0)}
+    save_file(lora, tmp_path / "lora.safetensors")
+    torch.save(state, tmp_path / "a.pt")
+    convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, lora=tmp_path / "lora.safetensors", dtype=None)
+    got = load_file(tmp_path / "b.safetensors")
+    for key, more in (("norm3.weight", 1), ("ffn.0.bias", 2), ("modulation", 3)):
+        assert torch.equal(got[f"blocks.0.{key}"], state[f"blocks.0.{key}"] + more)
+
+
+FACTS = {  # network, chunk, sink, all that is attended to, timesteps: as published (their window counts the sink and the chunk itself)
+    "self-forcing": ("wan2.1-1.3b", 3, 3, 21, (1000, 937.5, 833.33, 625)),
+    "causal-forcing": ("wan2.1-1.3b", 3, 3, 21, (1000, 937.5, 833.33, 625)),
+    "causal-forcing-framewise": ("wan2.1-1.3b", 1, 1, 21, (1000, 937.5, 833.33, 625)),
+    "causal-forcing-2step": ("wan2.1-1.3b", 1, 1, 21, (1000, 833.33)),
+    "causal-forcing-1step": ("wan2.1-1.3b", 1, 1, 21, (1000,)),
+    "causvid": ("wan2.1-1.3b", 3, 3, 21, (1000, 757, 522)),
+    "longlive": ("wan2.1-1.3b", 3, 3, 12, (1000, 937.5, 833.33, 625)),
+    "longlive-2": ("wan2.2-5b", 8, 8, 32, (1000, 937.5, 833.33, 625)),
+    "infinite-forcing": ("wan2.1-1.3b", 3, 1, 6, (1000, 937.5, 833.33, 625)),
+    "krea-14b": ("wan2.1-14b", 3, 1, 7, (1000, 937.5, 833.33, 625)),
+    "motionstream-1.3b": ("wan2.1-1.3b", 3, 3, 9, (1000, 909.09, 714.29)),
+    "motionstream-5b": ("wan2.2-5b", 3, 3, 9, (1000, 909.09, 714.29)),
+}
+
+
+@pytest.mark.parametrize("name", CAUSAL_PRESETS)
+def test_a_preset_says_what_is_published_of_its_checkpoint(name):
+    network, chunk, sink, span, timesteps = FACTS[name]
+    config = config_for(causal_preset(name))
+    assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (PRESETS[network].dim, PRESETS[network].latent_channels)
+    assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
+    assert [1000 * sigma for sigma in schedule_of(config)] == pytest.approx(timesteps, abs=0.01)
+
+
 def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
     torch.save({"generator_ema": renamed(state, "model.")}, tmp_path / "a.pt")
     arguments = ["convert", str(tmp_path / "a.pt"), str(tmp_path / "b.safetensors"), "--preset", "causvid", "--context", "c3s1w5", "--timesteps", "1000", "500"]
@@ -202,6 +326,7 @@ def without(state, key):
 REFUSED = {
     "missing keys": (lambda state: without(without(state, "blocks.1.self_attn.q.weight"), "head.modulation"), r"2 missing, 0 unknown .* missing blocks.1.self_attn.q.weight, head.modulation"),
     "unknown keys": (lambda state: {**state, **{f"extra.{n}": torch.zeros(1) for n in range(12)}}, r"0 missing, 12 unknown .* unknown extra.0, .* and 4 more"),
+    "a quantised file": (lambda state: {**state, "blocks.0.ffn.0.scale_weight": torch.ones(())}, r"unknown blocks.0.ffn.0.scale_weight \(a quantised file: convert the one it was made of"),
     "a misshapen key": (lambda state: {**state, "blocks.0.modulation": torch.zeros(1, 6, 5)}, r"blocks.0.modulation expected \(1, 6, 128\) got \(1, 6, 5\)"),
     "two for one": (lambda state: {**state, "model.head.modulation": torch.zeros(1, 2, 128)}, "expected one tensor for head.modulation, got several"),
     "no Wan": (lambda state: {"conv.weight": torch.zeros(3)}, "expected the keys of a Wan transformer, missing patch_embedding.weight"),
