@@ -1,7 +1,7 @@
 """`evaluate`: the built-in model on the held-out clips, beside baselines that need no network, as a table and one JSON document.
 
 Owns what is compared with what. Baselines, through the same codec: `static`, the copied first frame; `warp`, the first frame's pixels moved
-along the same tracks; `carried`, the better warp with filled holes that the small preset is given (what the network adds is the difference to it). All positions in px at 128×128. Points count when they have moved more than 5 px and are visible.
+along the same tracks; `carried`, the better warp with filled holes that the small preset is given (what the network adds is the difference to it). `carried_pixels` and `warp_pixels` are the same two as they are, never encoded: what a detail head can draw on. All positions in px at 128×128. Points count when they have moved more than 5 px and are visible.
 """
 
 from __future__ import annotations
@@ -58,23 +58,27 @@ def static_baseline(networks: Networks) -> Generate:
     return lambda item, chosen: through_codec(networks, np.repeat(item.frames[:1], len(item.frames), 0))
 
 
-def warp_baseline(networks: Networks) -> Generate:
+def warp_baseline(networks: Networks, encoded: bool = True) -> Generate:
+    """The first frame's pixels moved along the tracks, through the codec or as they are."""
+
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
         image = torch.from_numpy(item.frames[0]).permute(2, 0, 1)
         frames = warp_frames(image, tracks.xy[0], tracks.xy, tracks.visible).frames
-        return through_codec(networks, frames.permute(0, 2, 3, 1).numpy())
+        frames = frames.permute(0, 2, 3, 1).numpy()
+        return through_codec(networks, frames) if encoded else frames
 
     return run
 
 
-def carried_baseline(networks: Networks) -> Generate:
-    """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without the network."""
+def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
+    """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without the network; through the codec or as they are."""
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
         made = PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0])(tracks.xy, tracks.visible)
-        return through_codec(networks, fill_uncovered(made.frames, made.uncovered).permute(0, 2, 3, 1).numpy())
+        frames = fill_uncovered(made.frames, made.uncovered).permute(0, 2, 3, 1).numpy()
+        return through_codec(networks, frames) if encoded else frames
 
     return run
 
@@ -157,6 +161,8 @@ def evaluate(networks: Networks, media: Path, clips: int = 36, steps: int | None
     document["static"] = measure(items, static_baseline(networks), progress)
     document["warp"] = measure(items, warp_baseline(networks), progress)
     document["carried"] = measure(items, carried_baseline(networks), progress)
+    document["warp_pixels"] = measure(items, warp_baseline(networks, encoded=False), progress)
+    document["carried_pixels"] = measure(items, carried_baseline(networks, encoded=False), progress)
     document |= {"device": device_name(networks), "threads": torch.get_num_threads(), "seconds": round(time.time() - began, 1)}
     return rounded(document)
 
@@ -175,16 +181,16 @@ def device_name(networks: Networks) -> str:
 
 def table(document: dict) -> str:
     """The document as a Markdown table."""
-    columns = ("model", "carried", "warp", "static")
-    rows = [f"| measure | {document['model']} | carried | warp | static |", "|---|---|---|---|---|"]
+    columns = ("model", "carried", "warp", "static", "carried_pixels", "warp_pixels")
+    rows = [f"| measure | {document['model']} | carried | warp | static | carried, never encoded | warp, never encoded |", "|---|---|---|---|---|---|---|"]
     for key in (*KEYS[:3], "mean_epe_sprite", "mean_epe_background", "pck4_background", *KEYS[3:]):
         cells = [(document if c == "model" else document[c])[key] for c in columns]
         rows.append(f"| {key} | " + " | ".join(f"{v:.3f}" for v in cells) + " |")
     for key in ("codec_psnr", "drift_db", "drift_rgb", "stream_fps"):
         if key in document:
-            rows.append(f"| {key} | {document[key]:.3f} | | | |")
+            rows.append(f"| {key} | {document[key]:.3f} | | | | | |")
     for kind, shares in document["prompt"].items():
-        rows += [f"| prompt, {kind}: {style} | {value:.3f} | | | |" for style, value in shares.items()]
+        rows += [f"| prompt, {kind}: {style} | {value:.3f} | | | | | |" for style, value in shares.items()]
     return "\n".join(rows)
 
 

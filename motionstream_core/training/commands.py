@@ -1,7 +1,8 @@
-"""`python -m motionstream_core train <stage>`: media, codec, shards (or data), then teacher, trajectories, causal-init, distill; or causal, the short way; export.
+"""`python -m motionstream_core train <stage>`: media, codec, shards (or data), then teacher, trajectories, causal-init, distill; or causal, the short way; pairs and
+detail, the head behind the decoder; export.
 
 Owns the command line of the stages and where their files lie below one run folder:
-media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors.
+media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors · pairs/*.npz and pairs_held/*.npz.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
+from ..model.detail import DetailHead
+from ..streaming.networks import BUILT_IN, Networks, open_networks, save_networks
 from .data_command import add_data, run_data
+from .detail import KEPT, SCENES, write_pairs
 from .plan import add_plan, run_plan
 from .stage_commands import STAGES, add_stages, run_stage
 
@@ -30,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     shards.add_argument("--imperfect-share", type=float, default=0.0, help="share of the clips told of as people tell: sparse, hand-drawn, too fast, shaky, let go")
+    pairs = stages.add_parser("pairs", help="frames that a student streams, what was carried and the truth, for the stage detail")
+    pairs.add_argument("--weights", type=Path, default=BUILT_IN, help="weights file whose student and codec stream")
+    pairs.add_argument("--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each")
     add_data(stages)
     add_stages(stages)
     add_plan(stages)
@@ -37,20 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--preset", default="tiny")
     export.add_argument("--name", default="")
     export.add_argument("--weights", type=Path, help="the student's weights, <folder>/<name>/student.safetensors by default")
+    export.add_argument("--detail", type=Path, help="the detail head's weights, detail.safetensors of the stage detail")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
-    for stage in (media, codec, shards, export):
+    for stage in (media, codec, shards, pairs, export):
         stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
     codec.add_argument("--minutes", type=float, required=True)
     codec.add_argument("--batch", type=int, default=4)
     codec.add_argument("--lr", type=float, default=0.012)
-    for stage in (codec, shards):
+    for stage in (codec, shards, pairs):
         stage.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "data": run_data, "plan": run_plan, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
+    {"media": _media, "codec": _codec, "shards": _shards, "pairs": _pairs, "data": run_data, "plan": run_plan, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
@@ -79,15 +87,24 @@ def _shards(args: argparse.Namespace) -> None:
     write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count, imperfect_share=args.imperfect_share)
 
 
+def _pairs(args: argparse.Namespace) -> None:
+    networks, tell = open_networks(args.weights), lambda text: print(text, file=sys.stderr, flush=True)
+    write_pairs(networks, args.folder / "media/heldout.npz", args.folder / "pairs_held", 9999, 2, tell)
+    write_pairs(networks, args.folder / "media/train.npz", args.folder / "pairs", args.seed, args.count, tell)
+
+
 def _export(args: argparse.Namespace) -> None:
     from ..model.presets import preset
-    from ..streaming.networks import Networks, save_networks
     from .roles import MotionModel, load_into
 
     student = MotionModel(preset(args.preset))
     load_into(student, load_file(args.weights or args.folder / (args.name or args.preset) / "student.safetensors"), "student")
     about = json.loads(args.about.read_text()) if args.about else {}
-    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words), about)
+    detail = None
+    if args.detail is not None:
+        detail = DetailHead()
+        load_into(detail, load_file(args.detail), "detail")
+    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words, detail), about)
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 
 

@@ -72,16 +72,21 @@ def _bytes(picture: Tensor) -> np.ndarray:
 
 
 class Pairs:
-    """The data of the stage: frames of a folder, drawn at random, in one of eight symmetries each."""
+    """The data of the stage: frames of a folder, drawn at random, in one of eight symmetries each. Writers may go on meanwhile."""
 
     def __init__(self, folder: Path):
-        self.folder, self.files = folder, [ShardFile(path) for path in sorted(folder.glob("*.npz"))]
-        if not self.files:
+        self.folder = folder
+        if not self.refresh():
             raise ValueError(f"data: expected files of `train pairs` (*.npz) in {folder}, got none")
+
+    def refresh(self) -> int:
+        """Takes up what has been written since -> number of frames."""
+        self.files = [ShardFile(path) for path in sorted(self.folder.glob("*.npz"))]
         for file in self.files:
             if set(file.fields) != set(FIELDS):
                 raise ValueError(f"{file.path.name}: expected the fields {', '.join(FIELDS)}, got {', '.join(file.fields)}")
         self.ends = np.cumsum([file.rows for file in self.files])
+        return int(self.ends[-1]) if self.files else 0
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         rows = [self._turned(self._row(int(number)), int(rng.integers(8))) for number in rng.integers(self.ends[-1], size=size)]

@@ -1,4 +1,4 @@
-"""`train causal | teacher | trajectories | causal-init | distill`: the stages that run on the engine, from the command line.
+"""`train causal | teacher | trajectories | causal-init | distill | detail`: the stages that run on the engine, from the command line.
 
 Owns the options of these stages and how files become roles. A stage's folder (`--out`) holds its checkpoints, its curve and samples and, at the
 end, <role>.safetensors: what the next stage's --init, --teacher and --student name.
@@ -14,23 +14,26 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from ..codec.tiny import TinyCodec
+from ..model.detail import DetailHead
 from ..model.presets import ModelConfig, preset
 from ..streaming.flow import schedule_of
 from . import samples
 from .causal import CausalRecipe, CausalStage
 from .causal_init import CausalInitRecipe, CausalInitStage
+from .detail import DetailStage, Pairs
 from .distill import DistillRecipe, DistillStage
 from .engine import TrainConfig, train
 from .guidance import Guidance
 from .initial import digest, start_from
 from .plan import announce
 from .pool import Pool
-from .roles import MotionModel, freeze
+from .refresh import Refresh
+from .roles import MotionModel, freeze, load_into
 from .teacher import TeacherRecipe, TeacherStage
 from .trajectories import Trajectories, write_trajectories
 
-STAGES = ("causal", "teacher", "trajectories", "causal-init", "distill")
-LR = {"causal": 1e-2, "teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
+STAGES = ("causal", "teacher", "trajectories", "causal-init", "distill", "detail")
+LR = {"causal": 1e-2, "teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3, "detail": 4e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
 
 
 def add_stages(stages) -> None:
@@ -55,12 +58,16 @@ def add_stages(stages) -> None:
     distill.add_argument("--critic-steps", type=int, default=5)
     distill.add_argument("--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)")
     distill.add_argument("--anchor", type=float, default=0.0, help="weight of a regression to the real clip beside the distribution matching")
+    for stage in (causal, distill):
+        stage.add_argument("--refresh-share", type=float, default=0.0, metavar="P", help="in this share of the samples the sink is refreshed in mid-clip, as by a stream's scene change")
     for stage in (trajectories, distill):
         stage.add_argument("--text-weight", type=float, default=3.0, help="w_t of the joint guidance")
         stage.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
-    for stage in (causal, teacher, trajectories, init, distill):
+    detail = stages.add_parser("detail", help="the head behind the decoder that shows the start image's texture (--data: of `train pairs`)")
+    detail.add_argument("--init", type=Path, help="weights to begin with")
+    for stage in (causal, teacher, trajectories, init, distill, detail):
         _add_common(stage)
-    for name, stage in (("causal", causal), ("teacher", teacher), ("causal-init", init), ("distill", distill)):
+    for name, stage in (("causal", causal), ("teacher", teacher), ("causal-init", init), ("distill", distill), ("detail", detail)):
         _add_engine(stage, name)
 
 
@@ -74,7 +81,7 @@ def _add_common(stage: argparse.ArgumentParser) -> None:
 
 def _add_engine(stage: argparse.ArgumentParser, name: str) -> None:
     stage.add_argument("--held", type=Path, help="folder of held-out shards, to validate on")
-    stage.add_argument("--codec", type=Path, help="codec.safetensors, for sample videos")
+    stage.add_argument("--codec", type=Path, help="codec.safetensors, for sample videos and --refresh-share")
     length = stage.add_mutually_exclusive_group(required=True)
     length.add_argument("--steps", type=int)
     length.add_argument("--minutes", type=float)
@@ -97,8 +104,9 @@ def run_stage(args: argparse.Namespace) -> None:
     """Runs the stage that `add_stages` parsed."""
     if args.stage == "trajectories":
         return _trajectories(args)
-    announce(args)
-    stage, parents = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill}[args.stage](args)
+    if args.stage != "detail":
+        announce(args)
+    stage, parents = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill, "detail": _detail}[args.stage](args)
     provenance = {"stage": args.stage, "preset": args.preset, "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
     train(stage, _data(args), engine_config(args), args.out, provenance)
     return None
@@ -106,7 +114,7 @@ def run_stage(args: argparse.Namespace) -> None:
 
 def engine_config(args: argparse.Namespace) -> TrainConfig:
     """The engine's settings of the parsed options."""
-    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}, "causal": {"student": args.lr}}.get(args.stage)
+    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}, "causal": {"student": args.lr}, "detail": {"detail": args.lr}}.get(args.stage)
     if lr is None:
         lr = {"student": args.lr, "fake_score": args.critic_lr if args.critic_lr is not None else args.lr / 5}
     return TrainConfig(
@@ -142,12 +150,22 @@ def _held(args: argparse.Namespace) -> Pool | None:
 def _samples(args: argparse.Namespace, make):
     if args.codec is None or args.held is None:
         return None
+    return make(_codec(args.codec), _held(args))
+
+
+def _refresh(args: argparse.Namespace) -> Refresh:
+    return Refresh(args.refresh_share, _codec(args.codec) if args.codec is not None and args.refresh_share else None)
+
+
+def _codec(path: Path) -> TinyCodec:
     codec = TinyCodec()
-    codec.load_state_dict(load_file(args.codec))
-    return make(freeze(codec), _held(args))
+    codec.load_state_dict(load_file(path))
+    return freeze(codec)
 
 
 def _data(args: argparse.Namespace):
+    if args.stage == "detail":
+        return Pairs(args.data)
     if args.stage == "causal-init" and args.start == "ode":
         return Trajectories(args.data, schedule_of(_config(args)))
     return Pool(args.data)
@@ -155,7 +173,7 @@ def _data(args: argparse.Namespace):
 
 def _causal(args: argparse.Namespace):
     recipe = CausalRecipe()
-    return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students)), _parents(args.init)
+    return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students), _refresh(args)), _parents(args.init)
 
 
 def _teacher(args: argparse.Namespace):
@@ -172,8 +190,15 @@ def _causal_init(args: argparse.Namespace):
 def _distill(args: argparse.Namespace):
     recipe = DistillRecipe(Guidance(args.text_weight, args.motion_weight), args.critic_steps, rolling=not args.no_rolling, anchor=args.anchor)
     shown = _samples(args, samples.of_students)
-    stage = DistillStage(_model(args, args.student), _model(args, args.teacher), recipe, _held(args), shown)
+    stage = DistillStage(_model(args, args.student), _model(args, args.teacher), recipe, _held(args), shown, _refresh(args))
     return stage, _parents(args.student, args.teacher)
+
+
+def _detail(args: argparse.Namespace):
+    head = DetailHead()
+    if args.init is not None:
+        load_into(head, load_file(args.init), "detail")
+    return DetailStage(head, Pairs(args.held) if args.held is not None else None), _parents(args.init)
 
 
 def _trajectories(args: argparse.Namespace) -> None:
