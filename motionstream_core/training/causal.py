@@ -16,10 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..model.dit import TextContext
 from ..model.presets import ModelConfig
-from ..streaming.flow import add_noise, sigma_schedule, to_x0
-from .roles import Batch, MotionModel, learn
+from ..streaming.flow import add_noise, schedule_of, to_x0
+from ..streaming.rollout import Kept
+from .refresh import NEVER, Refresh, Scenes, border, least_chunks
+from .roles import Batch, MotionModel, learn, moved
 from .shards import Pool
+from .stage import shared_choice, shared_share
+from .teacher import draw, noise_like
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class CausalRecipe:
     first_step_share: float = 0.6  # share of chunks trained at the few noise levels of the rollout, the rest in lowest_sigma..1
     lowest_sigma: float = 0.6  # the few-step rollout never meets less
     cut_share: float = 0.5  # share of committed chunks whose keys and values carry no gradient, which saves a third of their cost
-    long_share: float = 0.25  # share of batches with three chunks, so that the window rolls
+    long_share: float = 0.25  # share of steps with three chunks, so that the window rolls
 
 
 class CausalStage:
@@ -42,7 +47,9 @@ class CausalStage:
     learning = ("student",)
     ema = "student"
 
-    def __init__(self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None):
+    def __init__(self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None, refresh: Refresh = NEVER):
+        refresh.check(model.config)
+        self.refresh = refresh
         self.modules: dict[str, nn.Module] = {"student": learn(model)}
         self.recipe, self.held, self.samples = recipe, held, samples
 
@@ -50,7 +57,7 @@ class CausalStage:
         return "student"
 
     def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        return stream_loss(self.modules["student"], batch, rng, self.recipe), {}
+        return stream_loss(self.modules["student"], batch, rng, self.recipe, refresh=self.refresh), {}
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
         return validate(modules["student"], self.held) if self.held is not None else {}
@@ -61,56 +68,87 @@ class CausalStage:
 
 def draw_sigma(rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6) -> Tensor:
     """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
-    free = lowest + (1 - lowest) * torch.rand(size, generator=rng)
-    few = torch.tensor(sigma_schedule(config.steps, config.shift))[torch.randint(config.steps, (size,), generator=rng)]
-    return torch.where(torch.rand(size, generator=rng) < few_step_share, few, free)
+    free = lowest + (1 - lowest) * draw(size, rng)
+    few = torch.tensor(schedule_of(config))[torch.randint(config.steps, (size,), generator=rng)]
+    return torch.where(draw(size, rng) < few_step_share, few, free)
 
 
-def stream_loss(student: MotionModel, batch: dict[str, Tensor], rng: torch.Generator, recipe: CausalRecipe, sigma: float | None = None, own: float | None = None) -> Tensor:
+def stream_loss(
+    student: MotionModel, batch: Batch, rng: torch.Generator, recipe: CausalRecipe, sigma: float | None = None, own: float | None = None, refresh: Refresh = NEVER
+) -> Tensor:
     """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is otherwise drawn."""
     config, x0 = student.config, batch["latents"]
     size, frames = x0.shape[0], config.context.chunk
-    motion = student.motion(batch, rng)
-    keep = torch.rand(size, generator=rng) >= recipe.text_dropout if sigma is None else None
-    text = student.text(batch, keep)
-    cache = student.dit.make_grad_cache(*x0.shape[-2:])
+    scenes = Scenes(student, batch, student.motion(batch, rng), refresh.codec)
+    keep = draw(size, rng) >= recipe.text_dropout if sigma is None else None
+    context = _Context(student, scenes, student.text(batch, keep), *x0.shape[-2:])
     own_share = recipe.own_context if own is None else own
-    _commit(student, cache, x0[:, :, :1], motion[:, :, :1], text)
+    context.commit(0, x0[:, :, :1])
     losses = []
-    starts = _chunk_starts(x0.shape[2], frames, rng, recipe, sigma is not None)
+    refreshed = refresh.drawn(batch, rng)
+    starts = _chunk_starts(x0.shape[2], frames, batch, rng, recipe, sigma is not None, 1 + least_chunks(config.context) if refreshed else 2)
+    last = border(batch, rng, config.context, len(starts)) if refreshed else 0
     for number, begin in enumerate(starts):
-        part = slice(begin, begin + frames)
-        truth, condition = x0[:, :, part], motion[:, :, part]
-        level = torch.full((size,), sigma) if sigma is not None else draw_sigma(rng, size, config, recipe.first_step_share, recipe.lowest_sigma)
-        predicted = _predict(student, cache, truth, condition, text, level, rng)
+        truth, condition = x0[:, :, begin : begin + frames], scenes(begin, frames)
+        level = torch.full((size,), sigma).to(x0) if sigma is not None else draw_sigma(rng, size, config, recipe.first_step_share, recipe.lowest_sigma).to(x0)
+        predicted = _predict(student, context.cache, truth, condition, context.text, level, rng)
         losses.append((predicted - truth).square().mean())
         if number + 1 < len(starts):
-            keep = (torch.rand(size, 1, 1, 1, 1, generator=rng) < own_share).float()
-            context = torch.lerp(truth, predicted.detach(), keep)
+            keep = (draw(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(x0)
+            chunk = torch.lerp(truth, predicted.detach(), keep)
             if sigma is None:
-                context = context + recipe.context_noise * torch.rand(size, 1, 1, 1, 1, generator=rng) * torch.randn(context.shape, generator=rng)
-            cut = sigma is None and float(torch.rand(1, generator=rng)) < recipe.cut_share
+                chunk = chunk + recipe.context_noise * draw(size, rng).view(-1, 1, 1, 1, 1).to(x0) * noise_like(chunk, rng)
+            cut = sigma is None and shared_share(batch, rng, recipe.cut_share)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
-                _commit(student, cache, context, condition, text)
+                context.commit(begin, chunk)
+                if number + 1 == last:
+                    context.refresh(begin + frames)
     return torch.stack(losses).mean()
 
 
-def _chunk_starts(total: int, frames: int, rng: torch.Generator, recipe: CausalRecipe, every: bool) -> list[int]:
-    """First latent frames of the chunks of this batch: two in a row from a random place, or all of them."""
+class _Context:
+    """What a training stream's chunks see: the cache, and what it was made of, so that its sink can be refreshed as `Rollout.refresh_sink` does it."""
+
+    def __init__(self, student: MotionModel, scenes: Scenes, text: TextContext, height: int, width: int):
+        self.student, self.scenes, self.text = student, scenes, text
+        self.cache = student.dit.make_grad_cache(height, width)
+        self.kept = Kept(self.cache.shape)
+        self.made: list[Tensor] = []
+
+    def commit(self, start: int, latents: Tensor):
+        motion = self.scenes(start, latents.shape[2])
+        self._remember(latents, motion)
+        self.kept.add(latents, motion)
+        self.made.append(latents)
+
+    def refresh(self, start: int):
+        """The newest frames become the sink; from latent frame `start` on motion is taken from the last of them. Nothing where they are too few."""
+        if not self.kept.refresh(self.scenes.as_start):
+            return
+        total = self.cache.total
+        self.cache.reset()
+        for latents, motion in self.kept.pieces(self.cache.shape.chunk):
+            self._remember(latents, motion)
+        self.cache.total = total
+        self.scenes.rebase(start, torch.cat(self.made, dim=2))
+
+    def _remember(self, latents: Tensor, motion: Tensor):
+        timestep = torch.zeros(latents.shape[0], latents.shape[2], device=latents.device)
+        self.student.dit(torch.cat([latents, motion], 1), timestep, self.text, self.cache, commit=True)
+
+
+def _chunk_starts(total: int, frames: int, batch: Batch, rng: torch.Generator, recipe: CausalRecipe, every: bool, few: int = 2) -> list[int]:
+    """First latent frames of the chunks of this step: `few` in a row from a random place, or all of them."""
     starts = list(range(1, total - frames + 1, frames))
-    if every or float(torch.rand(1, generator=rng)) < recipe.long_share or len(starts) <= 2:
+    if every or shared_share(batch, rng, recipe.long_share) or len(starts) <= few:
         return starts
-    first = int(torch.randint(len(starts) - 1, (1,), generator=rng))
-    return starts[first : first + 2]
-
-
-def _commit(student: MotionModel, cache, latents: Tensor, motion: Tensor, text) -> None:
-    student.dit(torch.cat([latents, motion], 1), torch.zeros(latents.shape[0], latents.shape[2]), text, cache, commit=True)
+    first = shared_choice(batch, rng, len(starts) - few + 1)
+    return starts[first : first + few]
 
 
 def _predict(student: MotionModel, cache, truth: Tensor, motion: Tensor, text, level: Tensor, rng: torch.Generator) -> Tensor:
     levels = level[:, None].expand(-1, truth.shape[2])
-    x = add_noise(truth, torch.randn(truth.shape, generator=rng), levels)
+    x = add_noise(truth, noise_like(truth, rng), levels)
     out = student.dit(torch.cat([x, motion], 1), 1000 * levels, text, cache)
     warp = motion[:, student.config.motion.parts["warp"]] if student.config.prediction == "gated_x0" else None
     return to_x0(out, x, levels, student.config.prediction, warp)
@@ -120,9 +158,9 @@ def _predict(student: MotionModel, cache, truth: Tensor, motion: Tensor, text, l
 def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, float]:
     """x0 error at sigma 1 on own context, as a share of the error of copying frame 0 (`copy`) and of the encoded warp (`warp`)."""
     rng, nrng, recipe = torch.Generator().manual_seed(1), np.random.default_rng(1), CausalRecipe()
-    batch = pool.batch(nrng, clips)
+    batch = moved(pool.batch(nrng, clips), student)
     truth = batch["latents"][:, :, 1:]
     error = float(stream_loss(student, batch, rng, recipe, sigma=1.0, own=1.0))
     copy = float((batch["latents"][:, :, :1] - truth).square().mean())
-    warp = float((batch["warp"][:, :, 1:] - truth).square().mean())
-    return {"x0_mse": error, "ratio_copy": error / copy, "ratio_warp": error / warp}
+    rows = {"x0_mse": error, "ratio_copy": error / copy}
+    return rows | {"ratio_warp": error / float((batch["warp"][:, :, 1:] - truth).square().mean())} if "warp" in batch else rows

@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..codec.tiny import TinyCodec
 from ..model.cache import CacheShape
 from ..streaming.flow import add_noise, schedule_of, shifted
 from ..streaming.rollout import rollout
 from .losses import flow_loss, per_sample, regression_loss
+from .refresh import Scenes
 from .roles import Batch, MotionModel, learn, moved
 from .stage import shared_choice
 from .teacher import draw, noise_like
@@ -90,21 +92,23 @@ class CausalInitStage:
 
 
 def own_video(
-    model: MotionModel, batch: Batch, rng: torch.Generator, *, grad: bool = False, exit_step: int | None = None, rolling: bool = True, on_step=None
+    model: MotionModel, batch: Batch, rng: torch.Generator, *, grad: bool = False, exit_step: int | None = None, rolling: bool = True, on_step=None,
+    refresh_after: tuple[int, ...] = (), codec: TinyCodec | None = None,
 ) -> Tensor:
     """The student's own clip by the one rollout, from the batch's start image, tracks and text -> latents (B, C, t, h, w), start image included.
 
-    With rolling=False nothing ever leaves the cache: the ablation of training without the window.
-    """
+    With rolling=False nothing ever leaves the cache: the ablation of training without the window. Behind the chunks in `refresh_after` (1, 2, …)
+    the sink is refreshed, where there is one and it can be filled; `codec` as in `Refresh`.
+    """  # fmt: skip
     latents, chunk = batch["latents"], model.config.context.chunk
     chunks = (latents.shape[2] - 1) // chunk
     shape = model.config.context if rolling else CacheShape(chunk, model.config.context.sink, chunks * chunk)
     cache = model.dit.make_grad_cache(*latents.shape[-2:], shape=shape, detached=True)
-    motion = model.motion(batch, rng)
+    scenes = Scenes(model, batch, model.motion(batch, rng), codec)
     made = rollout(
         model.dit,
         first_latent=latents[:, :, :1],
-        motion=lambda start, count: motion[:, :, start : start + count],
+        motion=scenes,
         text=model.text(batch),
         shape=(latents.shape[-2], latents.shape[-1]),
         sigmas=schedule_of(model.config),
@@ -115,7 +119,12 @@ def own_video(
         exit_step=exit_step,
         on_step=on_step,
     )
-    return torch.cat([chunk.latents for chunk in made], dim=2)
+    clip: list[Tensor] = []
+    for piece in made:
+        clip.append(piece.latents)
+        if piece.index in refresh_after and made.refresh_sink(scenes.as_start):
+            scenes.rebase(piece.start + piece.latents.shape[2], torch.cat(clip, dim=2).detach())
+    return torch.cat(clip, dim=2)
 
 
 @torch.no_grad()

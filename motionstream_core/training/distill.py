@@ -17,6 +17,7 @@ from .causal_init import own_video, rollout_errors
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
+from .refresh import NEVER, Refresh, border
 from .roles import Batch, MotionModel, fit_together, freeze, learn, share_nothing, twin
 from .stage import shared_choice
 from .teacher import noise_like
@@ -43,15 +44,16 @@ class DistillStage:
     learning = ("student", "fake_score")
     ema = "student"
 
-    def __init__(self, student: MotionModel, teacher: MotionModel, recipe: DistillRecipe, held=None, samples=None):
+    def __init__(self, student: MotionModel, teacher: MotionModel, recipe: DistillRecipe, held=None, samples=None, refresh: Refresh = NEVER):
         fit_together(teacher, student)
+        refresh.check(student.config)
         self.modules: dict[str, nn.Module] = {
             "student": learn(student, frozen=("track_head",)),
             "fake_score": learn(twin(teacher), frozen=("track_head",)),
             "teacher": freeze(teacher),
         }
         share_nothing(*self.modules.values())
-        self.config, self.recipe, self.held, self.samples = student.config, recipe, held, samples
+        self.config, self.recipe, self.held, self.samples, self.refresh = student.config, recipe, held, samples, refresh
 
     def turn(self, step: int) -> str:
         return "student" if step % (self.recipe.critic_steps + 1) == self.recipe.critic_steps else "fake_score"
@@ -60,9 +62,13 @@ class DistillStage:
         return self._student(batch, rng) if role == "student" else self._critic(batch, rng)
 
     def _generate(self, batch: Batch, rng: torch.Generator, grad: bool) -> Tensor:
-        """The student's clip, ended at one random step, the same for all chunks and in all processes."""
+        """The student's clip, ended at one random step, the same for all chunks and in all processes; in some of them the sink is refreshed midway."""
         exit_step = shared_choice(batch, rng, self.config.steps)
-        return own_video(self.modules["student"], batch, rng, grad=grad, exit_step=exit_step, rolling=self.recipe.rolling)
+        context = self.config.context
+        after = (border(batch, rng, context, (batch["latents"].shape[2] - 1) // context.chunk),) if self.refresh.drawn(batch, rng) else ()
+        return own_video(
+            self.modules["student"], batch, rng, grad=grad, exit_step=exit_step, rolling=self.recipe.rolling, refresh_after=after, codec=self.refresh.codec
+        )
 
     def _student(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         made = self._generate(batch, rng, grad=True)

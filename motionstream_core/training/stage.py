@@ -139,6 +139,11 @@ def shared_choice(batch: Mapping[str, Tensor], rng: torch.Generator, count: int)
     return int(torch.randint(count, (1,), generator=draw))
 
 
+def shared_share(batch: Mapping[str, Tensor], rng: torch.Generator, share: float) -> bool:
+    """True for `share` of the steps, the same in all their micro-batches and processes (see `shared_choice`)."""
+    return shared_choice(batch, rng, 2**24) < share * 2**24
+
+
 def seed_of(*numbers: int) -> int:
     """A seed for torch's generators out of counters: step and micro-batch decide a draw, so that no generator's state need be kept."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] & np.uint64(math.ldexp(1, 63) - 1))
