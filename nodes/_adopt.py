@@ -19,7 +19,8 @@ from ..motionstream_core.codec.split import SplitCodec
 from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
 from ..motionstream_core.model.adopted import AdoptedDiT, adopted_config, sizes_of
-from ..motionstream_core.model.causal_presets import causal_preset, config_for, stated, with_schedule
+from ..motionstream_core.model.causal_presets import causal_preset, config_for, host_says_causal, stated, with_schedule
+from ..motionstream_core.model.checkpoint import read_header
 from ..motionstream_core.model.convert import open_track_head
 from ..motionstream_core.model.detail import DetailHead
 from ..motionstream_core.model.dit import CausalDiT
@@ -30,16 +31,21 @@ from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
 LOG = logging.getLogger("motionstream")
 STATEMENT = "motionstream"
 CHECKPOINT = "Causal Wan Checkpoint"
+DOUBT = (
+    "Only the preset that you chose says that these weights are causal; the file does not. An ordinary (bidirectional) Wan has weights of the"
+    " same names and sizes: if the picture falls apart after the first frames, it is one"
+)
 GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
 
 
 @dataclass(frozen=True)
 class ModelParts:
-    """The network a stream runs on. `control`: in words, what makes it follow tracks."""
+    """The network a stream runs on. `control`: in words, what makes it follow tracks; `doubt`: in words, what nobody can know of the weights."""
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
     detail: DetailHead | None = None
+    doubt: str | None = None
 
     @property
     def control(self) -> str:
@@ -54,6 +60,12 @@ class CodecParts:
     patchers: tuple
     mean: Tensor | None = None
     std: Tensor | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the decoder, as the planner names it."""
+        decoder = getattr(self.codec, "decoder", self.codec)
+        return "wan" if isinstance(decoder, WanCodec) else "taehv" if isinstance(decoder, TaehvCodec) else "tiny"
 
     def to_host(self, latents: Tensor) -> Tensor:
         """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are normalised."""
@@ -106,6 +118,8 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else causal_preset(name)
+    if path is not None and host_says_causal(read_header(path).get("__metadata__") or {}) is False:
+        raise ValueError(f"model: expected a causal Wan, got one whose file says that it is not: {path.name}")
     if preset is None and own is None:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
     config = own if own is not None else config_for(preset)
@@ -114,6 +128,14 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
             raise ValueError(f"preset: expected one for a latent of {config.latent_channels} channels, got one for {config_for(preset).latent_channels}")
         config = with_schedule(config, preset)
     return adopted_config(model.model.diffusion_model, config)
+
+
+def doubt_of(model: Any) -> str | None:
+    """Words, where nothing but a person's choice says that a MODEL of the host is causal."""
+    path = file_of(model)
+    if "Causal" in type(model.model.diffusion_model).__name__ or (path is not None and stated(path) is not None):
+        return None
+    return DOUBT
 
 
 def with_shift(config: ModelConfig, model: Any) -> ModelConfig:
@@ -147,13 +169,14 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     features = picture_features(positive) if looks else None
     if looks and features is None:
         raise ValueError("positive: expected CLIP vision features of the start image in it for this model (the host's WanImageToVideo puts them there), got none")
-    return ModelParts(AdoptedDiT(net, config, dtype=inner.get_dtype_inference(), device=model.load_device, features=features), head)
+    dit = AdoptedDiT(net, config, dtype=inner.get_dtype_inference(), device=model.load_device, features=features)
+    return ModelParts(dit, head, doubt=doubt_of(model))
 
 
 def check_patches(model: Any):
     """ValueError for a LoRA of another network: the host would leave it out and say so in its log alone."""
     for key, patches in getattr(model, "patches", {}).items():
-        weight = nn.Module.get_parameter(model.model, key) if isinstance(key, str) else None
+        weight = parameter_of(model.model, key) if isinstance(key, str) else None
         for patch in patches if weight is not None else ():
             parts = getattr(patch[1], "weights", None)
             if getattr(patch[1], "name", "") != "lora" or not parts or parts[5] is not None:
@@ -163,17 +186,28 @@ def check_patches(model: Any):
                 raise ValueError(f"model: expected a LoRA for this network, got one of {up.shape[0]} x {down.flatten(1).shape[1]} for {key} of {tuple(weight.shape)}")
 
 
-def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool]) -> Iterator[Any]:
-    """The chunks, for as long as the device's memory lasts: what was made is kept, unless it is nothing."""
+def parameter_of(module: nn.Module, key: str) -> Tensor | None:
+    """A weight by its key; None where a layer keeps it in a form of its own."""
+    try:
+        return module.get_parameter(key)
+    except AttributeError:
+        return None
+
+
+def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool], tell: Callable[[str], None]) -> Iterator[Any]:
+    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told; ValueError when it is nothing."""
     made = 0
     try:
         for chunk in chunks:
             made += 1
             yield chunk
     except Exception as error:
-        if not made or not out_of_memory(error):
+        if not out_of_memory(error):
             raise
-        LOG.error("MotionStream: out of memory in chunk %d: the video ends with what was made before it; choose a smaller window, sink or size", made)
+        remedy = "choose a smaller window, sink or size, or decode with Load Tiny VAE"
+        if not made:
+            raise ValueError(f"memory: expected room for one chunk, got none: {remedy}") from error
+        tell(f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one {remedy}")
 
 
 def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:

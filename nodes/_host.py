@@ -123,10 +123,11 @@ def tiny_vae(path: Path, vae_latents: bool) -> StreamVAE:
     return StreamVAE(codec, patcher, lambda patcher: load([patcher]), comfy.model_management.intermediate_device(), statistics)
 
 
-def load(patchers: list, working_bytes: int = 0):
-    """Brings the patchers' modules onto their device, with room for `working_bytes` beside them; ValueError where there is none.
+def load(patchers: list, cache: int = 0, beside: int = 0):
+    """Brings the patchers' modules onto their device, with room for the bytes of a `cache` and of what is worked in `beside` it.
 
-    Our own modules are plain torch modules without the host's casting operations: they come whole. The host's may stay half offloaded.
+    Both are announced to the host's memory management, which then leaves more of the weights where they are; the second is an estimate.
+    ValueError where the cache alone does not fit. Our own modules are plain torch modules without the host's casting operations: they come whole. The host's may stay half offloaded.
     """
     whole = [patcher for patcher in patchers if isinstance(patcher.model, OWN_MODULES)]
     for patcher in whole:
@@ -135,16 +136,17 @@ def load(patchers: list, working_bytes: int = 0):
     full = len(whole) == len(patchers) and not any(patcher.is_dynamic() for patcher in whole)
     if whole and not full:
         comfy.model_management.load_models_gpu([patcher for patcher in whole if not patcher.is_dynamic()], force_full_load=True)
-    comfy.model_management.load_models_gpu(patchers, memory_required=working_bytes, force_full_load=full)
+    comfy.model_management.load_models_gpu(patchers, memory_required=cache + beside, force_full_load=full)
     free = comfy.model_management.get_free_memory(patchers[0].load_device)
-    if working_bytes > free:
-        wanted, got = (f"{size / 2**30:.1f} GiB" for size in (working_bytes, free))
+    if cache > free:
+        wanted, got = (f"{size / 2**30:.1f} GiB" for size in (cache, free))
         raise ValueError(f"memory: expected {wanted} for the rolling cache, got {got} free beside the models: choose a smaller window, sink or size")
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether a device has run out of memory; if so, what can be freed is freed."""
-    if not comfy.model_management.is_oom(error):
+    of_the_machine = isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)  # the host knows of its cards' memory alone
+    if not of_the_machine and not comfy.model_management.is_oom(error):
         return False
     comfy.model_management.soft_empty_cache()
     return True
@@ -240,10 +242,10 @@ def output_path(prefix: str, suffix: str) -> tuple[Path, str]:
 class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control it through.
 
-    A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
+    `notes` are lines for the person, told when it begins. A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
     """
 
-    def __init__(self, node_id: str | None, *, chunks: int | None, takes: Collection[str], script: Script = (), prompt: str | None = None, **about):
+    def __init__(self, node_id: str | None, *, chunks: int | None, takes: Collection[str], script: Script = (), prompt: str | None = None, notes: Collection[str] = (), **about):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
@@ -254,6 +256,8 @@ class LiveRun:
         self._stock_preview_at = 0.0
         self._spent = Counter()
         self._last: Chunk | None = None
+        self.notes: list[str] = []
+        self._first_notes = notes
 
     @property
     def figures(self) -> dict:
@@ -267,6 +271,8 @@ class LiveRun:
     def __enter__(self) -> LiveRun:  # noqa: PYI034  Self is of Python 3.11
         RUNS.add(self.run)
         self._send("motionstream.run", self.run.info)
+        for note in self._first_notes:
+            self.tell(note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error, trace) -> None:
@@ -280,6 +286,12 @@ class LiveRun:
         self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:
             LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
+
+    def tell(self, note: str):
+        """A line for the person, in the log and on the node."""
+        LOG.warning("MotionStream: %s", note)
+        self.notes.append(note)
+        PromptServer.instance.send_progress_text("\n".join(self.notes), self.node_id)
 
     def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""

@@ -8,7 +8,7 @@ from ..motionstream_core.commands.bench import measure
 from ..motionstream_core.commands.bench import table as bench_table
 from ..motionstream_core.commands.doctor import examine
 from ..motionstream_core.commands.plan import named_config
-from ..motionstream_core.evaluation.planner import DECODERS, GIB, PRECISIONS, Plan, advice
+from ..motionstream_core.evaluation.planner import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.causal_presets import CAUSAL_PRESETS
 from ..motionstream_core.model.presets import PRESETS
@@ -88,7 +88,7 @@ class Benchmark(io.ComfyNode):
         parts = model_in(model)
         codec = codec_in(vae, parts.dit.config)
         check_size(parts.dit.config, width, height)
-        _host.load([model, *codec.patchers], cache_bytes(parts.dit, width, height))
+        _host.load([model, *codec.patchers], cache_bytes(parts.dit, width, height), beside_bytes(parts.dit, width, height, None, codec.kind))
         report = measure(Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail), width, height, frames, 256, steps or None, None, _host.attention(model), _host.check_interrupt)
         text = "\n".join([*in_words(report), "", bench_table(report)])
         return io.NodeOutput(text, ui=ui.PreviewText(text))

@@ -10,6 +10,7 @@ from fractions import Fraction
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
+from ..motionstream_core.evaluation.planner import beside_bytes
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.causal_presets import size_note
 from ..motionstream_core.streaming.kept import Kept
@@ -88,20 +89,19 @@ class StreamingSampler(io.ComfyNode):
         played = check_performance(performance, about, seed)
         path = _host.recording_path(record, width, height) if record.strip() else None
         lead = lead_of(control, dit)
-        notes = notes_on(parts, width, height, lead)
-        _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context))
+        _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context), beside_bytes(dit, width, height, context, codec.kind))
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
-        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
+        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive), "notes": notes_on(parts, width, height, lead)}
         with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
             asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB, "lead": lead}
             chunks = stream(networks, motion.image, tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
             on_air.session.say(control=lead)
-            for made in until_memory_ends(chunks, _host.out_of_memory):
+            for made in until_memory_ends(chunks, _host.out_of_memory, on_air.tell):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
         text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)
-        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": notes})
+        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": on_air.notes})
 
 
 def lead_of(control: str, dit) -> str:
@@ -112,10 +112,8 @@ def lead_of(control: str, dit) -> str:
 
 
 def notes_on(parts: ModelParts, width: int, height: int, lead: str) -> list[str]:
-    """What a person should know of the run before it begins; the host's log has it too."""
-    notes = [size_note(parts.dit.config, width, height), None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}"]
-    for note in filter(None, notes):
-        LOG.warning("MotionStream: %s", note)
+    """What a person should know of the run before it begins."""
+    notes = [None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}", size_note(parts.dit.config, width, height), parts.doubt]
     return [note for note in notes if note]
 
 

@@ -235,10 +235,18 @@ function band(from, to) {
   return `linear-gradient(90deg, ${rest} ${a}%, var(--ms-accent) ${a}%, var(--ms-accent) ${b}%, ${rest} ${b}%)`;
 }
 
+/** @param {string | null} control what the server calls it @returns {[name: string, help: string]} */
+function controlSaid(control) {
+  if (control === "track head") return [word("control_head"), word("control_head_help")];
+  if (control === "guided") return [word("control_guided"), word("control_guided_help")];
+  if (control === "none") return [word("control_none"), word("control_none_help")];
+  return ["–", word("control_help")];
+}
+
 /** @returns {Panel} */
 export function figures() {
-  const facts = { frame: fact("frame"), made: fact("made"), shown: fact("shown"), latency: fact("latency"), memory: fact("memory") };
-  const root = element("div", "ms-facts ms-five", Object.values(facts).map((each) => each.root));
+  const facts = { frame: fact("frame"), made: fact("made"), shown: fact("shown"), latency: fact("latency"), memory: fact("memory"), control: fact("control") };
+  const root = element("div", "ms-facts ms-six", Object.values(facts).map((each) => each.root));
   const update = (/** @type {Model} */ { run, state, header, shownFps, latency, usualLatency }) => {
     const total = run?.frames ? ` / ${run.frames}` : "";
     facts.frame.say(header ? `${header.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
@@ -247,6 +255,7 @@ export function figures() {
     facts.latency.say(latency === null ? "–" : duration(latency), usualLatency === null ? word("latency_help") : word("latency_usual", { time: duration(usualLatency) }));
     const bytes = state.cache_bytes + state.kept_bytes;
     facts.memory.say(bytes ? amount(bytes) : "–", word("memory_help", { cache: amount(state.cache_bytes), kept: amount(state.kept_bytes) }));
+    facts.control.say(...controlSaid(state.control));
   };
   return { root, update };
 }

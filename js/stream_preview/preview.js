@@ -31,7 +31,7 @@ const HINT_MS = 8000;
 const PROBLEM_MS = 7000;
 const PANELS_MS = 150;
 /** @type {RunState} */
-const UNTOLD = { status: "running", chunk: 0, epoch: 0, prompt: null, camera: STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0 };
+const UNTOLD = { status: "running", chunk: 0, epoch: 0, prompt: null, camera: STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0, control: null };
 
 export class StreamPreview {
   /** @param {ComfyApi} api @param {RunHub} hub @param {(run: Run) => boolean} wants @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels */

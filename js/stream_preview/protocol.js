@@ -21,6 +21,7 @@
  * @property {number | null} oldest_chunk  the first one a rewind can reach; null = not told
  * @property {number} cache_bytes
  * @property {number} kept_bytes
+ * @property {string | null} control  what makes the video follow the tracks: "track head", "guided" or "none"; null = not told
  */
 
 const HEADER_LIMIT = 64 * 1024;
@@ -75,6 +76,7 @@ export function parseText(text) {
     oldest_chunk: optional(message, "oldest_chunk", null, isWhole, "a whole number"),
     cache_bytes: optional(message, "cache_bytes", 0, isAmount, "a number of bytes"),
     kept_bytes: optional(message, "kept_bytes", 0, isAmount, "a number of bytes"),
+    control: optional(message, "control", null, isText, "a text"),
   };
 }
 

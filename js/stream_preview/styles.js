@@ -32,7 +32,7 @@ const SHEET = `
 .ms-chunks input[type="range"]::-webkit-slider-thumb { margin-top: -3.5px; }
 .ms-chunks input[type="range"]:disabled::-webkit-slider-thumb { visibility: hidden; }
 .ms-chunks output { min-width: 62px; }
-.ms-facts.ms-five { grid-template-columns: repeat(5, minmax(0, 1fr)); }
+.ms-facts.ms-six { grid-template-columns: repeat(6, minmax(0, 1fr)); }
 .ms-view .ms-fact { padding: 3px 7px; overflow: hidden; }
 .ms-view .ms-fact b { overflow: hidden; text-overflow: ellipsis; }
 .ms-camera { display: flex; gap: 6px; align-items: stretch; flex: none; }

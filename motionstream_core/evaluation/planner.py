@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..model.cache import CacheShape
 from ..model.presets import ModelConfig
@@ -63,18 +64,34 @@ class Plan:
 
     @property
     def decoding(self) -> int:
-        """The decoder's weights, its memory from chunk to chunk, and its widest layers: of four frames at a time (wan) or of a chunk's (tiny)."""
+        """The decoder's weights and what it works in."""
+        weights = 20_000_000 if self.decoder != "wan" else 555_000_000 if self.config.latent_channels == 48 else 127_000_000
+        return weights * WORKING[self.precision] + self.decoder_work
+
+    @property
+    def decoder_work(self) -> int:
+        """The decoder's memory from chunk to chunk, and its widest layers: of four frames at a time (wan) or of a chunk's (tiny)."""
         pixels, each = self.width * self.height, WORKING[self.precision]
         frames = self.config.vae_stride[0] * self.context.chunk
         scale = 4 if self.config.latent_channels == 48 else 1  # those of Wan 2.2 work on 2x2 pixels at a time
         if self.decoder == "wan":
-            weights, channels = (555_000_000, 256) if scale == 4 else (127_000_000, 96)
-            return weights * each + (3 * 4 + 2 * 8) * channels * pixels // scale * each
-        return 20_000_000 * each + 3 * frames * 64 * pixels // scale * each + frames * 3 * pixels * 4
+            return (3 * 4 + 2 * 8) * (256 if scale == 4 else 96) * pixels // scale * each
+        return 3 * frames * 64 * pixels // scale * each + frames * 3 * pixels * 4
+
+    @property
+    def beside(self) -> int:
+        """What a stream works in beside its cache and the networks' weights."""
+        return self.activations + self.decoder_work
 
     @property
     def words(self) -> str:
         return f"{self.precision}, {self.context.label}, decoder {self.decoder}"
+
+
+def beside_bytes(dit: Any, width: int, height: int, context: CacheShape | None, decoder: str) -> int:
+    """What a stream on `dit` works in beside its cache and the networks' weights: an estimate, rounded up."""
+    precision = "fp32" if dit.dtype.itemsize == 4 else "bf16"
+    return Plan(dit.config, width, height, context or dit.config.context, precision, decoder).beside
 
 
 def plans(wish: Plan) -> Iterator[Plan]:

@@ -21,6 +21,8 @@ EQUAL = [
     "the host's sampler from a start image",
     "the host's sampler under a LoRA",
     "a LoRA added on the fly",
+    "layers that show no weight",
+    "a file of scaled fp8",
     "fp8 weights",
     "bfloat16 weights",
     *(f"the Wan {kind} VAE, {way}, on {whose} module" for kind in ("2.1", "2.2") for way in ("decode", "encode") for whose in ("our", "its own")),

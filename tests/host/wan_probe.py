@@ -237,6 +237,68 @@ def reduced(dtype: str) -> dict:
     return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
 
 
+def foreign_layers() -> dict:
+    """Layers of a foreign loader (GGUF and its like) that keep their weights packed and show none: the host's answer before, ours after."""
+    import torch
+
+    class Packed(torch.nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.register_buffer("packed", layer.weight.detach().contiguous().view(torch.int32))
+            self.register_buffer("shift", layer.bias.detach().clone())
+
+        def forward(self, x):
+            return torch.nn.functional.linear(x, self.packed.view(torch.float32), self.shift)
+
+        @property
+        def weight(self):
+            raise RuntimeError("this layer's weight was read")
+
+    def pack(module) -> int:
+        count = 0
+        for name, child in list(module.named_children()):
+            if isinstance(child, torch.nn.Linear):
+                setattr(module, name, Packed(child))
+                count += 1
+            else:
+                count += pack(child)
+        return count
+
+    config = small()
+    net = loaded(patcher_of(state_of(config), causal=False))
+    x, embeds = inputs(config)
+    expected = net(x, torch.full((1,), 700.0), embeds)
+    dit = adopted(net, config)
+    count = pack(net)
+    assert count == 6 + 10 * SIZES["num_layers"], count
+    dit = adopted(net, config)
+    return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
+
+
+def scaled_fp8() -> dict:
+    """A file whose matrices are in fp8 with a scale each, as the public quantised ones: the host's WanModel on it against ours."""
+    import comfy.sd
+    import torch
+
+    config = small()
+    state = {}
+    for key, value in state_of(config).items():
+        if key.startswith("blocks") and value.ndim == 2:
+            scale = value.abs().max() / 400
+            state[key], state[key.removesuffix("weight") + "scale_weight"] = (value / scale).to(torch.float8_e4m3fn), scale
+        else:
+            state[key] = value
+    state["scaled_fp8"] = torch.empty(0, dtype=torch.float8_e4m3fn)
+    about = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
+    patcher = comfy.sd.load_diffusion_model_state_dict(state, metadata={"config": json.dumps({"transformer": about})})
+    net, compute = loaded(patcher), patcher.model.get_dtype_inference()
+    x, embeds = inputs(config)
+    assert "float8" in str(net.blocks[0].ffn[0].weight.dtype) or "Quantized" in type(net.blocks[0].ffn[0].weight.data).__name__, net.blocks[0].ffn[0].weight.dtype
+    expected = net(x.to(compute), torch.full((1,), 700.0), embeds.to(compute))
+    dit = adopted(net, config, compute)
+    return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
+
+
 def autoencoder(kind: str, direction: str, own: bool) -> dict:
     """The host's whole-clip encode or decode against ours, chunk by chunk (1, 3 and 2 latent frames)."""
     import comfy.ldm.wan.vae
@@ -323,6 +385,8 @@ CHECKS = {
     "the host's sampler from a start image": lambda: chunked(3, prefill=True),
     "the host's sampler under a LoRA": lambda: chunked(3, patch=with_lora),
     "a LoRA added on the fly": on_the_fly,
+    "layers that show no weight": foreign_layers,
+    "a file of scaled fp8": scaled_fp8,
     "fp8 weights": lambda: reduced("float8_e4m3fn"),
     "bfloat16 weights": lambda: reduced("bfloat16"),
     "moved by the LoRA": lora_changes,

@@ -55,8 +55,17 @@ test("frames are shown, acknowledged and described", async () => {
   await frame();
   page.tick();
   assert.deepEqual(page.sockets[0].sent, [{ type: "ack", frame: 12 }]);
-  assert.deepEqual(facts(view), ["13", "15.5", "0.0", "–", "3.0 MB"]);
+  assert.deepEqual(facts(view), ["13", "15.5", "0.0", "–", "3.0 MB", "–"]);
   assert.equal(view.layout.pill.textContent, "Live");
+});
+
+test("the view says what makes the video follow the tracks", async () => {
+  const { page, view, state } = await watching();
+  for (const [control, said] of [["track head", "trained"], ["guided", "guided"], ["none", "none"], ["of a later version", "–"]]) {
+    await state({ control });
+    page.tick();
+    assert.equal(facts(view)[5], said);
+  }
 });
 
 test("the bar pauses, steps, resumes and stops, by mouse and by key", async () => {

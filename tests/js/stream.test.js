@@ -154,7 +154,7 @@ for (const [name, buffer] of Object.entries(BROKEN)) {
 }
 
 test("states are read in both spellings, unknown kinds are passed over, nonsense is refused", () => {
-  const untold = { chunk: 0, epoch: 0, prompt: null, camera: protocol.STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0 };
+  const untold = { chunk: 0, epoch: 0, prompt: null, camera: protocol.STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0, control: null };
   assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), { ...untold, status: "paused", chunk: 4 });
   assert.deepEqual(protocol.parseText('{"type":"state","paused":true}'), { ...untold, status: "paused" });
   assert.equal(protocol.parseText('{"type":"news"}'), null);
@@ -163,10 +163,10 @@ test("states are read in both spellings, unknown kinds are passed over, nonsense
 
 test("a state says all that docs/live.md names, and wrong types are refused", () => {
   const camera = { pan: [12, -3], zoom: 0.5, roll: -10, orbit: 2 };
-  const state = { status: "running", chunk: 8, epoch: 3, prompt: "a kite", camera, oldest_chunk: 2, cache_bytes: 1000, kept_bytes: 2000 };
+  const state = { status: "running", chunk: 8, epoch: 3, prompt: "a kite", camera, oldest_chunk: 2, cache_bytes: 1000, kept_bytes: 2000, control: "guided" };
   assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
   assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, { pan: [0, 0], zoom: 1, roll: 0, orbit: 0 });
-  const wrong = { chunk: "8", epoch: -1, prompt: 5, camera: [1], oldest_chunk: "first", cache_bytes: "many", kept_bytes: -5 };
+  const wrong = { chunk: "8", epoch: -1, prompt: 5, camera: [1], oldest_chunk: "first", cache_bytes: "many", kept_bytes: -5, control: 3 };
   for (const [key, value] of Object.entries(wrong)) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, [key]: value })), protocol.ProtocolError, key);
   for (const bad of [{ pan: [1] }, { pan: "left" }, { zoom: "in" }]) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, camera: bad })), protocol.ProtocolError);
 });

@@ -166,13 +166,34 @@ def chunks_that_end(made: int, error: Exception):
     raise error
 
 
-def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt, caplog):
+def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt):
     def full(error):
         return isinstance(error, MemoryError)
 
-    assert list(adopt.until_memory_ends(chunks_that_end(3, MemoryError()), full)) == [0, 1, 2]
-    assert "out of memory in chunk 3" in caplog.text
-    with pytest.raises(MemoryError):
-        list(adopt.until_memory_ends(chunks_that_end(0, MemoryError()), full))
-    with pytest.raises(ZeroDivisionError):
-        list(adopt.until_memory_ends(chunks_that_end(3, ZeroDivisionError()), full))
+    said = []
+    assert list(adopt.until_memory_ends(chunks_that_end(3, MemoryError()), full, said.append)) == [0, 1, 2]
+    assert len(said) == 1 and said[0].startswith("Out of memory in chunk 3: the video ends with what was made before it. For a longer one choose a smaller window")
+    with pytest.raises(ValueError, match="memory: expected room for one chunk, got none: choose a smaller window"):
+        list(adopt.until_memory_ends(chunks_that_end(0, MemoryError()), full, said.append))
+    for made in (0, 3):
+        with pytest.raises(ZeroDivisionError):
+            list(adopt.until_memory_ends(chunks_that_end(made, ZeroDivisionError()), full, said.append))
+    assert len(said) == 1
+
+
+def test_a_claim_that_only_a_person_makes_is_doubted_in_words(pack, adopt):
+    model = hosted(pack)
+    model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "self-forcing")
+    assert "An ordinary (bidirectional) Wan has weights of the same names and sizes" in adopt.model_in(model).doubt
+    flagged = hosted(pack, CausalWanModel)
+    flagged.attachments[adopt.STATEMENT] = adopt.stated_config(flagged, "self-forcing")
+    assert adopt.model_in(flagged).doubt is None
+
+
+def test_a_lora_on_a_layer_that_keeps_its_weight_in_a_form_of_its_own_is_left_to_its_owner(pack, adopt):
+    model = hosted(pack)
+    model.model.diffusion_model.blocks[0].self_attn.q = torch.nn.Identity()
+    model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "self-forcing")
+    key = "diffusion_model.blocks.0.self_attn.q.weight"
+    model.patches = {key: [(1.0, SimpleNamespace(name="lora", weights=(torch.zeros(30, 2), torch.zeros(2, 24), None, None, None, None)), 1.0, None, None)]}
+    assert adopt.model_in(model).dit is not None
