@@ -127,7 +127,7 @@ class DetailStage:
 
     def loss(self, role: str, batch: dict[str, Tensor], rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         loss, mse = detail_loss(self.modules["detail"], batch)
-        return loss, {"mse": float(mse)}
+        return loss, {"mse": mse.item()}
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
         return validate(modules["detail"], self.held) if self.held is not None else {}
@@ -144,4 +144,4 @@ def validate(head: nn.Module, held: Pairs, frames: int = 256) -> dict[str, float
         batch = {name: value.to(next(head.parameters()).device) for name, value in held.batch(rng, 16).items()}
         made = head(batch["frames"], batch["carried"], batch["maps"]).clamp(0, 1)
         errors.append([(x - batch["truth"]).square().mean().item() for x in (batch["frames"], batch["carried"], made)])
-    return dict(zip(("psnr_decoded", "psnr_carried", "psnr"), (-10 * np.log10(np.mean(errors, 0))).tolist()))
+    return dict(zip(("psnr_decoded", "psnr_carried", "psnr"), (-10 * np.log10(np.maximum(np.mean(errors, 0), 1e-10))).tolist()))
