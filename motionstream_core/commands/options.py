@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -38,7 +38,7 @@ def open_on(path: Path, device: torch.device) -> Networks:
 
 
 def networks_on(networks: Networks, device: torch.device) -> Networks:
-    parts = {name: getattr(networks, name) for name in ("dit", "track_head", "codec", "text_encoder")}
+    parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
     return replace(networks, **{name: part if part is None else part.to(device) for name, part in parts.items()})
 
 
