@@ -77,7 +77,7 @@ def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) 
         for seed in range(seeds):
             say(f"context {name}, seed {seed}")
             times: list[float] = []
-            run = _streamed(networks, seed, None, shape, times)
+            run = streamed(networks, seed, None, shape, times)
             _add(values, clip_figures(items, (run(item, item.chosen) for item in items)))
             times.clear()
             _add(values, measure_drift(long, run, lambda _: None))
@@ -94,7 +94,7 @@ def steps(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> 
         for seed in range(seeds):
             say(f"{count} steps, seed {seed}")
             times: list[float] = []
-            run = _streamed(networks, seed, count, None, times)
+            run = streamed(networks, seed, count, None, times)
             _add(values, clip_figures(items, (run(item, item.chosen) for item in items)))
             _add(values, {"chunk_ms": 1000 * float(np.median(times))})
         rows.append(Row("steps", f"{count}", values))
@@ -132,7 +132,9 @@ def batch_of(sample: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return collate([sample])
 
 
-def _streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]):
+def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]):
+    """The streamed model as `report.Generate`; seconds of every chunk behind the first go into `times`."""
+
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         chunks = stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, chosen), item.clip.caption, len(item.clip.frames), seed, count, fit="hold", context=shape)
         frames = []

@@ -23,7 +23,7 @@ from . import findings
 from .findings import Row
 from .report import device_name
 
-PARTS = ("context", "steps", "guidance", "representation", "rolling", "augmentation")
+PARTS = ("context", "steps", "guidance", "representation", "rolling", "augmentation", "refresh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _lacking(args: argparse.Namespace, part: str) -> str:
-    needs = {"guidance": ("teacher",), "representation": ("data",), "rolling": ("teacher", "data"), "augmentation": ("train_media",)}.get(part, ())
+    needs = {"guidance": ("teacher",), "representation": ("data",), "rolling": ("teacher", "data"), "augmentation": ("train_media",), "refresh": ("data",)}.get(part, ())
     return " and ".join(f"--{name.replace('_', '-')}" for name in needs if getattr(args, name) is None)
 
 
@@ -83,6 +83,7 @@ def _part(part: str, networks: Networks, args: argparse.Namespace) -> list[Row]:
         "representation": lambda: trained.representations(networks.codec, short, _say),
         "rolling": lambda: trained.rolling(student, _teacher(args, networks), networks.codec, short, _say),
         "augmentation": lambda: trained.augmentation(student, networks.codec, short, _say),
+        "refresh": lambda: trained.refreshed(student, networks.codec, short, _say),
     }
     return parts[part]()
 

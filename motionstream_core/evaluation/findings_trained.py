@@ -1,4 +1,4 @@
-"""Findings that take a training: what the motion is shown as, the rolling window in training, augmented tracks.
+"""Findings that take a training: what the motion is shown as, the rolling window in training, augmented tracks, refreshed sinks.
 
 Owns the small trainings and what is compared after them. All are short and equal in length, so they compare settings with each other, not with
 a finished model. Shapes as in `training.roles`.
@@ -21,14 +21,23 @@ from ..training.causal import CausalRecipe, CausalStage
 from ..training.causal_init import own_video
 from ..training.distill import DistillRecipe, DistillStage
 from ..training.engine import TrainConfig, train
+from ..training.guidance import Guidance
+from ..training.initial import HEAD, widened_head
 from ..training.pool import Pool
-from ..training.roles import Batch, MotionModel, twin
+from ..training.refresh import Refresh
+from ..training.roles import Batch, MotionModel, load_into, twin
 from ..training.shards import imperfect_sample, write_shards
-from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, timed
-from .heldout import HeldOut, heldout_set
+from ..training.stage_commands import with_unspecified
+from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
+from .heldout import HeldOut, heldout_set, long_set
+from .report import measure_drift
 
 DRAWN_RADIUS = 2.0  # px of a drawn point
-AUGMENTATION_SHARDS = 8
+AUGMENTATION_SHARDS = 6
+MILD = Guidance(0.5, 0.5)  # the paper's weights over-saturate a teacher that was trained for minutes, which would drown what is compared
+ROLLING_BATCH, ROLLING_CRITIC = 4, 2  # so that minutes hold more than a handful of the student's updates
+LONG = 2  # streams of 253 frames
+REFRESHED_CLIP, REFRESHES = 97, (2, 4, 6)  # of eight chunks
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ def representations(codec: TinyCodec, short: Short, say: Say) -> list[Row]:
             model = kind(config)
             if isinstance(model, Drawn):
                 object.__setattr__(model, "codec", codec)
-            model = _trained(CausalStage(model, CausalRecipe()), "student", short, seed)
+            model = _trained(CausalStage(model, CausalRecipe()), "student", short, seed, values)
             _measure(values, model, codec, short, seed)
         batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
         encoded = {"warp alone": "warp", "both": "warp"}.get(name)
@@ -128,41 +137,79 @@ def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, s
 
 
 def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
-    """Distillation with and without the rolling window in training, measured on streams that roll."""
-    rows = []
-    for name, roll in (("rolling in training", True), ("whole clip in the cache", False)):
+    """Distillation with and without the rolling window in training, measured on streams that roll: clips, and seven times as long."""
+    rows, short, long = [], replace(short, batch=ROLLING_BATCH), long_set(short.media, LONG)
+    for name, roll in (("before distillation", None), ("rolling in training", True), ("whole clip in the cache", False)):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"{name}, seed {seed}")
-            stage = DistillStage(twin(student), twin(teacher), DistillRecipe(rolling=roll))
-            _measure(values, _trained(stage, "student", short, seed, lr={"student": 1e-3, "fake_score": 2e-4}), codec, short, seed)
+            model = student
+            if roll is not None:
+                stage = DistillStage(twin(student), twin(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll))
+                model = _trained(stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4})
+            _measure(values, model, codec, short, seed)
+            networks = Networks(model.dit, model.track_head, codec, model.words)
+            for key, value in measure_drift(long, streamed(networks, seed, None, None, []), lambda _: None).items():
+                values.setdefault(key, []).append(value)
         rows.append(Row("rolling", name, values))
     return rows
 
 
 def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
-    """Training on imperfect tracks, measured on clean and on imperfect ones. Both kinds of shards show the same scenes."""
+    """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean and on imperfect tracks. All shards show
+    the same scenes."""
     rows = []
-    for name, share in (("clean tracks in training", 0.0), ("half of them imperfect", 0.5)):
-        values: dict[str, list[float]] = {}
+    arms = {0.0: [("clean tracks in training", False)], 0.5: [("half of them imperfect", False), ("half imperfect, unspecified said", True)]}
+    for share, kinds in arms.items():
         with tempfile.TemporaryDirectory() as folder:
-            say(f"augmentation: shards of {name}")
-            write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share)
-            for seed in range(short.seeds):
-                say(f"augmentation: {name}, seed {seed}")
-                stage = CausalStage(twin(student), CausalRecipe())
-                model = _trained(stage, "student", replace(short, data=Path(folder)), seed)
-                _measure(values, model, codec, short, seed, ("", "imperfect_"))
-        rows.append(Row("augmentation", name, values))
+            say(f"augmentation: shards, {share:.0%} imperfect")
+            write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share, unspecified=True)
+            for name, said in kinds:
+                values: dict[str, list[float]] = {}
+                for seed in range(short.seeds):
+                    say(f"augmentation: {name}, seed {seed}")
+                    stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
+                    model = _trained(stage, "student", replace(short, data=Path(folder)), seed, values)
+                    _measure(values, model, codec, short, seed, ("", "imperfect_"))
+                rows.append(Row("augmentation", name, values))
     return rows
 
 
-def _trained(stage, role: str, short: Short, seed: int, lr: dict[str, float] | None = None) -> MotionModel:
+def saying_nothing(student: MotionModel) -> MotionModel:
+    """A copy whose track head also hears of tracks that say nothing; at first it does as before."""
+    model = MotionModel(with_unspecified(student.config))
+    state = student.state_dict()
+    load_into(model, {**state, HEAD: widened_head(state[HEAD], model.config.motion)}, "student")
+    return model
+
+
+def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+    """Sinks refreshed in training or not, measured on clips of 97 frames with none and with one behind every second chunk."""
+    rows = []
+    for name, share in (("before", None), ("none in training", 0.0), ("in half of the steps", 0.5)):
+        values: dict[str, list[float]] = {}
+        for seed in range(short.seeds):
+            say(f"refresh: {name}, seed {seed}")
+            model = student
+            if share is not None:
+                model = _trained(CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values)
+            items = heldout_set(short.media, short.clips, frames=REFRESHED_CLIP)
+            for prefix, after in (("", ()), ("refreshed_", REFRESHES)):
+                found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
+                for key, value in found.items():
+                    values.setdefault(prefix + key, []).append(value)
+        rows.append(Row("refresh", name, values))
+    return rows
+
+
+def _trained(stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:
+    """The role after a short training; how many steps that was goes into `values`."""
     config = TrainConfig(minutes=short.minutes, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         ended = train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
     if ended["interrupted"]:
         raise KeyboardInterrupt
+    values.setdefault("train_steps", []).append(ended["step"])
     return stage.modules[role].eval()
 
 
@@ -175,7 +222,8 @@ def _measure(values: dict[str, list[float]], model: MotionModel, codec: TinyCode
             values.setdefault(prefix + key, []).append(value)
 
 
-def _made(model: MotionModel, codec: TinyCodec, item: HeldOut, seed: int, spoiled: bool) -> np.ndarray:
+@torch.no_grad()
+def _made(model: MotionModel, codec: TinyCodec, item: HeldOut, seed: int, spoiled: bool, refresh_after: tuple[int, ...] = ()) -> np.ndarray:
     """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true ones."""
-    batch = batch_of(imperfect_sample(codec, item.clip, item.chosen, seed)) if spoiled else as_batch(codec, item)
-    return decoded(codec, own_video(model, batch, torch.Generator().manual_seed(seed)))
+    batch = batch_of(imperfect_sample(codec, item.clip, item.chosen, seed, unspecified=True)) if spoiled else as_batch(codec, item)
+    return decoded(codec, own_video(model, batch, torch.Generator().manual_seed(seed), refresh_after=refresh_after, codec=codec))

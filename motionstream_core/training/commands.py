@@ -20,7 +20,7 @@ from ..streaming.networks import BUILT_IN, Networks, open_networks, save_network
 from .data_command import add_data, run_data
 from .detail import KEPT, SCENES, write_pairs
 from .plan import add_plan, run_plan
-from .stage_commands import STAGES, add_stages, run_stage
+from .stage_commands import STAGES, add_stages, run_stage, with_unspecified
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     shards.add_argument("--imperfect-share", type=float, default=0.0, help="share of the clips told of as people tell: sparse, hand-drawn, too fast, shaky, let go")
+    shards.add_argument("--unspecified", action="store_true", help="also write where a track says nothing, for stages with --unspecified")
     pairs = stages.add_parser("pairs", help="frames that a student streams, what was carried and the truth, for the stage detail")
     pairs.add_argument("--weights", type=Path, default=BUILT_IN, help="weights file whose student and codec stream")
     pairs.add_argument("--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each")
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plan(stages)
     export = stages.add_parser("export", help="one weights file from the codec and a student")
     export.add_argument("--preset", default="tiny")
+    export.add_argument("--unspecified", action="store_true", help="of stages that were trained with it")
     export.add_argument("--name", default="")
     export.add_argument("--weights", type=Path, help="the student's weights, <folder>/<name>/student.safetensors by default")
     export.add_argument("--detail", type=Path, help="the detail head's weights, detail.safetensors of the stage detail")
@@ -83,8 +85,8 @@ def _shards(args: argparse.Namespace) -> None:
 
     codec = load_codec(args.folder)
     if not any((args.folder / "held").glob("*.npz")):
-        write_shards(codec, args.folder / "media/heldout.npz", args.folder / "held", 9999, 2, style_share=0.0)
-    write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count, imperfect_share=args.imperfect_share)
+        write_shards(codec, args.folder / "media/heldout.npz", args.folder / "held", 9999, 2, style_share=0.0, unspecified=args.unspecified)
+    write_shards(codec, args.folder / "media/train.npz", args.folder / "shards", args.seed, args.count, imperfect_share=args.imperfect_share, unspecified=args.unspecified)
 
 
 def _pairs(args: argparse.Namespace) -> None:
@@ -97,7 +99,7 @@ def _export(args: argparse.Namespace) -> None:
     from ..model.presets import preset
     from .roles import MotionModel, load_into
 
-    student = MotionModel(preset(args.preset))
+    student = MotionModel(with_unspecified(preset(args.preset)) if args.unspecified else preset(args.preset))
     load_into(student, load_file(args.weights or args.folder / (args.name or args.preset) / "student.safetensors"), "student")
     about = json.loads(args.about.read_text()) if args.about else {}
     detail = None

@@ -10,12 +10,17 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch.nn.functional as F
+from einops import rearrange
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..model.motion import PACK
+from ..model.presets import MotionConfig
 from .roles import MotionModel, load_into
 
+HEAD = "track_head.conv.weight"
 PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "dit.")
 LEFT_OUT = ("img_emb.", "k_img.", "v_img.", "norm_k_img.", "ref_conv.", "control_adapter.")  # CLIP's picture tokens and Fun's adapters: this network has none
 
@@ -27,6 +32,13 @@ def widened(weight: Tensor, channels: int) -> Tensor:
     out = weight.new_zeros(weight.shape[0], channels, *weight.shape[2:])
     out[:, : weight.shape[1]] = weight
     return out
+
+
+def widened_head(weight: Tensor, config: MotionConfig) -> Tensor:
+    """A track head's weight (C, 4 · channels, 1, 1, 1) for a map that also says where a track says nothing: that channel begins at zero."""
+    if weight.shape[1] != PACK * config.id_dim or not config.unspecified_channel:
+        return weight
+    return F.pad(rearrange(weight, "o (f c) t h w -> o f c t h w", f=PACK), (0, 0, 0, 0, 0, 0, 0, 1)).flatten(1, 2)
 
 
 def stripped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -60,6 +72,7 @@ def start_from(model: MotionModel, path: Path) -> str:
     if any(key.startswith("track_head.") for key in state):
         own = {key: value.float() if value.is_floating_point() else value for key, value in state.items() if not key.startswith("codec.")}
         own = {key.replace("text_encoder.", "words.", 1): value for key, value in own.items()}
+        own[HEAD] = widened_head(own[HEAD], model.config.motion)
         load_into(model, own, path.name)
         return f"all weights of {path.name}"
     left = start_from_wan(model, state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -26,7 +27,7 @@ from .engine import TrainConfig, train
 from .guidance import Guidance
 from .initial import digest, start_from
 from .plan import announce
-from .pool import Pool
+from .pool import NEEDED, Pool
 from .refresh import Refresh
 from .roles import MotionModel, freeze, load_into
 from .teacher import TeacherRecipe, TeacherStage
@@ -74,6 +75,7 @@ def add_stages(stages) -> None:
 def _add_common(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--preset", default="tiny")
     stage.add_argument("--data", type=Path, required=True, help="folder of shards; of trajectories for causal-init --start ode")
+    stage.add_argument("--unspecified", action="store_true", help="the track head has a channel for tracks that say nothing (let go), beside hidden ones; see `train shards --unspecified`")
     stage.add_argument("--out", type=Path, required=True)
     stage.add_argument("--batch", type=int, default=8)
     stage.add_argument("--seed", type=int, default=0)
@@ -107,7 +109,7 @@ def run_stage(args: argparse.Namespace) -> None:
     if args.stage != "detail":
         announce(args)
     stage, parents = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill, "detail": _detail}[args.stage](args)
-    provenance = {"stage": args.stage, "preset": args.preset, "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
+    provenance = {"stage": args.stage, "preset": _name(args), "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
     train(stage, _data(args), engine_config(args), args.out, provenance)
     return None
 
@@ -128,7 +130,18 @@ def _config(args: argparse.Namespace) -> ModelConfig:
     config = preset(args.preset)
     if config.motion is None:
         raise ValueError(f"preset: expected one with motion (tiny, tiny-ids, wan2.1-1.3b-motion …), got {args.preset!r}")
-    return config
+    return with_unspecified(config) if args.unspecified else config
+
+
+def with_unspecified(config: ModelConfig) -> ModelConfig:
+    """The preset with a channel of the motion map that says where a track says nothing."""
+    assert config.motion is not None
+    return replace(config, motion=replace(config.motion, unspecified_channel=True))
+
+
+def _name(args: argparse.Namespace) -> str:
+    """What a checkpoint must agree on."""
+    return args.preset + (" --unspecified" if args.unspecified else "")
 
 
 def _model(args: argparse.Namespace, path: Path | None) -> MotionModel:
@@ -144,7 +157,7 @@ def _parents(*paths: Path | None) -> dict[str, str]:
 
 
 def _held(args: argparse.Namespace) -> Pool | None:
-    return Pool(args.held) if args.held is not None else None
+    return Pool(args.held, fields(args)) if args.held is not None else None
 
 
 def _samples(args: argparse.Namespace, make):
@@ -163,12 +176,17 @@ def _codec(path: Path) -> TinyCodec:
     return freeze(codec)
 
 
+def fields(args: argparse.Namespace) -> tuple[str, ...]:
+    """What every shard must have."""
+    return (*NEEDED, "unspecified") if args.unspecified else NEEDED
+
+
 def _data(args: argparse.Namespace):
     if args.stage == "detail":
         return Pairs(args.data)
     if args.stage == "causal-init" and args.start == "ode":
         return Trajectories(args.data, schedule_of(_config(args)))
-    return Pool(args.data)
+    return Pool(args.data, fields(args))
 
 
 def _causal(args: argparse.Namespace):
@@ -205,7 +223,7 @@ def _trajectories(args: argparse.Namespace) -> None:
     teacher = freeze(_model(args, args.teacher))
     guidance = Guidance(args.text_weight, args.motion_weight)
     write_trajectories(
-        teacher, Pool(args.data), args.out, args.count, batch=args.batch, steps=args.ode_steps, guidance=guidance, causal=args.autoregressive, seed=args.seed,
+        teacher, Pool(args.data, fields(args)), args.out, args.count, batch=args.batch, steps=args.ode_steps, guidance=guidance, causal=args.autoregressive, seed=args.seed,
         progress=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
 

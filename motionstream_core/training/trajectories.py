@@ -28,7 +28,7 @@ from .guidance import NO_GUIDANCE, Guidance, guided_clip
 from .roles import Batch, MotionModel, moved
 from .teacher import noise_like
 
-PASSED = ("xy", "visible", "warp", "masks", "tokens", "text")
+PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
 
 
 def teacher_schedule(steps: int, shift: float, through: tuple[float, ...]) -> tuple[float, ...]:
@@ -103,7 +103,7 @@ def write_trajectories(
         drawn = moved(data.batch(nrng, batch), teacher)
         end, states = sample_chunks(teacher, drawn, rng, levels, keep) if causal else sample_clip(teacher, drawn, rng, guidance, levels, keep)
         tensors = {"states": states.half(), "ends": end.half(), "latents": (drawn["latents"] if causal else end).half()}
-        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn}
+        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {"xy": drawn["xy"]}  # half precision is too coarse beyond 256 px
         partial = path.with_suffix(".part")
         save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
         os.replace(partial, path)

@@ -12,6 +12,7 @@ from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation import findings, findings_command, findings_trained
 from motionstream_core.evaluation.heldout import heldout_set
 from motionstream_core.model.presets import PRESETS
+from motionstream_core.streaming.condition import carry
 from motionstream_core.training.shards import LIMIT, imperfect_sample, make_sample
 
 MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"
@@ -73,3 +74,33 @@ def test_an_imperfect_sample_is_the_same_scene_told_of_otherwise(items, codec):
     assert np.array_equal(clean["latents"], spoiled["latents"]) and clean["xy"].shape == spoiled["xy"].shape == (25, LIMIT, 2)
     assert not np.array_equal(clean["xy"], spoiled["xy"]) or not np.array_equal(clean["visible"], spoiled["visible"])
     assert np.isfinite(spoiled["warp"].astype(np.float32)).all()
+
+
+def test_a_track_that_was_never_given_carries_nothing_and_one_that_was_let_go_rests(items, codec, monkeypatch):
+    from motionstream_core.training import shards
+    from motionstream_core.training.augment import Given
+
+    clip, chosen = items[0].clip, items[0].chosen[:6]
+    xy, visible = torch.from_numpy(clip.xy[None][:, :, chosen]), torch.ones(1, 25, 6, dtype=torch.bool)
+    visible[:, :, 4:], unsaid = False, torch.zeros_like(visible)  # two were never given
+    visible[:, 10:, 0], unsaid[:, 10:, 0] = False, True  # one was let go
+    monkeypatch.setattr(shards, "imperfect", lambda *given: Given(xy, visible, unsaid))
+    seen = []
+    monkeypatch.setattr(shards, "carry", lambda carrier, places, moving: seen.append((len(carrier.xy0), moving)) or carry(carrier, places, moving))
+    sample = imperfect_sample(codec, clip, chosen, 0, unspecified=True)
+    assert seen[0][0] == 4 and seen[0][1].all(), "all four move pixels throughout"
+    assert not sample["visible"][10:, 0].any() and sample["unspecified"][10:, 0].all() and sample["unspecified"].sum() == 15
+    assert "unspecified" not in imperfect_sample(codec, clip, chosen, 0)
+
+
+def test_a_head_that_hears_of_silence_does_at_first_as_before(items, codec):
+    torch.manual_seed(0)
+    student = findings_trained.MotionModel(PRESETS["tiny"])
+    widened = findings_trained.saying_nothing(student)
+    batch = findings.as_batch(codec, items[0])
+    batch["unspecified"] = torch.rand(batch["visible"].shape) < 0.5
+    rng = torch.Generator().manual_seed
+    assert torch.equal(student.motion(batch, rng(0)), widened.motion(batch, rng(0)))
+    torch.nn.init.ones_(widened.track_head.conv.weight)
+    silent = {**batch, "unspecified": torch.zeros_like(batch["unspecified"])}
+    assert not torch.equal(widened.motion(batch, rng(0)), widened.motion(silent, rng(0)))

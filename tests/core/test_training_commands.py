@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
+from motionstream_core.codec.tiny import TinyCodec
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.roles import MotionModel
 
@@ -75,6 +76,29 @@ def test_a_finished_run_that_is_started_again_is_finished(done, capsys):
     train("teacher", "--data", done / "shards", *COMMON, "--out", done / "one")
     assert load_file(done / "one/teacher.safetensors").keys() and len(before) == (done / "one/teacher.safetensors").stat().st_size
     assert "goes on from step 2" in capsys.readouterr().err
+
+
+def test_a_head_may_be_told_of_tracks_that_say_nothing(done, tmp_path, capsys):
+    shard = dict(np.load(done / "shards/0000_00000.npz"))
+    (tmp_path / "said").mkdir()
+    np.savez(tmp_path / "said/0000_00000.npz", **shard, unspecified=~shard["visible"])
+    said = ("--data", tmp_path / "said", *COMMON, "--unspecified")
+    train("teacher", *said, "--init", done / "two/teacher.safetensors", "--out", tmp_path / "teacher")
+    assert load_file(tmp_path / "teacher/teacher.safetensors")["track_head.conv.weight"].shape == (16, 4 * 65, 1, 1, 1)
+    assert main(["train", "teacher", "--data", str(done / "shards"), *map(str, COMMON), "--unspecified", "--out", str(tmp_path / "bad")]) != 0
+    assert "got a shard without unspecified" in capsys.readouterr().err
+
+
+def test_the_student_meets_refreshed_sinks_on_request(done, tmp_path, capsys):
+    data = ("--data", done / "shards", *COMMON)
+    torch.manual_seed(0)
+    save_file(TinyCodec().state_dict(), tmp_path / "codec.safetensors")
+    train("causal", *data, "--refresh-share", 1, "--codec", tmp_path / "codec.safetensors", "--out", tmp_path / "often")
+    train("causal", *data, "--codec", tmp_path / "codec.safetensors", "--out", tmp_path / "never")
+    one, two = (load_file(tmp_path / name / "student.safetensors") for name in ("often", "never"))
+    assert not torch.equal(one["dit.blocks.0.ffn.0.weight"], two["dit.blocks.0.ffn.0.weight"])
+    assert main(["train", "causal", *map(str, data), "--refresh-share", "0.5", "--out", str(tmp_path / "bad")]) != 0
+    assert "expected a codec (--codec FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
