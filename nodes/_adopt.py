@@ -19,8 +19,7 @@ from ..motionstream_core.codec.split import SplitCodec
 from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
 from ..motionstream_core.model.adopted import AdoptedDiT, adopted_config, sizes_of
-from ..motionstream_core.model.causal_presets import causal_preset, config_for, host_says_causal, stated, with_schedule
-from ..motionstream_core.model.checkpoint import read_header
+from ..motionstream_core.model.causal_presets import causal_preset, config_for, stated, with_schedule
 from ..motionstream_core.model.convert import open_track_head
 from ..motionstream_core.model.detail import DetailHead
 from ..motionstream_core.model.dit import CausalDiT
@@ -118,8 +117,6 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else causal_preset(name)
-    if path is not None and host_says_causal(read_header(path).get("__metadata__") or {}) is False:
-        raise ValueError(f"model: expected a causal Wan, got one whose file says that it is not: {path.name}")
     if preset is None and own is None:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
     config = own if own is not None else config_for(preset)
@@ -195,7 +192,7 @@ def parameter_of(module: nn.Module, key: str) -> Tensor | None:
 
 
 def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool], tell: Callable[[str], None]) -> Iterator[Any]:
-    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told; ValueError when it is nothing."""
+    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told; ValueError when it is the start image alone."""
     made = 0
     try:
         for chunk in chunks:
@@ -205,8 +202,8 @@ def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseExcept
         if not out_of_memory(error):
             raise
         remedy = "choose a smaller window, sink or size, or decode with Load Tiny VAE"
-        if not made:
-            raise ValueError(f"memory: expected room for one chunk, got none: {remedy}") from error
+        if made <= 1:
+            raise ValueError(f"memory: expected room for one chunk after the start image, got none: {remedy}") from error
         tell(f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one {remedy}")
 
 

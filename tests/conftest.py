@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,7 @@ def fill(base: Path):
     for folder in (models, pictures, packs):
         folder.mkdir(parents=True)
     (packs / "foreign_tracks.py").write_text(FOREIGN_PACK)
+    shutil.copyfile(ROOT / "tests" / "harness" / "foreign_wan.py", packs / "foreign_wan.py")
     networks = untrained("tiny")
     rng = torch.Generator().manual_seed(0)
     for parameter in networks.dit.parameters():  # some of them start at nought, and then no seed would show

@@ -181,6 +181,57 @@ def test_a_tiny_vae_decodes_48_channels_and_what_the_wan_vae_encoded(files):
     assert len(frames_of(files, files.run(changed(graph("converted", frames=9), n22={"vae_name": "lighttaew2_1.safetensors"})))) == 9
 
 
+def test_the_prompt_of_the_hosts_text_encoder_counts_and_may_change_live(files):
+    prompt = graph("converted", frames=13)
+    prompt["40"] = node("SmallUmt5", width=SIZES["text_dim"], tokens=SIZES["text_len"])
+    prompt["4"] = node("CLIPTextEncode", clip=["40", 0], text="a red ball rolls down a hill")
+    one = frames_of(files, files.run(prompt))
+    other = frames_of(files, files.run(changed(prompt, n4={"text": "rain falls"})))
+    assert any((a != b).any() for a, b in zip(one, other))
+    live = Performer(files, changed(prompt, n6={"frames": 0, "clip": ["40", 0]}))
+    assert "prompt" in live.run["controls"]
+    live.until_chunk(2)
+    live.post("prompt", text="rain falls on the old town")
+    live.post("scene")
+    live.until_chunk(6)
+    live.post("stop")
+    entry = live.done()
+    assert figures_of(entry)["frames"] > 40
+    log = files.log.read_text()
+    assert "MotionStream: prompt took effect before chunk" in log and "MotionStream: scene took effect before chunk" in log
+
+
+def test_the_cache_and_what_is_worked_in_beside_it_are_announced_to_the_host(files):
+    entry = files.run(graph("converted", frames=9, seed=8))
+    announced = [int(line.split("announced ")[1].split()[0]) for line in files.log.read_text().splitlines() if "announced" in line and "CausalAR" in line]
+    cache, net = figures_of(entry)["cache_bytes"], SIZES["dim"] * SIZES["num_layers"]
+    assert outcome(entry) == "success" and cache == (2 * 6 + 5) * 16 * net * 4 and cache < announced[-1] < cache + 2**30
+
+
+@pytest.mark.parametrize("kind", ["card", "machine"])
+def test_memory_that_ends_in_the_middle_ends_the_video_with_what_was_made(files, kind):
+    prompt = with_node(graph("converted", frames=61), "MemoryEnds", calls=40, kind=kind)
+    entry = files.run(prompt)
+    made, figures = frames_of(files, entry), figures_of(entry)
+    assert 13 <= len(made) < 61 and figures["frames"] == len(made)
+    assert any(note.startswith("Out of memory in chunk") and "Load Tiny VAE" in note for note in figures["notes"])
+    assert "memory: expected room for one chunk after the start image, got none: choose a smaller window" in refusal(files, changed(prompt, n30={"calls": 0}))
+    assert len(frames_of(files, files.run(graph("converted", frames=9, seed=31 + len(kind))))) == 9
+
+
+def test_what_nobody_can_know_of_the_weights_is_said(files):
+    entry = files.run(graph("ordinary", preset="causal-forcing-framewise", frames=9))
+    assert outcome(entry) == "success" and any("An ordinary (bidirectional) Wan has weights of the same names" in note for note in figures_of(entry)["notes"])
+    for name, preset in (("flagged", "causal-forcing-framewise"), ("converted", None), ("converted", "self-forcing")):
+        assert not any("bidirectional" in note for note in figures_of(files.run(graph(name, preset=preset, frames=9)))["notes"]), name
+
+
+def test_weights_cast_to_fp8_by_the_hosts_loader_stream(files):
+    plain = frames_of(files, files.run(graph("converted", frames=9, seed=12)))
+    entry = files.run(changed(graph("converted", frames=9, seed=12), n20={"weight_dtype": "fp8_e4m3fn"}))
+    assert any((a != b).any() for a, b in zip(plain, frames_of(files, entry)))
+
+
 def test_an_endless_stream_keeps_its_memory_and_ends_when_told(files):
     live = Performer(files, graph("converted", frames=0, record="takes/wan", keep_mb=16))
     live.until_chunk(9)
@@ -206,7 +257,7 @@ WRONG = {
 }  # fmt: skip
 
 
-def with_node(prompt: dict, kind: str, **inputs) -> dict:
+def with_node(prompt: dict, kind: str, /, **inputs) -> dict:
     prompt["30"] = node(kind, model=["20", 0], **inputs)
     for name in "56":
         prompt[name]["inputs"]["model"] = ["30", 0]

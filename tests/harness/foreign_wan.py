@@ -1,0 +1,112 @@
+"""A pack in the tests' host: what stands in for the parts of a Wan graph that are too large for a test, and memory that runs out when told.
+
+Copied into the host's custom_nodes; its classes are the host's own at small sizes.
+"""
+
+import json
+import logging
+import os
+import tempfile
+
+import comfy.model_management
+import comfy.sd
+import comfy.text_encoders.t5
+import torch
+from comfy import sd1_clip
+from comfy.text_encoders.spiece_tokenizer import SPieceTokenizer
+
+SENTENCES = ["a red ball rolls down a hill", "the kite flies over the sea and the wind takes it", "a horse runs through the snow", "rain falls on the old town at night"]
+_load = comfy.model_management.load_models_gpu
+
+
+def load_models_gpu(models, memory_required=0, **options):
+    """The host's, which says in the log what memory was announced to it."""
+    logging.info("announced %d bytes for %s", memory_required, ",".join(type(model.model).__name__ for model in models))
+    return _load(models, memory_required=memory_required, **options)
+
+
+comfy.model_management.load_models_gpu = load_models_gpu
+
+
+def words_of(sentences):
+    """A SentencePiece model of these sentences, as umt5's file carries one."""
+    import sentencepiece
+
+    with tempfile.TemporaryDirectory() as folder:
+        text = os.path.join(folder, "text.txt")
+        with open(text, "w") as file:
+            file.write("\n".join(sentences))
+        options = {"vocab_size": 32, "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "minloglevel": 2}
+        sentencepiece.SentencePieceTrainer.train(input=text, model_prefix=os.path.join(folder, "words"), **options)
+        with open(os.path.join(folder, "words.model"), "rb") as file:
+            return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+
+
+class SmallUmt5:
+    """A CLIP as Load CLIP (type wan) gives it: the host's umt5 with its tokenizer, masks and padding, of small width."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CLIP",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        names = {name: ("STRING", {}) for name in ("clip_name", "type", "device")}  # of Load CLIP, whose place it takes
+        return {"required": {"width": ("INT", {"default": 24}), "tokens": ("INT", {"default": 6})}, "optional": names}
+
+    def make(self, width, tokens, **named):
+        sizes = {"d_ff": 32, "d_kv": 8, "d_model": width, "num_heads": 3, "num_layers": 2, "vocab_size": 64}
+        about = {"decoder_start_token_id": 0, "dense_act_fn": "gelu_pytorch_tanh", "eos_token_id": 1, "is_gated_act": True, "layer_norm_epsilon": 1e-6, "model_type": "umt5", "pad_token_id": 0, "relative_attention_num_buckets": 32}
+        path = os.path.join(tempfile.gettempdir(), f"small_umt5_{os.getpid()}_{width}.json")
+        with open(path, "w") as file:
+            json.dump({**sizes, **about}, file)
+
+        class Model(sd1_clip.SDClipModel):
+            def __init__(self, device="cpu", layer="last", layer_idx=None, dtype=None, model_options=None):
+                special = {"end": 1, "pad": 0}
+                super().__init__(device=device, layer=layer, layer_idx=layer_idx, textmodel_json_config=path, dtype=dtype, special_tokens=special, model_class=comfy.text_encoders.t5.T5, enable_attention_masks=True, zero_out_masked=True, model_options=model_options or {})
+
+        class Words(sd1_clip.SDTokenizer):
+            def __init__(self, embedding_directory=None, tokenizer_data=None):
+                super().__init__(tokenizer_data["spiece_model"], pad_with_end=False, embedding_size=width, embedding_key="umt5xxl", tokenizer_class=SPieceTokenizer, has_start_token=False, pad_to_max_length=False, max_length=99999999, min_length=tokens, pad_token=0, tokenizer_data=tokenizer_data or {})
+
+        class Tokenizer(sd1_clip.SD1Tokenizer):
+            def __init__(self, embedding_directory=None, tokenizer_data=None):
+                super().__init__(embedding_directory=embedding_directory, tokenizer_data=tokenizer_data or {}, clip_name="umt5xxl", tokenizer=Words)
+
+        class Encoder(sd1_clip.SD1ClipModel):
+            def __init__(self, device="cpu", dtype=None, model_options=None, **more):
+                super().__init__(device=device, dtype=dtype, model_options=model_options or {}, name="umt5xxl", clip_model=Model, **more)
+
+        class Target:
+            params, clip, tokenizer = {}, Encoder, Tokenizer
+
+        made = comfy.sd.CLIP(Target, tokenizer_data={"spiece_model": words_of(SENTENCES)})
+        rng = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for name, parameter in made.cond_stage_model.named_parameters():
+                parameter.copy_((1.0 if "norm" in name else 0.0) + 0.3 * torch.randn(parameter.shape, generator=rng))
+        return (made,)
+
+
+class MemoryEnds:
+    """A MODEL on a card whose memory ends at a call of its attention."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "calls": ("INT", {"default": 0}), "kind": ("STRING", {"default": "card"})}}
+
+    def make(self, model, calls, kind):
+        made, seen = model.clone(), [0]
+
+        def attention(function, *given, **named):
+            seen[0] += 1
+            if seen[0] > calls:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB") if kind == "card" else RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory")
+            return function(*given, **named)
+
+        made.model_options["transformer_options"] = {**made.model_options["transformer_options"], "optimized_attention_override": attention}
+        return (made,)
+
+
+NODE_CLASS_MAPPINGS = {"SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}
