@@ -66,9 +66,13 @@ def filled(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dty
 
 
 def chunk_flops(config: ModelConfig, grid: int, shape: CacheShape, steps: int) -> dict[str, int]:
-    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame; the matrix products alone."""
-    one = pass_flops(config, grid, Pass(shape.chunk, shape.frames))
-    return {"denoise": steps * one, "cache": one}
+    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame; the matrix products alone. The clean-context pass ends at the keys and
+    values of the last block."""
+    run, tokens, d = Pass(shape.chunk, shape.frames), shape.chunk * grid, config.dim
+    one = pass_flops(config, grid, run)
+    block = one - pass_flops(replace(config, num_layers=config.num_layers - 1), grid, run)
+    head = 2 * tokens * d * config.patch[1] * config.patch[2] * config.out_channels
+    return {"denoise": steps * one, "cache": one - head - block + 4 * tokens * d * d}
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:

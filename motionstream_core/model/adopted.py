@@ -98,9 +98,10 @@ class AdoptedDiT:
         *,
         commit: bool = False,
         attention: Backend = "sdpa",
+        output: bool = True,
     ) -> Tensor:
         """See CausalDiT.forward."""
-        return causal_forward(self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention)
+        return causal_forward(self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output)
 
 
 def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:

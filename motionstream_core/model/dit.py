@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .attention import Backend, attend
 from .cache import CacheShape, GradKVCache, KVCache
+from .linear import FeedForward, Linear
 from .presets import ModelConfig
 from .rope import Rope
 
@@ -69,10 +70,10 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, eps: float):
         super().__init__()
-        self.q = nn.Linear(dim, dim)
-        self.k = nn.Linear(dim, dim)
-        self.v = nn.Linear(dim, dim)
-        self.o = nn.Linear(dim, dim)
+        self.q = Linear(dim, dim)
+        self.k = Linear(dim, dim)
+        self.v = Linear(dim, dim)
+        self.o = Linear(dim, dim)
         self.norm_q = RMSNorm(dim, eps=eps)
         self.norm_k = RMSNorm(dim, eps=eps)
 
@@ -86,7 +87,7 @@ class Block(nn.Module):
         self.norm3 = AffineNorm(dim, config.eps)
         self.cross_attn = Attention(dim, config.eps)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
-        self.ffn = nn.Sequential(nn.Linear(dim, config.ffn_dim), nn.GELU(approximate="tanh"), nn.Linear(config.ffn_dim, dim))
+        self.ffn = FeedForward(dim, config.ffn_dim)
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
         self.checkpointing = False  # training: compute the activations again in the backward pass instead of keeping them
 
@@ -112,6 +113,7 @@ class Place:
     commit: bool
     attention: Backend
     image: tuple[Tensor, Tensor] | None = None
+    keys_only: bool = False  # nobody asks for what the block makes of h: it ends once its keys and values are in the cache
 
     def left(self) -> tuple[Tensor, ...]:
         return self.cache.committed(self.layer) if self.commit and isinstance(self.cache, GradKVCache) else ()
@@ -125,7 +127,7 @@ class Head(nn.Module):
         super().__init__()
         _, ph, pw = config.patch
         self.norm = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
-        self.head = nn.Linear(config.dim, ph * pw * config.out_channels)
+        self.head = Linear(config.dim, ph * pw * config.out_channels)
         self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
 
 
@@ -176,13 +178,15 @@ class CausalDiT(nn.Module):
         *,
         commit: bool = False,
         attention: Backend = "sdpa",
+        output: bool = True,
     ) -> Tensor:
         """x (B, C_in, T, H, W), timestep (B, T) in 0..1000 -> (B, C_out, T, H, W) in x's dtype.
 
         The T frames see the cache's sink and window and each other. With `commit` (the clean-context pass: timestep 0 and the clean
-        latent) their keys and values become context for the chunks that follow.
+        latent) their keys and values become context for the chunks that follow; without `output` nothing else of it is computed, and an
+        empty tensor comes back.
         """
-        return causal_forward(self, self.config, x, timestep, text, cache, commit=commit, attention=attention)
+        return causal_forward(self, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output)
 
 
 def initialise(net: CausalDiT):
@@ -230,12 +234,18 @@ def modulated(norm: nn.Module, x: Tensor, shift: Tensor, scale: Tensor, dtype: t
     return torch.addcmul(shift, norm(x), 1 + scale).to(dtype)
 
 
+def keys_and_values(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (B, L, D) -> keys before rotation, and values."""
+    v = attn.v(x)
+    return attn.norm_k(attn.k(x)).to(v.dtype), v
+
+
 def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, rope: Rope, commit: bool, backend: Backend) -> Tensor:
     """x (B, T, S, D): the chunk's queries on the cache's keys and its own."""
     frames = x.shape[1]
     x = x.flatten(1, 2)
-    v = attn.v(x)
-    q, k = attn.norm_q(attn.q(x)).to(v.dtype), attn.norm_k(attn.k(x)).to(v.dtype)
+    k, v = keys_and_values(attn, x)
+    q = attn.norm_q(attn.q(x)).to(v.dtype)
     if cache is None:
         slots = tuple(range(frames))
         k = rope.rotate(k, slots)
@@ -267,20 +277,26 @@ def causal_forward(
     *,
     commit: bool = False,
     attention: Backend = "sdpa",
+    output: bool = True,
 ) -> Tensor:
     """The forward of a chunk on any network with Wan's attribute names (see CausalDiT.forward)."""
     _check_input(config, x, timestep, cache, commit)
+    if not (output or commit):
+        raise ValueError("output: expected one from a forward that commits nothing, got none asked for")
     frames, grid, dtype = x.shape[2], config.token_grid(*x.shape[3:]), net.patch_embedding.weight.dtype
     rope = cache.rope if cache is not None else Rope(config.head_dim, grid, x.device)
     time, e = embed_time(net, config, timestep)
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
     for layer, block in enumerate(net.blocks):
-        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, text.image[layer] if text.image else None)
+        image, keys_only = text.image[layer] if text.image else None, not output and layer == config.num_layers - 1
+        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, image, keys_only)
         inputs = (h, e, text.keys[layer], text.values[layer], place)
         h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
     if commit:
         cache.advance(frames)
+    if not output:
+        return x.new_empty(0)
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
     out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
     return unpatchify(out, grid, config).to(x.dtype)
@@ -291,6 +307,9 @@ def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, 
     dtype = place.dtype
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
     y = modulated(block.norm1, h, shift1, scale1, dtype)
+    if place.keys_only:
+        place.cache.extend(place.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)), place.commit)
+        return h
     y = self_attention(block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention)
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)

@@ -64,13 +64,13 @@ class FastDiT:
     def encode_text(self, embeds: Tensor) -> TextContext:
         return self.plain.encode_text(embeds)
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache=None, *, commit: bool = False, attention: Backend = "sdpa") -> Tensor:
+    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache=None, *, commit: bool = False, attention: Backend = "sdpa", output: bool = True) -> Tensor:
         """See CausalDiT.forward."""
         if steady(cache, x.shape[2]) and not commit:
             made = self.way(x, timestep, text, cache, attention)
             if made is not None:
                 return made
-        return self.plain(x, timestep, text, cache, commit=commit, attention=attention)
+        return self.plain(x, timestep, text, cache, commit=commit, attention=attention, output=output)
 
 
 class Compiled:

@@ -46,6 +46,12 @@ def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
     return turned.flatten(-3).to(x.dtype)
 
 
+def rotate_complex(x: Tensor, turns: Tensor) -> Tensor:
+    """The same by complex numbers (L, 1, head_dim / 2): one pass over x, for a CPU."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, turns.shape[-1], 2)))
+    return torch.view_as_real(pairs * turns).flatten(-3).to(x.dtype)
+
+
 class Rope:
     """The tables of one token grid, made once per tuple of slots. Slots are bounded by the cache, so the memo is too."""
 
@@ -54,6 +60,7 @@ class Rope:
         self.grid = grid
         self.device = torch.device(device)
         self._tables: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+        self._turns: dict[tuple[int, ...], Tensor] = {}
 
     @property
     def tokens_per_frame(self) -> int:
@@ -66,6 +73,14 @@ class Rope:
             self._tables[slots] = (angles.cos().float().to(self.device), angles.sin().float().to(self.device))
         return self._tables[slots]
 
+    def turns(self, slots: tuple[int, ...]) -> Tensor:
+        """The table as complex numbers (L, 1, head_dim / 2)."""
+        if slots not in self._turns:
+            self._turns[slots] = torch.complex(*self.table(slots))
+        return self._turns[slots]
+
     def rotate(self, x: Tensor, slots: tuple[int, ...]) -> Tensor:
         """x (B, L, D) with its frames placed at `slots`."""
+        if x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return rotate_complex(x, self.turns(slots))
         return rotate(x, self.table(slots))

@@ -1,8 +1,8 @@
 """The one rollout: chunk by chunk on its own outputs, for the sampler node, the command line, training and the tests.
 
 Owns the order of things in time: start image, then per chunk few-step denoising with fresh noise between the steps and a
-clean-context pass into the cache; the recache when the text changes or the scene does; going back to where it has been. Knows nothing of
-pixels, tracks or prompts: it is handed latents, a motion function and a text.
+clean-context pass into the cache, owed until the next chunk needs it; the recache when the text changes or the scene does; going back to
+where it has been. Knows nothing of pixels, tracks or prompts: it is handed latents, a motion function and a text.
 Latents (B, C, T, H, W) float32; T counts latent frames.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,12 +29,21 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class LatentChunk:
-    """Latent frames start .. start + T - 1, and the seconds spent on them: motion_s, denoise_s, cache_s."""
+    """Latent frames start .. start + T - 1."""
 
     index: int
     start: int
     latents: Tensor
-    timings: dict[str, float]
+    clocks: tuple[_Clock, ...]
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds spent since the chunk before, by motion_s, denoise_s and cache_s: the clean-context pass of the chunk before, which this one
+        stands on. On an accelerator, waits for the chunk."""
+        laps = {"motion_s": 0.0, "denoise_s": 0.0, "cache_s": 0.0}
+        for clock in self.clocks:
+            laps |= clock.laps()
+        return laps
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,8 @@ def rollout(
     motion(start, count) -> (B or 1, C_m, count, H, W), asked once at each chunk's border, so it may change live; None for a model
     without motion. text: one context, or text(chunk index) -> context, asked at the same moment; when it is another one than before, what
     the cache keeps is made again with it. shape: latent (H, W). cache: emptied first, then the rollout's until the iterator is dropped.
+    Without gradients, a chunk's clean-context pass is made when the next chunk is asked for, or at `settle`: what shows the chunk need not wait
+    for it, and after the last chunk there is none.
     guide(start, count) -> Guide, asked once a denoised chunk: its latents lead that chunk along tracks (see guided.py); not for training.
     on_step(chunk index, step) runs after every denoising step and may raise to stop. Same arguments and state of `rng`, same latents.
 
@@ -124,19 +136,27 @@ class Rollout:
         self._index = self._start = self._done = 0
         self._kept = Kept(run.cache.shape)
         self._text: TextContext | None = None
+        self._owed: tuple[Tensor, Tensor | None, TextContext] | None = None  # the newest chunk, while the cache has yet to see it
+        self._settled: tuple[_Clock, ...] = ()
         run.cache.reset()
 
     def __iter__(self) -> Rollout:  # noqa: PYI034  Self is of Python 3.11
         return self
 
+    @property
+    def ended(self) -> bool:
+        """Whether the wanted chunks have been made."""
+        return self._chunks is not None and self._done >= self._chunks
+
     def __next__(self) -> LatentChunk:
+        if self.ended and (self._first is None or self._index):
+            raise StopIteration
+        self.settle()
         if self._first is not None and self._index == 0:
             chunk = self._prefill()
-        elif self._chunks is None or self._done < self._chunks:
+        else:
             chunk = self._generate()
             self._done += 1
-        else:
-            raise StopIteration
         self._index, self._start = self._index + 1, self._start + chunk.latents.shape[2]
         return chunk
 
@@ -145,6 +165,7 @@ class Rollout:
 
         as_start(motion, latents) -> the motion of latents that are now the beginning. False without a sink, or with too few frames so far.
         """
+        self.settle()
         with torch.no_grad():
             refreshed = self._text is not None and self._kept.refresh(as_start)
             if refreshed:
@@ -153,12 +174,13 @@ class Rollout:
 
     def snapshot(self) -> RolloutSnapshot:
         """Where the rollout is, to come back to; of an inference rollout (KVCache) only."""
+        self.settle()
         kept = self._kept.copy()
         return RolloutSnapshot(self._index, self._start, self._done, self._run.cache.snapshot(), kept, self._text, self._run.rng.get_state())
 
     def restore(self, snapshot: RolloutSnapshot):
         self._index, self._start, self._done = snapshot.index, snapshot.start, snapshot.done
-        self._kept, self._text = snapshot.kept.copy(), snapshot.text
+        self._kept, self._text, self._owed, self._settled = snapshot.kept.copy(), snapshot.text, None, ()
         self._run.cache.restore(snapshot.cache)
         self._run.rng.set_state(snapshot.rng)
 
@@ -168,10 +190,7 @@ class Rollout:
         clock = _Clock(run.model.device)
         motion, text = self._conditions(1)
         clock.lap("motion_s")
-        clock.lap("denoise_s")
-        self._remember(latents, motion, text)
-        clock.lap("cache_s")
-        return LatentChunk(0, 0, latents, clock.laps)
+        return self._made(latents, motion, text, clock)
 
     def _generate(self) -> LatentChunk:
         run, frames = self._run, self._run.cache.shape.chunk
@@ -183,9 +202,25 @@ class Rollout:
         else:
             latents = _denoise_led(run, self._index, run.guide(self._start, frames), motion, text)
         clock.lap("denoise_s")
-        self._remember(latents, motion, text)
+        return self._made(latents, motion, text, clock)
+
+    def _made(self, latents: Tensor, motion: Tensor | None, text: TextContext, clock: _Clock) -> LatentChunk:
+        """The chunk, its clean-context pass owed; with gradients it is made at once, as part of the chunk."""
+        self._owed = latents, motion, text
+        self._kept.add(latents.detach(), None if motion is None else motion.detach())
+        if self._run.grad:
+            self.settle()
+        clocks, self._settled = (clock, *self._settled), ()
+        return LatentChunk(self._index, self._start, latents, clocks)
+
+    def settle(self):
+        """The clean-context pass of the newest chunk, if it is still owed: what the next chunk stands on."""
+        if self._owed is None:
+            return
+        clock = _Clock(self._run.model.device)
+        _remember(self._run, *self._owed)
         clock.lap("cache_s")
-        return LatentChunk(self._index, self._start, latents, clock.laps)
+        self._owed, self._settled = None, (clock,)
 
     def _conditions(self, count: int) -> tuple[Tensor | None, TextContext]:
         """Motion and text as they are now, at the chunk's border. Another text than before: recache."""
@@ -195,10 +230,6 @@ class Rollout:
         if changed:
             self._recache()
         return (None if run.motion is None else _motion(run, self._start, count)), text
-
-    def _remember(self, latents: Tensor, motion: Tensor | None, text: TextContext):
-        _remember(self._run, latents, motion, text)
-        self._kept.add(latents.detach(), None if motion is None else motion.detach())
 
     def _recache(self):
         """What is kept, committed anew in the order in which it came."""
@@ -286,7 +317,7 @@ def _remember(run: _Run, latents: Tensor, motion: Tensor | None, text: TextConte
     """The clean-context pass: timestep 0, keys and values into the cache, the output not needed."""
     timestep = to_timestep(0.0, latents.shape[0], latents.shape[2], latents.device)
     with torch.set_grad_enabled(run.grad and run.exit_step is None):
-        run.model(_with_motion(latents, motion), timestep, text, run.cache, commit=True, attention=run.attention)
+        run.model(_with_motion(latents, motion), timestep, text, run.cache, commit=True, attention=run.attention, output=run.grad)
 
 
 def _motion(run: _Run, start: int, count: int) -> Tensor:
@@ -309,7 +340,8 @@ def _noise(run: _Run, frames: int) -> Tensor:
     """Drawn in float32 on the generator's own device, so that a seed means the same video everywhere."""
     batch, height, width = run.size
     size = (batch, run.model.config.latent_channels, frames, height, width)
-    return torch.randn(size, generator=run.rng, device=run.rng.device).to(run.model.device)
+    staged = run.rng.device.type == "cpu" and run.model.device.type == "cuda"  # page-locked, so that nobody waits for the copy
+    return torch.randn(size, generator=run.rng, device=run.rng.device, pin_memory=staged).to(run.model.device, non_blocking=staged)
 
 
 def _text_batch(text: Text) -> int:
@@ -317,19 +349,23 @@ def _text_batch(text: Text) -> int:
 
 
 class _Clock:
-    """Laps in seconds of finished work: an accelerator is waited for at the lap, never inside a step."""
+    """Laps in seconds. On an accelerator they are marks in its own queue, which nobody waits for before the laps are asked for."""
 
     def __init__(self, device: torch.device):
         self.device = device
-        self.laps: dict[str, float] = {}
-        self.last = self._now()
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return perf_counter()
+        self.marks: list[tuple[str, Any]] = []
+        self.lap("")
 
     def lap(self, name: str):
-        now = self._now()
-        self.laps[name] = now - self.last
-        self.last = now
+        if self.device.type == "cuda":
+            mark = torch.cuda.Event(enable_timing=True)
+            mark.record(torch.cuda.current_stream(self.device))
+        else:
+            mark = perf_counter()
+        self.marks.append((name, mark))
+
+    def laps(self) -> dict[str, float]:
+        if self.device.type != "cuda":
+            return {name: mark - before for (_, before), (name, mark) in zip(self.marks, self.marks[1:])}
+        self.marks[-1][1].synchronize()
+        return {name: before.elapsed_time(mark) / 1000 for (_, before), (name, mark) in zip(self.marks, self.marks[1:])}

@@ -10,6 +10,8 @@ from core.small import drag, picture, small_networks
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.fast import FastDiT, copied, faster, steady, verdict
+from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
+from motionstream_core.model.rope import Rope, rotate
 from motionstream_core.streaming.rollout import rollout
 from motionstream_core.streaming.stream import stream
 
@@ -109,6 +111,64 @@ def test_attention_backends_are_gated_by_their_output():
     for name in {"xformers", "sage"} - set(available_backends()):
         with pytest.raises(ValueError, match="attention backend: expected one of"):
             check_backend(name, 2, 16, CPU, torch.float32)
+
+
+def test_a_clean_pass_without_output_leaves_the_same_context():
+    dit = small_networks().dit
+    caches, text = [dit.make_cache(4, 4) for _ in range(2)], dit.encode_text(torch.ones(1, 4, 8))
+    with torch.no_grad():
+        for _ in range(4):
+            x = torch.randn(1, 56, 2, 4, 4)
+            outs = [dit(x, torch.zeros(1, 2), text, cache, commit=True, output=cache is caches[0]) for cache in caches]
+            assert outs[0].shape == (1, 32, 2, 4, 4) and outs[1].numel() == 0
+            assert torch.equal(dit(x + 1, torch.ones(1, 2), text, caches[0]), dit(x + 1, torch.ones(1, 2), text, caches[1]))
+    with pytest.raises(ValueError, match="commits nothing"):
+        dit(x, torch.zeros(1, 2), text, caches[0], output=False)
+
+
+def test_a_training_cache_gets_the_same_context_and_gradients_without_output():
+    dit = small_networks().dit
+    text, found = dit.encode_text(torch.ones(1, 4, 8)), []
+    for output in (True, False):
+        cache, x = dit.make_grad_cache(4, 4), torch.ones(1, 56, 2, 4, 4, requires_grad=True)
+        dit(x, torch.zeros(1, 2), text, cache, commit=True, output=output)
+        dit(torch.ones(1, 56, 2, 4, 4), torch.ones(1, 2), text, cache).square().sum().backward()
+        found.append(x.grad)
+    assert found[0].abs().max() > 0 and torch.equal(*found)
+
+
+@pytest.mark.skipif(not onednn_here(), reason="oneDNN is not the other way here")
+@pytest.mark.parametrize("shape", [(5, 24), (1, 3, 7, 24), (2, 40, 24)])
+def test_a_linear_and_a_feed_forward_by_onednn_are_the_plain_ones(shape):
+    torch.manual_seed(0)
+    linear, feed, x = Linear(24, 40), FeedForward(24, 64), torch.randn(shape)
+    for layer in (linear, feed):
+        plain = layer(x)
+        with torch.no_grad():
+            assert by_onednn(linear, x)
+            assert plain.requires_grad and torch.allclose(layer(x), plain, atol=1e-5)
+    strided = torch.randn(3, 48, 5).transpose(1, 2)[..., ::2]
+    with torch.no_grad():
+        assert torch.allclose(linear(strided), torch.nn.functional.linear(strided, linear.weight, linear.bias), atol=1e-5)
+
+
+def test_onednn_stays_away_from_the_tape_from_autocast_and_from_other_types():
+    layer, x = Linear(8, 8), torch.randn(2, 8)
+    assert not by_onednn(layer, x)
+    with torch.no_grad():
+        assert not by_onednn(layer, x.bfloat16()) and not by_onednn(torch.nn.Linear(8, 8), x)
+        with torch.autocast("cpu"):
+            assert not by_onednn(layer, x) and layer(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_rotation_by_complex_numbers_is_the_plain_one(dtype):
+    rope = Rope(16, (3, 4))
+    x = torch.randn(2, 24, 32).to(dtype)
+    with torch.no_grad():
+        got = rope.rotate(x, (2, 5))
+    assert got.dtype == dtype and torch.allclose(got, rotate(x, rope.table((2, 5))), atol=1e-6 if dtype == torch.float32 else 1e-2)
+    assert not torch.allclose(got, x)
 
 
 def held_bytes() -> int:

@@ -47,12 +47,14 @@ class Recorder:
     def __init__(self, model):
         self.model = model
         self.calls = []
+        self.asked = []
 
     def __getattr__(self, name):
         return getattr(self.model, name)
 
-    def __call__(self, x, timestep, text, cache, *, commit=False, attention="sdpa"):
+    def __call__(self, x, timestep, text, cache, *, commit=False, attention="sdpa", output=True):
         out = self.model(x, timestep, text, cache, commit=commit, attention=attention)
+        self.asked.append(output)
         self.calls.append((x, timestep, commit, text, out))
         return out
 
@@ -89,7 +91,9 @@ def test_a_rollout_without_a_number_of_chunks_never_ends():
 @pytest.mark.parametrize("context", ["c3s1w3", "c3s3w3", "c1s1w2", "c3s0w4"])
 def test_the_cached_rollout_equals_full_attention_under_the_equivalent_mask(context):
     recorder = Recorder(small_model(context=context))
-    list(run(recorder, chunks=5))
+    made = run(recorder, chunks=5)
+    list(made)
+    made.settle()
     shape, sees, place, committed = recorder.config.context, [], 0, []
     for x, _, commit, _, _ in recorder.calls:
         own = list(range(place, place + x.shape[2]))
@@ -112,7 +116,9 @@ def test_every_step_noises_afresh_to_its_own_level_and_the_clean_pass_is_at_time
     def quiet(start, count):
         return torch.zeros(1, 32, count, 4, 4)
 
-    chunk = list(run(recorder, motion=quiet, chunks=1))[-1]
+    made = run(recorder, motion=quiet, chunks=1)
+    chunk = list(made)[-1]
+    made.settle()
     calls = recorder.calls[1:]
     assert [call[1][0].tolist() for call in calls] == [pytest.approx([1000 * sigma] * 3) for sigma in (*SIGMAS, 0)]
     # A zero velocity means x0 = x, so that the noise that was added can be read off.
@@ -156,6 +162,38 @@ def test_every_step_is_reported_and_an_interrupt_in_mid_chunk_leaves_a_usable_ca
     with pytest.raises(InterruptedError):
         list(run(model, cache=cache, on_step=interrupt))
     assert torch.equal(latents(run(model, cache=cache)), whole)
+
+
+def test_the_clean_pass_is_owed_until_the_next_chunk_and_without_one_never_made():
+    recorder = Recorder(small_model())
+    made, commits = run(recorder, chunks=2), []
+    for _ in made:
+        commits.append(sum(call[2] for call in recorder.calls))
+    assert commits == [0, 1, 2] and sum(call[2] for call in recorder.calls) == 2 and made.ended
+    assert [asked for call, asked in zip(recorder.calls, recorder.asked) if call[2]] == [False, False]
+    made.settle()
+    made.settle()
+    assert sum(call[2] for call in recorder.calls) == 3
+
+
+@pytest.mark.parametrize("settled", [0, 1, 2])
+def test_when_the_clean_pass_is_made_changes_nothing(settled):
+    model = small_model()
+    made, got = run(model, chunks=4), []
+    for chunk in made:
+        got.append(chunk.latents)
+        for _ in range(settled):
+            made.settle()
+    assert torch.equal(torch.cat(got, dim=2), latents(run(model, chunks=4)))
+
+
+def test_a_snapshot_between_two_chunks_holds_the_chunk_before_it():
+    model = small_model()
+    made = run(model, chunks=4)
+    next(made), next(made), next(made)
+    moment, rest = made.snapshot(), latents(made)
+    made.restore(moment)
+    assert torch.equal(latents(made), rest) and torch.equal(latents(run(model, chunks=4))[:, :, 7:], rest)
 
 
 def test_a_batch_runs_with_its_own_noise_for_each_element():
