@@ -20,6 +20,8 @@ from ..codec.wan_vae import WanCodec
 from ..commands.options import parse_size, pick_device, show_progress
 from ..model.presets import ModelConfig, preset
 from ..streaming.networks import open_networks
+from .prompts import Prompts, StoredPrompts, host_prompts, importable
+from .roles import has_own_words
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ def add_data(stages) -> argparse.ArgumentParser:
     data.add_argument("--out", type=Path, required=True, help="folder of shards; run again to go on")
     data.add_argument("--preset", default="tiny")
     data.add_argument("--codec", type=Path, help="codec.safetensors of a run, or the VAE of a Wan preset; the built-in codec by default")
+    text = data.add_mutually_exclusive_group()
+    text.add_argument("--text-encoder", type=Path, help="Wan presets: umt5 file as ComfyUI has it; needs a ComfyUI that can be imported, see --comfyui")
+    text.add_argument("--embeddings", type=Path, help="Wan presets: folder with NAME.safetensors for every video NAME.mp4, a tensor \"text\" (tokens, width) in each")
+    data.add_argument("--comfyui", type=Path, help="folder of a ComfyUI, where it is not on PYTHONPATH")
+    data.add_argument("--text-tokens", type=int, help="tokens of a caption that are kept, the preset's by default; fewer take less room on disk")
     data.add_argument("--size", type=parse_size, help="WIDTHxHEIGHT: scaled until it covers this, then the middle")
     data.add_argument("--frames", type=int, help="of a clip: 1 + a multiple of 4; the synthetic world has 37")
     data.add_argument("--fps", type=float, help="0: the frames as they are")
@@ -66,10 +73,29 @@ def run_data(args: argparse.Namespace) -> None:
     fps = usual.fps if args.fps is None else args.fps
     shape = ClipShape(*(args.size or usual.size), frames, fps, args.stride or frames)
     recipe = FolderRecipe(shape, args.grid or usual.grid, bool(config.motion and config.motion.warp), args.min_motion, args.seed)
-    summary = write_folder(args.videos, args.out, config, encoder_of(args.preset, config, args.codec, args.device), recipe, show_progress)
+    prompts = prompts_of(args, config)
+    summary = write_folder(args.videos, args.out, config, encoder_of(args.preset, config, args.codec, args.device), recipe, show_progress, prompts)
     for row in summary["bad"]:
         print(f"skipped {row['video']}: {row['reason']}", file=sys.stderr)
     print(json.dumps(summary | {"bad": len(summary["bad"])}))
+
+
+def prompts_of(args: argparse.Namespace, config: ModelConfig) -> Prompts | None:
+    """What makes the embeddings of a preset; None for presets with a vocabulary of their own. ValueError says in words what is missing."""
+    given = args.text_encoder or args.embeddings
+    if has_own_words(args.preset):
+        if given:
+            raise ValueError(f"text: expected neither --text-encoder nor --embeddings for {args.preset}, which has a vocabulary of its own, got {given}")
+        return None
+    length = config.text_len if args.text_tokens is None else args.text_tokens
+    if not 1 <= length <= config.text_len:
+        raise ValueError(f"text-tokens: expected 1 to {config.text_len}, got {length}")
+    if args.embeddings is not None:
+        return StoredPrompts(args.embeddings, length, config.text_dim)
+    if args.text_encoder is None:
+        raise ValueError(f"text: expected --text-encoder FILE or --embeddings FOLDER for {args.preset}, got neither")
+    importable(args.comfyui)
+    return host_prompts(args.text_encoder, length, config.text_dim)
 
 
 def encoder_of(name: str, config: ModelConfig, path: Path | None, device: str):

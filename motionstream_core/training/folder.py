@@ -3,7 +3,7 @@
 Owns which clips are used, their tracks, their captions and the list of bad files. One clip at a time; what was done before a kill is not done
 again (`manifest` keeps the books, `footage` the clips, `shards.sample_of` makes the sample).
 
-Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`). With the tiny preset a random choice of the tracked grid is
+Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`), for Wan presets also text (L, text_dim) float16 (`prompts`). With the tiny preset a random choice of the tracked grid is
 kept, as people draw it, because the carried picture is made from it; without a carried picture the whole grid is.
 """
 
@@ -30,6 +30,7 @@ from ..tracks.video_tracker import FlowTracker
 from .footage import BadVideo, ClipShape, cut_into_clips, find_videos, pictures
 from .manifest import Manifest
 from .pool import caption_bytes
+from .prompts import Prompts
 from .selection import mixed
 from .shards import LIMIT, SHARD, Encoder, sample_of
 from .world import Clip
@@ -72,22 +73,26 @@ class _Work:
     encode: Encoder
     latent: tuple[int, ...]
     manifest: Manifest
+    prompts: Prompts | None
 
 
-def write_folder(videos: Path, out: Path, config: ModelConfig, encoder: Encoder, recipe: FolderRecipe, report: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def write_folder(
+    videos: Path, out: Path, config: ModelConfig, encoder: Encoder, recipe: FolderRecipe, report: Callable[[str], None] = lambda line: None, prompts: Prompts | None = None
+) -> dict[str, Any]:
     """Makes shards in `out` of all videos below `videos`, or goes on with it -> the summary. Bad files are skipped and listed in bad_files.jsonl.
+    `prompts`: the samples have embeddings of their captions too.
 
     ValueError for a folder without videos, for other settings than `out` was begun with, for a full disk and when no clip at all is usable.
     """
     found, captions = find_videos(videos), read_captions(videos)
     latent = latent_shape(config, recipe.shape)
-    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent}
+    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent} | ({"text": prompts.fingerprint} if prompts is not None else {})
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD).unlink(missing_ok=True)
     bad, captioned = [], 0
     try:
         with Manifest(out, settings, SHARD) as manifest:
-            work = _Work(recipe, encoder, latent, manifest)
+            work = _Work(recipe, encoder, latent, manifest, prompts)
             for number, path in enumerate(found, 1):
                 name = path.relative_to(videos).as_posix()
                 if name not in manifest.done:
@@ -119,13 +124,14 @@ def write_folder(videos: Path, out: Path, config: ModelConfig, encoder: Encoder,
 def _one_video(work: _Work, path: Path, name: str, caption: str):
     """Every clip of one video; BadVideo when it cannot be read to its end or is too short for a clip."""
     shape = work.recipe.shape
+    text = embedded(work.prompts, name, caption)
     clips = 0
 
     def decide(start: int, clip: np.ndarray) -> int | None:
         nonlocal clips
         clips += 1
         known = work.manifest.verdict(name, start)
-        return known.get("at") if known else _one_clip(work, name, start, clip, caption)
+        return known.get("at") if known else _one_clip(work, name, start, clip, caption, text)
 
     frames, cuts = cut_into_clips(pictures(path, shape), shape, decide)
     if not clips:
@@ -134,7 +140,7 @@ def _one_video(work: _Work, path: Path, name: str, caption: str):
     work.manifest.finish(name, frames=frames, cuts=cuts)
 
 
-def _one_clip(work: _Work, name: str, start: int, clip: np.ndarray, caption: str) -> int | None:
+def _one_clip(work: _Work, name: str, start: int, clip: np.ndarray, caption: str, text: dict[str, np.ndarray]) -> int | None:
     """Follows, judges and keeps or drops one clip -> the frame of a cut that the tracker found in it."""
     recipe, manifest = work.recipe, work.manifest
     xy, visible, cut = follow(clip, recipe.grid)
@@ -150,11 +156,19 @@ def _one_clip(work: _Work, name: str, start: int, clip: np.ndarray, caption: str
             chosen = mixed(rng, Clip(clip, xy, visible, owners(xy, visible, clip.shape[2], clip.shape[1]), caption), recipe.limit)
             xy, visible = xy[:, chosen], visible[:, chosen]
         frames = torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 255
-        sample = sample_of(work.encode, frames, xy, visible, caption, recipe.limit, recipe.warp) | {"caption": caption_bytes(caption)}
+        sample = sample_of(work.encode, frames, xy, visible, caption, recipe.limit, recipe.warp) | {"caption": caption_bytes(caption)} | text
         if sample["latents"].shape != work.latent:
             raise ValueError(f"encoder: expected latents {work.latent} of a clip of this preset, got {sample['latents'].shape}")
         manifest.keep(name, start, f"{hashlib.sha1(name.encode()).hexdigest()[:16]}_{start:09d}.npz", sample)
     return cut
+
+
+def embedded(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.ndarray]:
+    """The field of a caption's embedding; BadVideo where this video has none that can be used."""
+    try:
+        return {} if prompts is None else {"text": prompts(name, caption)}
+    except ValueError as error:
+        raise BadVideo(str(error)) from None
 
 
 def follow(clip: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int | None]:

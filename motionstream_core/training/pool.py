@@ -4,7 +4,7 @@ Owns which sample comes next and how samples become a batch. Nothing but the bat
 Writers may go on while a trainer reads.
 
 A batch is a dict of tensors with B in front: latents (B, C, t, h, w), warp and masks where the preset uses them, xy (B, T, N, 2),
-visible (B, T, N), tokens (B, 16), and where the shards have them unspecified (B, T, N) and caption (B, 512) (bytes, see `caption_text`).
+visible (B, T, N), tokens (B, 16), and where the shards have them text (B, L, text_dim), unspecified (B, T, N) and caption (B, 512) (bytes, see `caption_text`).
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def collate(samples: Sequence[dict[str, np.ndarray]]) -> dict[str, Tensor]:
             out[name] = value.float()
     if "masks" in out:
         out["masks"] = out["masks"].float() / 255
-    return out | {"tokens": out["tokens"].long()}
+    return out | ({"tokens": out["tokens"].long()} if "tokens" in out else {})
 
 
 def caption_bytes(text: str) -> np.ndarray:

@@ -78,10 +78,18 @@ class MotionModel(nn.Module):
 
     def text(self, batch: Batch, keep: Tensor | None = None) -> TextContext:
         """The text of a batch; where keep (B,) is False it is the empty one (padding)."""
-        source = batch["tokens"] if self.words is not None else batch["text"]
+        name = "tokens" if self.words is not None else "text"
+        if name not in batch:
+            raise ValueError(f"text: expected a batch with {name}, got {', '.join(sorted(batch))}")
+        source = batch[name]
         if keep is not None:
             source = source * keep.view(-1, *[1] * (source.ndim - 1)).to(source)
         return self.dit.encode_text(self.words(source) if self.words is not None else source)
+
+
+def has_own_words(name: str) -> bool:
+    """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings (`prompts`)."""
+    return not name.startswith("wan")
 
 
 def _start_image(latents: Tensor) -> Tensor:

@@ -40,7 +40,9 @@ def _shown(codec, held, clips: int, fps: float, make: Callable[[MotionModel, Bat
     @torch.no_grad()
     def samples(model: MotionModel) -> list[Sample]:
         batch = moved(held.batch(np.random.default_rng(SEED), clips), model)
-        frames = codec.to(model.device).decode(make(model, batch, torch.Generator().manual_seed(SEED))).cpu().permute(0, 1, 3, 4, 2).clamp(0, 1)
+        if isinstance(codec, torch.nn.Module):
+            codec.to(model.device)
+        frames = codec.decode(make(model, batch, torch.Generator().manual_seed(SEED))).cpu().permute(0, 1, 3, 4, 2).clamp(0, 1)
         height, width = frames.shape[2:4]
         batch = {key: value.cpu() for key, value in batch.items()}
         seen = batch["visible"].any(1)

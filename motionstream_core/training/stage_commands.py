@@ -14,13 +14,13 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from ..codec.tiny import TinyCodec
 from ..model.detail import DetailHead
-from ..model.presets import ModelConfig, preset
+from ..model.presets import ModelConfig, MotionConfig, preset
 from ..streaming.flow import schedule_of
 from . import samples
 from .causal import CausalRecipe, CausalStage
 from .causal_init import CausalInitRecipe, CausalInitStage
+from .data_command import encoder_of
 from .detail import DetailStage, Pairs
 from .distill import DistillRecipe, DistillStage
 from .engine import TrainConfig, train
@@ -29,7 +29,7 @@ from .initial import digest, start_from
 from .plan import announce
 from .pool import NEEDED, Pool
 from .refresh import Refresh
-from .roles import MotionModel, freeze, load_into
+from .roles import MotionModel, freeze, has_own_words, load_into
 from .teacher import TeacherRecipe, TeacherStage
 from .trajectories import Trajectories, write_trajectories
 
@@ -83,7 +83,7 @@ def _add_common(stage: argparse.ArgumentParser) -> None:
 
 def _add_engine(stage: argparse.ArgumentParser, name: str) -> None:
     stage.add_argument("--held", type=Path, help="folder of held-out shards, to validate on")
-    stage.add_argument("--codec", type=Path, help="codec.safetensors, for sample videos and --refresh-share")
+    stage.add_argument("--codec", type=Path, help="codec.safetensors of a run, or the VAE of a Wan preset, for sample videos and --refresh-share")
     length = stage.add_mutually_exclusive_group(required=True)
     length.add_argument("--steps", type=int)
     length.add_argument("--minutes", type=float)
@@ -146,7 +146,7 @@ def _name(args: argparse.Namespace) -> str:
 
 def _model(args: argparse.Namespace, path: Path | None) -> MotionModel:
     """A model of the preset with the weights of a file, or fresh ones."""
-    model = MotionModel(_config(args), own_words=not args.preset.startswith("wan"))
+    model = MotionModel(_config(args), own_words=has_own_words(args.preset))
     if path is not None:
         print(f"{path.name}: {start_from(model, path)}", file=sys.stderr)
     return model
@@ -163,22 +163,23 @@ def _held(args: argparse.Namespace) -> Pool | None:
 def _samples(args: argparse.Namespace, make):
     if args.codec is None or args.held is None:
         return None
-    return make(_codec(args.codec), _held(args))
+    return make(_codec(args), _held(args))
 
 
 def _refresh(args: argparse.Namespace) -> Refresh:
-    return Refresh(args.refresh_share, _codec(args.codec) if args.codec is not None and args.refresh_share else None)
+    needed = args.refresh_share and "warp" in _config(args).motion.parts and args.codec is not None
+    return Refresh(args.refresh_share, _codec(args) if needed else None)
 
 
-def _codec(path: Path) -> TinyCodec:
-    codec = TinyCodec()
-    codec.load_state_dict(load_file(path))
-    return freeze(codec)
+def _codec(args: argparse.Namespace):
+    return encoder_of(args.preset, _config(args), args.codec, "auto")
 
 
 def fields(args: argparse.Namespace) -> tuple[str, ...]:
     """What every shard must have."""
-    return (*NEEDED, "unspecified") if args.unspecified else NEEDED
+    needed = NEEDED if has_own_words(args.preset) else (*(name for name in NEEDED if name != "tokens"), "text")
+    needed += ("warp", "masks") if "warp" in (preset(args.preset).motion or MotionConfig()).parts else ()
+    return (*needed, "unspecified") if args.unspecified else needed
 
 
 def _data(args: argparse.Namespace):
