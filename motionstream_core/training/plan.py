@@ -104,6 +104,7 @@ class Load:
             return learnt * (first + 2 * chunks) - (learnt - 1) * self._flops(self.chunks()[-1:]) + 3 * text
         made = first + chunks * ((self.config.steps + 1) / 2 + 1) + text
         student = made + (learnt - 1) * chunks + 4 * clip + 5 * text
+        made -= self._flops(self.chunks()[-1:])  # without gradients nothing is committed after the last chunk
         return student + CRITIC_STEPS * (made + learnt * clip + 3 * text)
 
     def gathers(self) -> float:
