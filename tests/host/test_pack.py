@@ -18,7 +18,7 @@ NODES = {
     "MotionStreamLiveVideoMotion": "Live Motion from Video",
 }
 EXAMPLE = "motionstream_example.png"
-WORKFLOWS = ["camera-and-object", "camera-orbit", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
+WORKFLOWS = ["camera-and-object", "camera-orbit", "causal-wan", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
 
 
 def test_the_host_knows_every_node_by_its_name(host):
