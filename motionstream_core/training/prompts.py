@@ -103,8 +103,9 @@ def host_clip(path: Path, options: Mapping[str, Any]) -> Any:
         clip = sd.load_clip([str(path)], clip_type=sd.CLIPType.WAN, model_options=dict(options))
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise ValueError(f"{path.name}: expected a umt5 text encoder as ComfyUI has it for Wan, got a file that does not load ({str(error).splitlines()[0]})") from error
-    if "umt5" not in type(clip.tokenizer).__name__.lower() + type(getattr(clip.tokenizer, "umt5xxl", None)).__name__.lower():
-        raise ValueError(f"{path.name}: expected a umt5 text encoder, got one that ComfyUI reads with {type(clip.tokenizer).__name__}")
+    kinds = [kind.__name__ for kind in type(clip.cond_stage_model).__mro__]
+    if "WanT5Model" not in kinds:
+        raise ValueError(f"{path.name}: expected a umt5 text encoder, got one that ComfyUI reads as {kinds[0]}")
     return clip
 
 
