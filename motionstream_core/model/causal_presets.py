@@ -73,19 +73,20 @@ def with_schedule(config: ModelConfig, preset: CausalPreset) -> ModelConfig:
     return replace(config, context=CacheShape.parse(preset.context), steps=preset.steps, shift=preset.shift, sigmas=sigmas)
 
 
-# Width x height that the public weights were trained on, either way up; by preset of `presets.py`.
-TRAINED_SIZES = {"wan2.1-1.3b": ((832, 480),), "wan2.1-14b": ((832, 480), (1280, 720)), "wan2.2-5b": ((1280, 704),)}
+# Width x height that the public weights (and the built-in ones) were trained on, either way up; by preset of `presets.py`.
+TRAINED_SIZES = {"tiny": ((128, 128),), "wan2.1-1.3b": ((832, 480),), "wan2.1-14b": ((832, 480), (1280, 720)), "wan2.2-5b": ((1280, 704),)}
 
 
 def size_note(config: ModelConfig, width: int, height: int) -> str | None:
-    """Words about a size that a public network was not trained on; None where it was, or where nothing is known."""
+    """Words about a size that a known network was not trained on; None where it was, or where nothing is known."""
     for name, sizes in TRAINED_SIZES.items():
         usual = PRESETS[name]
         if (config.dim, config.num_layers, config.latent_channels) != (usual.dim, usual.num_layers, usual.latent_channels):
             continue
         if (width, height) not in sizes and (height, width) not in sizes:
             known = " or ".join(f"{w}x{h}" for w, h in sizes)
-            return f"{width}x{height} is not a size that {name} was trained on ({known}): expect weaker pictures"
+            model = "the built-in model" if name == "tiny" else name
+            return f"{width}x{height} is not a size that {model} was trained on ({known}): expect weaker pictures"
     return None
 
 

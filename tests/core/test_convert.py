@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for, metadata_of, stated
+from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for, metadata_of, size_note, stated
 from motionstream_core.model.convert import convert, picture_keys, plain_key
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
@@ -158,8 +158,7 @@ def watch():
 thread = threading.Thread(target=watch)
 thread.start()
 try:
-    options = {"lora": Path(sys.argv[3])} if len(sys.argv) > 3 else {}
-    convert(Path(sys.argv[1]), Path(sys.argv[2]), causal_preset("self-forcing"), dtype=torch.bfloat16, **options)
+    convert(Path(sys.argv[1]), Path(sys.argv[2]), causal_preset("self-forcing"), dtype=torch.bfloat16, lora=Path(sys.argv[3]))
 finally:
     done.append(1)
     thread.join()
@@ -168,19 +167,16 @@ print(most[0] - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads what memory is its own from /proc")
-@pytest.mark.parametrize("kind", ["safetensors", "with a LoRA"])
-def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tmp_path, kind):
+def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tmp_path):
     large = replace(PRESETS["wan2.1-1.3b"], dim=1024, ffn_dim=4096, num_heads=8, num_layers=8, text_dim=64, freq_dim=32)
     with torch.device("meta"):
         shapes = {key: value.shape for key, value in CausalDiT(large).state_dict().items()}
     state = {key: torch.zeros(shape) for key, shape in shapes.items()}
-    source, lora = tmp_path / ("a.safetensors" if kind == "safetensors" else "a.pt"), []
-    save_file(state, source) if kind == "safetensors" else torch.save({"generator_ema": renamed(state, "model.")}, source)
-    if kind == "with a LoRA":
-        pairs = {key.removesuffix(".weight"): value.shape for key, value in state.items() if key.startswith("blocks") and value.ndim == 2}
-        torch.save({f"{key}.{part}.weight": torch.zeros(size) for key, (rows, columns) in pairs.items() for part, size in (("lora_A", (4, columns)), ("lora_B", (rows, 4)))}, tmp_path / "lora.pt")
-        lora = [str(tmp_path / "lora.pt")]
-    command = [sys.executable, "-c", WATCHED, str(source), str(tmp_path / "b.safetensors"), *lora]
+    source, lora = tmp_path / "a.pt", tmp_path / "lora.pt"
+    torch.save({"generator_ema": renamed(state, "model.")}, source)
+    pairs = {key.removesuffix(".weight"): value.shape for key, value in state.items() if key.startswith("blocks") and value.ndim == 2}
+    torch.save({f"{key}.{part}.weight": torch.zeros(size) for key, (rows, columns) in pairs.items() for part, size in (("lora_A", (4, columns)), ("lora_B", (rows, 4)))}, lora)
+    command = [sys.executable, "-c", WATCHED, str(source), str(tmp_path / "b.safetensors"), str(lora)]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"})
     grown, size = int(run.stdout), source.stat().st_size
     assert size > 500e6 and grown < size / 3, f"{grown / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB, {size / 2e6:.0f} MB as written"
@@ -293,6 +289,17 @@ def test_a_preset_says_what_is_published_of_its_checkpoint(name):
     assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (PRESETS[network].dim, PRESETS[network].latent_channels)
     assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
     assert [1000 * sigma for sigma in schedule_of(config)] == pytest.approx(timesteps, abs=0.01)
+
+
+def test_a_size_that_a_known_network_was_not_trained_on_is_said():
+    for name, width, height, said in (
+        ("wan2.1-1.3b", 1280, 704, "1280x704 is not a size that wan2.1-1.3b was trained on (832x480): expect weaker pictures"),
+        ("wan2.1-14b", 480, 832, None), ("wan2.1-14b", 640, 640, "(832x480 or 1280x720)"), ("wan2.2-5b", 1280, 704, None), ("wan2.2-5b", 832, 480, "(1280x704)"),
+        ("tiny", 128, 128, None), ("tiny", 256, 128, "256x128 is not a size that the built-in model was trained on (128x128)"),
+    ):  # fmt: skip
+        note = size_note(PRESETS[name], width, height)
+        assert note is None if said is None else said in note
+    assert size_note(small(), 99, 99) is None, "nothing is known of it"
 
 
 def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):

@@ -109,4 +109,22 @@ class MemoryEnds:
         return (made,)
 
 
-NODE_CLASS_MAPPINGS = {"SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}
+class SeenPicture:
+    """A CONDITIONING with what CLIP vision sees in a start image, where the host's Wan nodes put it."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CONDITIONING",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"positive": ("CONDITIONING",), "seed": ("INT", {"default": 0})}}
+
+    def make(self, positive, seed):
+        from comfy.clip_vision import Output
+        from node_helpers import conditioning_set_values
+
+        seen = Output()
+        seen.penultimate_hidden_states = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(seed))
+        return (conditioning_set_values(positive, {"clip_vision_output": seen}),)
+
+
+NODE_CLASS_MAPPINGS = {"SeenPicture": SeenPicture, "SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}

@@ -42,6 +42,7 @@ def files(host):
 def write_models(folder, state):
     from motionstream_core.__main__ import main
     from motionstream_core.model.causal_presets import metadata_of
+    from motionstream_core.model.convert import picture_keys
     from motionstream_core.model.motion import TrackHead
     from motionstream_core.model.presets import MotionConfig
 
@@ -58,6 +59,9 @@ def write_models(folder, state):
     torch.manual_seed(9)
     head = {f"track_head.{key}": value for key, value in TrackHead().state_dict().items()}
     save_file({**state_of(led), **head}, folder / "with-head.safetensors", metadata=metadata_of(led, {}))
+    rng = torch.Generator().manual_seed(6)
+    seen = {key: 0.1 * torch.randn(value.shape, generator=rng) + ("norm" in key) for key, value in picture_keys(led).items()}
+    save_file({**state_of(led), **head, **seen}, folder / "looks.safetensors", metadata=metadata_of(led, {}, picture=True))
 
 
 def write_autoencoders(models):
@@ -161,6 +165,17 @@ def test_a_track_head_in_the_file_is_used(files):
     one, other = frames_of(files, entry), frames_of(files, files.run(still))
     assert figures_of(entry)["control"] == "track head"
     assert any((a != b).any() for a, b in zip(one, other))
+
+
+def test_a_model_that_looks_at_a_picture_is_shown_one(files):
+    assert "expected CLIP vision features of the start image" in refusal(files, graph("looks", frames=9))
+    videos = []
+    for seed in (1, 2):
+        prompt = graph("looks", frames=9)
+        prompt["41"] = node("SeenPicture", positive=["4", 0], seed=seed)
+        prompt["6"]["inputs"]["positive"] = ["41", 0]
+        videos.append(frames_of(files, files.run(prompt)))
+    assert len(videos[0]) == 9 and any((a != b).any() for a, b in zip(*videos))
 
 
 def test_a_lora_of_the_hosts_loader_changes_the_video(files):
