@@ -23,6 +23,7 @@ from ..model.dit import TextContext
 from ..tracks.types import Tracks
 from .condition import Conditioner, MotionSnapshot
 from .controls import MOTION_CONTROLS, Control
+from .decoding import lane_of
 from .feed import Feed, FeedSource
 from .guided import Guided, Lead, silent_motion
 from .live_motion import LiveMotion
@@ -58,13 +59,15 @@ class CourseSetup:
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk as it was made: frames (T, H, W, 3), latents, seconds by stage, and where the points were told to be, xy and visible."""
+    """A chunk as it was made: frames (T, H, W, 3), latents, seconds by stage, where the points were told to be, xy and visible, and the seconds
+    from the border before it to its frames."""
 
     frames: Tensor
     latents: Tensor
     timings: dict[str, float]
     xy: Tensor
     visible: Tensor
+    latency_s: float
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Course:
             guide=self._unled.guide if isinstance(self._unled, Guided) else None,
         )
         self._decoder = setup.networks.codec.start_decode()
+        self._lane = lane_of(device)
         self._last: Tensor | None = None
         self.prompt: str | None = None
         self.index = self.made = 0
@@ -138,6 +142,7 @@ class Course:
 
     def next(self) -> Step | None:
         """Makes the next chunk; None when the wanted length has been made."""
+        self._rollout.settle()
         asked = perf_counter()
         if self._unled is not None:
             self._unled.follow(self.cache.shape.chunk if self.index else 1)
@@ -145,18 +150,22 @@ class Course:
         latents = next(self._rollout, None)
         if latents is None:
             return None
-        began = perf_counter()
-        frames, self._decoder = self.setup.networks.codec.decode_chunk(latents.latents, self._decoder)
-        frames = rearrange(self._detailed(frames[0]), "t c h w -> t h w c").contiguous()
-        if frames.is_cuda:
-            torch.cuda.synchronize(frames.device)
-        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + followed_s, "decode_s": perf_counter() - began}
+        decoding = self._lane.begin(latents.latents, lambda: self._decode(latents.latents))
+        if self._lane.beside and not self._rollout.ended:
+            self._rollout.settle()
+        frames, shown = decoding.frames(self.setup.image.device)
+        self._decoder = decoding.state
+        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + followed_s, "decode_s": decoding.seconds}
         if self.length is not None:
-            frames = frames[: self.length - self.made]
+            frames, shown = (part[: self.length - self.made] for part in (frames, shown))
         self._last = frames[-1]
         self.index, self.made = self.index + 1, self.made + len(frames)
-        piece = self._conditioner.piece
-        return Step(frames.to(self.setup.image.device), latents.latents, timings, piece.xy[: len(frames)], piece.visible[: len(frames)])
+        piece, took = self._conditioner.piece, perf_counter() - asked
+        return Step(shown, latents.latents, timings, piece.xy[: len(frames)], piece.visible[: len(frames)], took)
+
+    def _decode(self, latents: Tensor) -> tuple[Tensor, Any]:
+        frames, state = self.setup.networks.codec.decode_chunk(latents, self._decoder)
+        return rearrange(self._detailed(frames[0]), "t c h w -> t h w c").contiguous(), state
 
     def _detailed(self, frames: Tensor) -> Tensor:
         """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head for it and something is carried."""

@@ -44,7 +44,8 @@ class Chunk:
     since that first frame, waiting left out (0 in chunk 0). cache_bytes: the rolling cache, constant for the whole stream. xy (T, N, 2),
     visible (T, N): where the points were told to be; N grows when points are added live. epoch: the session's. handles: of a live stream,
     for every frame (id, x, y, kind). A chunk whose index is not above the last one's follows a rewind: it replaces what was made from
-    that index on.
+    that index on. latency_s: from the chunk's border, where controls and tracks are read, to its decoded frames; the clean-context pass of the
+    chunk before (cache_s) was made before that border.
     """
 
     index: int
@@ -59,11 +60,7 @@ class Chunk:
     visible: Tensor
     epoch: int = 0
     handles: tuple = ()
-
-    @property
-    def latency_s(self) -> float:
-        """From the chunk's border, where controls and tracks are read, to its decoded frames."""
-        return sum(self.timings.values())
+    latency_s: float = 0.0
 
 
 @dataclass
@@ -243,4 +240,5 @@ def _chunk(course: Course, step: Step, clock: _Clock, control: LiveSession | Non
     first_frame_s, fps = clock.lap(len(step.frames))
     index, start = course.index - 1, course.made - len(step.frames)
     chunk = (index, start, step.frames, step.latents, step.timings, first_frame_s, fps, course.cache.nbytes, step.xy, step.visible)
-    return Chunk(*chunk) if control is None else Chunk(*chunk, control.epoch, tuple(course.handles(step)))
+    live = {} if control is None else {"epoch": control.epoch, "handles": tuple(course.handles(step))}
+    return Chunk(*chunk, latency_s=step.latency_s, **live)

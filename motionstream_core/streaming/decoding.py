@@ -1,0 +1,89 @@
+"""Decoding beside the transformer: on a CUDA device in a queue of its own, elsewhere at once.
+
+Owns the order between the two queues: a decode begins when its latents are finished, and frames are handed out when they are. Codecs whose state
+goes from chunk to chunk keep it in the queue of the decoding. Knows nothing of what the frames are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Work = Callable[[], tuple[Tensor, Any]]
+
+
+class Plain:
+    """The plain twin: the work is done where it is begun."""
+
+    beside = False  # whether other work runs while this does
+
+    def begin(self, latents: Tensor, work: Work) -> Decoded:
+        began = perf_counter()
+        frames, state = work()
+        if frames.is_cuda:
+            torch.cuda.synchronize(frames.device)
+        return Decoded(frames, state, began)
+
+
+class Decoded:
+    """Frames that are finished, and the codec's state behind them."""
+
+    def __init__(self, frames: Tensor, state: Any, began: float):
+        self._frames, self.state = frames, state
+        self.seconds = perf_counter() - began
+
+    def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The frames where they were made, and on `device`."""
+        return self._frames, self._frames.to(device)
+
+
+class Beside:
+    """A queue of its own on a CUDA device. cuda: torch.cuda, or what a test sets in its place."""
+
+    beside = True
+
+    def __init__(self, device: torch.device, cuda: Any = torch.cuda):
+        self._device, self._cuda = device, cuda
+        self._queue = cuda.Stream(device)
+
+    def begin(self, latents: Tensor, work: Work) -> Finishing:
+        """Begins `work` once `latents`, of the caller's queue, are finished; comes back at once."""
+        self._queue.wait_stream(self._cuda.current_stream(self._device))
+        with self._cuda.stream(self._queue):
+            start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
+            start.record(self._queue)
+            frames, state = work()
+            end.record(self._queue)
+        latents.record_stream(self._queue)  # its memory is not given to anyone else before the decoding has read it
+        return Finishing(self, frames, state, (start, end))
+
+
+class Finishing:
+    """Frames on their way. Nothing of them may be read before `frames` gives them."""
+
+    def __init__(self, lane: Beside, frames: Tensor, state: Any, events: tuple[Any, Any]):
+        self._lane, self._frames, self.state, self._events = lane, frames, state, events
+
+    def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Waits for the frames and no other work: where they were made, and on `device`, carried there in the queue of the decoding."""
+        lane = self._lane
+        with lane._cuda.stream(lane._queue):
+            there = self._frames.to(device)
+        lane._queue.synchronize()
+        self._frames.record_stream(lane._cuda.current_stream(lane._device))
+        return self._frames, there
+
+    @property
+    def seconds(self) -> float:
+        """What the decoding took, once its frames have been given."""
+        start, end = self._events
+        return start.elapsed_time(end) / 1000
+
+
+def lane_of(device: torch.device, beside: bool = True) -> Plain | Beside:
+    """The decoding's queue on a CUDA device, if wanted; elsewhere the plain twin."""
+    return Beside(device) if beside and device.type == "cuda" else Plain()

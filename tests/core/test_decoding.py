@@ -1,0 +1,170 @@
+"""Decoding beside the transformer: in which order things are begun, waited for and handed out."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from core.small import SIZE, drag, joined, picture, small_networks
+
+from motionstream_core.streaming import course as course_module
+from motionstream_core.streaming.decoding import Beside, Plain, lane_of
+from motionstream_core.streaming.stream import stream
+
+
+class Queues:
+    """A stand-in for torch.cuda: one queue of work per stream, done only when somebody waits for it, in the order the events allow."""
+
+    def __init__(self):
+        self.log = []
+        self.main, self.now = "main", "main"
+
+    def current_stream(self, device):
+        return self.main
+
+    def Stream(self, device):  # noqa: N802
+        return _Stream(self, device)
+
+    def Event(self, enable_timing):  # noqa: N802
+        return _Event(self.log)
+
+    def stream(self, queue):
+        return _Inside(self, queue)
+
+
+class _Stream:
+    def __init__(self, queues, device):
+        self.queues = queues
+
+    def wait_stream(self, other):
+        self.queues.log.append(f"decoding waits for {other}")
+
+    def synchronize(self):
+        self.queues.log.append("host waits for decoding")
+
+
+class _Event:
+    def __init__(self, log):
+        self.log = log
+
+    def record(self, queue):
+        self.log.append("mark")
+
+    def elapsed_time(self, other):
+        assert "host waits for decoding" in self.log, "a time was asked for before the work was done"
+        return 1500.0
+
+
+class _Inside:
+    def __init__(self, queues, queue):
+        self.queues, self.queue = queues, queue
+
+    def __enter__(self):
+        self.queues.now = "decoding"
+
+    def __exit__(self, *error):
+        self.queues.now = "main"
+
+
+class Frames(torch.Tensor):
+    """Frames that may be carried in the queue of the decoding alone, and be read once somebody has waited."""
+
+    queues: Queues
+
+    def to(self, device):
+        assert self.queues.now == "decoding", "frames were touched outside the queue of their decoding"
+        self.queues.log.append("carried")
+        return self.as_subclass(torch.Tensor)
+
+    def record_stream(self, queue):
+        self.queues.log.append(f"frames are kept for {queue}")
+
+
+@pytest.fixture
+def queues(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, queue: None)
+    monkeypatch.setattr(Frames, "queues", Queues(), raising=False)
+    return Frames.queues
+
+
+def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(queues):
+    lane = Beside(torch.device("cuda"), queues)
+
+    def work():
+        queues.log.append(f"decode in {queues.now}")
+        return torch.full((2, 3), 4.0).as_subclass(Frames), "state"
+
+    decoding = lane.begin(torch.zeros(1), work)
+    with pytest.raises(AssertionError, match="before the work was done"):
+        assert decoding.seconds
+    queues.log.append("other work is begun")
+    frames, there = decoding.frames(torch.device("cpu"))
+    assert queues.log == [
+        "decoding waits for main", "mark", "decode in decoding", "mark", "other work is begun", "carried", "host waits for decoding", "frames are kept for main",
+    ]  # fmt: skip
+    assert decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
+
+
+def test_away_from_cuda_the_plain_twin_decodes_at_once():
+    lane, log = lane_of(torch.device("cpu")), []
+    decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
+    assert type(lane) is Plain and not lane.beside and log == ["decoded"] and decoding.seconds >= 0 and decoding.state == 7
+    assert all(torch.equal(part, torch.ones(2)) for part in decoding.frames(torch.device("cpu")))
+
+
+class Told:
+    """A network that tells when it commits."""
+
+    def __init__(self, dit, log):
+        self._dit, self._log = dit, log
+
+    def __getattr__(self, name):
+        return getattr(self._dit, name)
+
+    def __call__(self, *arguments, commit=False, **more):
+        if commit:
+            self._log.append("clean pass")
+        return self._dit(*arguments, commit=commit, **more)
+
+
+def streamed(networks, log):
+    frames = []
+    for chunk in stream(replace(networks, dit=Told(networks.dit, log)), picture(), drag(13), "", 13, 3):
+        log.append(f"chunk {chunk.index} is shown")
+        frames.append(chunk)
+    return joined(frames)
+
+
+def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
+    log = []
+    streamed(small_networks(), log)
+    assert log == ["chunk 0 is shown", "clean pass", "chunk 1 is shown", "clean pass", "chunk 2 is shown"]
+
+
+def test_with_a_queue_for_decoding_the_clean_pass_is_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
+    monkeypatch.setattr(course_module, "lane_of", lambda device: Beside(device, queues))
+    networks, log = small_networks(), queues.log
+    decode = networks.codec.decode_chunk
+
+    def seen(*arguments):
+        assert queues.now == "decoding"
+        log.append("decode")
+        return decode(*arguments)
+
+    monkeypatch.setattr(networks.codec, "decode_chunk", seen)
+    frames = streamed(networks, log)
+    told = [line for line in log if line in ("decode", "clean pass", "host waits for decoding") or "shown" in line]
+    chunk = ["decode", "clean pass", "host waits for decoding"]
+    assert told == [*chunk, "chunk 0 is shown", *chunk, "chunk 1 is shown", "decode", "host waits for decoding", "chunk 2 is shown"]
+    monkeypatch.undo()
+    assert frames.shape == (13, SIZE, SIZE, 3) and torch.equal(frames, streamed(small_networks(), []))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="expected a CUDA device")
+def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
+    from motionstream_core.commands.options import networks_on
+
+    def made(lane):
+        monkeypatch.setattr(course_module, "lane_of", lane)
+        return joined(stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3))
+
+    assert torch.allclose(made(lane_of), made(lambda device: Plain()), atol=1e-4)
