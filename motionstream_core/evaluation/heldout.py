@@ -44,7 +44,7 @@ def heldout_set(media: Path, count: int = 36, frames: int = FRAMES, seed: int = 
 
 
 def long_set(media: Path, count: int = 4, frames: int = 253, seed: int = SEED + 1, period: int = 24) -> list[HeldOut]:
-    """Streams ten times longer than training whose motion repeats every `period` frames, so that early and late frames show the same
+    """Streams many times longer than training whose motion repeats every `period` frames, so that early and late frames show the same
     displacements: every other one under a moving camera.
     """
     pictures, sprites, names, _ = load_media(media)

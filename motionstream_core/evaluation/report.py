@@ -1,7 +1,9 @@
 """`evaluate`: the built-in model on the held-out clips, beside baselines that need no network, as a table and one JSON document.
 
 Owns what is compared with what. Baselines, through the same codec: `static`, the copied first frame; `warp`, the first frame's pixels moved
-along the same tracks; `carried`, the better warp with filled holes that the small preset is given (what the network adds is the difference to it). `carried_pixels` and `warp_pixels` are the same two as they are, never encoded: what a detail head can draw on. All positions in px at 128×128. Points count when they have moved more than 5 px and are visible.
+along the same tracks; `carried`, the better warp with filled holes that the small preset is given (what the network adds is the difference to it).
+`carried_pixels` and `warp_pixels` are the same two as they are, never encoded: what a detail head can draw on. All positions in px at 128×128.
+Points count when they have moved more than 5 px and are visible.
 """
 
 from __future__ import annotations
@@ -148,14 +150,18 @@ def measure_speed(networks: Networks, item: HeldOut, steps: int | None, frames: 
     return [chunk.fps for chunk in chunks][-1]
 
 
-def evaluate(networks: Networks, media: Path, clips: int = 36, steps: int | None = None, long_clips: int = 4, name: str = "tiny", progress: Callable[[str], None] = print) -> dict:
+def evaluate(
+    networks: Networks, media: Path, clips: int = 36, steps: int | None = None, long_clips: int = 4, name: str = "tiny", long_frames: int = 1009,
+    progress: Callable[[str], None] = print,
+) -> dict:
     """Everything of the issue's table -> one JSON-ready document with the model's figures at the top and the baselines below their names."""
     items = heldout_set(media, clips)
     began = time.time()
     truth = [metrics.psnr(through_codec(networks, item.frames)[1:], item.frames[1:]) for item in items]
     document: dict = {"model": name, "clips": clips, "steps": steps or networks.config.steps, "codec_psnr": float(np.mean(truth))}
     document |= measure(items, generate(networks, steps), progress)
-    document |= measure_drift(long_set(media, long_clips), generate(networks, steps), progress) if long_clips else {}
+    if long_clips:
+        document |= {"long_frames": long_frames} | measure_drift(long_set(media, long_clips, long_frames), generate(networks, steps), progress)
     document["prompt"] = prompt_effect(networks, items[:PROMPT_CLIPS], steps, progress)
     document["stream_fps"] = measure_speed(networks, items[0], steps)
     document["static"] = measure(items, static_baseline(networks), progress)
