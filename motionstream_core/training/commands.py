@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--unspecified", action="store_true", help="of stages that were trained with it")
     export.add_argument("--name", default="")
     export.add_argument("--weights", type=Path, help="the student's weights, <folder>/<name>/student.safetensors by default")
+    export.add_argument("--base", type=Path, help="weights file that everything comes from but what is named here")
     export.add_argument("--detail", type=Path, help="the detail head's weights, detail.safetensors of the stage detail")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
@@ -96,18 +98,25 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
+    from .roles import load_into
+
+    networks = open_networks(args.base) if args.base is not None else _of_a_student(args)
+    about = json.loads(args.about.read_text()) if args.about else {}
+    if args.detail is not None:
+        head = DetailHead()
+        load_into(head, load_file(args.detail), "detail")
+        networks = replace(networks, detail=head)
+    save_networks(args.out, networks, about)
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
+
+
+def _of_a_student(args: argparse.Namespace) -> Networks:
     from ..model.presets import preset
     from .roles import MotionModel, load_into
 
     student = MotionModel(with_unspecified(preset(args.preset)) if args.unspecified else preset(args.preset))
     load_into(student, load_file(args.weights or args.folder / (args.name or args.preset) / "student.safetensors"), "student")
-    about = json.loads(args.about.read_text()) if args.about else {}
-    detail = None
-    if args.detail is not None:
-        detail = DetailHead()
-        load_into(detail, load_file(args.detail), "detail")
-    save_networks(args.out, Networks(student.dit, student.track_head, load_codec(args.folder), student.words, detail), about)
-    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
+    return Networks(student.dit, student.track_head, load_codec(args.folder), student.words)
 
 
 def load_codec(run: Path) -> TinyCodec:

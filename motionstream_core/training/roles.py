@@ -148,7 +148,7 @@ def fit_together(teacher: MotionModel, student: MotionModel):
             raise ValueError(f"student: expected {field} {wanted} (the teacher's), got {got}")
 
 
-def load_into(model: MotionModel, state: Mapping[str, Tensor], name: str):
+def load_into(model: nn.Module, state: Mapping[str, Tensor], name: str):
     """Gives the model a state; ValueError lists what does not fit."""
     problems = state_problems(model.state_dict(), state)
     if problems:
