@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
@@ -15,8 +16,6 @@ from motionstream_core.training import causal, causal_init, roles
 from motionstream_core.training.distill import DistillRecipe, DistillStage
 from motionstream_core.training.refresh import Refresh, as_start, border, least_chunks
 from motionstream_core.training.stage import SHARED
-
-from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng
 
 WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 3, 3))
 
