@@ -99,6 +99,12 @@ def checkpoint(path: Path) -> tuple[Any, Missing, Missing]:
     return comfy.sd.load_diffusion_model(str(path)), Missing(f"clip: {lacking} Load CLIP (type wan)"), Missing(f"vae: {lacking} Load VAE, or Load Tiny VAE")
 
 
+def diffusion_models() -> list[tuple[str, Path]]:
+    """The safetensors files that the host's loaders of diffusion models, and ours, offer: name and place."""
+    found = [(f"{folder}/{name}", folder_paths.get_full_path(folder, name)) for folder in ("diffusion_models", FOLDER) for name in folder_paths.get_filename_list(folder)]
+    return [(name, Path(path)) for name, path in found if path is not None and Path(path).suffix in (".safetensors", ".sft") and TRACKERS not in Path(name).parts]
+
+
 def tiny_vae_names() -> list[str]:
     """The files that may be tiny VAEs: those of models/vae_approx and models/vae."""
     return [f"{folder}/{name}" for folder in ("vae_approx", "vae") for name in folder_paths.get_filename_list(folder)]

@@ -6,7 +6,7 @@ from comfy_api.latest import io, ui
 
 from ..motionstream_core.commands.bench import measure
 from ..motionstream_core.commands.bench import table as bench_table
-from ..motionstream_core.commands.doctor import examine
+from ..motionstream_core.commands.doctor import checkpoint_lines, examine
 from ..motionstream_core.commands.plan import named_config
 from ..motionstream_core.evaluation.planner import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
 from ..motionstream_core.model.cache import CacheShape
@@ -53,7 +53,7 @@ class Doctor(io.ComfyNode):
         check_size(config, width, height)
         shape = CacheShape.parse(context.strip()) if context.strip() else config.context
         memory = int(memory_gib * GIB) if memory_gib else _host.free_memory()
-        lines = [*examine().lines, "", advice(Plan(config, width, height, shape, precision, decoder), memory)]
+        lines = [*examine().lines, "", *checkpoint_lines(_host.diffusion_models()), "", advice(Plan(config, width, height, shape, precision, decoder), memory)]
         text = "\n".join(lines)
         return io.NodeOutput(text, ui=ui.PreviewText(text))
 

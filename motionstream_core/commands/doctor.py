@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..model.causal_presets import host_says_causal, stated
+from ..model.checkpoint import read_header
 from ..streaming.networks import BUILT_IN
 
 NEEDED = ("torch", "numpy", "safetensors", "einops", "av", "pillow")
@@ -38,7 +40,7 @@ class Report:
 
     @property
     def lines(self) -> list[str]:
-        out = [f"ok       {name}: {text}" for name, text in self.found.items()]
+        out = [f"{'optional' if name in OPTIONAL else 'ok':9}{name}: {text}" for name, text in self.found.items()]
         for name, text in self.problems.items():
             out += [f"MISSING  {name}: {text}", f"         do this: {REMEDIES[name].format(name=name)}" if name in REMEDIES else ""]
         return [line for line in [*out, *(f"slow     {text}" for text in self.slow)] if line]
@@ -67,6 +69,30 @@ def examine(weights: Path = BUILT_IN) -> Report:
             problems[name] = str(error)
     found |= {name: _optional(name) for name in OPTIONAL}
     return Report(found, problems, [] if "torch" in problems else slow_points())
+
+
+def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
+    """What safetensors files (name, place) say of being causal, in words; those that say nothing are counted."""
+    out, silent = [], 0
+    for name, path in files:
+        try:
+            config = stated(path)
+            says = host_says_causal(read_header(path).get("__metadata__") or {})
+        except (ValueError, OSError) as error:
+            out.append(f"broken   {name}: {error}")
+            continue
+        if config is not None:
+            head = "a track head" if config.motion is not None else "no track head (guided control)"
+            out.append(f"ready    {name}: {config.context.label}, {config.steps} steps, {head}")
+        elif says:
+            out.append(f"ready    {name}: causal by its header; say which checkpoint it is in the node Causal Wan Checkpoint")
+        else:
+            silent += 1
+    if not out:
+        out.append("none     no causal checkpoint among the safetensors files of models/diffusion_models: `python -m motionstream_core convert` makes one of a public .pt")
+    if silent:
+        out.append(f"         {silent} more say nothing of being causal: for a causal one, say which it is in the node Causal Wan Checkpoint")
+    return out
 
 
 def slow_points() -> list[str]:

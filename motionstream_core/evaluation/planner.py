@@ -18,6 +18,10 @@ GIB = 2**30
 PRECISIONS = {"fp32": 4.0, "bf16": 2.0, "fp8": 1.0}  # bytes of a weight; fp8: the linears in fp8, computed in bfloat16
 WORKING = {"fp32": 4, "bf16": 2, "fp8": 2}  # bytes of a key, a value, an activation
 RESERVE = int(0.8 * GIB)  # the driver, the libraries' own work space, fragments
+PARTS = {
+    "weights": "weights", "cache": "rolling cache (keys and values of sink, window and chunk)", "activations": "activations of a chunk (estimate)",
+    "decoder": "decoder (estimate)", "reserve": "driver and fragments (estimate)",
+}  # fmt: skip
 DECODERS = ("wan", "taehv", "tiny")
 
 
@@ -114,16 +118,33 @@ def first_that_fits(wish: Plan, memory: int) -> Plan | None:
 def advice(wish: Plan, memory: int) -> str:
     """In words that people can act on: what it takes, whether it fits, what would."""
     found, gib = first_that_fits(wish, memory), memory / GIB
-    lines = [f"{wish.width}x{wish.height}, {wish.words}: {wish.bytes / GIB:.1f} GiB of {gib:.1f} GiB"]
-    lines += [f"  {name}: {size / GIB:.2f} GiB" for name, size in wish.parts.items()]
+    lines = [f"{wish.width}x{wish.height}, {wish.words}: needs {wish.bytes / GIB:.1f} GiB of {gib:.1f} GiB"]
+    lines += [f"  {PARTS[name]}: {size / GIB:.2f} GiB" for name, size in wish.parts.items()]
     if found == wish:
         lines.append(f"It fits, with {gib - wish.bytes / GIB:.1f} GiB to spare. Memory stays the same however long the video is.")
     elif found is not None:
         lines.append(f"It does not fit. What does: {found.words} ({found.bytes / GIB:.1f} GiB).{changes(wish, found)}")
     else:
         last = list(plans(wish))[-1]
-        lines.append(f"It does not fit; even {last.words} takes {last.bytes / GIB:.1f} GiB. Choose a smaller size or model, or let the host offload weights (slower).")
+        lines.append(f"It does not fit; even {last.words} takes {last.bytes / GIB:.1f} GiB.{instead(wish, memory)}")
     return "\n".join(lines)
+
+
+def instead(wish: Plan, memory: int) -> str:
+    """What to do where no way of running the wish fits: the largest size of about its form that does, or another model."""
+    found = next((plan for plan in (first_that_fits(size, memory) for size in smaller(wish)) if plan is not None), None)
+    if found is not None:
+        return f" What does: {found.width}x{found.height} with {found.words} ({found.bytes / GIB:.1f} GiB), a size that it may not have been trained on.{changes(wish, found)}"
+    least = list(plans(wish))[-1].parts["weights"] / GIB
+    return f" Its weights alone take {least:.1f} GiB: choose a smaller model, or let the host offload weights (it does so by itself, and is slower)."
+
+
+def smaller(wish: Plan) -> Iterator[Plan]:
+    """The wish at nine tenths of its size, at eight, … at three."""
+    down, across = (stride * patch for stride, patch in zip(wish.config.vae_stride[1:], wish.config.patch[1:]))
+    for tenths in range(9, 2, -1):
+        width, height = (max(unit, round(size * tenths / 10 / unit) * unit) for size, unit in ((wish.width, across), (wish.height, down)))
+        yield replace(wish, width=width, height=height)
 
 
 def changes(wish: Plan, found: Plan) -> str:

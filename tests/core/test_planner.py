@@ -1,18 +1,21 @@
 """Before loading: what a stream takes, whether it fits and what would; and FLOPs by the architecture."""
 
 import json
+import re
 from unittest.mock import patch
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
 from motionstream_core.commands.bench_networks import chunk_flops, peak_flops, random_networks
-from motionstream_core.commands.doctor import Report
+from motionstream_core.commands.doctor import Report, checkpoint_lines
 from motionstream_core.evaluation.planner import GIB, Plan, advice, first_that_fits, plans
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.causal_presets import metadata_of
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.streaming.flow import schedule_of
@@ -50,13 +53,36 @@ def test_a_small_card_is_told_what_to_give_up_in_order():
     assert (shorter.decoder, shorter.context.label) == ("taehv", "c3s3w3")
     words = advice(asked, 9 * GIB)
     assert "It does not fit" in words and "Load Tiny VAE" in words and "window to 3" in words
-    assert first_that_fits(asked, GIB) is None and "smaller size or model" in advice(asked, GIB)
+    assert first_that_fits(asked, GIB) is None and "weights alone take" in advice(asked, GIB) and "smaller model" in advice(asked, GIB)
     assert "It fits" in advice(asked, 80 * GIB)
 
 
 def test_a_14b_fits_a_32_gib_card_in_fp8_alone():
     asked = wish("wan2.1-14b", "c3s1w3", decoder="taehv")
     assert asked.bytes > 32 * GIB and first_that_fits(asked, 32 * GIB).precision == "fp8"
+
+
+def test_where_no_way_of_running_it_fits_a_size_is_named_that_does():
+    asked = wish("wan2.1-14b", "c3s1w3")
+    assert first_that_fits(asked, 24 * GIB) is None
+    said = re.search(r"What does: (\d+)x(\d+) with fp8, c3s1w3, decoder taehv \(([\d.]+) GiB\)", advice(asked, 24 * GIB))
+    width, height, needs = int(said[1]), int(said[2]), float(said[3])
+    assert width % 16 == height % 16 == 0 and 0.6 < width / 832 < 1 and abs(width / height - 832 / 480) < 0.1 and needs <= 24
+    found = first_that_fits(Plan(asked.config, width, height, asked.context, "fp8", "taehv"), 24 * GIB)
+    assert found is not None and "Load the weights as fp8" in advice(asked, 24 * GIB)
+
+
+def test_checkpoints_are_listed_by_what_they_say_of_themselves(tmp_path):
+    config = PRESETS["wan2.1-1.3b"]
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata=metadata_of(config, {}))
+    save_file({"x": torch.zeros(1)}, tmp_path / "b.safetensors", metadata={"config": '{"transformer": {"causal_ar": true}}'})
+    save_file({"x": torch.zeros(1)}, tmp_path / "self_forcing_dmd.safetensors")
+    (tmp_path / "d.safetensors").write_bytes(b"damaged")
+    lines = checkpoint_lines((path.name, path) for path in sorted(tmp_path.iterdir()))
+    assert lines[0] == "ready    a.safetensors: c3s3w3, 3 steps, no track head (guided control)"
+    assert lines[1].startswith("ready    b.safetensors: causal by its header; say which") and lines[2].startswith("broken   d.safetensors")
+    assert lines[3] == "         1 more say nothing of being causal: for a causal one, say which it is in the node Causal Wan Checkpoint"
+    assert "convert" in checkpoint_lines([])[0]
 
 
 def test_the_command_says_it_in_words_and_json(capsys):

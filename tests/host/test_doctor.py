@@ -1,8 +1,12 @@
 """The Doctor and the Benchmark in the real host."""
 
+import torch
 from harness.graphs import node
 from harness.host import PACK
 from host.test_host import outcome
+from safetensors.torch import save_file
+
+from motionstream_core.model.causal_presets import causal_preset, config_for, metadata_of
 
 
 def text_of(host, entry: dict, number: str) -> str:
@@ -16,7 +20,15 @@ def test_the_doctor_says_what_is_here_and_what_fits(host):
     entry = host.run(prompt)
     small, own = text_of(host, entry, "1"), text_of(host, entry, "2")
     assert "ok       torch" in small and "It does not fit" in small and "Load Tiny VAE" in small
-    assert "cache: 8.0" in own and "fit" in own
+    assert "rolling cache (keys and values of sink, window and chunk): 8.03 GiB" in own and "fit" in own
+    assert "optional xformers" in small and "doctored" not in small
+    (host.base / "models" / "diffusion_models").mkdir(exist_ok=True)
+    save_file({"x": torch.zeros(1)}, host.base / "models" / "diffusion_models" / "doctored.safetensors", metadata=metadata_of(config_for(causal_preset("longlive")), {}))
+    try:
+        host.object_info()  # the host looks at its folders anew
+        assert "ready    diffusion_models/doctored.safetensors: c3s3w6, 4 steps, no track head (guided control)" in text_of(host, host.run(prompt), "1")
+    finally:
+        (host.base / "models" / "diffusion_models" / "doctored.safetensors").unlink()
 
 
 def test_the_benchmark_says_where_the_time_goes(host, weights):

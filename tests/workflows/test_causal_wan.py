@@ -90,7 +90,7 @@ def test_the_doctor_says_before_loading_what_the_note_promises(host, workflow):
     report = {}
     for number, more in (("1", {"context": "", "decoder": "wan"}), ("2", {"context": "c3s3w3", "decoder": "taehv"})):
         text = host.run({number: node("MotionStreamDoctor", **asked, **more)})["outputs"][number]["text"][0]
-        report[number] = float(re.search(r": ([\d.]+) GiB of 64", text)[1])
+        report[number] = float(re.search(r"needs ([\d.]+) GiB of 64", text)[1])
     said = nodes_of_type(workflow, "MarkdownNote")[0]["widgets_values"][0]
     assert f"about {report['1']:.0f} GiB" in said and f"{report['2']:.0f} GiB with **window** 3" in said
 
