@@ -1,4 +1,4 @@
-"""Faster forwards behind one switch, each beside its plain twin, the eager forward: a compiled one and a captured CUDA graph.
+"""Faster forwards behind one switch, each beside its plain twin, the eager forward: in eight bits, compiled, a captured CUDA graph.
 
 Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from chunk to chunk. Until then, and
 while the fast path is being made, the plain twin answers; a fast path whose output is not the plain twin's is never taken, and `state` says why.
@@ -17,19 +17,27 @@ from torch import Tensor
 from .attention import Backend
 from .cache import KVCache
 from .dit import TextContext
+from .eight_bits import EightBitDiT
 
-WAYS = ("off", "compile", "graphs")
+WAYS = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 1e-2}  # of the plain output's standard deviation, on average
+EIGHT_BITS_TOLERANCE = 3e-2
 Forward = Callable[..., Tensor]
 
 
 def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
-    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, or for graphs off a CUDA device."""
+    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA device, or for fp8 where there is none."""
     if way not in WAYS:
         raise ValueError(f"fast: expected one of {', '.join(WAYS)}, got {way!r}")
-    if way == "graphs" and dit.device.type != "cuda":
+    if way == "off":
+        return dit
+    eight_bits, then = way.startswith("fp8"), way.removeprefix("fp8").lstrip("+")
+    if then == "graphs" and dit.device.type != "cuda":
         raise ValueError(f"fast: expected a CUDA device for graphs, got {dit.device}")
-    return dit if way == "off" else FastDiT(dit, Compiled(dit, backend) if way == "compile" else Graphed(dit))
+    source = EightBitDiT(dit) if eight_bits else dit
+    if then == "compile":
+        return FastDiT(dit, Compiled(dit, source, backend))
+    return FastDiT(dit, Graphed(dit, source) if then == "graphs" else Direct(dit, source))
 
 
 def steady(cache: KVCache | None, frames: int) -> bool:
@@ -42,7 +50,7 @@ def steady(cache: KVCache | None, frames: int) -> bool:
 class FastDiT:
     """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady state."""
 
-    def __init__(self, dit: Any, way: Compiled | Graphed):
+    def __init__(self, dit: Any, way: Direct | Compiled | Graphed):
         self.plain, self.way = dit, way
         self.config = dit.config
 
@@ -73,21 +81,38 @@ class FastDiT:
         return self.plain(x, timestep, text, cache, commit=commit, attention=attention, output=output)
 
 
+class Direct:
+    """Another forward as it is, once its output has been held against the plain one's."""
+
+    def __init__(self, dit: Any, source: Any):
+        self._plain, self._fast, self._most = _without_commit(dit), _without_commit(source), most_error(source)
+        self._key: tuple | None = None
+        self.state = "plain"
+
+    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+        key = _key_of(x, text, cache, attention)
+        if self._key != key:
+            made, plain = (forward(x, timestep, text, cache, attention) for forward in (self._fast, self._plain))
+            self._key, self.state = key, verdict(made, plain, self._most)
+            return plain
+        return self._fast(x, timestep, text, cache, attention) if self.state == "fast" else None
+
+
 class Compiled:
     """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in when it is ready and right.
 
     The clean-context pass stays plain: it moves the cache.
     """
 
-    def __init__(self, dit: Any, backend: str = "inductor"):
-        self._plain = dit
-        self._compiled: Forward = torch.compile(_without_commit(dit), backend=backend, dynamic=False)
+    def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
+        self._plain, self._most = dit, most_error(source)
+        self._compiled: Forward = torch.compile(_without_commit(source), backend=backend, dynamic=False)
         self._ready: tuple | None = None
         self._thread: threading.Thread | None = None
         self.state = "plain"
 
     def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
-        key = (x.shape, x.dtype, cache.shape, attention, text.keys[0].shape)
+        key = _key_of(x, text, cache, attention)
         if self._ready == key:
             return self._compiled(x, timestep, text, cache, attention)
         if self._thread is None:
@@ -109,7 +134,7 @@ class Compiled:
         except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
             self.state = f"plain: the compiler failed: {type(error).__name__}: {error}"
             return
-        self.state = verdict(made, plain)
+        self.state = verdict(made, plain, self._most)
         if self.state == "fast":
             self._ready = key
 
@@ -117,8 +142,8 @@ class Compiled:
 class Graphed:
     """A CUDA graph of a steady forward, captured once for a cache and a text and replayed on the same buffers."""
 
-    def __init__(self, dit: Any):
-        self._plain = _without_commit(dit)
+    def __init__(self, dit: Any, source: Any):
+        self._plain, self._fast, self._most = _without_commit(dit), _without_commit(source), most_error(source)
         self._held: tuple | None = None  # what the graph's addresses belong to; kept alive with it
         self._graph: Any = None
         self.state = "plain"
@@ -140,20 +165,26 @@ class Graphed:
         side = torch.cuda.Stream(x.device)
         side.wait_stream(torch.cuda.current_stream(x.device))
         with torch.cuda.stream(side):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
-            plain = self._plain(self._x, self._timestep, text, cache, attention).clone()
+            plain = self._plain(self._x, self._timestep, text, cache, attention)
+            self._fast(self._x, self._timestep, text, cache, attention)
         torch.cuda.current_stream(x.device).wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._out = self._plain(self._x, self._timestep, text, cache, attention)
+            self._out = self._fast(self._x, self._timestep, text, cache, attention)
         self._graph.replay()
-        self.state = verdict(self._out, plain)
+        self.state = verdict(self._out, plain, self._most)
 
 
-def verdict(made: Tensor, plain: Tensor) -> str:
-    """"fast" where the fast output is the plain one's within TOLERANCE, otherwise words."""
+def most_error(source: Any) -> float | None:
+    """How far the output of this forward may be from the plain one's; None: TOLERANCE."""
+    return EIGHT_BITS_TOLERANCE if isinstance(source, EightBitDiT) else None
+
+
+def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:
+    """"fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average; otherwise words."""
     scale = plain.float().std().clamp(min=1e-6)
     error = float((made.float() - plain.float()).abs().mean() / scale)
-    return "fast" if error <= TOLERANCE.get(plain.dtype, 1e-3) else f"plain: the fast output was {error:.3g} of its spread away"
+    return "fast" if error <= (most or TOLERANCE.get(plain.dtype, 1e-3)) else f"plain: the fast output was {error:.3g} of its spread away"
 
 
 def copied(cache: KVCache) -> KVCache:
@@ -161,6 +192,11 @@ def copied(cache: KVCache) -> KVCache:
     other = KVCache(cache.shape, cache.layers, cache._rotated[0].shape[2], cache.rope, batch=cache._rotated[0].shape[0], dtype=cache._rotated[0].dtype)
     other.restore(cache.snapshot())
     return other
+
+
+def _key_of(x: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> tuple:
+    """What two forwards must share for one check to be enough."""
+    return x.shape, x.dtype, cache.shape, attention, text.keys[0].shape
 
 
 def _without_commit(dit: Any) -> Forward:

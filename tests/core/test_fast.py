@@ -2,13 +2,17 @@
 
 import gc
 import threading
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from core.small import drag, picture, small_networks
+from core.small import drag, picture, small_config, small_networks
 
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.eight_bits import plain_product, product, quantised
 from motionstream_core.model.fast import FastDiT, copied, faster, steady, verdict
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
@@ -20,7 +24,7 @@ CPU = torch.device("cpu")
 
 def latents(dit, chunks, between=lambda index: None):
     made = rollout(
-        dit, first_latent=torch.zeros(1, 16, 1, 4, 4), motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1), text=dit.encode_text(torch.ones(1, 4, 8)),
+        dit, first_latent=torch.zeros(1, 16, 1, 4, 4), motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1), text=dit.encode_text(torch.ones(1, 4, 8).to(dit.device)),
         shape=(4, 4), sigmas=(1.0, 0.6), cache=dit.make_cache(4, 4), rng=torch.Generator().manual_seed(5), chunks=chunks,
     )  # fmt: skip
     out = []
@@ -79,12 +83,79 @@ def test_a_fast_path_with_another_output_is_never_taken():
     assert verdict(torch.ones(3), torch.tensor([1.0, 1.0, 1.0])) == "fast"
 
 
+def wide_networks():
+    """A network whose linears are as large as an eight-bit product takes them."""
+    torch.manual_seed(0)
+    made = CausalDiT(replace(small_config(), dim=32, ffn_dim=64)).eval().requires_grad_(False)
+    torch.nn.init.normal_(made.head.head.weight, std=0.05)
+    return made
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_the_eight_bit_product_is_that_of_the_scaled_values(rows):
+    x, weight, bias = torch.randn(24, 32) * torch.logspace(-3, 2, 24)[:, None], torch.randn(48, 32), torch.randn(48)
+    parts = [*quantised(x, rows), *quantised(weight, rows)]
+    assert parts[0].dtype == torch.float8_e4m3fn and parts[1].shape == ((24, 1) if rows else ())
+    got, plain = (function(*parts, bias, torch.float32) for function in (product, plain_product))
+    assert torch.allclose(got, plain, rtol=1e-4, atol=1e-4)
+    exact = torch.nn.functional.linear(x, weight)
+    error = ((got - bias - exact).abs().mean(1) / exact.std(1))[-1]
+    assert 0.001 < error < 0.06
+
+
+def test_a_row_scale_keeps_what_a_tensor_scale_loses():
+    x = torch.randn(2, 32) * torch.tensor([[1e-6], [1e3]])
+    kept = [(values.float() * scale)[0] for values, scale in (quantised(x, True), quantised(x, False))]
+    assert (kept[0] - x[0]).abs().max() < 0.07 * x[0].abs().max() and kept[1].abs().max() == 0
+
+
+def test_eight_bits_are_taken_once_checked_and_leave_the_weights_alone():
+    dit = wide_networks()
+    before = {name: value.clone() for name, value in dit.state_dict().items()}
+    fast, states = faster(dit, "fp8"), []
+    got, plain = latents(fast, 8, lambda index: states.append(fast.state)), latents(dit, 8)
+    assert states[0] == "plain" and states[-1] == "fast", states
+    assert not torch.equal(got, plain) and (got - plain).abs().mean() < 0.05 * plain.std()
+    after = dit.state_dict()
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_eight_bits_that_are_too_far_away_are_not_taken():
+    dit = wide_networks()
+    fast = faster(dit, "fp8")
+    fast.way._fast = lambda x, *rest: dit(x, *rest[:3]) * 1.2
+    got = latents(fast, 8)
+    assert fast.state.startswith("plain: the fast output was 0.") and torch.equal(got, latents(dit, 8))
+
+
+def test_eight_bits_can_be_compiled():
+    dit = wide_networks()
+    fast = faster(dit, "fp8+compile", backend="aot_eager")
+    got, plain = latents(fast, 8, lambda index: fast.way.join(120)), latents(dit, 8)
+    assert fast.state == "fast" and not torch.equal(got, plain) and (got - plain).abs().mean() < 0.05 * plain.std()
+
+
+def test_eight_bits_of_a_foreign_network_are_refused():
+    with pytest.raises(ValueError, match="expected the pack's own transformer for fp8, got SimpleNamespace"):
+        faster(SimpleNamespace(device=CPU), "fp8")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="expected a CUDA device")
+@pytest.mark.parametrize("way", ["graphs", "fp8", "fp8+graphs", "compile", "fp8+compile"])
+def test_every_way_is_taken_on_a_gpu(way):
+    dit = wide_networks().to("cuda", torch.bfloat16)
+    fast = faster(dit, way)
+    got = latents(fast, 12, lambda index: fast.way.join(300) if "compile" in way else None)
+    plain = latents(dit, 12)
+    assert fast.state == "fast" and (got - plain).abs().mean() < 0.1 * plain.std()
+
+
 def test_the_switch_is_off_by_default_and_guarded():
     dit = small_networks().dit
     assert faster(dit, "off") is dit and isinstance(faster(dit, "compile", backend="eager"), FastDiT)
     with pytest.raises(ValueError, match="CUDA device for graphs"):
         faster(dit, "graphs")
-    with pytest.raises(ValueError, match="expected one of off, compile, graphs"):
+    with pytest.raises(ValueError, match="expected one of off, compile, graphs, fp8"):
         faster(dit, "warp")
 
 

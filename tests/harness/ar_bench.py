@@ -16,7 +16,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
@@ -34,6 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--context", default="c3s3w3", help="our rolling context")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clock", choices=("wall", "process"), default=None, help="process: the processor's seconds, for a machine that others use too; one thread only")
+    parser.add_argument("--fast", default="off", help="our fast path, as in bench")
     parser.add_argument("--host-attention", default="", help="a start option of the host, such as --use-pytorch-cross-attention; its own choice by default")
     parser.add_argument("--results", type=Path, default=None)
     parser.add_argument("--inside", default=None, help=argparse.SUPPRESS)
@@ -64,7 +66,7 @@ def inside(args: argparse.Namespace) -> None:
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
     attention = args.host_attention or "its own choice"
-    report = {"preset": args.preset, "full": args.full, "device": contest.device_name, "threads": torch.get_num_threads(), "torch": torch.__version__,
+    report = {"preset": args.preset, "full": args.full, "device": contest.device_name, "threads": torch.get_num_threads(), "clock": contest.clock, "fast": args.fast, "torch": torch.__version__,
               "size": args.size, "context": args.context, "steps": args.steps, "rounds": args.rounds, "host_attention": attention, "commit": commit, "rows": rows}  # fmt: skip
     print(table(rows))
     if args.results is not None:
@@ -97,12 +99,16 @@ class Contest:
 
         from motionstream_core.model.cache import CacheShape
         from motionstream_core.model.dit import CausalDiT
+        from motionstream_core.model.fast import faster
         from motionstream_core.model.presets import preset
         from motionstream_core.streaming.flow import sigma_schedule
 
         self.args, self.torch = args, torch
         self.config = preset(args.preset) if args.full else resized(preset(args.preset))
         self.device, self.dtype = torch.device(args.device), torch.float32 if args.device == "cpu" else torch.bfloat16
+        self.clock = args.clock or ("process" if args.device == "cpu" and torch.get_num_threads() == 1 else "wall")
+        if self.clock == "process" and (args.device != "cpu" or torch.get_num_threads() != 1):
+            raise SystemExit("--clock process: expected a CPU and one thread (OMP_NUM_THREADS=1)")
         self.device_name = torch.cuda.get_device_name() if args.device == "cuda" else "cpu"
         torch.manual_seed(0)
         with torch.device(self.device):
@@ -110,6 +116,7 @@ class Contest:
         for parameter in net.parameters():
             torch.nn.init.normal_(parameter, std=0.02)
         self.dit = net.eval().requires_grad_(False)
+        self.fast = faster(self.dit, args.fast)
         width, height = map(int, args.size.split("x"))
         self.cells = height // self.config.vae_stride[1], width // self.config.vae_stride[2]
         self.sigmas = sigma_schedule(args.steps, self.config.shift)
@@ -148,18 +155,19 @@ class Contest:
         def run():
             text = self.dit.encode_text(self.embeds.to(self.device))
             rng = torch.Generator().manual_seed(1)
-            made = rollout(self.dit, first_latent=None, motion=None, text=text, shape=self.cells, sigmas=self.sigmas, cache=cache, rng=rng, chunks=latent_frames // shape.chunk)
+            made = rollout(self.fast, first_latent=None, motion=None, text=text, shape=self.cells, sigmas=self.sigmas, cache=cache, rng=rng, chunks=latent_frames // shape.chunk)
             for _ in made:
                 pass
 
         return self.timed(run), cache.nbytes
 
     def timed(self, function) -> float:
-        began = perf_counter()
+        now = process_time if self.clock == "process" else perf_counter
+        began = now()
         function()
         if self.device.type == "cuda":
             self.torch.cuda.synchronize()
-        return perf_counter() - began
+        return now() - began
 
     def row(self, frames: int) -> dict:
         """One length: median seconds of each side over rounds in turns, the first round left out."""
@@ -203,11 +211,13 @@ def keep(report: dict, args: argparse.Namespace) -> Path:
     device = report["device"].lower().replace(" ", "-")
     kind = "full" if args.full else "small"
     attention = args.host_attention.strip("-").replace(" ", "") or "default-attention"
-    path = ROOT / args.results / f"ar-sampler-{args.preset}-{kind}-{attention}_{device}_{date.today():%Y%m}.md"
+    fast = "" if args.fast == "off" else f"-{args.fast.replace('+', '-')}"
+    path = ROOT / args.results / f"ar-sampler-{args.preset}-{kind}-{attention}{fast}_{device}_{date.today():%Y%m}.md"
     sizes = "its own sizes" if args.full else f"small sizes ({', '.join(f'{key} {value}' for key, value in SMALL.items())})"
     about = (
         f"Random weights of {args.preset} at {sizes}, {args.size}, {args.steps} steps and the clean-context pass, chunks of the context {args.context}, "
-        f"{report['device']} with {report['threads']} threads, torch {report['torch']}. The host's attention: {report['host_attention']}. Medians of {args.rounds} rounds in turns.\n\n"
+        f"{report['device']} with {report['threads']} threads, torch {report['torch']}. The host's attention: {report['host_attention']}. Medians of {args.rounds} rounds in turns, "
+        f"{'seconds of the processor' if report['clock'] == 'process' else 'wall seconds'}, our fast path {args.fast}.\n\n"
         "`equal`: our rollout that forgets nothing, as the host's; `rolling`: with the context named. Speedups are host ÷ ours; the transformer alone, no decoding."
     )
     words = [word for word in sys.orig_argv[2:] if word not in ("--inside", args.inside)]
