@@ -16,6 +16,8 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--small", action="store_true", help="a Wan preset at stand-in sizes, for a CPU")
     parser.add_argument("--decoder", default="taehv", choices=DECODERS, help="what decodes the frames of a Wan preset")
     parser.add_argument("--attention", default="sdpa", choices=tuple(BACKENDS), help="checked against sdpa before it is used")
-    parser.add_argument("--fast", default="off", choices=WAYS, help="compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs")
+    parser.add_argument("--fast", default="off", choices=WAYS, help="compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs; fp8: eight-bit linears")
+    parser.add_argument("--one-queue", dest="beside", action="store_false", help="decode in the transformer's own queue, on a GPU")
     parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
 
 
@@ -54,8 +57,8 @@ def run(args: argparse.Namespace) -> None:
     if networks.config.motion is None or args.fast != "off":
         args.against = False
     report = {"model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""), "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
-    report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context, args.attention)
-    report |= {"attention": args.attention, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
+    report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context, args.attention, beside=args.beside)
+    report |= {"attention": args.attention, "decode_beside": args.beside and device.type == "cuda", "way": args.fast, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
     if args.against:
         report |= against_full_history(report, networks, args)
     print(table(report))
@@ -74,32 +77,44 @@ def measure(
     context: CacheShape | None,
     attention: Backend = "sdpa",
     check_interrupt: Callable[[], None] | None = None,
+    beside: bool = True,
 ) -> dict:
     """Streams once and returns what it cost.
 
-    `late_over_early` compares the seconds per chunk after the first eviction: 1 is constant time. `grown_mib` is the growth of the peak
-    memory over the second half of the stream.
+    chunk_s: from a chunk's hand-out to the next one's, in the steady state, that of the fast path where there is one; latency_s: from its border
+    to its frames. `late_over_early` compares the seconds per chunk: 1 is constant time. spread: of 5 to 95 % of the chunks, over their median;
+    widest: of all. `grown_mib` is the growth of the peak memory over the second half of the stream.
     """
     tracks, words = wandering(count, width, height), torch.zeros(1, networks.config.text_len, networks.config.text_dim)
-    costs, memory, first_frame_s, last = [], [], None, None
-    for last in stream(networks, picture(width, height), tracks, words, frames, steps=steps, fit="loop", context=context, attention=attention, check_interrupt=check_interrupt):
+    costs, memory, first_frame_s, last, warm = [], [], None, None, 0
+    more, shown = {"steps": steps, "fit": "loop", "context": context, "attention": attention, "check_interrupt": check_interrupt, "beside": beside}, perf_counter()
+    for last in stream(networks, picture(width, height), tracks, words, frames, **more):
+        before, shown = shown, perf_counter()
         first_frame_s = first_frame_s or last.first_frame_s
-        costs.append({"chunk_s": last.latency_s, **{stage: last.timings.get(stage, 0.0) for stage in STAGES}})
+        warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
+        costs.append({"chunk_s": shown - before, "latency_s": last.latency_s, **{stage: last.timings.get(stage, 0.0) for stage in STAGES}})
         memory.append(memory_mib())
         made = last.start + len(last.frames)
         show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
     shape = context or networks.config.context
-    steady = costs[1 + -(-(shape.sink + shape.window) // shape.chunk) : -1] or costs[-1:]
+    full = 1 + -(-(shape.sink + shape.window) // shape.chunk)
+    steady = costs[max(full, warm + 1 if warm < len(costs) else 0) : -1] or costs[-1:]
     half = len(steady) // 2
     early, late = (median(cost["chunk_s"] for cost in part) for part in (steady[: max(1, half)], steady[half:]))
     spent = sorted(cost["chunk_s"] for cost in steady)
+    low, p50, high = (spent[min(len(spent) - 1, round(share * (len(spent) - 1)))] for share in (0.05, 0.5, 0.95))
     report = {"width": width, "height": height, "frames": frames, "tracks": count, "steps": steps or networks.config.steps, "context": shape.label}
+    report |= {"steady_fps": shape.chunk * networks.config.vae_stride[0] / p50}
     report |= {"stream_fps": last.fps, "first_frame_s": first_frame_s, **{key: median(cost[key] for cost in steady) for key in steady[0]}}
-    report |= {"chunk_p50_s": median(spent), "chunk_p95_s": spent[min(len(spent) - 1, round(0.95 * (len(spent) - 1)))], "spread": (spent[-1] - spent[0]) / median(spent)}
+    report |= {"chunk_p50_s": p50, "chunk_p95_s": high, "spread": (high - low) / p50, "widest": (spent[-1] - spent[0]) / p50, "steady_chunks": len(steady)}
     report |= against_peak(networks, width, height, shape, report)
     report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
     report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def state_of(dit: Any) -> str:
+    return dit.state if isinstance(dit, FastDiT) else "fast"
 
 
 def against_peak(networks: Networks, width: int, height: int, shape: CacheShape, report: dict) -> dict:

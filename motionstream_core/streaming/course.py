@@ -55,6 +55,7 @@ class CourseSetup:
     lead: str = "track head"
     strength: Lead | None = None
     detail: bool = True
+    beside: bool = True
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Course:
             guide=self._unled.guide if isinstance(self._unled, Guided) else None,
         )
         self._decoder = setup.networks.codec.start_decode()
-        self._lane = lane_of(device)
+        self._lane = lane_of(device, setup.beside)
         self._last: Tensor | None = None
         self.prompt: str | None = None
         self.index = self.made = 0

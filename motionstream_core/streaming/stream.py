@@ -112,6 +112,7 @@ def stream(
     lead: str | None = None,
     strength: Lead | None = None,
     detail: bool = True,
+    beside: bool = True,
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
@@ -124,7 +125,8 @@ def stream(
     control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
     prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
     lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
-    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. history_bytes: most memory for the moments a rewind can go back to.
+    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. beside: decode in a queue of its
+    own where the device has queues. history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()
@@ -146,7 +148,7 @@ def stream(
         encode = networks.text_encoder.encode
     setup = CourseSetup(
         networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode,
-        check_lead(config, lead), strength, detail,
+        check_lead(config, lead), strength, detail, beside,
     )  # fmt: skip
     return _stream(setup, _Clock(began, control, tracks.fps), control, paced, history_bytes)
 
