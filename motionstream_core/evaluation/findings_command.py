@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--train-seeds", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=4.0, help="of every small training")
+    parser.add_argument("--train-steps", type=int, help="steps of every small training in the place of minutes, for arms of equal length on a busy machine")
+    parser.add_argument("--train-batch", type=int, default=8)
     parser.add_argument("--journal", type=Path, default=Path("output/findings.jsonl"), help="what is done already is read from here")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
 
@@ -74,7 +76,7 @@ def _say(line: str) -> None:
 def _part(part: str, networks: Networks, args: argparse.Namespace) -> list[Row]:
     from . import findings_trained as trained  # the training engine, which the other evaluations do without
 
-    short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds)
+    short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds, args.train_batch, args.train_steps)
     student = trained.model_of(networks)
     parts: dict[str, Callable[[], list[Row]]] = {
         "context": lambda: findings.contexts(networks, args.media, args.clips, args.seeds, _say),
@@ -111,7 +113,7 @@ def report(rows: list[Row], networks: Networks, args: argparse.Namespace) -> str
     """The result file."""
     head = (
         f"# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core {' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
-        f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over {args.seeds} seeds ({args.train_seeds} where it was trained, "
-        f"{args.minutes:g} minutes each). Errors in px at 128×128, means over points that moved more than 5 px.\n\n"
+        f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over {args.seeds} seeds ({args.train_seeds} where it was trained: "
+        f"minutes and steps of the parts may differ, `train_steps` says how many were made). Errors in px at 128×128, means over points that moved more than 5 px.\n\n"
     )
     return head + findings.table(rows)

@@ -37,6 +37,7 @@ AUGMENTATION_SHARDS = 6
 MILD = Guidance(0.5, 0.5)  # the paper's weights over-saturate a teacher that was trained for minutes, which would drown what is compared
 ROLLING_BATCH, ROLLING_CRITIC = 4, 2  # so that minutes hold more than a handful of the student's updates
 LONG = 2  # streams of 253 frames
+CONTINUED = {"student": 3e-3}  # of a student that has learned already
 REFRESHED_CLIP, REFRESHES = 97, (2, 4, 6)  # of eight chunks
 
 
@@ -51,6 +52,7 @@ class Short:
     clips: int
     seeds: int
     batch: int = 8
+    steps: int | None = None  # in the place of minutes: arms of equal length on a machine that does other work too
 
 
 def model_of(networks: Networks) -> MotionModel:
@@ -169,7 +171,7 @@ def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say)
                 for seed in range(short.seeds):
                     say(f"augmentation: {name}, seed {seed}")
                     stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
-                    model = _trained(stage, "student", replace(short, data=Path(folder)), seed, values)
+                    model = _trained(stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED)
                     _measure(values, model, codec, short, seed, ("", "imperfect_"))
                 rows.append(Row("augmentation", name, values))
     return rows
@@ -192,7 +194,7 @@ def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) ->
             say(f"refresh: {name}, seed {seed}")
             model = student
             if share is not None:
-                model = _trained(CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values)
+                model = _trained(CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values, lr=CONTINUED)
             items = heldout_set(short.media, short.clips, frames=REFRESHED_CLIP)
             for prefix, after in (("", ()), ("refreshed_", REFRESHES)):
                 found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
@@ -204,7 +206,8 @@ def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) ->
 
 def _trained(stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:
     """The role after a short training; how many steps that was goes into `values`."""
-    config = TrainConfig(minutes=short.minutes, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed)
+    length = {"minutes": short.minutes} if short.steps is None else {"steps": short.steps}
+    config = TrainConfig(**length, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed, decay=0.5)
     with tempfile.TemporaryDirectory() as folder:
         ended = train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
     if ended["interrupted"]:
