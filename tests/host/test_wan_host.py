@@ -186,6 +186,18 @@ def test_a_lora_of_the_hosts_loader_changes_the_video(files):
         prompt[name]["inputs"]["model"] = ["30", 0]
     patched = frames_of(files, files.run(prompt))
     assert (plain[0] == patched[0]).all() and any((a != b).any() for a, b in zip(plain, patched))
+    prompt["31"] = node("MotionStreamCheckpoint", model=["30", 0], preset=FROM_FILE)
+    for name in "56":
+        prompt[name]["inputs"]["model"] = ["31", 0]
+    assert all((a == b).all() for a, b in zip(patched, frames_of(files, files.run(prompt)))), "a statement behind the LoRA changes nothing"
+
+
+def test_the_benchmark_takes_a_checkpoint_and_a_vae_of_the_hosts_loaders(files):
+    prompt = {"20": node("UNETLoader", unet_name="converted.safetensors", weight_dtype="default"), "22": node("VAELoader", vae_name="wan_small.safetensors")}
+    prompt["2"] = node("MotionStreamBenchmark", model=["20", 0], vae=["22", 0], width=64, height=64, frames=37, steps=1)
+    entry = files.run(prompt)
+    assert outcome(entry) == "success", outcome(entry)
+    assert "frames a second" in entry["outputs"]["2"]["text"][0] and "Most of a chunk goes into" in entry["outputs"]["2"]["text"][0]
 
 
 def test_a_tiny_vae_decodes_48_channels_and_what_the_wan_vae_encoded(files):
