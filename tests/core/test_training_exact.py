@@ -173,7 +173,7 @@ def test_a_trajectory_is_the_guided_ode_without_new_noise():
 @pytest.mark.parametrize("start", ["ode", "ar"])
 def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(start, monkeypatch):
     net, data = model(), batch()
-    states = torch.stack([add_noise(data["latents"], torch.randn(data["latents"].shape, generator=rng(n)), s) for n, s in enumerate(sigma_schedule(TINY.steps, TINY.shift))], dim=1)
+    states = torch.stack([add_noise(data["latents"], torch.randn(data["latents"].shape, generator=rng(10 + n)), s) for n, s in enumerate(sigma_schedule(TINY.steps, TINY.shift))], dim=1)
     data = {**data, "states": states, "ends": data["latents"] + 0.1}
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start=start))
     seen, committed, levels, shapes = [], [], set(), set()
