@@ -38,7 +38,7 @@ MILD = Guidance(0.5, 0.5)  # the paper's weights over-saturate a teacher that wa
 ROLLING_BATCH, ROLLING_CRITIC = 4, 2  # so that minutes hold more than a handful of the student's updates
 LONG = 2  # streams of 253 frames
 CONTINUED = {"student": 3e-3}  # of a student that has learned already
-REFRESHED_CLIP, REFRESHES = 97, (2, 4, 6)  # of eight chunks
+REFRESHED_CLIP, REFRESHES = 61, (2, 4)  # of five chunks
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def saying_nothing(student: MotionModel) -> MotionModel:
 
 
 def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
-    """Sinks refreshed in training or not, measured on clips of 97 frames with none and with one behind every second chunk."""
+    """Sinks refreshed in training or not, measured on clips of 61 frames with none and with one behind every second chunk."""
     rows = []
     for name, share in (("before", None), ("none in training", 0.0), ("in half of the steps", 0.5)):
         values: dict[str, list[float]] = {}
