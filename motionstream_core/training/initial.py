@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch.nn.functional as F
 from einops import rearrange
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -68,15 +68,26 @@ def start_from(model: MotionModel, path: Path) -> str:
     """Weights of an earlier stage or of a Wan model (safetensors) into the model -> what was done, in words."""
     if path.suffix != ".safetensors":
         raise ValueError(f"{path.name}: expected a .safetensors file; turn a .pt file into one with `convert`")
-    state = load_file(path)
+    state = read(path)
     if any(key.startswith("track_head.") for key in state):
-        own = {key: value.float() if value.is_floating_point() else value for key, value in state.items() if not key.startswith("codec.")}
+        own = {key: value.float() if value.is_floating_point() else value for key, value in state.items() if not key.startswith(("codec.", "detail."))}
         own = {key.replace("text_encoder.", "words.", 1): value for key, value in own.items()}
-        own[HEAD] = widened_head(own[HEAD], model.config.motion)
+        if HEAD in own:
+            own[HEAD] = widened_head(own[HEAD], model.config.motion)
         load_into(model, own, path.name)
         return f"all weights of {path.name}"
     left = start_from_wan(model, state)
     return f"the transformer of {path.name}; track head fresh" + (f"; no place for {len(left)} tensors ({', '.join(left[:3])} …)" if left else "")
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; ValueError for one that cannot be read as one."""
+    if not path.is_file():
+        raise ValueError(f"weights: expected a file, got {path}, which is none")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path.name}: expected weights (safetensors), got a file that cannot be read ({error})") from None
 
 
 def digest(path: Path) -> str:

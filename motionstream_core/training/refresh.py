@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..codec.tiny import TinyCodec
 from ..model.cache import CacheShape
+from ..model.motion import TrackHead
 from ..model.presets import ModelConfig
 from ..streaming.condition import Conditioner, Piece
 from .roles import Batch, MotionModel
@@ -123,7 +124,9 @@ def _carried_clip(model: MotionModel, codec: TinyCodec, batch: Batch, row: int, 
         part = slice(first, first + count)
         return Piece(xy[part], told[part], moving[part], anchors)
 
-    place = Conditioner(config, model.track_head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))  # its track ids are not used
+    with torch.random.fork_rng(devices=[]):  # a head of its own, whose part is not used: the model's may be divided over processes
+        head = TrackHead(config.motion.map_channels, config.motion.head_channels).to(latents.device)
+    place = Conditioner(config, head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))
     later, made = dict(pictures[1:]), []
     for start, count in _pieces(latents.shape[2], config.context.chunk):
         if start in later:

@@ -18,13 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..streaming.flow import add_noise, schedule_of, sigma_schedule, to_x0
 from .clips import euler_step
+from .engine import fingerprint
 from .guidance import NO_GUIDANCE, Guidance, guided_clip
+from .initial import read
 from .roles import Batch, MotionModel, moved
 from .teacher import noise_like
 
@@ -89,12 +91,15 @@ def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
 def write_trajectories(
     teacher: MotionModel, data, out: Path, count: int, *, batch: int, steps: int, guidance: Guidance, causal: bool, seed: int, progress: Callable[[str], None] = print
 ) -> Path:
-    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on. Each appears whole or not at all."""
+    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on. Each appears whole or not at all.
+    ValueError where the folder has those of another teacher, guidance or number of steps."""
     out.mkdir(parents=True, exist_ok=True)
     config = teacher.config
     keep = schedule_of(config)
     levels = teacher_schedule(steps, config.shift, keep)
-    about = {"sigmas": list(keep), "steps": len(levels) - 1, "guidance": [guidance.text, guidance.motion], "kind": "autoregressive" if causal else "bidirectional"}
+    kind = "autoregressive" if causal else "bidirectional"
+    about = {"sigmas": list(keep), "steps": len(levels) - 1, "guidance": [guidance.text, guidance.motion], "kind": kind, "teacher": fingerprint(teacher)}
+    _check_same(out, about)
     for number in range(count):
         path = out / f"{seed:04d}_{number:05d}.safetensors"
         if path.exists():
@@ -111,6 +116,23 @@ def write_trajectories(
     return out
 
 
+def described(path: Path) -> dict:
+    """How the trajectories of a file were made; ValueError for another file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {}).get("trajectories", "{}"))
+    except SafetensorError as error:
+        raise ValueError(f"{path.name}: expected trajectories (safetensors), got a file that cannot be read ({error})") from None
+
+
+def _check_same(folder: Path, about: dict) -> None:
+    for path in sorted(folder.glob("*.safetensors"))[:1]:
+        got = described(path)
+        other = sorted(key for key in about if got.get(key) != about[key])
+        if other:
+            raise ValueError(f"trajectories: expected another folder, got {folder}, whose files are of other {', '.join(other)}")
+
+
 def _stored(value: Tensor) -> Tensor:
     return value.half() if value.is_floating_point() else value.to(torch.int16) if value.dtype == torch.int64 else value
 
@@ -122,13 +144,13 @@ class Trajectories:
         self.paths = sorted(Path(folder).glob("*.safetensors"))
         if not self.paths:
             raise ValueError(f"trajectories: expected files in {folder}, got none: run `train trajectories` first")
-        with safe_open(self.paths[0], "pt") as file:
-            self.about = json.loads((file.metadata() or {}).get("trajectories", "{}"))
-        if not np.allclose(self.about.get("sigmas", []), sigmas) if len(self.about.get("sigmas", [])) == len(sigmas) else True:
+        self.about = described(self.paths[0])
+        levels = self.about.get("sigmas", [])
+        if len(levels) != len(sigmas) or not np.allclose(levels, sigmas):
             raise ValueError(f"trajectories: expected states at the student's levels {sigmas}, got {self.about.get('sigmas')}")
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        data = load_file(self.paths[int(rng.integers(len(self.paths)))])
+        data = read(self.paths[int(rng.integers(len(self.paths)))])
         picks = torch.from_numpy(rng.integers(len(data["states"]), size=size))
         out = {key: value[picks] for key, value in data.items()}
         return {key: value.float() if value.is_floating_point() else value.long() if value.dtype == torch.int16 else value for key, value in out.items()}

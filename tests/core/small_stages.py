@@ -13,11 +13,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
+from motionstream_core.training.causal import CausalRecipe, CausalStage
 from motionstream_core.training.causal_init import CausalInitRecipe, CausalInitStage
 from motionstream_core.training.distill import DistillRecipe, DistillStage
 from motionstream_core.training.engine import train
+from motionstream_core.training.refresh import NEVER, Refresh
 from motionstream_core.training.roles import MotionModel
 from motionstream_core.training.stage import TrainConfig
 from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
@@ -62,7 +65,11 @@ def stage(name):
         return TeacherStage(model(1), TeacherRecipe(phase=1))
     if name == "causal-init":
         return CausalInitStage(model(1), CausalInitRecipe(start="ar"))
-    return DistillStage(model(1), model(2), DistillRecipe(critic_steps=1))
+    torch.manual_seed(3)
+    refresh = Refresh(0.5, TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8))).eval().requires_grad_(False))
+    if name == "causal":
+        return CausalStage(model(1), CausalRecipe(), refresh=refresh)
+    return DistillStage(model(1), model(2), DistillRecipe(critic_steps=1), refresh=refresh if name == "refreshed" else NEVER)
 
 
 def run(name, out, steps, tell=lambda line: None, **values):

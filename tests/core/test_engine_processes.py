@@ -15,7 +15,7 @@ from core.toy_stage import state_of
 from motionstream_core.training import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("teacher", "causal-init", "distill")
+STAGES = ("teacher", "causal-init", "distill", "causal", "refreshed")
 STEPS = 3
 
 

@@ -56,6 +56,20 @@ def test_weights_of_another_kind_are_refused_in_words(tmp_path):
         start_from_wan(model, {"patch_embedding.weight": torch.zeros(24, 16, 1, 2, 2)})
     with pytest.raises(ValueError, match="expected a .safetensors file"):
         start_from(model, tmp_path / "weights.pt")
+    with pytest.raises(ValueError, match="expected a file, got .*nowhere.safetensors"):
+        start_from(model, tmp_path / "nowhere.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(b"cut off")
+    with pytest.raises(ValueError, match="cut.safetensors: expected weights .safetensors., got a file that cannot be read"):
+        start_from(model, tmp_path / "cut.safetensors")
+
+
+def test_a_whole_weights_file_gives_its_student_and_leaves_codec_and_detail(tmp_path):
+    config = replace(preset("tiny"), **SMALL | {"text_dim": 8, "text_len": 4})
+    one, two = MotionModel(config), MotionModel(config)
+    state = {key.replace("words.", "text_encoder.", 1): value for key, value in one.state_dict().items()}
+    save_file({**state, "codec.latent_mean": torch.zeros(16), "detail.x": torch.zeros(1)}, tmp_path / "whole.safetensors")
+    start_from(two, tmp_path / "whole.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
 
 
 @pytest.mark.parametrize(("name", "channels"), [("wan2.1-1.3b-motion", 48), ("wan2.1-14b-motion", 48), ("wan2.2-5b-motion", 96)])

@@ -319,6 +319,21 @@ def test_trajectories_of_other_noise_levels_are_refused(tmp_path):
         trajectories.Trajectories(tmp_path / "empty", (1.0, 0.5))
 
 
+def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
+    def write(seed, weights):
+        trajectories.write_trajectories(model(seed=seed).eval(), Clips(), tmp_path, 1, batch=1, steps=3, guidance=weights, causal=False, seed=0, progress=lambda _: None)
+
+    write(0, guidance.NO_GUIDANCE)
+    write(0, guidance.NO_GUIDANCE)
+    with pytest.raises(ValueError, match="files are of other teacher"):
+        write(1, guidance.NO_GUIDANCE)
+    with pytest.raises(ValueError, match="files are of other guidance"):
+        write(0, guidance.Guidance())
+    next(tmp_path.glob("*.safetensors")).write_bytes(b"cut off")
+    with pytest.raises(ValueError, match="expected trajectories .safetensors., got a file that cannot be read"):
+        trajectories.Trajectories(tmp_path, sigma_schedule(TINY.steps, TINY.shift))
+
+
 @pytest.mark.parametrize("start", ["ode", "ar"])
 def test_causal_init_learns_under_changing_sinks_and_windows(start, tmp_path):
     net = model()
