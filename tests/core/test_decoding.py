@@ -107,6 +107,7 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
 def test_away_from_cuda_the_plain_twin_decodes_at_once():
     lane, log = lane_of(torch.device("cpu")), []
     decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
+    assert type(lane_of(torch.device("cuda"), beside=False)) is Plain
     assert type(lane) is Plain and not lane.beside and log == ["decoded"] and decoding.seconds >= 0 and decoding.state == 7
     assert all(torch.equal(part, torch.ones(2)) for part in decoding.frames(torch.device("cpu")))
 
@@ -141,7 +142,7 @@ def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
 
 
 def test_with_a_queue_for_decoding_the_clean_pass_is_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
-    monkeypatch.setattr(course_module, "lane_of", lambda device: Beside(device, queues))
+    monkeypatch.setattr(course_module, "lane_of", lambda device, beside: Beside(device, queues))
     networks, log = small_networks(), queues.log
     decode = networks.codec.decode_chunk
 
@@ -167,4 +168,4 @@ def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
         monkeypatch.setattr(course_module, "lane_of", lane)
         return joined(stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3))
 
-    assert torch.allclose(made(lane_of), made(lambda device: Plain()), atol=1e-4)
+    assert torch.allclose(made(lane_of), made(lambda device, beside: Plain()), atol=1e-4)
