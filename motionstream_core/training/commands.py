@@ -19,7 +19,7 @@ from ..codec.tiny import TinyCodec
 from ..model.detail import DetailHead
 from ..streaming.networks import BUILT_IN, Networks, open_networks, save_networks
 from .data_command import add_data, run_data
-from .detail import KEPT, SCENES, write_pairs
+from .detail import KEPT, SCENES, STYLE_SHARE, write_pairs
 from .plan import add_plan, run_plan
 from .stage_commands import STAGES, add_stages, run_stage, with_unspecified
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shards.add_argument("--unspecified", action="store_true", help="also write where a track says nothing, for stages with --unspecified")
     pairs = stages.add_parser("pairs", help="frames that a student streams, what was carried and the truth, for the stage detail")
     pairs.add_argument("--weights", type=Path, default=BUILT_IN, help="weights file whose student and codec stream")
+    pairs.add_argument("--style-share", type=float, default=STYLE_SHARE, help="share of scenes whose look a style word changes")
     pairs.add_argument("--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each")
     add_data(stages)
     add_stages(stages)
@@ -94,7 +95,7 @@ def _shards(args: argparse.Namespace) -> None:
 def _pairs(args: argparse.Namespace) -> None:
     networks, tell = open_networks(args.weights), lambda text: print(text, file=sys.stderr, flush=True)
     write_pairs(networks, args.folder / "media/heldout.npz", args.folder / "pairs_held", 9999, 2, tell)
-    write_pairs(networks, args.folder / "media/train.npz", args.folder / "pairs", args.seed, args.count, tell)
+    write_pairs(networks, args.folder / "media/train.npz", args.folder / "pairs", args.seed, args.count, tell, args.style_share)
 
 
 def _export(args: argparse.Namespace) -> None:

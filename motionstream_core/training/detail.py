@@ -45,8 +45,8 @@ def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> t
 
 
 @torch.no_grad()
-def write_pairs(networks: Networks, media: Path, out: Path, seed: int, count: int, tell: Callable[[str], None]) -> None:
-    """Writes `count` files of SCENES · KEPT frames, each complete or not at all; those that are there stay."""
+def write_pairs(networks: Networks, media: Path, out: Path, seed: int, count: int, tell: Callable[[str], None], style_share: float = STYLE_SHARE) -> None:
+    """Writes `count` files of SCENES · KEPT frames, each complete or not at all; those that are there stay. style_share: of scenes whose look a style word changes."""
     out.mkdir(parents=True, exist_ok=True)
     pictures, sprites, names, _ = load_media(media)
     for number in range(count):
@@ -55,7 +55,7 @@ def write_pairs(networks: Networks, media: Path, out: Path, seed: int, count: in
             continue
         rows = []
         for _ in range(SCENES):
-            style = str(rng.choice(STYLES)) if rng.random() < STYLE_SHARE else None
+            style = str(rng.choice(STYLES)) if rng.random() < style_share else None
             frames = LONG[0] if rng.random() < LONG[1] else 25
             clip = render(random_scene(rng, pictures, sprites, names, frames=frames, style=style), rng)
             made, carried = streamed(networks, clip, mixed(rng, clip), int(rng.integers(2**31)))
