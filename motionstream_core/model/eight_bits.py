@@ -43,7 +43,8 @@ def scales_rows(device: torch.device) -> bool:
 
 def product(x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
     """x (N, K) and weight (M, K) in eight bits with their scales -> (N, M) in dtype."""
-    return torch._scaled_mm(x, weight.t(), scale_a=x_scale, scale_b=scale.t() if scale.ndim else scale, bias=bias, out_dtype=dtype)
+    scales = x_scale, scale.t() if scale.ndim else scale
+    return torch.ops.aten._scaled_mm(x, weight.t(), *scales, bias, None, dtype, x.is_cuda)  # the last: sums may stay in the product's own width
 
 
 def plain_product(x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
