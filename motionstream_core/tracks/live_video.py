@@ -17,6 +17,7 @@ from torch import Tensor
 from .follow import positions
 from .retarget import SHAPES, Box, Seeds, area_of, box_round, boxes_of_move, on_canvas, on_target, rest_grid
 from .separate import moved_to
+from .together import together
 from .trackers import PointTracker
 from .types import Tracks, require_on_canvas
 
@@ -39,21 +40,23 @@ def at_rate(shots: Iterable[tuple[np.ndarray, float]], fps: float) -> Shots:
 
 @dataclass(frozen=True)
 class Placement:
-    """How positions in a source of one size become positions on the canvas: kept (K,) of the followed points, source box → goal box, and points
-    of the ground (G, 2) that rest."""
+    """How positions in a source of one size become positions on the canvas: kept (K,) of the followed points, source box → goal box, points
+    of the ground (G, 2) that rest, and where the kept points (K, 2) start in the source if they belong to one thing that keeps together."""
 
     size: tuple[int, int]
     canvas: tuple[int, int]
     kept: np.ndarray
     boxes: tuple[Box, Box] | None
     ground: np.ndarray
+    start: np.ndarray | None = None
 
     def __call__(self, xy: np.ndarray, visible: np.ndarray) -> tuple[Tensor, Tensor]:
-        placed = self._moved(xy[self.kept], visible[self.kept])
+        own, seen = xy[self.kept], visible[self.kept]
+        placed = self._moved(*(own, seen) if self.start is None else together(self.start, own, seen))
         xy_ = torch.cat([placed.xy[0], torch.from_numpy(self.ground).float()])
-        seen = torch.cat([placed.visible[0], torch.ones(len(self.ground), dtype=torch.bool)])
+        shown = torch.cat([placed.visible[0], torch.ones(len(self.ground), dtype=torch.bool)])
         low, high = torch.tensor([-0.5, -0.5]), torch.tensor([self.canvas[0] - 0.5, self.canvas[1] - 0.5])
-        return xy_, seen & ((xy_ >= low) & (xy_ <= high)).all(-1)
+        return xy_, shown & ((xy_ >= low) & (xy_ <= high)).all(-1)
 
     def _moved(self, xy: np.ndarray, visible: np.ndarray) -> Tracks:
         tracks = on_canvas(Tracks(torch.from_numpy(xy)[None], torch.from_numpy(visible)[None], *self.size), *self.canvas)
@@ -69,7 +72,7 @@ def placement(seeds: Seeds, size: tuple[int, int], width: int, height: int, targ
     moved = replace(whole, boxes=boxes_of_move(box, *size, area, shape))
     start = moved(seeds.xy, np.ones(len(seeds.xy), bool))
     kept = on_target(start[0].numpy(), area, seeds.by_hand)
-    return replace(moved, kept=kept, ground=rest_grid(area) if hold_ground else np.zeros((0, 2)))
+    return replace(moved, kept=kept, start=seeds.xy[kept], ground=rest_grid(area) if hold_ground else np.zeros((0, 2)))
 
 
 def placed_positions(

@@ -17,6 +17,7 @@ import torch
 from .camera import fitted_map, regular_grid
 from .compose import camera_over_objects
 from .separate import background_motion, covering, moved_to, part_of
+from .together import together
 from .types import Tracks
 
 Box = tuple[float, float, float, float]
@@ -164,7 +165,8 @@ def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int,
     """What `part` names of a source's tracks, on a canvas width × height.
 
     Without a target the source's picture covers the canvas. target (a mask or boxes on the canvas): the subject's own motion goes from its box
-    to the target's box and is scaled with it; only points that start on the target are kept (all that were clicked). For everything, the camera's motion then moves it
+    to the target's box and is scaled with it; only points that start on the target are kept (all that were clicked), and those that the source hides for a while go
+    with the ones around them. For everything, the camera's motion then moves it
     and the ground round it; for the subject alone the ground rests (rest=False: it is left free). The camera alone has no target.
     """
     if target is None or part == "camera":
@@ -177,11 +179,18 @@ def retargeted(tracks: Tracks, seeds: Seeds, part: str, width: int, height: int,
     area = area_of(target, width, height, "target")
     box = seeds.box or box_round(own.xy[0].numpy())
     own = moved_to(on_canvas(own, width, height), *boxes_of_move(box, tracks.width, tracks.height, area, shape))
-    own = own.select(torch.from_numpy(on_target(own.xy[0].numpy(), area, seeds.by_hand)))
+    own = kept_together(own.select(torch.from_numpy(on_target(own.xy[0].numpy(), area, seeds.by_hand))))
     if part == "subject" and not rest:
         return shown(own)
     ground = _ground(own, area, ways if part == "everything" else np.repeat(np.eye(3)[None], tracks.frames, 0), tracks)
     return shown(own if ground is None else camera_over_objects(own, ground, clearance=_spacing(own)))
+
+
+def kept_together(tracks: Tracks) -> Tracks:
+    """Tracks of one thing: what is hidden for a while goes with what is seen around it."""
+    xy, visible = tracks.xy.numpy(), tracks.visible.numpy()
+    moved = [together(xy[0], *frame) for frame in zip(xy, visible)]
+    return replace(tracks, xy=torch.from_numpy(np.stack([places for places, _ in moved])), visible=torch.from_numpy(np.stack([seen for _, seen in moved])))
 
 
 def _within(xy: np.ndarray, width: int, height: int) -> np.ndarray:
