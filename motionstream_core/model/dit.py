@@ -132,7 +132,9 @@ class Head(nn.Module):
 
 
 class CausalDiT(nn.Module):
-    """Wan's transformer with per-frame timesteps and a rolling cache."""
+    """Wan's transformer with per-frame timesteps and a rolling cache. gathered_dtype: of divided weights once a forward has gathered them."""
+
+    gathered_dtype: torch.dtype | None = None
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -283,7 +285,8 @@ def causal_forward(
     _check_input(config, x, timestep, cache, commit)
     if not (output or commit):
         raise ValueError("output: expected one from a forward that commits nothing, got none asked for")
-    frames, grid, dtype = x.shape[2], config.token_grid(*x.shape[3:]), net.patch_embedding.weight.dtype
+    frames, grid = x.shape[2], config.token_grid(*x.shape[3:])
+    dtype = getattr(net, "gathered_dtype", None) or net.patch_embedding.weight.dtype
     rope = cache.rope if cache is not None else Rope(config.head_dim, grid, x.device)
     time, e = embed_time(net, config, timestep)
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.

@@ -128,6 +128,7 @@ def shard(module: nn.Module, world: World) -> None:
         for part in (dit.text_embedding, dit.time_embedding, dit.time_projection):
             fully_shard(part, **cast)
         fully_shard(dit.patch_embedding, **own)  # a learning track head asks for its gradient, also through a clean-context pass
+        dit.gathered_dtype = low  # what its weights will be when a forward has gathered them
         fully_shard(dit, **own)
         register_fsdp_forward_method(dit, "encode_text")
     if not transformers:
