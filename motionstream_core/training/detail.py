@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ SCENES = 32  # a file
 KEPT = 8  # frames of every scene
 LONG = (73, 0.15)  # frames of a long scene, and the share of those
 STYLE_SHARE = 0.2
+CODEC_CELL, LOOK = 8, 40.0  # pixels, and the weight of their mean colours in the loss
 
 
 def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, Carried]:
@@ -104,11 +106,12 @@ class Pairs:
 
 
 def detail_loss(head: DetailHead, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Loss and mean squared error: Charbonnier, half of the slopes' difference, four times the squared error, as the codec's."""
+    """Loss and mean squared error: Charbonnier, half of the slopes' difference, four times the squared error, as the codec's; and the squared error of
+    the mean colours of 8×8 pixels, which the look is made of that a style word asks for."""
     diff = head(batch["frames"], batch["carried"], batch["maps"]) - batch["truth"]
     mse = diff.square().mean()
     slopes = (diff[..., 1:] - diff[..., :-1]).abs().mean() + (diff[..., 1:, :] - diff[..., :-1, :]).abs().mean()
-    return (diff.square() + 1e-6).sqrt().mean() + 0.5 * slopes + 4 * mse, mse
+    return (diff.square() + 1e-6).sqrt().mean() + 0.5 * slopes + 4 * mse + LOOK * F.avg_pool2d(diff, CODEC_CELL).square().mean(), mse
 
 
 class DetailStage:
