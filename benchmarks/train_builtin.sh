@@ -1,9 +1,9 @@
 #!/bin/sh
 # Trains the built-in model from media/ on, stage by stage; every stage goes on from what RUN holds. On a GPU in half an hour, on a CPU in hours.
-#   sh benchmarks/train_builtin.sh STAGE MINUTES      STAGE: codec, shards, student, distill, export, all (MINUTES are of each training)
+#   sh benchmarks/train_builtin.sh STAGE MINUTES      STAGE: codec, shards, student, distill, export, detail, all (MINUTES are of each training)
 # RUN (runs/builtin by default) must hold media/train.npz and media/heldout.npz (docs/training.md, step 1). VIDEO: a video file for the codec beside the world.
 set -eu
-STAGE=${1:?codec, shards, student, distill, export or all}
+STAGE=${1:?codec, shards, student, distill, export, detail or all}
 MINUTES=${2:-8}
 RUN=${RUN:-runs/builtin}
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -34,9 +34,17 @@ export_all() { # weights files to compare with `evaluate --weights`
     done
 }
 
+detail() { # the head behind the decoder, for the student that BEST names: causal or distill
+    best="$RUN/${BEST:-causal}.safetensors"
+    for seed in $(seq 1 "$WRITERS"); do OMP_NUM_THREADS=1 $TRAIN pairs --folder "$RUN" --weights "$best" --seed "$seed" --count "${PAIRS:-6}" & [ "$seed" != 1 ] || wait; done
+    wait
+    $TRAIN detail --data "$RUN/pairs" --held "$RUN/pairs_held" --minutes "$MINUTES" --batch "${BATCH:-32}" --lr 0.01 --ema 0.995 --out "$RUN/detail"
+    $TRAIN export --base "$best" --detail "$RUN/detail/detail.safetensors" --out "$RUN/detailed.safetensors"
+}
+
 case $STAGE in
-    codec | shards | student | distill) "$STAGE" ;;
+    codec | shards | student | distill | detail) "$STAGE" ;;
     export) export_all ;;
-    all) codec && shards && student && distill && export_all ;;
-    *) echo "stage: expected codec, shards, student, distill, export or all, got $STAGE" >&2 && exit 2 ;;
+    all) codec && shards && student && distill && export_all && detail ;;
+    *) echo "stage: expected codec, shards, student, distill, export, detail or all, got $STAGE" >&2 && exit 2 ;;
 esac
