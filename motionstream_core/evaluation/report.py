@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..streaming.condition import carry
 from ..streaming.networks import Networks
 from ..streaming.stream import stream
 from ..tracks.carry import PixelCarrier
 from ..tracks.types import Tracks
-from ..tracks.warp import fill_uncovered, warp_frames
+from ..tracks.warp import warp_frames
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
 from .prompt import prompt_effect
@@ -78,8 +79,8 @@ def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
-        made = PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0])(tracks.xy, tracks.visible)
-        frames = fill_uncovered(made.frames, made.uncovered).permute(0, 2, 3, 1).numpy()
+        made = carry(PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible)
+        frames = made.frames.permute(0, 2, 3, 1).numpy()
         return through_codec(networks, frames) if encoded else frames
 
     return run

@@ -64,6 +64,16 @@ class Carried(NamedTuple):
     maps: Tensor
 
 
+def carrier_for(known: PixelCarrier | None, image: Tensor, anchors: Tensor) -> PixelCarrier:
+    """The known carrier of this picture, or a new one where the tracks' places in it, anchors (N, 2), have changed."""
+    return known if known is not None and torch.equal(known.xy0, anchors.to(known.xy0)) else PixelCarrier(image, anchors)
+
+
+def origin_of(carrier: PixelCarrier | None, piece: Piece | None, places: Tensor) -> Tensor:
+    """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last frame made -> (K, 2)."""
+    return places if carrier is None or piece is None else carrier.origin(piece.xy[-1], piece.carried[-1], places)
+
+
 def carry(carrier: PixelCarrier, xy: Tensor, visible: Tensor) -> Carried:
     """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
     warp = carrier(xy, visible)
@@ -126,14 +136,12 @@ class Conditioner:
     def _follow(self, anchors: Tensor):
         """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have changed."""
         self.encoder.extend(self.ids[len(self.encoder.emb) : len(anchors)])
-        if "warp" in self.parts and (self.carrier is None or not torch.equal(self.carrier.xy0, anchors.to(self.carrier.xy0))):
-            self.carrier = PixelCarrier(self.image, anchors)
+        if "warp" in self.parts:
+            self.carrier = carrier_for(self.carrier, self.image, anchors)
 
     def origin(self, places: Tensor) -> Tensor:
         """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last frame made -> (K, 2)."""
-        if self.carrier is None or self.piece is None:
-            return places
-        return self.carrier.origin(self.piece.xy[-1], self.piece.carried[-1], places)
+        return origin_of(self.carrier, self.piece, places)
 
     def rebase(self, image: Tensor):
         """From now on motion is taken from another picture (3, H, W), in which the source's anchors must then be."""

@@ -22,8 +22,7 @@ from torch import Tensor
 from ..model.motion import PACK
 from ..model.presets import ModelConfig
 from ..tracks.carry import PixelCarrier
-from ..tracks.warp import fill_uncovered
-from .condition import MotionSnapshot, PieceSource
+from .condition import MotionSnapshot, PieceSource, carrier_for, carry, origin_of
 from .flow import add_noise
 from .unled import Unled
 
@@ -96,11 +95,10 @@ class Guided(Unled):
         super().follow(count)
         piece = self.piece
         assert piece is not None
-        if self.carrier is None or not torch.equal(self.carrier.xy0, piece.anchors.to(self.carrier.xy0)):
-            self.carrier = PixelCarrier(self.image, piece.anchors)
-        warp = self.carrier(piece.xy, piece.carried)
-        latents, self.state = self.codec.encode_chunk(fill_uncovered(warp.frames, warp.uncovered)[None], self.state)
-        mask = covered(warp.uncovered, piece.carried.to(warp.uncovered.device), self.stride[1], first)
+        self.carrier = carrier_for(self.carrier, self.image, piece.anchors)
+        frames, maps = carry(self.carrier, piece.xy, piece.carried)
+        latents, self.state = self.codec.encode_chunk(frames[None], self.state)
+        mask = covered(maps[:, :1], piece.carried.to(maps.device), self.stride[1], first)
         self.now = Guide(latents.float(), mask, self.lead)
 
     def guide(self, start: int, count: int) -> Guide:
@@ -109,9 +107,7 @@ class Guided(Unled):
         return self.now
 
     def origin(self, places: Tensor) -> Tensor:
-        if self.carrier is None or self.piece is None:
-            return places
-        return self.carrier.origin(self.piece.xy[-1], self.piece.carried[-1], places)
+        return origin_of(self.carrier, self.piece, places)
 
     def rebase(self, image: Tensor):
         super().rebase(image)

@@ -77,7 +77,7 @@ class DistillStage:
         figures = {"gradient": float(gradient.abs().mean())}
         if self.recipe.anchor:
             truth = (made[:, :, 1:] - batch["latents"][:, :, 1:]).square().mean()
-            loss, figures["anchor"] = loss + self.recipe.anchor * truth, float(truth)
+            loss, figures["anchor"] = loss + self.recipe.anchor * truth, truth.item()
         return loss, figures
 
     @torch.no_grad()
