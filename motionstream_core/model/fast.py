@@ -117,6 +117,7 @@ class Compiled:
             return self._compiled(x, timestep, text, cache, attention)
         if self._thread is None:
             self.state = "compiling"
+            cache.rope.table(cache.slots(x.shape[2]))  # before the copy: what the compiler sees of the memo is what it will find in the stream
             arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
             self._thread = threading.Thread(target=self._make, args=(key, arguments), daemon=True, name="motionstream-compile")
             self._thread.start()
@@ -188,8 +189,8 @@ def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:
 
 
 def copied(cache: KVCache) -> KVCache:
-    """The same keys and values in buffers of their own."""
-    other = KVCache(cache.shape, cache.layers, cache._rotated[0].shape[2], cache.rope, batch=cache._rotated[0].shape[0], dtype=cache._rotated[0].dtype)
+    """The same keys and values in buffers of their own, with rotary tables of their own: another thread may write to both."""
+    other = KVCache(cache.shape, cache.layers, cache._rotated[0].shape[2], cache.rope.copy(), batch=cache._rotated[0].shape[0], dtype=cache._rotated[0].dtype)
     other.restore(cache.snapshot())
     return other
 

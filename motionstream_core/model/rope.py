@@ -66,6 +66,12 @@ class Rope:
     def tokens_per_frame(self) -> int:
         return self.grid[0] * self.grid[1]
 
+    def copy(self) -> "Rope":
+        """The same tables in a memo that goes its own way."""
+        other = Rope(self.head_dim, self.grid, self.device)
+        other._tables, other._turns = dict(self._tables), dict(self._turns)
+        return other
+
     def table(self, slots: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """(cos, sin), each (L, 1, head_dim / 2) float32 on the device."""
         if slots not in self._tables:

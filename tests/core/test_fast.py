@@ -62,6 +62,24 @@ def test_nothing_is_compiled_in_the_stream_once_the_swap_is_done():
     assert fast.state == "fast" and set(threads) == {"motionstream-compile"}, threads
 
 
+def test_the_stream_may_go_on_in_the_middle_of_the_compilation():
+    streamed = threading.Event()
+
+    def compiler(graph, inputs):
+        assert streamed.wait(60)
+        return graph.forward
+
+    fast = faster(small_networks().dit, "compile", backend=compiler)
+
+    def between(index):
+        if fast.state == "compiling":  # a whole chunk was streamed by the plain forward while the compiler held its trace
+            streamed.set()
+            fast.way.join(120)
+
+    latents(fast, 8, between)
+    assert streamed.is_set() and fast.state == "fast"
+
+
 def test_a_compiler_that_fails_is_told_and_the_stream_goes_on():
     dit = small_networks().dit
     fast = faster(dit, "compile", backend="aot_eager")
