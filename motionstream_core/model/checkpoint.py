@@ -114,7 +114,10 @@ def _stored(value: Tensor) -> Tensor:
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """Reads a file written by save_bundle; ValueError says what is wrong with any other."""
+    """Reads a file written by save_bundle; ValueError says what is wrong with any other.
+
+    The tensors are copies: load_file's lie on the file, and would change under a running network when another file is written over it.
+    """
     path = Path(path)
     about = _about(path, read_header(path))
     try:
@@ -124,7 +127,7 @@ def load_bundle(path: str | Path) -> Bundle:
     components: dict[str, State] = {}
     for full, value in tensors.items():
         name, _, key = full.partition(".")
-        components.setdefault(name, {})[key] = value.float() if value.is_floating_point() else value
+        components.setdefault(name, {})[key] = value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
     return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
 
 

@@ -53,6 +53,15 @@ def test_saving_leaves_one_file_and_replaces_the_old_one_whole(saved):
     assert set(load_bundle(saved).components) == {"codec"}
 
 
+def test_weights_in_use_stay_as_they_are_when_another_file_is_written_over_theirs(saved):
+    model, bundle = load_bundle(saved).dit(), load_bundle(saved)
+    before = [value.clone() for value in model.state_dict().values()]
+    with saved.open("r+b") as file:  # in place, as `cp` does it: whoever has mapped the file sees the new bytes
+        file.write(b"\xff" * saved.stat().st_size)
+    assert all(torch.equal(value, old) for value, old in zip(model.state_dict().values(), before))
+    assert torch.equal(bundle.components["codec"]["mean"], torch.tensor([0.1])) and bundle.components["codec"]["steps"] == 3
+
+
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.999])
 def test_a_truncated_file_is_refused(saved, share):
     data = saved.read_bytes()
