@@ -38,8 +38,8 @@ def host(tmp_path_factory):
 def browser_tab(host):
     from harness import browser
 
-    if browser.chromium() is None:
-        pytest.skip(browser.MISSING)
+    if browser.missing():
+        pytest.skip(browser.missing())
     with browser.open_tab(host) as tab:
         yield tab
 

@@ -236,28 +236,21 @@ def test_a_picture_becomes_the_backdrop_and_the_connected_one_comes_back(tab, ho
 def test_a_finger_draws_and_two_fingers_zoom(tab):
     ready(tab, bare(), vue=False)
     choose(tab, "Draw")
-    session = tab.page.context.new_cdp_session(tab.page)
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
-
-    def touch(kind, *places):
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]})
-
     a, b, c = on_page(tab, (20, 40), (60, 50), (100, 40))
-    touch("touchStart", a)
-    touch("touchMove", b)
-    touch("touchMove", c)
-    touch("touchEnd")
+    tab.touch("touchStart", a)
+    tab.touch("touchMove", b)
+    tab.touch("touchMove", c)
+    tab.touch("touchEnd")
     tab.page.wait_for_timeout(200)
     (track,) = tracks_of(tab)
     assert track["kind"] == "freehand" and abs(track["points"][-1]["x"] - 100) < 2
     before = tab.page.locator(EDITOR).evaluate("canvas => canvas.toDataURL()")
     left, right, far_left, far_right = on_page(tab, (55, 60), (70, 60), (30, 60), (95, 60))
-    touch("touchStart", left)
-    touch("touchStart", left, right)
-    touch("touchMove", far_left, far_right)
-    touch("touchEnd")
+    tab.touch("touchStart", left)
+    tab.touch("touchStart", left, right)
+    tab.touch("touchMove", far_left, far_right)
+    tab.touch("touchEnd")
     tab.page.wait_for_timeout(300)
-    session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
     assert tab.page.evaluate("() => window.app.canvas.ds.scale") == 1, "the host's own pinch stays out of it"
     assert len(tracks_of(tab)) == 1, "the second finger takes back what the first began"
     assert tab.page.locator(EDITOR).evaluate("canvas => canvas.toDataURL()") != before
@@ -272,20 +265,22 @@ def test_two_hundred_tracks_play_smoothly_and_the_canvas_has_a_pixel_for_each_of
     tab.page.locator(EDITOR).click(position={"x": 3, "y": 3})
     press(tab, "v", "Escape", " ")
     tab.page.wait_for_timeout(1500)
-    session = tab.page.context.new_cdp_session(tab.page)
-    session.send("Performance.enable")
-    measured = [{item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}, tab.page.evaluate(FRAMES)]
-    spent = {item["name"]: item["value"] for item in session.send("Performance.getMetrics")["metrics"]}["ScriptDuration"] - measured[0]["ScriptDuration"]
+    before = tab.browser.script_seconds() if tab.browser.counts_script else 0.0
+    pace, frames = tab.page.evaluate(FRAMES)
+    spent = tab.browser.script_seconds() - before if tab.browser.counts_script else None
     press(tab, " ")
-    pace, frames = measured[1]
-    print(f"200 tracks playing ({name_of(vue)}): {1000 * spent / frames:.1f} ms of script a frame, one frame of the page every {pace:.1f} ms")
-    assert 1000 * spent / frames < 12, "expected well under the 16.7 ms that a frame has at 60 fps"
-    session.send("Emulation.setDeviceMetricsOverride", {"width": 1600, "height": 1200, "deviceScaleFactor": 2, "mobile": False})
+    if spent is None:
+        print(f"200 tracks playing ({name_of(vue)}): one frame of the page every {pace:.1f} ms")
+        assert pace < 50, "expected at least 20 frames of the page a second beside everything else on this machine"
+    else:
+        print(f"200 tracks playing ({name_of(vue)}): {1000 * spent / frames:.1f} ms of script a frame, one frame of the page every {pace:.1f} ms")
+        assert 1000 * spent / frames < 12, "expected well under the 16.7 ms that a frame has at 60 fps"
+    tab.screen(2)
     tab.page.wait_for_timeout(800)
     tab.page.locator(EDITOR).hover()
     tab.page.wait_for_timeout(500)
     width, client = tab.page.locator(EDITOR).evaluate("canvas => [canvas.width, canvas.getBoundingClientRect().width]")
-    session.send("Emulation.clearDeviceMetricsOverride")
+    tab.screen(None)
     assert abs(width - 2 * client) <= 2
 
 

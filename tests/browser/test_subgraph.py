@@ -91,10 +91,9 @@ def test_the_preview_draws_a_pixel_for_each_of_the_screens(tab, vue):
     workflow = load(shipped("live-stream"))
     (preview,) = nodes_of_type(workflow, "MotionStreamPreview")
     tab.load(workflow)
-    session = tab.page.context.new_cdp_session(tab.page)
     for zoom in (1.0, 0.5):
         tab.centre_on(preview["id"], zoom)
-        session.send("Emulation.setDeviceMetricsOverride", {"width": 1600, "height": 1200, "deviceScaleFactor": 2, "mobile": False})
+        tab.screen(2)
         tab.page.locator(f"{PREVIEW} .ms-stage").hover()
         expected = [(shown, max(2, 1 / zoom) * shown) for _, shown in sizes_of(tab)]
         for _ in range(100):
@@ -102,7 +101,7 @@ def test_the_preview_draws_a_pixel_for_each_of_the_screens(tab, vue):
             if all(abs(width - wanted) <= 3 for (width, _), (_, wanted) in zip(sizes, expected)):
                 break
             tab.page.wait_for_timeout(100)
-        session.send("Emulation.clearDeviceMetricsOverride")
+        tab.screen(None)
         tab.page.wait_for_timeout(500)
         assert len(sizes) == 2 and all(abs(width - wanted) <= 3 for (width, _), (_, wanted) in zip(sizes, expected)), (zoom, sizes)
 

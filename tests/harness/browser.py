@@ -1,21 +1,27 @@
-"""Debian's chromium on the host's page: loads workflows as shipped, queues them as a person does, moves the mouse, takes pictures.
+"""The system's browser on the host's page: loads workflows as shipped, queues them as a person does, moves the mouse, takes pictures.
 
 Owns the browser process. Knows the page through its public objects (`app`, `app.api`, `app.extensionManager`) and what it shows.
+Chromium, or Firefox where MOTIONSTREAM_BROWSER=firefox says so; what differs between the two lies in Chromium and Firefox below.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 
+from . import firefox
 from .host import Host
 from .install import CHROMIUM, ROOT
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MISSING = "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
+NO_ERROR = "settings blocked the loading of a resource"  # Firefox's word for what the host's content policy forbids the host's own page; no exception
 WAIT_MS = 120_000
 SCREENS = ROOT / "output" / "screens"
 
@@ -25,13 +31,81 @@ def chromium() -> str | None:
     return next((path for path in map(shutil.which, CHROMIUM) if path), None)
 
 
+def wanted() -> str:
+    """"chromium" or "firefox", as MOTIONSTREAM_BROWSER says."""
+    name = os.environ.get("MOTIONSTREAM_BROWSER", "chromium")
+    if name not in ("chromium", "firefox"):
+        raise ValueError(f"MOTIONSTREAM_BROWSER: expected chromium or firefox, got {name!r}")
+    return name
+
+
+def missing() -> str | None:
+    """Why there is no browser to open; None where there is one."""
+    found, problem = (firefox.firefox(), firefox.MISSING) if wanted() == "firefox" else (chromium(), MISSING)
+    return None if found else problem
+
+
+class Chromium:
+    """What Playwright leaves to the browser's own protocol, in Chromium."""
+
+    counts_script = True
+
+    def __init__(self, page: Page):
+        self.session = page.context.new_cdp_session(page)
+
+    def touch(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
+        self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]})
+        if not places:
+            self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+    def screen(self, ratio: float | None, width: int, height: int) -> None:
+        if ratio is None:
+            self.session.send("Emulation.clearDeviceMetricsOverride")
+        else:
+            self.session.send("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False})
+
+    def script_seconds(self) -> float:
+        self.session.send("Performance.enable")
+        return next(item["value"] for item in self.session.send("Performance.getMetrics")["metrics"] if item["name"] == "ScriptDuration")
+
+
+class Firefox:
+    """The same in Firefox, over the launcher's wire."""
+
+    counts_script = False
+
+    def __init__(self, page: Page, address: Path):
+        self.page, self.address = page, address
+        self.down: list[str] = []
+
+    @property
+    def context(self) -> str:
+        tree = firefox.command(self.address, "browsingContext.getTree", {"maxDepth": 0})["contexts"]
+        return next(each["context"] for each in tree if each["url"] == self.page.url)
+
+    def touch(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
+        """As Chromium has it: all the fingers that are down, none at the end."""
+        sources, fingers = [], [f"finger {at}" for at in range(len(places))]
+        for finger, (x, y) in zip(fingers, places):
+            moved = {"type": "pointerMove", "x": round(x), "y": round(y), "duration": 0 if kind == "touchStart" else 120}
+            sources.append((finger, [moved, {"type": "pause"} if finger in self.down else {"type": "pointerDown", "button": 0}]))
+        sources += [(finger, [{"type": "pointerUp", "button": 0}]) for finger in self.down if finger not in fingers]
+        actions = [{"type": "pointer", "id": name, "parameters": {"pointerType": "touch"}, "actions": steps} for name, steps in sources]
+        firefox.command(self.address, "input.performActions", {"context": self.context, "actions": actions})
+        self.down = fingers
+
+    def screen(self, ratio: float | None, width: int, height: int) -> None:
+        firefox.command(self.address, "browsingContext.setViewport", {"context": self.context, "viewport": {"width": width, "height": height}, "devicePixelRatio": ratio})
+
+
 class Tab:
     """The host's page in one browser tab. `problems` collects the page's uncaught errors."""
 
-    def __init__(self, page: Page, host: Host):
-        self.page, self.host = page, host
+    def __init__(self, page: Page, host: Host, browser: Chromium | Firefox):
+        self.page, self.host, self.browser = page, host, browser
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", lambda error: self.problems.append(str(error)) if NO_ERROR not in str(error) else None)
 
     def open(self) -> None:
         """The page, without the dialog that greets a new user."""
@@ -87,6 +161,15 @@ class Tab:
             self.page.mouse.move(*point, steps=steps)
         self.page.mouse.up()
 
+    def touch(self, kind: str, *places: tuple[float, float]) -> None:
+        """Fingers on the glass, page pixels: "touchStart" and "touchMove" with all that are down, "touchEnd" with those that stay."""
+        self.browser.touch(kind, places)
+
+    def screen(self, ratio: float | None) -> None:
+        """So many pixels of the screen to one of the page; None = as it was."""
+        size = self.page.viewport_size
+        self.browser.screen(ratio, size["width"], size["height"])
+
     def open_templates(self) -> None:
         self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.BrowseTemplates')")
 
@@ -99,14 +182,32 @@ class Tab:
 @contextlib.contextmanager
 def open_tab(host: Host, width: int = 1600, height: int = 1200) -> Iterator[Tab]:
     """A headless browser with the host's page opened in it; RuntimeError where there is no browser."""
-    executable = chromium()
-    if executable is None:
-        raise RuntimeError(MISSING)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    problem = missing()
+    if problem:
+        raise RuntimeError(problem)
+    with sync_playwright() as playwright, (firefox_page if wanted() == "firefox" else chromium_page)(playwright, width, height) as (page, browser):
+        tab = Tab(page, host, browser)
+        tab.open()
+        yield tab
+
+
+@contextlib.contextmanager
+def chromium_page(playwright: Playwright, width: int, height: int) -> Iterator[tuple[Page, Chromium]]:
+    browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+    try:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        yield page, Chromium(page)
+    finally:
+        browser.close()
+
+
+@contextlib.contextmanager
+def firefox_page(playwright: Playwright, width: int, height: int) -> Iterator[tuple[Page, Firefox]]:
+    with tempfile.TemporaryDirectory() as folder:
+        script, address = firefox.launcher(Path(folder), str(firefox.firefox()))
+        browser = playwright.firefox.launch(channel="moz-firefox", executable_path=str(script))
         try:
-            tab = Tab(browser.new_page(viewport={"width": width, "height": height}), host)
-            tab.open()
-            yield tab
+            page = browser.new_page(viewport={"width": width, "height": height})
+            yield page, Firefox(page, address)
         finally:
             browser.close()
