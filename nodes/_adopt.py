@@ -25,6 +25,7 @@ from ..motionstream_core.model.detail import DetailHead
 from ..motionstream_core.model.dit import CausalDiT
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
+from ._left_out import left_out
 from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
 
 LOG = logging.getLogger("motionstream")
@@ -39,12 +40,13 @@ GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cf
 
 @dataclass(frozen=True)
 class ModelParts:
-    """The network a stream runs on. `control`: in words, what makes it follow tracks; `doubt`: in words, what nobody can know of the weights."""
+    """The network a stream runs on. `control`: in words, what makes it follow tracks; `doubt`: what nobody can know of the weights; `left_out`: see `_left_out`."""
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
     detail: DetailHead | None = None
     doubt: str | None = None
+    left_out: str | None = None
 
     @property
     def control(self) -> str:
@@ -154,7 +156,7 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     check_patches(model)
     inner = model.model
     if isinstance(inner, StreamModel):
-        return ModelParts(inner.diffusion_model, inner.track_head, inner.detail)
+        return ModelParts(inner.diffusion_model, inner.track_head, inner.detail, left_out=left_out(model))
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]
     if guided:
@@ -166,8 +168,13 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     features = picture_features(positive) if looks else None
     if looks and features is None:
         raise ValueError("positive: expected CLIP vision features of the start image in it for this model (the host's WanImageToVideo puts them there), got none")
-    dit = AdoptedDiT(net, config, dtype=inner.get_dtype_inference(), device=model.load_device, features=features)
-    return ModelParts(dit, head, doubt=doubt_of(model))
+    dit = AdoptedDiT(net, config, dtype=dtype_of(model), device=model.load_device, features=features)
+    return ModelParts(dit, head, doubt=doubt_of(model), left_out=left_out(model))
+
+
+def dtype_of(model: Any) -> torch.dtype:
+    """What a MODEL of the host computes in; a node may have set it (ModelComputeDtype), and then the host's module learns of it when it is loaded."""
+    return getattr(model, "object_patches", {}).get("manual_cast_dtype") or model.model.get_dtype_inference()
 
 
 def check_patches(model: Any):

@@ -113,7 +113,7 @@ def lead_of(control: str, dit) -> str:
 
 def notes_on(parts: ModelParts, width: int, height: int, lead: str) -> list[str]:
     """What a person should know of the run before it begins."""
-    notes = [None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}", size_note(parts.dit.config, width, height), parts.doubt]
+    notes = [None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}", size_note(parts.dit.config, width, height), parts.doubt, parts.left_out]
     return [note for note in notes if note]
 
 
