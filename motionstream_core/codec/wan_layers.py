@@ -77,7 +77,8 @@ class FrameAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         frames = rearrange(x, "b c t h w -> (b t) c h w")
-        q, k, v = rearrange(self.to_qkv(self.norm(frames)), "n (three c) h w -> three n 1 (h w) c", three=3)
+        # Laid out anew: the fused kernels of a GPU take channels that lie side by side, and without them every score is kept.
+        q, k, v = rearrange(self.to_qkv(self.norm(frames)), "n (three c) h w -> three n 1 (h w) c", three=3).contiguous()
         y = F.scaled_dot_product_attention(q, k, v)
         y = self.proj(rearrange(y, "n 1 (h w) c -> n c h w", h=x.shape[3]))
         return x + rearrange(y, "(b t) c h w -> b c t h w", b=x.shape[0])
@@ -211,5 +212,5 @@ def open_wan_vae(path: Path) -> WanVAE:
     problems = state_problems(module.state_dict(), state)
     if problems:
         raise ValueError(f"{path.name}: expected the keys of a Wan VAE: {'; '.join(problems)}")
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)  # load_file's lie on the file, which may be written over
     return module.eval().requires_grad_(False)

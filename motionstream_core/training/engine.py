@@ -66,6 +66,7 @@ class _Run:
         self.learner = Learner(stage, config, world)
         self.folder = self.out / "checkpoints"
         self.step, self.seconds, self.saved = 0, 0.0, -1
+        self.broken: set[str] = set()
         self.row: dict[str, float] = {}
         self.sums: dict[str, list[float]] = {}
 
@@ -138,17 +139,19 @@ class _Run:
 
     def _parts(self, count: int) -> Iterator[tuple[dict[str, Tensor], torch.Generator]]:
         """This process's micro-batches of the step; number n of all is process n % size's."""
-        config, step = self.config, self.step
+        config, step, self.broken = self.config, self.step, set()
         for turn in range(count):
             number = turn * self.world.size + self.world.rank
             batch = self.data.batch(np.random.default_rng([config.seed, step, number]), config.batch)
+            self.broken |= {name for name, value in batch.items() if value.is_floating_point() and not value.isfinite().all()}
             batch = {name: value.to(self.world.device, non_blocking=True) for name, value in batch.items()}
             batch[SHARED] = torch.tensor(seed_of(config.seed, step) >> 1)
             yield batch, torch.Generator().manual_seed(seed_of(config.seed, step, number))
 
     def _words_for_nan(self, role: str, row: dict[str, float]) -> str:
         kept = f"the last good state is step {self.saved} in {self.folder}" if self.saved >= 0 else "no checkpoint had been written yet"
-        return f"{self.stage.name}: expected a finite loss, got {row['loss']} (gradient norm {row['gradient_norm']}) at step {self.step} of role {role}; {kept}"
+        data = f"; the data of this step are no numbers themselves: {', '.join(sorted(self.broken))}" if self.broken else ""
+        return f"{self.stage.name}: expected a finite loss, got {row['loss']} (gradient norm {row['gradient_norm']}) at step {self.step} of role {role}{data}; {kept}"
 
     # what is left to look at
 

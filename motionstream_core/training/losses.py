@@ -42,10 +42,11 @@ def score_sigma(size: int, shift: float, rng: torch.Generator) -> Tensor:
 def dmd_gradient(x0: Tensor, real_x0: Tensor, fake_x0: Tensor) -> Tensor:
     """Direction from the real score to the fake one, in clean latents: (fake - real) / mean|x0 - real| of each clip (DMD2's normalisation).
 
-    x0 - gradient is a step towards what the teacher would have made of the student's own video. Exactly zero where the scores agree.
+    x0 - gradient is a step towards what the teacher would have made of the student's own video. Exactly zero where the scores agree, also
+    where x0 is the real score's; a score that is no number makes a gradient that is none, so that training stops instead of standing still.
     """
     scale = per_sample((x0 - real_x0).abs()).view(-1, *[1] * (x0.ndim - 1))
-    return torch.nan_to_num((fake_x0 - real_x0) / scale.clamp(min=1e-8))
+    return (fake_x0 - real_x0) / scale.clamp(min=1e-8)
 
 
 def dmd_loss(x0: Tensor, gradient: Tensor) -> Tensor:

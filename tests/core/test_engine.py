@@ -169,6 +169,17 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_does_harm(tmp_path):
     assert_same_state(newest(tmp_path), newest(tmp_path / "good"))
 
 
+def test_data_that_are_no_numbers_are_named(tmp_path):
+    class Spoiled(ToyData):
+        def batch(self, rng, size):
+            batch = super().batch(rng, size)
+            batch["y"][1, 2] = float("inf")
+            return batch
+
+    with pytest.raises(FloatingPointError, match=r"at step 2 of role student; the data of this step are no numbers themselves: y; no checkpoint had been written yet"):
+        run(tmp_path, data=Spoiled())
+
+
 def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path):
     run(tmp_path, 4)
     before = newest(tmp_path).read_bytes()

@@ -110,6 +110,14 @@ def test_each_clips_gradient_is_measured_by_its_own_distance():
         torch.testing.assert_close(both[row : row + 1], losses.dmd_gradient(x0[row : row + 1], real[row : row + 1], fake[row : row + 1]))
 
 
+@pytest.mark.parametrize("score", ["teacher", "fake_score"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number_is_not_taken_for_one_that_agrees(score, value):
+    made = stage()
+    torch.nn.init.constant_(made.modules[score].dit.head.head.bias.requires_grad_(False), value)
+    assert not torch.isfinite(made.loss("student", batch(), rng())[0])
+
+
 @BOTH
 def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_one(config):
     net, data = model(config), batch()
