@@ -173,8 +173,8 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
 
 
 def dtype_of(model: Any) -> torch.dtype:
-    """What a MODEL of the host computes in; a node may have set it (ModelComputeDtype), and then the host's module learns of it when it is loaded."""
-    return getattr(model, "object_patches", {}).get("manual_cast_dtype") or model.model.get_dtype_inference()
+    """What a MODEL of the host computes in: as its module would say once this MODEL is loaded, whatever another clone of it has left in the module."""
+    return model.get_model_object("manual_cast_dtype") or model.model.get_dtype()
 
 
 def check_patches(model: Any):

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 NET = "diffusion_model."
-# Layers that are looked up when they are called, and those that are kept from before the host puts its patches in: of these the forward alone can be patched.
-LOOKED_UP = r"(text_embedding|time_embedding|time_projection|img_emb)\..+|blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+(\.forward)?|ffn\.\d+(\.forward)?|norm3(\.forward)?)"
-KEPT = r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.head|blocks\.\d+\.ffn)\.forward"
-REACHED = re.compile(f"{LOOKED_UP}|{KEPT}")
+# The layers that a stream calls. What a path below them names is within a layer, or its forward.
+REACHED = re.compile(r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.(head|modulation)|blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+|ffn|norm3|modulation))(\..+)?")
 USED = ("model_sampling", "manual_cast_dtype")
 FUNCTIONS = ("model_function_wrapper", "sampler_calc_cond_batch_function", "denoise_mask_function", "context_handler")
 AROUND = ("patches", "patches_replace", "rope_options")

@@ -2,7 +2,8 @@
 
 Owns what such a module must have, and the view of it that `dit.causal_forward` runs on. Every layer is called, never read, so whatever a
 layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight that lives on another device) happens as its owner wants it; the
-two bare parameters of a block and of the head are fetched with `cast`. Knows nothing of any host.
+two bare parameters of a block and of the head are fetched with `cast`. Layers are looked up at the first call, when a host has loaded the
+network and has put in place of them what belongs to this use of it. Knows nothing of any host.
 
 Shapes as in `dit.py`.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from types import SimpleNamespace
 
 import torch
@@ -69,11 +71,14 @@ class AdoptedDiT:
         if (features is None) != (getattr(net, "img_emb", None) is None):
             wanted, got = ("one without cross attention to a picture", "features of one") if features is not None else ("CLIP vision features of the start image", "none")
             raise ValueError(f"model: expected {wanted}, got {got}")
-        self._image, self._features = getattr(net, "img_emb", None), features
+        self._module, self._features, self._cast = net, features, cast
         self.config = config
         self.dtype = dtype
         self.device = torch.device(device)
-        self._net = _network(net, dtype, self.device, cast)
+
+    @cached_property
+    def _net(self) -> SimpleNamespace:
+        return _network(self._module, self.dtype, self.device, self._cast)
 
     make_cache = CausalDiT.make_cache
 
@@ -84,8 +89,7 @@ class AdoptedDiT:
 
     def _encode_picture(self, features: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
         """The picture's keys and values in every block."""
-        assert self._image is not None
-        context = self._image(features.to(self.device, self.dtype))
+        context = self._module.img_emb(features.to(self.device, self.dtype))
         cross = [block.cross_attn for block in self._net.blocks]
         return tuple((attn.norm_k_img(attn.k_img(context)), attn.v_img(context)) for attn in cross)
 

@@ -49,8 +49,11 @@ def hosted(pack, kind=WanModel, attachments=None, options=None, patches=None, **
     torch.manual_seed(0)
     inner = torch.nn.Module()
     inner.diffusion_model = kind(dit.CausalDiT(config), **more)
-    inner.get_dtype_inference = lambda: torch.float32
-    return SimpleNamespace(model=inner, attachments=attachments or {}, model_options=options or {}, patches=patches or {}, object_patches={}, cached_patcher_init=None, load_device=torch.device("cpu"))
+    inner.get_dtype = lambda: torch.float32
+    inner.manual_cast_dtype = None
+    made = SimpleNamespace(model=inner, attachments=attachments or {}, model_options=options or {}, patches=patches or {}, object_patches={}, cached_patcher_init=None, load_device=torch.device("cpu"))
+    made.get_model_object = lambda name: made.object_patches[name] if name in made.object_patches else getattr(inner, name)
+    return made
 
 
 def test_our_own_model_brings_its_network_and_its_head(pack, adopt, networks):
