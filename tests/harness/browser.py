@@ -51,6 +51,7 @@ class Chromium:
     counts_script = True
 
     def __init__(self, page: Page):
+        self.page = page
         self.session = page.context.new_cdp_session(page)
 
     def touch(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
@@ -58,6 +59,9 @@ class Chromium:
         self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]})
         if not places:
             self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+    def double_click(self, x: float, y: float) -> None:
+        self.page.mouse.dblclick(x, y)
 
     def screen(self, ratio: float | None, width: int, height: int) -> None:
         if ratio is None:
@@ -94,6 +98,13 @@ class Firefox:
         actions = [{"type": "pointer", "id": name, "parameters": {"pointerType": "touch"}, "actions": steps} for name, steps in sources]
         firefox.command(self.address, "input.performActions", {"context": self.context, "actions": actions})
         self.down = fingers
+
+    def double_click(self, x: float, y: float) -> None:
+        """In one piece: between single ones Firefox sees too much time go by."""
+        down, up = {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}
+        steps = [{"type": "pointerMove", "x": round(x), "y": round(y)}, down, up, down, up]
+        mouse = {"type": "pointer", "id": "double", "parameters": {"pointerType": "mouse"}, "actions": steps}
+        firefox.command(self.address, "input.performActions", {"context": self.context, "actions": [mouse]})
 
     def screen(self, ratio: float | None, width: int, height: int) -> None:
         firefox.command(self.address, "browsingContext.setViewport", {"context": self.context, "viewport": {"width": width, "height": height}, "devicePixelRatio": ratio})

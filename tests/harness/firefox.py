@@ -94,7 +94,7 @@ class Bridge:
             if waiting:
                 waiting.set_result(answer)
             else:
-                await near.send_str(message.data)
+                await near.send_str(named(answer) or message.data)
 
     async def command(self, request: web.Request) -> web.Response:
         if self.session is None:
@@ -104,6 +104,14 @@ class Bridge:
         answer = self.asked[number]
         await self.session.send_str(json.dumps({"id": number, **await request.json()}))
         return web.json_response(await asyncio.wait_for(answer, WAIT_S))
+
+
+def named(message: dict) -> str | None:
+    """The message with a name for a download that is no navigation, which Playwright would pass over; None = it needs none."""
+    if message.get("method") not in ("browsingContext.downloadWillBegin", "browsingContext.downloadEnd") or message["params"].get("navigation"):
+        return None
+    message["params"]["navigation"] = message["params"]["url"]
+    return json.dumps(message)
 
 
 def keep_preferences(arguments: list[str]) -> None:
