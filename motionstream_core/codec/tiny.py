@@ -60,7 +60,7 @@ class MemoryBlock(nn.Module):
         y = F.relu(self.conv1(pair), inplace=True)
         y = F.relu(self.conv2(y), inplace=True)
         y = self.conv3(y) + rearrange(x, "b t c h w -> (b t) c h w")
-        return rearrange(F.relu(y), "(b t) c h w -> b t c h w", b=batch), x[:, -1:]
+        return rearrange(F.relu(y), "(b t) c h w -> b t c h w", b=batch), x[:, -1:].clone()  # of its own: a view would keep the whole chunk
 
 
 class Convolution(nn.Module):

@@ -103,6 +103,8 @@ class MotionEncoder:
 
     def extend(self, ids: Tensor):
         """Further tracks, behind those there are."""
+        if not len(ids):
+            return
         self.emb = torch.cat([self.emb, sinusoidal_ids(ids.to(self.head.conv.weight.device), self.id_dim)])
 
     def reset(self):

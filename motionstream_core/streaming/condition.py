@@ -7,7 +7,7 @@ Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, pack_time, track_
 from ..model.presets import ModelConfig
 from ..tracks.carry import PixelCarrier
 from ..tracks.warp import fill_uncovered
+from .upload import upload
 
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
 
@@ -32,6 +33,10 @@ class Piece:
     visible: Tensor
     carried: Tensor
     anchors: Tensor
+
+    def on(self, device: torch.device) -> Piece:
+        """The piece on a device, but for the anchors: they are compared with those before, which the host can do by itself."""
+        return replace(self, xy=upload(self.xy, device), visible=upload(self.visible, device), carried=upload(self.carried, device))
 
 
 PieceSource = Callable[[int, int], Piece]
@@ -66,7 +71,7 @@ class Carried(NamedTuple):
 
 def carrier_for(known: PixelCarrier | None, image: Tensor, anchors: Tensor) -> PixelCarrier:
     """The known carrier of this picture, or a new one where the tracks' places in it, anchors (N, 2), have changed."""
-    return known if known is not None and torch.equal(known.xy0, anchors.to(known.xy0)) else PixelCarrier(image, anchors)
+    return known if known is not None and torch.equal(known.anchors, anchors) else PixelCarrier(image, anchors)
 
 
 def origin_of(carrier: PixelCarrier | None, piece: Piece | None, places: Tensor) -> Tensor:
@@ -121,14 +126,15 @@ class Conditioner:
         piece = self.source(*pixel_span(start, count))
         self._follow(piece.anchors)
         self.piece = piece
-        made = [self.encoder.encode(piece.xy, piece.visible, piece.carried & ~piece.visible)]
+        there = piece.on(self.image.device)
+        made = [self.encoder.encode(there.xy, there.visible, there.carried & ~there.visible)]
         if "image" in self.parts:
             blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], count, *self.grid)
             if start == 0:
                 blank[:, :, :1] = self.image_latent
             made.append(blank)
         if self.carrier is not None:
-            self.carried = carry(self.carrier, piece.xy, piece.carried)
+            self.carried = carry(self.carrier, there.xy, there.carried)
             latent, masks, self.warp_state = warp_condition(self.codec, self.carried, self.warp_state)
             made += [latent, masks]
         return torch.cat(made, dim=1)

@@ -96,9 +96,10 @@ class Guided(Unled):
         piece = self.piece
         assert piece is not None
         self.carrier = carrier_for(self.carrier, self.image, piece.anchors)
-        frames, maps = carry(self.carrier, piece.xy, piece.carried)
+        there = piece.on(self.image.device)
+        frames, maps = carry(self.carrier, there.xy, there.carried)
         latents, self.state = self.codec.encode_chunk(frames[None], self.state)
-        mask = covered(maps[:, :1], piece.carried.to(maps.device), self.stride[1], first)
+        mask = covered(maps[:, :1], there.carried, self.stride[1], first)
         self.now = Guide(latents.float(), mask, self.lead)
 
     def guide(self, start: int, count: int) -> Guide:

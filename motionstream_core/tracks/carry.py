@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .warp import CELL, WarpResult, nearest_track, pixel_grid, sample, take
+from .warp import CELL, WarpResult, beyond_border, nearest_track, pixel_grid, sample, take
 
 COLOUR = 8.0  # px that a colour difference of 1 counts for when a pixel chooses its track
 SPECK = 3  # of 9: a pixel with fewer landed neighbours, itself included, is a stray
@@ -27,7 +27,7 @@ class PixelCarrier:
 
     def __init__(self, image: Tensor, xy0: Tensor):
         self.image = image
-        self.xy0 = xy0.to(image.device).float()
+        self.anchors, self.xy0 = xy0, xy0.to(image.device).float()
         self.label = claim(image, self.xy0)
 
     def __call__(self, xy: Tensor, visible: Tensor) -> WarpResult:
@@ -43,7 +43,7 @@ class PixelCarrier:
         seen, place = visible.any(1)[:, None, None], pixel_grid(height, width, 1, xy.device)
         source = place + shift
         frames = sample(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
-        beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1) > OUTSIDE
+        beyond = beyond_border(source, width, height) > OUTSIDE
         distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
         return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
 
@@ -77,7 +77,8 @@ def claim(image: Tensor, xy0: Tensor) -> Tensor:
     """The track (H, W) that each pixel of the start image goes with: the nearest in place and, a little, in colour."""
     height, width = image.shape[-2:]
     smooth = F.avg_pool2d(F.pad(image[None], (1, 1, 1, 1), mode="replicate"), 3, 1)
-    at = (2 * xy0 + 1) / xy0.new_tensor([width, height]) - 1
+    x, y = xy0.unbind(-1)
+    at = torch.stack([(2 * x + 1) / width, (2 * y + 1) / height], dim=-1) - 1
     colour = F.grid_sample(smooth, at[None, None], mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
     pixels = torch.cat([pixel_grid(height, width, 1, image.device).flatten(0, 1), COLOUR * rearrange(smooth[0], "c h w -> (h w) c")], dim=1)
     tracks = torch.cat([xy0, COLOUR * colour], dim=1)

@@ -105,8 +105,13 @@ def _uncovered(shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: T
     miss = (shift + gone[..., :2]).norm(dim=-1)
     ramp = ((miss - MOVED[0]) / (MOVED[1] - MOVED[0])).clamp(0, 1)
     moved = ramp.square() * (3 - 2 * ramp) * gone[..., 2]
-    beyond = torch.maximum(-source, source - source.new_tensor([width - 1.0, height - 1.0])).amax(-1)
-    return torch.where(beyond > OUTSIDE, torch.ones_like(moved), moved)
+    return torch.where(beyond_border(source, width, height) > OUTSIDE, torch.ones_like(moved), moved)
+
+
+def beyond_border(places: Tensor, width: int, height: int) -> Tensor:
+    """How far places (..., 2) lie outside of the picture's pixels (...), px; below zero inside. Sizes stay with the host: no copy to the device."""
+    x, y = places.unbind(-1)
+    return torch.maximum(torch.maximum(-x, x - (width - 1.0)), torch.maximum(-y, y - (height - 1.0)))
 
 
 def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
