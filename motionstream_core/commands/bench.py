@@ -25,6 +25,7 @@ from torch import Tensor
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.fast import WAYS, FastDiT, faster
+from ..streaming.decoding import lane_of
 from ..streaming.networks import Networks
 from ..streaming.stream import STAGES, stream
 from ..tracks.types import Tracks
@@ -45,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decoder", default="taehv", choices=DECODERS, help="what decodes the frames of a Wan preset")
     parser.add_argument("--attention", default="sdpa", choices=tuple(BACKENDS), help="checked against sdpa before it is used")
     parser.add_argument("--fast", default="off", choices=WAYS, help="compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs; fp8: eight-bit linears")
-    parser.add_argument("--one-queue", dest="beside", action="store_false", help="decode in the transformer's own queue, on a GPU")
+    parser.add_argument("--beside", action="store_true", default=None, help="decode beside the transformer, in a thread of its own on a CPU too")
+    parser.add_argument("--one-queue", dest="beside", action="store_false", help="decode in the transformer's own queue, on a GPU too")
     parser.add_argument("--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results")
 
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         args.against = False
     report = {"model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""), "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
     report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context, args.attention, beside=args.beside)
-    report |= {"attention": args.attention, "decode_beside": args.beside and device.type == "cuda", "way": args.fast, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
+    report |= {"attention": args.attention, "decode_beside": lane_of(device, args.beside).beside, "way": args.fast, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
     if args.against:
         report |= against_full_history(report, networks, args)
     print(table(report))
@@ -77,7 +79,7 @@ def measure(
     context: CacheShape | None,
     attention: Backend = "sdpa",
     check_interrupt: Callable[[], None] | None = None,
-    beside: bool = True,
+    beside: bool | None = None,
 ) -> dict:
     """Streams once and returns what it cost.
 

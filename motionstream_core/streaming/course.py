@@ -21,14 +21,14 @@ from ..model.attention import Backend
 from ..model.cache import CacheShape
 from ..model.dit import TextContext
 from ..tracks.types import Tracks
-from .condition import Conditioner, MotionSnapshot
+from .condition import Carried, Conditioner, MotionSnapshot, Piece
 from .controls import MOTION_CONTROLS, Control
-from .decoding import lane_of
+from .decoding import Decoded, Decoding, lane_of
 from .feed import Feed, FeedSource
 from .guided import Guided, Lead, silent_motion
 from .live_motion import LiveMotion
 from .networks import Networks
-from .rollout import RolloutSnapshot, rollout
+from .rollout import LatentChunk, RolloutSnapshot, rollout
 from .unled import Unled
 
 REMEMBERED_PROMPTS = 16
@@ -55,20 +55,48 @@ class CourseSetup:
     lead: str = "track head"
     strength: Lead | None = None
     detail: bool = True
-    beside: bool = True
+    beside: bool | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk as it was made: frames (T, H, W, 3), latents, seconds by stage, where the points were told to be, xy and visible, and the seconds
-    from the border before it to its frames."""
+    """A chunk as it was made: its index and first frame, frames (T, H, W, 3), latents, seconds by stage, where the points were told to be, xy and
+    visible, what is shown of the tracks, and the seconds from the border before it to its frames."""
 
+    index: int
+    start: int
     frames: Tensor
     latents: Tensor
     timings: dict[str, float]
     xy: Tensor
     visible: Tensor
+    handles: tuple
     latency_s: float
+
+
+@dataclass
+class _Last:
+    """The last frame (H, W, 3) of a chunk, once it is there."""
+
+    picture: Tensor | None = None
+
+
+@dataclass
+class Begun:
+    """A chunk whose latents are made and whose frames are on their way. count: its frames, cut to the video's length. asked: when its border was."""
+
+    index: int
+    start: int
+    count: int
+    latents: LatentChunk
+    decoding: Decoding
+    followed_s: float
+    piece: Piece
+    carried: Carried | None  # what the decoding reads, kept until it has
+    handles: tuple
+    asked: float
+    last: _Last
+    step: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -78,16 +106,17 @@ class _Moment:
     rollout: RolloutSnapshot
     condition: MotionSnapshot
     motion: Any
-    decoder: Any
+    decoder: Decoding
     made: int
     text: TextContext
     prompt: str | None
-    last: Tensor | None
+    last: _Last
 
     @property
     def nbytes(self) -> int:
-        states = [*self.decoder.memory, *self.condition.warp_state.memory]
-        return self.rollout.nbytes + sum(x.nbytes for x in states if isinstance(x, Tensor))
+        decoder = self.decoder.state.memory if self.decoder.known else ()
+        states = [*decoder, *self.condition.warp_state.memory]
+        return self.rollout.nbytes + sum(x.nbytes for x in (*states, self.last.picture) if isinstance(x, Tensor))
 
 
 class Course:
@@ -121,9 +150,10 @@ class Course:
             attention=setup.attention,
             guide=self._unled.guide if isinstance(self._unled, Guided) else None,
         )
-        self._decoder = setup.networks.codec.start_decode()
+        self._decoder: Decoding = Decoded(torch.empty(0), setup.networks.codec.start_decode(), perf_counter())
         self._lane = lane_of(device, setup.beside)
-        self._last: Tensor | None = None
+        self._newest: Begun | None = None
+        self._last = _Last()
         self.prompt: str | None = None
         self.index = self.made = 0
         self._history: OrderedDict[int, _Moment] = OrderedDict()
@@ -141,8 +171,13 @@ class Course:
         wanted = self.setup.frames
         return wanted if ends is None else ends if wanted is None else min(ends, wanted)
 
-    def next(self) -> Step | None:
-        """Makes the next chunk; None when the wanted length has been made."""
+    @property
+    def beside(self) -> bool:
+        """Whether the next chunk may be begun while the frames of this one are on their way."""
+        return self._lane.beside
+
+    def begin(self) -> Begun | None:
+        """Makes the next chunk's latents and begins to decode them; None when the wanted length has been made."""
         self._rollout.settle()
         asked = perf_counter()
         if self._unled is not None:
@@ -151,33 +186,43 @@ class Course:
         latents = next(self._rollout, None)
         if latents is None:
             return None
-        decoding = self._lane.begin(latents.latents, lambda: self._decode(latents.latents))
-        if self._lane.beside and not self._rollout.ended:
+        piece, carried, before = self._conditioner.piece, self._conditioner.carried, self._decoder
+        self._decoder = self._lane.begin(latents.latents, lambda: self._decode(latents.latents, carried, before.state))
+        count = len(piece.xy) if self.length is None else min(len(piece.xy), self.length - self.made)
+        handles = tuple(self.motion.handles(piece.xy[:count], piece.visible[:count]))
+        self._last = _Last()
+        self._newest = Begun(self.index, self.made, count, latents, self._decoder, followed_s, piece, carried, handles, asked, self._last)
+        self.index, self.made = self.index + 1, self.made + count
+        return self._newest
+
+    def finish(self, begun: Begun) -> Step:
+        """Waits for the frames of a chunk."""
+        if begun.step is not None:
+            return begun.step
+        if self._lane.beside and begun is self._newest and not self._rollout.ended:
             self._rollout.settle()
-        frames, shown = decoding.frames(self.setup.image.device)
-        self._decoder = decoding.state
-        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + followed_s, "decode_s": decoding.seconds}
-        if self.length is not None:
-            frames, shown = (part[: self.length - self.made] for part in (frames, shown))
-        self._last = frames[-1]
-        self.index, self.made = self.index + 1, self.made + len(frames)
-        piece, took = self._conditioner.piece, perf_counter() - asked
-        return Step(shown, latents.latents, timings, piece.xy[: len(frames)], piece.visible[: len(frames)], took)
+        _, shown = begun.decoding.frames(self.setup.image.device)
+        latents, piece = begun.latents, begun.piece
+        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + begun.followed_s, "decode_s": begun.decoding.seconds}
+        told = piece.xy[: begun.count], piece.visible[: begun.count]
+        begun.step = Step(begun.index, begun.start, shown[: begun.count], latents.latents, timings, *told, begun.handles, perf_counter() - begun.asked)
+        begun.last.picture, begun.carried = shown[begun.count - 1].clone(), None
+        return begun.step
 
-    def _decode(self, latents: Tensor) -> tuple[Tensor, Any]:
-        frames, state = self.setup.networks.codec.decode_chunk(latents, self._decoder)
-        return rearrange(self._detailed(frames[0]), "t c h w -> t h w c").contiguous(), state
+    def close(self):
+        """Nothing more will be asked for."""
+        self._lane.close()
 
-    def _detailed(self, frames: Tensor) -> Tensor:
+    def _decode(self, latents: Tensor, carried: Carried | None, state: Any) -> tuple[Tensor, Any]:
+        frames, state = self.setup.networks.codec.decode_chunk(latents, state)
+        return rearrange(self._detailed(frames[0], carried), "t c h w -> t h w c").contiguous(), state
+
+    def _detailed(self, frames: Tensor, carried: Carried | None) -> Tensor:
         """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head for it and something is carried."""
-        head, carried = self.setup.networks.detail, self._conditioner.carried
+        head = self.setup.networks.detail
         if head is None or carried is None or not self.setup.detail:
             return frames
         return head(frames.float(), carried.frames, carried.maps).clamp(0, 1)
-
-    def handles(self, step: Step) -> list:
-        """What is shown of the tracks in the frames of the chunk made last."""
-        return self.motion.handles(step.xy, step.visible)
 
     # ---- controls, before a chunk ----
 
@@ -207,9 +252,12 @@ class Course:
         return True
 
     def _change_scene(self) -> bool:
-        if self._last is None or not self._rollout.refresh_sink(self._conditioner.as_start):
+        if self._newest is None or not self._rollout.refresh_sink(self._conditioner.as_start):
             return False
-        self._conditioner.rebase(rearrange(self._last, "h w c -> c h w"))
+        if self._last.picture is None:
+            self.finish(self._newest)
+        assert self._last.picture is not None
+        self._conditioner.rebase(rearrange(self._last.picture, "h w c -> c h w"))
         self.motion.rebase()
         return True
 
@@ -221,7 +269,7 @@ class Course:
             self._rollout.snapshot(), self._conditioner.snapshot(), self.motion.snapshot(), self._decoder, self.made, self._text, self.prompt, self._last
         )
         self._history[self.index] = moment
-        most = self._history_bytes // max(1, moment.nbytes)
+        most = self._history_bytes // max(1, *(known.nbytes for known in self._history.values()))
         while len(self._history) > most:
             self._history.popitem(last=False)
 

@@ -1,12 +1,13 @@
-"""Decoding beside the transformer: on a CUDA device in a queue of its own, elsewhere at once.
+"""Decoding beside the transformer: on a CUDA device in a queue of its own, on a CPU in a thread of its own, or at once.
 
-Owns the order between the two queues: a decode begins when its latents are finished, and frames are handed out when they are. Codecs whose state
-goes from chunk to chunk keep it in the queue of the decoding. Knows nothing of what the frames are for.
+Owns the order between the two: a decode begins when its latents are finished, decodes follow one another, and frames are handed out when they are
+there. Codecs whose state goes from chunk to chunk keep it where the decoding runs. Knows nothing of what the frames are for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
@@ -28,9 +29,14 @@ class Plain:
             torch.cuda.synchronize(frames.device)
         return Decoded(frames, state, began)
 
+    def close(self):
+        """Nothing is on its way."""
+
 
 class Decoded:
-    """Frames that are finished, and the codec's state behind them."""
+    """Frames that are finished, and the codec's state behind them. known: whether the state can be asked for without waiting."""
+
+    known = True
 
     def __init__(self, frames: Tensor, state: Any, began: float):
         self._frames, self.state = frames, state
@@ -61,9 +67,15 @@ class Beside:
         latents.record_stream(self._queue)  # its memory is not given to anyone else before the decoding has read it
         return Finishing(self, frames, state, (start, end))
 
+    def close(self):
+        """Waits for what is on its way."""
+        self._queue.synchronize()
+
 
 class Finishing:
     """Frames on their way. Nothing of them may be read before `frames` gives them."""
+
+    known = True
 
     def __init__(self, lane: Beside, frames: Tensor, state: Any, events: tuple[Any, Any]):
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
@@ -84,6 +96,61 @@ class Finishing:
         return start.elapsed_time(end) / 1000
 
 
-def lane_of(device: torch.device, beside: bool = True) -> Plain | Beside:
-    """The decoding's queue on a CUDA device, if wanted; elsewhere the plain twin."""
-    return Beside(device) if beside and device.type == "cuda" else Plain()
+class Threaded:
+    """A thread of its own, one decode after another."""
+
+    beside = True
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="motionstream-decode")
+
+    def begin(self, latents: Tensor, work: Work) -> Awaited:
+        """Begins `work` as soon as the decodes before it are done; comes back at once."""
+        return Awaited(self._thread.submit(_without_gradients, work, torch.is_inference_mode_enabled()))
+
+    def close(self):
+        """Waits for what is on its way, and ends the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+class Awaited:
+    """Frames that a thread is making. What it raises is raised where they are asked for."""
+
+    def __init__(self, made: Future[Decoded]):
+        self._made = made
+
+    @property
+    def known(self) -> bool:
+        return self._made.done()
+
+    @property
+    def state(self) -> Any:
+        """The codec's state behind the frames; waits for it."""
+        return self._made.result().state
+
+    @property
+    def seconds(self) -> float:
+        return self._made.result().seconds
+
+    def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Waits for the frames: where they were made, and on `device`."""
+        return self._made.result().frames(device)
+
+
+def _without_gradients(work: Work, inference: bool) -> Decoded:
+    """`work` in the mode of the thread that asked for it: the modes of torch are a thread's own."""
+    with torch.inference_mode() if inference else torch.no_grad():
+        return Plain().begin(torch.empty(0), work)
+
+
+Lane = Plain | Beside | Threaded
+Decoding = Decoded | Finishing | Awaited
+
+
+def lane_of(device: torch.device, beside: bool | None = None) -> Lane:
+    """Where frames of networks on `device` are decoded. beside: beside the transformer where the device can (None: on a CUDA device)."""
+    if beside is None:
+        beside = device.type == "cuda"
+    if not beside or device.type not in ("cpu", "cuda"):
+        return Plain()
+    return Beside(device) if device.type == "cuda" else Threaded()

@@ -166,19 +166,22 @@ class LiveSession:
             self._wake.notify_all()
             return self._chunk
 
+    def border_at_once(self, chunk: int, not_before: float = 0.0) -> Border | None:
+        """`border` where it would neither wait nor go back nor end; otherwise None, and nothing has happened."""
+        with self._wake:
+            waiting = [*self._script.get(chunk, ()), *self._mail]
+            if self._status != "running" or self._pause_next or time.monotonic() < not_before or any(control.type in STATE_CONTROLS for control in waiting):
+                return None
+            taken, _ = self._open(chunk)
+        return self._decided(taken)
+
     def border(self, chunk: int, check_interrupt: Callable[[], None] | None = None, not_before: float = 0.0) -> Border:
         """Called before chunk `chunk` is made: waits out a pause, and until `not_before` (time.monotonic), and takes the waiting controls.
 
         Waits in polls of POLL_S and calls `check_interrupt` in each, so that whatever that raises gets through. After a rewind the stream
         goes back, says so by `rewound` and asks again at the chunk it went back to.
         """
-        with self._wake:
-            self._chunk = chunk
-            if self._pause_next and self._status == "running":
-                self._status = "paused"
-            self._pause_next = False
-        taken = list(self._script.get(chunk, ()))
-        rewind = self._take(taken)
+        taken, rewind = self._open(chunk)
         began = time.monotonic()
         while rewind is None and (self._status == "paused" or (self._status == "running" and time.monotonic() < not_before)):
             self._tell()
@@ -189,13 +192,7 @@ class LiveSession:
                     self._wake.wait(POLL_S if self._status == "paused" else min(POLL_S, max(0.0, not_before - time.monotonic())))
             rewind = self._take(taken)
         self._paused_s += time.monotonic() - began
-        go = self._status != "stopping"
-        if rewind is not None:
-            return Border(go, rewind)
-        if taken and go:
-            self._enter(taken)
-        self._tell()
-        return Border(go, None, tuple(taken) if go else ())
+        return self._decided(taken) if rewind is None else Border(self._status != "stopping", rewind)
 
     def rewound(self, chunk: int):
         """The stream has gone back to the border before `chunk`: what took effect from there on has not happened."""
@@ -227,6 +224,23 @@ class LiveSession:
             self._mail.clear()
             self._wake.notify_all()
         self._tell()
+
+    def _open(self, chunk: int) -> tuple[list[Control], int | None]:
+        """Comes to the border before `chunk`: the controls waiting there, and where a rewind among them goes."""
+        with self._wake:
+            self._chunk = chunk
+            if self._pause_next and self._status == "running":
+                self._status = "paused"
+            self._pause_next = False
+            taken = list(self._script.get(chunk, ()))
+            return taken, self._take(taken)
+
+    def _decided(self, taken: list[Control]) -> Border:
+        go = self._status != "stopping"
+        if taken and go:
+            self._enter(taken)
+        self._tell()
+        return Border(go, None, tuple(taken) if go else ())
 
     def _take(self, taken: list[Control]) -> int | None:
         """Empties the mailbox in order into `taken`; after a stop nothing else counts. A rewind ends it: gives its chunk."""

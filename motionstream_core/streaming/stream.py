@@ -22,12 +22,12 @@ from ..model.dit import CausalDiT
 from ..model.presets import ModelConfig
 from ..tracks.types import Tracks
 from .controls import CONTROLS, MOTION_CONTROLS
-from .course import Course, CourseSetup, Step
+from .course import Begun, Course, CourseSetup, Step
 from .feed import Feed
 from .flow import schedule_of
 from .guided import Lead
 from .networks import Networks, check_size
-from .session import LiveSession
+from .session import Border, LiveSession
 
 LEADS = ("track head", "guided", "none")
 STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")
@@ -85,9 +85,10 @@ class _Clock:
         since = now - self.first_frame_s
         return self.first_frame_s, self.frames / since if since > 0 else 0.0
 
-    def due(self, cost: float) -> float:
-        """When a chunk that costs `cost` seconds must begin for its frames to follow the ones before without a gap."""
-        return self.played_until - AHEAD * cost - AHEAD_S
+    def due(self, cost: float, coming: int = 0) -> float:
+        """When a chunk that costs `cost` seconds must begin for its frames to follow the ones before, `coming` of them on their way, without a gap."""
+        until = max(self.played_until, time.monotonic()) + coming / self.fps if coming else self.played_until
+        return until - AHEAD * cost - AHEAD_S
 
 
 def stream(
@@ -112,7 +113,7 @@ def stream(
     lead: str | None = None,
     strength: Lead | None = None,
     detail: bool = True,
-    beside: bool = True,
+    beside: bool | None = None,
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
@@ -125,8 +126,8 @@ def stream(
     control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
     prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
     lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
-    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. beside: decode in a queue of its
-    own where the device has queues. history_bytes: most memory for the moments a rewind can go back to.
+    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. beside: decode in a queue or a
+    thread of its own, beside the transformer, which goes on with the next chunk (None: on a CUDA device). history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()
@@ -210,16 +211,55 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 @torch.no_grad()
 def _stream(setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int) -> Iterator[Chunk]:
     course = Course(setup, history_bytes)
-    step, cost = course.next(), 0.0
-    while step is not None:
-        chunk = _chunk(course, step, clock, control)
-        cost = chunk.latency_s if chunk.index else cost
-        yield chunk
-        if course.length is not None and course.made >= course.length:
-            return
-        if control is not None and not _border(course, control, setup.check_interrupt, clock.due(cost) if paced and chunk.index else 0.0):
-            return
-        step = course.next()
+    try:
+        yield from _chunks(course, clock, control, paced)
+    finally:
+        course.close()
+
+
+def _chunks(course: Course, clock: _Clock, control: LiveSession | None, paced: bool) -> Iterator[Chunk]:
+    begun, cost, check_interrupt = course.begin(), 0.0, course.setup.check_interrupt
+    while begun is not None:
+        epoch = 0 if control is None else control.epoch
+        ahead = _ahead(course, control, clock.due(cost, begun.count) if paced else 0.0) if course.beside and begun.index else _Ahead(False)
+        step = course.finish(begun)
+        cost = step.latency_s if step.index else cost
+        yield _chunk(course, step, clock, epoch)
+        if ahead.failed is not None:
+            raise ahead.failed
+        if not ahead.asked:
+            if _complete(course) or (control is not None and not _border(course, control, check_interrupt, clock.due(cost) if paced and step.index else 0.0)):
+                return
+        begun = ahead.begun if ahead.asked else course.begin()
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """Whether the next chunk was asked for while the frames of this one were on their way, and what came of it."""
+
+    asked: bool
+    begun: Begun | None = None
+    failed: BaseException | None = None
+
+
+def _ahead(course: Course, control: LiveSession | None, due: float) -> _Ahead:
+    """Begins the next chunk, if nobody who waits for the frames of this one would have to wait for anything else: a person, the pace, the end."""
+    if _complete(course):
+        return _Ahead(False)
+    try:
+        if control is not None:
+            border = control.border_at_once(course.index, due)
+            if border is None:
+                return _Ahead(False)
+            course.remember()
+            _take_effect(course, control, border)
+        return _Ahead(True, course.begin())
+    except BaseException as error:  # noqa: BLE001  kept for its place: this chunk is made, and is handed out before it
+        return _Ahead(True, failed=error)
+
+
+def _complete(course: Course) -> bool:
+    return course.length is not None and course.made >= course.length
 
 
 def _border(course: Course, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float) -> bool:
@@ -232,15 +272,17 @@ def _border(course: Course, control: LiveSession, check_interrupt: Callable[[], 
             break
         course.back(border.rewind)
         control.rewound(course.index)
-    for ignored in course.apply(border.controls):
-        control.ignore(ignored)
-    control.say(prompt=course.prompt, camera=course.motion.state.camera.speeds)
+    _take_effect(course, control, border)
     return border.go
 
 
-def _chunk(course: Course, step: Step, clock: _Clock, control: LiveSession | None) -> Chunk:
+def _take_effect(course: Course, control: LiveSession, border: Border):
+    for ignored in course.apply(border.controls):
+        control.ignore(ignored)
+    control.say(oldest_chunk=course.oldest, prompt=course.prompt, camera=course.motion.state.camera.speeds)
+
+
+def _chunk(course: Course, step: Step, clock: _Clock, epoch: int) -> Chunk:
     first_frame_s, fps = clock.lap(len(step.frames))
-    index, start = course.index - 1, course.made - len(step.frames)
-    chunk = (index, start, step.frames, step.latents, step.timings, first_frame_s, fps, course.cache.nbytes, step.xy, step.visible)
-    live = {} if control is None else {"epoch": control.epoch, "handles": tuple(course.handles(step))}
-    return Chunk(*chunk, latency_s=step.latency_s, **live)
+    chunk = (step.index, step.start, step.frames, step.latents, step.timings, first_frame_s, fps, course.cache.nbytes, step.xy, step.visible)
+    return Chunk(*chunk, epoch, step.handles, step.latency_s)

@@ -104,8 +104,8 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
     assert decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
 
 
-def test_away_from_cuda_the_plain_twin_decodes_at_once():
-    lane, log = lane_of(torch.device("cpu")), []
+def test_the_plain_twin_decodes_at_once():
+    lane, log = lane_of(torch.device("cpu"), beside=False), []
     decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
     assert type(lane_of(torch.device("cuda"), beside=False)) is Plain
     assert type(lane) is Plain and not lane.beside and log == ["decoded"] and decoding.seconds >= 0 and decoding.state == 7
@@ -141,7 +141,7 @@ def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
     assert log == ["chunk 0 is shown", "clean pass", "chunk 1 is shown", "clean pass", "chunk 2 is shown"]
 
 
-def test_with_a_queue_for_decoding_the_clean_pass_is_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
+def test_with_a_queue_for_decoding_the_clean_pass_and_the_next_chunk_are_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
     monkeypatch.setattr(course_module, "lane_of", lambda device, beside: Beside(device, queues))
     networks, log = small_networks(), queues.log
     decode = networks.codec.decode_chunk
@@ -154,8 +154,8 @@ def test_with_a_queue_for_decoding_the_clean_pass_is_begun_beside_it_and_the_fra
     monkeypatch.setattr(networks.codec, "decode_chunk", seen)
     frames = streamed(networks, log)
     told = [line for line in log if line in ("decode", "clean pass", "host waits for decoding") or "shown" in line]
-    chunk = ["decode", "clean pass", "host waits for decoding"]
-    assert told == [*chunk, "chunk 0 is shown", *chunk, "chunk 1 is shown", "decode", "host waits for decoding", "chunk 2 is shown"]
+    begun, waited = ["decode", "clean pass"], "host waits for decoding"
+    assert told == [*begun, waited, "chunk 0 is shown", *begun, "decode", waited, "chunk 1 is shown", waited, "chunk 2 is shown", waited]
     monkeypatch.undo()
     assert frames.shape == (13, SIZE, SIZE, 3) and torch.equal(frames, streamed(small_networks(), []))
 
