@@ -8,9 +8,14 @@ import logging
 import os
 import tempfile
 
+import comfy.lora
 import comfy.model_management
+import comfy.model_patcher
+import comfy.ops
 import comfy.sd
 import comfy.text_encoders.t5
+import comfy.utils
+import folder_paths
 import torch
 from comfy import sd1_clip
 from comfy.text_encoders.spiece_tokenizer import SPieceTokenizer
@@ -127,4 +132,112 @@ class SeenPicture:
         return (conditioning_set_values(positive, {"clip_vision_output": seen}),)
 
 
-NODE_CLASS_MAPPINGS = {"SeenPicture": SeenPicture, "SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}
+class Packed(torch.Tensor):
+    """A matrix as bytes: rows of blocks, each a half-precision scale and 32 signed bytes. As loaders of GGUF files have it, it tells the
+    shape that it stands for, is its own clone, and carries its LoRAs until it is unpacked."""
+
+    @staticmethod
+    def of(matrix):
+        blocks = matrix.float().reshape(len(matrix), -1, 32)
+        scale = (blocks.abs().amax(2, keepdim=True) / 127).half()
+        whole = (blocks / scale.float()).round().clamp(-127, 127).to(torch.int8)
+        made = torch.cat([scale.view(torch.uint8), whole.view(torch.uint8)], 2).flatten(1).as_subclass(Packed)
+        made.stands_for, made.patches = matrix.shape, []
+        return made
+
+    def unpacked(self, dtype):
+        blocks = self.as_subclass(torch.Tensor).reshape(self.stands_for[0], -1, 34)
+        whole = blocks[..., :2].contiguous().view(torch.float16).to(dtype) * blocks[..., 2:].contiguous().view(torch.int8).to(dtype)
+        weight = whole.reshape(self.stands_for)
+        for patches, key in self.patches:
+            weight = comfy.lora.calculate_weight(patches, weight, key)
+        return weight
+
+    @property
+    def shape(self):
+        return getattr(self, "stands_for", None) or self.size()
+
+    def to(self, *given, **named):
+        made = super().to(*given, **named)
+        made.stands_for, made.patches = self.shape, list(getattr(self, "patches", []))
+        return made
+
+    def clone(self, *given, **named):
+        return self
+
+    detach = clone
+
+
+class PackedOps(comfy.ops.manual_cast):
+    class Linear(comfy.ops.manual_cast.Linear):
+        """Has no weight until it is given one, which may be packed."""
+
+        def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
+            torch.nn.Module.__init__(self)
+            self.in_features, self.out_features, self.weight, self.bias = in_features, out_features, None, None
+            self.weight_function, self.bias_function, self.comfy_cast_weights = [], [], True
+
+        def _load_from_state_dict(self, state, prefix, *rest):
+            for name in ("weight", "bias"):
+                setattr(self, name, torch.nn.Parameter(state[prefix + name], requires_grad=False))
+
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            destination[prefix + "weight"] = torch.zeros(self.weight.size(), device="meta")
+
+        def forward(self, x):
+            weight = self.weight.unpacked(x.dtype) if isinstance(self.weight, Packed) else self.weight.to(x.dtype)
+            return torch.nn.functional.linear(x, weight, self.bias.to(x.dtype))
+
+
+class PackedPatcher(comfy.model_patcher.ModelPatcher):
+    low = False
+
+    def clone(self, *given, **named):
+        self.__class__, kind = PackedPatcher, self.__class__
+        made = super().clone(*given, **named)
+        self.__class__, made.low = kind, self.low if kind is PackedPatcher else False
+        return made
+
+    def load(self, *given, **named):
+        if self.low:
+            named["lowvram_model_memory"] = 1
+        super().load(*given, **{**named, "force_patch_weights": True})
+
+    def patch_weight_to_device(self, key, device_to=None, inplace_update=False, **named):
+        weight = comfy.utils.get_attr(self.model, key)
+        if not isinstance(weight, Packed):
+            return super().patch_weight_to_device(key, device_to, inplace_update, **named)
+        if key in self.patches:
+            made = weight.to(device_to)
+            made.patches = [(self.patches[key], key)]
+            comfy.utils.set_attr_param(self.model, key, made)
+
+    def unpatch_model(self, device_to=None, unpatch_weights=True):
+        for weight in self.model.parameters() if unpatch_weights else ():
+            if isinstance(weight, Packed):
+                weight.patches = []
+        return super().unpatch_model(device_to=device_to, unpatch_weights=unpatch_weights)
+
+
+class PackedLoader:
+    """Load Diffusion Model as packs for quantised files have it: layers, tensors and patcher of its own. With `packed` off, what the packed matrices stand for."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"unet_name": ("STRING", {}), "packed": ("BOOLEAN", {"default": True}), "low": ("BOOLEAN", {"default": False})}}
+
+    def make(self, unet_name, packed, low):
+        state, about = comfy.utils.load_torch_file(folder_paths.get_full_path("diffusion_models", unet_name), return_metadata=True)
+        for key in [key for key, value in state.items() if "blocks" in key and value.ndim == 2]:
+            state[key] = Packed.of(state[key]) if packed else Packed.of(state[key]).unpacked(torch.float32)
+        made = comfy.sd.load_diffusion_model_state_dict(state, model_options={"custom_operations": PackedOps} if packed else {}, metadata=about)
+        if not packed:
+            return (made,)
+        made = PackedPatcher.clone(made)
+        made.low = low
+        return (made,)
+
+
+NODE_CLASS_MAPPINGS = {"PackedLoader": PackedLoader, "SeenPicture": SeenPicture, "SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}

@@ -259,6 +259,47 @@ def test_weights_cast_to_fp8_by_the_hosts_loader_stream(files):
     assert any((a != b).any() for a, b in zip(plain, frames_of(files, entry)))
 
 
+def packed(name: str, lora: str | None = None, **loader) -> dict:
+    prompt = graph(name, preset="causal-forcing-framewise", frames=9, seed=21)
+    prompt["9"] = node("PreviewImage", images=["6", 0])
+    prompt["20"] = node("PackedLoader", unet_name=f"{name}.safetensors", **{"packed": True, "low": False, **loader})
+    if lora is not None:
+        prompt["30"] = node("LoraLoaderModelOnly", model=["20", 0], lora_name=f"{lora}.safetensors", strength_model=1.0)
+        prompt["21"]["inputs"]["model"] = ["30", 0]
+    return prompt
+
+
+def pictures(host: Host, prompt: dict) -> np.ndarray:
+    """The frames as they were made: the video file is compressed, and there a rounding in noise becomes a block."""
+    entry = host.run(prompt)
+    assert outcome(entry) == "success", outcome(entry)
+    return np.stack([np.asarray(Image.open(io.BytesIO(host.fetch(image)))).astype(int) for image in entry["outputs"]["9"]["images"]])
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_a_file_kept_packed_by_a_foreign_loader_streams_as_what_it_stands_for(files, low):
+    plain, with_lora = (pictures(files, packed("ordinary", lora, packed=False)) for lora in (None, "fits"))
+    assert len(plain) == 9 and abs(plain - with_lora).max() > 8
+    for lora, expected in ((None, plain), ("fits", with_lora)):
+        assert abs(pictures(files, packed("ordinary", lora, low=low)) - expected).max() <= 1, lora
+    again = changed(packed("ordinary", low=low), n6={"keep_mb": 100})  # the LoRA is gone
+    assert abs(pictures(files, again) - plain).max() <= 1
+    assert "expected a LoRA for this network" in refusal(files, packed("ordinary", "another-size", low=low))
+
+
+def test_the_dtype_that_a_node_chose_counts_and_does_not_stay(files):
+    plain = {**graph("converted", frames=9, seed=22), "9": node("PreviewImage", images=["6", 0])}
+    before = pictures(files, plain)
+    assert (before != pictures(files, with_node(changed(plain), "ModelComputeDtype", dtype="bf16"))).any()
+    assert (before == pictures(files, changed(plain, n6={"keep_mb": 100}))).all()
+
+
+def test_what_other_nodes_put_on_a_model_without_effect_is_said(files):
+    entry = files.run(with_node(graph("converted", frames=9, seed=23), "TorchCompileModel", backend="inductor"))
+    assert outcome(entry) == "success", outcome(entry)
+    assert any(note.startswith("Without effect on the stream") and "torch.compile" in note for note in figures_of(entry)["notes"])
+
+
 def test_an_endless_stream_keeps_its_memory_and_ends_when_told(files):
     live = Performer(files, graph("converted", frames=0, record="takes/wan", keep_mb=16))
     live.until_chunk(9)
