@@ -238,7 +238,10 @@ def reduced(dtype: str) -> dict:
 
 
 def foreign_layers() -> dict:
-    """Layers of a foreign loader (GGUF and its like) that keep their weights packed and show none: the host's answer before, ours after."""
+    """Layers of a foreign loader (GGUF and its like) that keep their weights packed and show us none: the host's answer before, ours after.
+
+    The host's own feed-forward asks of which kind its last layer's weight is (since 0.33), and is told: of no kind that it knows.
+    """
     import torch
 
     class Packed(torch.nn.Module):
@@ -252,7 +255,9 @@ def foreign_layers() -> dict:
 
         @property
         def weight(self):
-            raise RuntimeError("this layer's weight was read")
+            if sys._getframe(1).f_code.co_name != "linear_input_act":
+                raise RuntimeError("this layer's weight was read")
+            return torch.empty(0, device="meta")
 
     def pack(module) -> int:
         count = 0
