@@ -1,8 +1,9 @@
 """Point trackers of others behind our interface: CoTracker3 (online), TAPIR (causal) and TAPNext, where their packages are installed.
 
 Owns how frames, points and weights go in and positions come out. The packages are imported when a tracker is made, the weights read from a
-local file without running code in it; nothing is downloaded. Calls are those of facebookresearch/co-tracker `cotracker.predictor` and
-google-deepmind/tapnet `tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` as published.
+local file without running code in it; nothing is downloaded. Calls are those of facebookresearch/co-tracker `cotracker.predictor` (82e02e8) and
+google-deepmind/tapnet `tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions: docs/log.md has the comparison.
+Memory does not grow with the video: about 1 MB a point in TAPIR, 0.15 in TAPNext, 0.1 in CoTracker3 and what that computes for GROUP points at once.
 
 Shapes: as in `trackers.py`. The packages' own: CoTracker queries (1, N, 3) t, x, y with pixel centres at whole numbers; TAPIR and TAPNext
 queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at halves.
@@ -10,7 +11,9 @@ queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at halves.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ from .trackers import COTRACKER, TAPIR, TAPNEXT, Positions, TrackerKind, missing
 
 SIDE = 256  # of the square picture that TAPIR and TAPNext see
 VISIBLE = 0.5
-WINDOW = 16  # frames of CoTracker3's online window; it moves by half
+SIDES = {"tapnextpp_512.ckpt": 512}  # weights of the same network for larger pictures: the file does not say so; places stay those of SIDE
+GROUP = 2500  # points that CoTracker3 and TAPNext follow together; more go in groups that each cover the whole picture
+BROKEN = (ImportError, RuntimeError, OSError)  # what a package that does not fit the installed torch raises when it is imported
 
 
 def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
@@ -47,55 +52,81 @@ def fill(kind: TrackerKind, module: torch.nn.Module, path: Path, device: str) ->
     return module.to(device).eval()
 
 
+def groups_of(count: int) -> list[slice]:
+    """Every so-many-th point each, at most GROUP."""
+    number = -(-count // GROUP)
+    return [slice(first, None, number) for first in range(number)]
+
+
 class CoTracker:
     """CoTracker3 online: windows of 16 frames that move by 8; a position is given out once no later window changes it."""
 
     def __init__(self, weights: Path, device: str):
         try:
             from cotracker.predictor import CoTrackerOnlinePredictor
-        except ImportError as error:
+        except BROKEN as error:
             raise missing_package(COTRACKER, error) from None
-        self._predictor, self._device = CoTrackerOnlinePredictor(checkpoint=None, window_len=WINDOW), device
+        self._predictor, self._device = CoTrackerOnlinePredictor(checkpoint=None), device
         fill(COTRACKER, self._predictor.model, weights, device)
         self._predictor.to(device)
 
     @torch.no_grad()
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
-        step = self._predictor.step
-        window: list[np.ndarray] = []  # from the first frame of the next window on
-        given, begun = 0, False
-        queries = torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], 1)).float()[None].to(self._device)
-        while True:
-            window += [frame for _, frame in zip(range(2 * step - len(window)), frames)]
-            over = len(window) < 2 * step
-            if not begun:
-                if not window:
-                    return
-                self._predictor(self._video(window[:1]), is_first_step=True, queries=queries)
-            if not begun or len(window) > step:
-                xy, visible = self._predictor(self._video(window))
-                done = xy.shape[1] if over else xy.shape[1] - step
-            else:
-                done = xy.shape[1]  # no frame came after the last window
-            for number in range(given, done):
-                yield (points, np.ones(len(points), bool)) if number == 0 else (xy[0, number].float().cpu().numpy(), visible[0, number].bool().cpu().numpy())
-            if over:
-                return
-            given, begun, window = done, True, window[step:]
+        step, first = self._predictor.step, True
+        parts = groups_of(len(points))
+        queries = torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], 1)).float().to(self._device)
+        groups = [Windows(self._predictor, queries[None, part]) for part in parts]
+        window = list(islice(frames, 2 * step))
+        while window:
+            ahead = next(frames, None) if len(window) == 2 * step else None
+            video = rearrange(torch.from_numpy(np.stack(window)).to(self._device).float(), "t h w c -> 1 t c h w")
+            xy, visible = np.empty((len(window), len(points), 2), np.float32), np.empty((len(window), len(points)), bool)
+            for part, group in zip(parts, groups):
+                xy[:, part], visible[:, part] = group.next(video)
+            if first:
+                xy[0], visible[0], first = points, True, False
+            yield from zip(xy[: None if ahead is None else step], visible)
+            window = [] if ahead is None else [*window[step:], ahead, *islice(frames, step - 1)]
 
-    def _video(self, window: list[np.ndarray]) -> Tensor:
-        return rearrange(torch.from_numpy(np.stack(window)).to(self._device).float(), "t h w c -> 1 t c h w")
+
+class Windows:
+    """Some points in CoTracker3's online model, which holds one set at a time: their state put in, a window of frames, and the state taken out.
+
+    The model keeps all positions since the first frame; only those that the next window starts from stay here.
+    """
+
+    STATE = ("online_ind", "online_track_feat", "online_track_support", "online_coords_predicted", "online_vis_predicted", "online_conf_predicted")
+
+    def __init__(self, predictor: Any, queries: Tensor):
+        self._predictor, self._queries, self._state = predictor, queries, {}
+
+    def next(self, video: Tensor) -> Positions:
+        """Frames (1, T, 3, H, W) in 0..255, of which all but the last window's first half overlap -> positions (T, N, 2) and visibility (T, N)."""
+        predictor, model = self._predictor, self._predictor.model
+        if not self._state:
+            predictor(video[:, :1], is_first_step=True, queries=self._queries)
+            self._queries = predictor.queries
+        else:
+            predictor.queries = self._queries
+            vars(model).update(self._state)
+        xy, visible = predictor(video)
+        self._state = {name: getattr(model, name) for name in self.STATE}
+        past = model.online_ind - predictor.step
+        self._state["online_ind"] = predictor.step
+        for name in self.STATE[3:]:
+            self._state[name] = self._state[name][:, past:].clone()
+        return tuple(found[0, -video.shape[1] :].cpu().numpy() for found in (xy.float(), visible.bool()))
 
 
 class Square:
     """What TAPIR and TAPNext share: pictures of SIDE×SIDE in −1..1, one at a time, and places with pixel centres at halves."""
 
-    def __init__(self, device: str):
-        self._device = device
+    def __init__(self, device: str, side: int = SIDE):
+        self._device, self._side = device, side
 
     def _frame(self, frame: np.ndarray) -> Tensor:
         picture = rearrange(torch.from_numpy(np.ascontiguousarray(frame)).to(self._device).float(), "h w c -> 1 c h w")
-        small = torch.nn.functional.interpolate(picture, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        small = torch.nn.functional.interpolate(picture, size=(self._side, self._side), mode="bilinear", antialias=True, align_corners=False)
         return rearrange(small / 127.5 - 1, "1 c h w -> 1 1 h w c")
 
     def _queries(self, points: np.ndarray, frame: np.ndarray) -> Tensor:
@@ -116,7 +147,7 @@ class Tapir(Square):
         super().__init__(device)
         try:
             from tapnet.torch import tapir_model
-        except ImportError as error:
+        except BROKEN as error:
             raise missing_package(TAPIR, error) from None
         self._model: Any = fill(TAPIR, tapir_model.TAPIR(pyramid_level=1, use_casual_conv=True), weights, device)
 
@@ -144,29 +175,37 @@ class TapNext(Square):
     """TAPNext and TAPNext++, frame by frame with their recurrent state."""
 
     def __init__(self, weights: Path, device: str):
-        super().__init__(device)
+        super().__init__(device, SIDES.get(weights.name, SIDE))
         try:
             from tapnet.tapnext.tapnext_torch import TAPNext
             from tapnet.tapnext.tapnext_torch_utils import restore_model_from_jax_checkpoint
-        except ImportError as error:
+        except BROKEN as error:
             raise missing_package(TAPNEXT, error) from None
         network: Any = TAPNext(image_size=(SIDE, SIDE))
-        if weights.suffix == ".npz":
-            self._model: Any = restore_model_from_jax_checkpoint(network, str(weights)).to(device).eval()
-        else:
-            self._model = fill(TAPNEXT, network, weights, device)
+        if weights.suffix != ".npz":
+            self._model: Any = fill(TAPNEXT, network, weights, device)
+            return
+        try:
+            self._model = restore_model_from_jax_checkpoint(network, str(weights)).to(device).eval()
+        except (KeyError, RuntimeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"tracker: {TAPNEXT.name}: expected weights of this network in {weights.name}, got others ({str(error)[:200]})") from None
 
     @torch.no_grad()
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
-        state = None
+        parts = groups_of(len(points))
+        states: list[Any] = []
         for frame in frames:
             video = self._frame(frame)
-            if state is None:
-                yx, _, seen, state = self._model(video=video, query_points=self._queries(points, frame))
+            if not states:
+                queries = self._queries(points, frame)
+                states = [self._model(video=video, query_points=queries[:, part])[3] for part in parts]
                 yield points, np.ones(len(points), bool)
                 continue
-            yx, _, seen, state = self._model(video=video, state=state)
-            yield self._places(yx[0, 0].flip(-1), frame), (seen[0, 0, :, 0] > 0).cpu().numpy()
+            xy, visible = np.empty((len(points), 2), np.float32), np.empty(len(points), bool)
+            for number, part in enumerate(parts):
+                yx, _, seen, states[number] = self._model(video=video, state=states[number])
+                xy[part], visible[part] = self._places(yx[0, 0].flip(-1), frame), (seen[0, 0, :, 0] > 0).cpu().numpy()
+            yield xy, visible
 
 
 def _moved(tree: Any, device: str) -> Any:

@@ -57,7 +57,7 @@ COTRACKER = TrackerKind(
     ("scaled_online.pth", "baseline_online.pth"),
 )
 TAPIR = TrackerKind("TAPIR", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("causal_bootstapir_checkpoint.pt",))
-TAPNEXT = TrackerKind("TAPNext", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("bootstapnext_ckpt.npz", "tapnextpp_ckpt.pt"))
+TAPNEXT = TrackerKind("TAPNext", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("bootstapnext_ckpt.npz", "tapnextpp_ckpt.pt", "tapnextpp_512.ckpt"))
 KINDS = {kind.name: kind for kind in (FLOW, COTRACKER, TAPIR, TAPNEXT)}
 
 
@@ -82,8 +82,11 @@ def weights_of(kind: TrackerKind, folders: list[Path]) -> Path:
     raise ValueError(f"tracker: {kind.words}: expected {' or '.join(kind.weights)} in {FOLDER}, got none. Its makers offer it at {kind.install}.")
 
 
-def missing_package(kind: TrackerKind, error: ImportError) -> ValueError:
-    return ValueError(f"tracker: {kind.words}: expected the Python package {kind.package!r} ({kind.install}), got none ({error})")
+def missing_package(kind: TrackerKind, error: Exception) -> ValueError:
+    """A package that is not there, or one that cannot be imported, as when a package that it needs is missing or made for another torch."""
+    absent = isinstance(error, ImportError) and (error.name or "").split(".")[0] == kind.package
+    got = "none" if absent else "one that cannot be imported"
+    return ValueError(f"tracker: {kind.words}: expected the Python package {kind.package!r} ({kind.install}), got {got} ({error})")
 
 
 class StepTracker:

@@ -1,4 +1,8 @@
-"""The trackers people can choose: ours on a real picture, those of others against small stand-ins with the packages' own calls."""
+"""The trackers people can choose: ours on a real picture, those of others against small stand-ins with the packages' own calls.
+
+The stand-ins have the signatures and the state of facebookresearch/co-tracker at 82e02e8 and google-deepmind/tapnet at c2cbab8, where the
+adapters gave the very positions of the packages' own loops (docs/log.md). CoTracker3 holds one set of points at a time, in attributes of its model.
+"""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -8,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from motionstream_core.tracks import neural_trackers
 from motionstream_core.tracks.camera import regular_grid
-from motionstream_core.tracks.trackers import FLOW, KINDS, open_tracker
+from motionstream_core.tracks.trackers import FLOW, KINDS, missing_package, open_tracker
 
 POINTS = np.array([[10.0, 20.0], [40.0, 30.0]], np.float32)
 WIDTH, HEIGHT = 96, 64
@@ -25,9 +30,42 @@ def truth(count: int) -> np.ndarray:
     return POINTS[None] + np.arange(count)[:, None, None] * MOVE
 
 
-def followed(tracker, count: int) -> tuple[np.ndarray, np.ndarray]:
-    made = list(tracker.follow(frames(count), POINTS))
+def followed(tracker, count: int, points=POINTS) -> tuple[np.ndarray, np.ndarray]:
+    made = list(tracker.follow(frames(count), points))
     return np.stack([xy for xy, _ in made]), np.stack([visible for _, visible in made])
+
+
+class StandInOnlineModel(nn.Module):
+    """cotracker.models.core.cotracker.cotracker3_online.CoTrackerThreeOnline: positions of all frames so far, read on from where online_ind says."""
+
+    def __init__(self, window_len):
+        super().__init__()
+        self.weight, self.window_len = nn.Parameter(torch.zeros(2, 2)), window_len
+
+    def init_video_online_processing(self):
+        self.online_ind, self.online_track_feat, self.online_track_support = 0, [None], [None]
+        self.online_coords_predicted = self.online_vis_predicted = self.online_conf_predicted = None
+
+    def forward(self, video, queries, iters=4, is_train=False, add_space_attn=True, fmaps_chunk_size=200, is_online=False):
+        count, step = video.shape[1], self.window_len // 2
+        assert is_online and iters == 6 and count <= self.window_len
+        if self.online_ind == 0:
+            self.online_track_feat, self.online_track_support = [queries[:, None, :, 1:]], [queries[:, None, :, 1:]]
+            before, number = queries.new_zeros(1, 0, queries.shape[1], 2), torch.zeros(1, 0, queries.shape[1])
+        else:
+            assert count > step and self.online_coords_predicted.shape[1] == self.online_ind + step
+            before, number = self.online_coords_predicted, self.online_vis_predicted
+            kept = before[:, self.online_ind :] - self.online_track_feat[0]
+            assert np.allclose(kept[0, :, 0].numpy(), (number[0, self.online_ind :, :1] * torch.tensor(MOVE)).numpy() + 50)
+        numbers = video[0, :, 0, 0, 0, None].expand(-1, queries.shape[1])[None]
+        xy = self.online_track_feat[0] + numbers[..., None] * torch.tensor(MOVE).float()
+        if count == self.window_len:
+            xy[:, -step:] += 50
+        self.online_coords_predicted = torch.cat([before[:, : self.online_ind], xy], 1)
+        self.online_vis_predicted = self.online_conf_predicted = torch.cat([number[:, : self.online_ind], numbers], 1)
+        self.online_ind += step
+        hidden = self.online_vis_predicted % 5 == 3
+        return self.online_coords_predicted, (~hidden).float(), torch.ones(hidden.shape), None
 
 
 class StandInCoTracker(nn.Module):
@@ -36,23 +74,17 @@ class StandInCoTracker(nn.Module):
     def __init__(self, checkpoint="./checkpoints/scaled_online.pth", offline=False, v2=False, window_len=16):
         super().__init__()
         assert checkpoint is None
-        self.model, self.step = nn.Linear(2, 2), window_len // 2
+        self.v2, self.support_grid_size, self.step, self.model = v2, 6, window_len // 2, StandInOnlineModel(window_len)
 
     def forward(self, video_chunk, is_first_step=False, queries=None, grid_size=5, grid_query_frame=0, add_support_grid=False):
         batch, count, channels, height, width = video_chunk.shape
-        assert (batch, channels, height, width) == (1, 3, HEIGHT, WIDTH) and count <= 2 * self.step
+        assert (batch, channels, height, width) == (1, 3, HEIGHT, WIDTH) and not add_support_grid
         if is_first_step:
-            self.queries, self.begin, self.total = queries, 0, 0
+            self.model.init_video_online_processing()
+            self.N, self.queries = queries.shape[1], queries.clone()
             return None, None
-        numbers = video_chunk[0, :, 0, 0, 0]
-        assert numbers[0] == self.begin and (self.begin == 0 or count > self.step)
-        self.total = self.begin + count
-        self.begin += self.step
-        way = torch.arange(self.total)[:, None, None] * torch.tensor(MOVE).float()
-        xy = (self.queries[0, None, :, 1:] + way)[None]
-        if count == 2 * self.step:
-            xy[:, -self.step :] += 50
-        return xy, torch.arange(self.total)[None, :, None].expand(1, -1, len(POINTS)) % 5 != 3
+        xy, visible, sure, _ = self.model(video=video_chunk, queries=self.queries, iters=6, is_online=True)
+        return xy * xy.new_tensor([1, 1]), visible * sure > 0.6
 
 
 class StandInTapir(nn.Module):
@@ -68,11 +100,11 @@ class StandInTapir(nn.Module):
         return (video[0, 0, 0, 0, 0] + 1) * 127.5
 
     def get_query_features(self, video, is_training, query_points, feature_grids=None, refinement_resolutions=None):
-        assert query_points.shape == (1, len(POINTS), 3)
+        assert query_points.shape[0] == 1 and query_points.shape[2] == 3
         return SimpleNamespace(resolutions=((256, 256), (256, 256)), points=query_points)
 
     def construct_initial_causal_state(self, num_points, num_resolutions=1):
-        assert (num_points, num_resolutions) == (len(POINTS), 1)
+        assert num_resolutions == 1
         return [{"block_0_causal_1": torch.zeros(1, num_points, 2, 4)}] * num_resolutions * 4
 
     def estimate_trajectories(
@@ -83,23 +115,24 @@ class StandInTapir(nn.Module):
         assert step == round(float(feature_grids)), "the context goes from frame to frame"
         context = [{"block_0_causal_1": causal_context[0]["block_0_causal_1"] + 1}] * 4
         xy = query_features.points[..., [2, 1]] + step * torch.tensor(MOVE).float() * torch.tensor([256 / WIDTH, 256 / HEIGHT])
-        hidden = torch.full((1, len(POINTS), 1), 9.0 if step % 5 == 3 else -9.0)
+        hidden = torch.full((1, xy.shape[1], 1), 9.0 if step % 5 == 3 else -9.0)
         return {"tracks": [xy[:, :, None]], "occlusion": [hidden], "expected_dist": [torch.full_like(hidden, -9.0)], "causal_context": context}
 
 
 class StandInTapNext(nn.Module):
-    """tapnet.tapnext.tapnext_torch.TAPNext: queries t, y, x; results y, x, and the state to go on with."""
+    """tapnet.tapnext.tapnext_torch.TAPNext: queries t, y, x; results y, x of 256×256, whatever the picture's size, and the state to go on with."""
 
-    def __init__(self, image_size):
+    def __init__(self, image_size, width=768, patch_size=(8, 8)):
         super().__init__()
         assert tuple(image_size) == (256, 256)
-        self.weight = nn.Parameter(torch.zeros(1))
+        self.weight, self.side = nn.Parameter(torch.zeros(1)), 256
 
     def forward(self, video, query_points=None, state=None):
-        assert video.shape == (1, 1, 256, 256, 3) and (state is None) == (query_points is not None)
+        assert video.shape == (1, 1, self.side, self.side, 3) and (state is None) == (query_points is not None)
         points, step = (query_points, 0) if state is None else state
+        assert points.shape[1] <= neural_trackers.GROUP and abs(float(video[0, 0, 0, 0, 0] + 1) * 127.5 - step) < 1e-3
         way = step * torch.tensor(MOVE[::-1].copy()).float() * torch.tensor([256 / HEIGHT, 256 / WIDTH])
-        seen = torch.full((1, 1, len(POINTS), 1), -3.0 if step % 5 == 3 else 3.0)
+        seen = torch.full((1, 1, points.shape[1], 1), -3.0 if step % 5 == 3 else 3.0)
         return (points[..., 1:] + way)[:, None], None, seen, (points, step + 1)
 
 
@@ -116,6 +149,7 @@ def install(monkeypatch, **modules):
 
 def restored(model, path):
     assert path.endswith(".npz")
+    model.weight.data.copy_(torch.tensor(np.load(path)["a"]))
     return model
 
 
@@ -124,7 +158,7 @@ def packages(monkeypatch, tmp_path):
     """The stand-ins installed, and weights for them."""
     install(monkeypatch, cotracker__predictor={"CoTrackerOnlinePredictor": StandInCoTracker}, tapnet__torch__tapir_model={"TAPIR": StandInTapir})
     install(monkeypatch, tapnet__tapnext__tapnext_torch={"TAPNext": StandInTapNext}, tapnet__tapnext__tapnext_torch_utils={"restore_model_from_jax_checkpoint": restored})
-    torch.save({"model": nn.Linear(2, 2).state_dict()}, tmp_path / "scaled_online.pth")
+    torch.save({"model": StandInOnlineModel(16).state_dict()}, tmp_path / "scaled_online.pth")
     torch.save({"weight": torch.zeros(1)}, tmp_path / "causal_bootstapir_checkpoint.pt")
     np.savez(tmp_path / "bootstapnext_ckpt.npz", a=np.zeros(1))
     return tmp_path
@@ -141,6 +175,41 @@ def test_positions_and_visibility_come_out_frame_by_frame_in_pixels_of_the_video
         xy[-8:] -= 50  # the video ends with a whole window: nothing better is known of its second half
     assert xy.shape == (count, 2, 2) and np.abs(xy - truth(count)).max() < 2e-3
     assert visible[0].all() and (visible == (np.arange(count) % 5 != 3)[:, None]).all()
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_more_points_than_fit_together_go_in_groups_and_come_back_in_order(packages, monkeypatch, name):
+    monkeypatch.setattr(neural_trackers, "GROUP", 3)
+    points = np.array([[5 * n, 3 * n] for n in range(10)], np.float32)
+    xy, visible = followed(open_tracker(name, [packages]), 41, points)
+    assert np.abs(xy - (points[None] + np.arange(41)[:, None, None] * MOVE)).max() < 2e-3
+    assert (visible == (np.arange(41) % 5 != 3)[:, None]).all()
+
+
+def test_groups_cover_the_picture_each_and_every_point_once():
+    parts = neural_trackers.groups_of(7000)
+    taken = np.concatenate([np.arange(7000)[part] for part in parts])
+    assert len(parts) == 3 and sorted(taken) == list(range(7000))
+    assert max(len(range(7000)[part]) for part in parts) <= neural_trackers.GROUP and all(np.ptp(np.arange(7000)[part]) > 6990 for part in parts)
+
+
+def test_cotracker_keeps_no_more_than_a_window_of_positions(packages):
+    tracker = open_tracker("CoTracker3", [packages])
+    made = tracker.follow(frames(200), POINTS)
+    held = []
+    for number, _ in enumerate(made):
+        if number % 8 == 0:
+            held.append(tracker._predictor.model.online_coords_predicted.shape[1])
+    assert number == 199 and max(held) <= 24
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_a_tracker_follows_one_video_after_another(packages, name):
+    tracker = open_tracker(name, [packages])
+    first = followed(tracker, 21)
+    next(tracker.follow(frames(30), POINTS))  # left unfinished
+    again = followed(tracker, 21)
+    assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
 
 
 @pytest.mark.parametrize("name", NEURAL)
@@ -162,6 +231,34 @@ def test_tapnext_plus_plus_is_read_from_a_checkpoint_of_tensors(packages):
     (packages / "bootstapnext_ckpt.npz").unlink()
     torch.save({"state_dict": {"tapnext.weight": torch.zeros(1)}}, packages / "tapnextpp_ckpt.pt")
     assert np.abs(followed(open_tracker("TAPNext", [packages]), 5)[0] - truth(5)).max() < 2e-3
+
+
+def test_the_larger_tapnext_plus_plus_sees_larger_pictures(packages, monkeypatch):
+    (packages / "bootstapnext_ckpt.npz").unlink()
+    torch.save({"state_dict": {"tapnext.weight": torch.zeros(1)}}, packages / "tapnextpp_512.ckpt")
+    tracker = open_tracker("TAPNext", [packages])
+    tracker._model.side = 512
+    assert np.abs(followed(tracker, 5)[0] - truth(5)).max() < 2e-3
+
+
+def test_a_file_of_other_arrays_is_no_tapnext(packages):
+    np.savez(packages / "bootstapnext_ckpt.npz", b=np.zeros(1))
+    with pytest.raises(ValueError, match="TAPNext: expected weights of this network in bootstapnext_ckpt.npz, got others"):
+        open_tracker("TAPNext", [packages])
+    (packages / "bootstapnext_ckpt.npz").write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match="TAPNext: expected weights of this network in bootstapnext_ckpt.npz, got others"):
+        open_tracker("TAPNext", [packages])
+
+
+def test_a_package_that_is_there_but_broken_is_told_from_one_that_is_not(packages, monkeypatch):
+    class Broken(ModuleType):
+        def __getattr__(self, name):
+            raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setitem(sys.modules, "tapnet.tapnext.tapnext_torch", Broken("tapnet.tapnext.tapnext_torch"))
+    with pytest.raises(ValueError, match="expected the Python package 'tapnet'.*got one that cannot be imported.*torchvision::nms"):
+        open_tracker("TAPNext", [packages])
+    assert "got one that cannot be imported (No module named 'tree')" in str(missing_package(KINDS["TAPIR"], ModuleNotFoundError("No module named 'tree'", name="tree")))
 
 
 @pytest.mark.parametrize(("name", "licence"), [("CoTracker3", "CC-BY-NC-4.0"), ("TAPIR", "Apache-2.0"), ("TAPNext", "Apache-2.0")])
