@@ -55,7 +55,7 @@ class Norm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(channels, 1, 1, 1) if frames else torch.ones(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(x, dim=1) * self.gamma.shape[0] ** 0.5 * self.gamma.to(x)
+        return F.normalize(x, dim=1) * (self.gamma.shape[0] ** 0.5 * self.gamma).to(x)
 
 
 class Residual(nn.Module):

@@ -13,7 +13,7 @@ mean and unit variance by the public statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
 
 import torch
 from einops import rearrange
@@ -44,18 +44,22 @@ LOOK_BACK = 2
 
 
 class _Walk:
-    """One pass through the layers: hands every layer that looks back what the pass before left for it, in the order in which they run."""
+    """One pass through the layers: hands every layer that looks back what the pass before left for it, in the order in which they run.
 
-    def __init__(self, memory: list[Tensor | None]):
-        self.first = not memory
-        self._before: Iterator[Tensor | None] = iter(memory)
+    before: emptied on the way, so that what nobody else holds is let go layer by layer and not kept beside all that comes after it.
+    """
+
+    def __init__(self, before: deque[Tensor | None]):
+        self.first = not before
+        self._before = before
         self.after: list[Tensor | None] = []
 
     def swap(self, now: Tensor, frames: int) -> Tensor:
         """The last `frames` frames before `now` (zeros at the start); keeps the last `frames` of both for the next pass."""
-        past = None if self.first else next(self._before)
+        past = None if self.first else self._before.popleft()
         past = now.new_zeros(*now.shape[:2], frames, *now.shape[3:]) if past is None else past
-        self.after.append(torch.cat([past, now], dim=2)[:, :, -frames:].clone())
+        both = now if now.shape[2] >= frames else torch.cat([past, now], dim=2)
+        self.after.append(both[:, :, -frames:].clone())
         return past
 
     def convolve(self, conv: nn.Module, x: Tensor) -> Tensor:
@@ -148,13 +152,13 @@ class WanCodec:
         if latents.ndim != 5 or latents.shape[1] != self.latent_channels:
             raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}")
         latents = latents.to(self.device).float() * self.latent_std + self.latent_mean
-        made = []
+        made, memory = [], deque(state.memory)
         for piece in _pieces(latents, state.started, self.frames_at_once):
-            walk = _Walk(state.memory if state.started else [])
+            walk = _Walk(memory)
             made.append(walk.tower(self.module.decoder, self.module.conv2(piece.to(self.dtype)), upwards=True).float())
-            state = CodecState(walk.after, True)
+            memory = deque(walk.after)
         frames = rearrange(torch.cat(made, dim=2), "b (c r q) t h w -> b t c (h q) (w r)", q=self._patch, r=self._patch)
-        return (frames[:, :, :3] / 2 + 0.5).clamp(0.0, 1.0), state
+        return (frames[:, :, :3] / 2 + 0.5).clamp(0.0, 1.0), CodecState(list(memory), True)
 
     def encode_chunk(self, frames: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
         """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s, W/s), next state."""
@@ -164,13 +168,13 @@ class WanCodec:
         if frames.shape[-1] % self.stride or frames.shape[-2] % self.stride:
             raise ValueError(f"frames: expected width and height divisible by {self.stride}, got {frames.shape[-1]}x{frames.shape[-2]}")
         pixels = rearrange(frames.to(self.device).float() * 2 - 1, "b t c (h q) (w r) -> b (c r q) t h w", q=self._patch, r=self._patch)
-        made = []
+        made, memory = [], deque(state.memory)
         for piece in _pieces(pixels, state.started, TIME_STRIDE * self.frames_at_once):
-            walk = _Walk(state.memory if state.started else [])
+            walk = _Walk(memory)
             both = self.module.conv1(walk.tower(self.module.encoder, piece.to(self.dtype), upwards=False))
             made.append(both.float().chunk(2, dim=1)[0])
-            state = CodecState(walk.after, True)
-        return (torch.cat(made, dim=2) - self.latent_mean) / self.latent_std, state
+            memory = deque(walk.after)
+        return (torch.cat(made, dim=2) - self.latent_mean) / self.latent_std, CodecState(list(memory), True)
 
     def encode(self, frames: Tensor) -> Tensor:
         """A whole clip: frames (B, 1 + 4k, 3, H, W) in 0..1 -> latents (B, C, 1 + k, H/s, W/s)."""

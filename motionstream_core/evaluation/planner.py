@@ -23,6 +23,9 @@ PARTS = {
     "decoder": "decoder (estimate)", "reserve": "driver and fragments (estimate)",
 }  # fmt: skip
 DECODERS = ("wan", "taehv", "tiny")
+# Numbers a pixel that the Wan decoder keeps from chunk to chunk (two frames at every layer that looks back), and that it works in beside them: the
+# next such state and its widest layers, of four frames. Counted on the real layers at real sizes, by latent channels.
+WAN_DECODER = {16: (2370, 4350), 48: (1790, 4150)}
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,12 @@ class Plan:
 
     @property
     def decoder_work(self) -> int:
-        """The decoder's memory from chunk to chunk, and its widest layers: of four frames at a time (wan) or of a chunk's (tiny)."""
+        """The decoder's memory from chunk to chunk, its widest layers, of four frames at a time (wan) or of a chunk's (tiny), and the frames."""
         pixels, each = self.width * self.height, WORKING[self.precision]
         frames = self.config.vae_stride[0] * self.context.chunk
-        scale = 4 if self.config.latent_channels == 48 else 1  # those of Wan 2.2 work on 2x2 pixels at a time
         if self.decoder == "wan":
-            return (3 * 4 + 2 * 8) * (256 if scale == 4 else 96) * pixels // scale * each
+            return sum(WAN_DECODER[self.config.latent_channels]) * pixels * each + frames * 3 * pixels * 4
+        scale = 4 if self.config.latent_channels == 48 else 1  # TAEHV for Wan 2.2 works on 2x2 pixels at a time
         return 3 * frames * 64 * pixels // scale * each + frames * 3 * pixels * 4
 
     @property

@@ -8,15 +8,16 @@ import torch
 from core.pretended import Device, Seen
 
 from motionstream_core.commands.bench import picture, wandering
-from motionstream_core.commands.bench_networks import chunk_flops, random_networks
+from motionstream_core.commands.bench_networks import chunk_flops, random_codec, random_networks
 from motionstream_core.commands.options import networks_on
+from motionstream_core.evaluation.planner import Plan
 from motionstream_core.model import presets
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.streaming.networks import open_networks
 from motionstream_core.streaming.stream import cache_bytes, stream
 
 CUDA = torch.device("cuda:0")
-SHORT = CacheShape(3, 1, 1)
+SHORT = CacheShape(1, 1, 1)  # a chunk of one latent frame: the same kernels, a third of the decoder's
 STEADY = slice(3, 5)  # chunks of SHORT whose clean pass and whose steps both see full caches
 HALF = {torch.bfloat16}
 
@@ -40,19 +41,21 @@ def built_in():
     return networks_on(networks, CUDA)
 
 
-def chunks_of(device, networks, width, height, **more) -> list[Seen]:
+def chunks_of(device, networks, width, height, context=SHORT, **more) -> list[Seen]:
     """What happens on the device from chunk to chunk, up to the moment at which each is handed out."""
     words = torch.zeros(1, networks.config.text_len, networks.config.text_dim)
     found, mark = [], device.mark()
-    for _ in stream(networks, picture(width, height), wandering(64, width, height), words, 1 + 12 * 6, fit="loop", context=SHORT, **more):
+    for _ in stream(networks, picture(width, height), wandering(64, width, height), words, None, fit="loop", context=context, steps=2, **more):
         found.append(device.since(mark))
         mark = device.mark()
-    return found
+        if len(found) == STEADY.stop:
+            return found
+    raise AssertionError("the stream ended")
 
 
 def hand_over(seen: Seen) -> list[str]:
     """The waits of a chunk that are not the hand-over of its frames: for them, for their queue, and for marks that the queues have long passed."""
-    return [why for why in seen.waits if why not in ("a queue", "a mark") and not why.startswith("download of (12, ")]
+    return [why for why in seen.waits if why not in ("a queue", "a mark") and not why.startswith(("download of (4, ", "download of (12, "))]
 
 
 @pytest.mark.parametrize("name, width, height, decoder, lead", [
@@ -75,13 +78,49 @@ def test_a_steady_chunk_waits_for_nothing_but_its_frames_and_takes_the_same_memo
         run = Counter(kernel.queue for kernel in first.kernels)
         main = sum(kernel.flops for kernel in first.kernels if kernel.queue == "main")
         grid = width * height // (networks.config.vae_stride[1] * networks.config.vae_stride[2] * 4)
-        expected = chunk_flops(networks.config, grid, SHORT, networks.config.steps)
+        expected = chunk_flops(networks.config, grid, SHORT, 2)
         assert len(run) == 2 and main == expected["denoise"] + expected["cache"]
 
 
-def test_the_cache_on_the_device_is_as_large_as_announced(monkeypatch, device):
+def peak(device, work):
+    """The most memory held while it works, and what it gives."""
+    before = device.most = device.held
+    made = work()
+    return device.most - before, made
+
+
+@pytest.mark.parametrize("name, width, height", [("wan2.1-1.3b", 832, 480), ("wan2.2-5b", 1280, 704)])
+def test_a_stream_takes_what_the_planner_says_at_most_and_not_much_less(monkeypatch, device, name, width, height):
     with device, torch.no_grad():
-        networks = wan(monkeypatch, "wan2.2-5b", layers=2)
-        before = device.held
-        cache = networks.dit.make_cache(44, 80)
-        assert device.held - before == cache.nbytes == cache_bytes(networks.dit, 1280, 704)
+        networks, context = wan(monkeypatch, name, "wan"), CacheShape(3, 1, 1)
+        config, (_, down, across) = networks.config, networks.config.vae_stride
+        plan = Plan(config, width, height, context, "bf16", "wan")
+        assert sum(x.nbytes for x in networks.dit.parameters()) == plan.parts["weights"]
+        held = device.held
+        cache, text = networks.dit.make_cache(height // down, width // across, shape=context), networks.dit.encode_text(torch.zeros(1, 1, 4096, device=CUDA))
+        assert device.held - held - text_bytes(text) == cache.nbytes == plan.cache == cache_bytes(networks.dit, width, height, context)
+        x, time = torch.zeros(1, config.in_channels, 3, height // down, width // across, device=CUDA), torch.zeros(1, 3, device=CUDA)
+        for _ in range(2):
+            networks.dit(x, time, text, cache, commit=True, output=False)
+        forward, _ = peak(device, lambda: networks.dit(x, time, text, cache))
+        assert 0.6 * plan.activations < forward + text_bytes(text) <= plan.activations
+        codec, pieces = networks.codec, (x[:, :, :1], x[:, :, 1:])
+        _, (_, state) = peak(device, lambda: codec.decode_chunk(pieces[0], codec.start_decode()))
+        more, _ = peak(device, lambda: codec.decode_chunk(pieces[1], state))
+        assert 0.9 * plan.decoder_work < sum(kept.nbytes for kept in state.memory) + more <= plan.decoder_work
+
+
+def text_bytes(text) -> int:
+    return sum(x.nbytes for x in (*text.keys, *text.values))
+
+
+@pytest.mark.parametrize("name, width, height", [("wan2.1-1.3b", 832, 480), ("wan2.2-5b", 1280, 704)])
+def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height):
+    config = presets.PRESETS[name]
+    with device, torch.no_grad():
+        codec = random_codec(config, CUDA, "taehv")
+        x = torch.zeros(1, config.latent_channels, 4, height // codec.stride, width // codec.stride, device=CUDA)
+        _, state = codec.decode_chunk(x[:, :, :1], codec.start_decode())
+        more, (_, state) = peak(device, lambda: codec.decode_chunk(x[:, :, 1:], state))
+        work = Plan(config, width, height, config.context, "bf16", "taehv").decoder_work
+        assert 0.5 * work < sum(kept.nbytes for kept in state.memory) + more <= work
