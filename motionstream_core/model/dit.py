@@ -34,6 +34,10 @@ class TextContext:
     values: tuple[Tensor, ...]
     image: tuple[tuple[Tensor, Tensor], ...] = ()
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (*self.keys, *self.values, *chain.from_iterable(self.image))
+
     def detach(self) -> "TextContext":
         return self.map(Tensor.detach)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -67,6 +68,9 @@ class FastDiT:
         return self.way.state
 
     def make_cache(self, *args, **more) -> KVCache:
+        """See CausalDiT.make_cache. A stream begins: what was captured for the one before is let go first."""
+        if isinstance(self.way, Graphed):
+            self.way.forget()
         return self.plain.make_cache(*args, **more)
 
     def encode_text(self, embeds: Tensor) -> TextContext:
@@ -101,12 +105,13 @@ class Direct:
 class Compiled:
     """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in when it is ready and right.
 
-    The clean-context pass stays plain: it moves the cache.
+    On a CUDA device the thread also has a queue of its own. Other shapes are compiled anew. The clean-context pass stays plain: it moves the cache.
     """
 
     def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
         self._plain, self._most = dit, most_error(source)
         self._compiled: Forward = torch.compile(_without_commit(source), backend=backend, dynamic=False)
+        self._asked: tuple | None = None  # what was compiled last, or is being compiled
         self._ready: tuple | None = None
         self._thread: threading.Thread | None = None
         self.state = "plain"
@@ -115,11 +120,12 @@ class Compiled:
         key = _key_of(x, text, cache, attention)
         if self._ready == key:
             return self._compiled(x, timestep, text, cache, attention)
-        if self._thread is None:
-            self.state = "compiling"
+        if self._asked != key and (self._thread is None or not self._thread.is_alive()):
+            self._asked, self._ready, self.state = key, None, "compiling"
             cache.rope.table(cache.slots(x.shape[2]))  # before the copy: what the compiler sees of the memo is what it will find in the stream
             arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
-            self._thread = threading.Thread(target=self._make, args=(key, arguments), daemon=True, name="motionstream-compile")
+            queue = _queue_behind(x.device)
+            self._thread = threading.Thread(target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile")
             self._thread.start()
         return None
 
@@ -128,52 +134,85 @@ class Compiled:
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _make(self, key: tuple, arguments: tuple) -> None:
-        try:
-            with torch.no_grad():
+    def _make(self, key: tuple, arguments: tuple, queue: Any) -> None:
+        with _inside(queue), torch.no_grad():
+            try:
                 made, plain = self._compiled(*arguments), _without_commit(self._plain)(*arguments)
-        except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
-            self.state = f"plain: the compiler failed: {type(error).__name__}: {error}"
-            return
-        self.state = verdict(made, plain, self._most)
-        if self.state == "fast":
-            self._ready = key
+                state = verdict(made, plain, self._most)
+            except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
+                state = f"plain: the compiler failed: {type(error).__name__}: {error}"
+        if queue is not None:
+            queue.synchronize()  # before the copies are let go, whose memory is the stream's
+        self._ready = key if state == "fast" else None
+        self.state = state
 
 
 class Graphed:
-    """A CUDA graph of a steady forward, captured once for a cache and a text and replayed on the same buffers."""
+    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers; another text is copied into them.
+
+    All that a graph reads stays where it was: the cache moves its frames in place and is in the steady state at every replay, weights and rotary
+    tables are the network's, the rest are copies of its own. The clean-context pass stays plain: it moves the cache's counters, which are the host's.
+    """
 
     def __init__(self, dit: Any, source: Any):
         self._plain, self._fast, self._most = _without_commit(dit), _without_commit(source), most_error(source)
-        self._held: tuple | None = None  # what the graph's addresses belong to; kept alive with it
         self._graph: Any = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Lets go of the graph and of all that it belongs to."""
+        self._graph, self._out, self._inputs, self._cache, self._key = None, None, None, None, None
+        self._shown: TextContext | None = None  # the text whose copy the buffers hold
         self.state = "plain"
 
     def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
-        held = self._held
-        same = held is not None and held[0] is cache and held[1] is text and held[2] == attention and self._x.shape == x.shape
-        if not same:
+        key = (*_key_of(x, text, cache, attention), len(text.image))
+        if self._cache is not cache or self._key != key:
+            self.forget()
+            self._cache, self._key = cache, key
             self._capture(x, timestep, text, cache, attention)
         if self.state != "fast":
             return None
-        self._x.copy_(x)
-        self._timestep.copy_(timestep)
+        own_x, own_timestep, own_text = self._inputs
+        own_x.copy_(x)
+        own_timestep.copy_(timestep)
+        if self._shown is not text:
+            for own, new in zip(own_text.tensors, text.tensors):
+                own.copy_(new)
+            self._shown = text
         self._graph.replay()
         return self._out.clone()
 
     def _capture(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> None:
-        self._held, self._x, self._timestep = (cache, text, attention), x.clone(), timestep.clone()
-        side = torch.cuda.Stream(x.device)
-        side.wait_stream(torch.cuda.current_stream(x.device))
-        with torch.cuda.stream(side):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
-            plain = self._plain(self._x, self._timestep, text, cache, attention)
-            self._fast(self._x, self._timestep, text, cache, attention)
-        torch.cuda.current_stream(x.device).wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._out = self._fast(self._x, self._timestep, text, cache, attention)
-        self._graph.replay()
-        self.state = verdict(self._out, plain, self._most)
+        self._inputs, self._shown = (x.clone(), timestep.clone(), text.map(Tensor.clone)), text
+        arguments = (*self._inputs, cache, attention)
+        try:
+            queue = _queue_behind(x.device)
+            with _inside(queue):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
+                plain = self._plain(*arguments)
+                self._fast(*arguments)
+            torch.cuda.current_stream(x.device).wait_stream(queue)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # other threads of a host may use the device meanwhile
+                self._out = self._fast(*arguments)
+            self._graph.replay()
+            self.state = verdict(self._out, plain, self._most)
+        except Exception as error:  # noqa: BLE001  a capture may fail in any way; the stream goes on with the plain forward, and says so
+            self._graph, self._out, self._inputs = None, None, None
+            self.state = f"plain: the capture failed: {type(error).__name__}: {error}"
+
+
+def _queue_behind(device: torch.device) -> Any:
+    """A queue of its own on a CUDA device, behind all that the caller's has been given; elsewhere None."""
+    if device.type != "cuda":
+        return None
+    queue = torch.cuda.Stream(device)
+    queue.wait_stream(torch.cuda.current_stream(device))
+    return queue
+
+
+def _inside(queue: Any) -> Any:
+    return nullcontext() if queue is None else torch.cuda.stream(queue)
 
 
 def most_error(source: Any) -> float | None:

@@ -2,18 +2,21 @@
 
 import gc
 import threading
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
+from core import replayed
 from core.small import drag, picture, small_config, small_networks
 
+from motionstream_core.model import fast as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.eight_bits import plain_product, product, quantised
-from motionstream_core.model.fast import FastDiT, copied, faster, steady, verdict
+from motionstream_core.model.fast import FastDiT, Graphed, copied, faster, steady, verdict
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
 from motionstream_core.streaming.rollout import rollout
@@ -166,6 +169,91 @@ def test_every_way_is_taken_on_a_gpu(way):
     got = latents(fast, 12, lambda index: fast.way.join(300) if "compile" in way else None)
     plain = latents(dit, 12)
     assert fast.state == "fast" and (got - plain).abs().mean() < 0.1 * plain.std()
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """A network by graphs, on the CPU's stand-in for them."""
+    replayed.patch(monkeypatch)
+    dit = small_networks().dit
+    fast = FastDiT(dit, Graphed(dit, dit))
+    monkeypatch.setattr(fast_module, "_queue_behind", lambda device: replayed.Queue())
+    return dit, fast
+
+
+def steered(dit) -> torch.Tensor:
+    """Latents of a stream whose text changes and comes back, whose sink is refreshed, and that goes back to where it was."""
+    texts = [dit.encode_text(torch.full((1, 4, 8), value)) for value in (1.0, -2.0)]
+    made = rollout(
+        dit, first_latent=torch.zeros(1, 16, 1, 4, 4), motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1 * start), text=lambda index: texts[index // 4 % 2],
+        shape=(4, 4), sigmas=(1.0, 0.6), cache=dit.make_cache(4, 4), rng=torch.Generator().manual_seed(5),
+    )  # fmt: skip
+    out = []
+    with torch.no_grad():
+        for chunk in made:
+            out.append(chunk.latents)
+            if len(out) == 7:
+                kept = made.snapshot()
+            if len(out) == 10:
+                assert made.refresh_sink()
+            if len(out) == 13:
+                made.restore(kept)
+            if len(out) == 17:
+                return torch.cat(out, dim=2)
+    raise AssertionError("the stream ended")
+
+
+def test_a_graph_follows_prompts_refreshes_and_rewinds_without_being_captured_again(graphs):
+    dit, fast = graphs
+    got = steered(fast)
+    graph = fast.way._graph
+    assert fast.state == "fast" and replayed.Graph.made == 1 and graph.replays > 20
+    plain = steered(dit)
+    assert plain.std() > 0 and torch.allclose(got, plain, atol=1e-5)
+
+
+def test_another_cache_or_size_is_captured_anew_and_the_old_graph_is_let_go(graphs):
+    dit, fast = graphs
+    first = latents(fast, 6)
+    old = weakref.ref(fast.way._graph)
+    assert torch.allclose(latents(fast, 6), first, atol=1e-5) and replayed.Graph.made == 2 and old() is None
+    cache = fast.make_cache(4, 4)
+    assert fast.state == "plain" and fast.way._graph is None and fast.way._cache is None and cache.filled == 0
+
+
+def test_a_capture_that_fails_is_told_and_the_stream_goes_on(graphs, monkeypatch):
+    dit, fast = graphs
+
+    def refused(graph, **options):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph", refused)
+    got = latents(fast, 8)
+    assert fast.state.startswith("plain: the capture failed: RuntimeError: operation not permitted") and replayed.Graph.made == 1
+    assert torch.equal(got, latents(dit, 8))
+
+
+def test_a_graph_with_another_output_is_never_replayed_for_a_stream(graphs):
+    dit, fast = graphs
+    fast.way._fast = lambda x, *rest: dit(x, *rest[:3]) * 1.5
+    assert torch.equal(latents(fast, 8), latents(dit, 8)) and fast.state.startswith("plain: the fast output was 0.") and replayed.Graph.made == 1
+
+
+def test_another_size_is_compiled_anew():
+    dit = small_networks().dit
+    fast = faster(dit, "compile", backend="eager")
+    latents(fast, 8, lambda index: fast.way.join(60))
+    first = fast.way._ready
+    assert fast.state == "fast"
+    text, cache, x = dit.encode_text(torch.ones(1, 4, 8)), dit.make_cache(8, 4), torch.randn(1, 56, 2, 8, 4)
+    with torch.no_grad():
+        while not steady(cache, 2):
+            dit(x, torch.zeros(1, 2), text, cache, commit=True)
+        fast(x, torch.ones(1, 2), text, cache)
+        assert fast.way._ready != first
+        fast.way.join(60)
+        assert fast.state == "fast" and fast.way._ready not in (None, first)
+        assert torch.allclose(fast(x, torch.ones(1, 2), text, cache), dit(x, torch.ones(1, 2), text, cache), atol=1e-5)
 
 
 def test_the_switch_is_off_by_default_and_guarded():
