@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from ..codec.tiny import TinyCodec
 from ..model.detail import DetailHead
 from ..streaming.networks import BUILT_IN, Networks, open_networks, save_networks
+from .codec_command import add_codec, run_codec
 from .data_command import add_data, run_data
 from .detail import KEPT, SCENES, STYLE_SHARE, write_pairs
 from .plan import add_plan, run_plan
@@ -29,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stages = parser.add_subparsers(dest="stage", required=True)
     media = stages.add_parser("media", help="pictures and sprites out of unpacked packages, or drawn where there are none")
     media.add_argument("--sources", type=Path, help="folder with skimage, sklearn, opencv, lomiri, emoji, kenney; without it, drawn shapes and textures")
-    codec = stages.add_parser("codec", help="the tiny causal video codec")
-    codec.add_argument("--video", type=Path, action="append", default=[], help="a video file to learn from beside the synthetic world")
-    codec.add_argument("--decoder-only", action="store_true", help="keep the encoder and the latents as they are")
+    add_codec(stages)
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     shards.add_argument("--imperfect-share", type=float, default=0.0, help="share of the clips told of as people tell: sparse, hand-drawn, too fast, shaky, let go")
@@ -52,18 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--detail", type=Path, help="the detail head's weights, detail.safetensors of the stage detail")
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
-    for stage in (media, codec, shards, pairs, export):
+    for stage in (media, shards, pairs, export):
         stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
-    codec.add_argument("--minutes", type=float, required=True)
-    codec.add_argument("--batch", type=int, default=4)
-    codec.add_argument("--lr", type=float, default=0.012)
-    for stage in (codec, shards, pairs):
+    for stage in (shards, pairs):
         stage.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
-    {"media": _media, "codec": _codec, "shards": _shards, "pairs": _pairs, "data": run_data, "plan": run_plan, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
+    {"media": _media, "codec": run_codec, "shards": _shards, "pairs": _pairs, "data": run_data, "plan": run_plan, "export": _export, **dict.fromkeys(STAGES, run_stage)}[args.stage](args)
 
 
 def _media(args: argparse.Namespace) -> None:
@@ -75,12 +71,6 @@ def _media(args: argparse.Namespace) -> None:
               "every stage, but a model of them knows shapes, not things (docs/training.md names the packages)", file=sys.stderr)
     made = build_media(args.sources, args.folder / "media") if args.sources else build_drawn_media(args.folder / "media")
     print(json.dumps(made))
-
-
-def _codec(args: argparse.Namespace) -> None:
-    from .codec import train_codec
-
-    train_codec(args.folder / "codec", args.folder / "media/train.npz", args.minutes, tuple(args.video), args.batch, args.seed, args.lr, encoder=not args.decoder_only)
 
 
 def _shards(args: argparse.Namespace) -> None:

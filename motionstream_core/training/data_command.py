@@ -101,7 +101,7 @@ def prompts_of(args: argparse.Namespace, config: ModelConfig) -> Prompts | None:
 def encoder_of(name: str, config: ModelConfig, path: Path | None, device: str):
     """What makes the latents of a preset: the tiny codec, or a Wan VAE from a file. ValueError says in words what is missing."""
     if name.startswith("tiny"):
-        return _tiny_codec(path).to(pick_device(device)).eval().requires_grad_(False)
+        return tiny_codec(path).to(pick_device(device)).eval().requires_grad_(False)
     if path is None:
         raise ValueError(f"codec: expected --codec FILE with the VAE of {name}, got none")
     chosen = pick_device(device)
@@ -111,10 +111,10 @@ def encoder_of(name: str, config: ModelConfig, path: Path | None, device: str):
     return codec
 
 
-def _tiny_codec(path: Path | None) -> TinyCodec:
-    """The built-in codec, or the one of a codec.safetensors or of a whole weights file."""
+def tiny_codec(path: Path | None, fresh: bool = False) -> TinyCodec:
+    """The built-in codec (with `fresh` one that has learned nothing), or the one of a codec.safetensors or of a whole weights file."""
     if path is None:
-        return open_networks().codec
+        return TinyCodec() if fresh else open_networks().codec
     if not path.is_file():
         raise ValueError(f"codec: expected a file, got {path}, which is none")
     try:

@@ -28,7 +28,7 @@ from .interrupt import Interrupt
 from .learner import Learner
 from .records import Records
 from .sharding import World, join, prepare
-from .stage import FIXED, SHARED, Data, Growing, Positioned, Stage, TrainConfig, seed_of, shared_choice
+from .stage import FIXED, SHARED, Data, Finishing, Growing, Positioned, Stage, TrainConfig, seed_of, shared_choice
 
 VERSION = 1
 VALIDATION = 7  # seed: every validation of every run draws the same
@@ -216,6 +216,8 @@ class _Run:
         path = self.out / f"{self.stage.ema}.safetensors"
         about = self.about | {"step": self.step, "seconds": self.seconds, "processes": self.world.size, "torch": torch.__version__, "device": str(self.world.device)}
         with self.learner.averaged() as modules:
+            if isinstance(self.stage, Finishing):
+                self.stage.finish(modules)
             self._write(path, list(modules[self.stage.ema].state_dict().items()), about)
         return path
 

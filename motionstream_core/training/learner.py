@@ -18,7 +18,7 @@ from .optim import MuonAdamW
 from .sharding import World, place
 from .stage import Stage, TrainConfig
 
-MUON_LEAVES = ("patch_embedding", "head", "text_embedding", "time_", "words", "modulation")  # to AdamW, though matrices
+MUON_LEAVES = ("patch_embedding", "head", "text_embedding", "time_", "words", "modulation", "coder_skip")  # to AdamW, though matrices
 
 
 class Learner:

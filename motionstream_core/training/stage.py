@@ -61,6 +61,13 @@ class Growing(Protocol):
     def refresh(self) -> int: ...
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A stage with something to set in the averaged weights before they are written (`codec.CodecStage`)."""
+
+    def finish(self, modules: dict[str, nn.Module]) -> None: ...
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`; the rest may change when a run goes on.

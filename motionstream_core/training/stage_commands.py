@@ -34,7 +34,7 @@ from .teacher import TeacherRecipe, TeacherStage
 from .trajectories import Trajectories, write_trajectories
 
 STAGES = ("causal", "teacher", "trajectories", "causal-init", "distill", "detail")
-LR = {"causal": 1e-2, "teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3, "detail": 4e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
+LR = {"codec": 1.2e-2, "causal": 1e-2, "teacher": 1e-2, "causal-init": 4e-3, "distill": 1e-3, "detail": 4e-3}  # of the tiny preset (Muon); the paper's for Wan: 1e-5, 2e-6, 2e-6
 
 
 def add_stages(stages) -> None:
@@ -69,7 +69,9 @@ def add_stages(stages) -> None:
     for stage in (causal, teacher, trajectories, init, distill, detail):
         _add_common(stage)
     for name, stage in (("causal", causal), ("teacher", teacher), ("causal-init", init), ("distill", distill), ("detail", detail)):
-        _add_engine(stage, name)
+        stage.add_argument("--held", type=Path, help="folder of held-out shards, to validate on and to show")
+        stage.add_argument("--codec", type=Path, help="codec.safetensors of a run, or the VAE of a Wan preset, for sample videos and --refresh-share")
+        add_engine(stage, name)
 
 
 def _add_common(stage: argparse.ArgumentParser) -> None:
@@ -81,9 +83,8 @@ def _add_common(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--seed", type=int, default=0)
 
 
-def _add_engine(stage: argparse.ArgumentParser, name: str) -> None:
-    stage.add_argument("--held", type=Path, help="folder of held-out shards, to validate on")
-    stage.add_argument("--codec", type=Path, help="codec.safetensors of a run, or the VAE of a Wan preset, for sample videos and --refresh-share")
+def add_engine(stage: argparse.ArgumentParser, name: str) -> None:
+    """What the engine is told of any stage."""
     length = stage.add_mutually_exclusive_group(required=True)
     length.add_argument("--steps", type=int)
     length.add_argument("--minutes", type=float)
@@ -108,16 +109,18 @@ def run_stage(args: argparse.Namespace) -> None:
         return _trajectories(args)
     if args.stage != "detail":
         announce(args)
-    stage, parents = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill, "detail": _detail}[args.stage](args)
-    provenance = {"stage": args.stage, "preset": _name(args), "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": parents}
+    stage, begun_with = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill, "detail": _detail}[args.stage](args)
+    provenance = {"stage": args.stage, "preset": _name(args), "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": begun_with}
     train(stage, _data(args), engine_config(args), args.out, provenance)
     return None
 
 
 def engine_config(args: argparse.Namespace) -> TrainConfig:
     """The engine's settings of the parsed options."""
-    lr = {"teacher": {"teacher": args.lr}, "causal-init": {"student": args.lr}, "causal": {"student": args.lr}, "detail": {"detail": args.lr}}.get(args.stage)
-    if lr is None:
+    roles = {"codec": "codec", "teacher": "teacher", "causal-init": "student", "causal": "student", "detail": "detail"}
+    if args.stage in roles:
+        lr = {roles[args.stage]: args.lr}
+    else:
         lr = {"student": args.lr, "fake_score": args.critic_lr if args.critic_lr is not None else args.lr / 5}
     return TrainConfig(
         steps=args.steps, minutes=args.minutes, batch=args.batch, accumulate=args.accumulate, lr=lr, optimizer=args.optimizer, precision=args.precision, parallel=args.parallel,
@@ -152,7 +155,8 @@ def _model(args: argparse.Namespace, path: Path | None) -> MotionModel:
     return model
 
 
-def _parents(*paths: Path | None) -> dict[str, str]:
+def parents(*paths: Path | None) -> dict[str, str]:
+    """The files that a stage begins with, by name, and their hashes."""
     return {path.name: digest(path) for path in paths if path is not None}
 
 
@@ -192,32 +196,32 @@ def _data(args: argparse.Namespace):
 
 def _causal(args: argparse.Namespace):
     recipe = CausalRecipe()
-    return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students), _refresh(args)), _parents(args.init)
+    return CausalStage(_model(args, args.init), recipe, _held(args), _samples(args, samples.of_students), _refresh(args)), parents(args.init)
 
 
 def _teacher(args: argparse.Namespace):
     recipe = TeacherRecipe(phase=args.phase, text_dropout=args.text_dropout)
     shown = _samples(args, lambda codec, held: samples.of_teachers(codec, held, Guidance()))
-    return TeacherStage(_model(args, args.init), recipe, _held(args), shown), _parents(args.init)
+    return TeacherStage(_model(args, args.init), recipe, _held(args), shown), parents(args.init)
 
 
 def _causal_init(args: argparse.Namespace):
     shown = _samples(args, samples.of_students)
-    return CausalInitStage(_model(args, args.init), CausalInitRecipe(start=args.start), _held(args), shown), _parents(args.init)
+    return CausalInitStage(_model(args, args.init), CausalInitRecipe(start=args.start), _held(args), shown), parents(args.init)
 
 
 def _distill(args: argparse.Namespace):
     recipe = DistillRecipe(Guidance(args.text_weight, args.motion_weight), args.critic_steps, rolling=not args.no_rolling, anchor=args.anchor)
     shown = _samples(args, samples.of_students)
     stage = DistillStage(_model(args, args.student), _model(args, args.teacher), recipe, _held(args), shown, _refresh(args))
-    return stage, _parents(args.student, args.teacher)
+    return stage, parents(args.student, args.teacher)
 
 
 def _detail(args: argparse.Namespace):
     head = DetailHead()
     if args.init is not None:
         load_into(head, load_file(args.init), "detail")
-    return DetailStage(head, Pairs(args.held) if args.held is not None else None), _parents(args.init)
+    return DetailStage(head, Pairs(args.held) if args.held is not None else None), parents(args.init)
 
 
 def _trajectories(args: argparse.Namespace) -> None:
