@@ -83,7 +83,7 @@ class SaveTracks(io.ComfyNode):
             inputs=[
                 io.Tracks.Input("tracks", tooltip="Tracks from any node."),
                 io.String.Input("filename_prefix", default="tracks/motionstream", tooltip="Name of the file, and its folder within the output folder."),
-                io.Combo.Input("format", options=list(FORMATS), tooltip="npz keeps everything; JSON has hidden points at (-100, -100) and no canvas or rate."),
+                io.Combo.Input("format", options=list(FORMATS), tooltip="npz keeps everything; JSON has hidden points far off the canvas, and no size or rate."),
                 io.Int.Input("frames", default=0, min=0, max=100_000, tooltip="Stretch the tracks to so many frames; ATI wants 121. 0: as they are."),
                 io.Int.Input("width", default=0, min=0, max=16_384, tooltip="Scale them to this canvas; of tracks that say no canvas, the one they have. 0: as they are."),
                 io.Int.Input("height", default=0, min=0, max=16_384, tooltip="Height of that canvas."),

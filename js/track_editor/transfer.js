@@ -15,6 +15,7 @@ import { word } from "./words.js";
 
 export const MOST_EDITED = 500;
 const HIDDEN = -100;
+const FAR = -10_000; // as formats.py writes it: ATI takes the mean place of four frames
 const DEEPEST = 16;
 const CLOSE = 0.05; // px: how far a read track may lie from the points it was made of
 const FARTHEST = 1e6;
@@ -33,11 +34,11 @@ export function samplesOf(doc) {
   return { width, height, fps, xy: points.map((n) => places.map((all) => all[n])), visible: points.map((n) => seen.map((all) => all[n])) };
 }
 
-/** @param {TrackDocument} doc @param {"ati" | "kjnodes"} style @returns {string} hidden points at (-100, -100); KJNodes wants whole pixels and one track as a flat list */
+/** @param {TrackDocument} doc @param {"ati" | "kjnodes"} style @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat list */
 export function sampledJson(doc, style) {
   const { xy, visible } = samplesOf(doc);
   const exact = (/** @type {number} */ value) => (style === "kjnodes" ? Math.round(value) : Math.round(value * 1e4) / 1e4);
-  const lists = xy.map((track, n) => track.map(({ x, y }, t) => (visible[n][t] ? { x: exact(x), y: exact(y) } : { x: HIDDEN, y: HIDDEN })));
+  const lists = xy.map((track, n) => track.map(({ x, y }, t) => (visible[n][t] ? { x: exact(x), y: exact(y) } : { x: FAR, y: FAR })));
   return JSON.stringify(style === "kjnodes" && lists.length === 1 ? lists[0] : lists);
 }
 
@@ -146,7 +147,7 @@ function readPoint(value, track, frame) {
   if (value === null) return { place: null, seen: false };
   const [x, y, seen = true] = Array.isArray(value) ? value : [value.x, value.y, value.visible ?? value.v ?? true];
   if (![x, y].every((part) => typeof part === "number" && Math.abs(part) <= FARTHEST)) throw new Error(`Expected x and y to be numbers, got ${describe(value)} in track ${track + 1} at frame ${frame}.`);
-  return x === HIDDEN && y === HIDDEN ? { place: null, seen: false } : { place: { x, y }, seen: Number(seen) > 0.5 };
+  return x === y && (x === HIDDEN || x === FAR) ? { place: null, seen: false } : { place: { x, y }, seen: Number(seen) > 0.5 };
 }
 
 /** A hidden point without a place waits at its last known one, before its first at that. @param {{place: Point | null, seen: boolean}[][]} tracks */

@@ -1,7 +1,7 @@
 """Tracks in other people's spellings: the host's TRACKS, the JSON of ATI, KJNodes, LTX and CoTracker, NumPy files.
 
 Owns reading and writing. Every reader gives tracks or a ValueError naming what was expected and got; nothing is ever unpickled.
-Coordinates are pixels of the canvas, the list index is the frame. A point is hidden when it is null, (-100, -100), has `visible` or `v` of 0,
+Coordinates are pixels of the canvas, the list index is the frame. A point is hidden when it is null, (-100, -100) or (-10000, -10000), has `visible` or `v` of 0,
 or lies past the end of a list shorter than the longest (as ATI pads). A hidden point without a place waits at its last known one, before its
 first at that. Tracks that say their own canvas and rate (a document, OmniCam's bridge, our .npz) keep them.
 """
@@ -23,7 +23,8 @@ from torch import Tensor
 from .document import document_to_tracks, is_document, parse_document
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
-HIDDEN = (-100.0, -100.0)
+HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it
+FAR = (-10_000.0, -10_000.0)  # for ATI, which takes the mean place of four frames: beyond the canvas even where one of the four alone is hidden
 BRIDGE = "majoor.omnicam.ati-bridge.v1"
 STYLES = ("ati", "kjnodes", "cotracker", "pairs")
 MAX_TEXT = 2**26
@@ -82,12 +83,12 @@ def tracks_from_json(text: str | list[str], width: int, height: int, fps: float 
 
 def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
     """style: "ati" (LTX reads it too) a list of lists of {"x", "y"}; "kjnodes" whole pixels, one track as a flat list; "cotracker" a list of
-    strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a field for visibility: hidden points are written as (-100, -100), and
-    where they were is lost. Visible places of "ati" and "pairs" are read back exactly.
+    strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a field for visibility: hidden points are written as (-100, -100), in
+    "ati" and "kjnodes", which ATI reads, as (-10000, -10000), and where they were is lost. Visible places of "ati" and "pairs" are read back exactly.
     """
     if style not in STYLES:
         raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
-    placed = torch.where(tracks.visible[..., None], tracks.xy, tracks.xy.new_tensor(HIDDEN)).transpose(0, 1).cpu().numpy()
+    placed = torch.where(tracks.visible[..., None], tracks.xy, tracks.xy.new_tensor(FAR if style in ("ati", "kjnodes") else HIDDEN)).transpose(0, 1).cpu().numpy()
     if style in ("kjnodes", "cotracker"):
         placed = np.rint(placed).astype(np.int64)
     else:
@@ -247,7 +248,7 @@ def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
     if not numbers or not all(abs(part) <= MAX_COORDINATE for part in parts):
         raise ValueError(f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame {frame}")
     place = (float(parts[0]), float(parts[1]))
-    return (None, False) if place == HIDDEN else (place, parts[2] > 0.5)
+    return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
 
 
 def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndarray]:

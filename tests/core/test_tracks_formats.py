@@ -59,7 +59,7 @@ def test_a_list_of_strings_need_not_be_json_itself():
     assert torch.equal(tracks_from_json([json.dumps(track) for track in TWO], 64, 32).xy, two_tracks().xy)
 
 
-GONE = [None, {"x": -100, "y": -100}, [-100.0, -100], {"x": 2, "y": 2, "visible": False}, {"x": 2, "y": 2, "v": 0}, [2, 2, 0]]
+GONE = [None, {"x": -100, "y": -100}, [-100.0, -100], {"x": -10000, "y": -10000.0}, {"x": 2, "y": 2, "visible": False}, {"x": 2, "y": 2, "v": 0}, [2, 2, 0]]
 
 
 @pytest.mark.parametrize("gone", GONE, ids=str)
@@ -121,6 +121,19 @@ def test_every_style_is_read_back(style):
     assert torch.equal(made.visible, tracks.visible)
     slack = 0.5 if style in ("kjnodes", "cotracker") else 0.0
     assert (made.xy - tracks.xy)[tracks.visible].abs().max() <= slack
+
+
+@pytest.mark.parametrize("style", ["ati", "kjnodes"])
+@pytest.mark.parametrize("size", [(832, 480), (480, 832), (1280, 720), (2048, 2048)], ids=str)
+def test_a_point_hidden_in_one_of_the_four_frames_that_ati_takes_the_mean_of_leads_nothing_astray(style, size):
+    width, height = size
+    corner = torch.tensor([[width - 1.0, height - 1.0]]).expand(4, 1, 2)
+    text = tracks_to_json(Tracks(corner, torch.tensor([[True], [True], [True], [False]]), width, height), style)
+    listed = json.loads(text)
+    places = [(point["x"], point["y"]) for point in (listed[0] if isinstance(listed[0], list) else listed)]
+    normal = (torch.tensor(places).mean(0) - torch.tensor([width, height]) / 2) / min(size) * 2  # as the host's process_tracks and patch_motion count
+    beyond = (-torch.tensor([width, height]) / min(size) - normal).clamp(min=0)
+    assert torch.exp(-beyond.square().sum() * 220) < 1e-6
 
 
 def test_styles_are_spelled_as_their_packs_spell_them():

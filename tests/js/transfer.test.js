@@ -50,7 +50,7 @@ test("spellings of ATI, KJNodes, LTX and CoTracker are read, hidden points too",
   assert.equal(readTracks(`[${flat}, ${flat}]`, SIZE).length, 2);
   assert.equal(readTracks(JSON.stringify([flat, flat]), SIZE).length, 2);
   assert.equal(readTracks("[{'x': 1, 'y': 2}]", SIZE)[0].kind, "pin");
-  assert.deepEqual(readTracks("[[[1, 2], [5, 6, 0], null, [-100, -100]]]", SIZE)[0].shown, [[0, 0]]);
+  assert.deepEqual(readTracks("[[[1, 2], [5, 6, 0], null, [-100, -100], [-10000, -10000]]]", SIZE)[0].shown, [[0, 0]]);
   assert.equal(readTracks(copyText(shipped, shipped.tracks), SIZE).length, shipped.tracks.length);
 });
 
