@@ -131,7 +131,7 @@ def test_a_point_hidden_in_one_of_the_four_frames_that_ati_takes_the_mean_of_lea
     text = tracks_to_json(Tracks(corner, torch.tensor([[True], [True], [True], [False]]), width, height), style)
     listed = json.loads(text)
     places = [(point["x"], point["y"]) for point in (listed[0] if isinstance(listed[0], list) else listed)]
-    normal = (torch.tensor(places).mean(0) - torch.tensor([width, height]) / 2) / min(size) * 2  # as the host's process_tracks and patch_motion count
+    normal = (torch.tensor(places, dtype=torch.float32).mean(0) - torch.tensor([width, height]) / 2) / min(size) * 2  # as the host's process_tracks and patch_motion count
     beyond = (-torch.tensor([width, height]) / min(size) - normal).clamp(min=0)
     assert torch.exp(-beyond.square().sum() * 220) < 1e-6
 
