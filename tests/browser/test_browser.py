@@ -6,6 +6,7 @@ Positions are pixels of the video unless they are called page pixels.
 import copy
 import io
 import json
+import re
 
 import av
 import numpy as np
@@ -81,7 +82,10 @@ def test_opening_a_shipped_workflow_changes_nothing_in_it(tab, name, vue):
     workflow = load(shipped(name))
     ready(tab, workflow, vue)
     assert document_of(tab.saved()) == document_of(workflow)
-    assert [node.get("widgets_values") for node in tab.saved()["nodes"]] == [node.get("widgets_values") for node in workflow["nodes"]]
+    page = {node["id"]: node.get("widgets_values") for node in tab.saved()["nodes"]}
+    for node in workflow["nodes"]:
+        saved, shown, ours = node.get("widgets_values"), page[node["id"]], node["type"].startswith("MotionStream")
+        assert shown == saved or (not ours and shown[: len(saved)] == saved), node["type"]  # a newer host's nodes may have more widgets, behind
 
 
 def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host):
@@ -172,7 +176,7 @@ def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
 def test_the_template_browser_shows_both_workflows_and_opens_one(tab, vue):
     tab.use_vue_nodes(vue)
     tab.open_templates()
-    cards = [tab.page.get_by_text(title).first for title in ("endless stream", "paint a track")]
+    cards = [tab.page.get_by_text(re.compile(title)).first for title in ("^endless[ -]stream$", "^paint[ -]a[ -]track$")]  # newer frontends show the file's name
     for card in cards:
         card.wait_for(timeout=30_000)
     tab.page.wait_for_timeout(1000)

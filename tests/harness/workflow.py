@@ -50,7 +50,11 @@ def to_api(workflow: dict, object_info: dict) -> dict:
 
 
 def widget_inputs(node: dict, info: dict) -> dict:
-    """The values of the node's widgets, by input name. Values lie in the order of the inputs; a seed is followed by its "after generate"."""
+    """The values of the node's widgets, by input name.
+
+    Values lie in the order of the inputs; a seed is followed by its "after generate". Widgets that the node has got since the workflow was
+    saved come last and have their defaults.
+    """
     values, found = list(node.get("widgets_values", [])), {}
     for name, spec in inputs_of(info):
         take(name, spec, values, found, node["type"])
@@ -67,12 +71,19 @@ def take(name: str, spec: list, values: list, found: dict, kind: str) -> None:
     options = spec[1] if len(spec) > 1 else {}
     if not (isinstance(spec[0], list) or spec[0] in WIDGET_TYPES or "widgetType" in options) or options.get("forceInput"):
         return
-    if not values:
-        raise ValueError(f"workflow: expected a value for {kind}.{name}, got none")
-    found[name] = values.pop(0)
-    if options.get("control_after_generate") or (spec[0] == "INT" and name in SEEDS):
+    found[name] = values.pop(0) if values else default_of(name, spec, kind)
+    if values and (options.get("control_after_generate") or (spec[0] == "INT" and name in SEEDS)):
         values.pop(0)
     if spec[0] == "COMFY_DYNAMICCOMBO_V3":
         chosen = next(option for option in options["options"] if option["key"] == found[name])
         for inner, inner_spec in inputs_of({"input": chosen["inputs"]}):
             take(f"{name}.{inner}", inner_spec, values, found, kind)
+
+
+def default_of(name: str, spec: list, kind: str) -> object:
+    """What a fresh widget holds: its default, or the first of its options."""
+    options = spec[1] if len(spec) > 1 else {}
+    choices = spec[0] if isinstance(spec[0], list) else [option["key"] if isinstance(option, dict) else option for option in options.get("options", [])]
+    if "default" not in options and not choices:
+        raise ValueError(f"workflow: expected a value for {kind}.{name}, got none")
+    return options.get("default", choices[0] if choices else None)

@@ -7,7 +7,7 @@ import pytest
 from harness.demo import commanded_tracks, following_errors, painted_text
 from harness.host import ended_as, figures_of
 from harness.install import ROOT
-from harness.workflow import load, nodes_of_type, shipped, to_api
+from harness.workflow import load, nodes_of_type, shipped, to_api, widget_inputs
 from host.test_steering import Performer
 from PIL import Image
 
@@ -105,11 +105,22 @@ def test_the_live_motion_of_a_video_drives_the_stream_beyond_the_videos_end_unti
 
 def test_a_workflow_that_cannot_be_converted_is_refused(host):
     info = host.object_info()
-    for change, message in (({"type": "NoSuchNode"}, "NoSuchNode"), ({"mode": 4}, "mode 4"), ({"widgets_values": []}, "expected a value")):
+    for kind, change, message in (
+        ("MotionStreamLoader", {"type": "NoSuchNode"}, "NoSuchNode"),
+        ("MotionStreamLoader", {"mode": 4}, "mode 4"),
+        ("CLIPTextEncode", {"widgets_values": []}, "expected a value for CLIPTextEncode.text"),
+    ):
         workflow = copy.deepcopy(load(shipped("paint-a-track")))
-        nodes_of_type(workflow, "MotionStreamLoader")[0].update(change)
+        nodes_of_type(workflow, kind)[0].update(change)
         with pytest.raises(ValueError, match=message):
             to_api(workflow, info)
+
+
+def test_a_widget_that_a_node_has_got_since_the_workflow_was_saved_has_its_default():
+    codec = ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key": "h264", "inputs": {"required": {"crf": ["FLOAT", {"default": 23.0}]}}}]}]
+    info = {"input": {"required": {"video": ["VIDEO", {}], "prefix": ["STRING", {"default": "v"}]}, "optional": {"codec": codec, "kind": ["COMBO", {"options": ["a", "b"]}]}}}
+    found = widget_inputs({"type": "SaveVideo", "widgets_values": ["mine"]}, info)
+    assert found == {"prefix": "mine", "codec": "h264", "codec.crf": 23.0, "kind": "a"}
 
 
 def test_the_measure_of_the_demo_is_nought_for_a_shifted_picture_and_large_for_a_still_one():
