@@ -52,7 +52,12 @@ class CacheShape:
 
 
 class _Counters:
-    """Which frames are kept: the part both caches share. Frames are counted from the first one committed since the reset."""
+    """Which frames are kept: the part both caches share. Frames are counted from the first one committed since the reset.
+
+    at_once: whether a forward may fill every free slot, as when what is kept is made again in one piece.
+    """
+
+    at_once = False
 
     def __init__(self, shape: CacheShape, layers: int, rope: Rope):
         self.shape = shape
@@ -81,9 +86,10 @@ class _Counters:
         return self.in_sink + self.in_window
 
     def slots(self, frames: int) -> tuple[int, ...]:
-        """Slots of the next `frames` latent frames; ValueError beyond one chunk."""
-        if not 1 <= frames <= self.shape.chunk:
-            raise ValueError(f"chunk: expected 1 to {self.shape.chunk} latent frames ({self.shape.label}), got {frames}")
+        """Slots of the next `frames` latent frames; ValueError beyond one chunk, or beyond the free slots where more is committed at once."""
+        most = max(self.shape.chunk, self.shape.frames - self.filled) if self.at_once else self.shape.chunk
+        if not 1 <= frames <= most:
+            raise ValueError(f"chunk: expected 1 to {most} latent frames ({self.shape.label}), got {frames}")
         return tuple(range(self.filled, self.filled + frames))
 
     def _count(self, frames: int) -> int:
@@ -146,6 +152,10 @@ class KVCache(_Counters):
             skip = min(max(0, sink_end - start), k.shape[1])
             window_keys[:, max(0, start - sink_end) : max(0, end - sink_end)] = k[:, skip:]
         return keys[:, :end], values[:, :end]
+
+    def forget_window(self):
+        """The sink alone is kept."""
+        self.total, self.in_window = self.in_sink, 0
 
     def advance(self, frames: int):
         evicted = self._count(frames)

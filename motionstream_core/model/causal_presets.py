@@ -5,8 +5,10 @@ Owns the named presets and the header of a single-file checkpoint. A file's own 
 The context of a checkpoint trained on a whole clip of 21 latent frames is our choice: its first chunk as a sink, and a window that makes
 the three together as long as what it was trained on. Inside 21 latent frames that is its own full history; beyond, the cache rolls.
 Public configs count the sink and the current chunk in their window ("local_attn_size" 12 of LongLive, 32 of LongLive 2, 6 of Infinite
-Forcing); ours counts the frames between the two. The few-step students of Causal Forcing++ were trained to make their first latent frame in
-four steps: here it is the start image, so that none is needed.
+Forcing); ours counts the frames between the two. The rotary index of what is kept is its cache slot, as in Infinite Forcing, in LongLive's "infinite
+attention" and in LongLive 2's "relative rope"; their other configurations count frames from the beginning, which is the same until the cache rolls.
+
+Their samplers round: a list of timesteps is told to the network as it stands, and its noise levels are the nearest of a thousand shifted ones.
 
 The header's metadata: under "config" the host's convention, {"transformer": {"causal_ar": true}}; under "motionstream" our
 {version, config, settings, provenance}, as in `checkpoint.py`.
@@ -22,7 +24,7 @@ from typing import Any
 
 from .cache import CacheShape
 from .checkpoint import FORMAT, VERSION, config_from_dict, config_to_dict, read_header
-from .presets import PRESETS, ModelConfig
+from .presets import PRESETS, Manner, ModelConfig
 
 TRAINED_FRAMES = 21  # latent frames of an 81-frame clip
 
@@ -37,19 +39,22 @@ class CausalPreset:
     shift: float
     about: str
     timesteps: tuple[float, ...] | None = None
+    manner: Manner = Manner()
 
+
+FOUR_FIRST = Manner(first_sigmas=(1.0, 0.9375, 5 / 6, 0.625))  # Causal Forcing++: four steps for the first latent frame that is made
 
 CAUSAL_PRESETS: dict[str, CausalPreset] = {
     "self-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Self Forcing, chunks of three"),
     "causal-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Causal Forcing, chunks of three"),
     "causal-forcing-framewise": CausalPreset("wan2.1-1.3b", "c1s1w19", 4, 5.0, "Causal Forcing, frame by frame"),
-    "causal-forcing-2step": CausalPreset("wan2.1-1.3b", "c1s1w19", 2, 5.0, "Causal Forcing++, frame by frame in two steps"),
-    "causal-forcing-1step": CausalPreset("wan2.1-1.3b", "c1s1w19", 1, 5.0, "Causal Forcing++, frame by frame in one step"),
+    "causal-forcing-2step": CausalPreset("wan2.1-1.3b", "c1s1w19", 2, 5.0, "Causal Forcing++, frame by frame in two steps", manner=FOUR_FIRST),
+    "causal-forcing-1step": CausalPreset("wan2.1-1.3b", "c1s1w19", 1, 5.0, "Causal Forcing++, frame by frame in one step", manner=FOUR_FIRST),
     "causvid": CausalPreset("wan2.1-1.3b", "c3s3w15", 3, 8.0, "CausVid", (1000.0, 757.0, 522.0)),
-    "longlive": CausalPreset("wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in"),
-    "longlive-2": CausalPreset("wan2.2-5b", "c8s8w16", 4, 5.0, "LongLive 2 on Wan 2.2 5B"),
+    "longlive": CausalPreset("wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in", manner=Manner(recache="window")),
+    "longlive-2": CausalPreset("wan2.2-5b", "c8s8w16", 4, 5.0, "LongLive 2 on Wan 2.2 5B", manner=Manner(solver="unipc")),
     "infinite-forcing": CausalPreset("wan2.1-1.3b", "c3s1w2", 4, 5.0, "Infinite Forcing"),
-    "krea-14b": CausalPreset("wan2.1-14b", "c3s1w3", 4, 5.0, "Krea Realtime 14B"),
+    "krea-14b": CausalPreset("wan2.1-14b", "c3s1w2", 4, 5.0, "Krea Realtime 14B", manner=Manner(recache="always")),
     "motionstream-1.3b": CausalPreset("wan2.1-1.3b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.1"),
     "motionstream-5b": CausalPreset("wan2.2-5b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.2"),
 }
@@ -69,8 +74,14 @@ def config_for(preset: CausalPreset) -> ModelConfig:
 
 def with_schedule(config: ModelConfig, preset: CausalPreset) -> ModelConfig:
     """`config` with the chunk, context and noise levels of a preset."""
-    sigmas = None if preset.timesteps is None else tuple(timestep / 1000 for timestep in preset.timesteps)
-    return replace(config, context=CacheShape.parse(preset.context), steps=preset.steps, shift=preset.shift, sigmas=sigmas)
+    sigmas = None if preset.timesteps is None else tuple(nearest_level(timestep, preset.shift) for timestep in preset.timesteps)
+    manner = replace(preset.manner, timesteps=preset.timesteps)
+    return replace(config, context=CacheShape.parse(preset.context), steps=preset.steps, shift=preset.shift, sigmas=sigmas, manner=manner)
+
+
+def nearest_level(timestep: float, shift: float) -> float:
+    """The noise level that the public samplers take for a timestep: the nearest of a thousand, shifted."""
+    return min((shift * k / (1000 + (shift - 1) * k) for k in range(1, 1001)), key=lambda level: abs(1000 * level - timestep))
 
 
 # Width x height that the public weights (and the built-in ones) were trained on, either way up; by preset of `presets.py`.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .cache import CacheShape
 from .dit import CausalDiT
 from .motion import TrackHead
-from .presets import ModelConfig, MotionConfig
+from .presets import Manner, ModelConfig, MotionConfig
 
 FORMAT = "motionstream"
 VERSION = 1
@@ -173,22 +173,25 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
-    """JSON values; the context as its label, `sigmas` and the channel for unspecified tracks only where there are some."""
+    """JSON values; the context as its label; `sigmas`, a manner of its own and the channel for unspecified tracks only where there are some."""
     values: dict[str, Any] = asdict(config) | {"context": config.context.label}
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
-    return values if config.sigmas is not None else {name: value for name, value in values.items() if name != "sigmas"}
+    usual = {"sigmas": config.sigmas is None, "manner": config.manner == Manner()}
+    return {name: value for name, value in values.items() if not usual.get(name, False)}
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
-    values = _fields_of(ModelConfig, {"sigmas": None, **values} if isinstance(values, Mapping) else values)
+    values = _fields_of(ModelConfig, {"sigmas": None, "manner": asdict(Manner()), **values} if isinstance(values, Mapping) else values)
     if values["motion"] is not None:
         motion = {"unspecified_channel": False, **values["motion"]} if isinstance(values["motion"], Mapping) else values["motion"]
         values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
     try:
         values["context"] = CacheShape.parse(values["context"])
         lists = {name: tuple(values[name]) for name in ("vae_stride", "patch", "sigmas") if values[name] is not None or name != "sigmas"}
+        manner = _fields_of(Manner, values["manner"])
+        lists["manner"] = Manner(**{name: tuple(value) if isinstance(value, (list, tuple)) else value for name, value in manner.items()})
         return ModelConfig(**values | lists)
     except TypeError as error:
         raise ValueError(f"ModelConfig: expected numbers, names and lists of a config, got a value of another kind: {error}") from error

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from .cache import CacheShape
 
 PREDICTIONS = ("velocity", "gated_x0")
+SOLVERS = ("renoise", "unipc")
+RECACHES = ("chunks", "window", "always")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,29 @@ class MotionConfig:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How the makers of a checkpoint sample from it, where that is not the plain way.
+
+    solver: between two noise levels, "renoise" (the prediction noised afresh) or "unipc" (the deterministic multistep solver).
+    timesteps: what the network is told at each of the config's `sigmas`, where it is not 1000 sigma.
+    first_sigmas: the noise levels of the first chunk that is made, for a student that takes more steps there.
+    recache: how what is kept is made again: sink and window in "chunks" (after another text); the "window" at once beside the sink as it is; or
+    both at once, and "always", before every chunk.
+    """
+
+    solver: str = "renoise"
+    timesteps: tuple[float, ...] | None = None
+    first_sigmas: tuple[float, ...] | None = None
+    recache: str = "chunks"
+
+    def __post_init__(self):
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver: expected one of {SOLVERS}, got {self.solver!r}")
+        if self.recache not in RECACHES:
+            raise ValueError(f"recache: expected one of {RECACHES}, got {self.recache!r}")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the default schedule.
 
@@ -80,6 +105,7 @@ class ModelConfig:
     patch: tuple[int, int, int] = (1, 2, 2)
     eps: float = 1e-6
     sigmas: tuple[float, ...] | None = None
+    manner: Manner = Manner()
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -97,6 +123,8 @@ class ModelConfig:
             raise ValueError(f"dim: expected a multiple of 2 x {self.num_heads} heads, got {self.dim}")
         if self.sigmas is not None and len(self.sigmas) != self.steps:
             raise ValueError(f"sigmas: expected one for each of {self.steps} steps, got {len(self.sigmas)}")
+        if self.manner.timesteps is not None and len(self.manner.timesteps) != len(self.sigmas or ()):
+            raise ValueError(f"timesteps: expected one for each of the model's own {len(self.sigmas or ())} sigmas, got {len(self.manner.timesteps)}")
         if self.patch[0] != 1:
             raise ValueError(f"patch: expected 1 latent frame in time, got {self.patch[0]}")
 

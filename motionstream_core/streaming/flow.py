@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..model.presets import ModelConfig
 
+UNIPC_TOP = 0.999  # the deterministic solver needs some signal in its first level
 GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
 
 
@@ -18,11 +19,11 @@ def shifted(sigma, shift: float):
     return shift * sigma / (1 + (shift - 1) * sigma)
 
 
-def sigma_schedule(steps: int, shift: float) -> tuple[float, ...]:
-    """The noise levels of a few-step rollout: k / steps for k = steps..1, shifted; the first is 1."""
+def sigma_schedule(steps: int, shift: float, top: float = 1.0) -> tuple[float, ...]:
+    """The noise levels of a few-step rollout: `top` k / steps for k = steps..1, shifted."""
     if steps < 1 or shift <= 0:
         raise ValueError(f"schedule: expected steps >= 1 and shift > 0, got {steps} and {shift}")
-    return tuple(shifted(k / steps, shift) for k in range(steps, 0, -1))
+    return tuple(shifted(top * k / steps, shift) for k in range(steps, 0, -1))
 
 
 def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, ...]:
@@ -30,7 +31,15 @@ def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, .
     steps = config.steps if steps is None else steps
     if config.sigmas is not None and steps == config.steps:
         return config.sigmas
-    return sigma_schedule(steps, config.shift)
+    return sigma_schedule(steps, config.shift, UNIPC_TOP if config.manner.solver == "unipc" else 1.0)
+
+
+def told(config: ModelConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
+    """What the network is told at each of these noise levels: 1000 sigma, but for a model whose makers count otherwise."""
+    if config.manner.timesteps is not None and sigmas == config.sigmas:
+        return config.manner.timesteps
+    timesteps = tuple(1000.0 * sigma for sigma in sigmas)
+    return tuple(map(float, map(int, timesteps))) if config.manner.solver == "unipc" else timesteps
 
 
 def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:

@@ -8,8 +8,8 @@ Latents (B, C, T, H, W) float32; T counts latent frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from ..model.attention import Backend
-from ..model.cache import CacheShape, CacheSnapshot, GradKVCache, KVCache
+from ..model.cache import CacheSnapshot, GradKVCache, KVCache
 from ..model.dit import CausalDiT, TextContext
-from .flow import add_noise, to_timestep, to_x0
+from .flow import add_noise, to_timestep, to_x0, told
 from .guided import Guide, GuideOf, denoise_guided
+from .recached import Kept
+from .unipc import UniPC
 
 Motion = Callable[[int, int], Tensor]
 Text = TextContext | Callable[[int], TextContext]
@@ -134,7 +136,9 @@ class Rollout:
     def __init__(self, run: _Run, first_latent: Tensor | None, chunks: int | None):
         self._run, self._first, self._chunks = run, first_latent, chunks
         self._index = self._start = self._done = 0
-        self._kept = Kept(run.cache.shape)
+        shape, recache = run.cache.shape, run.model.config.manner.recache
+        self._manner = "chunks" if run.grad else recache
+        self._kept = Kept(shape, shape.window + (shape.chunk if self._manner == "window" else 0))
         self._text: TextContext | None = None
         self._owed: tuple[Tensor, Tensor | None, TextContext] | None = None  # the newest chunk, while the cache has yet to see it
         self._settled: tuple[_Clock, ...] = ()
@@ -169,7 +173,7 @@ class Rollout:
         with torch.no_grad():
             refreshed = self._text is not None and self._kept.refresh(as_start)
             if refreshed:
-                self._recache()
+                self._recache(sink=True)
         return refreshed
 
     def snapshot(self) -> RolloutSnapshot:
@@ -198,11 +202,16 @@ class Rollout:
         motion, text = self._conditions(frames)
         clock.lap("motion_s")
         if run.guide is None:
-            latents = _denoise(run, self._index, frames, motion, text)
+            latents = _denoise(run, self._levels(), self._index, frames, motion, text)
         else:
-            latents = _denoise_led(run, self._index, run.guide(self._start, frames), motion, text)
+            latents = _denoise_led(run, self._levels(), self._index, run.guide(self._start, frames), motion, text)
         clock.lap("denoise_s")
         return self._made(latents, motion, text, clock)
+
+    def _levels(self) -> tuple[float, ...]:
+        """The noise levels of the next chunk: the first one may take more steps than the others."""
+        first = self._run.model.config.manner.first_sigmas or ()
+        return first if not self._done and self._run.exit_step is None and len(first) > len(self._run.sigmas) else self._run.sigmas
 
     def _made(self, latents: Tensor, motion: Tensor | None, text: TextContext, clock: _Clock) -> LatentChunk:
         """The chunk, its clean-context pass owed; with gradients it is made at once, as part of the chunk."""
@@ -218,7 +227,10 @@ class Rollout:
         if self._owed is None:
             return
         clock = _Clock(self._run.model.device)
-        _remember(self._run, *self._owed)
+        if self._manner == "always":
+            self._recache()
+        else:
+            _remember(self._run, *self._owed)
         clock.lap("cache_s")
         self._owed, self._settled = None, (clock,)
 
@@ -231,84 +243,60 @@ class Rollout:
             self._recache()
         return (None if run.motion is None else _motion(run, self._start, count)), text
 
-    def _recache(self):
-        """What is kept, committed anew in the order in which it came."""
-        cache, total = self._run.cache, self._run.cache.total
-        cache.reset()
-        for latents, motion in self._kept.pieces(cache.shape.chunk):
+    def _recache(self, sink: bool = False):
+        """What is kept, committed anew: in the order in which it came, or in one piece (see Manner). sink: the sink is another one than before."""
+        cache, shape = self._run.cache, self._run.cache.shape
+        total = self._start
+        if self._manner == "window" and not sink and total > shape.frames:
+            cache.forget_window()
+            pieces = self._kept.pieces(shape.frames, sink=False)
+        else:
+            cache.reset()
+            pieces = self._kept.pieces(shape.chunk) if self._manner == "chunks" or sink else [self._kept.whole()]
+        cache.at_once = self._manner != "chunks"
+        for latents, motion in pieces:
             _remember(self._run, latents, motion, self._text)
-        cache.total = total
+        cache.at_once, cache.total = False, total
 
 
-@dataclass
-class Kept:
-    """The latents (and their motion) of the frames that the cache keeps, so that their keys and values can be made again."""
-
-    shape: CacheShape
-    sink: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)  # one latent frame each
-    recent: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
-
-    def copy(self) -> Kept:
-        return Kept(self.shape, list(self.sink), list(self.recent))
-
-    def add(self, latents: Tensor, motion: Tensor | None):
-        for frame in range(latents.shape[2]):
-            part = slice(frame, frame + 1)
-            entry = (latents[:, :, part], None if motion is None else motion[:, :, part])
-            (self.sink if len(self.sink) < self.shape.sink else self.recent).append(entry)
-        del self.recent[: max(0, len(self.recent) - max(self.shape.window, self.shape.sink))]
-
-    def refresh(self, as_start: Callable[[Tensor, Tensor], Tensor] | None) -> bool:
-        """The newest frames become the sink; False where there is none to refresh or nothing new."""
-        count = len(self.sink)
-        newest = self.recent[-count:] if count else []
-        if len(newest) < count or not count:
-            return False
-        if as_start is not None:
-            newest = [(latents, as_start(motion, latents) if motion is not None and number == 0 else motion) for number, (latents, motion) in enumerate(newest)]
-        self.sink = newest
-        return True
-
-    def pieces(self, chunk: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Sink, then window, each in pieces of at most a chunk."""
-        window = self.recent[max(0, len(self.recent) - self.shape.window) :] if self.shape.window else []
-        for part in (self.sink, window):
-            for begin in range(0, len(part), chunk):
-                latents, motions = zip(*part[begin : begin + chunk])
-                yield torch.cat(latents, dim=2), None if motions[0] is None else torch.cat([m for m in motions if m is not None], dim=2)
-
-
-def _denoise(run: _Run, index: int, frames: int, motion: Tensor | None, text: TextContext) -> Tensor:
-    """Few-step denoising: predict the clean latent, noise it afresh to the next level, repeat; the last prediction is the chunk."""
-    last = len(run.sigmas) - 1 if run.exit_step is None else run.exit_step
+def _denoise(run: _Run, sigmas: tuple[float, ...], index: int, frames: int, motion: Tensor | None, text: TextContext) -> Tensor:
+    """Few-step denoising: predict the clean latent, go on to the next noise level, repeat; the last prediction is the chunk."""
+    last = len(sigmas) - 1 if run.exit_step is None else run.exit_step
+    timesteps = told(run.model.config, sigmas)
+    solver = UniPC(sigmas) if run.model.config.manner.solver == "unipc" else None
     x = x0 = _noise(run, frames)
     for step in range(last + 1):
         if step > 0:
-            x = add_noise(x0, _noise(run, frames), run.sigmas[step])
+            x = add_noise(x0, _noise(run, frames), sigmas[step]) if solver is None else solver.step(x, x0)
         with torch.set_grad_enabled(run.grad and (run.exit_step is None or step == last)):
-            x0 = predict_x0(run.model, x, run.sigmas[step], motion, text, run.cache, attention=run.attention)
+            x0 = predict_x0(run.model, x, sigmas[step], motion, text, run.cache, attention=run.attention, timestep=timesteps[step])
         if run.on_step is not None:
             run.on_step(index, step)
     return x0
 
 
-def _denoise_led(run: _Run, index: int, guide: Guide, motion: Tensor | None, text: TextContext) -> Tensor:
-    """The same along a guide."""
+def _denoise_led(run: _Run, sigmas: tuple[float, ...], index: int, guide: Guide, motion: Tensor | None, text: TextContext) -> Tensor:
+    """The same along a guide, with fresh noise at every level."""
     on_step = run.on_step
-    told = None if on_step is None else lambda step: on_step(index, step)
+    after = None if on_step is None else lambda step: on_step(index, step)
 
     def predict(x: Tensor, sigma: Tensor) -> Tensor:
         with torch.no_grad():
             return predict_x0(run.model, x, sigma, motion, text, run.cache, attention=run.attention)
 
-    return denoise_guided(predict, lambda: _noise(run, guide.latents.shape[2]), run.sigmas, guide, told)
+    return denoise_guided(predict, lambda: _noise(run, guide.latents.shape[2]), sigmas, guide, after)
 
 
-def predict_x0(model, x: Tensor, sigma: float | Tensor, motion: Tensor | None, text: TextContext, cache, *, attention: Backend = "sdpa") -> Tensor:
-    """One denoising step: noisy latents (B, C, T, H, W) and their motion (B, C_m, T, H, W) -> the clean latents predicted."""
+def predict_x0(
+    model, x: Tensor, sigma: float | Tensor, motion: Tensor | None, text: TextContext, cache, *, attention: Backend = "sdpa", timestep: float | None = None
+) -> Tensor:
+    """One denoising step: noisy latents (B, C, T, H, W) and their motion (B, C_m, T, H, W) -> the clean latents predicted.
+
+    timestep: what the network is told, 1000 sigma by default.
+    """
     config = model.config
-    timestep = to_timestep(sigma, x.shape[0], x.shape[2], x.device)
-    out = model(_with_motion(x, motion), timestep, text, cache, attention=attention)
+    time = to_timestep(sigma if timestep is None else timestep / 1000, x.shape[0], x.shape[2], x.device)
+    out = model(_with_motion(x, motion), time, text, cache, attention=attention)
     warp = motion[:, config.motion.parts["warp"]] if config.prediction == "gated_x0" else None
     return to_x0(out, x, sigma, config.prediction, warp)
 

@@ -17,7 +17,7 @@ from motionstream_core.model.presets import ModelConfig
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "public_parity"
 SIZES = {"dim": 96, "ffn_dim": 160, "num_heads": 3, "num_layers": 2, "text_dim": 24, "freq_dim": 64}
 CELLS = (4, 4)
-EVERY = 4  # of the latent's channels, every fourth is kept
+CHANNELS = 4  # so many of the latent's, evenly spread, are in the fixtures
 
 
 def weights(config: ModelConfig, seed: int = 7) -> dict[str, Tensor]:
@@ -56,5 +56,10 @@ def trained_as(state: Mapping[str, Tensor], wrapper: str, prefix: str) -> dict[s
 
 
 def expected(name: str) -> Tensor:
-    """The latents (C / EVERY, T, H, W) that the public code made."""
+    """The latents (CHANNELS, T, H, W) that the public code made."""
     return load_file(FIXTURES / f"{name}.safetensors")["latents"]
+
+
+def kept(latents: Tensor) -> Tensor:
+    """Of latents (C, T, H, W), what a fixture keeps."""
+    return latents[:: latents.shape[0] // CHANNELS]

@@ -19,7 +19,7 @@ from motionstream_core.model.convert import convert, picture_keys, plain_key
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS, MotionConfig
-from motionstream_core.streaming.flow import schedule_of
+from motionstream_core.streaming.flow import schedule_of, told
 
 PRESET = causal_preset("self-forcing")
 
@@ -190,7 +190,9 @@ def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
         metadata = file.metadata()
     assert json.loads(metadata["config"])["transformer"] == {"causal_ar": True, "text_dim": 16, "freq_dim": 32}
     config = stated(tmp_path / "a.safetensors")
-    assert config.context.label == "c3s3w15" and schedule_of(config) == (1.0, 0.757, 0.522) and config.shift == 8.0
+    assert config.context.label == "c3s3w15" and config.shift == 8.0 and told(config, schedule_of(config)) == (1000, 757, 522)
+    assert schedule_of(config) == pytest.approx((1.0, 0.756757, 0.521739), abs=1e-6), "the nearest of a thousand shifted levels"
+    assert told(config, (1.0, 0.5)) == (1000, 500)
     assert (config.dim, config.num_layers, config.text_dim) == (128, 2, 16) and config.motion is None
     assert schedule_of(config, 2) == (1.0, 8 * 0.5 / (1 + 7 * 0.5))
 
@@ -274,9 +276,9 @@ FACTS = {  # network, chunk, sink, all that is attended to, timesteps: as publis
     "causal-forcing-1step": ("wan2.1-1.3b", 1, 1, 21, (1000,)),
     "causvid": ("wan2.1-1.3b", 3, 3, 21, (1000, 757, 522)),
     "longlive": ("wan2.1-1.3b", 3, 3, 12, (1000, 937.5, 833.33, 625)),
-    "longlive-2": ("wan2.2-5b", 8, 8, 32, (1000, 937.5, 833.33, 625)),
+    "longlive-2": ("wan2.2-5b", 8, 8, 32, (999, 937, 833, 624)),
     "infinite-forcing": ("wan2.1-1.3b", 3, 1, 6, (1000, 937.5, 833.33, 625)),
-    "krea-14b": ("wan2.1-14b", 3, 1, 7, (1000, 937.5, 833.33, 625)),
+    "krea-14b": ("wan2.1-14b", 3, 1, 6, (1000, 937.5, 833.33, 625)),
     "motionstream-1.3b": ("wan2.1-1.3b", 3, 3, 9, (1000, 909.09, 714.29)),
     "motionstream-5b": ("wan2.2-5b", 3, 3, 9, (1000, 909.09, 714.29)),
 }
@@ -288,7 +290,7 @@ def test_a_preset_says_what_is_published_of_its_checkpoint(name):
     config = config_for(causal_preset(name))
     assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (PRESETS[network].dim, PRESETS[network].latent_channels)
     assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
-    assert [1000 * sigma for sigma in schedule_of(config)] == pytest.approx(timesteps, abs=0.01)
+    assert told(config, schedule_of(config)) == pytest.approx(timesteps, abs=0.01)
 
 
 def test_a_size_that_a_known_network_was_not_trained_on_is_said():
@@ -307,8 +309,8 @@ def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
     arguments = ["convert", str(tmp_path / "a.pt"), str(tmp_path / "b.safetensors"), "--preset", "causvid", "--context", "c3s1w5", "--timesteps", "1000", "500"]
     assert main(arguments) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["context"], said["steps"], said["sigmas"], said["track_head"]) == ("c3s1w5", 2, [1.0, 0.5], False)
-    assert stated(tmp_path / "b.safetensors").sigmas == (1.0, 0.5)
+    assert (said["context"], said["steps"], said["sigmas"], said["track_head"]) == ("c3s1w5", 2, [1.0, pytest.approx(0.5, abs=1e-3)], False)
+    assert stated(tmp_path / "b.safetensors").manner.timesteps == (1000, 500)
 
 
 @pytest.mark.parametrize("name", CAUSAL_PRESETS)
