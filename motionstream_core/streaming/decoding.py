@@ -48,13 +48,14 @@ class Decoded:
 
 
 class Beside:
-    """A queue of its own on a CUDA device. cuda: torch.cuda, or what a test sets in its place."""
+    """A queue of its own on a CUDA device, and one that carries frames: the next decode, and with it the next chunk, may already be under way
+    in the first. cuda: torch.cuda, or what a test sets in its place."""
 
     beside = True
 
     def __init__(self, device: torch.device, cuda: Any = torch.cuda):
         self._device, self._cuda = device, cuda
-        self._queue = cuda.Stream(device)
+        self._queue, self._carrying = cuda.Stream(device), cuda.Stream(device)
 
     def begin(self, latents: Tensor, work: Work) -> Finishing:
         """Begins `work` once `latents`, of the caller's queue, are finished; comes back at once."""
@@ -81,11 +82,12 @@ class Finishing:
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
 
     def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Waits for the frames and no other work: where they were made, and on `device`, carried there in the queue of the decoding."""
+        """Waits for the frames and no other work: where they were made, and on `device`."""
         lane = self._lane
-        with lane._cuda.stream(lane._queue):
+        with lane._cuda.stream(lane._carrying):
+            lane._carrying.wait_event(self._events[1])
             there = self._frames.to(device)
-        lane._queue.synchronize()
+        lane._carrying.synchronize()
         self._frames.record_stream(lane._cuda.current_stream(lane._device))
         return self._frames, there
 

@@ -17,6 +17,7 @@ class Queues:
     def __init__(self):
         self.log = []
         self.main, self.now = "main", "main"
+        self.names = iter(["decoding", "carrying"] * 9)
 
     def current_stream(self, device):
         return self.main
@@ -33,13 +34,16 @@ class Queues:
 
 class _Stream:
     def __init__(self, queues, device):
-        self.queues = queues
+        self.queues, self.name = queues, next(queues.names)
 
     def wait_stream(self, other):
-        self.queues.log.append(f"decoding waits for {other}")
+        self.queues.log.append(f"{self.name} waits for {other}")
+
+    def wait_event(self, mark):
+        self.queues.log.append(f"{self.name} waits for {mark.where}")
 
     def synchronize(self):
-        self.queues.log.append("host waits for decoding")
+        self.queues.log.append(f"host waits for {self.name}")
 
 
 class _Event:
@@ -47,10 +51,11 @@ class _Event:
         self.log = log
 
     def record(self, queue):
+        self.where = f"mark {self.log.count('mark')}"
         self.log.append("mark")
 
     def elapsed_time(self, other):
-        assert "host waits for decoding" in self.log, "a time was asked for before the work was done"
+        assert "host waits for carrying" in self.log, "a time was asked for before the work was done"
         return 1500.0
 
 
@@ -59,19 +64,19 @@ class _Inside:
         self.queues, self.queue = queues, queue
 
     def __enter__(self):
-        self.queues.now = "decoding"
+        self.queues.now = self.queue.name
 
     def __exit__(self, *error):
         self.queues.now = "main"
 
 
 class Frames(torch.Tensor):
-    """Frames that may be carried in the queue of the decoding alone, and be read once somebody has waited."""
+    """Frames that may be carried in the queue for that alone, where no later decode is in their way, and be read once somebody has waited."""
 
     queues: Queues
 
     def to(self, device):
-        assert self.queues.now == "decoding", "frames were touched outside the queue of their decoding"
+        assert self.queues.now == "carrying", "frames were touched outside the queue that carries them"
         self.queues.log.append("carried")
         return self.as_subclass(torch.Tensor)
 
@@ -99,7 +104,7 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
     queues.log.append("other work is begun")
     frames, there = decoding.frames(torch.device("cpu"))
     assert queues.log == [
-        "decoding waits for main", "mark", "decode in decoding", "mark", "other work is begun", "carried", "host waits for decoding", "frames are kept for main",
+        "decoding waits for main", "mark", "decode in decoding", "mark", "other work is begun", "carrying waits for mark 1", "carried", "host waits for carrying", "frames are kept for main",
     ]  # fmt: skip
     assert decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
 
@@ -153,9 +158,9 @@ def test_with_a_queue_for_decoding_the_clean_pass_and_the_next_chunk_are_begun_b
 
     monkeypatch.setattr(networks.codec, "decode_chunk", seen)
     frames = streamed(networks, log)
-    told = [line for line in log if line in ("decode", "clean pass", "host waits for decoding") or "shown" in line]
-    begun, waited = ["decode", "clean pass"], "host waits for decoding"
-    assert told == [*begun, waited, "chunk 0 is shown", *begun, "decode", waited, "chunk 1 is shown", waited, "chunk 2 is shown", waited]
+    told = [line for line in log if line in ("decode", "clean pass") or line.startswith("host waits") or "shown" in line]
+    begun, waited = ["decode", "clean pass"], "host waits for carrying"
+    assert told == [*begun, waited, "chunk 0 is shown", *begun, "decode", waited, "chunk 1 is shown", waited, "chunk 2 is shown", "host waits for decoding"]
     monkeypatch.undo()
     assert frames.shape == (13, SIZE, SIZE, 3) and torch.equal(frames, streamed(small_networks(), []))
 

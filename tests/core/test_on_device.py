@@ -124,3 +124,14 @@ def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height
         more, (_, state) = peak(device, lambda: codec.decode_chunk(x[:, :, 1:], state))
         work = Plan(config, width, height, config.context, "bf16", "taehv").decoder_work
         assert 0.5 * work < sum(kept.nbytes for kept in state.memory) + more <= work
+
+
+def test_frames_are_handed_out_without_a_wait_for_the_chunk_after(device):
+    with device, torch.no_grad():
+        networks, ahead, begun = built_in(), [], [0]
+        for chunk in stream(networks, picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT):
+            begun.append(device.main.count)
+            ahead.append(device.main.count - device.host[device.main])
+            if chunk.index == 4:
+                break
+        assert device.wrong == [] and min(ahead[2:]) > (begun[-1] - begun[-2]) / 2, (ahead, begun)
