@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from comfy_api.latest import io
 
 from ..motionstream_core.tracks.formats import read_tracks, save_npz, seen_in_mask, tracks_from_json, tracks_from_text, tracks_to_json
@@ -107,8 +109,9 @@ class SaveTracks(io.ComfyNode):
             save_npz(found, path)
         else:
             path.write_text(text, encoding="utf-8")
+        said = json.loads(text) if style == "cotracker" else text  # those nodes hand on the list itself, and what reads tracks expects it so
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
-        return io.NodeOutput(text, closed(found, groups_of(tracks, found), known), ui={"motionstream_files": [saved], "text": [path.name]})
+        return io.NodeOutput(said, closed(found, groups_of(tracks, found), known), ui={"motionstream_files": [saved], "text": [path.name]})
 
 
 def sized(tracks, width: int, height: int) -> tuple[Tracks, bool]:

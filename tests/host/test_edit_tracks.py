@@ -116,8 +116,10 @@ def test_a_file_goes_in_and_comes_out_as_it_was_and_text_goes_to_the_hosts_nodes
     again = node("MotionStreamLoadTracks", file="none", width=832, height=480, fps=24.0, text=["3", 0])
     last = changed({"2": save}, n2={"tracks": ["5", 0], "filename_prefix": "edits/again"})["2"]
     shown = node("PreviewAny", source=["4", 1])
-    entry = host.run({"1": load, "2": save, "3": text, "4": host_node, "5": again, "6": last, "7": shown})
-    assert outcome(entry) == "success" and entry["outputs"]["7"]["text"] == ["25"]
+    strings = changed({"2": text}, n2={"format": "json: CoTracker nodes", "filename_prefix": "edits/strings"})["2"]
+    both = {"8": strings, "9": node("WanMoveTracksFromCoords", track_coords=["8", 0]), "10": node("PreviewAny", source=["9", 1])}
+    entry = host.run({"1": load, "2": save, "3": text, "4": host_node, "5": again, "6": last, "7": shown, **both})
+    assert outcome(entry) == "success" and entry["outputs"]["7"]["text"] == entry["outputs"]["10"]["text"] == ["25"]
     files = {key: host.base / "output" / "edits" / entry["outputs"][key]["motionstream_files"][0]["filename"] for key in ("2", "3", "6")}
     expected = dict(np.load(FIXTURES / "expected.npz"))
     made = load_npz(files["2"])
