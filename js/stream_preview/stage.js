@@ -1,6 +1,7 @@
 /** The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the preview has; keeps nothing but the hover. */
 
 import { element } from "../track_editor/elements.js";
+import { followScreen } from "../track_editor/screen.js";
 import { drawOverlay } from "./overlay.js";
 import { StagePointers } from "./pointers.js";
 import { handleAt, largestRadius } from "./steering.js";
@@ -49,19 +50,9 @@ export class Stage {
       this.preview.schedule();
     };
     window.addEventListener("wheel", () => this.sharpenSoon(refresh), { signal, passive: true });
-    this.followScreen(refresh, signal);
+    followScreen(refresh, signal);
     this.observer = new ResizeObserver(refresh);
     this.observer.observe(this.root);
-  }
-
-  /** Another screen, or a zoom of the whole page: more or fewer of the screen's pixels to one of ours. @param {() => void} refresh @param {AbortSignal} signal */
-  followScreen(refresh, signal) {
-    const screen = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
-    const changed = () => {
-      refresh();
-      this.followScreen(refresh, signal);
-    };
-    screen.addEventListener("change", changed, { signal, once: true });
   }
 
   disconnect() {

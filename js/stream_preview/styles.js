@@ -19,7 +19,7 @@ const SHEET = `
 .ms-view .ms-slider input[type="range"] { width: 54px; }
 .ms-view input[type="range"]:disabled { opacity: 0.4; cursor: default; }
 .ms-choice { display: inline-flex; align-items: center; gap: 5px; height: 28px; padding: 0 3px; border-radius: 7px; background: var(--ms-field); }
-.ms-select { height: 22px; padding: 0 3px; border: 0; border-radius: 5px; background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit; }
+.ms-select { height: 24px; padding: 0 3px; border: 0; border-radius: 5px; background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit; }
 .ms-row { display: flex; gap: 4px; flex: none; }
 .ms-prompt { flex: 1; min-width: 0; height: 28px; padding: 0 9px; border: 1px solid var(--ms-line); border-radius: 7px; background: var(--ms-field); color: var(--ms-text); font: inherit; user-select: text; -webkit-user-select: text; }
 .ms-prompt::placeholder { color: var(--ms-soft); }
@@ -29,8 +29,10 @@ const SHEET = `
 .ms-row .ms-button.ms-on { animation: ms-pulse 1.2s infinite; background: var(--ms-accent); }
 .ms-chunks { gap: 6px; }
 .ms-chunks input[type="range"]::-webkit-slider-runnable-track { height: 6px; border-radius: 3px; }
+.ms-chunks input[type="range"]::-moz-range-track { height: 6px; border-radius: 3px; }
 .ms-chunks input[type="range"]::-webkit-slider-thumb { margin-top: -3.5px; }
 .ms-chunks input[type="range"]:disabled::-webkit-slider-thumb { visibility: hidden; }
+.ms-chunks input[type="range"]:disabled::-moz-range-thumb { visibility: hidden; }
 .ms-chunks output { min-width: 62px; }
 .ms-facts.ms-six { grid-template-columns: repeat(6, minmax(0, 1fr)); }
 .ms-view .ms-fact { padding: 3px 7px; overflow: hidden; }
@@ -45,7 +47,7 @@ const SHEET = `
 .ms-knob { position: absolute; z-index: 1; left: calc(50% - 9px); top: calc(50% - 9px); width: 18px; height: 18px; border-radius: 50%; background: var(--ms-accent); border: 2px solid #fff; box-shadow: 0 1px 5px #0009; pointer-events: none; }
 .ms-axes { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 3px; }
 .ms-axis { flex: 1; display: flex; align-items: center; gap: 6px; padding: 0 10px 0 6px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); min-height: 26px; }
-.ms-axis input[type="range"] { flex: 1; width: 0; --ms-track: linear-gradient(90deg, color-mix(in srgb, var(--ms-text) 20%, transparent) 49%, var(--ms-text) 49% 51%, color-mix(in srgb, var(--ms-text) 20%, transparent) 51%); }
+.ms-axis input[type="range"] { flex: 1; width: 0; --ms-track: linear-gradient(90deg, var(--ms-rail) 49%, var(--ms-text) 49% 51%, var(--ms-rail) 51%); }
 .ms-axis .ms-icon { width: 16px; height: 16px; }
 .ms-column { flex-direction: column; justify-content: center; gap: 4px; }
 .ms-pill[data-state="away"], .ms-pill[data-state="lost"] { --ms-state: #ff9f0a; }

@@ -13,6 +13,7 @@ import { commandFor } from "./keys.js";
 import { trackList } from "./layers.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
+import { followScreen, wheelPixels } from "./screen.js";
 import { selectedTrack, selectedTracks } from "./state.js";
 import { StillLayer } from "./still_layer.js";
 import { installStyles } from "./styles.js";
@@ -57,7 +58,7 @@ export class TrackEditor {
     this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
     const menu = () => editorMenu(store, host, (file) => void this.take(file));
-    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }), optionsBar(store), this.time, trackList(store), inspector(store)];
+    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }), optionsBar(store, (text) => host.notify?.(text)), this.time, trackList(store), inspector(store)];
     const [bar, options, time, list, props] = this.panels.map((panel) => panel.root);
     const side = element("div", "ms-side", [list, props]);
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
@@ -125,7 +126,7 @@ export class TrackEditor {
     if (this.host.large && !event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    this.look(zoomed(this.lens, Math.exp(-event.deltaY / 400), this.pointers.spot(event), this.area()));
+    this.look(zoomed(this.lens, Math.exp(-wheelPixels(event) / 400), this.pointers.spot(event), this.area()));
   }
 
   connect() {
@@ -145,6 +146,7 @@ export class TrackEditor {
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { signal, passive: false });
     for (const kind of ["touchstart", "touchmove", "touchend"]) window.addEventListener(kind, (event) => this.keepTouch(event), { signal, passive: true, capture: true });
     window.addEventListener("wheel", () => this.sharpenSoon(), { signal, passive: true });
+    followScreen(() => this.schedule(), signal);
     this.pointers.connect();
     this.unsubscribe = this.store.subscribe(() => this.schedule());
     this.observer = new ResizeObserver(() => this.schedule());

@@ -151,8 +151,18 @@ function draw(canvas, state, track, keys, picked) {
   });
 }
 
+/** A curve that nobody has bent yet says how, in the corner that it leaves free. @param {CanvasRenderingContext2D} ctx */
+function drawHint(ctx) {
+  ctx.font = "10.5px Inter, system-ui, sans-serif";
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  ctx.fillStyle = "rgba(255, 255, 255, 0.72)";
+  ctx.fillText(word("speed_hint"), PAD.left + 4, PAD.top);
+}
+
 /** Frames below, and where the playhead is. @param {CanvasRenderingContext2D} ctx @param {HTMLCanvasElement} canvas @param {EditorState} state @param {Track} track */
 function drawScale(ctx, canvas, state, track) {
+  if (!track.speed && plot(canvas).width > 130) drawHint(ctx);
   const end = track.end ?? state.doc.frames - 1;
   const { width, height } = plot(canvas);
   ctx.font = "10px Inter, system-ui, sans-serif";

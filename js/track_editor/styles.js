@@ -6,7 +6,8 @@ const SHEET = `
   --ms-field: var(--comfy-input-bg, #2b2e34);
   --ms-line: color-mix(in srgb, var(--input-text, #dddddd) 16%, transparent);
   --ms-text: var(--input-text, #e3e5e8);
-  --ms-soft: color-mix(in srgb, var(--input-text, #dddddd) 62%, transparent);
+  --ms-soft: color-mix(in srgb, var(--input-text, #dddddd) 77%, transparent);
+  --ms-rail: color-mix(in srgb, var(--ms-text) 42%, transparent);
   --ms-accent: #4aa3ff;
   box-sizing: border-box; width: 100%; height: 100%; min-height: 0; display: flex; flex-direction: column; gap: 6px; padding: 6px;
   position: relative; overflow: hidden; border-radius: 8px; background: var(--ms-panel); color: var(--ms-text);
@@ -29,13 +30,14 @@ const SHEET = `
 .ms-danger:hover:not(:disabled) { background: #ff453a33; color: #ff7a70; }
 .ms-slider { display: flex; align-items: center; gap: 4px; padding: 0 7px 0 4px; height: 28px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); }
 .ms-slider output { min-width: 32px; text-align: right; color: var(--ms-text); font-variant-numeric: tabular-nums; }
-.ms-root input[type="range"] { appearance: none; -webkit-appearance: none; height: 16px; margin: 0; background: transparent; cursor: pointer; min-width: 0; }
-.ms-root input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--ms-track, color-mix(in srgb, var(--ms-text) 22%, transparent)); }
-.ms-root input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--ms-track, color-mix(in srgb, var(--ms-text) 22%, transparent)); }
-.ms-root input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 13px; height: 13px; margin-top: -4.5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 1px 3px #0008; }
-.ms-root input[type="range"]::-moz-range-thumb { width: 13px; height: 13px; border-radius: 50%; background: #fff; border: 0; }
+.ms-root input[type="range"] { appearance: none; -webkit-appearance: none; height: 24px; margin: 0; background: transparent; cursor: pointer; min-width: 0; }
+.ms-root input[type="range"]::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--ms-track, var(--ms-rail)); }
+.ms-root input[type="range"]::-moz-range-track { height: 4px; border-radius: 2px; background: var(--ms-track, var(--ms-rail)); }
+.ms-root input[type="range"]::-webkit-slider-thumb { -webkit-appearance: none; width: 13px; height: 13px; margin-top: -4.5px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 0 0 1px #0006, 0 1px 3px #0008; }
+.ms-root input[type="range"]::-moz-range-thumb { width: 13px; height: 13px; border-radius: 50%; background: #fff; border: 0; box-shadow: 0 0 0 1px #0006, 0 1px 3px #0008; }
 .ms-root input[type="range"]:focus-visible { outline: none; }
 .ms-root input[type="range"]:focus-visible::-webkit-slider-thumb { box-shadow: 0 0 0 2.5px var(--ms-accent); }
+.ms-root input[type="range"]:focus-visible::-moz-range-thumb { box-shadow: 0 0 0 2.5px var(--ms-accent); }
 .ms-slider input[type="range"] { width: 46px; }
 .ms-body { display: flex; flex: 1; min-height: 0; flex-direction: column; gap: 6px; }
 .ms-stage { position: relative; flex: 1; min-height: 140px; border-radius: 7px; background: #0e0f12; overflow: hidden; }
@@ -56,31 +58,31 @@ const SHEET = `
 .ms-side { display: flex; flex-direction: column; gap: 5px; flex: none; min-height: 0; }
 .ms-tracks { display: flex; flex-direction: column; gap: 2px; height: 88px; overflow-y: auto; scrollbar-width: thin; }
 .ms-tracks:empty::before { content: attr(data-empty); padding: 5px 6px; color: var(--ms-soft); }
-.ms-track { display: flex; align-items: center; gap: 6px; height: 28px; flex: none; padding: 0 3px 0 2px; position: relative; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
+.ms-track { display: flex; align-items: center; gap: 2px; height: 28px; flex: none; padding: 0 3px 0 2px; position: relative; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
 .ms-track.ms-chosen { box-shadow: inset 0 0 0 1.5px var(--ms-color); background: color-mix(in srgb, var(--ms-color) 14%, var(--ms-field)); }
 .ms-track.ms-muted .ms-span, .ms-track.ms-muted .ms-name { opacity: 0.4; }
-.ms-track input[type="color"] { width: 16px; height: 16px; padding: 0; border: 0; border-radius: 50%; overflow: hidden; background: none; cursor: pointer; flex: none; }
+.ms-track input[type="color"] { width: 24px; height: 24px; padding: 4px; border: 0; border-radius: 50%; overflow: hidden; background: none; cursor: pointer; flex: none; }
 .ms-track input[type="color"]::-webkit-color-swatch-wrapper { padding: 0; }
 .ms-track input[type="color"]::-webkit-color-swatch { border: 0; border-radius: 50%; }
-.ms-name { width: 74px; min-width: 0; flex: 0 1 96px; padding: 2px 3px; border: 0; border-radius: 4px; background: transparent; color: inherit; font: inherit; text-overflow: ellipsis; user-select: text; -webkit-user-select: text; }
+.ms-track input[type="color"]::-moz-color-swatch { border: 0; border-radius: 50%; }
+.ms-name { height: 24px; width: 74px; min-width: 0; flex: 0 1 96px; padding: 2px 3px; border: 0; border-radius: 4px; background: transparent; color: inherit; font: inherit; text-overflow: ellipsis; user-select: text; -webkit-user-select: text; }
 .ms-name:focus { background: #0006; outline: none; }
-.ms-kind { color: var(--ms-soft); display: flex; }
+.ms-kind { color: var(--ms-soft); display: flex; margin-right: 4px; }
 .ms-kind .ms-icon { width: 15px; height: 15px; }
 .ms-span { position: relative; flex: 1; min-width: 24px; height: 6px; border-radius: 3px; background: color-mix(in srgb, var(--ms-text) 12%, transparent); overflow: hidden; }
 .ms-span i { position: absolute; top: 0; bottom: 0; left: var(--ms-from); right: var(--ms-to); border-radius: 3px; background: var(--ms-color); }
 .ms-span b { position: absolute; inset: 0; background: var(--ms-field); -webkit-mask-image: var(--ms-gaps); mask-image: var(--ms-gaps); display: none; }
 .ms-span[style*="gradient"] b { display: block; }
-.ms-grip { display: flex; width: 14px; color: var(--ms-soft); opacity: 0.5; cursor: grab; touch-action: none; }
+.ms-grip { display: flex; align-items: center; justify-content: center; width: 24px; height: 28px; margin-right: -4px; flex: none; color: var(--ms-soft); opacity: 0.75; cursor: grab; touch-action: none; }
 .ms-grip .ms-icon { width: 14px; }
 .ms-track:hover .ms-grip { opacity: 1; }
 .ms-track.ms-held { z-index: 1; cursor: grabbing; box-shadow: 0 4px 14px #000a; }
-.ms-track .ms-faint { opacity: 0.35; }
-.ms-track:hover .ms-faint { opacity: 0.8; }
-.ms-track .ms-button { width: 22px; height: 22px; }
+.ms-track .ms-faint { opacity: 0.75; }
+.ms-track:hover .ms-faint { opacity: 1; }
 .ms-track .ms-button .ms-icon { width: 15px; height: 15px; }
 .ms-bars { display: flex; flex-direction: column; gap: 4px; flex: none; }
 .ms-props { display: flex; flex-direction: column; gap: 4px; color: var(--ms-soft); flex: none; }
-.ms-head { display: flex; align-items: center; gap: 8px; }
+.ms-head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; }
 .ms-about { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .ms-tab { width: auto; padding: 0 9px; }
 .ms-pages { height: 88px; border-radius: 7px; background: color-mix(in srgb, var(--ms-field) 55%, transparent); padding: 6px 9px; overflow: hidden; }
@@ -92,7 +94,7 @@ const SHEET = `
 .ms-row label { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
 .ms-row .ms-wide { flex: 1; min-width: 0; }
 .ms-row .ms-button .ms-icon { width: 15px; height: 15px; }
-.ms-props input[type="number"], .ms-ranges, .ms-choice { height: 22px; padding: 0 5px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; user-select: text; -webkit-user-select: text; }
+.ms-props input[type="number"], .ms-ranges, .ms-choice { height: 24px; padding: 0 5px; border: 1px solid var(--ms-line); border-radius: 5px; background: var(--ms-field); color: var(--ms-text); font: inherit; font-variant-numeric: tabular-nums; user-select: text; -webkit-user-select: text; }
 .ms-props input[type="number"] { width: 52px; appearance: textfield; -moz-appearance: textfield; }
 .ms-props input[type="number"]::-webkit-inner-spin-button { appearance: none; margin: 0; }
 .ms-ranges { flex: 1; min-width: 40px; }
@@ -104,7 +106,7 @@ const SHEET = `
 .ms-props .ms-speed { flex-direction: row; gap: 8px; }
 .ms-curve { position: relative; flex: 1; min-width: 0; border-radius: 6px; background: #0e0f12; }
 .ms-curve canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; }
-.ms-column { display: flex; flex-direction: column; gap: 6px; width: 112px; justify-content: center; }
+.ms-column { display: flex; flex-direction: column; gap: 6px; width: 136px; justify-content: center; }
 .ms-drop { position: relative; display: flex; }
 .ms-list { position: absolute; z-index: 4; top: calc(100% + 6px); left: -2px; min-width: 190px; max-width: 300px; max-height: 360px; overflow-y: auto; scrollbar-width: thin; padding: 5px; border-radius: 9px; border: 1px solid var(--ms-line); background: var(--ms-panel); box-shadow: 0 10px 34px #000b; }
 .ms-list.ms-right { left: auto; right: -2px; }

@@ -43,11 +43,11 @@ export function toolbar(store, actions) {
   return { root, update };
 }
 
-/** @param {EditorStore} store @returns {Panel} */
-export function optionsBar(store) {
+/** @param {EditorStore} store @param {(text: string) => void} notify  the person @returns {Panel} */
+export function optionsBar(store, notify) {
   const curve = menuButton("spline", word("curve"), () => curveMenu(store));
   const tension = slider(word("tension"), 0, 100, (value) => store.dispatch({ type: "edit-selected", changes: { tension: value / 100 }, key: "tension" }));
-  const camera = menuButton("camera", word("camera"), () => cameraMenu(store));
+  const camera = menuButton("camera", word("camera"), () => cameraMenu(store, notify));
   const border = button("border", word("border"), () => store.dispatch({ type: "pin-border", on: !store.state.doc.pin_border }));
   const options = /** @type {Option[]} */ (["snap", "onion", "numbers"]).map((option) => ({
     option,
@@ -80,9 +80,14 @@ function curveMenu(store) {
   return [{ entries: INTERPOLATIONS.map((name) => ({ icon: name, text: word(`curve_${name}`), on: name === now, action: () => store.dispatch({ type: "interpolation", interpolation: name }) })) }];
 }
 
-/** @param {EditorStore} store @returns {Section[]} */
-function cameraMenu(store) {
-  return [{ title: word("camera"), entries: Object.keys(CAMERA_PRESETS).map((preset) => ({ icon: "camera", text: word(preset), action: () => store.dispatch({ type: "camera", preset }) })) }];
+/** @param {EditorStore} store @param {(text: string) => void} notify @returns {Section[]} */
+function cameraMenu(store, notify) {
+  const add = (/** @type {string} */ preset) => {
+    const pinned = store.state.doc.pin_border;
+    store.dispatch({ type: "camera", preset });
+    if (pinned && !store.state.doc.pin_border) notify(word("border_off"));
+  };
+  return [{ title: word("camera"), entries: Object.keys(CAMERA_PRESETS).map((preset) => ({ icon: "camera", text: word(preset), action: () => add(preset) })) }];
 }
 
 /** @param {string} title @param {number} least @param {number} most @param {(value: number) => void} change */

@@ -21,7 +21,8 @@ from .install import CHROMIUM, ROOT
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MISSING = "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
-NO_ERROR = "settings blocked the loading of a resource"  # Firefox's word for what the host's content policy forbids the host's own page; no exception
+# Firefox's words for what the host's content policy forbids the host's own page, and for a style sheet that a reload has cut off: no exceptions of ours
+NO_ERRORS = ("settings blocked the loading of a resource", "Unable to preload CSS")
 WAIT_MS = 120_000
 SCREENS = ROOT / "output" / "screens"
 
@@ -116,7 +117,7 @@ class Tab:
     def __init__(self, page: Page, host: Host, browser: Chromium | Firefox):
         self.page, self.host, self.browser = page, host, browser
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)) if NO_ERROR not in str(error) else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)) if not any(words in str(error) for words in NO_ERRORS) else None)
 
     def open(self) -> None:
         """The page, without the dialog that greets a new user."""

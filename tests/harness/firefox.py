@@ -25,7 +25,8 @@ from aiohttp import ClientSession, WSMsgType, web
 FIREFOX = ("firefox", "firefox-esr")
 MISSING = "no firefox on this machine: install the system package firefox or firefox-esr (Debian: sudo apt-get install firefox-esr)"
 ANSWERED_HERE = ("emulation.setMediaFeaturesOverride",)  # Firefox 153 has no such command; pages see no emulated media features
-PREFERENCES = {"dom.w3c_touch_events.enabled": 1}  # a machine without a touch screen hears of fingers, too
+# A machine without a touch screen hears of fingers, too; the list of downloads does not open over the page and take the next click.
+PREFERENCES = {"dom.w3c_touch_events.enabled": 1, "browser.download.alwaysOpenPanel": False}
 LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 OWN_IDS = 1_000_000_000  # Playwright counts from 1
 WAIT_S = 30

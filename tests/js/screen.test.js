@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { followScreen, wheelPixels } from "../../js/track_editor/screen.js";
+
+/** A wheel as Firefox has it: whoever reads deltaMode first gets lines from then on, whoever reads deltaY first gets pixels. */
+function firefoxWheel(lines) {
+  let mode = null;
+  return {
+    get deltaMode() {
+      mode ??= 1;
+      return mode;
+    },
+    get deltaY() {
+      mode ??= 0;
+      return mode === 1 ? lines : lines * 16;
+    },
+  };
+}
+
+test("a wheel counts in pixels, whether the browser says pixels, lines or pages", () => {
+  assert.equal(wheelPixels({ deltaY: -120, deltaMode: 0 }), -120);
+  assert.equal(wheelPixels({ deltaY: -120 }), -120);
+  assert.equal(wheelPixels(firefoxWheel(3)), 48);
+  const asked = firefoxWheel(3);
+  assert.equal(asked.deltaMode, 1, "somebody has asked before us");
+  assert.equal(wheelPixels(asked), 54);
+  assert.ok(wheelPixels({ deltaY: 1, deltaMode: 2 }) > 200);
+});
+
+test("another screen is heard of each time it changes, until the view leaves", (t) => {
+  const asked = [];
+  globalThis.window = { devicePixelRatio: 1, matchMedia: (query) => asked[asked.push({ query, target: new EventTarget() }) - 1].target };
+  t.after(() => delete globalThis.window);
+  const leave = new AbortController();
+  let heard = 0;
+  followScreen(() => heard++, leave.signal);
+  for (const ratio of [2, 1.5]) {
+    globalThis.window.devicePixelRatio = ratio;
+    asked.at(-1).target.dispatchEvent(new Event("change"));
+  }
+  assert.equal(heard, 2);
+  assert.deepEqual(asked.map(({ query }) => query), ["(resolution: 1dppx)", "(resolution: 2dppx)", "(resolution: 1.5dppx)"]);
+  leave.abort();
+  asked.at(-1).target.dispatchEvent(new Event("change"));
+  assert.equal(heard, 2);
+});
