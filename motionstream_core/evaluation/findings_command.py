@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from .findings import Row
 from .report import device_name
 
 PARTS = ("context", "steps", "guidance", "representation", "rolling", "augmentation", "refresh")
+AT_ONCE = ("context", "steps", "guidance")  # minutes long; the others are kept setting by setting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +49,16 @@ def run(args: argparse.Namespace) -> None:
     done = read_journal(args.journal)
     for part in args.parts:
         lacking = _lacking(args, part)
-        if any(row.group == part for row in done):
-            _say(f"{part}: done before, as {args.journal} says")
-        elif lacking:
+        before = [row.setting for row in done if row.group == part]
+        if lacking and not before:
             _say(f"{part}: left out, for it needs {lacking}")
+        elif lacking or (before and part in AT_ONCE):
+            _say(f"{part}: done before, as {args.journal} says")
         else:
-            made = _part(part, networks, args)
-            write_journal(args.journal, made)
-            done += made
+            _say(f"{part}: done before, as {args.journal} says: {', '.join(before)}") if before else None
+            for row in _part(part, networks, args, before):
+                write_journal(args.journal, [row])
+                done.append(row)
     text = report(done, networks, args)
     path = args.results / f"findings_cpu_{date.today():%Y%m}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,19 +76,19 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _part(part: str, networks: Networks, args: argparse.Namespace) -> list[Row]:
+def _part(part: str, networks: Networks, args: argparse.Namespace, done: list[str]) -> Iterable[Row]:
     from . import findings_trained as trained  # the training engine, which the other evaluations do without
 
     short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds, args.train_batch, args.train_steps)
     student = trained.model_of(networks)
-    parts: dict[str, Callable[[], list[Row]]] = {
+    parts: dict[str, Callable[[], Iterable[Row]]] = {
         "context": lambda: findings.contexts(networks, args.media, args.clips, args.seeds, _say),
         "steps": lambda: findings.steps(networks, args.media, args.clips, args.seeds, _say),
         "guidance": lambda: findings.guidances(_teacher(args, networks), networks.codec, args.media, args.clips, args.train_seeds, _say),
-        "representation": lambda: trained.representations(networks.codec, short, _say),
-        "rolling": lambda: trained.rolling(student, _teacher(args, networks), networks.codec, short, _say),
-        "augmentation": lambda: trained.augmentation(student, networks.codec, short, _say),
-        "refresh": lambda: trained.refreshed(student, networks.codec, short, _say),
+        "representation": lambda: trained.representations(networks.codec, short, _say, done),
+        "rolling": lambda: trained.rolling(student, _teacher(args, networks), networks.codec, short, _say, done),
+        "augmentation": lambda: trained.augmentation(student, networks.codec, short, _say, done),
+        "refresh": lambda: trained.refreshed(student, networks.codec, short, _say, done),
     }
     return parts[part]()
 

@@ -1,14 +1,16 @@
 """Findings that take a training: what the motion is shown as, the rolling window in training, augmented tracks, refreshed sinks.
 
-Owns the small trainings and what is compared after them. All are short and equal in length, so they compare settings with each other, not with
+Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and left out where it was `done` before. All are short and equal in length, so they compare settings with each other, not with
 a finished model. Shapes as in `training.roles`.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +34,7 @@ from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded,
 from .heldout import HeldOut, heldout_set, long_set
 from .report import measure_drift
 
+Done = Collection[str]  # names of settings
 DRAWN_RADIUS = 2.0  # px of a drawn point
 AUGMENTATION_SHARDS = 6
 MILD = Guidance(0.5, 0.5)  # the paper's weights over-saturate a teacher that was trained for minutes, which would drown what is compared
@@ -105,14 +108,13 @@ def drawn_latents(codec: TinyCodec, batch: Batch, rng: torch.Generator) -> Tenso
     return codec.encode(canvas.unflatten(-1, (height, width)))
 
 
-def representations(codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
     """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights; errors and the time to encode a clip's tracks."""
     kinds: dict[str, tuple[type[MotionModel], ModelConfig]] = {
         "track head (ids) alone": (MotionModel, PRESETS["tiny-ids"]), "warp alone": (HeadOff, PRESETS["tiny"]), "both": (MotionModel, PRESETS["tiny"]),
         "tracks drawn in RGB": (Drawn, PRESETS["tiny-ids"]),
     }  # fmt: skip
-    rows = []
-    for name, (kind, config) in kinds.items():
+    for name, (kind, config) in _open(kinds, done):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"representation: {name}, seed {seed}")
@@ -125,8 +127,7 @@ def representations(codec: TinyCodec, short: Short, say: Say) -> list[Row]:
         batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
         encoded = {"warp alone": "warp", "both": "warp"}.get(name)
         values["encode_ms"] = [_encode_ms(codec, model, batch, encoded == "warp", short)]
-        rows.append(Row("representation", name, values))
-    return rows
+        yield Row("representation", name, values)
 
 
 def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, short: Short) -> float:
@@ -138,10 +139,10 @@ def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, s
         return own + (timed(lambda: as_batch(codec, item)) - timed(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None])) if warp else 0.0)
 
 
-def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
     """Distillation with and without the rolling window in training, measured on streams that roll: clips, and seven times as long."""
-    rows, short, long = [], replace(short, batch=ROLLING_BATCH), long_set(short.media, LONG)
-    for name, roll in (("before distillation", None), ("rolling in training", True), ("whole clip in the cache", False)):
+    short, long = replace(short, batch=ROLLING_BATCH), long_set(short.media, LONG)
+    for name, roll in _open({"before distillation": None, "rolling in training": True, "whole clip in the cache": False}, done):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"{name}, seed {seed}")
@@ -153,16 +154,17 @@ def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short:
             networks = Networks(model.dit, model.track_head, codec, model.words)
             for key, value in measure_drift(long, streamed(networks, seed, None, None, []), lambda _: None).items():
                 values.setdefault(key, []).append(value)
-        rows.append(Row("rolling", name, values))
-    return rows
+        yield Row("rolling", name, values)
 
 
-def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
     """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean and on imperfect tracks. All shards show
     the same scenes."""
-    rows = []
-    arms = {0.0: [("clean tracks in training", False)], 0.5: [("half of them imperfect", False), ("half imperfect, unspecified said", True)]}
-    for share, kinds in arms.items():
+    arms = {0.0: {"clean tracks in training": False}, 0.5: {"half of them imperfect": False, "half imperfect, unspecified said": True}}
+    for share, arm in arms.items():
+        kinds = _open(arm, done)
+        if not kinds:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             say(f"augmentation: shards, {share:.0%} imperfect")
             write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share, unspecified=True)
@@ -173,8 +175,7 @@ def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say)
                     stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
                     model = _trained(stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED)
                     _measure(values, model, codec, short, seed, ("", "imperfect_"))
-                rows.append(Row("augmentation", name, values))
-    return rows
+                yield Row("augmentation", name, values)
 
 
 def saying_nothing(student: MotionModel) -> MotionModel:
@@ -185,10 +186,9 @@ def saying_nothing(student: MotionModel) -> MotionModel:
     return model
 
 
-def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) -> list[Row]:
+def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
     """Sinks refreshed in training or not, measured on clips of 61 frames with none and with one behind every second chunk."""
-    rows = []
-    for name, share in (("before", None), ("none in training", 0.0), ("in half of the steps", 0.5)):
+    for name, share in _open({"before": None, "none in training": 0.0, "in half of the steps": 0.5}, done):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"refresh: {name}, seed {seed}")
@@ -200,8 +200,12 @@ def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say) ->
                 found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
                 for key, value in found.items():
                     values.setdefault(prefix + key, []).append(value)
-        rows.append(Row("refresh", name, values))
-    return rows
+        yield Row("refresh", name, values)
+
+
+def _open(settings: Mapping[str, Any], done: Done) -> list[tuple[str, Any]]:
+    """The settings that are still to be compared."""
+    return [(name, value) for name, value in settings.items() if name not in done]
 
 
 def _trained(stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:

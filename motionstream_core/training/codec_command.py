@@ -9,6 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
+
 from ..commands.options import pick_device
 from .data_command import tiny_codec
 from .engine import train
@@ -40,6 +42,7 @@ def run_codec(args: argparse.Namespace) -> None:
         raise ValueError("decoder-only: expected --init FILE, whose encoder and latents are kept, got none")
     if (out / "codec.safetensors").exists() and not (out / "checkpoints").exists():
         raise ValueError(f"out: expected a folder without a finished codec, got {out}: name it as --init and another --out to go on from it")
+    torch.manual_seed(args.seed)
     data = Crops(media, read_videos(tuple(args.video)), renderers(pick_device("auto")))
     clips, frames, seed = STATISTICS
     stage = CodecStage(tiny_codec(args.init, fresh=True), None if args.decoder_only else heldout_clips(media, clips, frames, seed), heldout_clips(media.with_name("heldout.npz"), *HELD))

@@ -97,6 +97,9 @@ class _Run:
         for name, value in wanted.items():
             if about[name] != value:
                 raise ValueError(f"{path}: expected a checkpoint of {name} {value!r}, got one of {name} {about[name]!r}: train into another folder")
+        begun, now = (sorted((about["provenance"].get("parents") or {}).values()) for about in (about, self.about))
+        if begun != now:
+            raise ValueError(f"{path}: expected the weights that this run began with, got others: name the same files, or train into another folder")
         for name in FIXED:
             if about["config"][name] != self.about["config"][name]:
                 raise ValueError(f"{name}: expected {about['config'][name]!r}, as {path.name} was trained with, got {self.about['config'][name]!r}")

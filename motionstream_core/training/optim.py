@@ -1,7 +1,7 @@
 """Optimisers of the training stages.
 
 Owns Muon (momentum orthogonalised by Newton-Schulz iterations, after Keller Jordan's published description) for weight matrices and
-convolutions, joined with AdamW for everything else, and the learning-rate shape over a run's share of time.
+convolutions, joined with AdamW for everything else.
 """
 
 from __future__ import annotations
@@ -34,14 +34,6 @@ class MuonAdamW(torch.optim.Optimizer):
         groups = [{"params": matrices, "muon": True, "lr": lr, "base_lr": lr}, {"params": rest, "muon": False, "lr": adam_lr, "base_lr": adam_lr}]
         super().__init__([g for g in groups if g["params"]], {"weight_decay": weight_decay, "momentum": momentum})
 
-    def scale_lr(self, factor: float) -> None:
-        for group in self.param_groups:
-            group["lr"] = group["base_lr"] * factor
-
-    def moments(self) -> list[Tensor]:
-        """The momentum tensors, for averaging over processes."""
-        return [t for state in self.state.values() for key, t in state.items() if key in ("momentum", "m", "v")]
-
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
@@ -67,8 +59,3 @@ class MuonAdamW(torch.optim.Optimizer):
         m = state["m"] / (1 - 0.9 ** state["step"])
         v = state["v"] / (1 - 0.99 ** state["step"])
         p.addcdiv_(m, v.sqrt().add_(1e-8), value=-group["lr"])
-
-
-def lr_shape(share: float, warmup: float = 0.02, decay: float = 0.35) -> float:
-    """Learning-rate factor at a share 0..1 of the run: linear warm-up, plateau, linear decay to zero."""
-    return min(1.0, share / warmup if warmup else 1.0, max(0.0, (1 - share) / decay) if decay else 1.0)

@@ -94,7 +94,7 @@ def join(config: TrainConfig) -> World:
 
 
 def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World) -> None:
-    """Moves the modules to the device, divides them, and has their blocks keep or recompute activations."""
+    """Moves the modules to the device, divides them or makes all replicas the first process's, and has their blocks keep or recompute activations."""
     for module in modules.values():
         for dit in (m for m in module.modules() if isinstance(m, CausalDiT)):
             for block in dit.blocks:
@@ -102,6 +102,9 @@ def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World)
         if world.sharded:
             shard(module, world)
         module.to(world.device)
+        if world.size > 1 and not world.sharded:
+            for value in module.state_dict().values():
+                dist.broadcast(value, 0)
 
 
 def shard(module: nn.Module, world: World) -> None:

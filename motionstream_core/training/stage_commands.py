@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file
 
 from ..model.detail import DetailHead
@@ -44,23 +45,23 @@ def add_stages(stages) -> None:
     teacher = stages.add_parser("teacher", help="the bidirectional motion teacher")
     teacher.add_argument("--init", type=Path, help="weights to begin with: an earlier stage, a Wan model or a control model (safetensors)")
     teacher.add_argument("--phase", type=int, default=1, choices=(1, 2), help="2: frozen track head, chunks of the motion hidden at random")
-    teacher.add_argument("--text-dropout", type=float, default=0.1)
+    teacher.add_argument("--text-dropout", type=float, default=0.1, help="share of the samples whose text is hidden")
     trajectories = stages.add_parser("trajectories", help="paths from noise to video of a teacher, for causal-init --start ode")
-    trajectories.add_argument("--teacher", type=Path, required=True)
+    trajectories.add_argument("--teacher", type=Path, required=True, help="teacher.safetensors")
     trajectories.add_argument("--count", type=int, default=32, help="files; each holds --batch trajectories")
-    trajectories.add_argument("--ode-steps", type=int, default=24)
+    trajectories.add_argument("--ode-steps", type=int, default=24, help="evaluations of a path (three forwards each)")
     trajectories.add_argument("--autoregressive", action="store_true", help="of an autoregressive teacher (causal-init --start ar), as Causal Forcing has it")
     init = stages.add_parser("causal-init", help="the teacher's weights become a causal few-step student")
     init.add_argument("--init", type=Path, required=True, help="the teacher's weights")
     init.add_argument("--start", choices=("ode", "ar"), default="ode", help="ode: regression on trajectories; ar: flow matching behind clean chunks")
     distill = stages.add_parser("distill", help="Self Forcing with distribution matching")
-    distill.add_argument("--student", type=Path, required=True)
-    distill.add_argument("--teacher", type=Path, required=True)
-    distill.add_argument("--critic-steps", type=int, default=5)
+    distill.add_argument("--student", type=Path, required=True, help="student.safetensors of causal-init")
+    distill.add_argument("--teacher", type=Path, required=True, help="teacher.safetensors: the real score, and the fake one's beginning")
+    distill.add_argument("--critic-steps", type=int, default=5, help="updates of the fake score for each of the student's")
     distill.add_argument("--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)")
     distill.add_argument("--anchor", type=float, default=0.0, help="weight of a regression to the real clip beside the distribution matching")
     for stage in (causal, distill):
-        stage.add_argument("--refresh-share", type=float, default=0.0, metavar="P", help="in this share of the samples the sink is refreshed in mid-clip, as by a stream's scene change")
+        stage.add_argument("--refresh-share", type=float, default=0.0, metavar="P", help="in this share of the steps the sink is refreshed in mid-clip, as by a stream's scene change")
     for stage in (trajectories, distill):
         stage.add_argument("--text-weight", type=float, default=3.0, help="w_t of the joint guidance")
         stage.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
@@ -75,44 +76,55 @@ def add_stages(stages) -> None:
 
 
 def _add_common(stage: argparse.ArgumentParser) -> None:
-    stage.add_argument("--preset", default="tiny")
+    stage.add_argument("--preset", default="tiny", help="tiny, tiny-ids, or one of Wan's with -motion")
     stage.add_argument("--data", type=Path, required=True, help="folder of shards; of trajectories for causal-init --start ode")
     stage.add_argument("--unspecified", action="store_true", help="the track head has a channel for tracks that say nothing (let go), beside hidden ones; see `train shards --unspecified`")
-    stage.add_argument("--out", type=Path, required=True)
-    stage.add_argument("--batch", type=int, default=8)
+    stage.add_argument("--out", type=Path, required=True, help="folder of checkpoints, curve, samples and weights; run again to go on")
+    stage.add_argument("--batch", type=int, default=8, help="clips of a micro-batch")
     stage.add_argument("--seed", type=int, default=0)
 
 
 def add_engine(stage: argparse.ArgumentParser, name: str) -> None:
     """What the engine is told of any stage."""
     length = stage.add_mutually_exclusive_group(required=True)
-    length.add_argument("--steps", type=int)
-    length.add_argument("--minutes", type=float)
-    stage.add_argument("--accumulate", type=int, default=1)
-    stage.add_argument("--lr", type=float, default=LR[name])
+    length.add_argument("--steps", type=int, help="of the whole run, all its sittings together")
+    length.add_argument("--minutes", type=float, help="of the whole run, all its sittings together")
+    stage.add_argument("--accumulate", type=int, default=1, help="micro-batches of a step, dealt out to the processes")
+    stage.add_argument("--lr", type=float, default=LR[name], help=f"learning rate, {LR[name]:g} by default; the paper's for Wan: 1e-5, then 2e-6")
     stage.add_argument("--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper") if name == "distill" else None
     stage.add_argument("--optimizer", choices=("muon", "adamw"), default="muon")
     stage.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     stage.add_argument("--parallel", choices=("fsdp", "replicas"), default="fsdp", help="several processes: parameters divided (adamw alone), or a whole replica in each")
     stage.add_argument("--checkpointing", action="store_true", help="activations are made again in the backward pass")
-    stage.add_argument("--save-seconds", type=float, default=300.0, help="between two checkpoints: the most that a broken run loses")
+    stage.add_argument("--save-seconds", type=float, default=300.0, metavar="SECONDS", help="between two checkpoints: the most that a broken run loses")
     stage.add_argument("--validate-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
     stage.add_argument("--sample-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
-    stage.add_argument("--ema", type=float, default=0.99)
-    stage.add_argument("--warmup", type=int, default=10, metavar="STEPS")
+    stage.add_argument("--ema", type=float, default=0.99, help="decay of the average that is exported")
+    stage.add_argument("--warmup", type=int, default=10, metavar="STEPS", help="until the learning rate is full")
     stage.add_argument("--decay", type=float, default=0.4, help="last share of the run over which the learning rate falls to zero")
 
 
 def run_stage(args: argparse.Namespace) -> None:
     """Runs the stage that `add_stages` parsed."""
+    torch.manual_seed(args.seed)  # weights that begin fresh: the same in every process and every time
     if args.stage == "trajectories":
         return _trajectories(args)
+    _check_shown(args)
     if args.stage != "detail":
         announce(args)
     stage, begun_with = {"causal": _causal, "teacher": _teacher, "causal-init": _causal_init, "distill": _distill, "detail": _detail}[args.stage](args)
     provenance = {"stage": args.stage, "preset": _name(args), "data": args.data.name, "command": " ".join(sys.argv[1:]), "commit": commit(), "parents": begun_with}
     train(stage, _data(args), engine_config(args), args.out, provenance)
     return None
+
+
+def _check_shown(args: argparse.Namespace) -> None:
+    """ValueError where something is asked for that there is nothing to make of."""
+    needs = {"validate_every": ("held",), "sample_every": ("held", "codec")}
+    for asked, needed in needs.items():
+        lacking = [f"--{name}" for name in needed if getattr(args, name) is None]
+        if getattr(args, asked) and lacking:
+            raise ValueError(f"{asked.replace('_', '-')}: expected {' and '.join(lacking)} too, got none")
 
 
 def engine_config(args: argparse.Namespace) -> TrainConfig:

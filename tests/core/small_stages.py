@@ -61,6 +61,8 @@ class NoNumber(TeacherStage):
 def stage(name):
     if name == "no-number":
         return NoNumber(model(1), TeacherRecipe())
+    if name == "apart":  # every process begins with weights of its own
+        return TeacherStage(model(1 + int(os.environ.get("RANK", 0))), TeacherRecipe())
     if name == "teacher":
         return TeacherStage(model(1), TeacherRecipe(phase=1))
     if name == "causal-init":

@@ -24,6 +24,7 @@ def scenarios(out):
     made = [{"stage": name, "out": f"{out}/{name}", "steps": STEPS} for name in STAGES]
     made += [{"stage": "distill", "out": f"{out}/low", "steps": STEPS, "precision": "bf16", "checkpointing": True}]
     made += [{"stage": "causal-init", "out": f"{out}/recomputed", "steps": STEPS, "checkpointing": True}]
+    made += [{"stage": "apart", "out": f"{out}/apart", "steps": STEPS, "parallel": "replicas"}]
     made += [{"stage": "teacher", "out": f"{out}/muon", "steps": STEPS, "optimizer": "muon", "parallel": "replicas"}]
     return made
 
@@ -68,7 +69,7 @@ def assert_near(tensors, others):
             assert difference.max() < 2e-3 and (difference > 1e-5).double().mean() < 1e-3, key
 
 
-@pytest.mark.parametrize("name", [*STAGES, "muon", "recomputed"])
+@pytest.mark.parametrize("name", [*STAGES, "muon", "recomputed", "apart"])
 def test_two_processes_have_the_losses_and_the_weights_of_one(runs, name):
     one, two = (losses(folder / name) for folder in runs)
     assert len(one) == STEPS and [key for key, _ in one] == [key for key, _ in two]

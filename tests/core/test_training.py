@@ -10,8 +10,9 @@ from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.causal import CausalRecipe, draw_sigma, stream_loss
 from motionstream_core.training.learner import MUON_LEAVES
-from motionstream_core.training.optim import MuonAdamW, lr_shape, orthogonalised
+from motionstream_core.training.optim import MuonAdamW, orthogonalised
 from motionstream_core.training.roles import MotionModel
+from motionstream_core.training.stage import TrainConfig
 
 TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
@@ -79,9 +80,9 @@ def test_orthogonalised_matrices_have_singular_values_near_one():
 
 
 def test_the_learning_rate_rises_holds_and_falls_to_zero():
-    assert lr_shape(0.01, 0.02, 0.4) == pytest.approx(0.5)
-    assert lr_shape(0.5, 0.02, 0.4) == 1.0
-    assert lr_shape(1.0, 0.02, 0.4) == 0.0
+    config = TrainConfig(lr={}, steps=100, warmup=4, decay=0.4)
+    assert [config.lr_factor(step, 0.0) for step in (0, 3, 50, 60)] == [0.25, 1.0, 1.0, 1.0]
+    assert config.lr_factor(80, 0.0) == pytest.approx(0.5) and config.lr_factor(100, 0.0) == 0.0
 
 
 def test_a_pool_reads_what_the_writer_wrote(tmp_path):

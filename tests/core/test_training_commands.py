@@ -78,6 +78,28 @@ def test_a_finished_run_that_is_started_again_is_finished(done, capsys):
     assert "goes on from step 2" in capsys.readouterr().err
 
 
+def test_fresh_weights_are_those_of_the_seed(done, tmp_path):
+    for name, seed in (("one", 3), ("two", 3), ("other", 4)):
+        torch.manual_seed(len(name) * 100 + seed)  # whatever was drawn before
+        train("causal", "--data", done / "shards", "--steps", 0, "--batch", 2, "--seed", seed, "--out", tmp_path / name)
+    one, two, other = (load_file(tmp_path / name / "student.safetensors") for name in ("one", "two", "other"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert not torch.equal(one["dit.blocks.0.ffn.0.weight"], other["dit.blocks.0.ffn.0.weight"])
+
+
+def test_a_run_goes_on_from_the_files_it_began_with_alone(done, tmp_path, capsys):
+    common = ("--data", done / "shards", "--batch", 2, "--out", tmp_path / "out")
+    train("causal", *common, "--steps", 1, "--init", done / "one/teacher.safetensors")
+    assert main(["train", "causal", *map(str, common), "--steps", "2", "--init", str(done / "two/teacher.safetensors")]) != 0
+    assert "expected the weights that this run began with, got others" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("asked", "told"), [("--sample-every", "sample-every: expected --held and --codec too"), ("--validate-every", "validate-every: expected --held too")])
+def test_what_nothing_can_be_shown_of_is_not_asked_for_in_vain(done, tmp_path, asked, told, capsys):
+    assert main(["train", "causal", "--data", str(done / "shards"), *map(str, COMMON), asked, "1", "--out", str(tmp_path)]) != 0
+    assert told in capsys.readouterr().err
+
+
 def test_a_head_may_be_told_of_tracks_that_say_nothing(done, tmp_path, capsys):
     shard = dict(np.load(done / "shards/0000_00000.npz"))
     (tmp_path / "said").mkdir()
