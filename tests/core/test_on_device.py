@@ -13,7 +13,9 @@ from motionstream_core.commands.options import networks_on
 from motionstream_core.evaluation.planner import Plan
 from motionstream_core.model import presets
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.fast import faster
 from motionstream_core.streaming.networks import open_networks
+from motionstream_core.streaming.session import LiveSession
 from motionstream_core.streaming.stream import cache_bytes, stream
 
 CUDA = torch.device("cuda:0")
@@ -135,3 +137,74 @@ def test_frames_are_handed_out_without_a_wait_for_the_chunk_after(device):
             if chunk.index == 4:
                 break
         assert device.wrong == [] and min(ahead[2:]) > (begun[-1] - begun[-2]) / 2, (ahead, begun)
+
+
+def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_behind(device):
+    drawn = [{"type": "grab", "hand": 0, "handle": 0}, {"type": "move", "hand": 0, "to": [[6, 8], [12, 26]]}, {"type": "camera", "pan": [8, 0], "zoom": 0.2}]
+    posts = {2: [*drawn, {"type": "prompt", "text": "night"}], 3: [{"type": "scene"}], 4: [{"type": "rewind", "chunk": 3}]}
+    with device, torch.no_grad():
+        networks, session, seen, mark = built_in(), LiveSession(), [], device.mark()
+        fast = faster(networks.dit, "graphs")
+        for chunk in stream(replace(networks, dit=fast), picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT, control=session):
+            seen.append((chunk.index, device.since(mark)))
+            mark = device.mark()
+            for message in posts.pop(chunk.index, ()):
+                session.post(message)
+            if not posts and chunk.index == 6:
+                break
+    assert device.wrong == [] and fast.state == "fast"
+    assert [index for index, _ in seen] == [0, 1, 2, 3, 4, 5, 3, 4, 5, 6]
+    kernels = [Counter(kernel.name for kernel in one.kernels)["graph"] for _, one in seen]
+    assert kernels[-3:] == [3, 3, 3] and [hand_over(one) for _, one in seen[-3:]] == [[], [], []]
+    assert seen[-1][1].allocations == seen[-2][1].allocations
+    assert sum("a capture begins" in one.waits for _, one in seen) == 1
+
+
+def test_eight_bits_are_what_the_linears_are_multiplied_in(monkeypatch, device):
+    with device, torch.no_grad():
+        networks = wan(monkeypatch, "wan2.1-1.3b")
+        fast = faster(networks.dit, "fp8")
+        cache, text = fast.make_cache(60, 104, shape=SHORT), fast.encode_text(torch.zeros(1, 1, 4096, device=CUDA))
+        x, time = torch.zeros(1, 16, 1, 60, 104, device=CUDA), torch.zeros(1, 1, device=CUDA)
+        for _ in range(2):
+            fast(x, time, text, cache, commit=True, output=False)
+        fast(x, time, text, cache)
+        mark = device.mark()
+        fast(x, time, text, cache)
+        seen = device.since(mark)
+    flops = {name: flops for (name, _), flops in seen.products.items()}
+    assert fast.state == "fast" and device.wrong == [] and seen.waits == []
+    assert flops["_scaled_mm"] > 50 * flops["addmm"] and sum(flops.values()) == chunk_flops(networks.config, 1560, SHORT, 1)["denoise"]
+
+
+def test_the_pretended_device_sees_what_would_go_wrong(device):
+    with device, torch.no_grad():
+        x, queue = torch.ones(4, 4, device=CUDA), torch.cuda.Stream()
+        with torch.cuda.stream(queue):
+            y = x + 1
+        assert "does not wait for" in device.wrong.pop() and not device.wrong
+        queue.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(queue):
+            y = x + 1
+        del x
+        assert "is given back while" in device.wrong.pop() and not device.wrong
+        assert y.to("cpu").shape == (4, 4) and "does not wait for add" in device.wrong.pop()
+        late = torch.ones(3, device=CUDA).to("cpu", non_blocking=True)
+        late + 1
+        assert "before it had arrived" in device.wrong.pop() and not device.wrong
+        mark = device.mark()
+        float(torch.ones(3, device=CUDA).sum())
+        torch.ones(2).to(CUDA)
+        torch.ones(2).pin_memory().to(CUDA, non_blocking=True)
+        assert device.since(mark).waits == ["_local_scalar_dense", "upload of (2,)"]
+        torch.cuda.current_stream().wait_stream(queue)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            y.sum().item()
+        assert "waits in a capture" in device.wrong.pop() and not device.wrong
+        del y
+        graph.replay()
+        assert "whose memory is gone" in device.wrong.pop()
+        for wrong, words in ((lambda: torch.ones(3, device=CUDA) + torch.ones(3), "of the device alone"), (lambda: torch.ones(3, device=CUDA).nonzero(), "does not depend on values")):
+            with pytest.raises(AssertionError, match=words):
+                wrong()
