@@ -280,6 +280,31 @@ def foreign_layers() -> dict:
     return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
 
 
+def int8_file() -> dict:
+    """A file whose matrices are in int8 with a scale each: the host's WanModel, whose feed-forward may do both steps in one, against ours.
+
+    Layers in int8 round what they are given, so a last bit of difference before one is a step of the rounding behind it.
+    """
+    import comfy.sd
+    import torch
+
+    config = small()
+    state, kind = {}, torch.tensor(list(json.dumps({"format": "int8_tensorwise"}).encode()), dtype=torch.uint8)
+    for key, value in state_of(config).items():
+        state[key] = value
+        if key.startswith("blocks") and value.ndim == 2:
+            scale, layer = value.abs().max() / 127, key.removesuffix("weight")
+            state |= {key: (value / scale).round().to(torch.int8), f"{layer}weight_scale": scale, f"{layer}comfy_quant": kind}
+    about = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
+    patcher = comfy.sd.load_diffusion_model_state_dict(state, metadata={"config": json.dumps({"transformer": about})})
+    net, compute = loaded(patcher), patcher.model.get_dtype_inference()
+    assert "Quantized" in type(net.blocks[0].ffn[2].weight.data).__name__ and net.blocks[0].ffn[2].layout_type == "TensorWiseINT8Layout"
+    x, embeds = inputs(config)
+    expected = net(x.to(compute), torch.full((1,), 700.0), embeds.to(compute))
+    dit = adopted(net, config, compute)
+    return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
+
+
 def scaled_fp8() -> dict:
     """A file whose matrices are in fp8 with a scale each, as the public quantised ones: the host's WanModel on it against ours."""
     import comfy.sd
@@ -392,6 +417,7 @@ CHECKS = {
     "a LoRA added on the fly": on_the_fly,
     "layers that show no weight": foreign_layers,
     "a file of scaled fp8": scaled_fp8,
+    "a file of int8": int8_file,
     "fp8 weights": lambda: reduced("float8_e4m3fn"),
     "bfloat16 weights": lambda: reduced("bfloat16"),
     "moved by the LoRA": lora_changes,
