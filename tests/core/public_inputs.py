@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from motionstream_core.codec.taehv import TAEHV
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import ModelConfig
 
@@ -55,11 +56,27 @@ def trained_as(state: Mapping[str, Tensor], wrapper: str, prefix: str) -> dict[s
     return {wrapper: {prefix + key: value for key, value in state.items()}}
 
 
-def expected(name: str) -> Tensor:
-    """The latents (CHANNELS, T, H, W) that the public code made."""
-    return load_file(FIXTURES / f"{name}.safetensors")["latents"]
+def expected(name: str, what: str = "latents") -> Tensor:
+    """The latents (CHANNELS, T, H, W) that the public code made, or frames (T, 3, H, W), thinned out."""
+    return load_file(FIXTURES / f"{name}.safetensors")[what]
 
 
 def kept(latents: Tensor) -> Tensor:
     """Of latents (C, T, H, W), what a fixture keeps."""
     return latents[:: latents.shape[0] // CHANNELS]
+
+
+def taehv_weights(channels: int, seed: int = 21) -> dict[str, Tensor]:
+    """A state dict of a taew file, in its order of sorted keys."""
+    rng = torch.Generator().manual_seed(seed)
+    made = {}
+    for key, value in sorted(TAEHV(channels).state_dict().items()):
+        x = torch.randn(value.shape, generator=rng)
+        made[key] = x / math.sqrt(math.prod(value.shape[1:])) if value.ndim > 1 else 0.1 * x
+    made["decoder.22.bias"] += 0.5
+    return made
+
+
+def taehv_latents(channels: int, seed: int = 22) -> Tensor:
+    """(1, C, 5, 3, 2)."""
+    return torch.randn(1, 5, channels, 3, 2, generator=torch.Generator().manual_seed(seed)).transpose(1, 2)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from public_inputs import CELLS, SIZES, embeds, expected, kept, noise, start_latent, trained_as, weights
+from public_inputs import CELLS, SIZES, embeds, expected, kept, noise, start_latent, taehv_latents, taehv_weights, trained_as, weights
 from safetensors.torch import load_file
 
+from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.causal_presets import causal_preset, config_for, stated
 from motionstream_core.model.convert import convert
@@ -14,6 +15,7 @@ from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import Manner
 from motionstream_core.streaming.flow import schedule_of
 from motionstream_core.streaming.rollout import rollout
+from motionstream_core.streaming.unipc import UniPC
 
 SELF_FORCING = ("generator_ema", "model._fsdp_wrapped_module.")
 PLAIN = ("generator", "model.")
@@ -70,3 +72,74 @@ def test_the_fixtures_tell_another_context_and_another_schedule_apart(name, tmp_
     for other in (short, steps):
         dit.config = other
         assert (kept(made(dit, chunks, image)) - theirs).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("name", "channels"), [("taew2_1", 16), ("taew2_2", 48)])
+def test_a_tiny_vae_decodes_as_its_own_code_does_whole_and_streaming(name, channels):
+    theirs, latents = expected(name, "frames"), taehv_latents(channels)
+    codec = TaehvCodec(taehv_of(taehv_weights(channels), name))
+    state, pieces = codec.start_decode(), []
+    for piece in latents.split([1, 3, 1], dim=2):
+        frames, state = codec.decode_chunk(piece, state)
+        pieces.append(frames)
+    assert ((theirs > 0) & (theirs < 1)).float().mean() > 0.5, "most of it is not clamped"
+    for ours in (codec.decode(latents), torch.cat(pieces, dim=1)):
+        assert (ours[0, ::2, :, ::6, ::4] - theirs).abs().max() < 1e-5
+
+
+def kept_keys(cache) -> list[torch.Tensor]:
+    """Rotated keys and values that a forward would see in the last block, which know of the text."""
+    end = cache.filled * cache.tokens
+    return [group[-1][:, :end].clone() for group in (cache._rotated, cache._values)]
+
+
+def at_once(dit: CausalDiT, cache, latents: torch.Tensor, text):
+    """The clean-context pass of several chunks in one piece, behind what the cache holds."""
+    cache.at_once = True
+    dit(latents, torch.zeros(1, latents.shape[2]), text, cache, commit=True, output=False)
+    cache.at_once = False
+
+
+def begun(dit: CausalDiT, chunks: int, texts) -> tuple:
+    cache = dit.make_cache(*CELLS)
+    run = rollout(dit, first_latent=None, motion=None, text=texts, shape=CELLS, sigmas=schedule_of(dit.config), cache=cache, rng=noise(), chunks=chunks)
+    return run, cache
+
+
+@pytest.mark.parametrize(("before", "sink_stays"), [(5, True), (3, False)])
+def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leaves_a_full_sink_alone(before, sink_stays, tmp_path):
+    """As its interactive pipeline does with a global sink, on as many frames as it keeps; while all that was made still fits, the sink too."""
+    dit = opened(tmp_path, "longlive", PLAIN)
+    shape, (old, new) = dit.config.context, (dit.encode_text(embeds(3)), dit.encode_text(embeds(4)))
+    run, cache = begun(dit, before + 1, lambda index: old if index < before else new)
+    latents = torch.cat([next(run).latents for _ in range(before)], dim=2)
+    run.settle()
+    first = kept_keys(cache)
+    next(run)
+    by_hand = dit.make_cache(*CELLS)
+    if sink_stays:
+        at_once(dit, by_hand, latents[:, :, : shape.sink], old)
+    at_once(dit, by_hand, latents[:, :, -(shape.window + shape.chunk) :] if sink_stays else latents, new)
+    sink = shape.sink * cache.tokens
+    for ours, theirs, past in zip(kept_keys(cache), kept_keys(by_hand), first):
+        assert ours.shape == theirs.shape and (ours - theirs).abs().max() < 1e-5
+        assert torch.equal(ours[:, :sink], past[:, :sink]) is sink_stays
+        assert (ours[:, sink:] - past[:, sink:]).abs().max() > 1e-3
+
+
+def test_krea_makes_its_context_anew_in_one_piece_before_every_chunk(tmp_path):
+    """First latent frame and the last two, as in its release server with the first frame kept; older frames leave no trace."""
+    dit = opened(tmp_path, "krea-14b", PLAIN)
+    text = dit.encode_text(embeds())
+    run, cache = begun(dit, 4, text)
+    latents = torch.cat([next(run).latents for _ in range(4)], dim=2)
+    run.settle()
+    by_hand = dit.make_cache(*CELLS)
+    at_once(dit, by_hand, torch.cat([latents[:, :, :1], latents[:, :, -2:]], dim=2), text)
+    for ours, theirs in zip(kept_keys(cache), kept_keys(by_hand)):
+        assert ours.shape == theirs.shape and (ours - theirs).abs().max() < 1e-5
+
+
+def test_levels_that_a_deterministic_solver_cannot_begin_at_are_refused():
+    with pytest.raises(ValueError, match="falling levels between 0 and 1 for this solver, got .1.0, 0.5."):
+        UniPC((1.0, 0.5))
