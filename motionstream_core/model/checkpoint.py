@@ -101,6 +101,8 @@ def save_bundle(
     try:
         save_file(tensors, part, metadata={"format": "pt", FORMAT: json.dumps(about, sort_keys=True)})
         os.replace(part, path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: could not be written ({error}); what was there before is as it was") from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -106,18 +106,25 @@ def join_shards(path: Path, parts: Sequence[Path]) -> None:
 
 def _write(path: Path, readers: Sequence, like: Sample) -> None:
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, first in like.items():
-                first = np.asarray(first)
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    shape = (len(readers), *first.shape)
-                    np.lib.format.write_array_header_1_0(member, {"descr": first.dtype.str, "fortran_order": False, "shape": shape})
-                    for read in readers:
-                        value = read(name)
-                        if value.shape != first.shape or value.dtype != first.dtype:
-                            raise ValueError(f"{path.name}: expected {name} {first.shape} {first.dtype} in every sample, got {value.shape} {value.dtype}")
-                        member.write(np.ascontiguousarray(value).tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            _put(file, path, readers, like)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _put(file, path: Path, readers: Sequence, like: Sample) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, first in like.items():
+            first = np.asarray(first)
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                shape = (len(readers), *first.shape)
+                np.lib.format.write_array_header_1_0(member, {"descr": first.dtype.str, "fortran_order": False, "shape": shape})
+                for read in readers:
+                    value = read(name)
+                    if value.shape != first.shape or value.dtype != first.dtype:
+                        raise ValueError(f"{path.name}: expected {name} {first.shape} {first.dtype} in every sample, got {value.shape} {value.dtype}")
+                    member.write(np.ascontiguousarray(value).tobytes())
+    file.flush()
+    os.fsync(file.fileno())

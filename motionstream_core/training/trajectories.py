@@ -110,8 +110,13 @@ def write_trajectories(
         tensors = {"states": states.half(), "ends": end.half(), "latents": (drawn["latents"] if causal else end).half()}
         tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {"xy": drawn["xy"]}  # half precision is too coarse beyond 256 px
         partial = path.with_suffix(".part")
-        save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
-        os.replace(partial, path)
+        try:
+            save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
+            os.replace(partial, path)
+        except SafetensorError as error:
+            raise OSError(f"{path}: could not be written ({error}); {number} of {count} files are there, run it again to go on") from None
+        finally:
+            partial.unlink(missing_ok=True)
         progress(f"trajectories {number + 1}/{count}")
     return out
 

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from core.small_stages import limited
 from reference import small_config, small_model, small_text
 from safetensors.torch import save_file
 
@@ -51,6 +52,13 @@ def test_saving_leaves_one_file_and_replaces_the_old_one_whole(saved):
     save_bundle(saved, small_config(), {"codec": {"mean": torch.zeros(1)}})
     assert [file.name for file in saved.parent.iterdir()] == ["model.safetensors"]
     assert set(load_bundle(saved).components) == {"codec"}
+
+
+def test_a_full_disk_leaves_the_weights_that_are_there(saved):
+    before = saved.read_bytes()
+    with limited(len(before) // 2), pytest.raises(OSError, match="model.safetensors: could not be written"):
+        save_bundle(saved, small_config(), {"dit": small_model()})
+    assert [path.read_bytes() for path in saved.parent.iterdir()] == [before]
 
 
 def test_weights_in_use_stay_as_they_are_when_another_file_is_written_over_theirs(saved):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from core.small_stages import limited
 from torch import nn
 
 from motionstream_core.model.cache import CacheShape
@@ -332,6 +333,17 @@ def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
     next(tmp_path.glob("*.safetensors")).write_bytes(b"cut off")
     with pytest.raises(ValueError, match="expected trajectories .safetensors., got a file that cannot be read"):
         trajectories.Trajectories(tmp_path, sigma_schedule(TINY.steps, TINY.shift))
+
+
+def test_a_full_disk_leaves_the_trajectories_that_are_there(tmp_path):
+    def write(count):
+        trajectories.write_trajectories(model().eval(), Clips(), tmp_path, count, batch=1, steps=2, guidance=guidance.NO_GUIDANCE, causal=False, seed=0, progress=lambda _: None)
+
+    write(1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with limited(len(next(iter(before.values()))) // 2), pytest.raises(OSError, match=r"0000_00001.safetensors: could not be written .*; 1 of 3 files are there"):
+        write(3)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("start", ["ode", "ar"])
