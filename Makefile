@@ -43,7 +43,7 @@ bench:
 	@$(CORE) bench --results benchmarks/results $(ARGS)
 
 bench-gpu:
-	@$(SETUP) core host
+	@$(SETUP) core host tools
 	@bash benchmarks/bench_gpu.sh $(ARGS)
 
 bench-tracking:

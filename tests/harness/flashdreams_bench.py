@@ -1,7 +1,7 @@
 """flashdreams' Wan transformer beside ours, in one process, with random weights and the same shapes, in turns; a GPU is expected.
 
-`python -m harness.flashdreams_bench` where the package `flashdreams` (0.1.0) is installed; elsewhere one line says that it is not, and the exit code
-is 3. Owns what is compared: of each chunk the denoising steps and the clean-context pass, no text, no decoding. Theirs runs as it is shipped, compiled and
+`python -m harness.flashdreams_bench` where the package `flashdreams` (0.1.0) is installed; where it, or what it imports (triton), is not, one line says
+so, and the exit code is 3. Owns what is compared: of each chunk the denoising steps and the clean-context pass, no text, no decoding. Theirs runs as it is shipped, compiled and
 captured; ours by the fast path named. Prints a table and one JSON line.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,8 +48,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    if find_spec("flashdreams") is None:
-        print("flashdreams is not installed here: left out (pip install flashdreams==0.1.0, into an environment of its own with a CUDA build of PyTorch)", file=sys.stderr)
+    missing = lacking()
+    if missing is not None:
+        print(f"{missing} is not installed here: left out (pip install flashdreams==0.1.0, into an environment of its own with a CUDA build of PyTorch)", file=sys.stderr)
         sys.exit(MISSING)
     config = replace(preset(args.preset), **SMALL) if args.small else preset(args.preset)
     cells = tuple(int(edge) // stride for edge, stride in zip(reversed(args.size.split("x")), config.vae_stride[1:]))
@@ -62,6 +64,17 @@ def main() -> None:
         path = args.results / f"flashdreams-{args.preset}_{report['device'].lower().replace(' ', '-')}.md"
         path.write_text(f"# flashdreams' transformer and ours\n\nCommand: `python -m harness.flashdreams_bench {' '.join(sys.argv[1:])}`\n\n{table(rows)}\n\n```json\n{json.dumps(report)}\n```\n")
     print(json.dumps(report))
+
+
+def lacking() -> str | None:
+    """The package without which theirs cannot be imported; None where it can."""
+    if find_spec("flashdreams") is None:
+        return "flashdreams"
+    try:
+        import_module("flashdreams.recipes.wan.transformer.wan21")
+    except ModuleNotFoundError as error:
+        return f"{error.name}, which flashdreams imports,"
+    return None
 
 
 def timed(device: str, chunk, chunks: int) -> dict:
