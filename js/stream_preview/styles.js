@@ -5,8 +5,8 @@ const SHEET = `
 .ms-view > .ms-panel { container-type: inline-size; flex: 1; min-height: 0; min-width: 0; display: flex; outline: none; border-radius: 8px; }
 .ms-view > .ms-panel:focus-visible { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
 .ms-view .ms-live { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; gap: 5px; padding: 6px; }
-.ms-view .ms-main { gap: 5px; }
-.ms-view .ms-side { gap: 5px; }
+.ms-view .ms-main { gap: 5px; min-height: 0; }
+.ms-view .ms-side { gap: 5px; flex: none; overflow: visible; }
 .ms-view .ms-stage { min-height: 120px; }
 .ms-view .ms-stage canvas.ms-over { touch-action: none; }
 .ms-view .ms-hint { bottom: 10px; line-height: 1.35; border-radius: 14px; }

@@ -37,10 +37,13 @@ import { word } from "./words.js";
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
  * @property {(problem: string) => void} [notify]  the person
+ * @property {() => void} [grown]  the editor's least height has changed
  * @property {Library} [library]
  * @property {OwnBackdrop} [own]
  */
 
+/** The picture, the timeline, two tracks of the list and the gaps between, view pixels. */
+const LEAST_HEIGHT = 140 + 24 + 60 + 48;
 const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region"];
 
 export class TrackEditor {
@@ -61,9 +64,11 @@ export class TrackEditor {
     this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }), optionsBar(store, (text) => host.notify?.(text)), this.time, trackList(store), inspector(store)];
     const [bar, options, time, list, props] = this.panels.map((panel) => panel.root);
     const side = element("div", "ms-side", [list, props]);
+    this.bars = element("div", "ms-bars", [bar, options]);
+    this.props = props;
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
     this.keys = keyCatcher(word("label"));
-    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, element("div", "ms-bars", [bar, options]), body, this.note]);
+    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, this.bars, body, this.note]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
     /** @type {Point | null} */
     this.hover = null;
@@ -73,6 +78,8 @@ export class TrackEditor {
     this.layer = new StillLayer();
     this.playing = false;
     this.request = 0;
+    /** View pixels that it takes to cut nothing off. */
+    this.leastHeight = 0;
   }
 
   /** @returns {import("./pointer.js").Host} */
@@ -149,7 +156,10 @@ export class TrackEditor {
     followScreen(() => this.schedule(), signal);
     this.pointers.connect();
     this.unsubscribe = this.store.subscribe(() => this.schedule());
-    this.observer = new ResizeObserver(() => this.schedule());
+    this.observer = new ResizeObserver(() => {
+      this.measure();
+      this.schedule();
+    });
     this.observer.observe(this.stage);
     this.schedule();
   }
@@ -174,6 +184,14 @@ export class TrackEditor {
   sharpenSoon() {
     clearTimeout(this.sharpening);
     this.sharpening = setTimeout(() => this.schedule(), 200);
+  }
+
+  /** A narrow editor's bars take several rows, and its node must be as much higher. */
+  measure() {
+    const least = LEAST_HEIGHT + this.bars.offsetHeight + this.props.offsetHeight;
+    if (least === this.leastHeight) return;
+    this.leastHeight = least;
+    this.host.grown?.();
   }
 
   /** @param {number} now ms */

@@ -55,8 +55,8 @@ const SHEET = `
 .ms-time { display: flex; align-items: center; gap: 8px; flex: none; }
 .ms-time input[type="range"] { flex: 1; }
 .ms-time output { color: var(--ms-soft); font-variant-numeric: tabular-nums; white-space: nowrap; min-width: 92px; text-align: right; }
-.ms-side { display: flex; flex-direction: column; gap: 5px; flex: none; min-height: 0; }
-.ms-tracks { display: flex; flex-direction: column; gap: 2px; height: 88px; overflow-y: auto; scrollbar-width: thin; }
+.ms-side { display: flex; flex-direction: column; gap: 5px; flex: 0 1 auto; min-height: 0; overflow: hidden auto; scrollbar-width: thin; }
+.ms-tracks { display: flex; flex-direction: column; gap: 2px; flex: 0 1 88px; min-height: 58px; overflow-y: auto; scrollbar-width: thin; }
 .ms-tracks:empty::before { content: attr(data-empty); padding: 5px 6px; color: var(--ms-soft); }
 .ms-track { display: flex; align-items: center; gap: 2px; height: 28px; flex: none; padding: 0 3px 0 2px; position: relative; border-radius: 6px; background: var(--ms-field); border-left: 3px solid var(--ms-color); cursor: pointer; }
 .ms-track.ms-chosen { box-shadow: inset 0 0 0 1.5px var(--ms-color); background: color-mix(in srgb, var(--ms-color) 14%, var(--ms-field)); }
@@ -90,7 +90,7 @@ const SHEET = `
 .ms-props[data-open="time"] .ms-page:nth-child(1), .ms-props[data-open="speed"] .ms-page:nth-child(2), .ms-props[data-open="shape"] .ms-page:nth-child(3) { display: flex; }
 .ms-nothing > * { display: none !important; }
 .ms-nothing::before { content: attr(data-nothing); }
-.ms-row { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 24px; }
+.ms-row { display: flex; flex: none; flex-wrap: wrap; align-items: center; gap: 4px 8px; min-height: 24px; }
 .ms-row label { display: inline-flex; align-items: center; gap: 5px; white-space: nowrap; }
 .ms-row .ms-wide { flex: 1; min-width: 0; }
 .ms-row .ms-button .ms-icon { width: 15px; height: 15px; }
@@ -126,9 +126,9 @@ const SHEET = `
 .ms-help header .ms-button { color: #fff; }
 .ms-large .ms-body { flex-direction: row; gap: 10px; }
 .ms-large .ms-main { flex: 1; }
-.ms-main { display: flex; flex-direction: column; gap: 6px; flex: 1; min-height: 0; min-width: 0; }
+.ms-main { display: flex; flex-direction: column; gap: 6px; flex: 1; min-height: 170px; min-width: 0; }
 .ms-large .ms-side { width: 320px; gap: 8px; }
-.ms-large .ms-tracks { height: auto; flex: 1; }
+.ms-large .ms-tracks { flex: 1; }
 .ms-large .ms-tabs { display: none; }
 .ms-large .ms-pages { height: auto; display: flex; flex-direction: column; gap: 10px; padding: 10px; }
 .ms-large .ms-page { display: flex !important; height: auto; }

@@ -36,7 +36,7 @@ export function createTrackWidget(node, name, text, services) {
   const widget = node.addDOMWidget(name, "MOTIONSTREAM_TRACKS", bridge.editor.root, {
     getValue: () => bridge.store.text,
     setValue: (value) => bridge.setValue(value),
-    getMinHeight: () => MIN_HEIGHT,
+    getMinHeight: () => Math.max(MIN_HEIGHT, bridge.editor.leastHeight),
     hideOnZoom: false,
   });
   bridge.widget = widget;
@@ -64,6 +64,7 @@ class WidgetBridge {
       pan: (dx, dy) => panCanvas(services.app, dx, dy),
       large: () => this.openLarge(),
       notify: (problem) => services.app.extensionManager?.toast?.add({ severity: "warn", summary: word("tracks"), detail: problem, life: 8000 }),
+      grown: () => services.app.canvas?.setDirty(true, true),
       library: services.library,
       own: new OwnBackdrop(services.api),
     };

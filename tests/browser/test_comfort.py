@@ -78,6 +78,8 @@ def test_a_narrow_editor_cuts_no_button_off(tab, vue):
     tab.page.locator(f"{ROOT} .ms-track").click()
     tab.screenshot(f"editor-narrow-{name_of(vue)}")
     outer = tab.page.locator(ROOT).bounding_box()
+    stage, row = (tab.page.locator(f"{ROOT} {part}").bounding_box() for part in (".ms-stage", ".ms-track"))
+    assert row["y"] >= stage["y"] + stage["height"], "the list of tracks lies over the picture"
     for part in tab.page.locator(f"{ROOT} button:visible").all():
         box = part.bounding_box()
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
