@@ -85,8 +85,8 @@ const SHEET = `
 .ms-head { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; }
 .ms-about { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .ms-tab { width: auto; padding: 0 9px; }
-.ms-pages { height: 88px; border-radius: 7px; background: color-mix(in srgb, var(--ms-field) 55%, transparent); padding: 6px 9px; overflow: hidden; }
-.ms-page { display: none; flex-direction: column; justify-content: center; gap: 2px; height: 100%; }
+.ms-pages { min-height: 88px; border-radius: 7px; background: color-mix(in srgb, var(--ms-field) 55%, transparent); padding: 6px 9px; overflow: hidden; }
+.ms-page { display: none; flex-direction: column; justify-content: center; gap: 2px; min-height: 76px; }
 .ms-props[data-open="time"] .ms-page:nth-child(1), .ms-props[data-open="speed"] .ms-page:nth-child(2), .ms-props[data-open="shape"] .ms-page:nth-child(3) { display: flex; }
 .ms-nothing > * { display: none !important; }
 .ms-nothing::before { content: attr(data-nothing); }
@@ -103,7 +103,7 @@ const SHEET = `
 .ms-props input[type="checkbox"] { margin: 0; accent-color: var(--ms-accent); }
 .ms-choice { padding: 0 2px; width: 100%; min-width: 0; }
 .ms-choice option { background: #202226; color: #e3e5e8; }
-.ms-props .ms-speed { flex-direction: row; gap: 8px; }
+.ms-props .ms-speed { flex-direction: row; gap: 8px; height: 76px; }
 .ms-curve { position: relative; flex: 1; min-width: 0; border-radius: 6px; background: #0e0f12; }
 .ms-curve canvas { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; }
 .ms-column { display: flex; flex-direction: column; gap: 6px; width: 136px; justify-content: center; }

@@ -80,7 +80,7 @@ def test_a_narrow_editor_cuts_no_button_off(tab, vue):
     outer = tab.page.locator(ROOT).bounding_box()
     stage, row = (tab.page.locator(f"{ROOT} {part}").bounding_box() for part in (".ms-stage", ".ms-track"))
     assert row["y"] >= stage["y"] + stage["height"], "the list of tracks lies over the picture"
-    for part in tab.page.locator(f"{ROOT} button:visible").all():
+    for part in tab.page.locator(f"{ROOT} :is(button, input, select):visible").all():
         box = part.bounding_box()
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
         assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (part.get_attribute("title"), box, outer)

@@ -21,8 +21,14 @@ from .install import CHROMIUM, ROOT
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 MISSING = "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
-# Firefox's words for what the host's content policy forbids the host's own page, and for a style sheet that a reload has cut off: no exceptions of ours
-NO_ERRORS = ("settings blocked the loading of a resource", "Unable to preload CSS")
+# Firefox's words for what the host's content policy forbids the host's own page, and for files and sockets that a reload cuts off: no exceptions of ours
+NO_ERRORS = (
+    "settings blocked the loading of a resource",
+    "Unable to preload CSS",
+    "error loading dynamically imported module",
+    "can’t establish a connection to the server",
+    "was interrupted while the page was loading",
+)
 WAIT_MS = 120_000
 SCREENS = ROOT / "output" / "screens"
 
