@@ -8,6 +8,7 @@ import torch
 
 pytest.importorskip("cv2")
 
+from motionstream_core.__main__ import main
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation import findings, findings_command, findings_trained
 from motionstream_core.evaluation.heldout import heldout_set
@@ -47,6 +48,38 @@ def test_the_journal_gives_back_what_was_done(tmp_path):
     findings_command.write_journal(tmp_path / "j.jsonl", rows[:1])
     findings_command.write_journal(tmp_path / "j.jsonl", rows[1:])
     assert findings_command.read_journal(tmp_path / "j.jsonl") == rows
+
+
+def test_a_setting_that_is_done_stays_done_when_the_next_one_fails(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def part(name, networks, args, done):
+        asked.append(list(done))
+        if "before" not in done:
+            yield findings.Row("refresh", "before", {"psnr": [20.0]})
+            raise FloatingPointError("no number")
+        yield findings.Row("refresh", "none in training", {"psnr": [21.0]})
+
+    monkeypatch.setattr(findings_command, "_part", part)
+    words = ["evaluate", "findings", "--parts", "refresh", "--data", str(tmp_path), "--journal", str(tmp_path / "j.jsonl"), "--results", str(tmp_path)]
+    assert main(words) == 2 and "no number" in capsys.readouterr().err
+    assert [row.setting for row in findings_command.read_journal(tmp_path / "j.jsonl")] == ["before"]
+    assert main(words) == 0 and asked == [[], ["before"]]
+    assert [row.setting for row in findings_command.read_journal(tmp_path / "j.jsonl")] == ["before", "none in training"]
+    assert "| none in training | 21.000 |" in next(tmp_path.glob("findings_cpu_*.md")).read_text()
+
+
+def test_settings_are_handed_out_one_by_one_and_those_that_are_done_are_left_out(codec, monkeypatch):
+    trained = []
+    monkeypatch.setattr(findings_trained, "_trained", lambda stage, *rest, **more: trained.append(stage.refresh.share) or stage.modules["student"])
+    monkeypatch.setattr(findings_trained, "_made", lambda *given: None)
+    monkeypatch.setattr(findings_trained, "clip_figures", lambda items, made: {"psnr": 1.0})
+    monkeypatch.setattr(findings_trained, "heldout_set", lambda *given, **more: [])
+    torch.manual_seed(0)
+    student, short = findings_trained.MotionModel(PRESETS["tiny"]), findings_trained.Short(None, None, MEDIA, 1.0, 1, 1)
+    rows = findings_trained.refreshed(student, codec, short, lambda line: None, ("none in training",))
+    assert next(rows).setting == "before" and trained == []
+    assert [row.setting for row in rows] == ["in half of the steps"] and trained == [0.5]
 
 
 def test_drawn_tracks_are_seen_by_the_codec_where_the_tracks_are(codec):
