@@ -7,6 +7,7 @@ import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 if __package__ and find_spec("comfy_api"):
     _here = Path(__file__).parent
@@ -14,7 +15,9 @@ if __package__ and find_spec("comfy_api"):
     if _loaded == _here:
         from .nodes import comfy_entrypoint
 
-        WEB_DIRECTORY = "./js"
-        __all__ = ["WEB_DIRECTORY", "comfy_entrypoint"]
+        __all__ = ["comfy_entrypoint"]
+        if quote(_here.name, safe="!$&'()*+,;=@~") == _here.name:  # of any other folder the host's server finds no file; `_host.start` sees to it
+            WEB_DIRECTORY = "./js"
+            __all__ += ["WEB_DIRECTORY"]
     else:
         logging.getLogger("motionstream").error("MotionStream: expected one copy of the pack, got a second one: %s is used, %s is left out. Remove one of them", _loaded, _here)

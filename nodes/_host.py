@@ -5,7 +5,9 @@ Owns the registry of streaming runs of this host process, because the host's rou
 
 from __future__ import annotations
 
+import importlib
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -40,6 +42,7 @@ from ._live import Run, Runs, Script
 from ._types import Missing, StreamModel, StreamVAE, WordClip
 
 LOG = logging.getLogger("motionstream")
+PACK = "ComfyUI-MotionStream"
 FOLDER = "motionstream"
 TRACKERS = "trackers"  # the folder in it for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
@@ -59,11 +62,22 @@ def start():
     folder.mkdir(parents=True, exist_ok=True)
     folder_paths.add_model_folder_path(FOLDER, str(folder))
     _server.register(PromptServer.instance.routes, RUNS)
+    serve_browser_part()
     inputs = Path(folder_paths.get_input_directory())
     for example in EXAMPLES:
         if example.is_file() and not (inputs / example.name).exists():
             inputs.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(example, inputs / example.name)
+
+
+def serve_browser_part():
+    """Under a name of its own where the pack's folder has a name that the host cannot serve: otherwise editor and preview would be missing without a word."""
+    pack = WORKFLOWS.parent
+    served = importlib.import_module("nodes").EXTENSION_WEB_DIRS  # of the host, which has registered the folder by now if it may
+    if os.path.abspath(pack / "js") in served.values():
+        return
+    served[PACK] = os.path.abspath(pack / "js")
+    LOG.warning("MotionStream: the host cannot serve help pages from a folder named %r; call it %s and they are back", pack.name, PACK)
 
 
 def weight_names() -> list[str]:

@@ -28,7 +28,7 @@ def loaded(tmp_path, *folders: Path) -> tuple[list, str]:
 
 
 def test_of_two_copies_the_second_stays_out_and_says_which_is_used(tmp_path):
-    first, second = tmp_path / "ComfyUI-MotionStream", tmp_path / "motionstream old 動"
+    first, second = tmp_path / "ComfyUI-MotionStream", tmp_path / "motionstream-old"
     for folder in (first, second):
         folder.symlink_to(ROOT, target_is_directory=True)
     found, said = loaded(tmp_path, first, second)
@@ -39,3 +39,13 @@ def test_of_two_copies_the_second_stays_out_and_says_which_is_used(tmp_path):
 def test_the_same_copy_loaded_again_is_no_second_one(tmp_path):
     found, said = loaded(tmp_path, ROOT, ROOT)
     assert found == [[True, "./js"]] * 2 and said == ""
+
+
+def test_a_folder_that_the_hosts_server_cannot_serve_is_not_named_to_it(tmp_path):
+    """aiohttp answers 404 for static folders whose names are quoted in addresses; the pack then registers its browser part under another name."""
+    for name, web in (("ComfyUI-MotionStream-main (1)", None), ("Möwe", None), ("MotionStream#2", None), ("ComfyUI-MotionStream_v1.2(1)", "./js")):
+        place = tmp_path / f"in {name}"
+        place.mkdir()
+        (place / name).symlink_to(ROOT, target_is_directory=True)
+        found, said = loaded(place, place / name)
+        assert found == [[True, web]] and said == "", name
