@@ -1,12 +1,14 @@
 """`python -m motionstream_core evaluate findings`: the paper's ablations at the built-in model's scale, one table by one command.
 
-Owns which parts run and the journal that lets a broken run go on: a line for every setting that is done.
+Owns which parts run and the journal that lets a broken run go on: a line for every setting that is done, and beside it a folder with the
+checkpoints of the one in work.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
             _say(f"{part}: done before, as {args.journal} says: {', '.join(before)}") if before else None
             for row in _part(part, networks, args, before):
                 write_journal(args.journal, [row])
+                shutil.rmtree(work_of(args.journal), ignore_errors=True)
                 done.append(row)
     text = report(done, networks, args)
     path = args.results / f"findings_cpu_{date.today():%Y%m}.md"
@@ -79,7 +82,7 @@ def _say(line: str) -> None:
 def _part(part: str, networks: Networks, args: argparse.Namespace, done: list[str]) -> Iterable[Row]:
     from . import findings_trained as trained  # the training engine, which the other evaluations do without
 
-    short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds, args.train_batch, args.train_steps)
+    short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds, args.train_batch, args.train_steps, work_of(args.journal))
     student = trained.model_of(networks)
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "context": lambda: findings.contexts(networks, args.media, args.clips, args.seeds, _say),
@@ -97,6 +100,11 @@ def _teacher(args: argparse.Namespace, networks: Networks) -> MotionModel:
     model = MotionModel(preset("tiny"))
     start_from(model, args.teacher)
     return freeze(model)
+
+
+def work_of(journal: Path) -> Path:
+    """Where the trainings of the setting in work lie."""
+    return journal.with_suffix(".work")
 
 
 def read_journal(path: Path) -> list[Row]:

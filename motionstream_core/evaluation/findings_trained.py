@@ -6,6 +6,7 @@ a finished model. Shapes as in `training.roles`.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -56,6 +57,7 @@ class Short:
     seeds: int
     batch: int = 8
     steps: int | None = None  # in the place of minutes: arms of equal length on a machine that does other work too
+    work: Path | None = None  # where trainings lie until their setting is done, to be gone on with; none: nothing is kept
 
 
 def model_of(networks: Networks) -> MotionModel:
@@ -122,7 +124,7 @@ def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -
             model = kind(config)
             if isinstance(model, Drawn):
                 object.__setattr__(model, "codec", codec)
-            model = _trained(CausalStage(model, CausalRecipe()), "student", short, seed, values)
+            model = _trained(name, CausalStage(model, CausalRecipe()), "student", short, seed, values)
             _measure(values, model, codec, short, seed)
         batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
         encoded = {"warp alone": "warp", "both": "warp"}.get(name)
@@ -149,7 +151,7 @@ def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short:
             model = student
             if roll is not None:
                 stage = DistillStage(twin(student), twin(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll))
-                model = _trained(stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4})
+                model = _trained(name, stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4})
             _measure(values, model, codec, short, seed)
             networks = Networks(model.dit, model.track_head, codec, model.words)
             for key, value in measure_drift(long, streamed(networks, seed, None, None, []), lambda _: None).items():
@@ -173,7 +175,7 @@ def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say,
                 for seed in range(short.seeds):
                     say(f"augmentation: {name}, seed {seed}")
                     stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
-                    model = _trained(stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED)
+                    model = _trained(name, stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED)
                     _measure(values, model, codec, short, seed, ("", "imperfect_"))
                 yield Row("augmentation", name, values)
 
@@ -194,7 +196,7 @@ def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say, do
             say(f"refresh: {name}, seed {seed}")
             model = student
             if share is not None:
-                model = _trained(CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values, lr=CONTINUED)
+                model = _trained(name, CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values, lr=CONTINUED)
             items = heldout_set(short.media, short.clips, frames=REFRESHED_CLIP)
             for prefix, after in (("", ()), ("refreshed_", REFRESHES)):
                 found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
@@ -208,12 +210,13 @@ def _open(settings: Mapping[str, Any], done: Done) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in settings.items() if name not in done]
 
 
-def _trained(stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:
-    """The role after a short training; how many steps that was goes into `values`."""
+def _trained(name: str, stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:
+    """The role after the short training of a setting; how many steps that was goes into `values`."""
     length = {"minutes": short.minutes} if short.steps is None else {"steps": short.steps}
     config = TrainConfig(**length, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed, decay=0.5)
-    with tempfile.TemporaryDirectory() as folder:
-        ended = train(stage, Pool(short.data), config, Path(folder), {"stage": "findings"})
+    with contextlib.ExitStack() as stack:
+        out = short.work / f"{name.replace(' ', '-').replace(',', '')}-{seed}" if short.work is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ended = train(stage, Pool(short.data), config, out, {"stage": "findings", "setting": name})
     if ended["interrupted"]:
         raise KeyboardInterrupt
     values.setdefault("train_steps", []).append(ended["step"])

@@ -71,7 +71,7 @@ def test_a_setting_that_is_done_stays_done_when_the_next_one_fails(tmp_path, mon
 
 def test_settings_are_handed_out_one_by_one_and_those_that_are_done_are_left_out(codec, monkeypatch):
     trained = []
-    monkeypatch.setattr(findings_trained, "_trained", lambda stage, *rest, **more: trained.append(stage.refresh.share) or stage.modules["student"])
+    monkeypatch.setattr(findings_trained, "_trained", lambda name, stage, *rest, **more: trained.append(stage.refresh.share) or stage.modules["student"])
     monkeypatch.setattr(findings_trained, "_made", lambda *given: None)
     monkeypatch.setattr(findings_trained, "clip_figures", lambda items, made: {"psnr": 1.0})
     monkeypatch.setattr(findings_trained, "heldout_set", lambda *given, **more: [])

@@ -53,6 +53,8 @@ def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(con
     noise = level_of(noisy, truth, sigma)
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05 and torch.equal(level, sigma)
     assert x0 is told[0][2] and most == (5.0 if config is TINY else float("inf"))
+    motion, text = told[0][0][4:6]
+    assert torch.equal(text.values[0], net.text(batch()).values[0]) and not torch.equal(motion, net.no_motion(batch())), "of the clip's prompt and of its tracks"
 
 
 def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(monkeypatch):
@@ -64,6 +66,7 @@ def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(m
     (fake_net, fake_first, fake_noisy, fake_sigma, fake_motion, fake_text), _, fake_x0 = fake[0]
     assert teacher_net is made.modules["teacher"] and fake_net is made.modules["fake_score"] and weights == guidance.Guidance(3.0, 1.5)
     assert torch.equal(noisy, fake_noisy) and torch.equal(sigma, fake_sigma) and torch.equal(first, fake_first) and torch.equal(motion[0], fake_motion)
+    assert torch.equal(fake_text.values[0], fake_net.text(batch()).values[0]) and torch.equal(text[0].values[0], teacher_net.text(batch()).values[0])
     assert torch.equal(motion[1], teacher_net.no_motion(batch())) and not torch.equal(text[0].values[0], text[1].values[0])
     noise = level_of(noisy, clip[:, :, 1:], sigma)
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
