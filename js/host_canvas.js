@@ -82,11 +82,13 @@ export function forwardWheel(app, root) {
   );
 }
 
+const REROUTES = new Set(["Reroute", "Reroute (rgthree)"]);
+
 /** The node whose output feeds an input, seen through Reroute nodes; null = none, or beyond the border of a subgraph. @param {ComfyNode} node @param {string} input */
 export function sourceNode(node, input) {
   const slot = node.inputs?.findIndex((candidate) => candidate.name === input) ?? -1;
   let source = slot >= 0 ? node.getInputNode(slot) : null;
-  for (let steps = 0; source && source.type === "Reroute" && steps < 64; steps++) source = source.getInputNode(0);
+  for (let steps = 0; source && REROUTES.has(source.type) && steps < 64; steps++) source = source.getInputNode(0);
   return source;
 }
 

@@ -17,6 +17,7 @@ test("the name of a loaded image gives its folder and kind", () => {
 test("a connected LoadImage is the backdrop at once, through reroutes", () => {
   assert.equal(backdropRoute(editor(loader("in/a b.png")), {}), "/view?filename=a+b.png&subfolder=in&type=input");
   assert.equal(backdropRoute(editor(reroute(reroute(loader("a.png")))), {}), "/view?filename=a.png&subfolder=&type=input");
+  assert.equal(backdropRoute(editor({ ...reroute(reroute(loader("a.png"))), type: "Reroute (rgthree)" }), {}), "/view?filename=a.png&subfolder=&type=input");
 });
 
 test("another source is the backdrop after a run, in the root graph and in a subgraph", () => {
