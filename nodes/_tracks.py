@@ -43,6 +43,15 @@ def opened(value: Any, canvas: tuple[int, int] | None = None, fps: float | None 
     return Tracks(tracks.xy, tracks.visible, right, bottom, tracks.fps)
 
 
+def in_pixels(tracks: Tracks) -> Tracks:
+    """The same tracks; ValueError for places that are shares of a canvas, which other packs also give as text: all between 0 and 1, and not whole."""
+    seen = tracks.xy[tracks.visible]
+    if min(tracks.width, tracks.height) > 2 and ((seen >= 0) & (seen <= 1)).all() and (seen != seen.round()).any():
+        size = f"{tracks.width}x{tracks.height}"
+        raise ValueError(f"text: expected places in pixels of {size}, got all between 0 and 1: of KJNodes' spline editor take coord_str, not normalized_str")
+    return tracks
+
+
 def closed(tracks: Tracks, groups: Sequence[int] | None = None, known: bool = True) -> dict[str, Any]:
     """Tracks -> TRACKS. known: whether their canvas is one, and not just what holds them."""
     host = tracks_to_host(tracks)

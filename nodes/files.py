@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..motionstream_core.tracks.formats import read_tracks, save_npz, seen_in_mask, tracks_from_json, tracks_from_text, tracks_to_json
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
-from ._tracks import canvas_of, closed, groups_of, opened
+from ._tracks import canvas_of, closed, groups_of, in_pixels, opened
 from .loader import CATEGORY
 
 NO_FILE = "none"
@@ -67,7 +67,7 @@ class LoadTracks(io.ComfyNode):
         if text is None:
             found = read_tracks(_host.input_path(file), width, height, fps)
         else:
-            found = tracks_from_text(text, width, height, fps) if isinstance(text, str) else tracks_from_json(text, width, height, fps)
+            found = in_pixels(tracks_from_text(text, width, height, fps) if isinstance(text, str) else tracks_from_json(text, width, height, fps))
         found = found if mask is None else seen_in_mask(found, mask)
         return io.NodeOutput(closed(found), found.width, found.height, found.frames, found.count)
 
