@@ -176,7 +176,7 @@ def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
 def test_the_template_browser_shows_both_workflows_and_opens_one(tab, vue):
     tab.use_vue_nodes(vue)
     tab.open_templates()
-    cards = [tab.page.get_by_text(re.compile(title)).first for title in ("^endless[ -]stream$", "^paint[ -]a[ -]track$")]  # newer frontends show the file's name
+    cards = [tab.page.get_by_role("dialog").get_by_text(re.compile(title)).first for title in ("^endless[ -]stream$", "^paint[ -]a[ -]track$")]  # newer frontends show the file's name
     for card in cards:
         card.wait_for(timeout=30_000)
     tab.page.wait_for_timeout(1000)
