@@ -11,7 +11,8 @@ pytest.importorskip("cv2")
 from motionstream_core.__main__ import main
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation import findings, findings_command, findings_trained
-from motionstream_core.evaluation.heldout import heldout_set
+from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
+from motionstream_core.evaluation.report import told_baseline, uncovered_psnr
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.streaming.condition import carry
 from motionstream_core.training.shards import LIMIT, imperfect_sample, make_sample
@@ -137,3 +138,13 @@ def test_a_head_that_hears_of_silence_does_at_first_as_before(items, codec):
     torch.nn.init.ones_(widened.track_head.conv.weight)
     silent = {**batch, "unspecified": torch.zeros_like(batch["unspecified"])}
     assert not torch.equal(widened.motion(batch, rng(0)), widened.motion(silent, rng(0)))
+
+
+def test_told_inpainting_touches_uncovered_places_alone_and_is_nearer_than_the_frame_before(items):
+    made = told_baseline()
+    for item in items:
+        frames, mask = made(item, item.chosen), uncovered_mask(item.scene, item.clip)
+        assert mask.any() and frames.shape == item.frames.shape
+        assert abs(frames - item.frames)[~mask].max() <= 0.5 / 255 + 1e-6 < abs(frames - item.frames)[mask].max()
+    still = uncovered_psnr(items, lambda item, chosen: item.frames[:1].repeat(len(item.frames), 0))
+    assert still < uncovered_psnr(items, made) < 60 < uncovered_psnr(items, lambda item, chosen: item.frames + 1e-6)
