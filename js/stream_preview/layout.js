@@ -1,6 +1,7 @@
 /** The parts of the preview on the page: made here, and brought up to date by `show`. Owns the DOM; decides nothing. */
 
 import { element, say } from "../track_editor/elements.js";
+import { keepTouches } from "../track_editor/screen.js";
 import { CameraPad } from "./camera_pad.js";
 import { word } from "./english.js";
 import { helpPanel } from "./help.js";
@@ -30,6 +31,12 @@ export class Layout {
     this.panel.tabIndex = 0;
     this.panel.setAttribute("aria-label", word("label"));
     this.root = element("div", "ms-root ms-view", [this.panel]);
+  }
+
+  /** @param {AbortSignal} signal */
+  connect(signal) {
+    this.stage.connect(signal);
+    keepTouches([this.stage.over, this.pad.pad], signal);
   }
 
   focus() {

@@ -107,7 +107,7 @@ export class StreamPreview {
     if (this.listeners) return;
     this.listeners = new AbortController();
     this.keys.connect(this.layout.panel, this.listeners.signal);
-    this.layout.stage.connect(this.listeners.signal);
+    this.layout.connect(this.listeners.signal);
     this.unsubscribe = this.hub.subscribe({
       start: (run) => this.began(run),
       end: (token, status) => token === this.run?.token && this.ended(status),

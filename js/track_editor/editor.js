@@ -13,7 +13,7 @@ import { commandFor } from "./keys.js";
 import { trackList } from "./layers.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
-import { followScreen, wheelPixels } from "./screen.js";
+import { followScreen, keepTouches, wheelPixels } from "./screen.js";
 import { selectedTrack, selectedTracks } from "./state.js";
 import { StillLayer } from "./still_layer.js";
 import { installStyles } from "./styles.js";
@@ -117,11 +117,6 @@ export class TrackEditor {
     return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
   }
 
-  /** The host listens to fingers before any element of its canvas does, and would zoom as well; the editor hears of them as pointers. @param {Event} event */
-  keepTouch(event) {
-    if (event.target === this.canvas) event.stopPropagation();
-  }
-
   /** Round the middle of the view. @param {number} factor 0 = the whole picture */
   zoomBy(factor) {
     const { width, height } = this.area();
@@ -151,7 +146,7 @@ export class TrackEditor {
     this.root.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && (event.preventDefault(), event.stopPropagation()), { signal });
     this.root.addEventListener("drop", (event) => this.drop(event), { signal });
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { signal, passive: false });
-    for (const kind of ["touchstart", "touchmove", "touchend"]) window.addEventListener(kind, (event) => this.keepTouch(event), { signal, passive: true, capture: true });
+    keepTouches([this.canvas], signal);
     window.addEventListener("wheel", () => this.sharpenSoon(), { signal, passive: true });
     followScreen(() => this.schedule(), signal);
     this.pointers.connect();

@@ -1,4 +1,4 @@
-/** What browsers say in ways of their own: how far a wheel was turned, and how many of the screen's pixels make one of the page's. */
+/** What browsers and the page say in ways of their own: turns of a wheel, fingers, how many of the screen's pixels make one of the page's. */
 
 /** A line and a page of a wheel, in pixels, as deltaMode counts them. */
 const MODES = [1, 18, 400];
@@ -23,4 +23,16 @@ export function followScreen(changed, signal) {
     followScreen(changed, signal);
   };
   screen.addEventListener("change", again, { signal, once: true });
+}
+
+/**
+ * Fingers on these elements are ours alone: the host listens to touches before any element of its canvas does, and would zoom the graph with
+ * two of them. The pointer events of the same fingers come all the same.
+ * @param {EventTarget[]} elements @param {AbortSignal} signal ends it
+ */
+export function keepTouches(elements, signal) {
+  const keep = (/** @type {Event} */ event) => {
+    if (event.target && elements.includes(event.target)) event.stopPropagation();
+  };
+  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) window.addEventListener(kind, keep, { signal, passive: true, capture: true });
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from test_browser import RENDERERS, document_of, editor_of, ready
+from harness.workflow import load, nodes_of_type, shipped
+from test_browser import PREVIEW, RENDERERS, document_of, editor_of, ready
 from test_editor import ROOT, TRACK, name_of, pick, with_tracks
 
 SMALLEST = 24  # page pixels, as WCAG 2.2 has it
@@ -95,3 +96,21 @@ def test_a_camera_move_that_lets_go_of_the_border_says_so(tab):
     pick(tab, "Camera moves", "Zoom in")
     tab.page.get_by_text("The border is no longer pinned").first.wait_for(timeout=5000)
     assert not document_of(tab.saved())["pin_border"]
+
+
+@RENDERERS
+def test_two_fingers_on_the_live_picture_are_two_hands_and_leave_the_graph_alone(tab, vue):
+    workflow = load(shipped("live-stream"))
+    tab.use_vue_nodes(vue)
+    tab.load(workflow)
+    tab.centre_on(nodes_of_type(workflow, "MotionStreamPreview")[0]["id"])
+    view = "() => [window.app.canvas.ds.scale, ...window.app.canvas.ds.offset]"
+    before = tab.page.evaluate(view)
+    box = tab.page.locator(f"{PREVIEW} .ms-stage").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.touch("touchStart", (x - 20, y))
+    tab.touch("touchStart", (x - 20, y), (x + 20, y))
+    tab.touch("touchMove", (x - 70, y), (x + 70, y))
+    tab.touch("touchEnd")
+    tab.page.wait_for_timeout(400)
+    assert tab.page.evaluate(view) == before

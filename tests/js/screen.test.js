@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { followScreen, wheelPixels } from "../../js/track_editor/screen.js";
+import { followScreen, keepTouches, wheelPixels } from "../../js/track_editor/screen.js";
 
 /** A wheel as Firefox has it: whoever reads deltaMode first gets lines from then on, whoever reads deltaY first gets pixels. */
 function firefoxWheel(lines) {
@@ -44,4 +44,23 @@ test("another screen is heard of each time it changes, until the view leaves", (
   leave.abort();
   asked.at(-1).target.dispatchEvent(new Event("change"));
   assert.equal(heard, 2);
+});
+
+test("fingers on our elements are kept from the page, others are not, until the view leaves", (t) => {
+  const listeners = new Map();
+  globalThis.window = { addEventListener: (kind, listener, options) => listeners.set(kind, { listener, options }) };
+  t.after(() => delete globalThis.window);
+  const [ours, other] = [new EventTarget(), new EventTarget()];
+  const leave = new AbortController();
+  keepTouches([ours], leave.signal);
+  const reaches = (target, kind) => {
+    let stopped = false;
+    listeners.get(kind).listener({ target, stopPropagation: () => (stopped = true) });
+    return !stopped;
+  };
+  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+    assert.deepEqual([reaches(ours, kind), reaches(other, kind)], [false, true]);
+    assert.ok(listeners.get(kind).options.capture, "before the host, which listens at the page");
+    assert.equal(listeners.get(kind).options.signal, leave.signal);
+  }
 });
