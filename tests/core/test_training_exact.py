@@ -51,6 +51,7 @@ def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(con
     x0, truth, level, most = lost[0][0]
     assert net is made.modules["fake_score"] and torch.equal(first, clip[:, :, :1]) and torch.equal(truth, clip[:, :, 1:])
     noise = level_of(noisy, truth, sigma)
+    assert sigma[0] != sigma[1], "every clip has a level of its own"
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05 and torch.equal(level, sigma)
     assert x0 is told[0][2] and most == (5.0 if config is TINY else float("inf"))
     motion, text = told[0][0][4:6]
@@ -69,6 +70,7 @@ def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(m
     assert torch.equal(fake_text.values[0], fake_net.text(batch()).values[0]) and torch.equal(text[0].values[0], teacher_net.text(batch()).values[0])
     assert torch.equal(motion[1], teacher_net.no_motion(batch())) and not torch.equal(text[0].values[0], text[1].values[0])
     noise = level_of(noisy, clip[:, :, 1:], sigma)
+    assert sigma[0] != sigma[1], "every clip has a level of its own"
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
     towards = clip[:, :, 1:] - 0.01 * gradient
     assert ((towards - clip[:, :, 1:]) * (real_x0 - fake_x0)).sum() > 0, "towards the real score, away from the fake one"
