@@ -195,6 +195,13 @@ class Course:
         self.index, self.made = self.index + 1, self.made + count
         return self._newest
 
+    def ripen(self, begun: Begun):
+        """Waits for the latents of the newest chunk, the clean-context pass begun behind them: a device that queues its work is never idle, and the
+        next border is not read while this chunk is still to be made."""
+        if not self._rollout.ended:
+            self._rollout.settle()
+        begun.decoding.start()
+
     def finish(self, begun: Begun) -> Step:
         """Waits for the frames of a chunk."""
         if begun.step is not None:

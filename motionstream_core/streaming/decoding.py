@@ -42,6 +42,9 @@ class Decoded:
         self._frames, self.state = frames, state
         self.seconds = perf_counter() - began
 
+    def start(self):
+        """Waits until the decode can begin: its latents are finished."""
+
     def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """The frames where they were made, and on `device`."""
         return self._frames, self._frames.to(device)
@@ -80,6 +83,10 @@ class Finishing:
 
     def __init__(self, lane: Beside, frames: Tensor, state: Any, events: tuple[Any, Any]):
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
+
+    def start(self):
+        """Waits until the decode can begin: its latents are finished."""
+        self._events[0].synchronize()
 
     def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Waits for the frames and no other work: where they were made, and on `device`."""
@@ -133,6 +140,9 @@ class Awaited:
     @property
     def seconds(self) -> float:
         return self._made.result().seconds
+
+    def start(self):
+        """The latents that a thread is given are finished."""
 
     def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Waits for the frames: where they were made, and on `device`."""

@@ -221,7 +221,7 @@ def _chunks(course: Course, clock: _Clock, control: LiveSession | None, paced: b
     begun, cost, check_interrupt = course.begin(), 0.0, course.setup.check_interrupt
     while begun is not None:
         epoch = 0 if control is None else control.epoch
-        ahead = _ahead(course, control, clock.due(cost, begun.count) if paced else 0.0) if course.beside and begun.index else _Ahead(False)
+        ahead = _ahead(course, begun, control, clock.due(cost, begun.count) if paced else 0.0) if course.beside and begun.index else _Ahead(False)
         step = course.finish(begun)
         cost = step.latency_s if step.index else cost
         yield _chunk(course, step, clock, epoch)
@@ -242,11 +242,12 @@ class _Ahead:
     failed: BaseException | None = None
 
 
-def _ahead(course: Course, control: LiveSession | None, due: float) -> _Ahead:
+def _ahead(course: Course, begun: Begun, control: LiveSession | None, due: float) -> _Ahead:
     """Begins the next chunk, if nobody who waits for the frames of this one would have to wait for anything else: a person, the pace, the end."""
     if _complete(course):
         return _Ahead(False)
     try:
+        course.ripen(begun)
         if control is not None:
             border = control.border_at_once(course.index, due)
             if border is None:

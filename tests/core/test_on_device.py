@@ -128,15 +128,24 @@ def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height
         assert 0.5 * work < sum(kept.nbytes for kept in state.memory) + more <= work
 
 
-def test_frames_are_handed_out_without_a_wait_for_the_chunk_after(device):
+def test_frames_wait_for_no_later_chunk_and_controls_are_read_once_their_chunk_can_begin(monkeypatch, device):
     with device, torch.no_grad():
-        networks, ahead, begun = built_in(), [], [0]
-        for chunk in stream(networks, picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT):
+        networks, session, queued, ahead, begun = built_in(), LiveSession(), [], [], [0]
+        read = session.border_at_once
+
+        def border_at_once(*arguments):
+            queued.append(device.main.count - device.host[device.main])
+            return read(*arguments)
+
+        monkeypatch.setattr(session, "border_at_once", border_at_once)
+        for chunk in stream(networks, picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT, control=session):
             begun.append(device.main.count)
             ahead.append(device.main.count - device.host[device.main])
             if chunk.index == 4:
                 break
-        assert device.wrong == [] and min(ahead[2:]) > (begun[-1] - begun[-2]) / 2, (ahead, begun)
+    made = begun[-1] - begun[-2]
+    assert device.wrong == [] and min(ahead[2:]) > made / 2, (ahead, begun)
+    assert len(queued) == 4 and 0 < max(queued) < made / 4, (queued, made)
 
 
 def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_behind(device):
