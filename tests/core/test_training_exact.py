@@ -95,9 +95,23 @@ def test_clips_end_at_every_one_of_the_steps(role, monkeypatch):
     monkeypatch.setattr(distill, "predict_clip", lambda net, first, noisy, *rest: noisy * next(net.parameters()).sum())
     made.gradient = lambda clip, *rest: torch.zeros_like(clip[:, :, 1:])
     for number in range(12):
-        made.loss(role, {**batch(1), SHARED: torch.tensor(number)}, rng(number))
-    assert {words["exit_step"] for _, words, _ in clips} == set(range(TINY.steps))
+        for micro_batch in range(2):
+            made.loss(role, {**batch(1), SHARED: torch.tensor(number)}, rng(number + 100 * micro_batch))
+    steps = [words["exit_step"] for _, words, _ in clips]
+    assert set(steps) == set(range(TINY.steps)) and steps[::2] == steps[1::2], "the micro-batches of a step end at the same one"
     assert {words["grad"] for _, words, _ in clips} == {role == "student"} and all(words["rolling"] for _, words, _ in clips)
+
+
+def test_the_teacher_stands_still_and_the_students_average_is_what_is_kept():
+    made = stage()
+    teacher_net = made.modules["teacher"]
+    assert not any(p.requires_grad for p in teacher_net.parameters()) and not teacher_net.training
+    assert made.learning == ("student", "fake_score") and made.ema == "student"
+
+
+def test_distillation_has_the_papers_and_the_references_numbers():
+    recipe = distill.DistillRecipe()
+    assert (recipe.guidance, recipe.critic_steps, recipe.shift, recipe.rolling, recipe.anchor) == (guidance.Guidance(3.0, 1.5), 5, 5.0, True, 0.0)
 
 
 def test_an_anchor_adds_the_error_to_the_real_clip():
