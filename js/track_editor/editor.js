@@ -155,7 +155,7 @@ export class TrackEditor {
       this.measure();
       this.schedule();
     });
-    this.observer.observe(this.stage);
+    for (const part of [this.stage, this.bars, this.props]) this.observer.observe(part);
     this.schedule();
   }
 
