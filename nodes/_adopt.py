@@ -40,17 +40,13 @@ GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cf
 
 @dataclass(frozen=True)
 class ModelParts:
-    """The network a stream runs on. `control`: in words, what makes it follow tracks; `doubt`: what nobody can know of the weights; `left_out`: see `_left_out`."""
+    """The network a stream runs on. `doubt`: what nobody can know of the weights; `left_out`: see `_left_out`."""
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
     detail: DetailHead | None = None
     doubt: str | None = None
     left_out: str | None = None
-
-    @property
-    def control(self) -> str:
-        return "track head" if self.dit.config.motion is not None else "none: this model has no track head, so it does not follow the tracks"
 
 
 @dataclass(frozen=True)

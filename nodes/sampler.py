@@ -82,21 +82,20 @@ class StreamingSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         parts = model_in(model, positive)
         dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
-        tracks, (height, width), stride = motion.tracks, motion.image.shape[:2], dit.config.vae_stride[0]
-        context = CacheShape(*(own if value < 0 else value for value, own in zip((chunk, sink, window), own_context(dit))))
+        (height, width), stride = motion.image.shape[:2], dit.config.vae_stride[0]
+        context = context_of(dit, chunk, sink, window)
         embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
-        about = {"width": width, "height": height, "fps": tracks.fps, "chunk_frames": stride * context.chunk}
-        played = check_performance(performance, about, seed)
+        about = {"width": width, "height": height, "fps": motion.tracks.fps, "chunk_frames": stride * context.chunk}
+        played, lead = check_performance(performance, about, seed), lead_of(control, dit)
         path = _host.recording_path(record, width, height) if record.strip() else None
-        lead = lead_of(control, dit)
         _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context), beside_bytes(dit, width, height, context, codec.kind))
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
-        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive), "notes": notes_on(parts, width, height, lead)}
-        with Kept(tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, **run, **about) as on_air:
-            asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode}
-            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model), "paced": live, "history_bytes": rewind_mb * MIB, "lead": lead}
-            chunks = stream(networks, motion.image, tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
+        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
+        asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode, "lead": lead, "paced": live, "history_bytes": rewind_mb * MIB}
+        with Kept(motion.tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, notes=notes_on(parts, width, height, lead), **run, **about) as on_air:
+            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
             on_air.session.say(control=lead)
+            chunks = stream(networks, motion.image, motion.tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
             for made in until_memory_ends(chunks, _host.out_of_memory, on_air.tell):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
@@ -134,8 +133,10 @@ def check_performance(text: str, about: dict, seed: int) -> Performance:
     return played
 
 
-def own_context(dit) -> tuple[int, int, int]:
-    return dit.config.context.chunk, dit.config.context.sink, dit.config.context.window
+def context_of(dit, chunk: int, sink: int, window: int) -> CacheShape:
+    """What is asked for; the model's own where that is negative."""
+    own = dit.config.context
+    return CacheShape(own.chunk if chunk < 0 else chunk, own.sink if sink < 0 else sink, own.window if window < 0 else window)
 
 
 def chunk_count(frames: int, chunk: int, stride: int) -> int | None:

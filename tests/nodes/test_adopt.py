@@ -59,7 +59,7 @@ def hosted(pack, kind=WanModel, attachments=None, options=None, patches=None, **
 def test_our_own_model_brings_its_network_and_its_head(pack, adopt, networks):
     mine = SimpleNamespace(model=pack("nodes._types").StreamModel(networks))
     parts = adopt.model_in(mine)
-    assert parts.dit is networks.dit and parts.track_head is networks.track_head and parts.control == "track head"
+    assert parts.dit is networks.dit and parts.track_head is networks.track_head and parts.dit.config.motion is not None
 
 
 @pytest.mark.parametrize(("other", "name"), [(SimpleNamespace(model=torch.nn.Linear(1, 1)), "Linear"), (3, "int"), (None, "NoneType")])
@@ -79,7 +79,7 @@ def test_a_stated_wan_streams_with_its_presets_chunk_and_noise_levels(pack, adop
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "causvid")
     parts = adopt.model_in(model)
     assert parts.dit.config.context.label == "c3s3w15" and parts.dit.config.manner.timesteps == (1000.0, 757.0, 522.0)
-    assert (parts.dit.config.dim, parts.dit.config.text_dim, parts.track_head) == (24, 8, None) and "no track head" in parts.control
+    assert (parts.dit.config.dim, parts.dit.config.text_dim, parts.dit.config.motion, parts.track_head) == (24, 8, None, None)
 
 
 def test_a_shift_set_by_a_node_of_the_host_counts(pack, adopt):
