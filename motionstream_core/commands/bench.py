@@ -25,8 +25,8 @@ from torch import Tensor
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.fast import WAYS, FastDiT, faster
-from ..streaming.decoding import lane_of
-from ..streaming.networks import Networks
+from ..streaming.decoding import runs_beside
+from ..streaming.networks import Networks, light
 from ..streaming.stream import STAGES, stream
 from ..tracks.types import Tracks
 from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         args.against = False
     report = {"model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""), "device": device_label(device), "cpu": platform.machine(), "torch": torch.__version__}
     report |= measure(networks, *args.size, args.frames, args.tracks, args.steps, args.context, args.attention, beside=args.beside)
-    report |= {"attention": args.attention, "decode_beside": lane_of(device, args.beside).beside, "way": args.fast, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
+    report |= {"attention": args.attention, "decode_beside": runs_beside(device, args.beside, light(networks)), "way": args.fast, "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast}
     if args.against:
         report |= against_full_history(report, networks, args)
     print(table(report))

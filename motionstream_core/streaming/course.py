@@ -27,7 +27,7 @@ from .decoding import Decoded, Decoding, lane_of
 from .feed import Feed, FeedSource
 from .guided import Guided, Lead, silent_motion
 from .live_motion import LiveMotion
-from .networks import Networks
+from .networks import Networks, light
 from .rollout import LatentChunk, RolloutSnapshot, rollout
 from .unled import Unled
 
@@ -151,7 +151,7 @@ class Course:
             guide=self._unled.guide if isinstance(self._unled, Guided) else None,
         )
         self._decoder: Decoding = Decoded(torch.empty(0), setup.networks.codec.start_decode(), perf_counter())
-        self._lane = lane_of(device, setup.beside)
+        self._lane = lane_of(device, setup.beside, light(setup.networks))
         self._newest: Begun | None = None
         self._last = _Last()
         self.prompt: str | None = None

@@ -106,20 +106,25 @@ class Finishing:
 
 
 class Threaded:
-    """A thread of its own, one decode after another."""
+    """A thread of its own, one decode after another. While it lives, the threads that torch computes with are divided between the two: on a machine
+    that does something else as well, a pool of as many threads as there are cores waits for its slowest at every operation."""
 
     beside = True
 
     def __init__(self):
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="motionstream-decode")
+        self._all = torch.get_num_threads()
+        half = max(1, self._all // 2)
+        self._thread = ThreadPoolExecutor(1, "motionstream-decode", torch.set_num_threads, (half,))
+        torch.set_num_threads(max(1, self._all - half))
 
     def begin(self, latents: Tensor, work: Work) -> Awaited:
         """Begins `work` as soon as the decodes before it are done; comes back at once."""
         return Awaited(self._thread.submit(_without_gradients, work, torch.is_inference_mode_enabled()))
 
     def close(self):
-        """Waits for what is on its way, and ends the thread."""
+        """Waits for what is on its way, ends the thread and gives the threads back."""
         self._thread.shutdown(cancel_futures=True)
+        torch.set_num_threads(self._all)
 
 
 class Awaited:
@@ -159,10 +164,16 @@ Lane = Plain | Beside | Threaded
 Decoding = Decoded | Finishing | Awaited
 
 
-def lane_of(device: torch.device, beside: bool | None = None) -> Lane:
-    """Where frames of networks on `device` are decoded. beside: beside the transformer where the device can (None: on a CUDA device)."""
+def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
+    """Whether frames of networks on `device` are decoded beside the transformer. beside: as asked; None: on a CUDA device, and on a CPU where torch has
+    threads for both and the networks are `light`, that is, decoding is no small part of their work."""
     if beside is None:
-        beside = device.type == "cuda"
-    if not beside or device.type not in ("cpu", "cuda"):
+        return device.type == "cuda" or (device.type == "cpu" and light and torch.get_num_threads() > 1)
+    return beside and device.type in ("cpu", "cuda")
+
+
+def lane_of(device: torch.device, beside: bool | None = None, light: bool = False) -> Lane:
+    """Where they are decoded. Close it: it may hold threads."""
+    if not runs_beside(device, beside, light):
         return Plain()
     return Beside(device) if device.type == "cuda" else Threaded()

@@ -45,6 +45,11 @@ class Networks:
         return self.dit.config
 
 
+def light(networks: Networks) -> bool:
+    """Whether decoding is no small part of the work: the pack's own small codec beside a transformer of its size."""
+    return isinstance(networks.codec, TinyCodec)
+
+
 def check_size(config: ModelConfig, width: int, height: int):
     """ValueError unless the size is a positive multiple of the codec's stride times the patch."""
     unit_h, unit_w = config.vae_stride[1] * config.patch[1], config.vae_stride[2] * config.patch[2]

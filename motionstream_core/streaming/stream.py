@@ -127,7 +127,8 @@ def stream(
     prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
     lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
     strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. beside: decode in a queue or a
-    thread of its own, beside the transformer, which goes on with the next chunk (None: on a CUDA device). history_bytes: most memory for the moments a rewind can go back to.
+    thread of its own, beside the transformer, which goes on with the next chunk (None: on a CUDA device, and for the
+    built-in model on a CPU where torch has more than one thread). history_bytes: most memory for the moments a rewind can go back to.
     The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
     """
     began = perf_counter()

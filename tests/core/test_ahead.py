@@ -179,10 +179,24 @@ def test_the_thread_ends_with_the_stream(networks):
 def test_a_lane_of_its_own_keeps_the_mode_of_whoever_asks():
     for mode in (torch.inference_mode, torch.no_grad):
         with mode():
-            asked = Threaded().begin(torch.zeros(1), lambda: (torch.ones(2) * 2, (torch.is_inference_mode_enabled(), torch.is_grad_enabled())))
+            lane = Threaded()
+            asked = lane.begin(torch.zeros(1), lambda: (torch.ones(2) * 2, (torch.is_inference_mode_enabled(), torch.is_grad_enabled())))
         assert asked.state == (mode is torch.inference_mode, False)
-    cpu = torch.device("cpu")
-    assert type(lane_of(cpu)) is Plain and type(lane_of(cpu, True)) is Threaded and type(lane_of(cpu, False)) is Plain
+        lane.close()
+
+
+@pytest.mark.parametrize(("threads", "beside", "light", "expected"), [(1, None, True, Plain), (4, None, True, Threaded), (4, None, False, Plain), (4, False, True, Plain), (1, True, False, Threaded)])
+def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_both(threads, beside, light, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        lane = lane_of(torch.device("cpu"), beside, light)
+        counts = torch.get_num_threads(), lane.begin(torch.zeros(1), lambda: (torch.ones(1), torch.get_num_threads())).state
+        lane.close()
+        assert type(lane) is expected and torch.get_num_threads() == threads
+        assert counts == ((max(1, threads - threads // 2), max(1, threads // 2)) if expected is Threaded else (threads, threads))
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("messages", "not_before", "at_once"), [([], 0.0, True), (GRAB, 0.0, True), ([{"type": "pause"}], 0.0, False), ([{"type": "stop"}], 0.0, False),

@@ -150,7 +150,7 @@ def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
 
 
 def test_with_a_queue_for_decoding_the_clean_pass_and_the_next_chunk_are_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
-    monkeypatch.setattr(course_module, "lane_of", lambda device, beside: Beside(device, queues))
+    monkeypatch.setattr(course_module, "lane_of", lambda *asked: Beside(asked[0], queues))
     networks, log = small_networks(), queues.log
     decode = networks.codec.decode_chunk
 
@@ -176,4 +176,4 @@ def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
         monkeypatch.setattr(course_module, "lane_of", lane)
         return joined(stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3))
 
-    assert torch.allclose(made(lane_of), made(lambda device, beside: Plain()), atol=1e-4)
+    assert torch.allclose(made(lane_of), made(lambda *asked: Plain()), atol=1e-4)
