@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import torch
 from core.small import small_networks
 
 
@@ -17,3 +18,12 @@ def an_interrupt_is_heard():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Streams then decode where they denoise, unless a test asks for more, and sums come out the same to the bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

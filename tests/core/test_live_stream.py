@@ -1,6 +1,7 @@
 """A stream that people steer while it runs: small untrained networks on the CPU, controls posted between two chunks."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from motionstream_core.streaming import stream as stream_module
 from motionstream_core.streaming.controls import CONTROLS, MOTION_CONTROLS, parse_control
 from motionstream_core.streaming.performance import read_performance, write_performance
 from motionstream_core.streaming.session import LiveSession, MailboxFull, Repeated
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import controls_of
 
 FRAMES = 49
+stream = partial(stream_module.stream, beside=False)  # one chunk after another: what is posted on seeing a chunk takes effect in the next one
 
 
 def play(networks, posts=(), frames=FRAMES, session=None, **options):
