@@ -20,7 +20,8 @@ def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: f
     """The shots of a video, decoded as they are asked for.
 
     most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
-    Raises ValueError for what is no video, what cannot be decoded, and what has no picture in that part.
+    A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot be decoded, and what has no
+    picture in that part.
     """
     import av
 
@@ -33,7 +34,7 @@ def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: f
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or stream.guessed_rate or RATE)
             last, zero = -np.inf, None
-            for number, frame in enumerate(container.decode(stream)):
+            for number, frame in enumerate(_frames(container, stream)):
                 seconds = number / rate if frame.time is None else float(frame.time)
                 zero = seconds if zero is None else zero
                 if seconds - zero < begin - 1e-6:
@@ -71,6 +72,24 @@ def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Sho
     """Pictures (H, W, 3) float 0..1, shown at one rate."""
     for number, image in enumerate(images):
         yield np.rint(255 * np.clip(np.asarray(image)[..., :3], 0, 1)).astype(np.uint8), number / fps
+
+
+def _frames(container, stream) -> Iterator:
+    """The decoded frames. Damage at the very end is where a file was cut off; anywhere else it is an error, as is a file of nothing else."""
+    import av
+
+    damage, decoded = None, False
+    for packet in container.demux(stream):
+        if damage is not None and packet.size:
+            raise damage
+        try:
+            for frame in packet.decode():
+                decoded = True
+                yield frame
+        except av.error.InvalidDataError as error:
+            damage = error
+    if damage is not None and not decoded:
+        raise damage
 
 
 def _picture(frame) -> np.ndarray:
