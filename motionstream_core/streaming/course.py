@@ -120,12 +120,12 @@ class _Moment:
 
 
 class Course:
-    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one."""
+    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one. live: whether handles are shown."""
 
-    def __init__(self, setup: CourseSetup, history_bytes: int = 0):
+    def __init__(self, setup: CourseSetup, history_bytes: int = 0, live: bool = True):
         dit, device = setup.networks.dit, setup.networks.dit.device
         tracks, (height, width) = setup.tracks, setup.image.shape[:2]
-        self.setup, self._device = setup, device
+        self.setup, self._device, self._live = setup, device, live
         static = tracks.static if isinstance(tracks, Feed) else (tracks.xy == tracks.xy[:1]).all(-1).all(0)
         self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
@@ -157,7 +157,7 @@ class Course:
         self.prompt: str | None = None
         self.index = self.made = 0
         self._history: OrderedDict[int, _Moment] = OrderedDict()
-        self._history_bytes = history_bytes
+        self._history_bytes, self._moment_bytes = history_bytes, 1  # of all, and of the largest moment so far
 
     @property
     def oldest(self) -> int:
@@ -189,7 +189,7 @@ class Course:
         piece, carried, before = self._conditioner.piece, self._conditioner.carried, self._decoder
         self._decoder = self._lane.begin(latents.latents, lambda: self._decode(latents.latents, carried, before.state))
         count = len(piece.xy) if self.length is None else min(len(piece.xy), self.length - self.made)
-        handles = tuple(self.motion.handles(piece.xy[:count], piece.visible[:count]))
+        handles = tuple(self.motion.handles(piece.xy[:count], piece.visible[:count])) if self._live else ()
         self._last = _Last()
         self._newest = Begun(self.index, self.made, count, latents, self._decoder, followed_s, piece, carried, handles, asked, self._last)
         self.index, self.made = self.index + 1, self.made + count
@@ -275,8 +275,10 @@ class Course:
         moment = _Moment(
             self._rollout.snapshot(), self._conditioner.snapshot(), self.motion.snapshot(), self._decoder, self.made, self._text, self.prompt, self._last
         )
+        before = next(reversed(self._history.values()), moment)  # whose frames are decoded by now
         self._history[self.index] = moment
-        most = self._history_bytes // max(1, *(known.nbytes for known in self._history.values()))
+        self._moment_bytes = max(self._moment_bytes, before.nbytes, moment.nbytes)
+        most = self._history_bytes // self._moment_bytes
         while len(self._history) > most:
             self._history.popitem(last=False)
 

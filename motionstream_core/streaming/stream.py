@@ -211,7 +211,7 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 
 @torch.no_grad()
 def _stream(setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int) -> Iterator[Chunk]:
-    course = Course(setup, history_bytes)
+    course = Course(setup, history_bytes, live=control is not None)
     try:
         yield from _chunks(course, clock, control, paced)
     finally:
