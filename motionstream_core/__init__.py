@@ -1,1 +1,3 @@
-"""Track-guided causal video generation in pure PyTorch: tracks, model, streaming, codec, training, evaluation."""
+"""Track-guided causal video generation in pure PyTorch: tracks, model, streaming, codec, training,
+evaluation.
+"""

@@ -1,7 +1,7 @@
 """`python -m motionstream_core COMMAND`: generate, train, evaluate, convert, bench, plan, doctor.
 
-Owns which command is which module; a command's module is imported only when it is asked for. A user's mistake ends with one line on stderr
-and exit code 2.
+Owns which command is which module; a command's module is imported only when it is asked for. A user's mistake
+ends with one line on stderr and exit code 2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ COMMANDS = {
     "generate": ("commands.generate", "a start image and tracks -> a video file"),
     "train": ("training.commands", "the stages of training, one by one"),
     "evaluate": ("evaluation.commands", "the held-out evaluation, with its baselines"),
-    "convert": ("commands.convert", "a public causal Wan checkpoint -> safetensors that the host's loaders and this pack read"),
+    "convert": (
+        "commands.convert",
+        "a public causal Wan checkpoint -> safetensors that the host's loaders and this pack read",
+    ),
     "bench": ("commands.bench", "speed and memory of a stream"),
     "plan": ("commands.plan", "whether a stream fits a card, before anything is loaded"),
     "doctor": ("commands.doctor", "what this machine has and lacks"),
@@ -25,7 +28,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="python -m motionstream_core", description="Streaming video that follows tracks.")
+    parser = argparse.ArgumentParser(
+        prog="python -m motionstream_core", description="Streaming video that follows tracks."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (module, about) in COMMANDS.items():
         sub = commands.add_parser(name, help=about, description=about)

@@ -1,10 +1,14 @@
-"""The pack's nodes, in the host's V3 form. They map types and call the core; everything about the host's inside is in `_host`."""
+"""The pack's nodes, in the host's V3 form. They map types and call the core; everything about the host's
+inside is in `_host`.
+"""
 
 from __future__ import annotations
 
 
 async def comfy_entrypoint():
-    """What the host calls. The imports stay inside, so that this package can be looked into without a host."""
+    """What the host calls. The imports stay inside, so that this package can be looked into without a
+    host.
+    """
     from comfy_api.latest import ComfyExtension, io
 
     from . import _host
@@ -27,6 +31,24 @@ async def comfy_entrypoint():
             _host.start()
 
         async def get_node_list(self) -> list[type[io.ComfyNode]]:
-            return [LoadMotionStream, TrackEditor, CameraTracks, EncodeMotion, StreamingSampler, StreamPreview, VideoTracks, LiveVideoMotion, EditTracks, CombineTracks, LoadTracks, SaveTracks, LoadCamera, CausalCheckpoint, LoadTinyVAE, Doctor, Benchmark]
+            return [
+                LoadMotionStream,
+                TrackEditor,
+                CameraTracks,
+                EncodeMotion,
+                StreamingSampler,
+                StreamPreview,
+                VideoTracks,
+                LiveVideoMotion,
+                EditTracks,
+                CombineTracks,
+                LoadTracks,
+                SaveTracks,
+                LoadCamera,
+                CausalCheckpoint,
+                LoadTinyVAE,
+                Doctor,
+                Benchmark,
+            ]
 
     return MotionStreamExtension()

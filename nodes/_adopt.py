@@ -1,6 +1,8 @@
-"""What a stream needs of the MODEL and VAE that are plugged in: ours, or the host's own with a causal Wan checkpoint and a Wan VAE inside.
+"""What a stream needs of the MODEL and VAE that are plugged in: ours, or the host's own with a causal Wan
+checkpoint and a Wan VAE inside.
 
-Owns how a host's MODEL says what it was made for (a statement attached to it, or its file's header), and the checks on what else is on it.
+Owns how a host's MODEL says what it was made for (a statement attached to it, or its file's header), and the
+checks on what else is on it.
 Knows the host's objects by their attributes alone. Shapes as in `_types.py`.
 """
 
@@ -32,7 +34,8 @@ LOG = logging.getLogger("motionstream")
 STATEMENT = "motionstream"
 CHECKPOINT = "Causal Wan Checkpoint"
 DOUBT = (
-    "Only the preset that you chose says that these weights are causal; the file does not. An ordinary (bidirectional) Wan has weights of the"
+    "Only the preset that you chose says that these weights are causal; the file does not. An ordinary "
+    "(bidirectional) Wan has weights of the"
     " same names and sizes: if the picture falls apart after the first frames, it is one"
 )
 GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cfg_function")
@@ -40,7 +43,9 @@ GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cf
 
 @dataclass(frozen=True)
 class ModelParts:
-    """The network a stream runs on. `doubt`: what nobody can know of the weights; `left_out`: see `_left_out`."""
+    """The network a stream runs on. `doubt`: what nobody can know of the weights; `left_out`: see
+    `_left_out`.
+    """
 
     dit: CausalDiT | AdoptedDiT
     track_head: TrackHead | None
@@ -62,10 +67,14 @@ class CodecParts:
     def kind(self) -> str:
         """Of the decoder, as the planner names it."""
         decoder = getattr(self.codec, "decoder", self.codec)
-        return "wan" if isinstance(decoder, WanCodec) else "taehv" if isinstance(decoder, TaehvCodec) else "tiny"
+        return (
+            "wan" if isinstance(decoder, WanCodec) else "taehv" if isinstance(decoder, TaehvCodec) else "tiny"
+        )
 
     def to_host(self, latents: Tensor) -> Tensor:
-        """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are normalised."""
+        """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are
+        normalised.
+        """
         return latents if self.mean is None else latents * self.std.to(latents) + self.mean.to(latents)
 
 
@@ -76,16 +85,27 @@ def config_in(model: Any) -> ModelConfig:
         return inner.diffusion_model.config
     net = getattr(inner, "diffusion_model", None)
     if not isinstance(net, nn.Module):
-        raise ValueError(f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got {type(inner if inner is not None else model).__name__}")  # noqa: TRY004
+        raise ValueError(
+            f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got "
+            f"{type(inner if inner is not None else model).__name__}"
+        )  # noqa: TRY004
     try:
         sizes_of(net)
     except ValueError as error:
-        raise ValueError(f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got {type(inner).__name__}: {error}") from error
+        raise ValueError(
+            f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got "
+            f"{type(inner).__name__}: {error}"
+        ) from error
     config = statement_of(model)
     if config is None:
-        says = "its file calls it causal, but not for which chunk and noise levels" if "Causal" in type(net).__name__ else "nothing says that it is causal; an ordinary Wan is not"
+        says = (
+            "its file calls it causal, but not for which chunk and noise levels"
+            if "Causal" in type(net).__name__
+            else "nothing says that it is causal; an ordinary Wan is not"
+        )
         raise ValueError(
-            f"model: expected a checkpoint that says what it was made for, got {type(net).__name__}: {says}. State it with the node {CHECKPOINT},"
+            f"model: expected a checkpoint that says what it was made for, got {type(net).__name__}: "
+            f"{says}. State it with the node {CHECKPOINT},"
             " or convert the file with `python -m motionstream_core convert`"
         )
     return with_shift(adopted_config(net, config), model)
@@ -109,9 +129,14 @@ def file_of(model: Any) -> Path | None:
 
 
 def stated_config(model: Any, name: str | None) -> ModelConfig:
-    """The statement for a MODEL of the host: the file's own, under the preset where one is chosen; ValueError where they cannot go together."""
+    """The statement for a MODEL of the host: the file's own, under the preset where one is chosen; ValueError
+    where they cannot go together.
+    """
     if isinstance(getattr(model, "model", None), StreamModel):
-        raise ValueError(f"model: expected one of the host's loaders, got the MODEL of {LOADER}, which says itself what it was made for")
+        raise ValueError(
+            f"model: expected one of the host's loaders, got the MODEL of {LOADER}, which says itself what "
+            "it was made for"
+        )
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else causal_preset(name)
@@ -120,7 +145,10 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     config = own if own is not None else config_for(preset)
     if preset is not None:
         if config_for(preset).latent_channels != config.latent_channels:
-            raise ValueError(f"preset: expected one for a latent of {config.latent_channels} channels, got one for {config_for(preset).latent_channels}")
+            raise ValueError(
+                f"preset: expected one for a latent of {config.latent_channels} channels, got one for "
+                f"{config_for(preset).latent_channels}"
+            )
         config = with_schedule(config, preset)
     return adopted_config(model.model.diffusion_model, config)
 
@@ -128,7 +156,9 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
 def doubt_of(model: Any) -> str | None:
     """Words, where nothing but a person's choice says that a MODEL of the host is causal."""
     path = file_of(model)
-    if "Causal" in type(model.model.diffusion_model).__name__ or (path is not None and stated(path) is not None):
+    if "Causal" in type(model.model.diffusion_model).__name__ or (
+        path is not None and stated(path) is not None
+    ):
         return None
     return DOUBT
 
@@ -137,12 +167,20 @@ def with_shift(config: ModelConfig, model: Any) -> ModelConfig:
     """The shift that a node of the host has set on the MODEL (ModelSamplingSD3 and its like) counts."""
     sampling = getattr(model, "object_patches", {}).get("model_sampling")
     shift = getattr(sampling, "shift", None)
-    return config if shift is None else replace(config, shift=float(shift), sigmas=None, manner=replace(config.manner, timesteps=None))
+    return (
+        config
+        if shift is None
+        else replace(config, shift=float(shift), sigmas=None, manner=replace(config.manner, timesteps=None))
+    )
 
 
 def picture_features(conditioning: Any) -> Tensor | None:
     """CLIP vision's features (1, tokens, width) in a CONDITIONING, as the host's Wan nodes put them there."""
-    seen = conditioning[0][1].get("clip_vision_output") if isinstance(conditioning, (list, tuple)) and conditioning else None
+    seen = (
+        conditioning[0][1].get("clip_vision_output")
+        if isinstance(conditioning, (list, tuple)) and conditioning
+        else None
+    )
     return None if seen is None else seen.penultimate_hidden_states
 
 
@@ -156,20 +194,28 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]
     if guided:
-        raise ValueError(f"model: expected one without guidance, because a distilled student runs at CFG 1 alone, got one with {', '.join(guided)}")
+        raise ValueError(
+            "model: expected one without guidance, because a distilled student runs at CFG 1 alone, got "
+            f"one with {', '.join(guided)}"
+        )
     head = None
     if config.motion is not None:
         head = open_track_head(file_of(model), config).to(model.load_device)
     net, looks = inner.diffusion_model, getattr(inner.diffusion_model, "img_emb", None) is not None
     features = picture_features(positive) if looks else None
     if looks and features is None:
-        raise ValueError("positive: expected CLIP vision features of the start image in it for this model (the host's WanImageToVideo puts them there), got none")
+        raise ValueError(
+            "positive: expected CLIP vision features of the start image in it for this model (the host's "
+            "WanImageToVideo puts them there), got none"
+        )
     dit = AdoptedDiT(net, config, dtype=dtype_of(model), device=model.load_device, features=features)
     return ModelParts(dit, head, doubt=doubt_of(model), left_out=left_out(model))
 
 
 def dtype_of(model: Any) -> torch.dtype:
-    """What a MODEL of the host computes in: as its module would say once this MODEL is loaded, whatever another clone of it has left in the module."""
+    """What a MODEL of the host computes in: as its module would say once this MODEL is loaded, whatever
+    another clone of it has left in the module.
+    """
     return model.get_model_object("manual_cast_dtype") or model.model.get_dtype()
 
 
@@ -182,8 +228,14 @@ def check_patches(model: Any):
             if getattr(patch[1], "name", "") != "lora" or not parts or parts[5] is not None:
                 continue
             up, down = parts[0], parts[1]
-            if up.shape[0] * down.flatten(1).shape[1] != weight.shape.numel() and weight.shape[0] != up.shape[0]:
-                raise ValueError(f"model: expected a LoRA for this network, got one of {up.shape[0]} x {down.flatten(1).shape[1]} for {key} of {tuple(weight.shape)}")
+            if (
+                up.shape[0] * down.flatten(1).shape[1] != weight.shape.numel()
+                and weight.shape[0] != up.shape[0]
+            ):
+                raise ValueError(
+                    f"model: expected a LoRA for this network, got one of {up.shape[0]} x "
+                    f"{down.flatten(1).shape[1]} for {key} of {tuple(weight.shape)}"
+                )
 
 
 def parameter_of(module: nn.Module, key: str) -> Tensor | None:
@@ -194,8 +246,12 @@ def parameter_of(module: nn.Module, key: str) -> Tensor | None:
         return None
 
 
-def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool], tell: Callable[[str], None]) -> Iterator[Any]:
-    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told; ValueError when it is the start image alone."""
+def until_memory_ends(
+    chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool], tell: Callable[[str], None]
+) -> Iterator[Any]:
+    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told;
+    ValueError when it is the start image alone.
+    """
     made = 0
     try:
         for chunk in chunks:
@@ -206,8 +262,13 @@ def until_memory_ends(chunks: Iterator[Any], out_of_memory: Callable[[BaseExcept
             raise
         remedy = "choose a smaller window, sink or size, or decode with Load Tiny VAE"
         if made <= 1:
-            raise ValueError(f"memory: expected room for one chunk after the start image, got none: {remedy}") from error
-        tell(f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one {remedy}")
+            raise ValueError(
+                f"memory: expected room for one chunk after the start image, got none: {remedy}"
+            ) from error
+        tell(
+            f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one "
+            f"{remedy}"
+        )
 
 
 def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:
@@ -216,7 +277,9 @@ def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:
     if encoder is None or encoder is vae:
         return parts
     first = _codec_in(encoder, config)
-    return replace(parts, codec=SplitCodec(first.codec, parts.codec), patchers=(*parts.patchers, *first.patchers))
+    return replace(
+        parts, codec=SplitCodec(first.codec, parts.codec), patchers=(*parts.patchers, *first.patchers)
+    )
 
 
 def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
@@ -232,23 +295,40 @@ def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
         patchers: tuple = ()
     elif isinstance(module, nn.Module) and hasattr(module, "conv2"):
         channels_of(module)
-        codec, patchers = WanCodec(module, dtype=vae.vae_dtype, device=vae.patcher.load_device), (vae.patcher,)
+        codec, patchers = (
+            WanCodec(module, dtype=vae.vae_dtype, device=vae.patcher.load_device),
+            (vae.patcher,),
+        )
     else:
-        raise ValueError(f"vae: expected a Wan VAE, a TAEHV, or the VAE of {LOADER}, got {kind if module is not None else type(vae).__name__}")
+        raise ValueError(
+            f"vae: expected a Wan VAE, a TAEHV, or the VAE of {LOADER}, got "
+            f"{kind if module is not None else type(vae).__name__}"
+        )
     if codec.latent_channels != config.latent_channels or codec.stride != config.vae_stride[1]:
-        wanted, got = (f"{channels} latent channels and a stride of {stride}" for channels, stride in ((config.latent_channels, config.vae_stride[1]), (codec.latent_channels, codec.stride)))
+        wanted, got = (
+            f"{channels} latent channels and a stride of {stride}"
+            for channels, stride in (
+                (config.latent_channels, config.vae_stride[1]),
+                (codec.latent_channels, codec.stride),
+            )
+        )
         raise ValueError(f"vae: expected one with {wanted} for this model, got one with {got}")
     mean, std = (torch.tensor(part).view(1, -1, 1, 1, 1) for part in STATISTICS[codec.latent_channels])
     return CodecParts(codec, patchers, mean, std)
 
 
 def _tiny(vae: Any, module: nn.Module) -> TaehvCodec:
-    """The host's TAEHV on weights of our own (a few megabytes): the host takes every 16-channel file in half precision for another model's."""
+    """The host's TAEHV on weights of our own (a few megabytes): the host takes every 16-channel file in half
+    precision for another model's.
+    """
     scaled = getattr(module, "latent_format", None)
     if scaled is not None:
         raise ValueError(
-            f"vae: expected a TAEHV for Wan, got one that the host took for {getattr(scaled, '__name__', scaled)}: it does so with every 16-channel"
+            "vae: expected a TAEHV for Wan, got one that the host took for "
+            f"{getattr(scaled, '__name__', scaled)}: it does so with every 16-channel"
             " file in half precision. Load the file with the node Load Tiny VAE, where you say what it is"
         )
     state = {key: value for key, value in module.state_dict().items()}
-    return TaehvCodec(taehv_of(state, "vae").to(vae.patcher.load_device), vae_latents=True, device=vae.patcher.load_device)
+    return TaehvCodec(
+        taehv_of(state, "vae").to(vae.patcher.load_device), vae_latents=True, device=vae.patcher.load_device
+    )

@@ -1,10 +1,12 @@
-"""Frames on their way to the people who watch: encoding, the wire format, and a bounded queue with credits for each viewer.
+"""Frames on their way to the people who watch: encoding, the wire format, and a bounded queue with credits
+for each viewer.
 
-Owns the binary message of the live preview: u32 little-endian length of the header, the header as JSON, a JPEG. Knows nothing of the
-host, of sockets or of the network.
+Owns the binary message of the live preview: u32 little-endian length of the header, the header as JSON, a
+JPEG. Knows nothing of the host, of sockets or of the network.
 
-A viewer has CREDITS: each frame sent takes one, each acknowledgement gives it back. Frames wait in a queue of QUEUE frames whose oldest
-falls out, so a slow or vanished viewer costs the sampler one append a frame and nothing more.
+A viewer has CREDITS: each frame sent takes one, each acknowledgement gives it back. Frames wait in a queue of
+QUEUE frames whose oldest falls out, so a slow or vanished viewer costs the sampler one append a frame and
+nothing more.
 Shapes: pixels (H, W, 3) uint8.
 """
 
@@ -29,7 +31,9 @@ QUALITY = 80
 
 @dataclass
 class Frame:
-    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it. handles: [[id, x, y, kind], …]."""
+    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it.
+    handles: [[id, x, y, kind], …].
+    """
 
     index: int
     chunk: int
@@ -84,7 +88,9 @@ def unpack(message: bytes) -> tuple[dict, bytes]:
 
 
 class Viewer:
-    """What one watching client still has to get. `wake` is called, from any thread, when there is something new."""
+    """What one watching client still has to get. `wake` is called, from any thread, when there is something
+    new.
+    """
 
     def __init__(self, wake: Callable[[], None]):
         self._wake = wake
@@ -114,7 +120,9 @@ class Viewer:
         self._wake()
 
     def acknowledge(self, index: int):
-        """The client has drawn frame `index`; only frames that were sent count, and no more credits than CREDITS exist."""
+        """The client has drawn frame `index`; only frames that were sent count, and no more credits than
+        CREDITS exist.
+        """
         with self._lock:
             if 0 <= index <= self._sent:
                 self._credits = min(CREDITS, self._credits + 1)

@@ -1,7 +1,8 @@
 """What other nodes put on a MODEL that a stream has no use for, in words for the person.
 
-A stream calls the model's layers itself, chunk by chunk. LoRAs, replaced layers, the attention, the shift and the dtype of the computation
-that nodes set on a MODEL count; what they wrap around the whole model, or put in place of its blocks, is never reached. Owns which is which.
+A stream calls the model's layers itself, chunk by chunk. LoRAs, replaced layers, the attention, the shift and
+the dtype of the computation that nodes set on a MODEL count; what they wrap around the whole model, or put in
+place of its blocks, is never reached. Owns which is which.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ from typing import Any
 
 NET = "diffusion_model."
 # The layers that a stream calls. What a path below them names is within a layer, or its forward.
-REACHED = re.compile(r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.(head|modulation)|blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+|ffn|norm3|modulation))(\..+)?")
+REACHED = re.compile(
+    r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.(head|modulation)|blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+|ffn|norm3|modulation))(\..+)?"
+)
 USED = ("model_sampling", "manual_cast_dtype")
-FUNCTIONS = ("model_function_wrapper", "sampler_calc_cond_batch_function", "denoise_mask_function", "context_handler")
+FUNCTIONS = (
+    "model_function_wrapper",
+    "sampler_calc_cond_batch_function",
+    "denoise_mask_function",
+    "context_handler",
+)
 AROUND = ("patches", "patches_replace", "rope_options")
 BEFORE_A_RUN = "on_pre_run"
 
@@ -24,7 +32,10 @@ def left_out(model: Any) -> str | None:
     names = list(dict.fromkeys([*_objects(model), *_functions(model), *_wrappers(model)]))
     if not names:
         return None
-    return f"Without effect on the stream, which calls the model's layers itself: {', '.join(names)}, set on the MODEL by other nodes"
+    return (
+        f"Without effect on the stream, which calls the model's layers itself: {', '.join(names)}, set on "
+        "the MODEL by other nodes"
+    )
 
 
 def _objects(model: Any) -> Iterator[str]:
@@ -45,4 +56,6 @@ def _wrappers(model: Any) -> Iterator[str]:
     before = getattr(model, "callbacks", {}).get(BEFORE_A_RUN, {})
     for keyed in (*getattr(model, "wrappers", {}).values(), *inside.values(), before):
         for key, functions in keyed.items():
-            yield from (str(key or getattr(function, "__name__", type(function).__name__)) for function in functions)
+            yield from (
+                str(key or getattr(function, "__name__", type(function).__name__)) for function in functions
+            )

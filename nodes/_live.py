@@ -1,7 +1,7 @@
 """The runs that are streaming now: each with its session, its viewers and the client that started it.
 
-Owns the registry of runs by token. Knows nothing of HTTP, of the host or of tensors; `_server` answers requests from it and the
-sampler feeds it.
+Owns the registry of runs by token. Knows nothing of HTTP, of the host or of tensors; `_server` answers
+requests from it and the sampler feeds it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ REMEMBERED = 32
 
 
 class Run:
-    """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` (width, height, fps, frames, chunk_frames)
-    and the types of controls it takes. prompt: the text it begins with, None where nobody knows it."""
+    """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` (width,
+    height, fps, frames, chunk_frames) and the types of controls it takes. prompt: the text it begins with,
+    None where nobody knows it.
+    """
 
     def __init__(
         self,
@@ -49,7 +51,9 @@ class Run:
 
     @property
     def state(self) -> dict:
-        """What viewers are told. The prompt is the one that runs: the live one, or, before there is one, the one the run began with."""
+        """What viewers are told. The prompt is the one that runs: the live one, or, before there is one, the
+        one the run began with.
+        """
         state = self.session.state
         live = state.pop("prompt", None)
         return {"type": "state", **state, "prompt": self._prompt if live is None else live}
@@ -99,7 +103,9 @@ class Run:
 
 
 class Runs:
-    """Runs by token. The last REMEMBERED tokens that ended stay known, so that a late message is told that it is late."""
+    """Runs by token. The last REMEMBERED tokens that ended stay known, so that a late message is told that it
+    is late.
+    """
 
     def __init__(self):
         self._running: dict[str, Run] = {}
@@ -131,4 +137,8 @@ class Runs:
     def of_client(self, client_id: str) -> list[dict]:
         """What a client may know of its own runs, to attach again after a reload."""
         with self._lock:
-            return [run.info for run in self._running.values() if run.client_id is not None and run.client_id == client_id]
+            return [
+                run.info
+                for run in self._running.values()
+                if run.client_id is not None and run.client_id == client_id
+            ]

@@ -1,13 +1,16 @@
-"""The pack's HTTP routes: the control of a running stream, the list of a client's runs, and the frames themselves.
+"""The pack's HTTP routes: the control of a running stream, the list of a client's runs, and the frames
+themselves.
 
-    GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames, chunk_frames, controls}]}
+    GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames,
+    chunk_frames, controls}]}
     POST /motionstream/control              {"token", "type", ...} -> {"ok": true, "chunk": n}
-    GET  /motionstream/stream?token=...     WebSocket: binary frames and {"type": "state", ...} out, {"type": "ack", "frame": i} in
+    GET  /motionstream/stream?token=...     WebSocket: binary frames and {"type": "state", ...} out, {"type":
+    "ack", "frame": i} in
 
 docs/live.md has the messages.
 
-The host has no log-in, so every request needs the token of a run, which only the client that started it is told; a page from
-elsewhere (Origin other than Host) is refused, and a body is counted while it is read.
+The host has no log-in, so every request needs the token of a run, which only the client that started it is
+told; a page from elsewhere (Origin other than Host) is refused, and a body is counted while it is read.
 """
 
 from __future__ import annotations
@@ -90,7 +93,11 @@ def find_run(runs: Runs, token: object):
     run = runs.find(token)
     if run is None:
         ending = runs.ending(token)
-        raise Refused(404, "expected the token of a run, got an unknown one") if ending is None else Refused(409, f"the run has ended ({ending})")
+        raise (
+            Refused(404, "expected the token of a run, got an unknown one")
+            if ending is None
+            else Refused(409, f"the run has ended ({ending})")
+        )
     return run
 
 
@@ -158,8 +165,12 @@ def parse_ack(text: str) -> int | None:
     return message["frame"]
 
 
-async def send_frames(socket: web.WebSocketResponse, viewer: Viewer, news: asyncio.Event, encoder: ThreadPoolExecutor):
-    """States at once, frames as the viewer's credits allow; closes the socket when the run has ended and all is sent."""
+async def send_frames(
+    socket: web.WebSocketResponse, viewer: Viewer, news: asyncio.Event, encoder: ThreadPoolExecutor
+):
+    """States at once, frames as the viewer's credits allow; closes the socket when the run has ended and all
+    is sent.
+    """
     loop = asyncio.get_running_loop()
     while not viewer.drained:
         news.clear()

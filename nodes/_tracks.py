@@ -1,6 +1,8 @@
-"""TRACKS as our nodes take and give them: the host's dict and, beside it, the canvas, rate and handles that it does not say.
+"""TRACKS as our nodes take and give them: the host's dict and, beside it, the canvas, rate and handles that
+it does not say.
 
-Tracks of other packs say no canvas. Nodes that need none work on them all the same, and what they give says none either.
+Tracks of other packs say no canvas. Nodes that need none work on them all the same, and what they give says
+none either.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def groups_of(value: Any, tracks: Tracks) -> list[int] | None:
 
 
 def opened(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:
-    """TRACKS -> Tracks. `canvas` and `fps` are for those that say none; without them, a canvas that just holds all places."""
+    """TRACKS -> Tracks. `canvas` and `fps` are for those that say none; without them, a canvas that just
+    holds all places.
+    """
     width, height = canvas_of(value) or canvas or (1, 1)
     tracks = tracks_from_host(value, width, height, rate_of(value) or fps or FPS)
     if canvas_of(value) or canvas:
@@ -44,11 +48,20 @@ def opened(value: Any, canvas: tuple[int, int] | None = None, fps: float | None 
 
 
 def in_pixels(tracks: Tracks) -> Tracks:
-    """The same tracks; ValueError for places that are shares of a canvas, which other packs also give as text: all between 0 and 1, and not whole."""
+    """The same tracks; ValueError for places that are shares of a canvas, which other packs also give as
+    text: all between 0 and 1, and not whole.
+    """
     seen = tracks.xy[tracks.visible]
-    if min(tracks.width, tracks.height) > 2 and ((seen >= 0) & (seen <= 1)).all() and (seen != seen.round()).any():
+    if (
+        min(tracks.width, tracks.height) > 2
+        and ((seen >= 0) & (seen <= 1)).all()
+        and (seen != seen.round()).any()
+    ):
         size = f"{tracks.width}x{tracks.height}"
-        raise ValueError(f"text: expected places in pixels of {size}, got all between 0 and 1: of KJNodes' spline editor take coord_str, not normalized_str")
+        raise ValueError(
+            f"text: expected places in pixels of {size}, got all between 0 and 1: of KJNodes' spline "
+            "editor take coord_str, not normalized_str"
+        )
     return tracks
 
 
@@ -61,7 +74,9 @@ def closed(tracks: Tracks, groups: Sequence[int] | None = None, known: bool = Tr
     return {**host, KEY: {**about, **({"groups": list(groups)} if groups is not None else {})}}
 
 
-def joined_groups(first: Sequence[int] | None, second: Sequence[int] | None, counts: tuple[int, int]) -> list[int] | None:
+def joined_groups(
+    first: Sequence[int] | None, second: Sequence[int] | None, counts: tuple[int, int]
+) -> list[int] | None:
     """The handles of two sets, one after the other, kept apart; None when neither has any."""
     if first is None and second is None:
         return None

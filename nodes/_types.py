@@ -1,6 +1,7 @@
 """What travels between our nodes and the host's: the MODEL's module, the CLIP, the VAE and the MOTION.
 
-Owns their shapes and the checks on what a person plugs in. Knows nothing of the host's modules: patchers come in from `_host`.
+Owns their shapes and the checks on what a person plugs in. Knows nothing of the host's modules: patchers come
+in from `_host`.
 Shapes: IMAGE (T, H, W, 3) 0..1; LATENT (B, C, t, h, w); embeddings (1, L, text_dim).
 """
 
@@ -31,8 +32,10 @@ SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the 
 
 @dataclass(frozen=True)
 class Motion:
-    """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size of the tracks' canvas;
-    `groups` (N,) says which track belongs to which handle, None: each is its own; `vae` is the VAE that encodes the image, None: the sampler's."""
+    """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
+    of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
+    `vae` is the VAE that encodes the image, None: the sampler's.
+    """
 
     image: Tensor
     tracks: Tracks | Feed
@@ -43,7 +46,9 @@ class Motion:
 
 
 class StreamModel(nn.Module):
-    """The module inside our MODEL: what the host's patcher moves between devices and what LoRA keys are looked up in."""
+    """The module inside our MODEL: what the host's patcher moves between devices and what LoRA keys are
+    looked up in.
+    """
 
     def __init__(self, networks: Networks):
         super().__init__()
@@ -59,7 +64,9 @@ class StreamModel(nn.Module):
     @property
     def latent_format(self):
         """The first thing the host's samplers ask a model for."""
-        raise ValueError(f"sampler: expected the Streaming Sampler for a {LOADER} model, got one of the host's samplers")
+        raise ValueError(
+            f"sampler: expected the Streaming Sampler for a {LOADER} model, got one of the host's samplers"
+        )
 
 
 class WordClip:
@@ -78,10 +85,15 @@ class WordClip:
     def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor]:
         unknown = unknown_words(text)
         if unknown:
-            LOG.warning("MotionStream: words outside the model's vocabulary were left out: %s", ", ".join(dict.fromkeys(unknown)))
+            LOG.warning(
+                "MotionStream: words outside the model's vocabulary were left out: %s",
+                ", ".join(dict.fromkeys(unknown)),
+            )
         return {"words": tokenize(text, self.cond_stage_model.length)[None], "text": text}
 
-    def encode_from_tokens(self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False):
+    def encode_from_tokens(
+        self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False
+    ):
         if not isinstance(tokens, dict) or "words" not in tokens:
             raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
         with torch.no_grad():
@@ -90,13 +102,17 @@ class WordClip:
             return {"cond": embeds, "pooled_output": None}
         return (embeds, None) if return_pooled else embeds
 
-    def encode_from_tokens_scheduled(self, tokens, unprojected: bool = False, add_dict: dict | None = None, show_pbar: bool = True) -> list:
+    def encode_from_tokens_scheduled(
+        self, tokens, unprojected: bool = False, add_dict: dict | None = None, show_pbar: bool = True
+    ) -> list:
         embeds = self.encode_from_tokens(tokens)
         return [[embeds, {"pooled_output": None, SPOKEN: (tokens.get("text"), embeds), **(add_dict or {})}]]
 
 
 class Missing:
-    """A CLIP or VAE that is not there: whoever uses it is told why. What a host asks of any object stays as it is."""
+    """A CLIP or VAE that is not there: whoever uses it is told why. What a host asks of any object stays as
+    it is.
+    """
 
     def __init__(self, words: str):
         self.words = words
@@ -105,16 +121,27 @@ class Missing:
         raise ValueError(self.words)
 
     clone = tokenize = encode_from_tokens = encode_from_tokens_scheduled = _tell
-    encode = decode = encode_tiled = decode_tiled = spacial_compression_decode = spacial_compression_encode = temporal_compression_decode = _tell
+    encode = decode = encode_tiled = decode_tiled = spacial_compression_decode = (
+        spacial_compression_encode
+    ) = temporal_compression_decode = _tell
 
 
 class StreamVAE:
-    """Our VAE: what the stock VAEDecode, VAEEncode and their tiled forms call. The codec is small, so tiles are never needed.
+    """Our VAE: what the stock VAEDecode, VAEEncode and their tiled forms call. The codec is small, so tiles
+    are never needed.
 
-    statistics: mean and spread (1, C, 1, 1, 1) of latents as the host has them, for a codec whose own are normalised; empty: the same.
+    statistics: mean and spread (1, C, 1, 1, 1) of latents as the host has them, for a codec whose own are
+    normalised; empty: the same.
     """
 
-    def __init__(self, codec: TinyCodec | TaehvCodec, patcher: Any, load: Callable[[Any], None], output_device: torch.device, statistics: tuple = ()):
+    def __init__(
+        self,
+        codec: TinyCodec | TaehvCodec,
+        patcher: Any,
+        load: Callable[[Any], None],
+        output_device: torch.device,
+        statistics: tuple = (),
+    ):
         self.codec = codec
         self.first_stage_model = patcher.model if hasattr(patcher, "model") else codec
         self.patcher = patcher
@@ -136,7 +163,9 @@ class StreamVAE:
     def decode(self, samples: Tensor, vae_options: dict | None = None) -> Tensor:
         """(B, C, t, h, w) -> (B, T, H, W, 3)."""
         if samples.ndim != 5 or samples.shape[1] != self.latent_channels:
-            raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(samples.shape)}")
+            raise ValueError(
+                f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(samples.shape)}"
+            )
         self._load(self.patcher)
         if self.statistics:
             mean, std = (part.to(samples.device) for part in self.statistics)
@@ -146,13 +175,21 @@ class StreamVAE:
 
     @torch.no_grad()
     def encode(self, pixels: Tensor) -> Tensor:
-        """(T, H, W, 3) -> (1, C, t, h, w). As with the host's video VAEs, T is cut to 1 + 4k and H and W to multiples of the stride."""
+        """(T, H, W, 3) -> (1, C, t, h, w). As with the host's video VAEs, T is cut to 1 + 4k and H and W to
+        multiples of the stride.
+        """
         if pixels.ndim != 4 or pixels.shape[-1] < 3:
             raise ValueError(f"image: expected (T, H, W, 3), got {tuple(pixels.shape)}")
         stride = self.codec.stride
-        time, height, width = (pixels.shape[0] - 1) // TIME_STRIDE, pixels.shape[1] // stride, pixels.shape[2] // stride
+        time, height, width = (
+            (pixels.shape[0] - 1) // TIME_STRIDE,
+            pixels.shape[1] // stride,
+            pixels.shape[2] // stride,
+        )
         if not height or not width:
-            raise ValueError(f"image: expected at least {stride}x{stride}, got {pixels.shape[2]}x{pixels.shape[1]}")
+            raise ValueError(
+                f"image: expected at least {stride}x{stride}, got {pixels.shape[2]}x{pixels.shape[1]}"
+            )
         pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time, ..., :3], width * stride, height * stride)
         self._load(self.patcher)
         frames = rearrange(pixels, "t h w c -> 1 t c h w").float().to(self.codec.latent_mean.device)
@@ -183,7 +220,9 @@ def cover(image: Tensor, width: int, height: int) -> Tensor:
     scale = max(width / image.shape[2], height / image.shape[1])
     size = (max(height, round(image.shape[1] * scale)), max(width, round(image.shape[2] * scale)))
     channels_first = rearrange(image, "t h w c -> t c h w").float()
-    scaled = nn.functional.interpolate(channels_first, size=size, mode="bilinear", antialias=True, align_corners=False)
+    scaled = nn.functional.interpolate(
+        channels_first, size=size, mode="bilinear", antialias=True, align_corners=False
+    )
     return centre_crop(rearrange(scaled, "t c h w -> t h w c"), width, height).clamp(0.0, 1.0).contiguous()
 
 
@@ -193,19 +232,26 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
         inner = getattr(vae, "first_stage_model", vae)
         raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")  # noqa: TRY004
     if vae.latent_channels != config.latent_channels:
-        raise ValueError(f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}")
+        raise ValueError(
+            f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}"
+        )
     return vae
 
 
 def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
     """The embeddings (1, L, text_dim) of a CONDITIONING; ValueError names the width expected and got."""
     if not isinstance(conditioning, (list, tuple)) or len(conditioning) != 1:
-        got = f"{len(conditioning)} entries" if isinstance(conditioning, (list, tuple)) else type(conditioning).__name__
+        got = (
+            f"{len(conditioning)} entries"
+            if isinstance(conditioning, (list, tuple))
+            else type(conditioning).__name__
+        )
         raise ValueError(f"positive: expected one text encoding, got {got}")
     embeds = conditioning[0][0]
     if embeds.ndim != 3 or embeds.shape[0] != 1 or embeds.shape[2] != config.text_dim:
         raise ValueError(
-            f"positive: expected embeddings of width {config.text_dim} from the CLIP that belongs to the model, got {tuple(embeds.shape)} "
+            f"positive: expected embeddings of width {config.text_dim} from the CLIP that belongs to the "
+            f"model, got {tuple(embeds.shape)} "
             "(the text encoder of another model)"
         )
     if embeds.shape[1] > config.text_len:
@@ -214,7 +260,9 @@ def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
 
 
 def text_of(conditioning: Any) -> str | None:
-    """The text that a CONDITIONING of our CLIP was made from; None for that of another CLIP, or one that a node has changed since."""
+    """The text that a CONDITIONING of our CLIP was made from; None for that of another CLIP, or one that a
+    node has changed since.
+    """
     embeds, about = conditioning[0]
     text, of = about.get(SPOKEN, (None, None))
     return text if of is embeds else None

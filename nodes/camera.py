@@ -20,8 +20,21 @@ from ..motionstream_core.tracks.camera import (
     regular_grid,
 )
 from ..motionstream_core.tracks.camera_files import SUFFIXES, read_camera
-from ..motionstream_core.tracks.camera_host import embedded_camera, geometry_camera, geometry_depth, viewer_cameras
-from ..motionstream_core.tracks.camera_poses import AS_SAID, CONVENTIONS, Trajectory, chosen_scale, fov_on, to_path, troubles
+from ..motionstream_core.tracks.camera_host import (
+    embedded_camera,
+    geometry_camera,
+    geometry_depth,
+    viewer_cameras,
+)
+from ..motionstream_core.tracks.camera_poses import (
+    AS_SAID,
+    CONVENTIONS,
+    Trajectory,
+    chosen_scale,
+    fov_on,
+    to_path,
+    troubles,
+)
 from . import _host
 from ._tracks import closed
 from .loader import CATEGORY
@@ -38,17 +51,43 @@ class LoadCamera(io.ComfyNode):
             node_id="MotionStreamLoadCamera",
             display_name="Load Camera",
             category=CATEGORY,
-            description="A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, LLFF, OmniCam, or matrices.",
-            search_aliases=["motionstream", "COLMAP", "NeRF", "transforms.json", "RealEstate10K", "CameraCtrl", "camera poses", "extrinsics"],
+            description=(
+                "A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, LLFF, "
+                "OmniCam, or matrices."
+            ),
+            search_aliases=[
+                "motionstream",
+                "COLMAP",
+                "NeRF",
+                "transforms.json",
+                "RealEstate10K",
+                "CameraCtrl",
+                "camera poses",
+                "extrinsics",
+            ],
             inputs=[
-                io.Combo.Input("file", options=_host.input_files(SUFFIXES), tooltip="A file of the input folder: images.txt, transforms.json, .txt, .json, .npz, .npy."),
+                io.Combo.Input(
+                    "file",
+                    options=_host.input_files(SUFFIXES),
+                    tooltip=(
+                        "A file of the input folder: images.txt, transforms.json, .txt, .json, .npz, .npy."
+                    ),
+                ),
                 io.Combo.Input(
                     "convention",
                     options=[AS_SAID, *CONVENTIONS],
-                    tooltip="Axes and direction of plain matrices. OpenCV: y down, z forward; OpenGL (Blender, NeRF): y up, z backward. Other files have their own.",
+                    tooltip=(
+                        "Axes and direction of plain matrices. OpenCV: y down, z forward; OpenGL "
+                        "(Blender, NeRF): y up, z backward. Other files have their own."
+                    ),
                 ),
                 io.Float.Input(
-                    "scale", default=0.0, min=0.0, max=1e6, step=0.001, tooltip="Median depths of the scene that one unit of the file is. 0: as the file's "
+                    "scale",
+                    default=0.0,
+                    min=0.0,
+                    max=1e6,
+                    step=0.001,
+                    tooltip="Median depths of the scene that one unit of the file is. 0: as the file's "
                     "points say (COLMAP), or such that the motion is in range.",
                 ),
             ],
@@ -56,7 +95,7 @@ class LoadCamera(io.ComfyNode):
                 CameraType.Output(display_name="camera", tooltip="For Camera Tracks."),
                 io.Int.Output(display_name="frames", tooltip="How many poses the file holds."),
             ],
-        )  # fmt: skip
+        )
 
     @classmethod
     def validate_inputs(cls, file: str | None = None) -> bool | str:
@@ -85,43 +124,115 @@ class CameraTracks(io.ComfyNode):
             node_id="MotionStreamCameraTracks",
             display_name="Camera Tracks",
             category=CATEGORY,
-            description="Moves a camera through a picture: a grid of points, at the picture's depth or on a plane, seen along the camera's path.",
+            description=(
+                "Moves a camera through a picture: a grid of points, at the picture's depth or on a "
+                "plane, seen along the camera's path."
+            ),
             search_aliases=["motionstream", "camera", "orbit", "dolly", "depth"],
             inputs=[
-                io.Combo.Input("move", options=list(PRESETS), default="orbit", tooltip="How the camera moves. A connected camera takes its place."),
-                io.Float.Input("amount", default=1.0, min=-8.0, max=8.0, step=0.05, tooltip="1 is a clear, calm move; negative goes the other way."),
-                io.Combo.Input("easing", options=list(EASINGS), default="ease in-out", tooltip="How the move begins and ends."),
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
-                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
-                io.Int.Input("frames", default=49, min=1, max=100_000, tooltip="Length of the move in frames. A connected camera is stretched to them."),
-                io.Float.Input("fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Frames a second of the video."),
+                io.Combo.Input(
+                    "move",
+                    options=list(PRESETS),
+                    default="orbit",
+                    tooltip="How the camera moves. A connected camera takes its place.",
+                ),
+                io.Float.Input(
+                    "amount",
+                    default=1.0,
+                    min=-8.0,
+                    max=8.0,
+                    step=0.05,
+                    tooltip="1 is a clear, calm move; negative goes the other way.",
+                ),
+                io.Combo.Input(
+                    "easing",
+                    options=list(EASINGS),
+                    default="ease in-out",
+                    tooltip="How the move begins and ends.",
+                ),
+                io.Int.Input(
+                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."
+                ),
+                io.Int.Input(
+                    "height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=49,
+                    min=1,
+                    max=100_000,
+                    tooltip="Length of the move in frames. A connected camera is stretched to them.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=16.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames a second of the video.",
+                ),
                 io.Int.Input("columns", default=16, min=1, max=100, tooltip="Points across."),
                 io.Int.Input("rows", default=16, min=1, max=100, tooltip="Points down."),
-                io.Float.Input("fov", default=55.0, min=1.0, max=170.0, step=0.5, advanced=True, tooltip="Horizontal angle of view of the picture in degrees, "
-                    "unless the camera or the geometry says it."),
-                io.Int.Input("shake_seed", default=0, min=0, max=2**32 - 1, advanced=True, tooltip="Seed of the handheld move."),
+                io.Float.Input(
+                    "fov",
+                    default=55.0,
+                    min=1.0,
+                    max=170.0,
+                    step=0.5,
+                    advanced=True,
+                    tooltip="Horizontal angle of view of the picture in degrees, "
+                    "unless the camera or the geometry says it.",
+                ),
+                io.Int.Input(
+                    "shake_seed",
+                    default=0,
+                    min=0,
+                    max=2**32 - 1,
+                    advanced=True,
+                    tooltip="Seed of the handheld move.",
+                ),
                 io.MultiType.Input(
                     "depth",
                     [io.Image, MoGeGeometry, DA3Geometry],
                     optional=True,
-                    tooltip="The depth picture of the start image, near is white: of Depth Anything, MoGe or another depth node. Or the geometry of MoGe or "
+                    tooltip="The depth picture of the start image, near is white: of Depth Anything, MoGe "
+                    "or another depth node. Or the geometry of MoGe or "
                     "Depth Anything 3, which is exact. Without it the picture is a plane.",
                 ),
                 io.MultiType.Input(
                     "camera",
                     [CameraType, io.WanCameraEmbedding, io.Load3DCamera, DA3Geometry],
                     optional=True,
-                    tooltip="A camera's way in place of `move`: of Load Camera, of the host's WanCameraEmbedding, the views of Depth Anything 3, or the 3D "
+                    tooltip="A camera's way in place of `move`: of Load Camera, of the host's "
+                    "WanCameraEmbedding, the views of Depth Anything 3, or the 3D "
                     "camera in which it begins.",
                 ),
-                io.Load3DCamera.Input("camera_to", optional=True, tooltip="With a 3D camera: the one in which the way ends."),
+                io.Load3DCamera.Input(
+                    "camera_to", optional=True, tooltip="With a 3D camera: the one in which the way ends."
+                ),
             ],
-            outputs=[io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS.")],
-        )  # fmt: skip
+            outputs=[
+                io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS.")
+            ],
+        )
 
     @classmethod
     def execute(
-        cls, move, amount, easing, width, height, frames, fps, columns, rows, fov=55.0, shake_seed=0, depth=None, camera=None, camera_to=None
+        cls,
+        move,
+        amount,
+        easing,
+        width,
+        height,
+        frames,
+        fps,
+        columns,
+        rows,
+        fov=55.0,
+        shake_seed=0,
+        depth=None,
+        camera=None,
+        camera_to=None,
     ) -> io.NodeOutput:
         scene, view = scene_of(depth, width, height)
         grid = regular_grid(width, height, columns, rows)
@@ -129,7 +240,9 @@ class CameraTracks(io.ComfyNode):
             path, view = preset_path(move, frames, amount, easing, shake_seed), view or fov
         else:
             way = trajectory_of(camera, camera_to, frames, easing, width / height)
-            path, view = moved(way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov)
+            path, view = moved(
+                way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov
+            )
         tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
         for trouble in troubles(tracks):
             LOG.warning("MotionStream: %s", trouble)
@@ -158,5 +271,7 @@ def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: floa
     return viewer_cameras(camera, last, frames, easing, aspect)
 
 
-def moved(camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float) -> tuple[CameraPath, float]:
+def moved(
+    camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float
+) -> tuple[CameraPath, float]:
     return to_path(camera, chosen_scale(camera, scene / np.median(scene), grid, fov, amount)), fov

@@ -18,18 +18,47 @@ FROM_FILE = "as the file says"
 class CausalCheckpoint(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        presets = "; ".join(f"{name}: {preset.about}, {preset.steps} steps, {preset.context}" for name, preset in CAUSAL_PRESETS.items())
+        presets = "; ".join(
+            f"{name}: {preset.about}, {preset.steps} steps, {preset.context}"
+            for name, preset in CAUSAL_PRESETS.items()
+        )
         return io.Schema(
             node_id="MotionStreamCheckpoint",
             display_name="Causal Wan Checkpoint",
             category=CATEGORY,
-            description="Says of a MODEL from the host's own loaders which causal Wan checkpoint it is, so that the Streaming Sampler can run it.",
-            search_aliases=["motionstream", "self forcing", "causal forcing", "longlive", "causvid", "krea realtime"],
-            inputs=[
-                io.Model.Input("model", tooltip="A causal Wan checkpoint from Load Diffusion Model, a GGUF loader or a LoRA loader behind it."),
-                io.Combo.Input("preset", options=[FROM_FILE, *CAUSAL_PRESETS], default=FROM_FILE, tooltip=f"What the weights were trained as: chunk, context, noise levels. {FROM_FILE}: from the header of a converted file. {presets}"),
+            description=(
+                "Says of a MODEL from the host's own loaders which causal Wan checkpoint it is, so that "
+                "the Streaming Sampler can run it."
+            ),
+            search_aliases=[
+                "motionstream",
+                "self forcing",
+                "causal forcing",
+                "longlive",
+                "causvid",
+                "krea realtime",
             ],
-            outputs=[io.Model.Output(tooltip="The same model, for the Motion Encoder and the Streaming Sampler.")],
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip=(
+                        "A causal Wan checkpoint from Load Diffusion Model, a GGUF loader or a LoRA "
+                        "loader behind it."
+                    ),
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[FROM_FILE, *CAUSAL_PRESETS],
+                    default=FROM_FILE,
+                    tooltip=(
+                        f"What the weights were trained as: chunk, context, noise levels. {FROM_FILE}: "
+                        f"from the header of a converted file. {presets}"
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The same model, for the Motion Encoder and the Streaming Sampler.")
+            ],
         )
 
     @classmethod
@@ -38,5 +67,10 @@ class CausalCheckpoint(io.ComfyNode):
         made = model.clone()
         made.set_attachments(STATEMENT, config)
         context: CacheShape = config.context
-        LOG.info("MotionStream: the model streams in chunks of %d latent frames (%s), %d steps", context.chunk, context.label, config.steps)
+        LOG.info(
+            "MotionStream: the model streams in chunks of %d latent frames (%s), %d steps",
+            context.chunk,
+            context.label,
+            config.steps,
+        )
         return io.NodeOutput(made)

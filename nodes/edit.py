@@ -44,51 +44,155 @@ def whole(name: str, default: int, low: int, high: int, tooltip: str):
 
 
 OPERATIONS = [
-    Option("transform", [
-        number("move_x", 0, -FAR, FAR, "Pixels to the right.", 1),
-        number("move_y", 0, -FAR, FAR, "Pixels down.", 1),
-        number("scale_x", 1, -100, 100, "How much wider, about the centre; −1 mirrors."),
-        number("scale_y", 1, -100, 100, "How much higher."),
-        number("turn", 0, -36_000, 36_000, "Degrees clockwise about the centre.", 1),
-        io.Combo.Input("centre", options=list(CENTRES), tooltip="What scaling and turning leave in place."),
-        number("motion", 1, -100, 100, "How far points go from where they begin: 2 is twice as far, 0 is at rest, −1 the other way."),
-    ]),
-    Option("retime", [
-        io.Combo.Input("curve", options=list(CURVES), tooltip="How the way begins and ends."),
-        number("speed", 1, 0.01, 100, "How often the way is gone in the time: 2 is twice as fast, 0.5 goes half of it."),
-        io.Boolean.Input("reverse", default=False, tooltip="From the end of the way to its start."),
-        whole("hold_start", 0, 0, 100_000, "Frames at rest before the motion."),
-        whole("hold_end", 0, 0, 100_000, "Frames at rest after it."),
-        io.Combo.Input("after", options=list(ENDLESS), tooltip="What follows a way that is done early: rest, again from the start, or back and forth."),
-        whole("frames", 0, 0, 100_000, "Length of the new tracks; 0: as long as they are."),
-        io.String.Input("keys", default="", tooltip='A curve of your own in place of the named one: "time way" from 0 to 1, such as 0 0, 0.5 0.8, 1 1. A way may go back.'),
-    ]),
-    Option("smooth", [number("smooth_frames", 2, 0, 1000, "Wobble shorter than about this many frames goes; where tracks begin and end stays.", 0.1)]),
-    Option("clean up", [
-        number("speed_limit", 0, 0, FAR, "Pixels a frame that no point may exceed: a faster one falls behind on its way. 0: no limit.", 0.1),
-        number("jerk_limit", 0, 0, FAR, "Pixels a frame³ that no point may exceed: sudden starts and corners are rounded off. 0: no limit.", 0.01),
-    ]),
-    Option("snap to object", [
-        io.Image.Input("image", tooltip="The start image, in which the objects are looked for."),
-        number("reach", 16, 1, 1024, "How far, in pixels, a track may begin beside the object that was meant.", 1),
-    ]),
-    Option("select in mask", [
-        io.Mask.Input("mask", tooltip="An area of the first frame; a mask of another size is stretched over the canvas."),
-        io.Boolean.Input("inside", default=True, tooltip="Keep tracks that begin in the mask; off: those that do not."),
-    ]),
-    Option("select range", [
-        whole("first", 0, -100_000, 100_000, "Number of the first track to keep; negative numbers count from the end."),
-        whole("last", -1, -100_000, 100_000, "Number of the last one; −1 is the last of all."),
-        whole("every", 1, 1, 100_000, "Keep every so many of them."),
-    ]),
-    Option("select visible", [number("share", 1, 0, 1, "Keep tracks that are visible on the canvas in at least this share of the frames.")]),
+    Option(
+        "transform",
+        [
+            number("move_x", 0, -FAR, FAR, "Pixels to the right.", 1),
+            number("move_y", 0, -FAR, FAR, "Pixels down.", 1),
+            number("scale_x", 1, -100, 100, "How much wider, about the centre; −1 mirrors."),
+            number("scale_y", 1, -100, 100, "How much higher."),
+            number("turn", 0, -36_000, 36_000, "Degrees clockwise about the centre.", 1),
+            io.Combo.Input(
+                "centre", options=list(CENTRES), tooltip="What scaling and turning leave in place."
+            ),
+            number(
+                "motion",
+                1,
+                -100,
+                100,
+                "How far points go from where they begin: 2 is twice as far, 0 is at rest, −1 the other way.",
+            ),
+        ],
+    ),
+    Option(
+        "retime",
+        [
+            io.Combo.Input("curve", options=list(CURVES), tooltip="How the way begins and ends."),
+            number(
+                "speed",
+                1,
+                0.01,
+                100,
+                "How often the way is gone in the time: 2 is twice as fast, 0.5 goes half of it.",
+            ),
+            io.Boolean.Input("reverse", default=False, tooltip="From the end of the way to its start."),
+            whole("hold_start", 0, 0, 100_000, "Frames at rest before the motion."),
+            whole("hold_end", 0, 0, 100_000, "Frames at rest after it."),
+            io.Combo.Input(
+                "after",
+                options=list(ENDLESS),
+                tooltip=(
+                    "What follows a way that is done early: rest, again from the start, or back and forth."
+                ),
+            ),
+            whole("frames", 0, 0, 100_000, "Length of the new tracks; 0: as long as they are."),
+            io.String.Input(
+                "keys",
+                default="",
+                tooltip=(
+                    'A curve of your own in place of the named one: "time way" from 0 to 1, such as 0 0, '
+                    "0.5 0.8, 1 1. A way may go back."
+                ),
+            ),
+        ],
+    ),
+    Option(
+        "smooth",
+        [
+            number(
+                "smooth_frames",
+                2,
+                0,
+                1000,
+                "Wobble shorter than about this many frames goes; where tracks begin and end stays.",
+                0.1,
+            )
+        ],
+    ),
+    Option(
+        "clean up",
+        [
+            number(
+                "speed_limit",
+                0,
+                0,
+                FAR,
+                "Pixels a frame that no point may exceed: a faster one falls behind on its way. 0: no limit.",
+                0.1,
+            ),
+            number(
+                "jerk_limit",
+                0,
+                0,
+                FAR,
+                "Pixels a frame³ that no point may exceed: sudden starts and corners are rounded off. 0: "
+                "no limit.",
+                0.01,
+            ),
+        ],
+    ),
+    Option(
+        "snap to object",
+        [
+            io.Image.Input("image", tooltip="The start image, in which the objects are looked for."),
+            number(
+                "reach",
+                16,
+                1,
+                1024,
+                "How far, in pixels, a track may begin beside the object that was meant.",
+                1,
+            ),
+        ],
+    ),
+    Option(
+        "select in mask",
+        [
+            io.Mask.Input(
+                "mask",
+                tooltip="An area of the first frame; a mask of another size is stretched over the canvas.",
+            ),
+            io.Boolean.Input(
+                "inside", default=True, tooltip="Keep tracks that begin in the mask; off: those that do not."
+            ),
+        ],
+    ),
+    Option(
+        "select range",
+        [
+            whole(
+                "first",
+                0,
+                -100_000,
+                100_000,
+                "Number of the first track to keep; negative numbers count from the end.",
+            ),
+            whole("last", -1, -100_000, 100_000, "Number of the last one; −1 is the last of all."),
+            whole("every", 1, 1, 100_000, "Keep every so many of them."),
+        ],
+    ),
+    Option(
+        "select visible",
+        [
+            number(
+                "share",
+                1,
+                0,
+                1,
+                "Keep tracks that are visible on the canvas in at least this share of the frames.",
+            )
+        ],
+    ),
     Option("thin out", [whole("count", 100, 1, 100_000, "Keep at most so many, well spread.")]),
-    Option("jitter", [
-        number("amount", 1, 0, 1000, "Pixels by which every track wobbles on its own.", 0.1),
-        number("calm", 4, 0, 300, "Frames over which the wobble changes; 0: anew in every frame.", 0.5),
-        whole("jitter_seed", 0, 0, 2**32 - 1, "Seed of the wobble."),
-    ]),
-]  # fmt: skip
+    Option(
+        "jitter",
+        [
+            number("amount", 1, 0, 1000, "Pixels by which every track wobbles on its own.", 0.1),
+            number("calm", 4, 0, 300, "Frames over which the wobble changes; 0: anew in every frame.", 0.5),
+            whole("jitter_seed", 0, 0, 2**32 - 1, "Seed of the wobble."),
+        ],
+    ),
+]
 
 CHOICES: dict[str, Callable[[Tracks, dict], Any]] = {
     "select in mask": lambda tracks, p: in_mask(tracks, p["mask"][0].float().cpu().numpy(), p["inside"]),
@@ -101,7 +205,17 @@ CHANGES: dict[str, Callable[[Tracks, dict], Tracks]] = {
         tracks, (p["move_x"], p["move_y"]), (p["scale_x"], p["scale_y"]), p["turn"], p["centre"], p["motion"]
     ),
     "retime": lambda tracks, p: retimed(
-        tracks, Timing(p["curve"], p["speed"], p["reverse"], p["hold_start"], p["hold_end"], p["after"], p["frames"], parsed_keys(p["keys"]))
+        tracks,
+        Timing(
+            p["curve"],
+            p["speed"],
+            p["reverse"],
+            p["hold_start"],
+            p["hold_end"],
+            p["after"],
+            p["frames"],
+            parsed_keys(p["keys"]),
+        ),
     ),
     "smooth": lambda tracks, p: smoothed(tracks, p["smooth_frames"]),
     "clean up": lambda tracks, p: cleaned(tracks, p["speed_limit"], p["jerk_limit"]),
@@ -117,7 +231,15 @@ class EditTracks(io.ComfyNode):
             display_name="Edit Tracks",
             category=CATEGORY,
             description="Moves, retimes, smooths, cleans up, selects or thins out tracks from any node.",
-            search_aliases=["motionstream", "transform tracks", "retime", "smooth tracks", "select tracks", "jitter", "speed limit"],
+            search_aliases=[
+                "motionstream",
+                "transform tracks",
+                "retime",
+                "smooth tracks",
+                "select tracks",
+                "jitter",
+                "speed limit",
+            ],
             inputs=[
                 io.Tracks.Input("tracks", tooltip="Tracks from any node."),
                 io.DynamicCombo.Input("operation", options=OPERATIONS, tooltip="What to do with the tracks."),
@@ -136,7 +258,10 @@ class EditTracks(io.ComfyNode):
         found = opened(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
         groups = groups_of(tracks, found)
         if name == "transform" and operation["centre"] == CENTRES[1] and not known:
-            raise ValueError("centre: expected tracks that say their canvas, got those of another pack (choose the middle of the tracks)")
+            raise ValueError(
+                "centre: expected tracks that say their canvas, got those of another pack (choose the "
+                "middle of the tracks)"
+            )
         if name in CHOICES:
             chosen = CHOICES[name](found, operation)
             groups = None if groups is None else torch.tensor(groups)[chosen].tolist()
@@ -151,16 +276,51 @@ class EditTracks(io.ComfyNode):
 
 
 WAYS = [
-    Option("side by side", [io.Combo.Input("fit", options=list(MODES), tooltip="When the second tracks are of another length than the first: error stops; "
-        "hold, loop and ping-pong continue them; resample stretches them in time.")]),
-    Option("camera over objects", [
-        io.Combo.Input("depth", options=list(DEPTHS), tooltip="How far away an object is: it moves with the camera's points where it is, or as where it started."),
-        number("clearance", 8, 0, 1024, "Half the distance, in pixels, from an object's point to its border: the camera's points nearer than that belong to "
-            "the object or are hidden by it.", 1),
-        io.Boolean.Input("background", default=True, tooltip="Also give the camera's own tracks; off: the objects alone."),
-        io.Combo.Input("fit", options=list(MODES), tooltip="When the camera's tracks are of another length than the objects'."),
-    ]),
-]  # fmt: skip
+    Option(
+        "side by side",
+        [
+            io.Combo.Input(
+                "fit",
+                options=list(MODES),
+                tooltip="When the second tracks are of another length than the first: error stops; "
+                "hold, loop and ping-pong continue them; resample stretches them in time.",
+            )
+        ],
+    ),
+    Option(
+        "camera over objects",
+        [
+            io.Combo.Input(
+                "depth",
+                options=list(DEPTHS),
+                tooltip=(
+                    "How far away an object is: it moves with the camera's points where it is, or as "
+                    "where it started."
+                ),
+            ),
+            number(
+                "clearance",
+                8,
+                0,
+                1024,
+                "Half the distance, in pixels, from an object's point to its border: the camera's points "
+                "nearer than that belong to "
+                "the object or are hidden by it.",
+                1,
+            ),
+            io.Boolean.Input(
+                "background",
+                default=True,
+                tooltip="Also give the camera's own tracks; off: the objects alone.",
+            ),
+            io.Combo.Input(
+                "fit",
+                options=list(MODES),
+                tooltip="When the camera's tracks are of another length than the objects'.",
+            ),
+        ],
+    ),
+]
 
 
 class CombineTracks(io.ComfyNode):
@@ -170,12 +330,25 @@ class CombineTracks(io.ComfyNode):
             node_id="MotionStreamCombineTracks",
             display_name="Combine Tracks",
             category=CATEGORY,
-            description="Two sets of tracks become one: side by side, or the motion of a camera on top of that of objects.",
+            description=(
+                "Two sets of tracks become one: side by side, or the motion of a camera on top of that "
+                "of objects."
+            ),
             search_aliases=["motionstream", "join tracks", "concat tracks", "merge", "camera and object"],
             inputs=[
-                io.Tracks.Input("tracks_1", tooltip="The first tracks, or the objects'. Canvas, rate and length are theirs."),
-                io.Tracks.Input("tracks_2", tooltip="The second tracks, or the camera's: points of the background that it moves."),
-                io.DynamicCombo.Input("how", options=WAYS, tooltip="Both sets as they are, or the objects carried along by the camera."),
+                io.Tracks.Input(
+                    "tracks_1",
+                    tooltip="The first tracks, or the objects'. Canvas, rate and length are theirs.",
+                ),
+                io.Tracks.Input(
+                    "tracks_2",
+                    tooltip="The second tracks, or the camera's: points of the background that it moves.",
+                ),
+                io.DynamicCombo.Input(
+                    "how",
+                    options=WAYS,
+                    tooltip="Both sets as they are, or the objects carried along by the camera.",
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The combined tracks: the first ones, then the second ones."),
@@ -196,5 +369,7 @@ class CombineTracks(io.ComfyNode):
         else:
             camera = matched(second, first, how["fit"])
             both = camera_over_objects(first, camera, how["depth"], how["clearance"], how["background"])
-            groups = joined_groups(groups, [-1] * (both.count - first.count), (first.count, both.count - first.count))
+            groups = joined_groups(
+                groups, [-1] * (both.count - first.count), (first.count, both.count - first.count)
+            )
         return io.NodeOutput(closed(both, groups, canvas is not None), both.count, both.frames)

@@ -1,4 +1,6 @@
-"""Track Editor: the document painted in the browser becomes TRACKS, and the picture it was painted on its start image."""
+"""Track Editor: the document painted in the browser becomes TRACKS, and the picture it was painted on its
+start image.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ from . import _host
 from ._types import cover
 from .loader import CATEGORY
 
-EMPTY = {"version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "pin_border": False, "tracks": []}
+EMPTY = {
+    "version": 1,
+    "width": 128,
+    "height": 128,
+    "frames": 49,
+    "fps": 16,
+    "pin_border": False,
+    "tracks": [],
+}
 NO_IMAGE = "Track Editor: expected a connected image for the IMAGE output, got none"
 
 
@@ -29,7 +39,14 @@ class TrackEditor(io.ComfyNode):
             search_aliases=["motionstream", "paint tracks", "trajectory", "motion paths", "spline editor"],
             has_intermediate_output=True,
             inputs=[
-                io.Image.Input("image", optional=True, tooltip="The picture to paint on; its middle, scaled to cover width x height, starts the video."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip=(
+                        "The picture to paint on; its middle, scaled to cover width x height, starts the "
+                        "video."
+                    ),
+                ),
                 io.String.Input(
                     "document",
                     default=json.dumps(EMPTY),
@@ -38,10 +55,23 @@ class TrackEditor(io.ComfyNode):
                     extra_dict={"widgetType": "MOTIONSTREAM_TRACKS"},
                     tooltip="What is painted, as a JSON document (docs/track-document.md).",
                 ),
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
-                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
-                io.Int.Input("frames", default=49, min=1, max=100_000, tooltip="Length of the tracks in frames."),
-                io.Float.Input("fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Frames a second of the video."),
+                io.Int.Input(
+                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."
+                ),
+                io.Int.Input(
+                    "height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."
+                ),
+                io.Int.Input(
+                    "frames", default=49, min=1, max=100_000, tooltip="Length of the tracks in frames."
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=16.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames a second of the video.",
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS."),
@@ -65,7 +95,8 @@ class TrackEditor(io.ComfyNode):
     def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
         painted = parse_document(document)
         tracks = document_to_tracks(painted, frames).rescaled(width, height)
-        # The host's TRACKS does not say which canvas, rate or handles it is for; this key is ours, others pass over it.
+        # The host's TRACKS does not say which canvas, rate or handles it is for; this key is ours, others
+        # pass over it.
         about = {"width": width, "height": height, "fps": fps, "groups": document_groups(painted)}
         host_tracks = {**tracks_to_host(tracks), "motionstream": about}
         picture = _host.blocked(NO_IMAGE) if image is None else cover(image[:1], width, height)
@@ -75,4 +106,6 @@ class TrackEditor(io.ComfyNode):
 
 def save_backdrop(cls, image) -> list:
     """The connected picture as a temporary file that the browser paints on: [{filename, subfolder, type}]."""
-    return ui.ImageSaveHelper.save_images(image, "motionstream_backdrop", io.FolderType.temp, cls, compress_level=1)
+    return ui.ImageSaveHelper.save_images(
+        image, "motionstream_backdrop", io.FolderType.temp, cls, compress_level=1
+    )

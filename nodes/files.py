@@ -1,4 +1,6 @@
-"""Load Tracks and Save Tracks: tracks from and to files, and the text that other packs' nodes take and give."""
+"""Load Tracks and Save Tracks: tracks from and to files, and the text that other packs' nodes take and
+give.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ import json
 
 from comfy_api.latest import io
 
-from ..motionstream_core.tracks.formats import read_tracks, save_npz, seen_in_mask, tracks_from_json, tracks_from_text, tracks_to_json
+from ..motionstream_core.tracks.formats import (
+    read_tracks,
+    save_npz,
+    seen_in_mask,
+    tracks_from_json,
+    tracks_from_text,
+    tracks_to_json,
+)
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
 from ._tracks import canvas_of, closed, groups_of, in_pixels, opened
@@ -30,15 +39,56 @@ class LoadTracks(io.ComfyNode):
             node_id="MotionStreamLoadTracks",
             display_name="Load Tracks",
             category=CATEGORY,
-            description="Tracks from a file of the input folder, or from the text that another pack's node gives.",
-            search_aliases=["motionstream", "import tracks", "npz", "ATI", "KJNodes", "spline editor", "CoTracker"],
+            description=(
+                "Tracks from a file of the input folder, or from the text that another pack's node gives."
+            ),
+            search_aliases=[
+                "motionstream",
+                "import tracks",
+                "npz",
+                "ATI",
+                "KJNodes",
+                "spline editor",
+                "CoTracker",
+            ],
             inputs=[
-                io.Combo.Input("file", options=[NO_FILE, *_host.input_files(SUFFIXES)], default=NO_FILE, tooltip="A file of the input folder: .npz, .npy or .json."),
-                io.Int.Input("width", default=832, min=1, max=16_384, tooltip="Canvas of tracks that do not say theirs: the size of the picture they were drawn on."),
+                io.Combo.Input(
+                    "file",
+                    options=[NO_FILE, *_host.input_files(SUFFIXES)],
+                    default=NO_FILE,
+                    tooltip="A file of the input folder: .npz, .npy or .json.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=832,
+                    min=1,
+                    max=16_384,
+                    tooltip=(
+                        "Canvas of tracks that do not say theirs: the size of the picture they were drawn on."
+                    ),
+                ),
                 io.Int.Input("height", default=480, min=1, max=16_384, tooltip="Its height."),
-                io.Float.Input("fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Rate of tracks that do not say theirs."),
-                io.String.Input("text", optional=True, force_input=True, tooltip="Points as text in place of a file: of KJNodes' spline editor, LTX, ATI, CoTracker."),
-                io.Mask.Input("mask", optional=True, tooltip="Hides the tracks in every frame in which this mask is empty."),
+                io.Float.Input(
+                    "fps",
+                    default=16.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Rate of tracks that do not say theirs.",
+                ),
+                io.String.Input(
+                    "text",
+                    optional=True,
+                    force_input=True,
+                    tooltip=(
+                        "Points as text in place of a file: of KJNodes' spline editor, LTX, ATI, CoTracker."
+                    ),
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Hides the tracks in every frame in which this mask is empty.",
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, on their own canvas."),
@@ -67,7 +117,11 @@ class LoadTracks(io.ComfyNode):
         if text is None:
             found = read_tracks(_host.input_path(file), width, height, fps)
         else:
-            found = in_pixels(tracks_from_text(text, width, height, fps) if isinstance(text, str) else tracks_from_json(text, width, height, fps))
+            found = in_pixels(
+                tracks_from_text(text, width, height, fps)
+                if isinstance(text, str)
+                else tracks_from_json(text, width, height, fps)
+            )
         found = found if mask is None else seen_in_mask(found, mask)
         return io.NodeOutput(closed(found), found.width, found.height, found.frames, found.count)
 
@@ -79,19 +133,52 @@ class SaveTracks(io.ComfyNode):
             node_id="MotionStreamSaveTracks",
             display_name="Save Tracks",
             category=CATEGORY,
-            description="Writes tracks to a file of the output folder, and gives them as text for other packs' nodes.",
+            description=(
+                "Writes tracks to a file of the output folder, and gives them as text for other packs' nodes."
+            ),
             search_aliases=["motionstream", "export tracks", "npz", "ATI", "KJNodes"],
             is_output_node=True,
             inputs=[
                 io.Tracks.Input("tracks", tooltip="Tracks from any node."),
-                io.String.Input("filename_prefix", default="tracks/motionstream", tooltip="Name of the file, and its folder within the output folder."),
-                io.Combo.Input("format", options=list(FORMATS), tooltip="npz keeps everything; JSON has hidden points far off the canvas, and no size or rate."),
-                io.Int.Input("frames", default=0, min=0, max=100_000, tooltip="Stretch the tracks to so many frames; ATI wants 121. 0: as they are."),
-                io.Int.Input("width", default=0, min=0, max=16_384, tooltip="Scale them to this canvas; of tracks that say no canvas, the one they have. 0: as they are."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="tracks/motionstream",
+                    tooltip="Name of the file, and its folder within the output folder.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    tooltip=(
+                        "npz keeps everything; JSON has hidden points far off the canvas, and no size or "
+                        "rate."
+                    ),
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=0,
+                    min=0,
+                    max=100_000,
+                    tooltip="Stretch the tracks to so many frames; ATI wants 121. 0: as they are.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=16_384,
+                    tooltip=(
+                        "Scale them to this canvas; of tracks that say no canvas, the one they have. 0: "
+                        "as they are."
+                    ),
+                ),
                 io.Int.Input("height", default=0, min=0, max=16_384, tooltip="Height of that canvas."),
             ],
             outputs=[
-                io.String.Output(display_name="text", tooltip="The tracks as JSON, of the chosen spelling (npz: ATI's), for other packs' nodes."),
+                io.String.Output(
+                    display_name="text",
+                    tooltip=(
+                        "The tracks as JSON, of the chosen spelling (npz: ATI's), for other packs' nodes."
+                    ),
+                ),
                 io.Tracks.Output(tooltip="The tracks as they were saved."),
             ],
         )
@@ -109,9 +196,15 @@ class SaveTracks(io.ComfyNode):
             save_npz(found, path)
         else:
             path.write_text(text, encoding="utf-8")
-        said = json.loads(text) if style == "cotracker" else text  # those nodes hand on the list itself, and what reads tracks expects it so
+        said = (
+            json.loads(text) if style == "cotracker" else text
+        )  # those nodes hand on the list itself, and what reads tracks expects it so
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
-        return io.NodeOutput(said, closed(found, groups_of(tracks, found), known), ui={"motionstream_files": [saved], "text": [path.name]})
+        return io.NodeOutput(
+            said,
+            closed(found, groups_of(tracks, found), known),
+            ui={"motionstream_files": [saved], "text": [path.name]},
+        )
 
 
 def sized(tracks, width: int, height: int) -> tuple[Tracks, bool]:

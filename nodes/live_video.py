@@ -23,31 +23,148 @@ class LiveVideoMotion(io.ComfyNode):
             node_id="MotionStreamLiveVideoMotion",
             display_name="Live Motion from Video",
             category=CATEGORY,
-            description="Tracks a video while the stream runs, a few frames ahead of it at most, and lets its motion drive the stream. The video may be of any length.",
+            description=(
+                "Tracks a video while the stream runs, a few frames ahead of it at most, and lets its "
+                "motion drive the stream. The video may be of any length."
+            ),
             search_aliases=["motionstream", "live tracking", "online tracker", "webcam", "motion transfer"],
             inputs=[
-                io.Image.Input("start_image", tooltip="The first frame of the video to be made. Scaled to cover width x height and cut to it."),
-                io.Video.Input("video", tooltip="The source: a recording, of a webcam for instance. It is read and tracked as the stream needs it."),
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made."),
-                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video to be made."),
-                io.Combo.Input("at_end", options=list(AT_END), tooltip="After the source's last frame: loop begins it anew, hold rests there, end ends the stream."),
+                io.Image.Input(
+                    "start_image",
+                    tooltip=(
+                        "The first frame of the video to be made. Scaled to cover width x height and cut "
+                        "to it."
+                    ),
+                ),
+                io.Video.Input(
+                    "video",
+                    tooltip=(
+                        "The source: a recording, of a webcam for instance. It is read and tracked as "
+                        "the stream needs it."
+                    ),
+                ),
+                io.Int.Input(
+                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made."
+                ),
+                io.Int.Input(
+                    "height",
+                    default=128,
+                    min=16,
+                    max=4096,
+                    step=16,
+                    tooltip="Height of the video to be made.",
+                ),
+                io.Combo.Input(
+                    "at_end",
+                    options=list(AT_END),
+                    tooltip=(
+                        "After the source's last frame: loop begins it anew, hold rests there, end ends "
+                        "the stream."
+                    ),
+                ),
                 io.Int.Input("columns", default=20, min=1, max=200, tooltip="Points across the first frame."),
-                io.Int.Input("rows", default=20, min=1, max=200, tooltip="Points down. Fewer points are followed faster."),
-                io.MultiType.Input("mask", Place, optional=True, tooltip="The subject in the source's first frame, a mask or boxes: only points on it are followed."),
-                io.MultiType.Input("target", Place, optional=True, tooltip="The subject in the start image, a mask or boxes on width x height: the motion is moved to it and scaled with it."),
-                io.MultiType.Input("points", [io.String, io.Tracks], optional=True, tooltip='Points to follow in the source\'s first frame: JSON [{"x": 10, "y": 20}, ...], or tracks painted on it.'),
-                io.Float.Input("fps", default=MODEL_FPS, min=0.1, max=1000.0, step=0.1, optional=True, advanced=True, tooltip="Frames a second of the stream; the source is read at this rate."),
-                io.Combo.Input("shape", options=list(SHAPES), optional=True, advanced=True, tooltip="With a target: the motion keeps its proportions, or is stretched to the target's box."),
-                io.Boolean.Input("hold_ground", default=True, optional=True, advanced=True, tooltip="With a target: points off it rest, so that only the subject moves."),
-                io.Int.Input("id_seed", default=0, min=0, max=2**32 - 1, optional=True, advanced=True, tooltip="Seed of the random id each track gets."),
-                io.Combo.Input("tracker", options=list(KINDS), optional=True, advanced=True, tooltip=f"Who follows the points. {LICENCES}. All but the first need their package and weights in models/motionstream/trackers; nothing is downloaded."),
+                io.Int.Input(
+                    "rows",
+                    default=20,
+                    min=1,
+                    max=200,
+                    tooltip="Points down. Fewer points are followed faster.",
+                ),
+                io.MultiType.Input(
+                    "mask",
+                    Place,
+                    optional=True,
+                    tooltip=(
+                        "The subject in the source's first frame, a mask or boxes: only points on it are "
+                        "followed."
+                    ),
+                ),
+                io.MultiType.Input(
+                    "target",
+                    Place,
+                    optional=True,
+                    tooltip=(
+                        "The subject in the start image, a mask or boxes on width x height: the motion "
+                        "is moved to it and scaled with it."
+                    ),
+                ),
+                io.MultiType.Input(
+                    "points",
+                    [io.String, io.Tracks],
+                    optional=True,
+                    tooltip=(
+                        'Points to follow in the source\'s first frame: JSON [{"x": 10, "y": 20}, ...], '
+                        "or tracks painted on it."
+                    ),
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=MODEL_FPS,
+                    min=0.1,
+                    max=1000.0,
+                    step=0.1,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Frames a second of the stream; the source is read at this rate.",
+                ),
+                io.Combo.Input(
+                    "shape",
+                    options=list(SHAPES),
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "With a target: the motion keeps its proportions, or is stretched to the "
+                        "target's box."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "hold_ground",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip="With a target: points off it rest, so that only the subject moves.",
+                ),
+                io.Int.Input(
+                    "id_seed",
+                    default=0,
+                    min=0,
+                    max=2**32 - 1,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Seed of the random id each track gets.",
+                ),
+                io.Combo.Input(
+                    "tracker",
+                    options=list(KINDS),
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        f"Who follows the points. {LICENCES}. All but the first need their package and "
+                        "weights in models/motionstream/trackers; nothing is downloaded."
+                    ),
+                ),
             ],
             outputs=[MotionType.Output(display_name="MOTION", tooltip="For the Streaming Sampler.")],
         )
 
     @classmethod
     def execute(
-        cls, start_image, video, width, height, at_end, columns, rows, mask=None, target=None, points=None, fps=MODEL_FPS, shape=SHAPES[0], hold_ground=True, id_seed=0, tracker="OpenCV flow"
+        cls,
+        start_image,
+        video,
+        width,
+        height,
+        at_end,
+        columns,
+        rows,
+        mask=None,
+        target=None,
+        points=None,
+        fps=MODEL_FPS,
+        shape=SHAPES[0],
+        hold_ground=True,
+        id_seed=0,
+        tracker="OpenCV flow",
     ) -> io.NodeOutput:
         def seeds(w: int, h: int):
             clicked = None if points is None else clicked_points(points, w, h)
@@ -60,6 +177,10 @@ class LiveVideoMotion(io.ComfyNode):
         open_tracker(tracker, folders, device)  # what is missing is said now, not in the middle of a stream
         rails = {"longest": max(LONGEST, width, height), "on_frame": lambda number: _host.check_interrupt()}
         asked = {"target": plain(target), "shape": shape, "hold_ground": hold_ground, **rails}
-        found = live_tracks(opened, lambda: open_tracker(tracker, folders, device), seeds, width, height, fps, **asked)
+        found = live_tracks(
+            opened, lambda: open_tracker(tracker, folders, device), seeds, width, height, fps, **asked
+        )
         feed = Feed(found.first, found.static, found.open, at_end)
-        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], feed, "hold", id_seed, found.groups))
+        return io.NodeOutput(
+            Motion(cover(start_image[:1], width, height)[0], feed, "hold", id_seed, found.groups)
+        )

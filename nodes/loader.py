@@ -18,20 +18,31 @@ class LoadMotionStream(io.ComfyNode):
             node_id="MotionStreamLoader",
             display_name="Load MotionStream",
             category=CATEGORY,
-            description="Loads a streaming, track-following video model with its text encoder and its video codec.",
+            description=(
+                "Loads a streaming, track-following video model with its text encoder and its video codec."
+            ),
             search_aliases=["motionstream", "streaming model", "track model"],
             inputs=[
                 io.Combo.Input(
                     "weights",
                     options=_host.weight_names(),
                     default=_host.BUILT_IN_NAME,
-                    tooltip="The model that comes with the pack, or a file in the host's folder models/motionstream.",
+                    tooltip=(
+                        "The model that comes with the pack, or a file in the host's folder "
+                        "models/motionstream."
+                    ),
                 ),
             ],
             outputs=[
-                io.Model.Output(tooltip="The causal video model, for the Motion Encoder and the Streaming Sampler."),
-                io.Clip.Output(tooltip="The text encoder, for CLIP Text Encode. It knows a small vocabulary."),
-                io.Vae.Output(tooltip="The video codec, for the Streaming Sampler; also for VAE Encode and VAE Decode."),
+                io.Model.Output(
+                    tooltip="The causal video model, for the Motion Encoder and the Streaming Sampler."
+                ),
+                io.Clip.Output(
+                    tooltip="The text encoder, for CLIP Text Encode. It knows a small vocabulary."
+                ),
+                io.Vae.Output(
+                    tooltip="The video codec, for the Streaming Sampler; also for VAE Encode and VAE Decode."
+                ),
             ],
         )
 
@@ -43,4 +54,6 @@ class LoadMotionStream(io.ComfyNode):
     @classmethod
     def execute(cls, weights: str) -> io.NodeOutput:
         path = _host.weight_path(weights)
-        return io.NodeOutput(*(_host.checkpoint(path) if is_single_file(path) else _host.patched(open_networks(path))))
+        return io.NodeOutput(
+            *(_host.checkpoint(path) if is_single_file(path) else _host.patched(open_networks(path)))
+        )

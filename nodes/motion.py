@@ -1,4 +1,6 @@
-"""Motion Encoder: a start image and tracks become one MOTION, checked against the model that will follow it."""
+"""Motion Encoder: a start image and tracks become one MOTION, checked against the model that will follow
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,52 @@ class EncodeMotion(io.ComfyNode):
             description="Joins a start image and tracks into the motion that the Streaming Sampler follows.",
             search_aliases=["motionstream", "track condition"],
             inputs=[
-                io.Model.Input("model", tooltip="The model of Load MotionStream, or a causal Wan checkpoint: its stride decides which sizes fit."),
-                io.Vae.Input("vae", tooltip="The video codec of Load MotionStream, or the Wan VAE of a Wan checkpoint. It encodes the start image."),
-                io.Image.Input("start_image", tooltip="The first frame. Scaled to cover width x height and cut to it."),
-                io.Tracks.Input("tracks", tooltip="Where points go, in pixels of width x height: from the Track Editor or any node with TRACKS."),
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."),
-                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."),
+                io.Model.Input(
+                    "model",
+                    tooltip=(
+                        "The model of Load MotionStream, or a causal Wan checkpoint: its stride decides "
+                        "which sizes fit."
+                    ),
+                ),
+                io.Vae.Input(
+                    "vae",
+                    tooltip=(
+                        "The video codec of Load MotionStream, or the Wan VAE of a Wan checkpoint. It "
+                        "encodes the start image."
+                    ),
+                ),
+                io.Image.Input(
+                    "start_image", tooltip="The first frame. Scaled to cover width x height and cut to it."
+                ),
+                io.Tracks.Input(
+                    "tracks",
+                    tooltip=(
+                        "Where points go, in pixels of width x height: from the Track Editor or any node "
+                        "with TRACKS."
+                    ),
+                ),
+                io.Int.Input(
+                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video in pixels."
+                ),
+                io.Int.Input(
+                    "height", default=128, min=16, max=4096, step=16, tooltip="Height of the video in pixels."
+                ),
                 io.Combo.Input(
                     "fit",
                     options=FIT,
                     default="error",
-                    tooltip="When tracks and video differ in length: error stops; hold keeps the last place; loop starts again; "
+                    tooltip="When tracks and video differ in length: error stops; hold keeps the last "
+                    "place; loop starts again; "
                     "ping-pong goes back and forth; resample stretches in time.",
                 ),
-                io.Int.Input("id_seed", default=0, min=0, max=2**32 - 1, advanced=True, tooltip="Seed of the random id each track gets."),
+                io.Int.Input(
+                    "id_seed",
+                    default=0,
+                    min=0,
+                    max=2**32 - 1,
+                    advanced=True,
+                    tooltip="Seed of the random id each track gets.",
+                ),
             ],
             outputs=[MotionType.Output(display_name="MOTION", tooltip="For the Streaming Sampler.")],
         )
@@ -51,8 +85,12 @@ class EncodeMotion(io.ComfyNode):
         codec_in(vae, config)
         check_size(config, width, height)
         own = tracks.get("motionstream", {}) if isinstance(tracks, dict) else {}
-        found = tracks_from_host(tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS))
+        found = tracks_from_host(
+            tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS)
+        )
         found = require_on_canvas(found.rescaled(width, height))
         groups = own.get("groups")
         groups = torch.tensor(groups) if isinstance(groups, list) and len(groups) == found.count else None
-        return io.NodeOutput(Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups, vae))
+        return io.NodeOutput(
+            Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups, vae)
+        )

@@ -1,4 +1,6 @@
-"""Stream Preview: shows the sampler's frames while they are made. The showing is the browser's work; this node passes images on."""
+"""Stream Preview: shows the sampler's frames while they are made. The showing is the browser's work; this
+node passes images on.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,19 @@ class StreamPreview(io.ComfyNode):
             node_id="MotionStreamPreview",
             display_name="Stream Preview",
             category=CATEGORY,
-            description="Shows the frames of a Streaming Sampler while it runs, with the true frame rate and latency, and steers it: drag, camera, prompt, pause, step, rewind, stop and keep.",
+            description=(
+                "Shows the frames of a Streaming Sampler while it runs, with the true frame rate and "
+                "latency, and steers it: drag, camera, prompt, pause, step, rewind, stop and keep."
+            ),
             search_aliases=["motionstream", "live preview", "video preview"],
             is_output_node=True,
-            inputs=[io.Image.Input("images", optional=True, tooltip="The Streaming Sampler's images: connected, they make the sampler run.")],
+            inputs=[
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The Streaming Sampler's images: connected, they make the sampler run.",
+                )
+            ],
             outputs=[io.Image.Output(tooltip="The same images.")],
         )
 

@@ -29,7 +29,10 @@ MIB = 2**20
 AUTO = "auto"
 CONTROL_WORDS = {
     "track head": "track head",
-    "guided": "guided: each chunk begins from the start image moved along the tracks, without a track head; looser than a trained one",
+    "guided": (
+        "guided: each chunk begins from the start image moved along the tracks, without a track head; "
+        "looser than a trained one"
+    ),
     "none": "none: nothing makes the video follow the tracks",
 }
 
@@ -41,33 +44,161 @@ class StreamingSampler(io.ComfyNode):
             node_id="MotionStreamSampler",
             display_name="Streaming Sampler",
             category=CATEGORY,
-            description="Makes the video chunk by chunk, and follows you while it does. Memory and time per chunk stay the same however long it gets.",
+            description=(
+                "Makes the video chunk by chunk, and follows you while it does. Memory and time per "
+                "chunk stay the same however long it gets."
+            ),
             search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
             inputs=[
-                io.Model.Input("model", tooltip="The model of Load MotionStream, or a causal Wan checkpoint from the host's own loaders."),
-                io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode with the CLIP that belongs to the model."),
-                io.Vae.Input("vae", tooltip="What decodes: the codec of Load MotionStream, the Wan VAE, or a tiny VAE (faster, a little softer)."),
+                io.Model.Input(
+                    "model",
+                    tooltip=(
+                        "The model of Load MotionStream, or a causal Wan checkpoint from the host's own "
+                        "loaders."
+                    ),
+                ),
+                io.Conditioning.Input(
+                    "positive",
+                    tooltip="The prompt, from CLIP Text Encode with the CLIP that belongs to the model.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    tooltip=(
+                        "What decodes: the codec of Load MotionStream, the Wan VAE, or a tiny VAE "
+                        "(faster, a little softer)."
+                    ),
+                ),
                 MotionType.Input("motion", tooltip="Start image and tracks, from the Motion Encoder."),
-                io.Int.Input("frames", default=81, min=0, max=1_000_000, step=1, tooltip="Length of the video in frames; there is no other limit. 0: endless, until you stop it."),
-                io.Int.Input("seed", default=0, min=0, max=2**64 - 1, control_after_generate=True, tooltip="The same seed gives the same video."),
-                io.Int.Input("steps", default=0, min=0, max=50, tooltip="Denoising steps per chunk; 0: as many as the model was made for."),
-                io.Int.Input("chunk", default=-1, min=-1, max=64, advanced=True, tooltip="Latent frames (of 4 frames) made together; -1: the model's own."),
-                io.Int.Input("sink", default=-1, min=-1, max=64, advanced=True, tooltip="First latent frames that are never forgotten; -1: the model's own."),
-                io.Int.Input("window", default=-1, min=-1, max=256, advanced=True, tooltip="Past latent frames kept in view; -1: the model's own."),
-                io.Boolean.Input("live", optional=True, default=False, tooltip="Make frames no faster than they play, so that you can steer them in a Stream Preview."),
-                io.String.Input("record", optional=True, default="", advanced=True, tooltip="Write the video to this file of the output folder while it is made: a prefix, as in Save Video. Empty: do not."),
-                io.Int.Input("keep_mb", optional=True, default=4096, min=16, max=1_000_000, advanced=True, tooltip="Most memory, in MiB, for the images and latents returned. Beyond it the oldest are let go (the recorded file has them all)."),
-                io.Int.Input("rewind_mb", optional=True, default=512, min=0, max=100_000, advanced=True, tooltip="Most memory, in MiB, for the moments a live rewind can go back to."),
-                io.Clip.Input("clip", optional=True, tooltip="The CLIP that belongs to the model: lets you change the prompt while it runs."),
-                io.Combo.Input("control", optional=True, options=[AUTO, *LEADS], default=AUTO, tooltip="What makes the video follow the tracks. track head: the model was trained for it. guided: any causal checkpoint, each chunk begins from the start image moved along the tracks. none: nothing. auto: the track head where the model has one, guided where not."),
-                io.String.Input("performance", optional=True, force_input=True, tooltip="A performance, from an earlier run's output: its controls are played again."),
+                io.Int.Input(
+                    "frames",
+                    default=81,
+                    min=0,
+                    max=1_000_000,
+                    step=1,
+                    tooltip=(
+                        "Length of the video in frames; there is no other limit. 0: endless, until you "
+                        "stop it."
+                    ),
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**64 - 1,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same video.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=0,
+                    min=0,
+                    max=50,
+                    tooltip="Denoising steps per chunk; 0: as many as the model was made for.",
+                ),
+                io.Int.Input(
+                    "chunk",
+                    default=-1,
+                    min=-1,
+                    max=64,
+                    advanced=True,
+                    tooltip="Latent frames (of 4 frames) made together; -1: the model's own.",
+                ),
+                io.Int.Input(
+                    "sink",
+                    default=-1,
+                    min=-1,
+                    max=64,
+                    advanced=True,
+                    tooltip="First latent frames that are never forgotten; -1: the model's own.",
+                ),
+                io.Int.Input(
+                    "window",
+                    default=-1,
+                    min=-1,
+                    max=256,
+                    advanced=True,
+                    tooltip="Past latent frames kept in view; -1: the model's own.",
+                ),
+                io.Boolean.Input(
+                    "live",
+                    optional=True,
+                    default=False,
+                    tooltip=(
+                        "Make frames no faster than they play, so that you can steer them in a Stream "
+                        "Preview."
+                    ),
+                ),
+                io.String.Input(
+                    "record",
+                    optional=True,
+                    default="",
+                    advanced=True,
+                    tooltip=(
+                        "Write the video to this file of the output folder while it is made: a prefix, "
+                        "as in Save Video. Empty: do not."
+                    ),
+                ),
+                io.Int.Input(
+                    "keep_mb",
+                    optional=True,
+                    default=4096,
+                    min=16,
+                    max=1_000_000,
+                    advanced=True,
+                    tooltip=(
+                        "Most memory, in MiB, for the images and latents returned. Beyond it the oldest "
+                        "are let go (the recorded file has them all)."
+                    ),
+                ),
+                io.Int.Input(
+                    "rewind_mb",
+                    optional=True,
+                    default=512,
+                    min=0,
+                    max=100_000,
+                    advanced=True,
+                    tooltip="Most memory, in MiB, for the moments a live rewind can go back to.",
+                ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="The CLIP that belongs to the model: lets you change the prompt while it runs.",
+                ),
+                io.Combo.Input(
+                    "control",
+                    optional=True,
+                    options=[AUTO, *LEADS],
+                    default=AUTO,
+                    tooltip=(
+                        "What makes the video follow the tracks. track head: the model was trained for "
+                        "it. guided: any causal checkpoint, each chunk begins from the start image moved "
+                        "along the tracks. none: nothing. auto: the track head where the model has one, "
+                        "guided where not."
+                    ),
+                ),
+                io.String.Input(
+                    "performance",
+                    optional=True,
+                    force_input=True,
+                    tooltip="A performance, from an earlier run's output: its controls are played again.",
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames (the newest, where keep_mb is less than they need)."),
                 io.Latent.Output(tooltip="The latents of the same frames."),
-                io.Video.Output(tooltip="The frames as a video, for Save Video. When recording: the recorded file."),
-                io.Tracks.Output(tooltip="Where every point was told to be, frame by frame, live edits included."),
-                io.String.Output(display_name="performance", tooltip="The live controls that made this video, as JSON: played again with the same seed they give the same video."),
+                io.Video.Output(
+                    tooltip="The frames as a video, for Save Video. When recording: the recorded file."
+                ),
+                io.Tracks.Output(
+                    tooltip="Where every point was told to be, frame by frame, live edits included."
+                ),
+                io.String.Output(
+                    display_name="performance",
+                    tooltip=(
+                        "The live controls that made this video, as JSON: played again with the same "
+                        "seed they give the same video."
+                    ),
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -78,29 +209,95 @@ class StreamingSampler(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, positive, vae, motion, frames, seed, steps=0, chunk=-1, sink=-1, window=-1, live=False, record="", keep_mb=4096, rewind_mb=512, clip=None, control=AUTO, performance=""
+        cls,
+        model,
+        positive,
+        vae,
+        motion,
+        frames,
+        seed,
+        steps=0,
+        chunk=-1,
+        sink=-1,
+        window=-1,
+        live=False,
+        record="",
+        keep_mb=4096,
+        rewind_mb=512,
+        clip=None,
+        control=AUTO,
+        performance="",
     ) -> io.NodeOutput:
         parts = model_in(model, positive)
         dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
         (height, width), stride = motion.image.shape[:2], dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
         embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
-        about = {"width": width, "height": height, "fps": motion.tracks.fps, "chunk_frames": stride * context.chunk}
+        about = {
+            "width": width,
+            "height": height,
+            "fps": motion.tracks.fps,
+            "chunk_frames": stride * context.chunk,
+        }
         played, lead = check_performance(performance, about, seed), lead_of(control, dit)
         path = _host.recording_path(record, width, height) if record.strip() else None
-        _host.load([model, *codec.patchers], cache_bytes(dit, width, height, context), beside_bytes(dit, width, height, context, codec.kind))
+        _host.load(
+            [model, *codec.patchers],
+            cache_bytes(dit, width, height, context),
+            beside_bytes(dit, width, height, context, codec.kind),
+        )
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
-        run = {"chunks": chunk_count(frames, context.chunk, stride), "takes": controls_of(networks, encode, lead), "script": played.controls, "frames": frames, "prompt": text_of(positive)}
-        asked = {"fit": motion.fit, "id_seed": motion.id_seed, "context": context, "groups": motion.groups, "encode": encode, "lead": lead, "paced": live, "history_bytes": rewind_mb * MIB}
-        with Kept(motion.tracks.fps, stride, keep_mb * MIB, path) as kept, _host.LiveRun(cls.hidden.unique_id, notes=notes_on(parts, width, height, lead), **run, **about) as on_air:
+        run = {
+            "chunks": chunk_count(frames, context.chunk, stride),
+            "takes": controls_of(networks, encode, lead),
+            "script": played.controls,
+            "frames": frames,
+            "prompt": text_of(positive),
+        }
+        asked = {
+            "fit": motion.fit,
+            "id_seed": motion.id_seed,
+            "context": context,
+            "groups": motion.groups,
+            "encode": encode,
+            "lead": lead,
+            "paced": live,
+            "history_bytes": rewind_mb * MIB,
+        }
+        with (
+            Kept(motion.tracks.fps, stride, keep_mb * MIB, path) as kept,
+            _host.LiveRun(
+                cls.hidden.unique_id, notes=notes_on(parts, width, height, lead), **run, **about
+            ) as on_air,
+        ):
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
             on_air.session.say(control=lead)
-            chunks = stream(networks, motion.image, motion.tracks, embeds, frames or None, seed, steps or None, on_air.session, **asked, **rails)
+            chunks = stream(
+                networks,
+                motion.image,
+                motion.tracks,
+                embeds,
+                frames or None,
+                seed,
+                steps or None,
+                on_air.session,
+                **asked,
+                **rails,
+            )
             for made in until_memory_ends(chunks, _host.out_of_memory, on_air.tell):
                 kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
                 on_air.show(made, kept.nbytes)
-        text = write_performance(on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about)
-        return outputs(kept, codec.to_host, width, height, text, {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": on_air.notes})
+        text = write_performance(
+            on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about
+        )
+        return outputs(
+            kept,
+            codec.to_host,
+            width,
+            height,
+            text,
+            {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": on_air.notes},
+        )
 
 
 def lead_of(control: str, dit) -> str:
@@ -112,7 +309,12 @@ def lead_of(control: str, dit) -> str:
 
 def notes_on(parts: ModelParts, width: int, height: int, lead: str) -> list[str]:
     """What a person should know of the run before it begins."""
-    notes = [None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}", size_note(parts.dit.config, width, height), parts.doubt, parts.left_out]
+    notes = [
+        None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}",
+        size_note(parts.dit.config, width, height),
+        parts.doubt,
+        parts.left_out,
+    ]
     return [note for note in notes if note]
 
 
@@ -127,16 +329,28 @@ def check_performance(text: str, about: dict, seed: int) -> Performance:
     played = read_performance(text)
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
-            raise ValueError(f"performance: expected one for a {key} of {value:g} (this run's), got one for {played.about[key]:g}")
+            raise ValueError(
+                f"performance: expected one for a {key} of {value:g} (this run's), got one for "
+                f"{played.about[key]:g}"
+            )
     if played.about.get("seed", seed) != seed:
-        LOG.warning("MotionStream: the performance was made with seed %d; with seed %d its controls make another video", played.about["seed"], seed)
+        LOG.warning(
+            "MotionStream: the performance was made with seed %d; with seed %d its controls make another "
+            "video",
+            played.about["seed"],
+            seed,
+        )
     return played
 
 
 def context_of(dit, chunk: int, sink: int, window: int) -> CacheShape:
     """What is asked for; the model's own where that is negative."""
     own = dit.config.context
-    return CacheShape(own.chunk if chunk < 0 else chunk, own.sink if sink < 0 else sink, own.window if window < 0 else window)
+    return CacheShape(
+        own.chunk if chunk < 0 else chunk,
+        own.sink if sink < 0 else sink,
+        own.window if window < 0 else window,
+    )
 
 
 def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
@@ -144,14 +358,35 @@ def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
     return 1 + math.ceil((frames - 1) / (stride * chunk)) if frames else None
 
 
-def outputs(kept: Kept, to_host: Callable[[Tensor], Tensor], width: int, height: int, performance: str, figures: dict) -> io.NodeOutput:
-    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the client."""
+def outputs(
+    kept: Kept, to_host: Callable[[Tensor], Tensor], width: int, height: int, performance: str, figures: dict
+) -> io.NodeOutput:
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
+    client.
+    """
     made = kept.take(width, height)
     if made.first_frame:
-        LOG.warning("MotionStream: the video needs more than keep_mb: frames 0 to %d are not in the outputs", made.first_frame - 1)
+        LOG.warning(
+            "MotionStream: the video needs more than keep_mb: frames 0 to %d are not in the outputs",
+            made.first_frame - 1,
+        )
     if kept.path is not None:
         video = InputImpl.VideoFromFile(str(kept.path))
     else:
-        video = InputImpl.VideoFromComponents(Types.VideoComponents(images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)))
-    tracks = {**tracks_to_host(made.tracks), "motionstream": {"width": width, "height": height, "fps": kept.fps}}
-    return io.NodeOutput(made.frames, {"samples": to_host(made.latents)}, video, tracks, performance, ui={"motionstream_run": [figures]})
+        video = InputImpl.VideoFromComponents(
+            Types.VideoComponents(
+                images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)
+            )
+        )
+    tracks = {
+        **tracks_to_host(made.tracks),
+        "motionstream": {"width": width, "height": height, "fps": kept.fps},
+    }
+    return io.NodeOutput(
+        made.frames,
+        {"samples": to_host(made.latents)},
+        video,
+        tracks,
+        performance,
+        ui={"motionstream_run": [figures]},
+    )

@@ -16,13 +16,35 @@ class LoadTinyVAE(io.ComfyNode):
             node_id="MotionStreamTinyVAE",
             display_name="Load Tiny VAE",
             category=CATEGORY,
-            description="Loads a tiny video autoencoder (TAEHV) for Wan: many times faster than the Wan VAE, and a little softer.",
+            description=(
+                "Loads a tiny video autoencoder (TAEHV) for Wan: many times faster than the Wan VAE, and "
+                "a little softer."
+            ),
             search_aliases=["motionstream", "taehv", "taew2_1", "taew2_2", "lighttae"],
             inputs=[
-                io.Combo.Input("file", options=_host.tiny_vae_names(), tooltip="A file of models/vae_approx or models/vae, such as taew2_1 or taew2_2 (.pth or .safetensors)."),
-                io.Combo.Input("kind", options=list(KINDS), default=next(iter(KINDS)), tooltip="What latents the file was made for; weights alone cannot tell. madebyollin's taew2_1 and taew2_2: taew. LightX2V's lighttaew2_1 and lighttaew2_2: lighttae."),
+                io.Combo.Input(
+                    "file",
+                    options=_host.tiny_vae_names(),
+                    tooltip=(
+                        "A file of models/vae_approx or models/vae, such as taew2_1 or taew2_2 (.pth or "
+                        ".safetensors)."
+                    ),
+                ),
+                io.Combo.Input(
+                    "kind",
+                    options=list(KINDS),
+                    default=next(iter(KINDS)),
+                    tooltip=(
+                        "What latents the file was made for; weights alone cannot tell. madebyollin's "
+                        "taew2_1 and taew2_2: taew. LightX2V's lighttaew2_1 and lighttaew2_2: lighttae."
+                    ),
+                ),
             ],
-            outputs=[io.Vae.Output(tooltip="A video VAE for the Streaming Sampler; also for VAE Encode and VAE Decode.")],
+            outputs=[
+                io.Vae.Output(
+                    tooltip="A video VAE for the Streaming Sampler; also for VAE Encode and VAE Decode."
+                )
+            ],
         )
 
     @classmethod

@@ -30,33 +30,152 @@ class VideoTracks(io.ComfyNode):
             node_id="MotionStreamVideoTracks",
             display_name="Tracks from Video",
             category=CATEGORY,
-            description="Follows points through a video, so that its motion can move another picture. Needs OpenCV, no download, no GPU.",
-            search_aliases=["motionstream", "motion transfer", "point tracking", "optical flow", "retarget", "CoTracker", "TAPIR", "TAPNext"],
+            description=(
+                "Follows points through a video, so that its motion can move another picture. Needs "
+                "OpenCV, no download, no GPU."
+            ),
+            search_aliases=[
+                "motionstream",
+                "motion transfer",
+                "point tracking",
+                "optical flow",
+                "retarget",
+                "CoTracker",
+                "TAPIR",
+                "TAPNext",
+            ],
             inputs=[
-                io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made; without a target the source is scaled to cover it."),
-                io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Height of the video to be made."),
-                io.Int.Input("frames", default=49, min=0, max=100_000, tooltip="Frames to be made. 0: as many as the source needs."),
-                io.Int.Input("source_frames", default=0, min=0, max=1_000_000, tooltip="Frames of the source to follow. 0: all."),
-                io.Combo.Input("part", options=list(PARTS), default="everything", tooltip="All motion; the subject's own without the camera's; the camera's alone."),
+                io.Int.Input(
+                    "width",
+                    default=128,
+                    min=16,
+                    max=4096,
+                    step=16,
+                    tooltip=(
+                        "Width of the video to be made; without a target the source is scaled to cover it."
+                    ),
+                ),
+                io.Int.Input(
+                    "height",
+                    default=128,
+                    min=16,
+                    max=4096,
+                    step=16,
+                    tooltip="Height of the video to be made.",
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=49,
+                    min=0,
+                    max=100_000,
+                    tooltip="Frames to be made. 0: as many as the source needs.",
+                ),
+                io.Int.Input(
+                    "source_frames",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="Frames of the source to follow. 0: all.",
+                ),
+                io.Combo.Input(
+                    "part",
+                    options=list(PARTS),
+                    default="everything",
+                    tooltip="All motion; the subject's own without the camera's; the camera's alone.",
+                ),
                 io.Int.Input("columns", default=50, min=1, max=200, tooltip="Points across the first frame."),
                 io.Int.Input("rows", default=50, min=1, max=200, tooltip="Points down."),
                 io.Video.Input("video", optional=True, tooltip="The source, read frame by frame."),
-                io.Image.Input("images", optional=True, tooltip="The source as images (16 a second), in place of a video."),
-                io.MultiType.Input(
-                    "mask", Place, optional=True, tooltip="The subject in the source's first frame: a mask or boxes. For everything and without a target: only points on it are followed."
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The source as images (16 a second), in place of a video.",
                 ),
                 io.MultiType.Input(
-                    "target", Place, optional=True, tooltip="The subject in the new picture, a mask or boxes on width x height: the subject's motion is moved to it and scaled with it."
+                    "mask",
+                    Place,
+                    optional=True,
+                    tooltip=(
+                        "The subject in the source's first frame: a mask or boxes. For everything and "
+                        "without a target: only points on it are followed."
+                    ),
                 ),
                 io.MultiType.Input(
-                    "points", [io.String, io.Tracks], optional=True, tooltip='Points of the subject to follow in the source\'s first frame: JSON [{"x": 10, "y": 20}, ...], or tracks painted on it.'
+                    "target",
+                    Place,
+                    optional=True,
+                    tooltip=(
+                        "The subject in the new picture, a mask or boxes on width x height: the "
+                        "subject's motion is moved to it and scaled with it."
+                    ),
                 ),
-                io.Combo.Input("timing", options=list(TIMINGS), optional=True, tooltip="Whole source: stretched into the frames. Source speed: a second stays a second; the end is left out, or the points rest."),
-                io.Float.Input("fps", default=16.0, min=0.1, max=1000.0, step=0.1, optional=True, tooltip="Frames a second of the video to be made."),
-                io.Float.Input("smooth", default=0.0, min=0.0, max=100.0, step=0.1, optional=True, advanced=True, tooltip="Takes out wobble of less than about so many frames. 0: nothing."),
-                io.Combo.Input("shape", options=list(SHAPES), optional=True, advanced=True, tooltip="With a target: the motion keeps its proportions, or is stretched to the target's box."),
-                io.Boolean.Input("hold_ground", default=True, optional=True, advanced=True, tooltip="With a target and the subject alone: points off the target rest, so that only the subject moves."),
-                io.Combo.Input("tracker", options=list(KINDS), optional=True, advanced=True, tooltip=f"Who follows the points. {LICENCES}. All but the first need their package and weights in models/motionstream/trackers; nothing is downloaded."),
+                io.MultiType.Input(
+                    "points",
+                    [io.String, io.Tracks],
+                    optional=True,
+                    tooltip=(
+                        'Points of the subject to follow in the source\'s first frame: JSON [{"x": 10, '
+                        '"y": 20}, ...], or tracks painted on it.'
+                    ),
+                ),
+                io.Combo.Input(
+                    "timing",
+                    options=list(TIMINGS),
+                    optional=True,
+                    tooltip=(
+                        "Whole source: stretched into the frames. Source speed: a second stays a second; "
+                        "the end is left out, or the points rest."
+                    ),
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=16.0,
+                    min=0.1,
+                    max=1000.0,
+                    step=0.1,
+                    optional=True,
+                    tooltip="Frames a second of the video to be made.",
+                ),
+                io.Float.Input(
+                    "smooth",
+                    default=0.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Takes out wobble of less than about so many frames. 0: nothing.",
+                ),
+                io.Combo.Input(
+                    "shape",
+                    options=list(SHAPES),
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "With a target: the motion keeps its proportions, or is stretched to the "
+                        "target's box."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "hold_ground",
+                    default=True,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "With a target and the subject alone: points off the target rest, so that only "
+                        "the subject moves."
+                    ),
+                ),
+                io.Combo.Input(
+                    "tracker",
+                    options=list(KINDS),
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        f"Who follows the points. {LICENCES}. All but the first need their package and "
+                        "weights in models/motionstream/trackers; nothing is downloaded."
+                    ),
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS."),
@@ -66,22 +185,68 @@ class VideoTracks(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, width, height, frames, source_frames, part, columns, rows, video=None, images=None, mask=None, target=None, points=None,
-        timing=TIMINGS[0], fps=16.0, smooth=0.0, shape=SHAPES[0], hold_ground=True, tracker="OpenCV flow",
-    ) -> io.NodeOutput:  # fmt: skip
+        cls,
+        width,
+        height,
+        frames,
+        source_frames,
+        part,
+        columns,
+        rows,
+        video=None,
+        images=None,
+        mask=None,
+        target=None,
+        points=None,
+        timing=TIMINGS[0],
+        fps=16.0,
+        smooth=0.0,
+        shape=SHAPES[0],
+        hold_ground=True,
+        tracker="OpenCV flow",
+    ) -> io.NodeOutput:
         shots, total = source_shots(video, images, source_frames or None)
         seeded: list[Seeds] = []
 
         def seeds(w: int, h: int):
             clicked = None if points is None else clicked_points(points, w, h)
-            seeded.append(seeds_for(w, h, columns, rows, mask=plain(mask), clicked=clicked, only_subject=part == "everything" and target is None))
+            seeded.append(
+                seeds_for(
+                    w,
+                    h,
+                    columns,
+                    rows,
+                    mask=plain(mask),
+                    clicked=clicked,
+                    only_subject=part == "everything" and target is None,
+                )
+            )
             return seeded[0].xy
 
         speed = timing != TIMINGS[0]
-        limits = {"kept": KEPT if frames else None, "seconds": (frames - 1) / fps if frames and speed else None, "longest": max(LONGEST, width, height)}
-        found = follow(shots, seeds, open_tracker(tracker, _host.tracker_folders(), _host.device()), **limits, on_frame=_host.progress(total))
+        limits = {
+            "kept": KEPT if frames else None,
+            "seconds": (frames - 1) / fps if frames and speed else None,
+            "longest": max(LONGEST, width, height),
+        }
+        found = follow(
+            shots,
+            seeds,
+            open_tracker(tracker, _host.tracker_folders(), _host.device()),
+            **limits,
+            on_frame=_host.progress(total),
+        )
         tell(found, None if speed else total)
-        made = retargeted(retimed(found, frames, fps, timing), seeded[0], part, width, height, plain(target), shape, hold_ground)
+        made = retargeted(
+            retimed(found, frames, fps, timing),
+            seeded[0],
+            part,
+            width,
+            height,
+            plain(target),
+            shape,
+            hold_ground,
+        )
         made = smoothed(made, smooth)
         about = {"width": width, "height": height, "fps": made.fps, "groups": [-1] * made.count}
         return io.NodeOutput({**tracks_to_host(made), "motionstream": about}, made.frames)
@@ -90,9 +255,16 @@ class VideoTracks(io.ComfyNode):
 def tell(found: Followed, expected: int | None):
     """What a person should know of the source: cuts, and frames that could not be read."""
     if found.cuts:
-        LOG.warning("MotionStream: the source's scene changes before frame %s: from there on no point is visible", ", ".join(map(str, found.cuts)))
+        LOG.warning(
+            "MotionStream: the source's scene changes before frame %s: from there on no point is visible",
+            ", ".join(map(str, found.cuts)),
+        )
     if expected is not None and found.frames < expected:
-        LOG.warning("MotionStream: the source should have %d frames, %d could be read (a cut-off file?)", expected, found.frames)
+        LOG.warning(
+            "MotionStream: the source should have %d frames, %d could be read (a cut-off file?)",
+            expected,
+            found.frames,
+        )
 
 
 def source_shots(video, images, most: int | None):
@@ -102,9 +274,13 @@ def source_shots(video, images, most: int | None):
     if images is not None:
         images = images[:most]
         return image_shots(image.cpu().numpy() for image in images), len(images)
-    begin, lasting = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+    begin, lasting = (
+        video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+    )
     known = None if begin or lasting else expected_frames(video.get_stream_source())
-    return video_shots(video.get_stream_source(), most, begin, lasting), min(filter(None, (known, most)), default=None)
+    return video_shots(video.get_stream_source(), most, begin, lasting), min(
+        filter(None, (known, most)), default=None
+    )
 
 
 def plain(place):

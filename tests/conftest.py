@@ -1,4 +1,5 @@
-"""One real ComfyUI for all tests that need one, with the pack linked in, weights to load and pictures to start from, and one browser on it.
+"""One real ComfyUI for all tests that need one, with the pack linked in, weights to load and pictures to
+start from, and one browser on it.
 
 Where the host or the browser is missing, the tests that need it say that they did not run.
 """
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-# Threads of one operation wait for each other: where a browser takes turns with them on two cores, one thread is many times faster than two.
+# Threads of one operation wait for each other: where a browser takes turns with them on two cores, one thread
+# is many times faster than two.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +102,8 @@ class RandomConditioning:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"tokens": ("INT", {"default": 6}), "width": ("INT", {"default": 24, "max": 9999}), "seed": ("INT", {"default": 0})}}
+        sizes = {"tokens": ("INT", {"default": 6}), "width": ("INT", {"default": 24, "max": 9999})}
+        return {"required": {**sizes, "seed": ("INT", {"default": 0})}}
 
     def make(self, tokens, width, seed):
         return ([[torch.randn(1, tokens, width, generator=torch.Generator().manual_seed(seed)), {}]],)
@@ -110,7 +113,9 @@ NODE_CLASS_MAPPINGS = {"ForeignTracks": ForeignTracks, "RandomConditioning": Ran
 
 
 def fill(base: Path):
-    """input/picture.png; in models/motionstream untrained weights, a truncated file, a foreign file, a pickle; a pack that sends odd TRACKS."""
+    """input/picture.png; in models/motionstream untrained weights, a truncated file, a foreign file, a
+    pickle; a pack that sends odd TRACKS.
+    """
     import numpy as np
     import torch
     from PIL import Image
@@ -134,7 +139,9 @@ def fill(base: Path):
     (models / "pickled.pt").write_bytes(pickle.dumps(Trap(base / "trap-was-sprung")))
     save_networks(base / "outside.safetensors", untrained("tiny"))
     rows, columns = np.mgrid[0:160, 0:200]
-    Image.fromarray(np.stack([rows + 40, columns, (rows // 16 + columns // 16) % 2 * 255], -1).astype(np.uint8)).save(pictures / "picture.png")
+    Image.fromarray(
+        np.stack([rows + 40, columns, (rows // 16 + columns // 16) % 2 * 255], -1).astype(np.uint8)
+    ).save(pictures / "picture.png")
 
 
 class Trap:

@@ -1,7 +1,8 @@
 """A video file's pictures one by one with the moment each is shown: what a tracker reads.
 
-Owns decoding by time stamps (variable frame rates included), the turning of phone videos and the part of a file that is asked for. Knows
-nothing of tracks. Shapes: a picture (H, W, 3) uint8 RGB; its moment in seconds, rising.
+Owns decoding by time stamps (variable frame rates included), the turning of phone videos and the part of a
+file that is asked for. Knows nothing of tracks. Shapes: a picture (H, W, 3) uint8 RGB; its moment in seconds,
+rising.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ Shot = tuple[np.ndarray, float]
 RATE = 16.0  # frames a second of what has no rate
 
 
-def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: float = 0.0, lasting: float = 0.0) -> Iterator[Shot]:
+def video_shots(
+    source: str | Path | BinaryIO, most: int | None = None, begin: float = 0.0, lasting: float = 0.0
+) -> Iterator[Shot]:
     """The shots of a video, decoded as they are asked for.
 
     most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
-    A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot be decoded, and what has no
-    picture in that part.
+    A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot
+    be decoded, and what has no picture in that part.
     """
     import av
 
@@ -39,7 +42,9 @@ def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: f
                 zero = seconds if zero is None else zero
                 if seconds - zero < begin - 1e-6:
                     continue
-                if (most is not None and made >= most) or (lasting > 0 and seconds - zero >= begin + lasting - 1e-6):
+                if (most is not None and made >= most) or (
+                    lasting > 0 and seconds - zero >= begin + lasting - 1e-6
+                ):
                     break
                 last = max(seconds, last + 1e-3 / rate)
                 made += 1
@@ -52,7 +57,9 @@ def video_shots(source: str | Path | BinaryIO, most: int | None = None, begin: f
 
 
 def expected_frames(source: str | Path | BinaryIO) -> int | None:
-    """How many frames the file says it has, without decoding any; None where it does not say or cannot be read (the decoding will tell)."""
+    """How many frames the file says it has, without decoding any; None where it does not say or cannot be
+    read (the decoding will tell).
+    """
     import av
 
     try:
@@ -75,7 +82,9 @@ def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Sho
 
 
 def _frames(container, stream) -> Iterator:
-    """The decoded frames. Damage at the very end is where a file was cut off; anywhere else it is an error, as is a file of nothing else."""
+    """The decoded frames. Damage at the very end is where a file was cut off; anywhere else it is an error,
+    as is a file of nothing else.
+    """
     import av
 
     damage, decoded = None, False

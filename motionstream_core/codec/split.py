@@ -1,4 +1,6 @@
-"""Two codecs of the same latents as one: frames go in through the first and come out through the second, such as a Wan VAE and a TAEHV."""
+"""Two codecs of the same latents as one: frames go in through the first and come out through the second, such
+as a Wan VAE and a TAEHV.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,17 @@ class SplitCodec:
 
     def __init__(self, encoder: Any, decoder: Any):
         if encoder.latent_channels != decoder.latent_channels:
-            raise ValueError(f"vae: expected two of the same latent channels, got {encoder.latent_channels} to encode and {decoder.latent_channels} to decode")
+            raise ValueError(
+                f"vae: expected two of the same latent channels, got {encoder.latent_channels} to encode "
+                f"and {decoder.latent_channels} to decode"
+            )
         self.encoder, self.decoder = encoder, decoder
         self.latent_channels = decoder.latent_channels
-        self.start_encode, self.encode_chunk, self.encode = encoder.start_encode, encoder.encode_chunk, encoder.encode
+        self.start_encode, self.encode_chunk, self.encode = (
+            encoder.start_encode,
+            encoder.encode_chunk,
+            encoder.encode,
+        )
         self.start_decode = decoder.start_decode
 
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:

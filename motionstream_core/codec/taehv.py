@@ -1,11 +1,15 @@
-"""TAEHV, the tiny video autoencoders of the community (taew2_1, taew2_2, and LightX2V's lighttae), in batch and in streaming form.
+"""TAEHV, the tiny video autoencoders of the community (taew2_1, taew2_2, and LightX2V's lighttae), in batch
+and in streaming form.
 
-Owns their layers, under the names of the public files, and the two conventions of latents: madebyollin's taew files take the latents of the
-diffusion model as they are, LightX2V's lighttae files take those of the Wan VAE, mean and spread put back. Weights alone do not tell which.
-Written from the described architecture: 3x3 convolutions, memory blocks that see their own input one step earlier, and time squeezed or
-stretched by 1x1 convolutions; so the past of a stream is one feature map a memory block.
+Owns their layers, under the names of the public files, and the two conventions of latents: madebyollin's taew
+files take the latents of the diffusion model as they are, LightX2V's lighttae files take those of the Wan
+VAE, mean and spread put back. Weights alone do not tell which.
+Written from the described architecture: 3x3 convolutions, memory blocks that see their own input one step
+earlier, and time squeezed or stretched by 1x1 convolutions; so the past of a stream is one feature map a
+memory block.
 
-Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t, H/s, W/s), normalised.
+Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t,
+H/s, W/s), normalised.
 """
 
 from __future__ import annotations
@@ -34,10 +38,12 @@ class MemoryBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Conv2d(2 * channels, channels, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(2 * channels, channels, 3, padding=1),
+            nn.ReLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
-        )  # fmt: skip
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
         return F.relu(self.conv(torch.cat([x, before], dim=1)) + x)
@@ -72,17 +78,28 @@ class TAEHV(nn.Module):
     def __init__(self, latent_channels: int):
         super().__init__()
         if latent_channels not in STRIDES:
-            raise ValueError(f"tiny VAE: expected {' or '.join(map(str, STRIDES))} latent channels, got {latent_channels}")
+            raise ValueError(
+                f"tiny VAE: expected {' or '.join(map(str, STRIDES))} latent channels, got {latent_channels}"
+            )
         self.latent_channels = latent_channels
         self.patch = STRIDES[latent_channels] // 8
         pixels = 3 * self.patch**2
         encoder: list[nn.Module] = [_conv(pixels, WIDTH), nn.ReLU()]
         for squeeze in (2, 2, 1):
-            encoder += [TimeChange(WIDTH, squeeze=squeeze), _conv(WIDTH, WIDTH, stride=2, bias=False), *(MemoryBlock(WIDTH) for _ in range(3))]
+            encoder += [
+                TimeChange(WIDTH, squeeze=squeeze),
+                _conv(WIDTH, WIDTH, stride=2, bias=False),
+                *(MemoryBlock(WIDTH) for _ in range(3)),
+            ]
         self.encoder = nn.Sequential(*encoder, _conv(WIDTH, latent_channels))
         decoder: list[nn.Module] = [SoftClamp(), _conv(latent_channels, WIDTHS[0]), nn.ReLU()]
         for before, after, stretch in zip(WIDTHS, WIDTHS[1:], (1, 2, 2)):
-            decoder += [*(MemoryBlock(before) for _ in range(3)), nn.Upsample(scale_factor=2), TimeChange(before, stretch=stretch), _conv(before, after, bias=False)]
+            decoder += [
+                *(MemoryBlock(before) for _ in range(3)),
+                nn.Upsample(scale_factor=2),
+                TimeChange(before, stretch=stretch),
+                _conv(before, after, bias=False),
+            ]
         self.decoder = nn.Sequential(*decoder, nn.ReLU(), _conv(WIDTHS[-1], pixels))
 
 
@@ -107,13 +124,24 @@ def _run(layers: nn.Sequential, x: Tensor, memory: list[Tensor | None]) -> tuple
 
 
 class TaehvCodec:
-    """A TAEHV with the calls of TinyCodec. `vae_latents`: the file was made for latents of the Wan VAE (lighttae), not for the model's (taew)."""
+    """A TAEHV with the calls of TinyCodec. `vae_latents`: the file was made for latents of the Wan VAE
+    (lighttae), not for the model's (taew).
+    """
 
-    def __init__(self, module: TAEHV, *, vae_latents: bool = False, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        module: TAEHV,
+        *,
+        vae_latents: bool = False,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ):
         self.module, self.dtype, self.device = module, dtype, torch.device(device)
         self.latent_channels, self.stride = module.latent_channels, STRIDES[module.latent_channels]
         mean, std = (torch.tensor(part).view(1, -1, 1, 1, 1) for part in STATISTICS[self.latent_channels])
-        self.latent_mean, self.latent_std = (mean, std) if vae_latents else (torch.zeros_like(mean), torch.ones_like(std))
+        self.latent_mean, self.latent_std = (
+            (mean, std) if vae_latents else (torch.zeros_like(mean), torch.ones_like(std))
+        )
         self.latent_mean, self.latent_std = self.latent_mean.to(self.device), self.latent_std.to(self.device)
 
     def start_encode(self) -> CodecState:
@@ -123,23 +151,37 @@ class TaehvCodec:
         return CodecState([])
 
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
-        """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t), next state."""
+        """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t),
+        next state.
+        """
         if latents.ndim != 5 or latents.shape[1] != self.latent_channels:
-            raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}")
+            raise ValueError(
+                f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}"
+            )
         latents = latents.to(self.device).float() * self.latent_std + self.latent_mean
-        x, memory = _run(self.module.decoder, rearrange(latents, "b c t h w -> b t c h w").to(self.dtype), state.memory)
+        x, memory = _run(
+            self.module.decoder, rearrange(latents, "b c t h w -> b t c h w").to(self.dtype), state.memory
+        )
         x = x if state.started else x[:, TIME_STRIDE - 1 :]
         if self.module.patch > 1:
             x = F.pixel_shuffle(x, self.module.patch)
         return x.float().clamp(0.0, 1.0), CodecState(memory, True)
 
     def encode_chunk(self, frames: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
-        """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s, W/s), next state."""
+        """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s,
+        W/s), next state.
+        """
         extra = 0 if state.started else 1
         if frames.ndim != 5 or frames.shape[1] % TIME_STRIDE != extra or frames.shape[1] == 0:
-            raise ValueError(f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got {tuple(frames.shape)}")
+            raise ValueError(
+                f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got "
+                f"{tuple(frames.shape)}"
+            )
         if frames.shape[-1] % self.stride or frames.shape[-2] % self.stride:
-            raise ValueError(f"frames: expected width and height divisible by {self.stride}, got {frames.shape[-1]}x{frames.shape[-2]}")
+            raise ValueError(
+                f"frames: expected width and height divisible by {self.stride}, got "
+                f"{frames.shape[-1]}x{frames.shape[-2]}"
+            )
         if not state.started:
             frames = torch.cat([frames[:, :1].expand(-1, TIME_STRIDE - 1, -1, -1, -1), frames], dim=1)
         frames = frames.to(self.device, self.dtype)
@@ -159,12 +201,21 @@ class TaehvCodec:
 
 
 def open_taehv(path: Path) -> TAEHV:
-    """The network of a public file (.pth or .safetensors), in float32; ValueError lists the keys that do not fit."""
+    """The network of a public file (.pth or .safetensors), in float32; ValueError lists the keys that do not
+    fit.
+    """
     try:
-        state = load_file(path) if path.suffix in (".safetensors", ".sft") else torch.load(path, map_location="cpu", weights_only=True)
+        state = (
+            load_file(path)
+            if path.suffix in (".safetensors", ".sft")
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except Exception as error:  # torch and safetensors raise a dozen kinds for damaged and for unsafe files
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path.name}: expected tensors alone in a .pth or .safetensors file, got one that cannot be read safely: {first}") from error
+        raise ValueError(
+            f"{path.name}: expected tensors alone in a .pth or .safetensors file, got one that cannot be "
+            f"read safely: {first}"
+        ) from error
     return taehv_of(state, path.name)
 
 
@@ -172,12 +223,20 @@ def taehv_of(state: dict[str, Tensor], name: str) -> TAEHV:
     """The network with these weights."""
     weight = state.get("decoder.1.weight") if isinstance(state, dict) else None
     if weight is None or weight.ndim != 4:
-        raise ValueError(f"{name}: expected the keys of a TAEHV (decoder.1.weight, ...), got {sorted(state)[:4] if isinstance(state, dict) else type(state).__name__}")
+        raise ValueError(
+            f"{name}: expected the keys of a TAEHV (decoder.1.weight, ...), got "
+            f"{sorted(state)[:4] if isinstance(state, dict) else type(state).__name__}"
+        )
     if weight.shape[1] not in STRIDES:
-        raise ValueError(f"{name}: expected a TAEHV of {' or '.join(map(str, STRIDES))} latent channels (Wan), got {weight.shape[1]}")
+        raise ValueError(
+            f"{name}: expected a TAEHV of {' or '.join(map(str, STRIDES))} latent channels (Wan), got "
+            f"{weight.shape[1]}"
+        )
     module = TAEHV(weight.shape[1])
     problems = state_problems(module.state_dict(), state)
     if problems:
-        raise ValueError(f"{name}: expected the keys of a TAEHV of {weight.shape[1]} channels: {'; '.join(problems)}")
+        raise ValueError(
+            f"{name}: expected the keys of a TAEHV of {weight.shape[1]} channels: {'; '.join(problems)}"
+        )
     module.load_state_dict({key: value.float() for key, value in state.items()})
     return module.eval().requires_grad_(False)

@@ -1,6 +1,7 @@
 """Picture and video files ⇄ frames, by way of PyAV and Pillow.
 
-Owns files, pixel formats and the fit of a picture to a size. Knows nothing of latents. Shapes: frames (T, H, W, 3) float32 RGB in 0..1.
+Owns files, pixel formats and the fit of a picture to a size. Knows nothing of latents. Shapes: frames (T, H,
+W, 3) float32 RGB in 0..1.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ CODECS = ("libx264", "h264")
 
 
 class VideoWriter:
-    """An h264 file (yuv420p) that grows chunk by chunk: `with VideoWriter(path, 16) as video: video.write(chunk)`.
+    """An h264 file (yuv420p) that grows chunk by chunk: `with VideoWriter(path, 16) as video:
+    video.write(chunk)`.
 
-    The size is that of the first frame. What has been written is playable even when the block ends with an exception.
+    The size is that of the first frame. What has been written is playable even when the block ends with an
+    exception.
     """
 
     def __init__(self, path: str | Path, fps: float):
@@ -36,9 +39,15 @@ class VideoWriter:
         self.rate = Fraction(fps).limit_denominator(1001)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._container = av.open(str(self.path), "w", options={"movflags": "+faststart"} if self.path.suffix in (".mp4", ".mov") else {})
+            self._container = av.open(
+                str(self.path),
+                "w",
+                options={"movflags": "+faststart"} if self.path.suffix in (".mp4", ".mov") else {},
+            )
         except ValueError as error:
-            raise ValueError(f"video: expected a file name like video.mp4, got {self.path.name!r} ({error})") from None
+            raise ValueError(
+                f"video: expected a file name like video.mp4, got {self.path.name!r} ({error})"
+            ) from None
         self._stream = None
 
     def write(self, frames: Tensor):
@@ -49,7 +58,9 @@ class VideoWriter:
         if self._stream is None:
             self._begin(width, height)
         if (width, height) != (self._stream.width, self._stream.height):
-            raise ValueError(f"video: expected frames of {self._stream.width}x{self._stream.height}, got {width}x{height}")
+            raise ValueError(
+                f"video: expected frames of {self._stream.width}x{self._stream.height}, got {width}x{height}"
+            )
         for picture in (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy():
             self._encode(picture)
 
@@ -75,7 +86,9 @@ class VideoWriter:
         codec = next((name for name in CODECS if name in av.codecs_available), None)
         if codec is None:
             raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
-        self._stream = self._container.add_stream(codec, rate=self.rate, options={"crf": QUALITY} if codec == "libx264" else {})
+        self._stream = self._container.add_stream(
+            codec, rate=self.rate, options={"crf": QUALITY} if codec == "libx264" else {}
+        )
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
 
     def _encode(self, picture):
@@ -88,7 +101,9 @@ class VideoWriter:
 
 
 def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float) -> int:
-    """Frames (T, H, W, 3) in 0..1, or chunks of them, into an h264 file -> number of frames. ValueError when there are none."""
+    """Frames (T, H, W, 3) in 0..1, or chunks of them, into an h264 file -> number of frames. ValueError when
+    there are none.
+    """
     with VideoWriter(path, fps) as video:
         for chunk in [frames] if isinstance(frames, Tensor) else frames:
             video.write(chunk)
@@ -98,7 +113,9 @@ def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float)
 
 
 def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor, float]:
-    """Frames (T, H, W, 3) of the first video stream, at most `max_frames`, and its rate in frames a second."""
+    """Frames (T, H, W, 3) of the first video stream, at most `max_frames`, and its rate in frames a
+    second.
+    """
     import av
 
     if max_frames is not None and max_frames < 1:
@@ -116,14 +133,18 @@ def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor,
     except FileNotFoundError:
         raise
     except (ValueError, OSError) as error:
-        raise ValueError(f"{Path(path).name}: expected a video, got a file that cannot be read ({error})") from None
+        raise ValueError(
+            f"{Path(path).name}: expected a video, got a file that cannot be read ({error})"
+        ) from None
     if not pictures:
         raise ValueError(f"{Path(path).name}: expected a video, got one without frames")
     return torch.stack(pictures).float() / 255, fps
 
 
 def iter_frames(source: str | Path | BinaryIO, most: int | None = None) -> Iterator[tuple[np.ndarray, float]]:
-    """The frames (H, W, 3) uint8 of a video file one by one, each with the video's rate. ValueError for what cannot be read as one."""
+    """The frames (H, W, 3) uint8 of a video file one by one, each with the video's rate. ValueError for what
+    cannot be read as one.
+    """
     import av
 
     try:
@@ -151,7 +172,9 @@ def read_image(path: str | Path) -> Tensor:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{Path(path).name}: expected a picture, got a file that cannot be read ({error})") from None
+        raise ValueError(
+            f"{Path(path).name}: expected a picture, got a file that cannot be read ({error})"
+        ) from None
     flat = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
     return rearrange(flat, "(h w c) -> h w c", w=picture.width, c=3).float() / 255
 
@@ -163,6 +186,12 @@ def cover(image: Tensor, width: int, height: int) -> Tensor:
         return image
     scale = max(width / columns, height / rows)
     size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    scaled = F.interpolate(rearrange(image, "h w c -> 1 c h w"), size=size, mode="bilinear", antialias=True, align_corners=False)
+    scaled = F.interpolate(
+        rearrange(image, "h w c -> 1 c h w"), size=size, mode="bilinear", antialias=True, align_corners=False
+    )
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return rearrange(scaled[0, :, top : top + height, left : left + width], "c h w -> h w c").clamp(0, 1).contiguous()
+    return (
+        rearrange(scaled[0, :, top : top + height, left : left + width], "c h w -> h w c")
+        .clamp(0, 1)
+        .contiguous()
+    )

@@ -1,14 +1,17 @@
-"""The Wan video autoencoders, chunk by chunk: what they look back at is a state that the caller keeps, so pieces equal the whole clip.
+"""The Wan video autoencoders, chunk by chunk: what they look back at is a state that the caller keeps, so
+pieces equal the whole clip.
 
-Owns the walk through the layers and the state. Runs on any module with Wan's attribute names and calling convention, a host's own or that
-of `wan_layers.py`: layers are called, never read, so their owner decides where weights lie and how they are cast. Both public kinds:
-Wan 2.1 (16 channels, stride 4x8x8) and Wan 2.2 TI2V (48 channels, 4x16x16, with shortcuts around its stages and 2x2 pixels in a channel).
+Owns the walk through the layers and the state. Runs on any module with Wan's attribute names and calling
+convention, a host's own or that of `wan_layers.py`: layers are called, never read, so their owner decides
+where weights lie and how they are cast. Both public kinds:
+Wan 2.1 (16 channels, stride 4x8x8) and Wan 2.2 TI2V (48 channels, 4x16x16, with shortcuts around its stages
+and 2x2 pixels in a channel).
 
-A causal convolution sees two frames before its own. The first latent frame stands for one frame: nothing is stretched or squeezed in time
-for it. So a clip is its first frame, then any number of pieces.
+A causal convolution sees two frames before its own. The first latent frame stands for one frame: nothing is
+stretched or squeezed in time for it. So a clip is its first frame, then any number of pieces.
 
-Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t, H/s, W/s), normalised to zero
-mean and unit variance by the public statistics.
+Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t,
+H/s, W/s), normalised to zero mean and unit variance by the public statistics.
 """
 
 from __future__ import annotations
@@ -23,30 +26,156 @@ from .tiny import TIME_STRIDE, CodecState
 
 STATISTICS = {
     16: (
-        (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921),
-        (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160),
+        (
+            -0.7571,
+            -0.7089,
+            -0.9113,
+            0.1075,
+            -0.1745,
+            0.9653,
+            -0.1517,
+            1.5508,
+            0.4134,
+            -0.0715,
+            0.5517,
+            -0.3632,
+            -0.1922,
+            -0.9497,
+            0.2503,
+            -0.2921,
+        ),
+        (
+            2.8184,
+            1.4541,
+            2.3275,
+            2.6558,
+            1.2196,
+            1.7708,
+            2.6052,
+            2.0743,
+            3.2687,
+            2.1526,
+            2.8652,
+            1.5579,
+            1.6382,
+            1.1253,
+            2.8251,
+            1.9160,
+        ),
     ),
     48: (
         (
-            -0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174, 0.1838, 0.1557, -0.1382, 0.0542, 0.2813, 0.0891, 0.1570, -0.0098, 0.0375, -0.1825,
-            -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502, -0.2055, -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.1230,
-            -0.0313, -0.1649, 0.0117, 0.0723, -0.2839, -0.2083, -0.0520, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667,
+            -0.2289,
+            -0.0052,
+            -0.1323,
+            -0.2339,
+            -0.2799,
+            0.0174,
+            0.1838,
+            0.1557,
+            -0.1382,
+            0.0542,
+            0.2813,
+            0.0891,
+            0.1570,
+            -0.0098,
+            0.0375,
+            -0.1825,
+            -0.2246,
+            -0.1207,
+            -0.0698,
+            0.5109,
+            0.2665,
+            -0.2108,
+            -0.2158,
+            0.2502,
+            -0.2055,
+            -0.0322,
+            0.1109,
+            0.1567,
+            -0.0729,
+            0.0899,
+            -0.2799,
+            -0.1230,
+            -0.0313,
+            -0.1649,
+            0.0117,
+            0.0723,
+            -0.2839,
+            -0.2083,
+            -0.0520,
+            0.3748,
+            0.0152,
+            0.1957,
+            0.1433,
+            -0.2944,
+            0.3573,
+            -0.0548,
+            -0.1681,
+            -0.0667,
         ),
         (
-            0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.4990, 0.4818, 0.5013, 0.8158, 1.0344, 0.5894, 1.0901, 0.6885, 0.6165, 0.8454, 0.4978,
-            0.5759, 0.3523, 0.7135, 0.6804, 0.5833, 1.4146, 0.8986, 0.5659, 0.7069, 0.5338, 0.4889, 0.4917, 0.4069, 0.4999, 0.6866, 0.4093,
-            0.5709, 0.6065, 0.6415, 0.4944, 0.5726, 1.2042, 0.5458, 1.6887, 0.3971, 1.0600, 0.3943, 0.5537, 0.5444, 0.4089, 0.7468, 0.7744,
+            0.4765,
+            1.0364,
+            0.4514,
+            1.1677,
+            0.5313,
+            0.4990,
+            0.4818,
+            0.5013,
+            0.8158,
+            1.0344,
+            0.5894,
+            1.0901,
+            0.6885,
+            0.6165,
+            0.8454,
+            0.4978,
+            0.5759,
+            0.3523,
+            0.7135,
+            0.6804,
+            0.5833,
+            1.4146,
+            0.8986,
+            0.5659,
+            0.7069,
+            0.5338,
+            0.4889,
+            0.4917,
+            0.4069,
+            0.4999,
+            0.6866,
+            0.4093,
+            0.5709,
+            0.6065,
+            0.6415,
+            0.4944,
+            0.5726,
+            1.2042,
+            0.5458,
+            1.6887,
+            0.3971,
+            1.0600,
+            0.3943,
+            0.5537,
+            0.5444,
+            0.4089,
+            0.7468,
+            0.7744,
         ),
     ),
-}  # fmt: skip
+}
 STRIDES = {16: 8, 48: 16}
 LOOK_BACK = 2
 
 
 class _Walk:
-    """One pass through the layers: hands every layer that looks back what the pass before left for it, in the order in which they run.
+    """One pass through the layers: hands every layer that looks back what the pass before left for it, in the
+    order in which they run.
 
-    before: emptied on the way, so that what nobody else holds is let go layer by layer and not kept beside all that comes after it.
+    before: emptied on the way, so that what nobody else holds is let go layer by layer and not kept beside
+    all that comes after it.
     """
 
     def __init__(self, before: deque[Tensor | None]):
@@ -55,7 +184,9 @@ class _Walk:
         self.after: list[Tensor | None] = []
 
     def swap(self, now: Tensor, frames: int) -> Tensor:
-        """The last `frames` frames before `now` (zeros at the start); keeps the last `frames` of both for the next pass."""
+        """The last `frames` frames before `now` (zeros at the start); keeps the last `frames` of both for the
+        next pass.
+        """
         past = None if self.first else self._before.popleft()
         past = now.new_zeros(*now.shape[:2], frames, *now.shape[3:]) if past is None else past
         both = now if now.shape[2] >= frames else torch.cat([past, now], dim=2)
@@ -72,7 +203,9 @@ class _Walk:
         return y + block.shortcut(x)
 
     def up(self, layer: nn.Module, x: Tensor) -> Tensor:
-        """Twice the height and width, and twice the frames where the layer has a time convolution, except in the first latent frame."""
+        """Twice the height and width, and twice the frames where the layer has a time convolution, except in
+        the first latent frame.
+        """
         if hasattr(layer, "time_conv"):
             if self.first:
                 # What the layer sees before its second latent frame is nothing at all, as in the public code.
@@ -127,12 +260,21 @@ def _each_frame(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 class WanCodec:
-    """A Wan autoencoder with the calls of TinyCodec. `module` holds the weights; `dtype` and `device` are those of the computation.
+    """A Wan autoencoder with the calls of TinyCodec. `module` holds the weights; `dtype` and `device` are
+    those of the computation.
 
-    frames_at_once: latent frames decoded (and encoded) in one pass; fewer need less memory and give the same frames.
+    frames_at_once: latent frames decoded (and encoded) in one pass; fewer need less memory and give the same
+    frames.
     """
 
-    def __init__(self, module: nn.Module, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu", frames_at_once: int = 1):
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+        frames_at_once: int = 1,
+    ):
         self.module, self.dtype, self.device = module, dtype, torch.device(device)
         self.frames_at_once = frames_at_once
         self.latent_channels = channels_of(module)
@@ -148,26 +290,47 @@ class WanCodec:
         return CodecState([])
 
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
-        """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t), next state."""
+        """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t),
+        next state.
+        """
         if latents.ndim != 5 or latents.shape[1] != self.latent_channels:
-            raise ValueError(f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}")
+            raise ValueError(
+                f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}"
+            )
         latents = latents.to(self.device).float() * self.latent_std + self.latent_mean
         made, memory = [], deque(state.memory)
         for piece in _pieces(latents, state.started, self.frames_at_once):
             walk = _Walk(memory)
-            made.append(walk.tower(self.module.decoder, self.module.conv2(piece.to(self.dtype)), upwards=True).float())
+            made.append(
+                walk.tower(self.module.decoder, self.module.conv2(piece.to(self.dtype)), upwards=True).float()
+            )
             memory = deque(walk.after)
-        frames = rearrange(torch.cat(made, dim=2), "b (c r q) t h w -> b t c (h q) (w r)", q=self._patch, r=self._patch)
+        frames = rearrange(
+            torch.cat(made, dim=2), "b (c r q) t h w -> b t c (h q) (w r)", q=self._patch, r=self._patch
+        )
         return (frames[:, :, :3] / 2 + 0.5).clamp(0.0, 1.0), CodecState(list(memory), True)
 
     def encode_chunk(self, frames: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
-        """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s, W/s), next state."""
+        """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s,
+        W/s), next state.
+        """
         extra = 0 if state.started else 1
         if frames.ndim != 5 or frames.shape[1] % TIME_STRIDE != extra or frames.shape[1] == 0:
-            raise ValueError(f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got {tuple(frames.shape)}")
+            raise ValueError(
+                f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got "
+                f"{tuple(frames.shape)}"
+            )
         if frames.shape[-1] % self.stride or frames.shape[-2] % self.stride:
-            raise ValueError(f"frames: expected width and height divisible by {self.stride}, got {frames.shape[-1]}x{frames.shape[-2]}")
-        pixels = rearrange(frames.to(self.device).float() * 2 - 1, "b t c (h q) (w r) -> b (c r q) t h w", q=self._patch, r=self._patch)
+            raise ValueError(
+                f"frames: expected width and height divisible by {self.stride}, got "
+                f"{frames.shape[-1]}x{frames.shape[-2]}"
+            )
+        pixels = rearrange(
+            frames.to(self.device).float() * 2 - 1,
+            "b t c (h q) (w r) -> b (c r q) t h w",
+            q=self._patch,
+            r=self._patch,
+        )
         made, memory = [], deque(state.memory)
         for piece in _pieces(pixels, state.started, TIME_STRIDE * self.frames_at_once):
             walk = _Walk(memory)
@@ -190,7 +353,10 @@ def channels_of(module: nn.Module) -> int:
     lacking = [name for name in ("encoder", "decoder", "conv1", "conv2") if not hasattr(module, name)]
     channels = 0 if lacking else module.conv2.in_channels
     if lacking or channels not in STRIDES or not hasattr(module.decoder, "middle"):
-        raise ValueError(f"vae: expected a Wan VAE with {' or '.join(map(str, STRIDES))} latent channels, got {type(module).__name__}" + (f" with {channels}" if channels else ""))
+        raise ValueError(
+            f"vae: expected a Wan VAE with {' or '.join(map(str, STRIDES))} latent channels, got "
+            f"{type(module).__name__}" + (f" with {channels}" if channels else "")
+        )
     return channels
 
 

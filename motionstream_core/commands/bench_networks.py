@@ -1,4 +1,5 @@
-"""Networks with random weights, of any preset and straight on their device, and what the device can do: the load and the yardstick of `bench`.
+"""Networks with random weights, of any preset and straight on their device, and what the device can do: the
+load and the yardstick of `bench`.
 
 Owns the small stand-ins of the Wan presets for a CPU, and the measured peak of a matrix product.
 """
@@ -28,8 +29,17 @@ DECODERS = ("taehv", "wan")
 CPU_PARAMETERS = 2 * 10**8  # more are not for a CPU
 
 
-def random_networks(name: str, device: torch.device, *, small: bool = False, decoder: str = "taehv", dtype: torch.dtype | None = None) -> Networks:
-    """A preset's networks; `small`: a Wan preset's shapes at stand-in sizes. ValueError for a preset that is too large for a CPU."""
+def random_networks(
+    name: str,
+    device: torch.device,
+    *,
+    small: bool = False,
+    decoder: str = "taehv",
+    dtype: torch.dtype | None = None,
+) -> Networks:
+    """A preset's networks; `small`: a Wan preset's shapes at stand-in sizes. ValueError for a preset that is
+    too large for a CPU.
+    """
     config = preset(name)
     if config.text_len <= 16:
         if small:
@@ -39,16 +49,29 @@ def random_networks(name: str, device: torch.device, *, small: bool = False, dec
         raise ValueError(f"decoder: expected one of {', '.join(DECODERS)}, got {decoder!r}")
     config = replace(config, **SMALL) if small else config
     if device.type == "cpu" and parameters(config) > CPU_PARAMETERS:
-        raise ValueError(f"preset: expected --small or a GPU for {name} ({parameters(config) / 1e9:.1f} billion parameters), got the CPU")
+        raise ValueError(
+            f"preset: expected --small or a GPU for {name} ({parameters(config) / 1e9:.1f} billion "
+            "parameters), got the CPU"
+        )
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    head = None if config.motion is None else filled(lambda: TrackHead(config.motion.map_channels, config.motion.head_channels), device, torch.float32)
-    return Networks(filled(lambda: CausalDiT(config), device, dtype), head, random_codec(config, device, decoder), None)
+    head = (
+        None
+        if config.motion is None
+        else filled(
+            lambda: TrackHead(config.motion.map_channels, config.motion.head_channels), device, torch.float32
+        )
+    )
+    return Networks(
+        filled(lambda: CausalDiT(config), device, dtype), head, random_codec(config, device, decoder), None
+    )
 
 
 def random_codec(config: ModelConfig, device: torch.device, decoder: str) -> TaehvCodec | WanCodec:
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if decoder == "taehv":
-        return TaehvCodec(filled(lambda: TAEHV(config.latent_channels), device, dtype), dtype=dtype, device=device)
+        return TaehvCodec(
+            filled(lambda: TAEHV(config.latent_channels), device, dtype), dtype=dtype, device=device
+        )
     shape = WAN_VAES["wan2.2" if config.latent_channels == 48 else "wan2.1"]
     return WanCodec(filled(lambda: WanVAE(shape), device, dtype), dtype=dtype, device=device)
 
@@ -66,8 +89,9 @@ def filled(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dty
 
 
 def chunk_flops(config: ModelConfig, grid: int, shape: CacheShape, steps: int) -> dict[str, int]:
-    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame; the matrix products alone. The clean-context pass ends at the keys and
-    values of the last block."""
+    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame; the matrix products alone. The
+    clean-context pass ends at the keys and values of the last block.
+    """
     run, tokens, d = Pass(shape.chunk, shape.frames), shape.chunk * grid, config.dim
     one = pass_flops(config, grid, run)
     block = one - pass_flops(replace(config, num_layers=config.num_layers - 1), grid, run)

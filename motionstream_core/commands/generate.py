@@ -1,4 +1,5 @@
-"""`generate`: a start image and tracks -> a video file, with a line of progress on stderr and a JSON report as last line on stdout.
+"""`generate`: a start image and tracks -> a video file, with a line of progress on stderr and a JSON report
+as last line on stdout.
 
 Owns how files become the arguments of a stream. Knows nothing of how one is made.
 """
@@ -25,14 +26,38 @@ from .options import add_model_options, device_label, open_on, parse_size, pick_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--image", type=Path, required=True, help="the first frame; scaled to cover the video's size and cut in the middle")
-    parser.add_argument("--tracks", type=Path, required=True, help="an editor's document, sampled points in JSON (ATI, KJNodes, LTX), .npz or .npy")
+    parser.add_argument(
+        "--image",
+        type=Path,
+        required=True,
+        help="the first frame; scaled to cover the video's size and cut in the middle",
+    )
+    parser.add_argument(
+        "--tracks",
+        type=Path,
+        required=True,
+        help="an editor's document, sampled points in JSON (ATI, KJNodes, LTX), .npz or .npy",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the video file, such as video.mp4")
     parser.add_argument("--prompt", default="", help="words of the model's vocabulary")
-    parser.add_argument("--frames", type=int, default=None, help="length of the video, the tracks' by default")
-    parser.add_argument("--fit", choices=MODES, default="error", help="what to do when tracks and video differ in length")
-    parser.add_argument("--size", type=parse_size, default=None, help="WIDTHxHEIGHT; by default the tracks', or the image's for tracks without")
-    parser.add_argument("--performance", type=Path, default=None, help="live controls to play, as the sampler's performance output has them")
+    parser.add_argument(
+        "--frames", type=int, default=None, help="length of the video, the tracks' by default"
+    )
+    parser.add_argument(
+        "--fit", choices=MODES, default="error", help="what to do when tracks and video differ in length"
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        default=None,
+        help="WIDTHxHEIGHT; by default the tracks', or the image's for tracks without",
+    )
+    parser.add_argument(
+        "--performance",
+        type=Path,
+        default=None,
+        help="live controls to play, as the sampler's performance output has them",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same video")
     add_model_options(parser)
 
@@ -44,14 +69,26 @@ def run(args: argparse.Namespace) -> None:
     networks = open_on(args.weights, device)
     unknown = unknown_words(args.prompt)
     if unknown:
-        show_progress(f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}", last=True)
+        show_progress(
+            f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
+            last=True,
+        )
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)
     chunks = stream(
-        networks, image, tracks, args.prompt, frames, args.seed, args.steps, session,
-        fit=args.fit, groups=None if groups is None else torch.tensor(groups), history_bytes=0,
-    )  # fmt: skip
+        networks,
+        image,
+        tracks,
+        args.prompt,
+        frames,
+        args.seed,
+        args.steps,
+        session,
+        fit=args.fit,
+        groups=None if groups is None else torch.tensor(groups),
+        history_bytes=0,
+    )
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
         latencies, totals = [], dict.fromkeys(STAGES, 0.0)
@@ -61,7 +98,10 @@ def run(args: argparse.Namespace) -> None:
             totals = {stage: totals[stage] + chunk.timings.get(stage, 0.0) for stage in STAGES}
             if chunk.index == 0:
                 first_frame_s = chunk.first_frame_s
-            show_progress(f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps", last=video.frames >= frames)
+            show_progress(
+                f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps",
+                last=video.frames >= frames,
+            )
     report = {
         "video": str(args.out),
         "frames": video.frames,
@@ -79,7 +119,11 @@ def run(args: argparse.Namespace) -> None:
         "model": args.weights.name,
         "device": device_label(device),
     }
-    print(json.dumps({key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}))
+    print(
+        json.dumps(
+            {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+        )
+    )
 
 
 def read_start(image_path: Path, tracks_path: Path, size: tuple[int, int] | None) -> tuple[Tensor, Tracks]:

@@ -14,9 +14,15 @@ from ..streaming.networks import BUILT_IN, Networks, open_networks
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", type=Path, default=BUILT_IN, help="a weights file, the built-in model by default")
-    parser.add_argument("--steps", type=int, default=None, help="denoising steps per chunk, the model's own by default")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ...; auto: cuda where there is one")
+    parser.add_argument(
+        "--weights", type=Path, default=BUILT_IN, help="a weights file, the built-in model by default"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help="denoising steps per chunk, the model's own by default"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 ...; auto: cuda where there is one"
+    )
 
 
 def pick_device(name: str) -> torch.device:
@@ -28,7 +34,9 @@ def pick_device(name: str) -> torch.device:
     except RuntimeError:
         raise ValueError(f"device: expected auto, cpu or cuda, got {name!r}") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device: expected one of {torch.cuda.device_count()} cuda devices or cpu, got {name!r}")
+        raise ValueError(
+            f"device: expected one of {torch.cuda.device_count()} cuda devices or cpu, got {name!r}"
+        )
     return device
 
 
@@ -39,15 +47,21 @@ def open_on(path: Path, device: torch.device) -> Networks:
 
 def networks_on(networks: Networks, device: torch.device) -> Networks:
     parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
-    return replace(networks, **{name: part if part is None else part.to(device) for name, part in parts.items()})
+    return replace(
+        networks, **{name: part if part is None else part.to(device) for name, part in parts.items()}
+    )
 
 
 def device_label(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({torch.get_num_threads()} threads)"
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type} ({torch.get_num_threads()} threads)"
+    )
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """"128x96" -> (128, 96), width first."""
+    """ "128x96" -> (128, 96), width first."""
     match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT such as 128x128, got {text!r}")

@@ -1,4 +1,6 @@
-"""`plan`: whether a stream fits a card, before anything is loaded; words and, as last line, one JSON document. Exit code 1 when nothing fits."""
+"""`plan`: whether a stream fits a card, before anything is loaded; words and, as last line, one JSON
+document. Exit code 1 when nothing fits.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,26 @@ from .options import parse_size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", required=True, help=f"a network ({', '.join(PRESETS)}) or a checkpoint ({', '.join(CAUSAL_PRESETS)})")
+    parser.add_argument(
+        "--preset",
+        required=True,
+        help=f"a network ({', '.join(PRESETS)}) or a checkpoint ({', '.join(CAUSAL_PRESETS)})",
+    )
     parser.add_argument("--size", type=parse_size, default=(832, 480), help="WIDTHxHEIGHT")
-    parser.add_argument("--context", type=CacheShape.parse, default=None, help="chunk, sink and window such as c3s3w3, the preset's own by default")
+    parser.add_argument(
+        "--context",
+        type=CacheShape.parse,
+        default=None,
+        help="chunk, sink and window such as c3s3w3, the preset's own by default",
+    )
     parser.add_argument("--precision", default="bf16", choices=tuple(PRECISIONS))
     parser.add_argument("--decoder", default="wan", choices=DECODERS)
-    parser.add_argument("--memory", type=float, default=None, help="the card's memory in GiB; by default what is free on this machine's")
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=None,
+        help="the card's memory in GiB; by default what is free on this machine's",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,7 +45,17 @@ def run(args: argparse.Namespace) -> int:
     memory = int(args.memory * GIB) if args.memory is not None else free_memory()
     found = first_that_fits(wish, memory)
     print(advice(wish, memory))
-    print(json.dumps({"fits": found == wish, "memory": memory, "bytes": wish.bytes, **wish.parts, "instead": None if found in (None, wish) else found.words}))
+    print(
+        json.dumps(
+            {
+                "fits": found == wish,
+                "memory": memory,
+                "bytes": wish.bytes,
+                **wish.parts,
+                "instead": None if found in (None, wish) else found.words,
+            }
+        )
+    )
     return 0 if found is not None else 1
 
 

@@ -1,9 +1,12 @@
-"""The paper's findings at the built-in model's scale: which context, how many steps, which guidance, which representation, which training.
+"""The paper's findings at the built-in model's scale: which context, how many steps, which guidance, which
+representation, which training.
 
-Owns the settings that are compared and the table. What needs only weights is here; what must be trained to be compared is in
-`findings_trained.py`. Every figure is a mean over seeds with its spread (standard deviation). Positions in px at 128×128.
+Owns the settings that are compared and the table. What needs only weights is here; what must be trained to be
+compared is in `findings_trained.py`. Every figure is a mean over seeds with its spread (standard deviation).
+Positions in px at 128×128.
 
-A context is written as in the paper, cXsYwZ in chunks; a chunk is three latent frames (one for c1), and the sink's first chunk is the start image.
+A context is written as in the paper, cXsYwZ in chunks; a chunk is three latent frames (one for c1), and the
+sink's first chunk is the start image.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ from . import metrics
 from .heldout import HeldOut, heldout_set, long_set
 from .report import measure_drift, point_errors, tracks_of
 
-CONTEXTS = {"c3s1w1": CacheShape(3, 1, 3), "c3s0w1": CacheShape(3, 0, 3), "c1s1w1": CacheShape(1, 1, 1), "c3s0w6": CacheShape(3, 0, 18)}
+CONTEXTS = {
+    "c3s1w1": CacheShape(3, 1, 3),
+    "c3s0w1": CacheShape(3, 0, 3),
+    "c1s1w1": CacheShape(1, 1, 1),
+    "c3s0w6": CacheShape(3, 0, 18),
+}
 STEPS = (1, 2, 3, 4)
 GUIDANCES = ((0.0, 0.0), (0.0, 1.5), (3.0, 0.0), (3.0, 1.5), (1.0, 1.5), (3.0, 3.0))
 CLIP = 37  # frames of a training clip
@@ -69,7 +77,9 @@ def _mean(errors: list[np.ndarray]) -> float:
 
 
 def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> list[Row]:
-    """Sink, window and chunk of one model: drift over 253 frames, errors, and the time of a chunk once the window rolls."""
+    """Sink, window and chunk of one model: drift over 253 frames, errors, and the time of a chunk once the
+    window rolls.
+    """
     items, long = heldout_set(media, clips), long_set(media, 2)
     rows = []
     for name, shape in CONTEXTS.items():
@@ -81,7 +91,13 @@ def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) 
             _add(values, clip_figures(items, (run(item, item.chosen) for item in items)))
             times.clear()
             _add(values, measure_drift(long, run, lambda _: None))
-            _add(values, {"chunk_ms": 1000 * float(np.median(times)), "frame_ms": 1000 * float(np.median(times)) / (4 * shape.chunk)})
+            _add(
+                values,
+                {
+                    "chunk_ms": 1000 * float(np.median(times)),
+                    "frame_ms": 1000 * float(np.median(times)) / (4 * shape.chunk),
+                },
+            )
         rows.append(Row("context", name, values))
     return rows
 
@@ -101,7 +117,9 @@ def steps(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> 
     return rows
 
 
-def guidances(teacher: MotionModel, codec, media: Path, clips: int, seeds: int, say: Say, ode_steps: int = 12) -> list[Row]:
+def guidances(
+    teacher: MotionModel, codec, media: Path, clips: int, seeds: int, say: Say, ode_steps: int = 12
+) -> list[Row]:
     """Guidance weights of the bidirectional teacher."""
     items = heldout_set(media, clips, frames=CLIP)
     batches = [as_batch(codec, item) for item in items]
@@ -111,7 +129,10 @@ def guidances(teacher: MotionModel, codec, media: Path, clips: int, seeds: int, 
         for seed in range(seeds):
             say(f"guidance w_t {text}, w_m {motion}, seed {seed}")
             levels = teacher_schedule(ode_steps, teacher.config.shift, ())
-            made = (sample_clip(teacher, batch, torch.Generator().manual_seed(seed), guidance, levels)[0] for batch in batches)
+            made = (
+                sample_clip(teacher, batch, torch.Generator().manual_seed(seed), guidance, levels)[0]
+                for batch in batches
+            )
             _add(values, clip_figures(items, (decoded(codec, latents) for latents in made)))
         rows.append(Row("guidance", f"w_t {text}, w_m {motion}", values))
     return rows
@@ -136,7 +157,17 @@ def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape
     """The streamed model as `report.Generate`; seconds of every chunk behind the first go into `times`."""
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
-        chunks = stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, chosen), item.clip.caption, len(item.clip.frames), seed, count, fit="hold", context=shape)
+        chunks = stream(
+            networks,
+            torch.from_numpy(item.frames[0]),
+            tracks_of(item, chosen),
+            item.clip.caption,
+            len(item.clip.frames),
+            seed,
+            count,
+            fit="hold",
+            context=shape,
+        )
         frames = []
         for chunk in chunks:
             frames.append(chunk.frames.numpy())
@@ -177,4 +208,11 @@ def table(rows: list[Row]) -> str:
 
 def document(rows: list[Row]) -> list[dict]:
     """JSON-ready."""
-    return [{"group": row.group, "setting": row.setting, **{key: [round(v, 4) for v in values] for key, values in row.values.items()}} for row in rows]
+    return [
+        {
+            "group": row.group,
+            "setting": row.setting,
+            **{key: [round(v, 4) for v in values] for key, values in row.values.items()},
+        }
+        for row in rows
+    ]

@@ -1,7 +1,8 @@
-"""`python -m motionstream_core evaluate findings`: the paper's ablations at the built-in model's scale, one table by one command.
+"""`python -m motionstream_core evaluate findings`: the paper's ablations at the built-in model's scale, one
+table by one command.
 
-Owns which parts run and the journal that lets a broken run go on: a line for every setting that is done, and beside it a folder with the
-checkpoints of the one in work.
+Owns which parts run and the journal that lets a broken run go on: a line for every setting that is done, and
+beside it a folder with the checkpoints of the one in work.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ AT_ONCE = ("context", "steps", "guidance")  # minutes long; the others are kept 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, default=BUILT_IN, help="the streaming student")
-    parser.add_argument("--teacher", type=Path, help="teacher.safetensors of `train teacher`, for guidance and rolling")
+    parser.add_argument(
+        "--teacher", type=Path, help="teacher.safetensors of `train teacher`, for guidance and rolling"
+    )
     parser.add_argument("--media", type=Path, default=Path("benchmarks/heldout"))
     parser.add_argument("--data", type=Path, help="folder of training shards, for what must be trained")
     parser.add_argument("--train-media", type=Path, help="media/train.npz, for augmentation")
@@ -40,9 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--train-seeds", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=4.0, help="of every small training")
-    parser.add_argument("--train-steps", type=int, help="steps of every small training in the place of minutes, for arms of equal length on a busy machine")
+    parser.add_argument(
+        "--train-steps",
+        type=int,
+        help=(
+            "steps of every small training in the place of minutes, for arms of equal length on a busy "
+            "machine"
+        ),
+    )
     parser.add_argument("--train-batch", type=int, default=8)
-    parser.add_argument("--journal", type=Path, default=Path("output/findings.jsonl"), help="what is done already is read from here")
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        default=Path("output/findings.jsonl"),
+        help="what is done already is read from here",
+    )
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
 
 
@@ -71,7 +86,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _lacking(args: argparse.Namespace, part: str) -> str:
-    needs = {"guidance": ("teacher",), "representation": ("data",), "rolling": ("teacher", "data"), "augmentation": ("train_media",), "refresh": ("data",)}.get(part, ())
+    needs = {
+        "guidance": ("teacher",),
+        "representation": ("data",),
+        "rolling": ("teacher", "data"),
+        "augmentation": ("train_media",),
+        "refresh": ("data",),
+    }.get(part, ())
     return " and ".join(f"--{name.replace('_', '-')}" for name in needs if getattr(args, name) is None)
 
 
@@ -82,14 +103,28 @@ def _say(line: str) -> None:
 def _part(part: str, networks: Networks, args: argparse.Namespace, done: list[str]) -> Iterable[Row]:
     from . import findings_trained as trained  # the training engine, which the other evaluations do without
 
-    short = trained.Short(args.data, args.train_media, args.media, args.minutes, args.clips, args.train_seeds, args.train_batch, args.train_steps, work_of(args.journal))
+    short = trained.Short(
+        args.data,
+        args.train_media,
+        args.media,
+        args.minutes,
+        args.clips,
+        args.train_seeds,
+        args.train_batch,
+        args.train_steps,
+        work_of(args.journal),
+    )
     student = trained.model_of(networks)
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "context": lambda: findings.contexts(networks, args.media, args.clips, args.seeds, _say),
         "steps": lambda: findings.steps(networks, args.media, args.clips, args.seeds, _say),
-        "guidance": lambda: findings.guidances(_teacher(args, networks), networks.codec, args.media, args.clips, args.train_seeds, _say),
+        "guidance": lambda: findings.guidances(
+            _teacher(args, networks), networks.codec, args.media, args.clips, args.train_seeds, _say
+        ),
         "representation": lambda: trained.representations(networks.codec, short, _say, done),
-        "rolling": lambda: trained.rolling(student, _teacher(args, networks), networks.codec, short, _say, done),
+        "rolling": lambda: trained.rolling(
+            student, _teacher(args, networks), networks.codec, short, _say, done
+        ),
         "augmentation": lambda: trained.augmentation(student, networks.codec, short, _say, done),
         "refresh": lambda: trained.refreshed(student, networks.codec, short, _say, done),
     }
@@ -123,8 +158,11 @@ def write_journal(path: Path, rows: list[Row]) -> None:
 def report(rows: list[Row], networks: Networks, args: argparse.Namespace) -> str:
     """The result file."""
     head = (
-        f"# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core {' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
-        f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over {args.seeds} seeds ({args.train_seeds} where it was trained: "
-        f"minutes and steps of the parts may differ, `train_steps` says how many were made). Errors in px at 128×128, means over points that moved more than 5 px.\n\n"
+        "# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core "
+        f"{' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
+        f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over "
+        f"{args.seeds} seeds ({args.train_seeds} where it was trained: "
+        "minutes and steps of the parts may differ, `train_steps` says how many were made). Errors in px "
+        "at 128×128, means over points that moved more than 5 px.\n\n"
     )
     return head + findings.table(rows)

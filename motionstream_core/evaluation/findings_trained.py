@@ -1,7 +1,9 @@
-"""Findings that take a training: what the motion is shown as, the rolling window in training, augmented tracks, refreshed sinks.
+"""Findings that take a training: what the motion is shown as, the rolling window in training, augmented
+tracks, refreshed sinks.
 
-Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and left out where it was `done` before. All are short and equal in length, so they compare settings with each other, not with
-a finished model. Shapes as in `training.roles`.
+Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and
+left out where it was `done` before. All are short and equal in length, so they compare settings with each
+other, not with a finished model. Shapes as in `training.roles`.
 """
 
 from __future__ import annotations
@@ -38,7 +40,12 @@ from .report import measure_drift
 Done = Collection[str]  # names of settings
 DRAWN_RADIUS = 2.0  # px of a drawn point
 AUGMENTATION_SHARDS = 6
-MILD = Guidance(0.5, 0.5)  # the paper's weights over-saturate a teacher that was trained for minutes, which would drown what is compared
+MILD = Guidance(
+    0.5,
+    0.5,
+    # The paper's weights over-saturate a teacher that was trained for minutes, which would drown what is
+    # compared
+)
 ROLLING_BATCH, ROLLING_CRITIC = 4, 2  # so that minutes hold more than a handful of the student's updates
 LONG = 2  # streams of 253 frames
 CONTINUED = {"student": 3e-3}  # of a student that has learned already
@@ -56,8 +63,12 @@ class Short:
     clips: int
     seeds: int
     batch: int = 8
-    steps: int | None = None  # in the place of minutes: arms of equal length on a machine that does other work too
-    work: Path | None = None  # where trainings lie until their setting is done, to be gone on with; none: nothing is kept
+    steps: int | None = (
+        None  # in the place of minutes: arms of equal length on a machine that does other work too
+    )
+    work: Path | None = (
+        None  # where trainings lie until their setting is done, to be gone on with; none: nothing is kept
+    )
 
 
 def model_of(networks: Networks) -> MotionModel:
@@ -77,7 +88,9 @@ class HeadOff(MotionModel):
 
 
 class Drawn(MotionModel):
-    """Tracks drawn as coloured points on a black canvas and encoded by the codec, in the place of the track head's channels."""
+    """Tracks drawn as coloured points on a black canvas and encoded by the codec, in the place of the track
+    head's channels.
+    """
 
     codec: TinyCodec
 
@@ -103,7 +116,13 @@ def drawn_latents(codec: TinyCodec, batch: Batch, rng: torch.Generator) -> Tenso
             if dx * dx + dy * dy > DRAWN_RADIUS**2:
                 continue
             cell = torch.floor(batch["xy"] + torch.tensor([dx, dy]))
-            inside = batch["visible"] & (cell[..., 0] >= 0) & (cell[..., 0] < width) & (cell[..., 1] >= 0) & (cell[..., 1] < height)
+            inside = (
+                batch["visible"]
+                & (cell[..., 0] >= 0)
+                & (cell[..., 0] < width)
+                & (cell[..., 1] >= 0)
+                & (cell[..., 1] < height)
+            )
             index = torch.where(inside, cell[..., 1] * width + cell[..., 0], 0).long()
             value = colours.T[None, None] * inside[:, :, None]
             canvas.scatter_reduce_(-1, index[:, :, None].expand(-1, -1, 3, -1), value, "amax")
@@ -111,11 +130,15 @@ def drawn_latents(codec: TinyCodec, batch: Batch, rng: torch.Generator) -> Tenso
 
 
 def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
-    """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights; errors and the time to encode a clip's tracks."""
+    """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights; errors and the time
+    to encode a clip's tracks.
+    """
     kinds: dict[str, tuple[type[MotionModel], ModelConfig]] = {
-        "track head (ids) alone": (MotionModel, PRESETS["tiny-ids"]), "warp alone": (HeadOff, PRESETS["tiny"]), "both": (MotionModel, PRESETS["tiny"]),
+        "track head (ids) alone": (MotionModel, PRESETS["tiny-ids"]),
+        "warp alone": (HeadOff, PRESETS["tiny"]),
+        "both": (MotionModel, PRESETS["tiny"]),
         "tracks drawn in RGB": (Drawn, PRESETS["tiny-ids"]),
-    }  # fmt: skip
+    }
     for name, (kind, config) in _open(kinds, done):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
@@ -138,44 +161,77 @@ def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, s
     item = heldout_set(short.media, 1, frames=CLIP)[0]
     with torch.no_grad():
         own = timed(lambda: model.motion(batch, rng))
-        return own + (timed(lambda: as_batch(codec, item)) - timed(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None])) if warp else 0.0)
+        return own + (
+            timed(lambda: as_batch(codec, item))
+            - timed(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None]))
+            if warp
+            else 0.0
+        )
 
 
-def rolling(student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
-    """Distillation with and without the rolling window in training, measured on streams that roll: clips, and seven times as long."""
+def rolling(
+    student: MotionModel, teacher: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()
+) -> Iterator[Row]:
+    """Distillation with and without the rolling window in training, measured on streams that roll: clips, and
+    seven times as long.
+    """
     short, long = replace(short, batch=ROLLING_BATCH), long_set(short.media, LONG)
-    for name, roll in _open({"before distillation": None, "rolling in training": True, "whole clip in the cache": False}, done):
+    for name, roll in _open(
+        {"before distillation": None, "rolling in training": True, "whole clip in the cache": False}, done
+    ):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"{name}, seed {seed}")
             model = student
             if roll is not None:
-                stage = DistillStage(twin(student), twin(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll))
-                model = _trained(name, stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4})
+                stage = DistillStage(
+                    twin(student), twin(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll)
+                )
+                model = _trained(
+                    name, stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4}
+                )
             _measure(values, model, codec, short, seed)
             networks = Networks(model.dit, model.track_head, codec, model.words)
-            for key, value in measure_drift(long, streamed(networks, seed, None, None, []), lambda _: None).items():
+            for key, value in measure_drift(
+                long, streamed(networks, seed, None, None, []), lambda _: None
+            ).items():
                 values.setdefault(key, []).append(value)
         yield Row("rolling", name, values)
 
 
-def augmentation(student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
-    """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean and on imperfect tracks. All shards show
-    the same scenes."""
-    arms = {0.0: {"clean tracks in training": False}, 0.5: {"half of them imperfect": False, "half imperfect, unspecified said": True}}
+def augmentation(
+    student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()
+) -> Iterator[Row]:
+    """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean
+    and on imperfect tracks. All shards show the same scenes.
+    """
+    arms = {
+        0.0: {"clean tracks in training": False},
+        0.5: {"half of them imperfect": False, "half imperfect, unspecified said": True},
+    }
     for share, arm in arms.items():
         kinds = _open(arm, done)
         if not kinds:
             continue
         with tempfile.TemporaryDirectory() as folder:
             say(f"augmentation: shards, {share:.0%} imperfect")
-            write_shards(codec, short.train_media, Path(folder), 77, AUGMENTATION_SHARDS, imperfect_share=share, unspecified=True)
+            write_shards(
+                codec,
+                short.train_media,
+                Path(folder),
+                77,
+                AUGMENTATION_SHARDS,
+                imperfect_share=share,
+                unspecified=True,
+            )
             for name, said in kinds:
                 values: dict[str, list[float]] = {}
                 for seed in range(short.seeds):
                     say(f"augmentation: {name}, seed {seed}")
                     stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
-                    model = _trained(name, stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED)
+                    model = _trained(
+                        name, stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED
+                    )
                     _measure(values, model, codec, short, seed, ("", "imperfect_"))
                 yield Row("augmentation", name, values)
 
@@ -188,15 +244,27 @@ def saying_nothing(student: MotionModel) -> MotionModel:
     return model
 
 
-def refreshed(student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
-    """Sinks refreshed in training or not, measured on clips of 61 frames with none and with one behind every second chunk."""
+def refreshed(
+    student: MotionModel, codec: TinyCodec, short: Short, say: Say, done: Done = ()
+) -> Iterator[Row]:
+    """Sinks refreshed in training or not, measured on clips of 61 frames with none and with one behind every
+    second chunk.
+    """
     for name, share in _open({"before": None, "none in training": 0.0, "in half of the steps": 0.5}, done):
         values: dict[str, list[float]] = {}
         for seed in range(short.seeds):
             say(f"refresh: {name}, seed {seed}")
             model = student
             if share is not None:
-                model = _trained(name, CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)), "student", short, seed, values, lr=CONTINUED)
+                model = _trained(
+                    name,
+                    CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)),
+                    "student",
+                    short,
+                    seed,
+                    values,
+                    lr=CONTINUED,
+                )
             items = heldout_set(short.media, short.clips, frames=REFRESHED_CLIP)
             for prefix, after in (("", ()), ("refreshed_", REFRESHES)):
                 found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
@@ -210,12 +278,26 @@ def _open(settings: Mapping[str, Any], done: Done) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in settings.items() if name not in done]
 
 
-def _trained(name: str, stage, role: str, short: Short, seed: int, values: dict[str, list[float]], lr: dict[str, float] | None = None) -> MotionModel:
+def _trained(
+    name: str,
+    stage,
+    role: str,
+    short: Short,
+    seed: int,
+    values: dict[str, list[float]],
+    lr: dict[str, float] | None = None,
+) -> MotionModel:
     """The role after the short training of a setting; how many steps that was goes into `values`."""
     length = {"minutes": short.minutes} if short.steps is None else {"steps": short.steps}
-    config = TrainConfig(**length, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed, decay=0.5)
+    config = TrainConfig(
+        **length, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed, decay=0.5
+    )
     with contextlib.ExitStack() as stack:
-        out = short.work / f"{name.replace(' ', '-').replace(',', '')}-{seed}" if short.work is not None else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        out = (
+            short.work / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+            if short.work is not None
+            else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        )
         ended = train(stage, Pool(short.data), config, out, {"stage": "findings", "setting": name})
     if ended["interrupted"]:
         raise KeyboardInterrupt
@@ -224,7 +306,14 @@ def _trained(name: str, stage, role: str, short: Short, seed: int, values: dict[
 
 
 @torch.no_grad()
-def _measure(values: dict[str, list[float]], model: MotionModel, codec: TinyCodec, short: Short, seed: int, kinds: tuple[str, ...] = ("",)) -> None:
+def _measure(
+    values: dict[str, list[float]],
+    model: MotionModel,
+    codec: TinyCodec,
+    short: Short,
+    seed: int,
+    kinds: tuple[str, ...] = ("",),
+) -> None:
     items = heldout_set(short.media, short.clips, frames=CLIP)
     for prefix in kinds:
         found = clip_figures(items, (_made(model, codec, item, seed, bool(prefix)) for item in items))
@@ -233,7 +322,25 @@ def _measure(values: dict[str, list[float]], model: MotionModel, codec: TinyCode
 
 
 @torch.no_grad()
-def _made(model: MotionModel, codec: TinyCodec, item: HeldOut, seed: int, spoiled: bool, refresh_after: tuple[int, ...] = ()) -> np.ndarray:
-    """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true ones."""
-    batch = batch_of(imperfect_sample(codec, item.clip, item.chosen, seed, unspecified=True)) if spoiled else as_batch(codec, item)
-    return decoded(codec, own_video(model, batch, torch.Generator().manual_seed(seed), refresh_after=refresh_after, codec=codec))
+def _made(
+    model: MotionModel,
+    codec: TinyCodec,
+    item: HeldOut,
+    seed: int,
+    spoiled: bool,
+    refresh_after: tuple[int, ...] = (),
+) -> np.ndarray:
+    """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true
+    ones.
+    """
+    batch = (
+        batch_of(imperfect_sample(codec, item.clip, item.chosen, seed, unspecified=True))
+        if spoiled
+        else as_batch(codec, item)
+    )
+    return decoded(
+        codec,
+        own_video(
+            model, batch, torch.Generator().manual_seed(seed), refresh_after=refresh_after, codec=codec
+        ),
+    )

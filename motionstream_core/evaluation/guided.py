@@ -1,8 +1,10 @@
-"""`evaluate guided`: control without a track head, measured on a student whose head is off, beside the still image and the head.
+"""`evaluate guided`: control without a track head, measured on a student whose head is off, beside the still
+image and the head.
 
-Owns what is compared: the head off with nothing in its place (`none`), guided with the last prediction left to the model (`keep 0`), guided
-as the nodes do it (`guided`), the guide itself through the codec, without the network (`carried`), and the model with its head on. With the
-head off the network finds zeros in its motion channels, but for the start image in latent frame 0. Same clips, same measures as `report.py`.
+Owns what is compared: the head off with nothing in its place (`none`), guided with the last prediction left
+to the model (`keep 0`), guided as the nodes do it (`guided`), the guide itself through the codec, without the
+network (`carried`), and the model with its head on. With the head off the network finds zeros in its motion
+channels, but for the start image in latent frame 0. Same clips, same measures as `report.py`.
 """
 
 from __future__ import annotations
@@ -23,16 +25,38 @@ from ..streaming.guided import Lead
 from ..streaming.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import stream
 from .heldout import HeldOut, heldout_set
-from .report import Generate, carried_baseline, device_name, generate, measure, rounded, static_baseline, tracks_of
+from .report import (
+    Generate,
+    carried_baseline,
+    device_name,
+    generate,
+    measure,
+    rounded,
+    static_baseline,
+    tracks_of,
+)
 
 HELD_OUT = Path("benchmarks/heldout")
-SHOWN = ("epe_sprite", "epe_background", "mean_epe_sprite", "mean_epe_background", "pck4_sprite", "pck4_background", "psnr", "uncovered_psnr", "ghost", "sparse_epe_sprite")
+SHOWN = (
+    "epe_sprite",
+    "epe_background",
+    "mean_epe_sprite",
+    "mean_epe_background",
+    "pck4_sprite",
+    "pck4_background",
+    "psnr",
+    "uncovered_psnr",
+    "ghost",
+    "sparse_epe_sprite",
+)
 HALVED = ("epe_sprite", "epe_background", "mean_epe_sprite", "mean_epe_background")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, default=BUILT_IN)
-    parser.add_argument("--media", type=Path, default=HELD_OUT, help="folder or .npz with held-out pictures and sprites")
+    parser.add_argument(
+        "--media", type=Path, default=HELD_OUT, help="folder or .npz with held-out pictures and sprites"
+    )
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--steps", type=int, default=None, help="denoising steps, the model's own by default")
     parser.add_argument("--name", default="guided", help="name of the result file")
@@ -41,30 +65,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     if args.clips < 1 or not args.media.exists():
-        raise ValueError(f"evaluate guided: expected at least one clip and media that exist, got {args.clips} clips and {args.media}")
-    document = evaluate_guided(open_networks(args.weights), args.media, args.clips, args.steps, lambda line: print(line, file=sys.stderr, flush=True))
+        raise ValueError(
+            f"evaluate guided: expected at least one clip and media that exist, got {args.clips} clips and "
+            f"{args.media}"
+        )
+    document = evaluate_guided(
+        open_networks(args.weights),
+        args.media,
+        args.clips,
+        args.steps,
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
     print(table(document))
     print(f"kept in {keep(document, args)}", file=sys.stderr)
     print(json.dumps(document))
 
 
-def evaluate_guided(networks: Networks, media: Path, clips: int, steps: int | None, say: Callable[[str], None]) -> dict:
+def evaluate_guided(
+    networks: Networks, media: Path, clips: int, steps: int | None, say: Callable[[str], None]
+) -> dict:
     """Figures by method, and the ratio of guided to static for each error; below 0.5 is what is aimed at."""
     began, items = time.time(), heldout_set(media, clips)
     methods = {
-        "static": static_baseline(networks), "none": led(networks, "none", steps), "keep 0": led(networks, "guided", steps, Lead(keep=0.0)),
-        "guided": led(networks, "guided", steps), "carried": carried_baseline(networks), "track head": generate(networks, steps),
-    }  # fmt: skip
-    document: dict = {name: measure(items, method, lambda line, name=name: say(f"{name}: {line}")) for name, method in methods.items()}
-    document["guided_over_static"] = {key: document["guided"][key] / document["static"][key] for key in HALVED}
-    about = {"clips": clips, "steps": steps or networks.config.steps, "device": device_name(networks), "threads": torch.get_num_threads()}
+        "static": static_baseline(networks),
+        "none": led(networks, "none", steps),
+        "keep 0": led(networks, "guided", steps, Lead(keep=0.0)),
+        "guided": led(networks, "guided", steps),
+        "carried": carried_baseline(networks),
+        "track head": generate(networks, steps),
+    }
+    document: dict = {
+        name: measure(items, method, lambda line, name=name: say(f"{name}: {line}"))
+        for name, method in methods.items()
+    }
+    document["guided_over_static"] = {
+        key: document["guided"][key] / document["static"][key] for key in HALVED
+    }
+    about = {
+        "clips": clips,
+        "steps": steps or networks.config.steps,
+        "device": device_name(networks),
+        "threads": torch.get_num_threads(),
+    }
     return rounded({**about, **document, "seconds": round(time.time() - began, 1)})
 
 
 def led(networks: Networks, lead: str, steps: int | None, strength: Lead | None = None) -> Generate:
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         image, count = torch.from_numpy(item.frames[0]), len(item.clip.frames)
-        chunks = stream(networks, image, tracks_of(item, chosen), item.clip.caption, count, 0, steps, fit="hold", lead=lead, strength=strength)
+        chunks = stream(
+            networks,
+            image,
+            tracks_of(item, chosen),
+            item.clip.caption,
+            count,
+            0,
+            steps,
+            fit="hold",
+            lead=lead,
+            strength=strength,
+        )
         return np.concatenate([chunk.frames.numpy() for chunk in chunks])
 
     return run
@@ -73,7 +133,10 @@ def led(networks: Networks, lead: str, steps: int | None, strength: Lead | None 
 def table(document: dict) -> str:
     columns = ("static", "none", "keep 0", "guided", "carried", "track head")
     rows = ["| measure | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    rows += [f"| {key} | " + " | ".join(f"{document[column][key]:.3f}" for column in columns) + " |" for key in SHOWN]
+    rows += [
+        f"| {key} | " + " | ".join(f"{document[column][key]:.3f}" for column in columns) + " |"
+        for key in SHOWN
+    ]
     ratios = ", ".join(f"{key} {value:.3f}" for key, value in document["guided_over_static"].items())
     return "\n".join([*rows, "", f"guided ÷ static: {ratios}"])
 
@@ -82,13 +145,21 @@ def keep(document: dict, args: argparse.Namespace) -> Path:
     """Writes <name>_<device>_<YYYYMM>.md."""
     device = "cpu" if document["device"].startswith("cpu") else document["device"].lower().replace(" ", "-")
     path = args.results / f"{args.name}_{device}_{date.today():%Y%m}.md"
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    commit = (
+        subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        or "unknown"
+    )
     weights = "the built-in student" if args.weights == BUILT_IN else args.weights.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
-        f"# Control along tracks without a track head\n\nCommand: `python -m motionstream_core {' '.join(sys.argv[1:])}`. Commit: {commit}. Model: {weights}, "
-        f"its head off in every column but the last. Device: {document['device']}. {document['clips']} clips of 25 frames, {document['steps']} steps.\n\n"
-        f"{__doc__.split(chr(10) + chr(10), 1)[1].strip()}\n\n{table(document)}\n\n```json\n{json.dumps(document)}\n```\n",
+        "# Control along tracks without a track head\n\nCommand: `python -m motionstream_core "
+        f"{' '.join(sys.argv[1:])}`. Commit: {commit}. Model: {weights}, "
+        f"its head off in every column but the last. Device: {document['device']}. {document['clips']} "
+        f"clips of 25 frames, {document['steps']} steps.\n\n"
+        f"{__doc__.split(chr(10) + chr(10), 1)[1].strip()}\n\n{table(document)}\n\n"
+        f"```json\n{json.dumps(document)}\n```\n",
         encoding="utf-8",
     )
     return path

@@ -1,6 +1,7 @@
 """The held-out clips: scenes of the synthetic world made of pictures and sprites that training never saw.
 
-Owns which scenes are measured (a fixed seed) and the masks that need the scene's geometry. Shapes as in `training.world`.
+Owns which scenes are measured (a fixed seed) and the masks that need the scene's geometry. Shapes as in
+`training.world`.
 """
 
 from __future__ import annotations
@@ -37,14 +38,19 @@ def heldout_set(media: Path, count: int = 36, frames: int = FRAMES, seed: int = 
     out = []
     for i in range(count):
         rng = np.random.default_rng([seed, i])
-        scene = random_scene(rng, pictures, sprites, names, frames=frames, kind=("object", "camera", "both")[i % 3])
+        scene = random_scene(
+            rng, pictures, sprites, names, frames=frames, kind=("object", "camera", "both")[i % 3]
+        )
         clip = render(scene, rng)
         out.append(HeldOut(scene, clip, dense(rng, clip, POINTS)))
     return out
 
 
-def long_set(media: Path, count: int = 4, frames: int = 253, seed: int = SEED + 1, period: int = 24) -> list[HeldOut]:
-    """Streams many times longer than training whose motion repeats every `period` frames, so that early and late frames show the same
+def long_set(
+    media: Path, count: int = 4, frames: int = 253, seed: int = SEED + 1, period: int = 24
+) -> list[HeldOut]:
+    """Streams many times longer than training whose motion repeats every `period` frames, so that early and
+    late frames show the same
     displacements: every other one under a moving camera.
     """
     pictures, sprites, names, _ = load_media(media)
@@ -53,7 +59,12 @@ def long_set(media: Path, count: int = 4, frames: int = 253, seed: int = SEED + 
         rng = np.random.default_rng([seed, i])
         scene = random_scene(rng, pictures, sprites, names, frames=frames, kind="object")
         moving = tuple(replace(s, motion=_periodic(rng, frames, period, 16.0)) for s in scene.sprites)
-        scene = replace(scene, sprites=moving, camera=_periodic(rng, frames, period, 12.0) if i % 2 else scene.camera, kind="both" if i % 2 else "object")
+        scene = replace(
+            scene,
+            sprites=moving,
+            camera=_periodic(rng, frames, period, 12.0) if i % 2 else scene.camera,
+            kind="both" if i % 2 else "object",
+        )
         clip = render(scene, rng)
         out.append(HeldOut(scene, clip, dense(rng, clip, POINTS)))
     return out
@@ -71,7 +82,9 @@ def background_mask(clip: Clip) -> np.ndarray:
 
 
 def uncovered_mask(scene: Scene, clip: Clip) -> np.ndarray:
-    """(T, H, W): background that frame 0 does not show, because a sprite stood there or because it lay outside the frame."""
+    """(T, H, W): background that frame 0 does not show, because a sprite stood there or because it lay
+    outside the frame.
+    """
     size = scene.size
     camera = scene.camera.matrices(size / 2, size / 2)
     ys, xs = np.mgrid[:size, :size] + 0.5

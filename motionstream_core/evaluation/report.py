@@ -1,8 +1,10 @@
-"""`evaluate`: the built-in model on the held-out clips, beside baselines that need no network, as a table and one JSON document.
+"""`evaluate`: the built-in model on the held-out clips, beside baselines that need no network, as a table and
+one JSON document.
 
-Owns what is compared with what. Baselines, through the same codec: `static`, the copied first frame; `warp`, the first frame's pixels moved
-along the same tracks; `carried`, the better warp with filled holes that the small preset is given (what the network adds is the difference to it).
-`carried_pixels` and `warp_pixels` are the same two as they are, never encoded: what a detail head can draw on. `uncovered_told_psnr`: smooth
+Owns what is compared with what. Baselines, through the same codec: `static`, the copied first frame; `warp`,
+the first frame's pixels moved along the same tracks; `carried`, the better warp with filled holes that the
+small preset is given (what the network adds is the difference to it). `carried_pixels` and `warp_pixels` are
+the same two as they are, never encoded: what a detail head can draw on. `uncovered_told_psnr`: smooth
 inpainting of the true frames, for comparison. All positions in px at 128×128.
 Points count when they have moved more than 5 px and are visible.
 """
@@ -39,14 +41,29 @@ Generate = Callable[[HeldOut, np.ndarray], np.ndarray]
 
 def tracks_of(item: HeldOut, chosen: np.ndarray) -> Tracks:
     size = item.scene.size
-    return Tracks(torch.from_numpy(item.clip.xy[:, chosen]), torch.from_numpy(item.clip.visible[:, chosen]), size, size, 16.0)
+    return Tracks(
+        torch.from_numpy(item.clip.xy[:, chosen]),
+        torch.from_numpy(item.clip.visible[:, chosen]),
+        size,
+        size,
+        16.0,
+    )
 
 
 def generate(networks: Networks, steps: int | None, seed: int = 0) -> Generate:
     """The model under test: held-out clip and track indices -> frames (T, H, W, 3)."""
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
-        chunks = stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, chosen), item.clip.caption, len(item.clip.frames), seed=seed, steps=steps, fit="hold")
+        chunks = stream(
+            networks,
+            torch.from_numpy(item.frames[0]),
+            tracks_of(item, chosen),
+            item.clip.caption,
+            len(item.clip.frames),
+            seed=seed,
+            steps=steps,
+            fit="hold",
+        )
         return np.concatenate([c.frames.numpy() for c in chunks])
 
     return run
@@ -77,11 +94,17 @@ def warp_baseline(networks: Networks, encoded: bool = True) -> Generate:
 
 
 def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
-    """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without the network; through the codec or as they are."""
+    """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without
+    the network; through the codec or as they are.
+    """
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
-        made = carry(PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible)
+        made = carry(
+            PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]),
+            tracks.xy,
+            tracks.visible,
+        )
         frames = made.frames.permute(0, 2, 3, 1).numpy()
         return through_codec(networks, frames) if encoded else frames
 
@@ -89,13 +112,19 @@ def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
 
 
 def told_baseline() -> Generate:
-    """The true frames with their uncovered places painted in (Navier-Stokes) from all that is truly around them, the places told as well: what
-    smoothness alone can reach there, by somebody who knows the rest."""
+    """The true frames with their uncovered places painted in (Navier-Stokes) from all that is truly around
+    them, the places told as well: what smoothness alone can reach there, by somebody who knows the rest.
+    """
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         frames = (item.frames * 255).round().astype(np.uint8)
         masks = uncovered_mask(item.scene, item.clip).astype(np.uint8)
-        return np.stack([cv2.inpaint(frame, mask, 5, cv2.INPAINT_NS) for frame, mask in zip(frames, masks)]).astype(np.float32) / 255
+        return (
+            np.stack(
+                [cv2.inpaint(frame, mask, 5, cv2.INPAINT_NS) for frame, mask in zip(frames, masks)]
+            ).astype(np.float32)
+            / 255
+        )
 
     return run
 
@@ -146,26 +175,40 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
         values["psnr"].append(metrics.psnr(frames[1:], item.frames[1:]))
         uncovered += _uncovered_error(item, frames)
         if item.clip.kind == "object":
-            values["ghost"].append(metrics.ghost(frames, item.frames, item.frames[0], vacated_mask(item.clip)))
+            values["ghost"].append(
+                metrics.ghost(frames, item.frames, item.frames[0], vacated_mask(item.clip))
+            )
         progress(f"clip {number + 1}/{len(items)}")
     known = {key: np.concatenate(rows)[np.isfinite(np.concatenate(rows))] for key, rows in points.items()}
     return {
-        "epe_sprite": float(np.median(known["sprite"])), "epe_background": float(np.median(known["background"])),
-        "mean_epe_sprite": float(known["sprite"].mean()), "mean_epe_background": float(known["background"].mean()),
-        "pck4_sprite": metrics.pck(known["sprite"], 4.0), "pck4_background": metrics.pck(known["background"], 4.0),
-        "psnr": float(np.mean(values["psnr"])), "uncovered_psnr": _psnr_of(uncovered),
-        "ghost": float(np.nanmean(values["ghost"])), "sparse_epe_sprite": float(np.median(known["sparse"])),
+        "epe_sprite": float(np.median(known["sprite"])),
+        "epe_background": float(np.median(known["background"])),
+        "mean_epe_sprite": float(known["sprite"].mean()),
+        "mean_epe_background": float(known["background"].mean()),
+        "pck4_sprite": metrics.pck(known["sprite"], 4.0),
+        "pck4_background": metrics.pck(known["background"], 4.0),
+        "psnr": float(np.mean(values["psnr"])),
+        "uncovered_psnr": _psnr_of(uncovered),
+        "ghost": float(np.nanmean(values["ghost"])),
+        "sparse_epe_sprite": float(np.median(known["sparse"])),
     }
 
 
-def measure_drift(items: list[HeldOut], run: Generate, progress: Callable[[str], None], span: int = 24) -> dict[str, float]:
-    """Fall of the background's PSNR (dB) and move of its mean colour (of 255) from the first to the last `span` frames, the worst clip's."""
+def measure_drift(
+    items: list[HeldOut], run: Generate, progress: Callable[[str], None], span: int = 24
+) -> dict[str, float]:
+    """Fall of the background's PSNR (dB) and move of its mean colour (of 255) from the first to the last
+    `span` frames, the worst clip's.
+    """
     falls, moves = [], []
     for number, item in enumerate(items):
         frames = run(item, item.chosen)
         mask = background_mask(item.clip) & ~uncovered_mask(item.scene, item.clip)
         early, late = slice(1, 1 + span), slice(len(frames) - span, len(frames))
-        falls.append(metrics.psnr(frames[early], item.frames[early], mask[early]) - metrics.psnr(frames[late], item.frames[late], mask[late]))
+        falls.append(
+            metrics.psnr(frames[early], item.frames[early], mask[early])
+            - metrics.psnr(frames[late], item.frames[late], mask[late])
+        )
         bias = [(frames[s] - item.frames[s])[mask[s]].mean(0) for s in (early, late)]
         moves.append(float(np.abs(bias[1] - bias[0]).max() * 255))
         progress(f"long stream {number + 1}/{len(items)}: {falls[-1]:+.2f} dB, colour {moves[-1]:.2f}/255")
@@ -174,23 +217,46 @@ def measure_drift(items: list[HeldOut], run: Generate, progress: Callable[[str],
 
 def measure_speed(networks: Networks, item: HeldOut, steps: int | None, frames: int = 121) -> float:
     """Frames a second of a stream after its first frame, everything included."""
-    chunks = stream(networks, torch.from_numpy(item.frames[0]), tracks_of(item, item.chosen), item.clip.caption, frames, steps=steps, fit="ping-pong")
+    chunks = stream(
+        networks,
+        torch.from_numpy(item.frames[0]),
+        tracks_of(item, item.chosen),
+        item.clip.caption,
+        frames,
+        steps=steps,
+        fit="ping-pong",
+    )
     return [chunk.fps for chunk in chunks][-1]
 
 
 def evaluate(
-    networks: Networks, media: Path, clips: int = 36, steps: int | None = None, long_clips: int = 4, name: str = "tiny", long_frames: int = 1009,
+    networks: Networks,
+    media: Path,
+    clips: int = 36,
+    steps: int | None = None,
+    long_clips: int = 4,
+    name: str = "tiny",
+    long_frames: int = 1009,
     progress: Callable[[str], None] = print,
 ) -> dict:
-    """Everything of the issue's table -> one JSON-ready document with the model's figures at the top and the baselines below their names."""
+    """Everything of the issue's table -> one JSON-ready document with the model's figures at the top and the
+    baselines below their names.
+    """
     items = heldout_set(media, clips)
     began = time.time()
     truth = [metrics.psnr(through_codec(networks, item.frames)[1:], item.frames[1:]) for item in items]
-    document: dict = {"model": name, "clips": clips, "steps": steps or networks.config.steps, "codec_psnr": float(np.mean(truth))}
+    document: dict = {
+        "model": name,
+        "clips": clips,
+        "steps": steps or networks.config.steps,
+        "codec_psnr": float(np.mean(truth)),
+    }
     document["uncovered_told_psnr"] = uncovered_psnr(items, told_baseline())
     document |= measure(items, generate(networks, steps), progress)
     if long_clips:
-        document |= {"long_frames": long_frames} | measure_drift(long_set(media, long_clips, long_frames), generate(networks, steps), progress)
+        document |= {"long_frames": long_frames} | measure_drift(
+            long_set(media, long_clips, long_frames), generate(networks, steps), progress
+        )
     document["prompt"] = prompt_effect(networks, items[:PROMPT_CLIPS], steps, progress)
     document["stream_fps"] = measure_speed(networks, items[0], steps)
     document["static"] = measure(items, static_baseline(networks), progress)
@@ -198,7 +264,11 @@ def evaluate(
     document["carried"] = measure(items, carried_baseline(networks), progress)
     document["warp_pixels"] = measure(items, warp_baseline(networks, encoded=False), progress)
     document["carried_pixels"] = measure(items, carried_baseline(networks, encoded=False), progress)
-    document |= {"device": device_name(networks), "threads": torch.get_num_threads(), "seconds": round(time.time() - began, 1)}
+    document |= {
+        "device": device_name(networks),
+        "threads": torch.get_num_threads(),
+        "seconds": round(time.time() - began, 1),
+    }
     return rounded(document)
 
 
@@ -211,13 +281,21 @@ def rounded(value):
 
 def device_name(networks: Networks) -> str:
     device = networks.dit.device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+    )
 
 
 def table(document: dict) -> str:
     """The document as a Markdown table."""
     columns = ("model", "carried", "warp", "static", "carried_pixels", "warp_pixels")
-    rows = [f"| measure | {document['model']} | carried | warp | static | carried, never encoded | warp, never encoded |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        f"| measure | {document['model']} | carried | warp | static | carried, never encoded | warp, never "
+        "encoded |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for key in (*KEYS[:3], "mean_epe_sprite", "mean_epe_background", "pck4_background", *KEYS[3:]):
         cells = [(document if c == "model" else document[c])[key] for c in columns]
         rows.append(f"| {key} | " + " | ".join(f"{v:.3f}" for v in cells) + " |")
@@ -234,6 +312,10 @@ def keep(document: dict, folder: Path, command: str, commit: str) -> Path:
     device = "cpu" if document["device"].startswith("cpu") else document["device"].lower().replace(" ", "-")
     path = folder / f"{document['model']}_{device}_{date.today():%Y%m}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"# Held-out evaluation of {document['model']}\n\nCommand: `{command}`. Commit: {commit}. Device: {document['device']}. "
-                    f"{document['clips']} clips of 25 frames, {document['steps']} steps.\n\n{table(document)}\n\n```json\n{json.dumps(document)}\n```\n")
+    path.write_text(
+        f"# Held-out evaluation of {document['model']}\n\nCommand: `{command}`. Commit: {commit}. Device: "
+        f"{document['device']}. "
+        f"{document['clips']} clips of 25 frames, {document['steps']} "
+        f"steps.\n\n{table(document)}\n\n```json\n{json.dumps(document)}\n```\n"
+    )
     return path

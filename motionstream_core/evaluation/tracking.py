@@ -1,13 +1,18 @@
-"""`python -m motionstream_core evaluate tracking`: the default point tracker against exact truth, beside Lucas-Kanade and dense flow.
+"""`python -m motionstream_core evaluate tracking`: the default point tracker against exact truth, beside
+Lucas-Kanade and dense flow.
 
-Owns the scores, the table and the result file. Sequences come from `tracking_scenes`, files from `tracking_media`. Thresholds of the
-tracker are set on the development half; the figures that count are those of the held-out half.
+Owns the scores, the table and the result file. Sequences come from `tracking_scenes`, files from
+`tracking_media`. Thresholds of the tracker are set on the development half; the figures that count are those
+of the held-out half.
 
 Scores, over places whose truth is known, frame 0 left out:
 - error: mean distance in px where a point is truly visible and said to be;
-- followed: share of truly visible (point, frame) that are said to be visible and within 4 px; survival: the same in the last frame only;
-- precision, recall: of the visible said to be visible; false visible: share of what is said to be visible that is not;
-- error at equal survival: the least sure places of the method that keeps more are dropped until both keep the same share.
+- followed: share of truly visible (point, frame) that are said to be visible and within 4 px; survival: the
+same in the last frame only;
+- precision, recall: of the visible said to be visible; false visible: share of what is said to be visible
+that is not;
+- error at equal survival: the least sure places of the method that keeps more are dropped until both keep the
+same share.
 """
 
 from __future__ import annotations
@@ -35,7 +40,17 @@ from .tracking_scenes import KINDS, Sequence, Size, sequences
 
 NEAR = 4.0  # px: a point this near to its truth is followed
 METHODS = ("default tracker", "Lucas-Kanade", "dense flow")
-COLUMNS = ("error_px", "median_px", "followed", "survival", "precision", "recall", "false_visible", "seconds", "cpu_seconds")
+COLUMNS = (
+    "error_px",
+    "median_px",
+    "followed",
+    "survival",
+    "precision",
+    "recall",
+    "false_visible",
+    "seconds",
+    "cpu_seconds",
+)
 
 Followed = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions (T, N, 2), visible (T, N), confidence (T, N)
 
@@ -53,7 +68,9 @@ def default_tracker(frames: np.ndarray, points: np.ndarray) -> Followed:
 
 
 def scores(found: Followed, truth: Sequence, chosen: np.ndarray | None = None) -> dict[str, float]:
-    """The scores above. chosen (N,): the points that count. A share of nothing is 0, an error of nothing is NaN."""
+    """The scores above. chosen (N,): the points that count. A share of nothing is 0, an error of nothing is
+    NaN.
+    """
     chosen = np.ones(len(truth.points), bool) if chosen is None else chosen
     known, visible = truth.known[1:, chosen], truth.visible[1:, chosen]
     said = found[1][1:, chosen] & known
@@ -78,12 +95,20 @@ def error_at(found: Followed, truth: Sequence, share: float) -> float:
     right = found[1][1:] & seen
     distance = np.linalg.norm(found[0][1:] - truth.xy[1:], axis=-1)[right]
     kept = min(len(distance), int(round(share * seen.sum())))
-    return float(distance[np.argsort(-found[2][1:][right], kind="stable")[:kept]].mean()) if kept else float("nan")
+    return (
+        float(distance[np.argsort(-found[2][1:][right], kind="stable")[:kept]].mean())
+        if kept
+        else float("nan")
+    )
 
 
 def measure(truth: Sequence, baselines: bool = True) -> dict:
-    """One sequence: the scores of each method (of the default tracker alone without baselines), and the default tracker's error against each baseline's at equal survival."""
-    methods: dict[str, Callable[[np.ndarray, np.ndarray], Followed]] = dict(zip(METHODS, (default_tracker, lucas_kanade, dense_flow)))
+    """One sequence: the scores of each method (of the default tracker alone without baselines), and the
+    default tracker's error against each baseline's at equal survival.
+    """
+    methods: dict[str, Callable[[np.ndarray, np.ndarray], Followed]] = dict(
+        zip(METHODS, (default_tracker, lucas_kanade, dense_flow))
+    )
     chosen = METHODS if baselines else METHODS[:1]
     found, row = {}, {"name": truth.name, "kind": truth.kind, "methods": {}}
     for name, follow in ((name, methods[name]) for name in chosen):
@@ -95,12 +120,18 @@ def measure(truth: Sequence, baselines: bool = True) -> dict:
             row["methods"][name]["on_objects"] = scores(found[name], truth, truth.owner > 0)
     for name in chosen[1:]:
         share = min(row["methods"][METHODS[0]]["recall"], row["methods"][name]["recall"])
-        row["methods"][name]["equal"] = {"share": share, "ours_px": error_at(found[METHODS[0]], truth, share), "theirs_px": error_at(found[name], truth, share)}
+        row["methods"][name]["equal"] = {
+            "share": share,
+            "ours_px": error_at(found[METHODS[0]], truth, share),
+            "theirs_px": error_at(found[name], truth, share),
+        }
     return row
 
 
 def camera_projection(width: int = 832, height: int = 480, frames: int = 81) -> dict[str, float]:
-    """Camera tracks over a slanted plane against OpenCV's own projection: the largest distance in px of all moves."""
+    """Camera tracks over a slanted plane against OpenCV's own projection: the largest distance in px of all
+    moves.
+    """
     import cv2
 
     rows, columns = np.mgrid[0:height, 0:width]
@@ -114,17 +145,38 @@ def camera_projection(width: int = 832, height: int = 480, frames: int = 81) -> 
         path = preset_path(name, frames, 0.7)
         tracks = camera_tracks(depth, path, grid, fov=fov)
         for frame in range(0, frames, 8):
-            lens = np.array([[focal * path.focal[frame], 0, middle[0]], [0, focal * path.focal[frame], middle[1]], [0, 0, 1]])
-            expected = cv2.projectPoints(points, cv2.Rodrigues(path.pose[frame, :, :3])[0], path.pose[frame, :, 3], lens, None)[0][:, 0]
+            lens = np.array(
+                [
+                    [focal * path.focal[frame], 0, middle[0]],
+                    [0, focal * path.focal[frame], middle[1]],
+                    [0, 0, 1],
+                ]
+            )
+            expected = cv2.projectPoints(
+                points, cv2.Rodrigues(path.pose[frame, :, :3])[0], path.pose[frame, :, 3], lens, None
+            )[0][:, 0]
             worst = max(worst, float(np.abs(tracks.xy[frame].numpy() - expected).max()))
     return {"moves": len(CAMERA_PRESETS), "largest_px": worst}
 
 
 def evaluate(
-    media: Path, size: Size, limits: tuple[int | None, int | None] = (None, None), workers: int = 1, kinds: tuple[str, ...] = KINDS, baselines: bool = True
+    media: Path,
+    size: Size,
+    limits: tuple[int | None, int | None] = (None, None),
+    workers: int = 1,
+    kinds: tuple[str, ...] = KINDS,
+    baselines: bool = True,
 ) -> dict:
-    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind, of each half, 0 for none."""
-    document: dict = {"size": [size.width, size.height], "frames": size.frames, "points": size.columns * size.rows, "workers": workers, "halves": {}}
+    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind,
+    of each half, 0 for none.
+    """
+    document: dict = {
+        "size": [size.width, size.height],
+        "frames": size.frames,
+        "points": size.columns * size.rows,
+        "workers": workers,
+        "halves": {},
+    }
     parts = [(media, size, limits, part, workers, kinds, baselines) for part in range(workers)]
     if workers == 1:
         found = measured(*parts[0])
@@ -134,84 +186,169 @@ def evaluate(
     for half in HALVES:
         rows = sorted((row for row in found if row["half"] == half), key=lambda row: row["number"])
         sources = sorted({row["name"].split(" ")[0] for row in rows})
-        document["halves"][half] = {"sources": sources, "sequences": rows, "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in kinds}}
+        document["halves"][half] = {
+            "sources": sources,
+            "sequences": rows,
+            "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in kinds},
+        }
     return document | {"camera_projection": camera_projection(size.width, size.height, size.frames)}
 
 
 def measured(
-    media: Path, size: Size, limits: tuple[int | None, int | None], part: int = 0, parts: int = 1, kinds: tuple[str, ...] = KINDS, baselines: bool = True
+    media: Path,
+    size: Size,
+    limits: tuple[int | None, int | None],
+    part: int = 0,
+    parts: int = 1,
+    kinds: tuple[str, ...] = KINDS,
+    baselines: bool = True,
 ) -> list[dict]:
     """One worker's share of the sequences of both halves, each told on stderr when it is done."""
     rows = []
     for half, limit in zip(HALVES, limits):
-        for number, truth in sequences(find_material(media, half, size.frames), half, size, limit, part, parts, kinds):
+        for number, truth in sequences(
+            find_material(media, half, size.frames), half, size, limit, part, parts, kinds
+        ):
             rows.append({"half": half, "number": number} | measure(truth, baselines))
             print(f"{half}: {_line(rows[-1])}", file=sys.stderr, flush=True)
     return rows
 
 
 def means(rows: list[dict]) -> dict:
-    """The mean of every score over the sequences that have it, a method at a time; None where none has (nothing was visible and said to be)."""
+    """The mean of every score over the sequences that have it, a method at a time; None where none has
+    (nothing was visible and said to be).
+    """
     out: dict = {}
-    mean = lambda values: float(np.mean(kept)) if (kept := [v for v in values if v is not None and np.isfinite(v)]) else None  # noqa: E731
+
+    def mean(values) -> float | None:
+        kept = [v for v in values if v is not None and np.isfinite(v)]
+        return float(np.mean(kept)) if kept else None
+
     for name in rows[0]["methods"] if rows else ():
         cells = [row["methods"][name] for row in rows]
-        out[name] = {key: mean([cell[key] for cell in cells]) for key in cells[0] if not isinstance(cells[0][key], dict)}
+        out[name] = {
+            key: mean([cell[key] for cell in cells])
+            for key in cells[0]
+            if not isinstance(cells[0][key], dict)
+        }
         for part in ("on_objects", "equal"):
             if part in cells[0]:
-                out[name][part] = {key: mean([cell[part][key] for cell in cells if part in cell]) for key in cells[0][part]}
+                out[name][part] = {
+                    key: mean([cell[part][key] for cell in cells if part in cell]) for key in cells[0][part]
+                }
     return out
 
 
 def _line(row: dict) -> str:
-    cells = [f"{name} {cell['error_px']:.2f} px, survival {cell['survival']:.2f}, {cell['seconds']:.1f} s" for name, cell in row["methods"].items()]
+    cells = [
+        f"{name} {cell['error_px']:.2f} px, survival {cell['survival']:.2f}, {cell['seconds']:.1f} s"
+        for name, cell in row["methods"].items()
+    ]
     return f"{row['name']}: " + "; ".join(cells)
 
 
 def table(document: dict) -> str:
     lines = []
     for half, part in document["halves"].items():
-        lines += [f"**{half}**", "", "| sequences | method | " + " | ".join(COLUMNS) + " | at equal survival: ours / theirs px |", "|---" * (len(COLUMNS) + 3) + "|"]
+        lines += [
+            f"**{half}**",
+            "",
+            "| sequences | method | " + " | ".join(COLUMNS) + " | at equal survival: ours / theirs px |",
+            "|---" * (len(COLUMNS) + 3) + "|",
+        ]
         for kind, methods in part["means"].items():
             count = sum(row["kind"] == kind for row in part["sequences"])
             for name, cell in methods.items():
-                equal = f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at {cell['equal']['share']:.2f}" if cell.get("equal", {}).get("ours_px") is not None else ""
+                equal = (
+                    f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at "
+                    f"{cell['equal']['share']:.2f}"
+                    if cell.get("equal", {}).get("ours_px") is not None
+                    else ""
+                )
                 lines.append(f"| {kind} ({count}) | {name} | {_cells(cell)} | {equal} |")
                 if "on_objects" in cell:
                     lines.append(f"| of these, points on objects | {name} | {_cells(cell['on_objects'])} | |")
         lines.append("")
     projection = document["camera_projection"]
-    return "\n".join([*lines, f"Camera tracks against OpenCV's projection, {projection['moves']} moves: at most {projection['largest_px']:.4f} px."])
+    return "\n".join(
+        [
+            *lines,
+            f"Camera tracks against OpenCV's projection, {projection['moves']} moves: at most "
+            f"{projection['largest_px']:.4f} px.",
+        ]
+    )
 
 
 def _cells(cell: dict) -> str:
-    return " | ".join(f"{cell[key]:.4f}" if key == "false_visible" and cell[key] is not None else f"{cell[key]:.3f}" if cell.get(key) is not None else "" for key in COLUMNS)
+    return " | ".join(
+        f"{cell[key]:.4f}"
+        if key == "false_visible" and cell[key] is not None
+        else f"{cell[key]:.3f}"
+        if cell.get(key) is not None
+        else ""
+        for key in COLUMNS
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--media", type=Path, default=IN_REPOSITORY, help="folder of pictures and videos (see tracking_media.py)")
+    parser.add_argument(
+        "--media",
+        type=Path,
+        default=IN_REPOSITORY,
+        help="folder of pictures and videos (see tracking_media.py)",
+    )
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--workers", type=int, default=1, help="processes; more than one makes the seconds longer, not the processor's seconds")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes; more than one makes the seconds longer, not the processor's seconds",
+    )
     parser.add_argument("--size", default="832x480", help="WIDTHxHEIGHT of the sequences")
     parser.add_argument("--frames", type=int, default=81, help="frames of each of them")
     parser.add_argument("--grid", default="50x50", help="points followed in each of them")
-    parser.add_argument("--limit", type=int, default=None, help="at most this many held-out sources of each kind")
-    parser.add_argument("--development", type=int, default=None, help="at most this many development sources of each kind, as many as held-out ones by default")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of sequences, with commas between them")
+    parser.add_argument(
+        "--limit", type=int, default=None, help="at most this many held-out sources of each kind"
+    )
+    parser.add_argument(
+        "--development",
+        type=int,
+        default=None,
+        help="at most this many development sources of each kind, as many as held-out ones by default",
+    )
+    parser.add_argument(
+        "--kinds", default=",".join(KINDS), help="kinds of sequences, with commas between them"
+    )
     parser.add_argument("--no-baselines", action="store_true", help="the default tracker alone")
 
 
 def run(args: argparse.Namespace) -> None:
     (width, height), (columns, rows) = (_pair(getattr(args, name), name) for name in ("size", "grid"))
     if args.frames < 2 or args.workers < 1 or (args.limit is not None and args.limit < 1):
-        raise ValueError(f"tracking: expected at least 2 frames, 1 worker and a limit of at least 1, got {args.frames}, {args.workers} and {args.limit}")
+        raise ValueError(
+            f"tracking: expected at least 2 frames, 1 worker and a limit of at least 1, got {args.frames}, "
+            f"{args.workers} and {args.limit}"
+        )
     kinds = tuple(args.kinds.split(","))
     if not set(kinds) <= set(KINDS):
         raise ValueError(f"kinds: expected some of {', '.join(KINDS)}, got {args.kinds!r}")
     limits = (args.limit if args.development is None else args.development, args.limit)
-    document = evaluate(args.media, Size(width, height, args.frames, columns, rows), limits, args.workers, kinds, not args.no_baselines)
-    document["options"] = "".join(f" --{name} {getattr(args, name)!r}" for name in ("limit", "development", "workers") if getattr(args, name) is not None)
-    document["options"] += ("" if kinds == KINDS else f" --kinds {args.kinds!r}") + (" --no-baselines" if args.no_baselines else "")
+    document = evaluate(
+        args.media,
+        Size(width, height, args.frames, columns, rows),
+        limits,
+        args.workers,
+        kinds,
+        not args.no_baselines,
+    )
+    document["options"] = "".join(
+        f" --{name} {getattr(args, name)!r}"
+        for name in ("limit", "development", "workers")
+        if getattr(args, name) is not None
+    )
+    document["options"] += ("" if kinds == KINDS else f" --kinds {args.kinds!r}") + (
+        " --no-baselines" if args.no_baselines else ""
+    )
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
     print(table(document))
     print(f"kept in {keep(document, args.results)}", file=sys.stderr)
@@ -219,19 +356,45 @@ def run(args: argparse.Namespace) -> None:
 
 
 def keep(document: dict, folder: Path) -> Path:
-    """Writes the result beside the others: command, commit, table, sources, and the figures of every sequence."""
+    """Writes the result beside the others: command, commit, table, sources, and the figures of every
+    sequence.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"tracking_cpu_{date.today():%Y%m}.md"
     size = "x".join(map(str, document["size"]))
     sources = [f"- {half}: {', '.join(part['sources'])}" for half, part in document["halves"].items()]
-    each = [f"- {half}: {_line(row)}" for half, part in document["halves"].items() for row in part["sequences"]]
-    kept.write_text("\n".join([
-        "# The default point tracker against exact truth", "",
-        f"Command: `python -m motionstream_core evaluate tracking --media FOLDER{document.get('options', '')}`. Commit: {_commit()}. {size}, {document['frames']} frames, "
-        f"{document['points']} points; {document['machine']}, {document['workers']} worker(s) at once.", "",
-        "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
-        "below, which `tracking_media.py` names with their packages. Seconds are of a whole sequence.", "", table(document), "",
-        "## Sources", "", *sources, "", "## Each sequence", "", *each, ""]))
+    each = [
+        f"- {half}: {_line(row)}" for half, part in document["halves"].items() for row in part["sequences"]
+    ]
+    kept.write_text(
+        "\n".join(
+            [
+                "# The default point tracker against exact truth",
+                "",
+                "Command: `python -m motionstream_core evaluate tracking --media "
+                f"FOLDER{document.get('options', '')}`. Commit: {_commit()}. {size}, {document['frames']} "
+                "frames, "
+                f"{document['points']} points; {document['machine']}, {document['workers']} worker(s) at "
+                "once.",
+                "",
+                "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how "
+                "the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
+                "below, which `tracking_media.py` names with their packages. Seconds are of a whole "
+                "sequence.",
+                "",
+                table(document),
+                "",
+                "## Sources",
+                "",
+                *sources,
+                "",
+                "## Each sequence",
+                "",
+                *each,
+                "",
+            ]
+        )
+    )
     return kept
 
 
@@ -258,5 +421,7 @@ def _threads() -> int:
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or "unknown"

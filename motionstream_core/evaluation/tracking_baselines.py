@@ -1,6 +1,8 @@
-"""What the default tracker is measured against: pyramidal Lucas-Kanade and chained DIS flow, both with a check there and back.
+"""What the default tracker is measured against: pyramidal Lucas-Kanade and chained DIS flow, both with a
+check there and back.
 
-Owns the two baselines. Each gives positions, visibility and confidence: (T, N, 2), (T, N), (T, N), the last one higher where surer.
+Owns the two baselines. Each gives positions, visibility and confidence: (T, N, 2), (T, N), (T, N), the last
+one higher where surer.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def at(flow: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        return cv2.remap(flow, xy[:, 0].copy(), xy[:, 1].copy(), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(len(xy), -1)
+        return cv2.remap(
+            flow, xy[:, 0].copy(), xy[:, 1].copy(), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ).reshape(len(xy), -1)
 
     def step(before: np.ndarray, after: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         moved = xy + at(dis.calc(before, after, None), xy)
@@ -41,7 +45,9 @@ def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _chained(frames, points, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps one after the other; a point once lost stays lost. Confidence falls with all the distance there and back so far."""
+    """Steps one after the other; a point once lost stays lost. Confidence falls with all the distance there
+    and back so far.
+    """
     import cv2
 
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]

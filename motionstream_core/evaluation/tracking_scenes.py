@@ -1,10 +1,13 @@
-"""Sequences whose every point is known: real pictures and real video under motion of our own, with objects, blur, noise and light.
+"""Sequences whose every point is known: real pictures and real video under motion of our own, with objects,
+blur, noise and light.
 
-Owns the motion, the drawing and the truth that goes with it. Knows nothing of trackers. A sequence is made of layers, the lowest first;
-each is a texture with a matrix a frame that takes its pixels to the canvas, so that a point's truth is a product of two matrices.
+Owns the motion, the drawing and the truth that goes with it. Knows nothing of trackers. A sequence is made of
+layers, the lowest first; each is a texture with a matrix a frame that takes its pixels to the canvas, so that
+a point's truth is a product of two matrices.
 
-Shapes: frames (T, H, W, 3) uint8; points (N, 2) in frame 0; xy (T, N, 2); visible and known (T, N) bool; matrices (T, 3, 3).
-`known` is False where there is no truth (a running video under a still camera where something passes): such places are not scored.
+Shapes: frames (T, H, W, 3) uint8; points (N, 2) in frame 0; xy (T, N, 2); visible and known (T, N) bool;
+matrices (T, 3, 3). `known` is False where there is no truth (a running video under a still camera where
+something passes): such places are not scored.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ class Size:
 
 @dataclass(frozen=True)
 class Look:
-    """noise: standard deviation in grey levels; blur: most Gaussian blur in px; light: most change of brightness, as a share."""
+    """noise: standard deviation in grey levels; blur: most Gaussian blur in px; light: most change of
+    brightness, as a share.
+    """
 
     noise: float = 2.0
     blur: float = 0.0
@@ -73,8 +78,18 @@ class Sequence:
     owner: np.ndarray  # (N,) layer of each point, 0 the background
 
 
-def sequences(material: Material, half: str, size: Size, limit: int | None = None, part: int = 0, parts: int = 1, kinds: tuple[str, ...] = KINDS) -> Iterator[tuple[int, Sequence]]:
-    """Every `parts`-th sequence of a half with its number, made one after the other: cameras, objects, and real video run there and back."""
+def sequences(
+    material: Material,
+    half: str,
+    size: Size,
+    limit: int | None = None,
+    part: int = 0,
+    parts: int = 1,
+    kinds: tuple[str, ...] = KINDS,
+) -> Iterator[tuple[int, Sequence]]:
+    """Every `parts`-th sequence of a half with its number, made one after the other: cameras, objects, and
+    real video run there and back.
+    """
     seed = 1000 * (1 + HALVES.index(half))
     pictures, videos = list(material.pictures.items())[:limit], list(material.videos.items())[:limit]
     made: list[partial[Sequence]] = []
@@ -83,7 +98,16 @@ def sequences(material: Material, half: str, size: Size, limit: int | None = Non
         made.append(partial(objects, name, picture[None], material, size, LOOKS[i % 3], seed + 200 + i))
     for i, (name, video) in enumerate(videos):
         still = name in STILL_CAMERA
-        made.append(partial(camera, f"{name} {'running' if still else 'frame'}", video if still else video[:1], size, LOOKS[i % 3], seed + 100 + i))
+        made.append(
+            partial(
+                camera,
+                f"{name} {'running' if still else 'frame'}",
+                video if still else video[:1],
+                size,
+                LOOKS[i % 3],
+                seed + 100 + i,
+            )
+        )
         made.append(partial(objects, f"{name} running", video, material, size, LOOKS[i % 3], seed + 300 + i))
         made.append(partial(there_and_back, name, video, size))
     functions = dict(zip(KINDS, (camera, objects, there_and_back)))
@@ -93,40 +117,77 @@ def sequences(material: Material, half: str, size: Size, limit: int | None = Non
 
 
 def camera(name: str, video: np.ndarray, size: Size, look: Look, seed: int) -> Sequence:
-    """A camera that drifts, turns, zooms and tilts over a picture, or over running video of a still camera."""
+    """A camera that drifts, turns, zooms and tilts over a picture, or over running video of a still
+    camera.
+    """
     rng = np.random.default_rng(seed)
     ground = _ground(video, size, _course(rng, size.frames, (30.0, 20.0, 0.04, 0.05), tilt=3e-5))
-    return _sequence(f"{name} · camera", "camera", [ground], size, look, rng, live=len(video) > 1 and name.split(" ")[0] in STILL_CAMERA)
+    return _sequence(
+        f"{name} · camera",
+        "camera",
+        [ground],
+        size,
+        look,
+        rng,
+        live=len(video) > 1 and name.split(" ")[0] in STILL_CAMERA,
+    )
 
 
-def objects(name: str, video: np.ndarray, material: Material, size: Size, look: Look, seed: int, count: int = 5) -> Sequence:
-    """Objects that move over each other and over a picture under a moving camera, or over running video: then only they are scored."""
+def objects(
+    name: str, video: np.ndarray, material: Material, size: Size, look: Look, seed: int, count: int = 5
+) -> Sequence:
+    """Objects that move over each other and over a picture under a moving camera, or over running video: then
+    only they are scored.
+    """
     rng = np.random.default_rng(seed)
     moves = len(video) > 1
     ground = _ground(video, size, None if moves else _course(rng, size.frames, (20.0, 14.0, 0.02, 0.03)))
     layers = [ground]
     for number in range(count):
-        texture = _sprite(rng, material.sprites, size) if number % 2 else _cut_out(rng, list(material.pictures.values()), size)
+        texture = (
+            _sprite(rng, material.sprites, size)
+            if number % 2
+            else _cut_out(rng, list(material.pictures.values()), size)
+        )
         scale = size.width / 832
-        ways = _course(rng, size.frames, (60.0 * scale, 40.0 * scale, 0.15, 0.08), middle=(texture.shape[1] / 2, texture.shape[0] / 2))
-        place = rng.uniform([0.12 * size.width, 0.15 * size.height], [0.88 * size.width, 0.85 * size.height]) - [texture.shape[1] / 2, texture.shape[0] / 2]
+        ways = _course(
+            rng,
+            size.frames,
+            (60.0 * scale, 40.0 * scale, 0.15, 0.08),
+            middle=(texture.shape[1] / 2, texture.shape[0] / 2),
+        )
+        place = rng.uniform(
+            [0.12 * size.width, 0.15 * size.height], [0.88 * size.width, 0.85 * size.height]
+        ) - [texture.shape[1] / 2, texture.shape[0] / 2]
         layers.append(Layer(texture[None], _shift(*place) @ ways))
     return _sequence(f"{name} · objects", "objects", layers, size, look, rng, live=moves)
 
 
 def there_and_back(name: str, video: np.ndarray, size: Size) -> Sequence:
-    """Real video played to its middle and back: in the last frame, which is the first one again, every point is where it began."""
+    """Real video played to its middle and back: in the last frame, which is the first one again, every point
+    is where it began.
+    """
     half = min((size.frames + 1) // 2, len(video))
     taken = [_covered(video[i], size) for i in [*range(half), *range(half - 2, -1, -1)]]
     grid = regular_grid(size.width, size.height, size.columns, size.rows)
     total = len(taken)
     known = np.zeros((total, len(grid)), bool)
     known[-1] = True
-    return Sequence(f"{name} · there and back", "there and back", np.stack(taken), grid.astype(np.float32), np.repeat(grid[None], total, 0),
-                    np.ones((total, len(grid)), bool), known, np.zeros(len(grid), int))
+    return Sequence(
+        f"{name} · there and back",
+        "there and back",
+        np.stack(taken),
+        grid.astype(np.float32),
+        np.repeat(grid[None], total, 0),
+        np.ones((total, len(grid)), bool),
+        known,
+        np.zeros(len(grid), int),
+    )
 
 
-def _sequence(name: str, kind: str, layers: list[Layer], size: Size, look: Look, rng: np.random.Generator, live: bool) -> Sequence:
+def _sequence(
+    name: str, kind: str, layers: list[Layer], size: Size, look: Look, rng: np.random.Generator, live: bool
+) -> Sequence:
     grid = regular_grid(size.width, size.height, size.columns, size.rows)
     swing = _waves(rng, size.frames, 2)
     frames, covers = [], []
@@ -143,24 +204,48 @@ def _sequence(name: str, kind: str, layers: list[Layer], size: Size, look: Look,
     if live:
         known = _known(layers, kind, owner, grid, size)
     chosen = known.any(0)
-    return Sequence(name, kind, np.stack(frames), grid[chosen].astype(np.float32), xy[:, chosen], visible[:, chosen], known[:, chosen], owner[chosen])
+    return Sequence(
+        name,
+        kind,
+        np.stack(frames),
+        grid[chosen].astype(np.float32),
+        xy[:, chosen],
+        visible[:, chosen],
+        known[:, chosen],
+        owner[chosen],
+    )
 
 
 def _known(layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size) -> np.ndarray:
-    """Over running video: points on the objects; and under a still camera, the background wherever nothing passes."""
+    """Over running video: points on the objects; and under a still camera, the background wherever nothing
+    passes.
+    """
     known = np.repeat((owner > 0)[None], size.frames, 0)
     if kind != "camera":
         return known
     import cv2
 
     ground = layers[0]
-    grey = np.stack([cv2.cvtColor(frame[..., :3], cv2.COLOR_RGB2GRAY) for frame in ground.texture]).astype(np.float32)
+    grey = np.stack([cv2.cvtColor(frame[..., :3], cv2.COLOR_RGB2GRAY) for frame in ground.texture]).astype(
+        np.float32
+    )
     middle = np.median(grey, axis=0)
     place = _moved(np.linalg.inv(ground.ways[0]), grid).astype(np.float32)
     for frame in range(size.frames):
         changed = (np.abs(grey[there_and_back_at(frame, len(grey))] - middle) > CHANGED).astype(np.uint8)
-        near = cv2.dilate(cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.ones((15, 15), np.uint8))
-        known[frame] = cv2.remap(near, place[:, 0].copy(), place[:, 1].copy(), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE).ravel() == 0
+        near = cv2.dilate(
+            cv2.morphologyEx(changed, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.ones((15, 15), np.uint8)
+        )
+        known[frame] = (
+            cv2.remap(
+                near,
+                place[:, 0].copy(),
+                place[:, 1].copy(),
+                cv2.INTER_NEAREST,
+                borderMode=cv2.BORDER_REPLICATE,
+            ).ravel()
+            == 0
+        )
     known[:, ~known[0]] = False
     return known
 
@@ -169,46 +254,80 @@ def _drawn(layers: list[Layer], frame: int, size: Size) -> tuple[np.ndarray, np.
     """The picture (H, W, 3) float and which layer covers each pixel (H, W)."""
     import cv2
 
-    picture, cover = np.zeros((size.height, size.width, 3), np.float32), np.zeros((size.height, size.width), np.int32)
+    picture, cover = (
+        np.zeros((size.height, size.width, 3), np.float32),
+        np.zeros((size.height, size.width), np.int32),
+    )
     for number, layer in enumerate(layers):
         border = cv2.BORDER_CONSTANT if number else cv2.BORDER_REFLECT
-        drawn = cv2.warpPerspective(layer.at(frame), layer.ways[frame], (size.width, size.height), flags=cv2.INTER_LINEAR, borderMode=border).astype(np.float32)
+        drawn = cv2.warpPerspective(
+            layer.at(frame),
+            layer.ways[frame],
+            (size.width, size.height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=border,
+        ).astype(np.float32)
         alpha = drawn[..., 3:] / 255
         picture = picture * (1 - alpha) + drawn[..., :3] * alpha
         cover[alpha[..., 0] > 0.5] = number
     return picture, cover
 
 
-def _seen(picture: np.ndarray, noise: float, blur: float, light: float, rng: np.random.Generator) -> np.ndarray:
+def _seen(
+    picture: np.ndarray, noise: float, blur: float, light: float, rng: np.random.Generator
+) -> np.ndarray:
     import cv2
 
     if blur > 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
-    return (picture * light + noise * rng.standard_normal(picture.shape, dtype=np.float32)).round().clip(0, 255).astype(np.uint8)
+    return (
+        (picture * light + noise * rng.standard_normal(picture.shape, dtype=np.float32))
+        .round()
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def _ground(video: np.ndarray, size: Size, course: np.ndarray | None) -> Layer:
     """A picture or video that covers the canvas with a margin, in its middle, moved along the course."""
     height, width = video.shape[1:3]
     scale = max(size.width * MARGIN / width, size.height * MARGIN / height)
-    fit = _shift((size.width - scale * width) / 2, (size.height - scale * height) / 2) @ np.diag([scale, scale, 1.0])
+    fit = _shift((size.width - scale * width) / 2, (size.height - scale * height) / 2) @ np.diag(
+        [scale, scale, 1.0]
+    )
     middle = np.array([size.width / 2, size.height / 2])
-    course = np.repeat(np.eye(3)[None], size.frames, 0) if course is None else _shift(*middle) @ course @ _shift(*-middle)
+    course = (
+        np.repeat(np.eye(3)[None], size.frames, 0)
+        if course is None
+        else _shift(*middle) @ course @ _shift(*-middle)
+    )
     opaque = np.concatenate([video, np.full((*video.shape[:3], 1), 255, np.uint8)], -1)
     return Layer(opaque, course @ fit)
 
 
-def _course(rng: np.random.Generator, frames: int, reach: tuple[float, float, float, float], tilt: float = 0.0, middle: tuple[float, float] = (0, 0)) -> np.ndarray:
+def _course(
+    rng: np.random.Generator,
+    frames: int,
+    reach: tuple[float, float, float, float],
+    tilt: float = 0.0,
+    middle: tuple[float, float] = (0, 0),
+) -> np.ndarray:
     """(T, 3, 3): smooth drift (px), turn (radians) and zoom (log) about `middle`, and a tilt of the plane."""
     wave, out = _waves(rng, frames, 6), []
     for dx, dy, turn, zoom, tx, ty in wave * [*reach, tilt, tilt]:
         c, s = np.exp(zoom) * np.cos(turn), np.exp(zoom) * np.sin(turn)
-        out.append(_shift(*middle) @ np.array([[c, -s, dx], [s, c, dy], [tx, ty, 1.0]]) @ _shift(-middle[0], -middle[1]))
+        out.append(
+            _shift(*middle)
+            @ np.array([[c, -s, dx], [s, c, dy], [tx, ty, 1.0]])
+            @ _shift(-middle[0], -middle[1])
+        )
     return np.stack(out)
 
 
 def _waves(rng: np.random.Generator, frames: int, count: int) -> np.ndarray:
-    """(T, count): sums of three sines a channel, 0 in the first frame, mostly within -1..1 (16 frames are a second)."""
+    """(T, count): sums of three sines a channel, 0 in the first frame, mostly within -1..1 (16 frames are a
+    second).
+    """
     time, out = np.arange(frames) / 16, np.zeros((frames, count))
     for frequency in rng.uniform(0.1, 0.8, 3):
         phase = rng.uniform(0, 2 * np.pi, count)
@@ -231,11 +350,15 @@ def _cut_out(rng: np.random.Generator, pictures: list[np.ndarray], size: Size) -
     side = int(rng.uniform(110, 200) * size.width / 832)
     picture = pictures[int(rng.integers(len(pictures)))]
     scale = 2.2 * side / min(picture.shape[:2])
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    picture = cv2.resize(
+        picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    )
     top, left = (int(rng.integers(extent - side + 1)) for extent in picture.shape[:2])
     y, x = np.mgrid[:side, :side] / (side / 2) - 1
     angle = np.arctan2(y, x)
-    border = 0.75 + sum(rng.uniform(0.03, 0.1) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 5))
+    border = 0.75 + sum(
+        rng.uniform(0.03, 0.1) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 5)
+    )
     alpha = np.clip((border - np.hypot(x, y)) * side / 3 + 0.5, 0, 1) * 255
     return np.dstack([picture[top : top + side, left : left + side], alpha.astype(np.uint8)])
 
@@ -245,7 +368,11 @@ def _covered(picture: np.ndarray, size: Size) -> np.ndarray:
     import cv2
 
     scale = max(size.width / picture.shape[1], size.height / picture.shape[0])
-    large = cv2.resize(picture, (max(size.width, round(picture.shape[1] * scale)), max(size.height, round(picture.shape[0] * scale))), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(
+        picture,
+        (max(size.width, round(picture.shape[1] * scale)), max(size.height, round(picture.shape[0] * scale))),
+        interpolation=cv2.INTER_LINEAR,
+    )
     top, left = (large.shape[0] - size.height) // 2, (large.shape[1] - size.width) // 2
     return large[top : top + size.height, left : left + size.width]
 

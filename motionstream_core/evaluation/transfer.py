@@ -1,15 +1,20 @@
-"""`python -m motionstream_core evaluate transfer VIDEO…`: motion transfer end to end, measured the paper's way.
+"""`python -m motionstream_core evaluate transfer VIDEO…`: motion transfer end to end, measured the paper's
+way.
 
-Owns the protocol, the scores and the result file. Each video is tracked on a 50×50 grid over 81 frames at 16 a second; the model gets its first
-frame and the tracks, and a tracker finds the same points again in what was made.
+Owns the protocol, the scores and the result file. Each video is tracked on a 50×50 grid over 81 frames at 16
+a second; the model gets its first frame and the tracks, and a tracker finds the same points again in what was
+made.
 
-EPE (section 3.3 of the paper): mean distance in px between the visible input tracks and the tracks of the output, frame 0 left out. The paper
-measures at 832×480 with CoTracker3; here the default tracker looks at the output enlarged to `LOOK` px, and pixels are the model's. Beside it:
+EPE (section 3.3 of the paper): mean distance in px between the visible input tracks and the tracks of the
+output, frame 0 left out. The paper measures at 832×480 with CoTracker3; here the default tracker looks at the
+output enlarged to `LOOK` px, and pixels are the model's. Beside it:
 - moving: EPE of the points that are more than `MOVED` px from where they began, in those frames;
-- found: share of those places the tracker still sees in the output, and their EPE (a lost point counts with its last guess in the EPE);
+- found: share of those places the tracker still sees in the output, and their EPE (a lost point counts with
+its last guess in the EPE);
 - NCC: median distance at which the first frame's own patches are found again, within 10 px (no tracker);
 - PSNR against the source.
-Three rows a video: what the model made; the source through the codec alone, the floor of the measure; the first frame standing still.
+Three rows a video: what the model made; the source through the codec alone, the floor of the measure; the
+first frame standing still.
 """
 
 from __future__ import annotations
@@ -48,17 +53,31 @@ LOOK = 512  # px: the longer side at which the output is tracked
 MOVED = 3.0  # px of the model's picture
 PROMPT = "photo"
 READING = (
-    "*moving* is the share of visible places more than 3 px from their start: where it is near nought there is next to nothing to follow, and *epe_moving* is of "
-    "a handful of points. *codec* is the source itself through the codec: what this measure gives for perfect motion at this sharpness. *still* is no motion at all."
+    "*moving* is the share of visible places more than 3 px from their start: where it is near nought "
+    "there is next to nothing to follow, and *epe_moving* is of "
+    "a handful of points. *codec* is the source itself through the codec: what this measure gives for "
+    "perfect motion at this sharpness. *still* is no motion at all."
 )
 COLUMNS = ("epe", "epe_moving", "found", "epe_found", "ncc", "psnr")
 
 
-def source_tracks(path: Path, frames: int = FRAMES, width: int = SIZE, height: int = SIZE, grid: int = GRID) -> Tracks:
-    """The motion of a video at its own speed, as it is once the picture covers the canvas. A shorter video gives fewer frames."""
-    found = follow(video_shots(path), lambda w, h: regular_grid(w, h, grid, grid), open_tracker(), seconds=(frames - 1) / FPS, longest=640)
+def source_tracks(
+    path: Path, frames: int = FRAMES, width: int = SIZE, height: int = SIZE, grid: int = GRID
+) -> Tracks:
+    """The motion of a video at its own speed, as it is once the picture covers the canvas. A shorter video
+    gives fewer frames.
+    """
+    found = follow(
+        video_shots(path),
+        lambda w, h: regular_grid(w, h, grid, grid),
+        open_tracker(),
+        seconds=(frames - 1) / FPS,
+        longest=640,
+    )
     span = float(found.times[-1] - found.times[0])
-    return covering(retimed(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height)
+    return covering(
+        retimed(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height
+    )
 
 
 def source_frames(path: Path, frames: int, width: int = SIZE, height: int = SIZE) -> Tensor:
@@ -77,7 +96,10 @@ def scores(frames: Tensor, tracks: Tracks, truth: Tensor | None = None) -> dict[
     scale = max(1.0, LOOK / max(tracks.width, tracks.height))
     start = (told[0] + 0.5) * scale - 0.5
     made = list(open_tracker().follow(iter(enlarged(frames, scale)), start.astype(np.float32)))
-    xy, found = (np.stack([xy for xy, _ in made]) + 0.5) / scale - 0.5, np.stack([visible for _, visible in made])
+    xy, found = (
+        (np.stack([xy for xy, _ in made]) + 0.5) / scale - 0.5,
+        np.stack([visible for _, visible in made]),
+    )
     counted = seen & seen[:1]
     counted[0] = False
     error, moved = np.linalg.norm(xy - told, axis=-1), np.linalg.norm(told - told[:1], axis=-1) > MOVED
@@ -97,8 +119,12 @@ def _mean(values: np.ndarray) -> float:
 
 
 def enlarged(frames: Tensor, scale: float) -> np.ndarray:
-    large = torch.nn.functional.interpolate(rearrange(frames, "t h w c -> t c h w"), scale_factor=scale, mode="bicubic", align_corners=False)
-    return np.ascontiguousarray(rearrange((255 * large.clamp(0, 1)).round().byte(), "t c h w -> t h w c").numpy())
+    large = torch.nn.functional.interpolate(
+        rearrange(frames, "t h w c -> t c h w"), scale_factor=scale, mode="bicubic", align_corners=False
+    )
+    return np.ascontiguousarray(
+        rearrange((255 * large.clamp(0, 1)).round().byte(), "t c h w -> t h w c").numpy()
+    )
 
 
 @torch.no_grad()
@@ -110,13 +136,17 @@ def through_codec(networks: Networks, frames: Tensor) -> Tensor:
     return rearrange(networks.codec.decode(latents)[0], "t c h w -> t h w c")[:count].clamp(0, 1)
 
 
-def transferred(networks: Networks, image: Tensor, tracks: Tracks, prompt: str = PROMPT, seed: int = 0) -> Tensor:
+def transferred(
+    networks: Networks, image: Tensor, tracks: Tracks, prompt: str = PROMPT, seed: int = 0
+) -> Tensor:
     """What the model makes of a picture (H, W, 3) and tracks."""
     return torch.cat([chunk.frames for chunk in stream(networks, image, tracks, prompt, tracks.frames, seed)])
 
 
 def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES) -> dict:
-    """The row of a video whose subject (mask) moves another picture's (target): the subject's own motion, the ground at rest. No truth, no PSNR."""
+    """The row of a video whose subject (mask) moves another picture's (target): the subject's own motion, the
+    ground at rest. No truth, no PSNR.
+    """
     subject, goal = (read_image(place)[..., 0].numpy() for place in (mask, target))
     seeded: list[Seeds] = []
 
@@ -126,9 +156,19 @@ def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, 
 
     found = follow(video_shots(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
     count = min(frames, int(float(found.times[-1] - found.times[0]) * FPS + 1e-6) + 1)
-    tracks = smoothed(retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0)
+    tracks = smoothed(
+        retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0
+    )
     made = transferred(networks, cover(read_image(image), SIZE, SIZE), tracks)
-    return {"video": f"{path.name} onto {image.name}", "row": "model", "moving": moving_share(tracks), "frames": count, "tracks": tracks.count, **scores(made, tracks), "psnr": None}
+    return {
+        "video": f"{path.name} onto {image.name}",
+        "row": "model",
+        "moving": moving_share(tracks),
+        "frames": count,
+        "tracks": tracks.count,
+        **scores(made, tracks),
+        "psnr": None,
+    }
 
 
 def moving_share(tracks: Tracks) -> float:
@@ -142,39 +182,84 @@ def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progre
         tracks = source_tracks(path, frames)
         truth = source_frames(path, tracks.frames)
         tracks = tracks.fitted(len(truth), "hold") if len(truth) != tracks.frames else tracks
-        progress(f"{path.name}: {tracks.count} tracks of {tracks.frames} frames, {float(tracks.visible.float().mean()):.2f} visible")
-        clips = {"model": transferred(networks, truth[0], tracks), "codec": through_codec(networks, truth), "still": truth[:1].expand_as(truth)}
+        progress(
+            f"{path.name}: {tracks.count} tracks of {tracks.frames} frames, "
+            f"{float(tracks.visible.float().mean()):.2f} visible"
+        )
+        clips = {
+            "model": transferred(networks, truth[0], tracks),
+            "codec": through_codec(networks, truth),
+            "still": truth[:1].expand_as(truth),
+        }
         for name, clip in clips.items():
-            rows.append({"video": path.name, "row": name, "frames": len(truth), "tracks": tracks.count, "moving": moving_share(tracks), **scores(clip, tracks, truth)})
+            rows.append(
+                {
+                    "video": path.name,
+                    "row": name,
+                    "frames": len(truth),
+                    "tracks": tracks.count,
+                    "moving": moving_share(tracks),
+                    **scores(clip, tracks, truth),
+                }
+            )
             progress(f"  {name}: " + ", ".join(f"{key} {rows[-1][key]:.2f}" for key in COLUMNS))
-    return {"rows": rows, "device": f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)", "seconds": round(time.monotonic() - began, 1)}
+    return {
+        "rows": rows,
+        "device": f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)",
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def table(document: dict) -> str:
     lines = ["| video | | moving | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
     for row in document["rows"]:
-        lines.append(f"| {row['video']} ({row['frames']} frames) | {row['row']} | {row['moving']:.2f} | " + " | ".join("–" if row[key] is None else f"{row[key]:.2f}" for key in COLUMNS) + " |")
+        lines.append(
+            f"| {row['video']} ({row['frames']} frames) | {row['row']} | {row['moving']:.2f} | "
+            + " | ".join("–" if row[key] is None else f"{row[key]:.2f}" for key in COLUMNS)
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="*", type=Path, default=[Path("workflows/motionstream_source.mp4")], metavar="VIDEO")
+    parser.add_argument(
+        "videos", nargs="*", type=Path, default=[Path("workflows/motionstream_source.mp4")], metavar="VIDEO"
+    )
     parser.add_argument("--weights", type=Path, default=BUILT_IN)
     parser.add_argument("--frames", type=int, default=FRAMES)
-    parser.add_argument("--onto", nargs=3, type=Path, metavar=("IMAGE", "MASK", "TARGET"), help="also move another picture: the first video's subject (mask) drives the target's")
+    parser.add_argument(
+        "--onto",
+        nargs=3,
+        type=Path,
+        metavar=("IMAGE", "MASK", "TARGET"),
+        help="also move another picture: the first video's subject (mask) drives the target's",
+    )
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
 
 
 def run(args: argparse.Namespace) -> None:
     networks = open_networks(args.weights)
-    document = evaluate(networks, args.videos, args.frames, progress=lambda line: print(line, file=sys.stderr, flush=True))
+    document = evaluate(
+        networks, args.videos, args.frames, progress=lambda line: print(line, file=sys.stderr, flush=True)
+    )
     if args.onto:
         image, mask, target = args.onto
         document["rows"].append(onto(networks, args.videos[0], image, mask, target, args.frames))
     print(table(document))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip() or "unknown"
-    command = "python -m motionstream_core evaluate transfer " + " ".join(path.name for path in [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])])
-    page = f"# Motion transfer, end to end\n\nCommand: `{command}`. Commit: {commit}. Device: {document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: `evaluation/transfer.py`. {READING}\n\n"
+    commit = (
+        subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        or "unknown"
+    )
+    command = "python -m motionstream_core evaluate transfer " + " ".join(
+        path.name for path in [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])]
+    )
+    page = (
+        f"# Motion transfer, end to end\n\nCommand: `{command}`. Commit: {commit}. Device: "
+        f"{document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: `evaluation/transfer.py`. "
+        f"{READING}\n\n"
+    )
     kept = args.results / f"transfer_cpu_{date.today():%Y%m}.md"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(f"{page}{table(document)}\n\n```json\n{json.dumps(document)}\n```\n")

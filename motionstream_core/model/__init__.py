@@ -1,1 +1,3 @@
-"""The network: motion encoder and track head, causal DiT, rope, attention, rolling KV cache, presets, checkpoints."""
+"""The network: motion encoder and track head, causal DiT, rope, attention, rolling KV cache, presets,
+checkpoints.
+"""

@@ -1,9 +1,11 @@
-"""The causal forward on a Wan network that was built elsewhere: a host's module, with its casting, offloading, quantised and patched layers.
+"""The causal forward on a Wan network that was built elsewhere: a host's module, with its casting,
+offloading, quantised and patched layers.
 
-Owns what such a module must have, and the view of it that `dit.causal_forward` runs on. Every layer is called, never read, so whatever a
-layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight that lives on another device) happens as its owner wants it; the
-two bare parameters of a block and of the head are fetched with `cast`. Layers are looked up at the first call, when a host has loaded the
-network and has put in place of them what belongs to this use of it. Knows nothing of any host.
+Owns what such a module must have, and the view of it that `dit.causal_forward` runs on. Every layer is
+called, never read, so whatever a layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight
+that lives on another device) happens as its owner wants it; the two bare parameters of a block and of the
+head are fetched with `cast`. Layers are looked up at the first call, when a host has loaded the network and
+has put in place of them what belongs to this use of it. Knows nothing of any host.
 
 Shapes as in `dit.py`.
 """
@@ -28,7 +30,16 @@ from .presets import ModelConfig
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
 # Wan variants whose further weights the causal forward would leave out.
-BEYOND = ("vace_blocks", "control_adapter", "audio_proj", "casual_audio_encoder", "face_adapter", "ref_conv", "patch_embedding_pose", "patch_embedding_mask")
+BEYOND = (
+    "vace_blocks",
+    "control_adapter",
+    "audio_proj",
+    "casual_audio_encoder",
+    "face_adapter",
+    "ref_conv",
+    "patch_embedding_pose",
+    "patch_embedding_mask",
+)
 
 
 def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -36,40 +47,76 @@ def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tens
 
 
 def sizes_of(net: nn.Module) -> dict[str, int]:
-    """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no Wan transformer, or a variant."""
+    """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no
+    Wan transformer, or a variant.
+    """
     lacking = [name for name in LAYERS if not hasattr(net, name)]
     if lacking:
-        raise ValueError(f"model: expected a Wan transformer (with {', '.join(LAYERS)}), got {type(net).__name__} without {', '.join(lacking)}")
+        raise ValueError(
+            f"model: expected a Wan transformer (with {', '.join(LAYERS)}), got {type(net).__name__} "
+            f"without {', '.join(lacking)}"
+        )
     beyond = [name for name in BEYOND if getattr(net, name, None) is not None]
     if beyond:
-        raise ValueError(f"model: expected a plain Wan transformer, got a variant with {', '.join(beyond)} ({type(net).__name__})")
-    names = {"dim": "dim", "ffn_dim": "ffn_dim", "num_heads": "num_heads", "num_layers": "num_layers", "in_channels": "in_dim", "out_channels": "out_dim"}
+        raise ValueError(
+            f"model: expected a plain Wan transformer, got a variant with {', '.join(beyond)} "
+            f"({type(net).__name__})"
+        )
+    names = {
+        "dim": "dim",
+        "ffn_dim": "ffn_dim",
+        "num_heads": "num_heads",
+        "num_layers": "num_layers",
+        "in_channels": "in_dim",
+        "out_channels": "out_dim",
+    }
     names |= {name: name for name in ("text_dim", "text_len", "freq_dim", "eps")}
     return {ours: getattr(net, theirs) for ours, theirs in names.items()} | {"patch": tuple(net.patch_size)}
 
 
 def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
-    """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the two cannot go together."""
+    """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the
+    two cannot go together.
+    """
     sizes = sizes_of(net)
     if sizes["out_channels"] != like.out_channels:
-        raise ValueError(f"model: expected a latent of {like.out_channels} channels, as stated, got one of {sizes['out_channels']}")
+        raise ValueError(
+            f"model: expected a latent of {like.out_channels} channels, as stated, got one of "
+            f"{sizes['out_channels']}"
+        )
     if sizes["in_channels"] != like.in_channels:
         kind = " (an image-to-video or control Wan, which is bidirectional)" if like.motion is None else ""
-        raise ValueError(f"model: expected {like.in_channels} input channels, {like.latent_channels} of them the latent, got {sizes['in_channels']}{kind}")
+        raise ValueError(
+            f"model: expected {like.in_channels} input channels, {like.latent_channels} of them the "
+            f"latent, got {sizes['in_channels']}{kind}"
+        )
     return replace(like, **sizes)
 
 
 class AdoptedDiT:
-    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the computation, wherever the weights lie.
+    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the
+    computation, wherever the weights lie.
 
-    features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at one.
+    features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at
+    one.
     """
 
     def __init__(
-        self, net: nn.Module, config: ModelConfig, *, dtype: torch.dtype, device: torch.device | str, cast: Cast = plain_cast, features: Tensor | None = None
+        self,
+        net: nn.Module,
+        config: ModelConfig,
+        *,
+        dtype: torch.dtype,
+        device: torch.device | str,
+        cast: Cast = plain_cast,
+        features: Tensor | None = None,
     ):
         if (features is None) != (getattr(net, "img_emb", None) is None):
-            wanted, got = ("one without cross attention to a picture", "features of one") if features is not None else ("CLIP vision features of the start image", "none")
+            wanted, got = (
+                ("one without cross attention to a picture", "features of one")
+                if features is not None
+                else ("CLIP vision features of the start image", "none")
+            )
             raise ValueError(f"model: expected {wanted}, got {got}")
         self._module, self._features, self._cast = net, features, cast
         self.config = config
@@ -105,7 +152,17 @@ class AdoptedDiT:
         output: bool = True,
     ) -> Tensor:
         """See CausalDiT.forward."""
-        return causal_forward(self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output)
+        return causal_forward(
+            self._net,
+            self.config,
+            x,
+            timestep,
+            text,
+            cache,
+            commit=commit,
+            attention=attention,
+            output=output,
+        )
 
 
 def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:
@@ -127,7 +184,9 @@ class _Patches:
 
     def __init__(self, conv: nn.Module, dtype: torch.dtype):
         self._conv = conv
-        self.weight = SimpleNamespace(dtype=dtype)  # the dtype of the computation, which is what the forward asks for
+        self.weight = SimpleNamespace(
+            dtype=dtype
+        )  # the dtype of the computation, which is what the forward asks for
 
     def __call__(self, x: Tensor) -> Tensor:
         return rearrange(self._conv(x.float()), "b d t h w -> b (t h w) d")

@@ -1,6 +1,7 @@
 """Attention behind one function. Knows nothing of positions or caches.
 
-q (B, Lq, D), k and v (B, Lk, D) in, (B, Lq, D) out, D = heads x head_dim, no mask: what a query may see is decided by what it is given.
+q (B, Lq, D), k and v (B, Lk, D) in, (B, Lq, D) out, D = heads x head_dim, no mask: what a query may see is
+decided by what it is given.
 """
 
 from collections.abc import Callable
@@ -49,17 +50,24 @@ def available_backends() -> tuple[str, ...]:
     return tuple(name for name in BACKENDS if name not in PACKAGES or find_spec(PACKAGES[name]))
 
 
-def check_backend(backend: Backend, heads: int, head_dim: int, device: torch.device, dtype: torch.dtype, tokens: int = 256) -> float:
-    """How far a backend's answer is from the plain one's on random values, as a share of its spread; ValueError where that is too far.
+def check_backend(
+    backend: Backend, heads: int, head_dim: int, device: torch.device, dtype: torch.dtype, tokens: int = 256
+) -> float:
+    """How far a backend's answer is from the plain one's on random values, as a share of its spread;
+    ValueError where that is too far.
 
-    The values are of the size that normalised queries and keys have; one answer for a device and a dtype is enough, before a stream.
+    The values are of the size that normalised queries and keys have; one answer for a device and a dtype is
+    enough, before a stream.
     """
     rng = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, tokens, heads * head_dim, generator=rng).to(device, dtype) for _ in range(3))
     plain = sdpa(q, k, v, heads).float()
     error = float((attend(q, k, v, heads, backend).float() - plain).abs().mean() / plain.std())
     if not error <= MOST_ERROR:
-        raise ValueError(f"attention backend: expected an error of at most {MOST_ERROR} of the plain answer's spread on {device}, got {error:.3g} from {backend!r}")
+        raise ValueError(
+            f"attention backend: expected an error of at most {MOST_ERROR} of the plain answer's spread on "
+            f"{device}, got {error:.3g} from {backend!r}"
+        )
     return error
 
 
@@ -68,5 +76,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend = "sdpa
     if callable(backend):
         return backend(q, k, v, heads)
     if backend not in available_backends():
-        raise ValueError(f"attention backend: expected one of {available_backends()} or a callable, got {backend!r}")
+        raise ValueError(
+            f"attention backend: expected one of {available_backends()} or a callable, got {backend!r}"
+        )
     return BACKENDS[backend](q, k, v, heads)

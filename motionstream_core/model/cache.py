@@ -1,13 +1,17 @@
-"""The rolling KV cache: what of the past a chunk may see, written cXsYwZ (chunk, sink, window in latent frames).
+"""The rolling KV cache: what of the past a chunk may see, written cXsYwZ (chunk, sink, window in latent
+frames).
 
-Owns which latent frames are kept and in which slot they sit. The first `sink` frames ever committed stay for ever, then come the last
-`window` frames beyond them, then the chunk in work. The rotary index of a frame is its slot: sink keys are stored rotated, window keys
-unrotated and turned again when an eviction moves them. No masks, counters are Python ints (MotionStream, section 3.3).
+Owns which latent frames are kept and in which slot they sit. The first `sink` frames ever committed stay for
+ever, then come the last `window` frames beyond them, then the chunk in work. The rotary index of a frame is
+its slot: sink keys are stored rotated, window keys unrotated and turned again when an eviction moves them. No
+masks, counters are Python ints (MotionStream, section 3.3).
 
 Shapes: k and v (B, frames x tokens_per_frame, D), keys before rotation. The same four calls on both caches:
     slots(frames)                 the slots of a chunk that would come next
-    extend(layer, k, v, commit)   kept keys (rotated) and values followed by the chunk's; with commit the chunk is remembered
-    advance(frames)               after a committed forward: the chunk becomes context, what falls out of the window is forgotten
+    extend(layer, k, v, commit)   kept keys (rotated) and values followed by the chunk's; with commit the
+    chunk is remembered
+    advance(frames)               after a committed forward: the chunk becomes context, what falls out of the
+    window is forgotten
     reset()                       forget everything
 """
 
@@ -44,7 +48,7 @@ class CacheShape:
 
     @classmethod
     def parse(cls, label: str) -> "CacheShape":
-        """"c3s1w3" -> CacheShape(3, 1, 3)."""
+        """ "c3s1w3" -> CacheShape(3, 1, 3)."""
         match = re.fullmatch(r"c(\d+)s(\d+)w(\d+)", label)
         if match is None:
             raise ValueError(f"cache: expected a label such as 'c3s1w3', got {label!r}")
@@ -52,7 +56,8 @@ class CacheShape:
 
 
 class _Counters:
-    """Which frames are kept: the part both caches share. Frames are counted from the first one committed since the reset.
+    """Which frames are kept: the part both caches share. Frames are counted from the first one committed
+    since the reset.
 
     at_once: whether a forward may fill every free slot, as when what is kept is made again in one piece.
     """
@@ -86,7 +91,9 @@ class _Counters:
         return self.in_sink + self.in_window
 
     def slots(self, frames: int) -> tuple[int, ...]:
-        """Slots of the next `frames` latent frames; ValueError beyond one chunk, or beyond the free slots where more is committed at once."""
+        """Slots of the next `frames` latent frames; ValueError beyond one chunk, or beyond the free slots
+        where more is committed at once.
+        """
         most = max(self.shape.chunk, self.shape.frames - self.filled) if self.at_once else self.shape.chunk
         if not 1 <= frames <= most:
             raise ValueError(f"chunk: expected 1 to {most} latent frames ({self.shape.label}), got {frames}")
@@ -119,17 +126,31 @@ class CacheSnapshot:
 
 
 class KVCache(_Counters):
-    """For inference: every buffer is allocated here, once. A forward writes its chunk behind the kept frames and reads a view.
+    """For inference: every buffer is allocated here, once. A forward writes its chunk behind the kept frames
+    and reads a view.
 
-    Three buffers a layer: keys as attention reads them (rotated) and values, both for sink + window + chunk frames, and the
-    unrotated keys of window + chunk frames. An eviction shifts in place and turns the window's keys to their new slots.
+    Three buffers a layer: keys as attention reads them (rotated) and values, both for sink + window + chunk
+    frames, and the unrotated keys of window + chunk frames. An eviction shifts in place and turns the
+    window's keys to their new slots.
     """
 
-    def __init__(self, shape: CacheShape, layers: int, dim: int, rope: Rope, *, batch: int = 1, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        shape: CacheShape,
+        layers: int,
+        dim: int,
+        rope: Rope,
+        *,
+        batch: int = 1,
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__(shape, layers, rope)
 
         def buffers(frames: int) -> list[Tensor]:
-            return [torch.zeros(batch, frames * self.tokens, dim, dtype=dtype, device=rope.device) for _ in range(layers)]
+            return [
+                torch.zeros(batch, frames * self.tokens, dim, dtype=dtype, device=rope.device)
+                for _ in range(layers)
+            ]
 
         self._rotated = buffers(shape.frames)
         self._values = buffers(shape.frames)
@@ -142,7 +163,10 @@ class KVCache(_Counters):
 
     def extend(self, layer: int, k: Tensor, v: Tensor, commit: bool = False) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
-            raise ValueError("KVCache: expected a forward without gradients, got keys that require grad (use GradKVCache to train)")
+            raise ValueError(
+                "KVCache: expected a forward without gradients, got keys that require grad (use "
+                "GradKVCache to train)"
+            )
         keys, values, window_keys = self._rotated[layer], self._values[layer], self._window_keys[layer]
         start, end = self.filled * self.tokens, self.filled * self.tokens + k.shape[1]
         keys[:, start:end] = self.rope.rotate(k, self.slots(k.shape[1] // self.tokens))
@@ -169,13 +193,15 @@ class KVCache(_Counters):
                 turned = self.rope.rotate(self._window_keys[layer][:, :kept], self._window_slots())
                 self._rotated[layer][:, sink_end : sink_end + kept] = turned
 
-
     def snapshot(self) -> CacheSnapshot:
         """A copy of what is kept, to go back to."""
         kept, window = self.filled * self.tokens, self.in_window * self.tokens
         ends = (kept, kept, window)
         layers = zip(self._rotated, self._values, self._window_keys)
-        return CacheSnapshot((self.total, self.in_sink, self.in_window), tuple(tuple(x[:, :end].clone() for x, end in zip(layer, ends)) for layer in layers))
+        return CacheSnapshot(
+            (self.total, self.in_sink, self.in_window),
+            tuple(tuple(x[:, :end].clone() for x, end in zip(layer, ends)) for layer in layers),
+        )
 
     def restore(self, snapshot: CacheSnapshot):
         """Back to what was kept then; nothing is allocated."""
@@ -193,7 +219,9 @@ def _shift_left(buffer: Tensor, length: int, by: int):
 
 
 class GradKVCache(_Counters):
-    """For training: nothing is written in place, so gradients flow through committed keys and values unless `detached`."""
+    """For training: nothing is written in place, so gradients flow through committed keys and values unless
+    `detached`.
+    """
 
     def __init__(self, shape: CacheShape, layers: int, rope: Rope, *, detached: bool = False):
         self.detached = detached

@@ -1,10 +1,13 @@
-"""The detail head: decoded frames and the start image carried along the tracks -> frames with the start image's texture.
+"""The detail head: decoded frames and the start image carried along the tracks -> frames with the start
+image's texture.
 
-Owns the small network behind the decoder of a preset that is shown a carried picture. A codec of stride 8 blurs what its latents cannot hold;
-the same texture stands, sharp, in the carried picture, wherever that shows the right thing. The head decides where that is. Each frame is
-made from itself alone, so a stream and a whole clip are the same.
+Owns the small network behind the decoder of a preset that is shown a carried picture. A codec of stride 8
+blurs what its latents cannot hold; the same texture stands, sharp, in the carried picture, wherever that
+shows the right thing. The head decides where that is. Each frame is made from itself alone, so a stream and a
+whole clip are the same.
 
-Shapes: frames and carried (T, 3, H, W) 0..1, H and W divisible by 8; maps (T, 2, H, W): uncovered 0 or 1, nearness exp(−px / 16) of the next visible track.
+Shapes: frames and carried (T, 3, H, W) 0..1, H and W divisible by 8; maps (T, 2, H, W): uncovered 0 or 1,
+nearness exp(−px / 16) of the next visible track.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ UNIT = 8
 
 
 class DetailHead(nn.Module):
-    """frames + gate · (carried − frames) + gain · texture + colours; gate, gain and colours from a U-Net on 2×2 pixels a cell.
+    """frames + gate · (carried − frames) + gain · texture + colours; gate, gain and colours from a U-Net on
+    2×2 pixels a cell.
 
     widths: channels at 1/2, 1/4 and 1/8 of the size.
     """
@@ -48,7 +52,9 @@ class DetailHead(nn.Module):
         middle = self.middle(middle + self.up1(self.down2(middle)))
         out = F.pixel_shuffle(self.leave(self.late(high + self.up2(middle))), 2)
         gate, gain, colours = out.split((1, 3, 3), dim=1)
-        coarse = F.interpolate(F.avg_pool2d(carried, FINE), scale_factor=FINE, mode="bilinear", align_corners=False)
+        coarse = F.interpolate(
+            F.avg_pool2d(carried, FINE), scale_factor=FINE, mode="bilinear", align_corners=False
+        )
         return frames + gate.sigmoid() * (carried - frames) + gain * (carried - coarse) + colours
 
 
@@ -62,4 +68,7 @@ def check_shapes(frames: Tensor, carried: Tensor, maps: Tensor) -> None:
     expected = (count, 3, height, width), (count, 3, height, width), (count, 2, height, width)
     got = tuple(tuple(x.shape) for x in (frames, carried, maps))
     if got != expected or height % UNIT or width % UNIT:
-        raise ValueError(f"detail: expected frames, carried and maps {expected} with a height and width divisible by {UNIT}, got {got}")
+        raise ValueError(
+            f"detail: expected frames, carried and maps {expected} with a height and width divisible by "
+            f"{UNIT}, got {got}"
+        )

@@ -1,10 +1,14 @@
-"""The causal diffusion transformer: Wan's blocks and parameter names, chunks of latent frames against a rolling cache.
+"""The causal diffusion transformer: Wan's blocks and parameter names, chunks of latent frames against a
+rolling cache.
 
-Owns the forward of a chunk. Knows nothing of noise schedules, tracks or latents: x already holds the noisy latent and the motion
-channels. Time moves only through the cache that is handed in; with none, the frames attend to each other alone.
+Owns the forward of a chunk. Knows nothing of noise schedules, tracks or latents: x already holds the noisy
+latent and the motion channels. Time moves only through the cache that is handed in; with none, the frames
+attend to each other alone.
 
-Shapes: B batch, C channels, T latent frames, H W latent cells, S = tokens of a latent frame, L = T S, D = dim.
-The forward is a function of a network with Wan's attribute names, so that it also runs on such a network built elsewhere.
+Shapes: B batch, C channels, T latent frames, H W latent cells, S = tokens of a latent frame, L = T S, D =
+dim.
+The forward is a function of a network with Wan's attribute names, so that it also runs on such a network
+built elsewhere.
 """
 
 from dataclasses import dataclass, replace
@@ -25,9 +29,11 @@ from .rope import Rope
 
 @dataclass(frozen=True)
 class TextContext:
-    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per prompt.
+    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per
+    prompt.
 
-    image: those of a picture's features, for a network whose cross attention also looks at one; its answer is added to the text's.
+    image: those of a picture's features, for a network whose cross attention also looks at one; its answer is
+    added to the text's.
     """
 
     keys: tuple[Tensor, ...]
@@ -48,7 +54,9 @@ class TextContext:
 
 
 class PatchEmbedding(nn.Conv3d):
-    """A Conv3d whose kernel is its stride, computed as one matrix product: much faster on the CPU, the same parameters."""
+    """A Conv3d whose kernel is its stride, computed as one matrix product: much faster on the CPU, the same
+    parameters.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         patches = rearrange(x, "b c t (h p) (w q) -> b (t h w) (c p q)", p=self.stride[1], q=self.stride[2])
@@ -93,16 +101,23 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = FeedForward(dim, config.ffn_dim)
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
-        self.checkpointing = False  # training: compute the activations again in the backward pass instead of keeping them
+        self.checkpointing = (
+            False  # training: compute the activations again in the backward pass instead of keeping them
+        )
 
-    def forward(self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: "Place") -> tuple[Tensor, tuple[Tensor, ...]]:
-        """`block_forward` as a call of the module, which wrappers around a block can see, and what it left in a training cache: gradients
-        may come back through that too."""
+    def forward(
+        self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: "Place"
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`block_forward` as a call of the module, which wrappers around a block can see, and what it left in
+        a training cache: gradients may come back through that too.
+        """
         if not (self.checkpointing and torch.is_grad_enabled()):
             return block_forward(self, h, e, k, v, place), place.left()
         # By the backward pass the cache has gone on: the second computation is given it as it is now.
         places = chain((place,), repeat(place.as_it_is()))
-        return checkpoint(lambda *inputs: block_forward(self, *inputs, next(places)), h, e, k, v, use_reentrant=False), place.left()
+        return checkpoint(
+            lambda *inputs: block_forward(self, *inputs, next(places)), h, e, k, v, use_reentrant=False
+        ), place.left()
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,9 @@ class Place:
     commit: bool
     attention: Backend
     image: tuple[Tensor, Tensor] | None = None
-    keys_only: bool = False  # nobody asks for what the block makes of h: it ends once its keys and values are in the cache
+    keys_only: bool = (
+        False  # nobody asks for what the block makes of h: it ends once its keys and values are in the cache
+    )
 
     def left(self) -> tuple[Tensor, ...]:
         return self.cache.committed(self.layer) if self.commit and isinstance(self.cache, GradKVCache) else ()
@@ -136,7 +153,9 @@ class Head(nn.Module):
 
 
 class CausalDiT(nn.Module):
-    """Wan's transformer with per-frame timesteps and a rolling cache. gathered_dtype: of divided weights once a forward has gathered them."""
+    """Wan's transformer with per-frame timesteps and a rolling cache. gathered_dtype: of divided weights once
+    a forward has gathered them.
+    """
 
     gathered_dtype: torch.dtype | None = None
 
@@ -144,8 +163,12 @@ class CausalDiT(nn.Module):
         super().__init__()
         self.config = config
         dim = config.dim
-        self.patch_embedding = PatchEmbedding(config.in_channels, dim, kernel_size=config.patch, stride=config.patch)
-        self.text_embedding = nn.Sequential(nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim))
+        self.patch_embedding = PatchEmbedding(
+            config.in_channels, dim, kernel_size=config.patch, stride=config.patch
+        )
+        self.text_embedding = nn.Sequential(
+            nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
+        )
         self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -160,19 +183,33 @@ class CausalDiT(nn.Module):
     def device(self) -> torch.device:
         return self.patch_embedding.weight.device
 
-    def make_cache(self, height: int, width: int, *, batch: int = 1, shape: CacheShape | None = None, dtype: torch.dtype | None = None) -> KVCache:
+    def make_cache(
+        self,
+        height: int,
+        width: int,
+        *,
+        batch: int = 1,
+        shape: CacheShape | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> KVCache:
         """An empty inference cache for latents of height x width cells; shape defaults to the config's."""
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         shape = shape or self.config.context
-        return KVCache(shape, self.config.num_layers, self.config.dim, rope, batch=batch, dtype=dtype or self.dtype)
+        return KVCache(
+            shape, self.config.num_layers, self.config.dim, rope, batch=batch, dtype=dtype or self.dtype
+        )
 
-    def make_grad_cache(self, height: int, width: int, *, shape: CacheShape | None = None, detached: bool = False) -> GradKVCache:
+    def make_grad_cache(
+        self, height: int, width: int, *, shape: CacheShape | None = None, detached: bool = False
+    ) -> GradKVCache:
         """An empty training cache for latents of height x width cells; any batch."""
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         return GradKVCache(shape or self.config.context, self.config.num_layers, rope, detached=detached)
 
     def encode_text(self, embeds: Tensor) -> TextContext:
-        """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in Wan."""
+        """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in
+        Wan.
+        """
         return encode_text(self, self.config, embeds)
 
     def forward(
@@ -188,15 +225,19 @@ class CausalDiT(nn.Module):
     ) -> Tensor:
         """x (B, C_in, T, H, W), timestep (B, T) in 0..1000 -> (B, C_out, T, H, W) in x's dtype.
 
-        The T frames see the cache's sink and window and each other. With `commit` (the clean-context pass: timestep 0 and the clean
-        latent) their keys and values become context for the chunks that follow; without `output` nothing else of it is computed, and an
-        empty tensor comes back.
+        The T frames see the cache's sink and window and each other. With `commit` (the clean-context pass:
+        timestep 0 and the clean latent) their keys and values become context for the chunks that follow;
+        without `output` nothing else of it is computed, and an empty tensor comes back.
         """
-        return causal_forward(self, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output)
+        return causal_forward(
+            self, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output
+        )
 
 
 def initialise(net: CausalDiT):
-    """Wan's initial weights: xavier for linears, 0.02 normal for text and time, zeros for biases and for the head."""
+    """Wan's initial weights: xavier for linears, 0.02 normal for text and time, zeros for biases and for the
+    head.
+    """
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -212,11 +253,16 @@ def initialise(net: CausalDiT):
 def encode_text(net: nn.Module, config: ModelConfig, embeds: Tensor) -> TextContext:
     """The text's keys and values in every block (see CausalDiT.encode_text)."""
     if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
-        raise ValueError(f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}")
+        raise ValueError(
+            f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}"
+        )
     padded = F.pad(embeds, (0, 0, 0, config.text_len - embeds.shape[1]))
     context = net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
     values = tuple(block.cross_attn.v(context) for block in net.blocks)
-    keys = tuple(block.cross_attn.norm_k(block.cross_attn.k(context)).to(v.dtype) for block, v in zip(net.blocks, values))
+    keys = tuple(
+        block.cross_attn.norm_k(block.cross_attn.k(context)).to(v.dtype)
+        for block, v in zip(net.blocks, values)
+    )
     return TextContext(keys, values)
 
 
@@ -246,7 +292,9 @@ def keys_and_values(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return attn.norm_k(attn.k(x)).to(v.dtype), v
 
 
-def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, rope: Rope, commit: bool, backend: Backend) -> Tensor:
+def self_attention(
+    attn: nn.Module, x: Tensor, heads: int, layer: int, cache, rope: Rope, commit: bool, backend: Backend
+) -> Tensor:
     """x (B, T, S, D): the chunk's queries on the cache's keys and its own."""
     frames = x.shape[1]
     x = x.flatten(1, 2)
@@ -262,8 +310,18 @@ def self_attention(attn: nn.Module, x: Tensor, heads: int, layer: int, cache, ro
     return attn.o(y.to(x.dtype)).unflatten(1, (frames, -1))
 
 
-def cross_attention(attn: nn.Module, x: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend, image: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """x (B, T, S, D) on the text's keys and values, and on a picture's where there are some; one text serves a whole batch."""
+def cross_attention(
+    attn: nn.Module,
+    x: Tensor,
+    k: Tensor,
+    v: Tensor,
+    heads: int,
+    backend: Backend,
+    image: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """x (B, T, S, D) on the text's keys and values, and on a picture's where there are some; one text serves
+    a whole batch.
+    """
     frames = x.shape[1]
     q = attn.norm_q(attn.q(x.flatten(1, 2))).to(k.dtype)
     k, v = (part.expand(q.shape[0], -1, -1) for part in (k, v))
@@ -296,7 +354,10 @@ def causal_forward(
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
     for layer, block in enumerate(net.blocks):
-        image, keys_only = text.image[layer] if text.image else None, not output and layer == config.num_layers - 1
+        image, keys_only = (
+            text.image[layer] if text.image else None,
+            not output and layer == config.num_layers - 1,
+        )
         place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, image, keys_only)
         inputs = (h, e, text.keys[layer], text.values[layer], place)
         h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
@@ -310,14 +371,18 @@ def causal_forward(
 
 
 def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
-    """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v of the text."""
+    """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v
+    of the text.
+    """
     dtype = place.dtype
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
     y = modulated(block.norm1, h, shift1, scale1, dtype)
     if place.keys_only:
         place.cache.extend(place.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)), place.commit)
         return h
-    y = self_attention(block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention)
+    y = self_attention(
+        block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention
+    )
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)
     h = h + cross_attention(block.cross_attn, y, k, v, place.heads, place.attention, place.image)
@@ -334,8 +399,13 @@ def _check_input(config: ModelConfig, x: Tensor, timestep: Tensor, cache, commit
     if x.ndim != 5 or x.shape[1] != config.in_channels:
         raise ValueError(f"x: expected (B, {config.in_channels}, T, H, W), got {tuple(x.shape)}")
     if timestep.shape != (x.shape[0], x.shape[2]):
-        raise ValueError(f"timestep: expected (B, T) = {(x.shape[0], x.shape[2])}, got {tuple(timestep.shape)}")
+        raise ValueError(
+            f"timestep: expected (B, T) = {(x.shape[0], x.shape[2])}, got {tuple(timestep.shape)}"
+        )
     if cache is None and commit:
         raise ValueError("commit: expected a cache to write into, got none")
     if cache is not None and cache.rope.grid != config.token_grid(*x.shape[3:]):
-        raise ValueError(f"x: expected a token grid of {cache.rope.grid} (the cache's), got {config.token_grid(*x.shape[3:])}")
+        raise ValueError(
+            f"x: expected a token grid of {cache.rope.grid} (the cache's), got "
+            f"{config.token_grid(*x.shape[3:])}"
+        )

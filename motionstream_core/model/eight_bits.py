@@ -1,9 +1,12 @@
-"""The transformer's block linears in eight bits (float8 e4m3): weights scaled by their largest value once, inputs on every call.
+"""The transformer's block linears in eight bits (float8 e4m3): weights scaled by their largest value once,
+inputs on every call.
 
-Owns the scaling, and the view of a CausalDiT that `dit.causal_forward` runs on. The network's own weights are read once and stay as they are, in
-memory and in its state dict; the eight-bit copies are half as large again as bfloat16 ones. Whether the output is good enough is asked in `fast.py`.
+Owns the scaling, and the view of a CausalDiT that `dit.causal_forward` runs on. The network's own weights are
+read once and stay as they are, in memory and in its state dict; the eight-bit copies are half as large again
+as bfloat16 ones. Whether the output is good enough is asked in `fast.py`.
 
-Scales: one a row (a token of the input, an output channel of the weight) where the device multiplies so, one a tensor otherwise.
+Scales: one a row (a token of the input, an output channel of the weight) where the device multiplies so, one
+a tensor otherwise.
 Shapes: x (..., in), weight (out, in), out (..., out).
 """
 
@@ -25,31 +28,46 @@ UNIT = 16  # sizes that the product takes are multiples of it
 
 
 def quantised(x: Tensor, rows: bool) -> tuple[Tensor, Tensor]:
-    """x (N, K) -> its values in eight bits and their scales, (N, 1) or (), float32: x is about values * scales."""
+    """x (N, K) -> its values in eight bits and their scales, (N, 1) or (), float32: x is about values *
+    scales.
+    """
     largest = x.abs().amax(1, keepdim=True) if rows else x.abs().amax()
     scale = largest.float().clamp(min=1e-12) / LARGEST
     return (x.float() / scale).clamp(-LARGEST, LARGEST).to(FORMAT), scale
 
 
 def scales_rows(device: torch.device) -> bool:
-    """Whether the device's product takes a scale for each row; ValueError for one that has no eight-bit product."""
+    """Whether the device's product takes a scale for each row; ValueError for one that has no eight-bit
+    product.
+    """
     if device.type == "cpu":
         return True
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
     if capability < (8, 9):
-        raise ValueError(f"fast: expected an Ada, Hopper or newer GPU for fp8, got {device} of capability {capability[0]}.{capability[1]}")
+        raise ValueError(
+            f"fast: expected an Ada, Hopper or newer GPU for fp8, got {device} of capability "
+            f"{capability[0]}.{capability[1]}"
+        )
     return capability >= (9, 0)
 
 
-def product(x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+def product(
+    x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> Tensor:
     """x (N, K) and weight (M, K) in eight bits with their scales -> (N, M) in dtype."""
     scales = x_scale, scale.t() if scale.ndim else scale
-    return torch.ops.aten._scaled_mm(x, weight.t(), *scales, bias, None, dtype, x.is_cuda)  # the last: sums may stay in the product's own width
+    return torch.ops.aten._scaled_mm(
+        x, weight.t(), *scales, bias, None, dtype, x.is_cuda
+    )  # the last: sums may stay in the product's own width
 
 
-def plain_product(x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
+def plain_product(
+    x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype
+) -> Tensor:
     """The same by a float32 product."""
-    return F.linear(x.float() * x_scale, weight.float() * scale, None if bias is None else bias.float()).to(dtype)
+    return F.linear(x.float() * x_scale, weight.float() * scale, None if bias is None else bias.float()).to(
+        dtype
+    )
 
 
 class EightBits:
@@ -61,31 +79,57 @@ class EightBits:
 
     def __call__(self, x: Tensor) -> Tensor:
         values, scale = quantised(x.flatten(0, -2), self._rows)
-        return product(values, scale, self._weight, self._scale, self._bias, x.dtype).unflatten(0, x.shape[:-1])
+        return product(values, scale, self._weight, self._scale, self._bias, x.dtype).unflatten(
+            0, x.shape[:-1]
+        )
 
 
 class EightBitDiT:
-    """The forward of a CausalDiT with its block linears in eight bits. ValueError for another network, whose weights are not ours to read."""
+    """The forward of a CausalDiT with its block linears in eight bits. ValueError for another network, whose
+    weights are not ours to read.
+    """
 
     def __init__(self, dit: Any):
         if not isinstance(dit, CausalDiT):
-            raise ValueError(f"fast: expected the pack's own transformer for fp8, got {type(dit).__name__}; a host's loaders have fp8 of their own")
+            raise ValueError(
+                f"fast: expected the pack's own transformer for fp8, got {type(dit).__name__}; a host's "
+                "loaders have fp8 of their own"
+            )
         if dit.device.type == "cuda" and dit.dtype != torch.bfloat16:
             raise ValueError(f"fast: expected a bfloat16 model for fp8, got {dit.dtype}")
         self.config, self._rows = dit.config, scales_rows(dit.device)
         names = ("patch_embedding", "time_embedding", "time_projection", "head")
-        self._net = SimpleNamespace(blocks=[self._block(block) for block in dit.blocks], **{name: getattr(dit, name) for name in names})
+        self._net = SimpleNamespace(
+            blocks=[self._block(block) for block in dit.blocks],
+            **{name: getattr(dit, name) for name in names},
+        )
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache=None, *, commit: bool = False, attention: Backend = "sdpa") -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache=None,
+        *,
+        commit: bool = False,
+        attention: Backend = "sdpa",
+    ) -> Tensor:
         """See CausalDiT.forward."""
-        return causal_forward(self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention)
+        return causal_forward(
+            self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention
+        )
 
     def _block(self, block: Block) -> SimpleNamespace:
         up, activation, down = self._linear(block.ffn[0]), block.ffn[1], self._linear(block.ffn[2])
         return SimpleNamespace(
-            norm1=block.norm1, norm2=block.norm2, norm3=block.norm3, modulation=block.modulation,
-            self_attn=self._attention(block.self_attn), cross_attn=self._attention(block.cross_attn), ffn=lambda x: down(activation(up(x))),
-        )  # fmt: skip
+            norm1=block.norm1,
+            norm2=block.norm2,
+            norm3=block.norm3,
+            modulation=block.modulation,
+            self_attn=self._attention(block.self_attn),
+            cross_attn=self._attention(block.cross_attn),
+            ffn=lambda x: down(activation(up(x))),
+        )
 
     def _attention(self, attn: Attention) -> SimpleNamespace:
         linears = {name: self._linear(getattr(attn, name)) for name in "qkvo"}

@@ -1,7 +1,9 @@
-"""Faster forwards behind one switch, each beside its plain twin, the eager forward: in eight bits, compiled, a captured CUDA graph.
+"""Faster forwards behind one switch, each beside its plain twin, the eager forward: in eight bits, compiled,
+a captured CUDA graph.
 
-Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from chunk to chunk. Until then, and
-while the fast path is being made, the plain twin answers; a fast path whose output is not the plain twin's is never taken, and `state` says why.
+Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from
+chunk to chunk. Until then, and while the fast path is being made, the plain twin answers; a fast path whose
+output is not the plain twin's is never taken, and `state` says why.
 Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a CausalDiT is.
 """
 
@@ -21,13 +23,19 @@ from .dit import TextContext
 from .eight_bits import EightBitDiT
 
 WAYS = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 1e-2}  # of the plain output's standard deviation, on average
+TOLERANCE = {
+    torch.float32: 1e-3,
+    torch.bfloat16: 3e-2,
+    torch.float16: 1e-2,
+}  # of the plain output's standard deviation, on average
 EIGHT_BITS_TOLERANCE = 3e-2
 Forward = Callable[..., Tensor]
 
 
 def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
-    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA device, or for fp8 where there is none."""
+    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA
+    device, or for fp8 where there is none.
+    """
     if way not in WAYS:
         raise ValueError(f"fast: expected one of {', '.join(WAYS)}, got {way!r}")
     if way == "off":
@@ -42,14 +50,22 @@ def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
 
 
 def steady(cache: KVCache | None, frames: int) -> bool:
-    """Whether sink and window are full: from here on a forward of a whole chunk always has the same shapes and slots."""
+    """Whether sink and window are full: from here on a forward of a whole chunk always has the same shapes
+    and slots.
+    """
     if not isinstance(cache, KVCache) or torch.is_grad_enabled():
         return False
-    return (cache.in_sink, cache.in_window, frames) == (cache.shape.sink, cache.shape.window, cache.shape.chunk)
+    return (cache.in_sink, cache.in_window, frames) == (
+        cache.shape.sink,
+        cache.shape.window,
+        cache.shape.chunk,
+    )
 
 
 class FastDiT:
-    """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady state."""
+    """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady
+    state.
+    """
 
     def __init__(self, dit: Any, way: Direct | Compiled | Graphed):
         self.plain, self.way = dit, way
@@ -76,7 +92,17 @@ class FastDiT:
     def encode_text(self, embeds: Tensor) -> TextContext:
         return self.plain.encode_text(embeds)
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache=None, *, commit: bool = False, attention: Backend = "sdpa", output: bool = True) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache=None,
+        *,
+        commit: bool = False,
+        attention: Backend = "sdpa",
+        output: bool = True,
+    ) -> Tensor:
         """See CausalDiT.forward."""
         if steady(cache, x.shape[2]) and not commit:
             made = self.way(x, timestep, text, cache, attention)
@@ -89,23 +115,33 @@ class Direct:
     """Another forward as it is, once its output has been held against the plain one's."""
 
     def __init__(self, dit: Any, source: Any):
-        self._plain, self._fast, self._most = _without_commit(dit), _without_commit(source), most_error(source)
+        self._plain, self._fast, self._most = (
+            _without_commit(dit),
+            _without_commit(source),
+            most_error(source),
+        )
         self._key: tuple | None = None
         self.state = "plain"
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
         key = _key_of(x, text, cache, attention)
         if self._key != key:
-            made, plain = (forward(x, timestep, text, cache, attention) for forward in (self._fast, self._plain))
+            made, plain = (
+                forward(x, timestep, text, cache, attention) for forward in (self._fast, self._plain)
+            )
             self._key, self.state = key, verdict(made, plain, self._most)
             return plain
         return self._fast(x, timestep, text, cache, attention) if self.state == "fast" else None
 
 
 class Compiled:
-    """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in when it is ready and right.
+    """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in
+    when it is ready and right.
 
-    On a CUDA device the thread also has a queue of its own. Other shapes are compiled anew. The clean-context pass stays plain: it moves the cache.
+    On a CUDA device the thread also has a queue of its own. Other shapes are compiled anew. The clean-context
+    pass stays plain: it moves the cache.
     """
 
     def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
@@ -116,16 +152,22 @@ class Compiled:
         self._thread: threading.Thread | None = None
         self.state = "plain"
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
         key = _key_of(x, text, cache, attention)
         if self._ready == key:
             return self._compiled(x, timestep, text, cache, attention)
         if self._asked != key and (self._thread is None or not self._thread.is_alive()):
             self._asked, self._ready, self.state = key, None, "compiling"
-            cache.rope.table(cache.slots(x.shape[2]))  # before the copy: what the compiler sees of the memo is what it will find in the stream
+            cache.rope.table(
+                cache.slots(x.shape[2])
+            )  # before the copy: what the compiler sees of the memo is what it will find in the stream
             arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
             queue = _queue_behind(x.device)
-            self._thread = threading.Thread(target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile")
+            self._thread = threading.Thread(
+                target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile"
+            )
             self._thread.start()
         return None
 
@@ -148,14 +190,20 @@ class Compiled:
 
 
 class Graphed:
-    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers; another text is copied into them.
+    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers; another
+    text is copied into them.
 
-    All that a graph reads stays where it was: the cache moves its frames in place and is in the steady state at every replay, weights and rotary
-    tables are the network's, the rest are copies of its own. The clean-context pass stays plain: it moves the cache's counters, which are the host's.
+    All that a graph reads stays where it was: the cache moves its frames in place and is in the steady state
+    at every replay, weights and rotary tables are the network's, the rest are copies of its own. The
+    clean-context pass stays plain: it moves the cache's counters, which are the host's.
     """
 
     def __init__(self, dit: Any, source: Any):
-        self._plain, self._fast, self._most = _without_commit(dit), _without_commit(source), most_error(source)
+        self._plain, self._fast, self._most = (
+            _without_commit(dit),
+            _without_commit(source),
+            most_error(source),
+        )
         self._graph: Any = None
         self.forget()
 
@@ -165,7 +213,9 @@ class Graphed:
         self._shown: TextContext | None = None  # the text whose copy the buffers hold
         self.state = "plain"
 
-    def __call__(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor | None:
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
         key = (*_key_of(x, text, cache, attention), len(text.image))
         if self._cache is not cache or self._key != key:
             self.forget()
@@ -183,17 +233,23 @@ class Graphed:
         self._graph.replay()
         return self._out.clone()
 
-    def _capture(self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> None:
+    def _capture(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> None:
         self._inputs, self._shown = (x.clone(), timestep.clone(), text.map(Tensor.clone)), text
         arguments = (*self._inputs, cache, attention)
         try:
             queue = _queue_behind(x.device)
-            with _inside(queue):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
+            with _inside(
+                queue
+            ):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
                 plain = self._plain(*arguments)
                 self._fast(*arguments)
             torch.cuda.current_stream(x.device).wait_stream(queue)
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):  # other threads of a host may use the device meanwhile
+            with torch.cuda.graph(
+                self._graph, capture_error_mode="thread_local"
+            ):  # other threads of a host may use the device meanwhile
                 self._out = self._fast(*arguments)
             self._graph.replay()
             self.state = verdict(self._out, plain, self._most)
@@ -221,15 +277,30 @@ def most_error(source: Any) -> float | None:
 
 
 def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:
-    """"fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average; otherwise words."""
+    """ "fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average;
+    otherwise words.
+    """
     scale = plain.float().std().clamp(min=1e-6)
     error = float((made.float() - plain.float()).abs().mean() / scale)
-    return "fast" if error <= (most or TOLERANCE.get(plain.dtype, 1e-3)) else f"plain: the fast output was {error:.3g} of its spread away"
+    return (
+        "fast"
+        if error <= (most or TOLERANCE.get(plain.dtype, 1e-3))
+        else f"plain: the fast output was {error:.3g} of its spread away"
+    )
 
 
 def copied(cache: KVCache) -> KVCache:
-    """The same keys and values in buffers of their own, with rotary tables of their own: another thread may write to both."""
-    other = KVCache(cache.shape, cache.layers, cache._rotated[0].shape[2], cache.rope.copy(), batch=cache._rotated[0].shape[0], dtype=cache._rotated[0].dtype)
+    """The same keys and values in buffers of their own, with rotary tables of their own: another thread may
+    write to both.
+    """
+    other = KVCache(
+        cache.shape,
+        cache.layers,
+        cache._rotated[0].shape[2],
+        cache.rope.copy(),
+        batch=cache._rotated[0].shape[0],
+        dtype=cache._rotated[0].dtype,
+    )
     other.restore(cache.snapshot())
     return other
 

@@ -1,7 +1,9 @@
-"""The linear layers of the transformer: PyTorch's own, and on a CPU, off the tape, the same product by oneDNN.
+"""The linear layers of the transformer: PyTorch's own, and on a CPU, off the tape, the same product by
+oneDNN.
 
-Owns when the second may be taken: float32 on an x86 CPU. There PyTorch hands a float32 product to MKL, which leaves half of an AMD core's
-width unused. Parameters and their names are nn.Linear's. Shapes: x (..., in), out (..., out).
+Owns when the second may be taken: float32 on an x86 CPU. There PyTorch hands a float32 product to MKL, which
+leaves half of an AMD core's width unused. Parameters and their names are nn.Linear's. Shapes: x (..., in),
+out (..., out).
 """
 
 from functools import cache
@@ -14,12 +16,24 @@ from torch import Tensor, nn
 @cache
 def onednn_here() -> bool:
     """Whether this PyTorch can compute a linear by oneDNN, and would not do so by itself."""
-    return machine().lower() in ("x86_64", "amd64") and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return (
+        machine().lower() in ("x86_64", "amd64")
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
 
 
 def by_onednn(layer: nn.Linear, x: Tensor) -> bool:
-    """Whether oneDNN may answer for the layer; the plain product does wherever anything looks at the tape or at the type."""
-    if type(layer) is not Linear or x.device.type != "cpu" or x.dtype != torch.float32 or type(layer.weight) is not nn.Parameter or layer.weight.dtype != x.dtype:
+    """Whether oneDNN may answer for the layer; the plain product does wherever anything looks at the tape or
+    at the type.
+    """
+    if (
+        type(layer) is not Linear
+        or x.device.type != "cpu"
+        or x.dtype != torch.float32
+        or type(layer.weight) is not nn.Parameter
+        or layer.weight.dtype != x.dtype
+    ):
         return False
     watched = torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
     return not watched and torch.backends.mkldnn.enabled and onednn_here()
@@ -27,7 +41,9 @@ def by_onednn(layer: nn.Linear, x: Tensor) -> bool:
 
 def onednn(layer: nn.Linear, x: Tensor, then: str = "none") -> Tensor:
     """The layer by oneDNN; then: "none", or "gelu" (by tanh) in the same pass."""
-    return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, then, [], "tanh" if then == "gelu" else "")
+    return torch.ops.mkldnn._linear_pointwise(
+        x, layer.weight, layer.bias, then, [], "tanh" if then == "gelu" else ""
+    )
 
 
 class Linear(nn.Linear):

@@ -1,6 +1,8 @@
-"""What a LoRA adds to the weights of a network: pairs of low rank, and whole differences, under any of the public spellings.
+"""What a LoRA adds to the weights of a network: pairs of low rank, and whole differences, under any of the
+public spellings.
 
-Owns the spellings and the check that a LoRA belongs to the network. Additions are made when they are asked for: nothing is merged before.
+Owns the spellings and the check that a LoRA belongs to the network. Additions are made when they are asked
+for: nothing is merged before.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ TARGETS = {"diff": "weight", "diff_b": "bias", "diff_m": "modulation"}
 Addition = Callable[[Tensor], Tensor]  # a weight -> the weight with the LoRA in it
 
 
-def additions(state: State, lora: Mapping[str, Tensor], name: str, spelling: Callable[[str], str], strength: float = 1.0) -> dict[str, Addition]:
+def additions(
+    state: State, lora: Mapping[str, Tensor], name: str, spelling: Callable[[str], str], strength: float = 1.0
+) -> dict[str, Addition]:
     """For each weight that a LoRA changes, how; ValueError for a LoRA of another network.
 
-    Pairs: W + strength alpha / rank B A. Differences (diff, diff_b for a bias): W + strength D. spelling: a module's key in the network's words.
+    Pairs: W + strength alpha / rank B A. Differences (diff, diff_b for a bias): W + strength D. spelling: a
+    module's key in the network's words.
     """
     pairs: dict[str, dict[str, Tensor]] = {}
     made: dict[str, Addition] = {}
@@ -43,7 +48,10 @@ def additions(state: State, lora: Mapping[str, Tensor], name: str, spelling: Cal
 def _check(state: State, key: str, shape: tuple[int, ...], name: str):
     if key not in state or tuple(state[key].shape) != shape:
         got = tuple(state[key].shape) if key in state else "no such weight"
-        raise ValueError(f"{name}: expected a LoRA for this network, got one for {key} of {shape} where the network has {got}")
+        raise ValueError(
+            f"{name}: expected a LoRA for this network, got one for {key} of {shape} where the network has "
+            f"{got}"
+        )
 
 
 def _difference(value: Tensor, strength: float) -> Addition:
@@ -55,7 +63,9 @@ def _pair(state: State, key: str, pair: Mapping[str, Tensor], name: str, strengt
         raise ValueError(f"{name}: expected lora_A and lora_B for {key}, got {sorted(pair)}")
     down, up = pair["lora_A"], pair["lora_B"]
     if up.shape[1] != down.shape[0]:
-        raise ValueError(f"{name}: expected lora_A and lora_B of one rank for {key}, got {down.shape[0]} and {up.shape[1]}")
+        raise ValueError(
+            f"{name}: expected lora_A and lora_B of one rank for {key}, got {down.shape[0]} and {up.shape[1]}"
+        )
     _check(state, key, (up.shape[0], down.shape[1]), name)
     scale = strength * float(pair["alpha"]) / down.shape[0] if "alpha" in pair else strength
     return lambda weight: (weight.float() + scale * up.float() @ down.float()).to(weight.dtype)

@@ -1,8 +1,10 @@
-"""Tracks on the latent grid: random ids, their sinusoids, the motion map, time packed into channels, the track head.
+"""Tracks on the latent grid: random ids, their sinusoids, the motion map, time packed into channels, the
+track head.
 
-Owns the paper's motion condition (MotionStream, section 3.1). Knows nothing of warps, codecs or the transformer.
-Shapes: xy (T, N, 2) pixels, x right, y down; visible (T, N); T pixel frames, t latent frames, (h, w) the latent grid,
-C = id_dim. Every function also takes leading batch dimensions.
+Owns the paper's motion condition (MotionStream, section 3.1). Knows nothing of warps, codecs or the
+transformer.
+Shapes: xy (T, N, 2) pixels, x right, y down; visible (T, N); T pixel frames, t latent frames, (h, w) the
+latent grid, C = id_dim. Every function also takes leading batch dimensions.
 """
 
 import torch
@@ -10,8 +12,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-# Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one turn, so all 64
-# channels tell tracks apart; over a few thousand, half of the channels would be nearly the same for every track.
+# Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one
+# turn, so all 64 channels tell tracks apart; over a few thousand, half of the channels would be nearly the
+# same for every track.
 ID_RANGE = 2**16
 PACK = 4
 
@@ -32,13 +35,21 @@ def sinusoidal_ids(ids: Tensor, dim: int = 64) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1).float()
 
 
-def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], stride: int, unspecified: Tensor | None = None) -> Tensor:
+def motion_map(
+    xy: Tensor,
+    visible: Tensor,
+    emb: Tensor,
+    grid: tuple[int, int],
+    stride: int,
+    unspecified: Tensor | None = None,
+) -> Tensor:
     """The motion map (C, T, h, w): emb (N, C) of each visible track at floor(xy / stride), zeros elsewhere.
 
-    With `unspecified` (T, N) one more channel: 1 where a track was last that says nothing now (let go, as opposed to hidden).
+    With `unspecified` (T, N) one more channel: 1 where a track was last that says nothing now (let go, as
+    opposed to hidden).
 
-    Points off the canvas are skipped. Where several tracks fall into one cell, the one of lowest index has it, on every device:
-    a caller who wants a track to win lists it first.
+    Points off the canvas are skipped. Where several tracks fall into one cell, the one of lowest index has
+    it, on every device: a caller who wants a track to win lists it first.
     """
     h, w = grid
     cells = torch.floor(xy / stride)
@@ -47,23 +58,29 @@ def motion_map(xy: Tensor, visible: Tensor, emb: Tensor, grid: tuple[int, int], 
     cell = torch.where(written, y * w + x, h * w).long()
     count = emb.shape[-2]
     index = torch.arange(count, device=xy.device).expand(cell.shape)
-    # One extra cell takes the points that are not written, one extra row of zeros is the winner of an empty cell.
+    # One extra cell takes the points that are not written, one extra row of zeros is the winner of an empty
+    # cell.
     winner = torch.full((*cell.shape[:-1], h * w + 1), count, device=xy.device)
     winner = winner.scatter_reduce(-1, cell, index, "amin")[..., : h * w]
     rows = F.pad(emb, (0, 0, 0, 1))
     flat = winner.flatten(-2).unsqueeze(-1)
-    values = rows.expand(*flat.shape[:-2], *rows.shape[-2:]).gather(-2, flat.expand(*flat.shape[:-1], emb.shape[-1]))
+    values = rows.expand(*flat.shape[:-2], *rows.shape[-2:]).gather(
+        -2, flat.expand(*flat.shape[:-1], emb.shape[-1])
+    )
     maps = rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
     if unspecified is None:
         return maps
-    return torch.cat([maps, motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)], dim=-4)
+    return torch.cat(
+        [maps, motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)], dim=-4
+    )
 
 
 def pack_time(maps: Tensor, first: bool = True) -> Tensor:
-    """(C, T, h, w) -> (4 C, t, h, w): four pixel frames side by side in the channels of their latent frame, oldest first.
+    """(C, T, h, w) -> (4 C, t, h, w): four pixel frames side by side in the channels of their latent frame,
+    oldest first.
 
-    With `first` the maps begin at pixel frame 0, which is repeated four times for latent frame 0 (T = 1 + 4 k); without, they
-    continue a clip (T = 4 k).
+    With `first` the maps begin at pixel frame 0, which is repeated four times for latent frame 0 (T = 1 + 4
+    k); without, they continue a clip (T = 4 k).
     """
     frames = maps.shape[-3]
     if frames % PACK != int(first) or frames == 0:
@@ -75,7 +92,9 @@ def pack_time(maps: Tensor, first: bool = True) -> Tensor:
 
 
 class TrackHead(nn.Module):
-    """Packed motion maps (B, 4 id_dim, t, h, w) -> (B, channels, t, h, w): one 1x1x1 convolution. `id_dim`: MotionConfig.map_channels."""
+    """Packed motion maps (B, 4 id_dim, t, h, w) -> (B, channels, t, h, w): one 1x1x1 convolution. `id_dim`:
+    MotionConfig.map_channels.
+    """
 
     def __init__(self, id_dim: int = 64, channels: int = 16):
         super().__init__()
@@ -86,12 +105,15 @@ class TrackHead(nn.Module):
 
 
 class MotionEncoder:
-    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream; tracks may join it.
+    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream;
+    tracks may join it.
 
     `unspecified`: the head has the channel that MotionConfig.unspecified_channel names.
     """
 
-    def __init__(self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int, unspecified: bool = False):
+    def __init__(
+        self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int, unspecified: bool = False
+    ):
         weight = head.conv.weight
         self.head = head
         self.unspecified = unspecified
@@ -112,18 +134,27 @@ class MotionEncoder:
         self.started = False
 
     def encode(self, xy: Tensor, visible: Tensor, unspecified: Tensor | None = None) -> Tensor:
-        """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m, t, h, w).
+        """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m,
+        t, h, w).
 
-        unspecified (T, N): which tracks say nothing; none by default. A head without the channel does not look at it.
+        unspecified (T, N): which tracks say nothing; none by default. A head without the channel does not
+        look at it.
         """
         expected = (xy.shape[0], len(self.emb))
         if xy.shape != (*expected, 2) or visible.shape != expected:
-            raise ValueError(f"tracks: expected xy {(*expected, 2)} and visible {expected}, got {tuple(xy.shape)} and {tuple(visible.shape)}")
+            raise ValueError(
+                f"tracks: expected xy {(*expected, 2)} and visible {expected}, got {tuple(xy.shape)} and "
+                f"{tuple(visible.shape)}"
+            )
         weight = self.head.conv.weight
         said = None
         if self.unspecified:
-            said = (torch.zeros_like(visible, dtype=torch.bool) if unspecified is None else unspecified).to(weight.device)
-        maps = motion_map(xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride, said)
+            said = (torch.zeros_like(visible, dtype=torch.bool) if unspecified is None else unspecified).to(
+                weight.device
+            )
+        maps = motion_map(
+            xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride, said
+        )
         packed = pack_time(maps, first=not self.started)
         self.started = True
         return self.head(packed.unsqueeze(0).to(weight.dtype))

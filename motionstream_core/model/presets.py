@@ -15,12 +15,16 @@ RECACHES = ("chunks", "window", "always")
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent and warp masks where used.
+    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent and warp
+    masks where used.
 
-    The order head, image is that of the public Fun-Control weights (noisy, control, start image), so that they can be reused.
+    The order head, image is that of the public Fun-Control weights (noisy, control, start image), so that
+    they can be reused.
     `image_latent`: the start image's latent in latent frame 0, zeros in every later latent frame.
-    `unspecified_channel`: the motion map also says where a track was last that was let go, as opposed to hidden.
-    `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it is not to be trusted.
+    `unspecified_channel`: the motion map also says where a track was last that was let go, as opposed to
+    hidden.
+    `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it
+    is not to be trusted.
     """
 
     id_dim: int = 64
@@ -60,11 +64,12 @@ class MotionConfig:
 class Manner:
     """How the makers of a checkpoint sample from it, where that is not the plain way.
 
-    solver: between two noise levels, "renoise" (the prediction noised afresh) or "unipc" (the deterministic multistep solver).
+    solver: between two noise levels, "renoise" (the prediction noised afresh) or "unipc" (the deterministic
+    multistep solver).
     timesteps: what the network is told at each of the config's `sigmas`, where it is not 1000 sigma.
     first_sigmas: the noise levels of the first chunk that is made, for a student that takes more steps there.
-    recache: how what is kept is made again: sink and window in "chunks" (after another text); the "window" at once beside the sink as it is; or
-    both at once, and "always", before every chunk.
+    recache: how what is kept is made again: sink and window in "chunks" (after another text); the "window" at
+    once beside the sink as it is; or both at once, and "always", before every chunk.
     """
 
     solver: str = "renoise"
@@ -81,7 +86,8 @@ class Manner:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the default schedule.
+    """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the
+    default schedule.
 
     `sigmas`: the noise levels of the default schedule, for a model that was made for a list of its own.
     """
@@ -116,15 +122,22 @@ class ModelConfig:
         if self.prediction == "gated_x0" and not (self.motion and self.motion.warp):
             raise ValueError("prediction gated_x0: expected a motion config with warp, got none")
         if self.in_channels != expected_in:
-            raise ValueError(f"in_channels: expected {expected_in} (noisy latent + motion), got {self.in_channels}")
+            raise ValueError(
+                f"in_channels: expected {expected_in} (noisy latent + motion), got {self.in_channels}"
+            )
         if self.out_channels != expected_out:
-            raise ValueError(f"out_channels: expected {expected_out} for {self.prediction}, got {self.out_channels}")
+            raise ValueError(
+                f"out_channels: expected {expected_out} for {self.prediction}, got {self.out_channels}"
+            )
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             raise ValueError(f"dim: expected a multiple of 2 x {self.num_heads} heads, got {self.dim}")
         if self.sigmas is not None and len(self.sigmas) != self.steps:
             raise ValueError(f"sigmas: expected one for each of {self.steps} steps, got {len(self.sigmas)}")
         if self.manner.timesteps is not None and len(self.manner.timesteps) != len(self.sigmas or ()):
-            raise ValueError(f"timesteps: expected one for each of the model's own {len(self.sigmas or ())} sigmas, got {len(self.manner.timesteps)}")
+            raise ValueError(
+                f"timesteps: expected one for each of the model's own {len(self.sigmas or ())} sigmas, got "
+                f"{len(self.manner.timesteps)}"
+            )
         if self.patch[0] != 1:
             raise ValueError(f"patch: expected 1 latent frame in time, got {self.patch[0]}")
 
@@ -136,34 +149,99 @@ class ModelConfig:
         """Tokens down and across for a latent of height x width cells."""
         _, ph, pw = self.patch
         if height % ph or width % pw or height < ph or width < pw:
-            raise ValueError(f"latent size: expected positive multiples of {ph} x {pw}, got {height} x {width}")
+            raise ValueError(
+                f"latent size: expected positive multiples of {ph} x {pw}, got {height} x {width}"
+            )
         return height // ph, width // pw
 
 
-_TINY = {"dim": 192, "ffn_dim": 576, "num_heads": 6, "num_layers": 8, "text_dim": 64, "text_len": 16, "freq_dim": 128, "steps": 3, "shift": 6.0}
-_WAN = {"text_dim": 4096, "text_len": 512, "freq_dim": 256, "steps": 3, "shift": 5.0, "prediction": "velocity", "context": CacheShape(3, 3, 3)}
+_TINY = {
+    "dim": 192,
+    "ffn_dim": 576,
+    "num_heads": 6,
+    "num_layers": 8,
+    "text_dim": 64,
+    "text_len": 16,
+    "freq_dim": 128,
+    "steps": 3,
+    "shift": 6.0,
+}
+_WAN = {
+    "text_dim": 4096,
+    "text_len": 512,
+    "freq_dim": 256,
+    "steps": 3,
+    "shift": 5.0,
+    "prediction": "velocity",
+    "context": CacheShape(3, 3, 3),
+}
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": ModelConfig(
-        **_TINY, in_channels=56, out_channels=32, prediction="gated_x0", context=CacheShape(3, 1, 3), motion=MotionConfig(warp=True)
+        **_TINY,
+        in_channels=56,
+        out_channels=32,
+        prediction="gated_x0",
+        context=CacheShape(3, 1, 3),
+        motion=MotionConfig(warp=True),
     ),
     "tiny-ids": ModelConfig(
-        **_TINY, in_channels=48, out_channels=16, prediction="velocity", context=CacheShape(3, 1, 3), motion=MotionConfig(image_latent=True)
+        **_TINY,
+        in_channels=48,
+        out_channels=16,
+        prediction="velocity",
+        context=CacheShape(3, 1, 3),
+        motion=MotionConfig(image_latent=True),
     ),
-    "wan2.1-1.3b": ModelConfig(**_WAN, dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, in_channels=16, out_channels=16),
-    "wan2.1-14b": ModelConfig(**_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=16, out_channels=16),
+    "wan2.1-1.3b": ModelConfig(
+        **_WAN, dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, in_channels=16, out_channels=16
+    ),
+    "wan2.1-14b": ModelConfig(
+        **_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=16, out_channels=16
+    ),
     "wan2.2-5b": ModelConfig(
-        **_WAN, dim=3072, ffn_dim=14336, num_heads=24, num_layers=30, in_channels=48, out_channels=48, latent_channels=48, vae_stride=(4, 16, 16)
+        **_WAN,
+        dim=3072,
+        ffn_dim=14336,
+        num_heads=24,
+        num_layers=30,
+        in_channels=48,
+        out_channels=48,
+        latent_channels=48,
+        vae_stride=(4, 16, 16),
     ),
-    # The motion models of the paper (section 3.1): noisy latent, track head, start image; Wan 2.2 has the start image as its clean first latent.
+    # The motion models of the paper (section 3.1): noisy latent, track head, start image; Wan 2.2 has the
+    # start image as its clean first latent.
     "wan2.1-1.3b-motion": ModelConfig(
-        **_WAN, dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, in_channels=48, out_channels=16, motion=MotionConfig(image_latent=True)
+        **_WAN,
+        dim=1536,
+        ffn_dim=8960,
+        num_heads=12,
+        num_layers=30,
+        in_channels=48,
+        out_channels=16,
+        motion=MotionConfig(image_latent=True),
     ),
     "wan2.1-14b-motion": ModelConfig(
-        **_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=48, out_channels=16, motion=MotionConfig(image_latent=True)
+        **_WAN,
+        dim=5120,
+        ffn_dim=13824,
+        num_heads=40,
+        num_layers=40,
+        in_channels=48,
+        out_channels=16,
+        motion=MotionConfig(image_latent=True),
     ),
     "wan2.2-5b-motion": ModelConfig(
-        **_WAN, dim=3072, ffn_dim=14336, num_heads=24, num_layers=30, in_channels=96, out_channels=48, latent_channels=48, vae_stride=(4, 16, 16),
+        **_WAN,
+        dim=3072,
+        ffn_dim=14336,
+        num_heads=24,
+        num_layers=30,
+        in_channels=96,
+        out_channels=48,
+        latent_channels=48,
+        vae_stride=(4, 16, 16),
         motion=MotionConfig(head_channels=48, latent_channels=48),
     ),
 }

@@ -1,8 +1,9 @@
 """Rotary position embedding in Wan's layout, by cache slot.
 
-Owns the tables and the rotation. Knows nothing of caches, chunks or absolute time: the temporal index of each latent frame is handed
-in as a Python int. Shapes: tokens (B, L, D) with L = frames x grid_h x grid_w and D = heads x head_dim; pairs are interleaved,
-(x0 + i x1) is turned by one complex number per token and pair. Tables are computed in float64 and applied in float32.
+Owns the tables and the rotation. Knows nothing of caches, chunks or absolute time: the temporal index of each
+latent frame is handed in as a Python int. Shapes: tokens (B, L, D) with L = frames x grid_h x grid_w and D =
+heads x head_dim; pairs are interleaved, (x0 + i x1) is turned by one complex number per token and pair.
+Tables are computed in float64 and applied in float32.
 """
 
 from functools import lru_cache
@@ -27,7 +28,9 @@ def axis_angles(positions: Tensor, dim: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def rope_table(slots: tuple[int, ...], grid: tuple[int, int], head_dim: int) -> Tensor:
-    """Angles (L, head_dim / 2) in float64 of every token of frames at temporal indices `slots` on a grid of tokens."""
+    """Angles (L, head_dim / 2) in float64 of every token of frames at temporal indices `slots` on a grid of
+    tokens.
+    """
     height, width = grid
     t_dim, h_dim, w_dim = axis_dims(head_dim)
     shape = (len(slots), height, width, -1)
@@ -38,7 +41,9 @@ def rope_table(slots: tuple[int, ...], grid: tuple[int, int], head_dim: int) -> 
 
 
 def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns the interleaved pairs of x (B, L, D) by a table (cos, sin), each (L, 1, head_dim / 2) float32; keeps x's dtype."""
+    """Turns the interleaved pairs of x (B, L, D) by a table (cos, sin), each (L, 1, head_dim / 2) float32;
+    keeps x's dtype.
+    """
     cos, sin = table
     pairs = x.float().unflatten(-1, (-1, cos.shape[-1], 2))
     even, odd = pairs.unbind(-1)
@@ -53,7 +58,9 @@ def rotate_complex(x: Tensor, turns: Tensor) -> Tensor:
 
 
 class Rope:
-    """The tables of one token grid, made once per tuple of slots. Slots are bounded by the cache, so the memo is too."""
+    """The tables of one token grid, made once per tuple of slots. Slots are bounded by the cache, so the memo
+    is too.
+    """
 
     def __init__(self, head_dim: int, grid: tuple[int, int], device: torch.device | str = "cpu"):
         self.head_dim = head_dim

@@ -1,7 +1,8 @@
 """The text path of the small presets: a stated vocabulary of words, each with a learned vector.
 
-Owns the words and the tokenizer. A prompt is lower-cased and split into words; words outside the vocabulary are left out and can be
-listed with `unknown_words`. The order of words is kept up to `length`; the rest of the sequence is padding (row 0 of the table).
+Owns the words and the tokenizer. A prompt is lower-cased and split into words; words outside the vocabulary
+are left out and can be listed with `unknown_words`. The order of words is kept up to `length`; the rest of
+the sequence is padding (row 0 of the table).
 Shapes: ids (length,) int64; embeddings (1, length, dim).
 """
 
@@ -13,8 +14,45 @@ import torch
 from torch import Tensor, nn
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "gray", "white")
-OBJECTS = ("object", "face", "cat", "dog", "fish", "bird", "animal", "tree", "flower", "plant", "fruit", "food", "moon", "star", "sun", "heart", "hand", "person",
-           "car", "boat", "plane", "rocket", "ball", "house", "book", "clock", "tool", "cup", "box", "coin", "gem", "alien", "tank", "barrel", "cloud", "sign", "tile")
+OBJECTS = (
+    "object",
+    "face",
+    "cat",
+    "dog",
+    "fish",
+    "bird",
+    "animal",
+    "tree",
+    "flower",
+    "plant",
+    "fruit",
+    "food",
+    "moon",
+    "star",
+    "sun",
+    "heart",
+    "hand",
+    "person",
+    "car",
+    "boat",
+    "plane",
+    "rocket",
+    "ball",
+    "house",
+    "book",
+    "clock",
+    "tool",
+    "cup",
+    "box",
+    "coin",
+    "gem",
+    "alien",
+    "tank",
+    "barrel",
+    "cloud",
+    "sign",
+    "tile",
+)
 PLACES = ("photo", "texture", "sky", "field", "wall", "city", "people")
 MOTIONS = ("moves", "left", "right", "up", "down", "rotates", "grows", "shrinks", "rests", "fast", "slowly")
 CAMERA = ("camera", "pans", "zooms", "in", "out", "rolls", "still")

@@ -1,7 +1,8 @@
 """What can be asked of a running stream: the messages of docs/live.md, checked.
 
-Owns the types of controls, their fields and ranges. Knows nothing of when they take effect or of what they do. A checked control holds
-plain numbers and tuples, so that it can be logged, written to a performance and read back without a change.
+Owns the types of controls, their fields and ranges. Knows nothing of when they take effect or of what they
+do. A checked control holds plain numbers and tuples, so that it can be logged, written to a performance and
+read back without a change.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True)
 class Control:
-    """One checked message: `type` is one of CONTROLS, `fields` what that type takes, `posted_s` seconds since the session began."""
+    """One checked message: `type` is one of CONTROLS, `fields` what that type takes, `posted_s` seconds since
+    the session began.
+    """
 
     type: str
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +47,8 @@ class Control:
 
 
 def parse_control(message: Any, posted_s: float = 0.0) -> Control:
-    """A message such as {"type": "move", "hand": 0, "to": [[10, 20]]} -> Control. Fields it does not know are left out.
+    """A message such as {"type": "move", "hand": 0, "to": [[10, 20]]} -> Control. Fields it does not know are
+    left out.
 
     Raises ValueError, which names what was expected and what came.
     """
@@ -59,14 +63,24 @@ def parse_control(message: Any, posted_s: float = 0.0) -> Control:
 
 def _camera(message: Mapping) -> dict:
     pan = _place(message.get("pan", (0, 0)), "camera: pan")
-    return {"pan": pan, **{axis: _number(message.get(axis, 0), f"camera: {axis}", -most, most) for axis, most in CAMERA_LIMITS.items()}}
+    return {
+        "pan": pan,
+        **{
+            axis: _number(message.get(axis, 0), f"camera: {axis}", -most, most)
+            for axis, most in CAMERA_LIMITS.items()
+        },
+    }
 
 
 def _grab(message: Mapping) -> dict:
     hand = {"hand": _hand(message, "grab")}
     if message.get("handle") is not None:
         return {**hand, "handle": _whole(message["handle"], "grab: handle", 0, MAX_CHUNK)}
-    return {**hand, "at": _place(message.get("at"), "grab: handle, or at"), "radius": _number(message.get("radius"), "grab: radius", 0.5, MAX_PLACE)}
+    return {
+        **hand,
+        "at": _place(message.get("at"), "grab: handle, or at"),
+        "radius": _number(message.get("radius"), "grab: radius", 0.5, MAX_PLACE),
+    }
 
 
 def _move(message: Mapping) -> dict:
@@ -74,7 +88,10 @@ def _move(message: Mapping) -> dict:
 
 
 def _release(message: Mapping) -> dict:
-    return {"hand": _hand(message, "release"), "mode": _choice(message.get("mode", "pin"), "release: mode", RELEASES)}
+    return {
+        "hand": _hand(message, "release"),
+        "mode": _choice(message.get("mode", "pin"), "release: mode", RELEASES),
+    }
 
 
 def _add(message: Mapping) -> dict:
@@ -87,7 +104,9 @@ def _add(message: Mapping) -> dict:
         brush = message["brush"]
         if not isinstance(brush, Mapping):
             raise ValueError(f"add: expected a brush with radius and spacing, got {type(brush).__name__}")
-        read["brush"] = {key: _number(brush.get(key), f"add: brush {key}", 0, 4096) for key in ("radius", "spacing")}
+        read["brush"] = {
+            key: _number(brush.get(key), f"add: brush {key}", 0, 4096) for key in ("radius", "spacing")
+        }
     if kind == "path":
         read["seconds"] = _number(message.get("seconds", 2.0), "add: seconds", 0.05, 3600)
     return read
@@ -96,7 +115,10 @@ def _add(message: Mapping) -> dict:
 def _prompt(message: Mapping) -> dict:
     text = message.get("text")
     if not isinstance(text, str) or len(text) > MAX_PROMPT:
-        raise ValueError(f"prompt: expected a text of at most {MAX_PROMPT} characters, got {f'{len(text)} of them' if isinstance(text, str) else type(text).__name__}")
+        raise ValueError(
+            f"prompt: expected a text of at most {MAX_PROMPT} characters, got "
+            f"{f'{len(text)} of them' if isinstance(text, str) else type(text).__name__}"
+        )
     return {"text": text}
 
 
@@ -117,7 +139,12 @@ def _hand(message: Mapping, where: str) -> int:
 
 
 def _number(value: Any, where: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not least <= value <= most:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or not least <= value <= most
+    ):
         raise ValueError(f"{where}: expected a number from {least:g} to {most:g}, got {value!r:.40}")
     return float(value)
 
@@ -137,7 +164,9 @@ def _choice(value: Any, where: str, choices: tuple[str, ...]) -> str:
 def _place(value: Any, where: str) -> Place:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"{where}: expected [x, y], got {value!r:.40}")
-    return _number(value[0], f"{where}: x", -MAX_PLACE, MAX_PLACE), _number(value[1], f"{where}: y", -MAX_PLACE, MAX_PLACE)
+    return _number(value[0], f"{where}: x", -MAX_PLACE, MAX_PLACE), _number(
+        value[1], f"{where}: y", -MAX_PLACE, MAX_PLACE
+    )
 
 
 def _places(value: Any, where: str, most: int) -> tuple[Place, ...]:

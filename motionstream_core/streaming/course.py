@@ -1,7 +1,7 @@
 """What a stream carries from chunk to chunk, what controls do to it, and the moments it can be taken back to.
 
-Owns the order inside a chunk (tracks → condition → rollout → streaming decode) and the history of moments, bounded in bytes. Knows nothing
-of mailboxes, waiting, hosts or files.
+Owns the order inside a chunk (tracks → condition → rollout → streaming decode) and the history of moments,
+bounded in bytes. Knows nothing of mailboxes, waiting, hosts or files.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ REMEMBERED_PROMPTS = 16
 
 @dataclass(frozen=True)
 class CourseSetup:
-    """The checked arguments of one stream. source: tracks by frame; static (N,) which of them rest; encode: text -> embeddings (1, L, text_dim)."""
+    """The checked arguments of one stream. source: tracks by frame; static (N,) which of them rest; encode:
+    text -> embeddings (1, L, text_dim).
+    """
 
     networks: Networks
     image: Tensor
@@ -60,8 +62,10 @@ class CourseSetup:
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk as it was made: its index and first frame, frames (T, H, W, 3), latents, seconds by stage, where the points were told to be, xy and
-    visible, what is shown of the tracks, and the seconds from the border before it to its frames."""
+    """A chunk as it was made: its index and first frame, frames (T, H, W, 3), latents, seconds by stage,
+    where the points were told to be, xy and visible, what is shown of the tracks, and the seconds from the
+    border before it to its frames.
+    """
 
     index: int
     start: int
@@ -83,7 +87,9 @@ class _Last:
 
 @dataclass
 class Begun:
-    """A chunk whose latents are made and whose frames are on their way. count: its frames, cut to the video's length. asked: when its border was."""
+    """A chunk whose latents are made and whose frames are on their way. count: its frames, cut to the video's
+    length. asked: when its border was.
+    """
 
     index: int
     start: int
@@ -116,11 +122,15 @@ class _Moment:
     def nbytes(self) -> int:
         decoder = self.decoder.state.memory if self.decoder.known else ()
         states = [*decoder, *self.condition.warp_state.memory]
-        return self.rollout.nbytes + sum(x.nbytes for x in (*states, self.last.picture) if isinstance(x, Tensor))
+        return self.rollout.nbytes + sum(
+            x.nbytes for x in (*states, self.last.picture) if isinstance(x, Tensor)
+        )
 
 
 class Course:
-    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one. live: whether handles are shown."""
+    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one.
+    live: whether handles are shown.
+    """
 
     def __init__(self, setup: CourseSetup, history_bytes: int = 0, live: bool = True):
         dit, device = setup.networks.dit, setup.networks.dit.device
@@ -131,7 +141,9 @@ class Course:
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
         rng = torch.Generator().manual_seed(setup.id_seed)
         self._unled = place_of(setup, picture, self.motion)
-        self._conditioner = self._unled or Conditioner(dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng)
+        self._conditioner = self._unled or Conditioner(
+            dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng
+        )
         self.cache = cache_for(dit, width, height, setup.context)
         self._text = dit.encode_text(setup.embeds.to(device))
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
@@ -139,13 +151,17 @@ class Course:
         self._rollout = rollout(
             dit,
             first_latent=self._conditioner.image_latent,
-            motion=silent_motion(dit.config, self._conditioner.image_latent) if self._unled else self._conditioner,
+            motion=silent_motion(dit.config, self._conditioner.image_latent)
+            if self._unled
+            else self._conditioner,
             text=lambda index: self._text,
             shape=self._conditioner.grid,
             sigmas=setup.sigmas,
             cache=self.cache,
             rng=torch.Generator().manual_seed(setup.seed),
-            chunks=None if setup.frames is None else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
+            chunks=None
+            if setup.frames is None
+            else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
             on_step=None if interrupt is None else lambda chunk, step: interrupt(),
             attention=setup.attention,
             guide=self._unled.guide if isinstance(self._unled, Guided) else None,
@@ -166,7 +182,9 @@ class Course:
 
     @property
     def length(self) -> int | None:
-        """Frames there will be: as many as are wanted, or as a feed that has ended had; None while nobody knows."""
+        """Frames there will be: as many as are wanted, or as a feed that has ended had; None while nobody
+        knows.
+        """
         ends = self.setup.source.length if isinstance(self.setup.source, FeedSource) else None
         wanted = self.setup.frames
         return wanted if ends is None else ends if wanted is None else min(ends, wanted)
@@ -177,7 +195,9 @@ class Course:
         return self._lane.beside
 
     def begin(self) -> Begun | None:
-        """Makes the next chunk's latents and begins to decode them; None when the wanted length has been made."""
+        """Makes the next chunk's latents and begins to decode them; None when the wanted length has been
+        made.
+        """
         self._rollout.settle()
         asked = perf_counter()
         if self._unled is not None:
@@ -187,17 +207,32 @@ class Course:
         if latents is None:
             return None
         piece, carried, before = self._conditioner.piece, self._conditioner.carried, self._decoder
-        self._decoder = self._lane.begin(latents.latents, lambda: self._decode(latents.latents, carried, before.state))
+        self._decoder = self._lane.begin(
+            latents.latents, lambda: self._decode(latents.latents, carried, before.state)
+        )
         count = len(piece.xy) if self.length is None else min(len(piece.xy), self.length - self.made)
         handles = tuple(self.motion.handles(piece.xy[:count], piece.visible[:count])) if self._live else ()
         self._last = _Last()
-        self._newest = Begun(self.index, self.made, count, latents, self._decoder, followed_s, piece, carried, handles, asked, self._last)
+        self._newest = Begun(
+            self.index,
+            self.made,
+            count,
+            latents,
+            self._decoder,
+            followed_s,
+            piece,
+            carried,
+            handles,
+            asked,
+            self._last,
+        )
         self.index, self.made = self.index + 1, self.made + count
         return self._newest
 
     def ripen(self, begun: Begun):
-        """Waits for the latents of the newest chunk, the clean-context pass begun behind them: a device that queues its work is never idle, and the
-        next border is not read while this chunk is still to be made."""
+        """Waits for the latents of the newest chunk, the clean-context pass begun behind them: a device that
+        queues its work is never idle, and the next border is not read while this chunk is still to be made.
+        """
         if not self._rollout.ended:
             self._rollout.settle()
         begun.decoding.start()
@@ -210,9 +245,22 @@ class Course:
             self._rollout.settle()
         _, shown = begun.decoding.frames(self.setup.image.device)
         latents, piece = begun.latents, begun.piece
-        timings = {**latents.timings, "motion_s": latents.timings["motion_s"] + begun.followed_s, "decode_s": begun.decoding.seconds}
+        timings = {
+            **latents.timings,
+            "motion_s": latents.timings["motion_s"] + begun.followed_s,
+            "decode_s": begun.decoding.seconds,
+        }
         told = piece.xy[: begun.count], piece.visible[: begun.count]
-        begun.step = Step(begun.index, begun.start, shown[: begun.count], latents.latents, timings, *told, begun.handles, perf_counter() - begun.asked)
+        begun.step = Step(
+            begun.index,
+            begun.start,
+            shown[: begun.count],
+            latents.latents,
+            timings,
+            *told,
+            begun.handles,
+            perf_counter() - begun.asked,
+        )
         begun.last.picture, begun.carried = shown[begun.count - 1].clone(), None
         return begun.step
 
@@ -225,7 +273,9 @@ class Course:
         return rearrange(self._detailed(frames[0], carried), "t c h w -> t h w c").contiguous(), state
 
     def _detailed(self, frames: Tensor, carried: Carried | None) -> Tensor:
-        """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head for it and something is carried."""
+        """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head
+        for it and something is carried.
+        """
         head = self.setup.networks.detail
         if head is None or carried is None or not self.setup.detail:
             return frames
@@ -271,9 +321,18 @@ class Course:
     # ---- history ----
 
     def remember(self):
-        """Keeps this moment, the border before chunk `index`, and lets the oldest go beyond the history's bytes."""
+        """Keeps this moment, the border before chunk `index`, and lets the oldest go beyond the history's
+        bytes.
+        """
         moment = _Moment(
-            self._rollout.snapshot(), self._conditioner.snapshot(), self.motion.snapshot(), self._decoder, self.made, self._text, self.prompt, self._last
+            self._rollout.snapshot(),
+            self._conditioner.snapshot(),
+            self.motion.snapshot(),
+            self._decoder,
+            self.made,
+            self._text,
+            self.prompt,
+            self._last,
         )
         before = next(reversed(self._history.values()), moment)  # whose frames are decoded by now
         self._history[self.index] = moment
@@ -291,18 +350,30 @@ class Course:
         self._rollout.restore(moment.rollout)
         self._conditioner.restore(moment.condition)
         self.motion.restore(moment.motion)
-        self._decoder, self.made, self._text, self.prompt, self._last = moment.decoder, moment.made, moment.text, moment.prompt, moment.last
+        self._decoder, self.made, self._text, self.prompt, self._last = (
+            moment.decoder,
+            moment.made,
+            moment.text,
+            moment.prompt,
+            moment.last,
+        )
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]
 
 
 def place_of(setup: CourseSetup, picture: Tensor, motion: LiveMotion) -> Unled | None:
-    """What stands where a Conditioner would, in a stream that the track head does not lead; None in one that it does."""
+    """What stands where a Conditioner would, in a stream that the track head does not lead; None in one that
+    it does.
+    """
     config, codec = setup.networks.dit.config, setup.networks.codec
     if setup.lead == "track head":
         return None
-    return Guided(config, codec, picture, motion, setup.strength) if setup.lead == "guided" else Unled(config, codec, picture, motion)
+    return (
+        Guided(config, codec, picture, motion, setup.strength)
+        if setup.lead == "guided"
+        else Unled(config, codec, picture, motion)
+    )
 
 
 def cache_for(dit, width: int, height: int, context: CacheShape | None = None):

@@ -1,7 +1,9 @@
-"""Decoding beside the transformer: on a CUDA device in a queue of its own, on a CPU in a thread of its own, or at once.
+"""Decoding beside the transformer: on a CUDA device in a queue of its own, on a CPU in a thread of its own,
+or at once.
 
-Owns the order between the two: a decode begins when its latents are finished, decodes follow one another, and frames are handed out when they are
-there. Codecs whose state goes from chunk to chunk keep it where the decoding runs. Knows nothing of what the frames are for.
+Owns the order between the two: a decode begins when its latents are finished, decodes follow one another, and
+frames are handed out when they are there. Codecs whose state goes from chunk to chunk keep it where the
+decoding runs. Knows nothing of what the frames are for.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class Plain:
 
 
 class Decoded:
-    """Frames that are finished, and the codec's state behind them. known: whether the state can be asked for without waiting."""
+    """Frames that are finished, and the codec's state behind them. known: whether the state can be asked for
+    without waiting.
+    """
 
     known = True
 
@@ -51,8 +55,9 @@ class Decoded:
 
 
 class Beside:
-    """A queue of its own on a CUDA device, and one that carries frames: the next decode, and with it the next chunk, may already be under way
-    in the first. cuda: torch.cuda, or what a test sets in its place."""
+    """A queue of its own on a CUDA device, and one that carries frames: the next decode, and with it the next
+    chunk, may already be under way in the first. cuda: torch.cuda, or what a test sets in its place.
+    """
 
     beside = True
 
@@ -68,7 +73,9 @@ class Beside:
             start.record(self._queue)
             frames, state = work()
             end.record(self._queue)
-        latents.record_stream(self._queue)  # its memory is not given to anyone else before the decoding has read it
+        latents.record_stream(
+            self._queue
+        )  # its memory is not given to anyone else before the decoding has read it
         return Finishing(self, frames, state, (start, end))
 
     def close(self):
@@ -106,8 +113,10 @@ class Finishing:
 
 
 class Threaded:
-    """A thread of its own, one decode after another. While it lives, the threads that torch computes with are divided between the two: on a machine
-    that does something else as well, a pool of as many threads as there are cores waits for its slowest at every operation."""
+    """A thread of its own, one decode after another. While it lives, the threads that torch computes with are
+    divided between the two: on a machine that does something else as well, a pool of as many threads as there
+    are cores waits for its slowest at every operation.
+    """
 
     beside = True
 
@@ -165,8 +174,10 @@ Decoding = Decoded | Finishing | Awaited
 
 
 def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
-    """Whether frames of networks on `device` are decoded beside the transformer. beside: as asked; None: on a CUDA device, and on a CPU where torch has
-    threads for both and the networks are `light`, that is, decoding is no small part of their work."""
+    """Whether frames of networks on `device` are decoded beside the transformer. beside: as asked; None: on a
+    CUDA device, and on a CPU where torch has threads for both and the networks are `light`, that is, decoding
+    is no small part of their work.
+    """
     if beside is None:
         return device.type == "cuda" or (device.type == "cpu" and light and torch.get_num_threads() > 1)
     return beside and device.type in ("cpu", "cuda")

@@ -1,7 +1,9 @@
-"""Tracks that are found while the stream runs: an endless or ending source of positions, asked for chunk by chunk.
+"""Tracks that are found while the stream runs: an endless or ending source of positions, asked for chunk by
+chunk.
 
-Owns the pull of one frame's positions after another, what is remembered for a rewind, and what comes after the source's last frame. Knows
-nothing of videos or trackers. Shapes: xy (T, N, 2) pixels of the canvas, visible (T, N).
+Owns the pull of one frame's positions after another, what is remembered for a rewind, and what comes after
+the source's last frame. Knows nothing of videos or trackers. Shapes: xy (T, N, 2) pixels of the canvas,
+visible (T, N).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ Positions = tuple[Tensor, Tensor]  # (N, 2), (N,)
 
 @dataclass(frozen=True)
 class Feed:
-    """What a stream takes in place of Tracks. first: its one first frame, with canvas and rate; static (N,): points that rest by design; open()
-    begins the source anew and gives the positions of frame 0, 1, 2, … at that rate. at_end: after the last, "loop" begins anew, "hold" rests
-    there, "end" ends the stream."""
+    """What a stream takes in place of Tracks. first: its one first frame, with canvas and rate; static (N,):
+    points that rest by design; open() begins the source anew and gives the positions of frame 0, 1, 2, … at
+    that rate. at_end: after the last, "loop" begins anew, "hold" rests there, "end" ends the stream.
+    """
 
     first: Tracks
     static: Tensor
@@ -36,7 +39,9 @@ class Feed:
         if self.at_end not in AT_END:
             raise ValueError(f"at_end: expected one of {', '.join(AT_END)}, got {self.at_end!r}")
         if self.static.shape != (self.first.count,):
-            raise ValueError(f"static: expected one for each of {self.first.count} points, got {tuple(self.static.shape)}")
+            raise ValueError(
+                f"static: expected one for each of {self.first.count} points, got {tuple(self.static.shape)}"
+            )
 
     @property
     def width(self) -> int:
@@ -61,7 +66,8 @@ class Feed:
 class FeedSource:
     """One run of a feed: source(start, count) -> xy (count, N, 2), visible (count, N).
 
-    Never more than one frame beyond what was asked for has been pulled. `length` is known once the source has ended in a feed that ends.
+    Never more than one frame beyond what was asked for has been pulled. `length` is known once the source has
+    ended in a feed that ends.
     Frames older than what is remembered are found by beginning anew.
     """
 
@@ -101,7 +107,9 @@ class FeedSource:
                 self.length = self._next
             found = self._frames[-1]
         elif found[0].shape != self.feed.first.xy.shape[1:]:
-            raise ValueError(f"feed: expected {self.feed.count} points in every frame, got {tuple(found[0].shape)}")
+            raise ValueError(
+                f"feed: expected {self.feed.count} points in every frame, got {tuple(found[0].shape)}"
+            )
         self._frames.append(found)
         self._next += 1
         self._round += 1

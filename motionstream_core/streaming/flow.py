@@ -1,8 +1,8 @@
 """The rectified flow: noise levels, noising, and what a prediction says about the clean latent.
 
-Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1; the timestep 1000 sigma
-exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, a tensor (B, T) with one level a frame, or a
-tensor (B, 1, T, H, W) with one a cell.
+Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1; the
+timestep 1000 sigma exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, a
+tensor (B, T) with one level a frame, or a tensor (B, 1, T, H, W) with one a cell.
 """
 
 import torch
@@ -27,7 +27,9 @@ def sigma_schedule(steps: int, shift: float, top: float = 1.0) -> tuple[float, .
 
 
 def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, ...]:
-    """The noise levels of a model's stream: its own list where it has one and no other number of steps is asked for."""
+    """The noise levels of a model's stream: its own list where it has one and no other number of steps is
+    asked for.
+    """
     steps = config.steps if steps is None else steps
     if config.sigmas is not None and steps == config.steps:
         return config.sigmas
@@ -35,7 +37,9 @@ def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, .
 
 
 def told(config: ModelConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
-    """What the network is told at each of these noise levels: 1000 sigma, but for a model whose makers count otherwise."""
+    """What the network is told at each of these noise levels: 1000 sigma, but for a model whose makers count
+    otherwise.
+    """
     if config.manner.timesteps is not None and sigmas == config.sigmas:
         return config.manner.timesteps
     timesteps = tuple(1000.0 * sigma for sigma in sigmas)
@@ -43,7 +47,9 @@ def told(config: ModelConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:
-    """The network's timesteps (B, T) for one noise level, or for levels (B or 1, 1, T, H, W) of cells, by their mean in each frame."""
+    """The network's timesteps (B, T) for one noise level, or for levels (B or 1, 1, T, H, W) of cells, by
+    their mean in each frame.
+    """
     if isinstance(sigma, Tensor):
         return 1000.0 * sigma.mean((1, 3, 4)).expand(batch, frames).to(device)
     return torch.full((batch, frames), 1000.0 * sigma, device=device)
@@ -55,11 +61,13 @@ def add_noise(x0: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
     return (1 - sigma) * x0 + sigma * noise
 
 
-def to_x0(prediction: Tensor, x: Tensor, sigma: float | Tensor, kind: str, warp: Tensor | None = None) -> Tensor:
+def to_x0(
+    prediction: Tensor, x: Tensor, sigma: float | Tensor, kind: str, warp: Tensor | None = None
+) -> Tensor:
     """The clean latent a network's output stands for.
 
-    velocity: x - sigma v. gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F, with `warp` the
-    start image's latent moved along the tracks.
+    velocity: x - sigma v. gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F,
+    with `warp` the start image's latent moved along the tracks.
     """
     if kind == "velocity":
         return x - _broadcast(sigma) * prediction

@@ -1,9 +1,12 @@
 """Motion without a track head: any causal student is led along tracks by where its few-step schedule begins.
 
-Owns the guide (the start image carried along the tracks and encoded, and the mask of what it covers) and the guided denoising of a chunk.
-No weights and no training: each chunk starts from the guide, noised less inside the moved region than outside; at every step but the last
-the prediction inside is set back to the guide, and at the last one by `keep` only. What the tracks uncover the model makes by itself.
-The network never sees the guide other than through its noisy latents: a model that has motion channels finds zeros in them.
+Owns the guide (the start image carried along the tracks and encoded, and the mask of what it covers) and the
+guided denoising of a chunk.
+No weights and no training: each chunk starts from the guide, noised less inside the moved region than
+outside; at every step but the last the prediction inside is set back to the guide, and at the last one by
+`keep` only. What the tracks uncover the model makes by itself.
+The network never sees the guide other than through its noisy latents: a model that has motion channels finds
+zeros in them.
 
 Shapes: latents (B, C, t, h, w); mask (1, 1, t, h, w) 0..1, 1 where the guide holds; levels (1, 1, t, h, w).
 """
@@ -40,7 +43,9 @@ class Lead:
 
     def __post_init__(self):
         if not (0 < self.inside <= 1 and 0 <= self.keep <= 1):
-            raise ValueError(f"lead: expected 0 < inside <= 1 and 0 <= keep <= 1, got {self.inside} and {self.keep}")
+            raise ValueError(
+                f"lead: expected 0 < inside <= 1 and 0 <= keep <= 1, got {self.inside} and {self.keep}"
+            )
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,11 @@ GuideOf = Callable[[int, int], Guide]
 
 
 def denoise_guided(
-    predict: Predict, noise: Callable[[], Tensor], sigmas: tuple[float, ...], guide: Guide, on_step: Callable[[int], None] | None = None
+    predict: Predict,
+    noise: Callable[[], Tensor],
+    sigmas: tuple[float, ...],
+    guide: Guide,
+    on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Few-step denoising that begins at the guide -> the chunk (B, C, t, h, w).
 
@@ -81,9 +90,13 @@ def denoise_guided(
 
 
 class Guided(Unled):
-    """A Conditioner's place in a guided stream. `guide` is the rollout's, and speaks of the chunk that `follow` was last told of."""
+    """A Conditioner's place in a guided stream. `guide` is the rollout's, and speaks of the chunk that
+    `follow` was last told of.
+    """
 
-    def __init__(self, config: ModelConfig, codec: Any, image: Tensor, source: PieceSource, lead: Lead | None = None):
+    def __init__(
+        self, config: ModelConfig, codec: Any, image: Tensor, source: PieceSource, lead: Lead | None = None
+    ):
         super().__init__(config, codec, image, source)
         self.codec, self.lead = codec, lead or Lead()
         self.carrier: PixelCarrier | None = None
@@ -104,7 +117,9 @@ class Guided(Unled):
 
     def guide(self, start: int, count: int) -> Guide:
         if self.now is None or self.next != start + count:
-            raise ValueError(f"guide: expected the chunk that ends at latent frame {self.next}, got {start + count}")
+            raise ValueError(
+                f"guide: expected the chunk that ends at latent frame {self.next}, got {start + count}"
+            )
         return self.now
 
     def origin(self, places: Tensor) -> Tensor:
@@ -115,7 +130,9 @@ class Guided(Unled):
         self.carrier = None
 
     def snapshot(self) -> MotionSnapshot:
-        return MotionSnapshot(torch.empty(0), self.next > 0, self.image, self.carrier, self.state, self.next, self.piece)
+        return MotionSnapshot(
+            torch.empty(0), self.next > 0, self.image, self.carrier, self.state, self.next, self.piece
+        )
 
     def restore(self, kept: MotionSnapshot):
         super().restore(kept)
@@ -123,7 +140,8 @@ class Guided(Unled):
 
 
 def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Tensor:
-    """uncovered (T, 1, H, W) 0..1 and visible (T, N) of a chunk -> (1, 1, t, h, w): how far a cell is covered in all its frames.
+    """uncovered (T, 1, H, W) 0..1 and visible (T, N) of a chunk -> (1, 1, t, h, w): how far a cell is covered
+    in all its frames.
 
     A frame in which no track is visible is free: nothing says where anything is.
     """
@@ -134,7 +152,9 @@ def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Ten
 
 
 def silent_motion(config: ModelConfig, image_latent: Tensor) -> Callable[[int, int], Tensor] | None:
-    """What a model with motion channels is told when its track head is off: zeros, and the start image in latent frame 0; None without such channels."""
+    """What a model with motion channels is told when its track head is off: zeros, and the start image in
+    latent frame 0; None without such channels.
+    """
     if config.motion is None:
         return None
     parts, channels = config.motion.parts, config.motion.channels

@@ -1,6 +1,8 @@
-"""What a run keeps of what it made: the newest chunks within a budget of bytes, and a video file of all of it when asked for.
+"""What a run keeps of what it made: the newest chunks within a budget of bytes, and a video file of all of it
+when asked for.
 
-Owns the dropping of what a rewind undid, the order in which frames become final, and the joining at the end. Knows nothing of hosts.
+Owns the dropping of what a rewind undid, the order in which frames become final, and the joining at the end.
+Knows nothing of hosts.
 Shapes: frames (T, H, W, 3); latents (B, C, t, h, w); xy (T, N, 2), visible (T, N).
 """
 
@@ -21,8 +23,10 @@ from .stream import Chunk
 
 @dataclass(frozen=True)
 class Result:
-    """frames (T, H, W, 3); latents (1, C, t, h, w) of the same frames, the last chunk's cut to those they need; tracks: where the points were
-    told to be in them; first_frame: the number of the first of them, above 0 once the budget was spent."""
+    """frames (T, H, W, 3); latents (1, C, t, h, w) of the same frames, the last chunk's cut to those they
+    need; tracks: where the points were told to be in them; first_frame: the number of the first of them,
+    above 0 once the budget was spent.
+    """
 
     frames: Tensor
     latents: Tensor
@@ -33,8 +37,8 @@ class Result:
 class Kept:
     """budget: most bytes of frames and latents held for the result; at least the newest chunk is always kept.
 
-    path: a video file that gets every frame once no rewind can reach it any more. Use as a context manager: leaving it, in whatever way,
-    writes what is still due and closes the file.
+    path: a video file that gets every frame once no rewind can reach it any more. Use as a context manager:
+    leaving it, in whatever way, writes what is still due and closes the file.
     """
 
     def __init__(self, fps: float, stride: int, budget: int, path: Path | None = None):
@@ -83,14 +87,21 @@ class Kept:
             self._writer.write(self._due.popleft().frames)
 
     def take(self, width: int, height: int) -> Result:
-        """Everything kept, joined; the chunks are let go while they are copied, so that a long video is not held twice."""
+        """Everything kept, joined; the chunks are let go while they are copied, so that a long video is not
+        held twice.
+        """
         chunks, self._chunks, self.nbytes = list(self._chunks), deque(), 0
         first, count = chunks[0].start, sum(len(chunk.frames) for chunk in chunks)
         lead = 1 if first == 0 else 0
         tracks = _tracks(chunks, width, height, self.fps)
         frames, latents = [chunk.frames for chunk in chunks], [chunk.latents for chunk in chunks]
         del chunks
-        return Result(joined(frames, 0), joined(latents, 2)[:, :, : lead + math.ceil((count - lead) / self.stride)], tracks, first)
+        return Result(
+            joined(frames, 0),
+            joined(latents, 2)[:, :, : lead + math.ceil((count - lead) / self.stride)],
+            tracks,
+            first,
+        )
 
 
 def _tracks(chunks: list[Chunk], width: int, height: int, fps: float) -> Tracks:

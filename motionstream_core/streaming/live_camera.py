@@ -1,7 +1,8 @@
 """The camera that a person moves over a running stream: speeds in, one 3×3 matrix a frame out.
 
-Owns the camera's place. Knows nothing of tracks or controls. World is the picture before the camera moves it; a matrix takes homogeneous
-world pixels (x, y, 1) to the screen. The picture counts as a plane, `width` pixels away, which an orbit turns about its middle.
+Owns the camera's place. Knows nothing of tracks or controls. World is the picture before the camera moves it;
+a matrix takes homogeneous world pixels (x, y, 1) to the screen. The picture counts as a plane, `width` pixels
+away, which an orbit turns about its middle.
 Float64 on the CPU, so that the same speeds give the same places everywhere.
 """
 
@@ -28,7 +29,9 @@ class LiveCamera:
     height: int
     fps: float
     speeds: dict = field(default_factory=lambda: dict(STILL))
-    frame: Tensor = field(default_factory=lambda: torch.eye(3, dtype=torch.float64))  # pan, zoom and roll so far
+    frame: Tensor = field(
+        default_factory=lambda: torch.eye(3, dtype=torch.float64)
+    )  # pan, zoom and roll so far
     zoomed: float = 0.0
     orbited: float = 0.0
 
@@ -38,7 +41,10 @@ class LiveCamera:
         return self.frame @ self._turned()
 
     def set(self, speeds: Mapping):
-        self.speeds = {"pan": tuple(speeds["pan"]), **{axis: speeds[axis] for axis in ("zoom", "roll", "orbit")}}
+        self.speeds = {
+            "pan": tuple(speeds["pan"]),
+            **{axis: speeds[axis] for axis in ("zoom", "roll", "orbit")},
+        }
 
     def advance(self, frames: int) -> Tensor:
         """Goes on by `frames` frames -> (frames, 3, 3), the matrix at each of them."""
@@ -51,7 +57,11 @@ class LiveCamera:
         scale, angle = 2.0**zoom, math.radians(self.speeds["roll"] / self.fps)
         (x, y), (cx, cy) = self.speeds["pan"], self._middle()
         c, s = scale * math.cos(angle), scale * math.sin(angle)
-        step = [[c, -s, cx - c * cx + s * cy + x / self.fps], [s, c, cy - s * cx - c * cy + y / self.fps], [0.0, 0.0, 1.0]]
+        step = [
+            [c, -s, cx - c * cx + s * cy + x / self.fps],
+            [s, c, cy - s * cx - c * cy + y / self.fps],
+            [0.0, 0.0, 1.0],
+        ]
         self.frame = torch.tensor(step, dtype=torch.float64) @ self.frame
         return self.matrix
 
@@ -63,7 +73,9 @@ class LiveCamera:
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     def _turned(self) -> Tensor:
-        """The plane turned by the orbit's angle about the vertical line through its middle, seen from `width` pixels away."""
+        """The plane turned by the orbit's angle about the vertical line through its middle, seen from `width`
+        pixels away.
+        """
         angle, (cx, cy), far = math.radians(self.orbited), self._middle(), float(self.width)
         c, s = math.cos(angle), math.sin(angle) / far
         centre = torch.tensor([[1, 0, cx], [0, 1, cy], [0, 0, 1]], dtype=torch.float64)

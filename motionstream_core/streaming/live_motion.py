@@ -1,10 +1,13 @@
-"""Where every point is while people steer: the tracks of the start, bent by the controls of motion, under a live camera.
+"""Where every point is while people steer: the tracks of the start, bent by the controls of motion, under a
+live camera.
 
-Owns the points of a running stream (those it began with and those added since), the hands that hold them and the camera. Knows nothing of
-mailboxes, networks or pixels. It is asked chunk by chunk, in order; controls come between two chunks.
+Owns the points of a running stream (those it began with and those added since), the hands that hold them and
+the camera. Knows nothing of mailboxes, networks or pixels. It is asked chunk by chunk, in order; controls
+come between two chunks.
 
-Each point is in one state: on its own path (BASE, shifted by what people did to it), at rest in the world (REST), on a path added live
-(PATH), or in a hand (HELD), which is a place on the screen. World is the picture before the camera moves it.
+Each point is in one state: on its own path (BASE, shifted by what people did to it), at rest in the world
+(REST), on a path added live (PATH), or in a hand (HELD), which is a place on the screen. World is the picture
+before the camera moves it.
 Shapes: xy (T, N, 2) float64 pixels inside, float32 outside; per-point values (N,).
 """
 
@@ -32,12 +35,16 @@ GRAB_SPACING = 3.0  # radius ÷ spacing of the points that a grab of an unmarked
 PREDRAWN, STATIC, ONLINE, HIDDEN = range(4)  # what a handle is shown as
 FOREVER = 2**62
 
-Origin = Callable[[Tensor], Tensor]  # screen places (K, 2) of the last frame -> their places (K, 2) in the start image
+Origin = Callable[
+    [Tensor], Tensor
+]  # screen places (K, 2) of the last frame -> their places (K, 2) in the start image
 
 
 @dataclass
 class _Path:
-    """A polyline walked at constant speed, in world pixels; `shift` is a point's distance from the one that leads."""
+    """A polyline walked at constant speed, in world pixels; `shift` is a point's distance from the one that
+    leads.
+    """
 
     line: np.ndarray
     begin: int
@@ -50,7 +57,9 @@ class _Path:
 
 @dataclass
 class _Hand:
-    """Points held: their indices, their distance from the hand, where it is and where it has been asked to go."""
+    """Points held: their indices, their distance from the hand, where it is and where it has been asked to
+    go.
+    """
 
     points: Tensor
     shift: Tensor
@@ -83,12 +92,23 @@ class _State:
 
 
 class LiveMotion:
-    """source(start, count) -> xy (count, N, 2), visible (count, N): the tracks as they were painted, on a canvas width × height.
+    """source(start, count) -> xy (count, N, 2), visible (count, N): the tracks as they were painted, on a
+    canvas width × height.
 
-    groups (N,): the handle of each point, −1 for none; by default one handle a point. static (N,): points at rest by design.
+    groups (N,): the handle of each point, −1 for none; by default one handle a point. static (N,): points at
+    rest by design.
     """
 
-    def __init__(self, source, width: int, height: int, fps: float, *, groups: Tensor | None = None, static: Tensor | None = None):
+    def __init__(
+        self,
+        source,
+        width: int,
+        height: int,
+        fps: float,
+        *,
+        groups: Tensor | None = None,
+        static: Tensor | None = None,
+    ):
         self.source, self.width, self.height, self.fps = source, width, height, fps
         xy, visible = source(0, 1)
         count = xy.shape[1]
@@ -175,7 +195,9 @@ class LiveMotion:
         return True
 
     def _release(self, hand: int, mode: str) -> bool:
-        """At once, or, where the hand has been asked to go somewhere since the last chunk, when it has got there."""
+        """At once, or, where the hand has been asked to go somewhere since the last chunk, when it has got
+        there.
+        """
         held = self.state.hands.get(hand)
         if held is None or held.leaving is not None:
             return False
@@ -195,7 +217,9 @@ class LiveMotion:
             state.mode[own] = BASE
             for point in set(points.tolist()) & set(state.paths):
                 path = state.paths[point]
-                path.shift = path.shift + state.world[point].numpy() - path.at(np.array([state.frame - 1.0]))[0]
+                path.shift = (
+                    path.shift + state.world[point].numpy() - path.at(np.array([state.frame - 1.0]))[0]
+                )
                 state.mode[point] = PATH
         if mode == "fade":
             state.hidden_from[points] = state.frame + FADE_FRAMES
@@ -210,7 +234,9 @@ class LiveMotion:
         added = self._insert(places[:1] + offsets, origin)
         line = project(torch.linalg.inv(state.camera.matrix), places).numpy()
         for point, world in zip(added.tolist(), state.rest[added].numpy()):
-            state.paths[point] = _Path(line, state.frame - 1, max(1, round(fields["seconds"] * self.fps)), world - line[0])
+            state.paths[point] = _Path(
+                line, state.frame - 1, max(1, round(fields["seconds"] * self.fps)), world - line[0]
+            )
         state.mode[added], state.static[added] = PATH, False
         return bool(len(added))
 
@@ -225,20 +251,26 @@ class LiveMotion:
         state.hands = {number: held for number, held in state.hands.items() if len(held.points)}
         state.rest[points] = state.world[points]
         state.mode[points], state.handle[points] = REST, -1
-        state.hidden_from[points] = torch.minimum(state.hidden_from[points], torch.tensor(state.frame + FADE_FRAMES))
+        state.hidden_from[points] = torch.minimum(
+            state.hidden_from[points], torch.tensor(state.frame + FADE_FRAMES)
+        )
         return True
 
     def _scaffold(self, speeds, origin: Origin):
-        """Before a camera that zooms, rolls or orbits: resting points in between, where what is nearest rests too.
+        """Before a camera that zooms, rolls or orbits: resting points in between, where what is nearest rests
+        too.
 
-        Few points move their surroundings as rigid pieces, which tears the picture apart when it must scale or turn.
+        Few points move their surroundings as rigid pieces, which tears the picture apart when it must scale
+        or turn.
         """
         state = self.state
         if state.scaffolded or not any(speeds[axis] for axis in ("zoom", "roll", "orbit")):
             return
         state.scaffolded = True
         step = max(self.width, self.height) / CAMERA_GRID
-        rows, columns = (torch.arange(step / 2, side, step, dtype=torch.float64) for side in (self.height, self.width))
+        rows, columns = (
+            torch.arange(step / 2, side, step, dtype=torch.float64) for side in (self.height, self.width)
+        )
         places = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
         distance, nearest = torch.cdist(places, state.screen).min(1)
         rests = (state.mode == REST) | (state.static & (state.mode == BASE))
@@ -246,7 +278,9 @@ class LiveMotion:
         state.handle[added] = -1
 
     def _insert(self, places: Tensor, origin: Origin) -> Tensor:
-        """New points at rest at these places (K, 2) of the screen, one handle -> their indices; none where there would be too many."""
+        """New points at rest at these places (K, 2) of the screen, one handle -> their indices; none where
+        there would be too many.
+        """
         state, count = self.state, len(places)
         if len(state.mode) + count > MOST_POINTS:
             return torch.zeros(0, dtype=torch.long)
@@ -285,13 +319,20 @@ class LiveMotion:
         matrices = state.camera.advance(count) if start else state.camera.matrix.expand(count, 3, 3)
         screen = project(matrices, world)
         for held in state.hands.values():
-            path = torch.from_numpy(walk(np.array([held.at, *held.to], dtype=np.float64), np.arange(1, count + 1) / count))
+            path = torch.from_numpy(
+                walk(np.array([held.at, *held.to], dtype=np.float64), np.arange(1, count + 1) / count)
+            )
             screen[:, held.points] = path[:, None] + held.shift
             held.at, held.to = tuple(path[-1].tolist()), []
             world[-1, held.points] = project(torch.linalg.inv(matrices[-1]), screen[-1, held.points])
         frames = torch.arange(start, start + count)[:, None]
         told = visible & (frames < state.hidden_from)
-        state.frame, state.screen, state.world, state.shown = start + count, screen[-1].clone(), world[-1].clone(), told[-1].clone()
+        state.frame, state.screen, state.world, state.shown = (
+            start + count,
+            screen[-1].clone(),
+            world[-1].clone(),
+            told[-1].clone(),
+        )
         for hand in [number for number, held in state.hands.items() if held.leaving is not None]:
             held = state.hands.pop(hand)
             self._let_go(held.points, held.leaving)
@@ -318,16 +359,25 @@ class LiveMotion:
 
     # ---- what people are shown ----
 
-    def handles(self, xy: Tensor, visible: Tensor, most: int = 400) -> list[list[tuple[int, float, float, int]]]:
-        """For every frame of the piece made last, xy (T, N, 2) and visible (T, N): the first `most` handles, (id, x, y, kind)."""
+    def handles(
+        self, xy: Tensor, visible: Tensor, most: int = 400
+    ) -> list[list[tuple[int, float, float, int]]]:
+        """For every frame of the piece made last, xy (T, N, 2) and visible (T, N): the first `most` handles,
+        (id, x, y, kind).
+        """
         state = self.state
         known = (state.handle >= 0).nonzero()[:, 0]
         ids, order = torch.unique(state.handle[known], return_inverse=True)
         first = torch.full((len(ids),), len(state.handle)).scatter_reduce(0, order, known, "amin")[:most]
-        kinds = torch.where(state.mode == HELD, ONLINE, torch.where(state.static | (state.mode == REST), STATIC, PREDRAWN))
+        kinds = torch.where(
+            state.mode == HELD, ONLINE, torch.where(state.static | (state.mode == REST), STATIC, PREDRAWN)
+        )
         shown = torch.where(visible[:, first], kinds[first], HIDDEN)
         places, numbers = xy[:, first].round(decimals=1).tolist(), ids[:most].tolist()
-        return [[(number, x, y, kind) for number, (x, y), kind in zip(numbers, row, line)] for row, line in zip(places, shown.tolist())]
+        return [
+            [(number, x, y, kind) for number, (x, y), kind in zip(numbers, row, line)]
+            for row, line in zip(places, shown.tolist())
+        ]
 
 
 def walk(line: np.ndarray, share: np.ndarray) -> np.ndarray:

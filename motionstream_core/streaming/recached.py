@@ -1,6 +1,8 @@
-"""The latents (and their motion) of what a rolling cache keeps, so that its keys and values can be made again.
+"""The latents (and their motion) of what a rolling cache keeps, so that its keys and values can be made
+again.
 
-Owns which latent frames those are and the pieces in which they are committed anew. Knows nothing of networks. Latents (B, C, T, H, W).
+Owns which latent frames those are and the pieces in which they are committed anew. Knows nothing of networks.
+Latents (B, C, T, H, W).
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ class Kept:
         if len(newest) < count or not count:
             return False
         if as_start is not None:
-            newest = [(latents, as_start(motion, latents) if motion is not None and number == 0 else motion) for number, (latents, motion) in enumerate(newest)]
+            newest = [
+                (latents, as_start(motion, latents) if motion is not None and number == 0 else motion)
+                for number, (latents, motion) in enumerate(newest)
+            ]
         self.sink = newest
         return True
 
@@ -63,4 +68,6 @@ class Kept:
 
 def _joined(entries: list[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:
     latents, motions = zip(*entries)
-    return torch.cat(latents, dim=2), None if motions[0] is None else torch.cat([m for m in motions if m is not None], dim=2)
+    return torch.cat(latents, dim=2), None if motions[0] is None else torch.cat(
+        [m for m in motions if m is not None], dim=2
+    )

@@ -1,9 +1,11 @@
-"""The live session of one running stream: people post controls to it from any thread, the stream takes them at chunk borders.
+"""The live session of one running stream: people post controls to it from any thread, the stream takes them
+at chunk borders.
 
-Owns the mailbox, the running/paused/stopping state, the pace, and the log of what took effect in which chunk. Knows nothing of the network,
-of tensors or of what a control of motion does.
+Owns the mailbox, the running/paused/stopping state, the pace, and the log of what took effect in which chunk.
+Knows nothing of the network, of tensors or of what a control of motion does.
 
-`post` belongs to the threads of the people who watch; `border`, `rewound`, `ignore`, `say` and `close` to the one thread that streams.
+`post` belongs to the threads of the people who watch; `border`, `rewound`, `ignore`, `say` and `close` to the
+one thread that streams.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ class Applied:
 
 @dataclass(frozen=True)
 class Border:
-    """What a chunk border decided: go on or stop; or go back to the border before chunk `rewind`; the controls that take effect here."""
+    """What a chunk border decided: go on or stop; or go back to the border before chunk `rewind`; the
+    controls that take effect here.
+    """
 
     go: bool
     rewind: int | None = None
@@ -58,8 +62,9 @@ class Border:
 class LiveSession:
     """Mailbox and state of one stream.
 
-    takes: the types of controls this stream can follow. script: controls of a performance, (chunk, control), which take effect as if
-    posted then. rate: most controls a second. `on_change()` is called, outside the lock, when anything in `state` has changed.
+    takes: the types of controls this stream can follow. script: controls of a performance, (chunk, control),
+    which take effect as if posted then. rate: most controls a second. `on_change()` is called, outside the
+    lock, when anything in `state` has changed.
     """
 
     def __init__(
@@ -130,7 +135,9 @@ class LiveSession:
 
     @property
     def steered(self) -> bool:
-        """True once a control was taken that changes what is made: the run is no longer the answer to its inputs alone."""
+        """True once a control was taken that changes what is made: the run is no longer the answer to its
+        inputs alone.
+        """
         return self._steered
 
     @property
@@ -141,12 +148,15 @@ class LiveSession:
     def post(self, message: Mapping) -> int:
         """Puts a control into the mailbox and returns the index of the chunk in work.
 
-        Raises ValueError (malformed, or not possible in this stream), SessionEnded (late), Repeated (its `id` came before) or MailboxFull.
+        Raises ValueError (malformed, or not possible in this stream), SessionEnded (late), Repeated (its `id`
+        came before) or MailboxFull.
         """
         now = time.monotonic()
         control = parse_control(message, now - self._began)
         if control.type not in self.takes:
-            raise ValueError(f"control: expected one that this run takes ({', '.join(self.takes)}), got {control.type!r}")
+            raise ValueError(
+                f"control: expected one that this run takes ({', '.join(self.takes)}), got {control.type!r}"
+            )
         name = message.get("id")
         if name is not None and (not isinstance(name, str) or not 1 <= len(name) <= 64):
             raise ValueError(f"control: expected an id of 1 to 64 characters, got {name!r:.40}")
@@ -167,35 +177,54 @@ class LiveSession:
             return self._chunk
 
     def border_at_once(self, chunk: int, not_before: float = 0.0) -> Border | None:
-        """`border` where it would neither wait nor go back nor end; otherwise None, and nothing has happened."""
+        """`border` where it would neither wait nor go back nor end; otherwise None, and nothing has
+        happened.
+        """
         with self._wake:
             waiting = [*self._script.get(chunk, ()), *self._mail]
-            if self._status != "running" or self._pause_next or time.monotonic() < not_before or any(control.type in STATE_CONTROLS for control in waiting):
+            if (
+                self._status != "running"
+                or self._pause_next
+                or time.monotonic() < not_before
+                or any(control.type in STATE_CONTROLS for control in waiting)
+            ):
                 return None
             taken, _ = self._open(chunk)
         return self._decided(taken)
 
-    def border(self, chunk: int, check_interrupt: Callable[[], None] | None = None, not_before: float = 0.0) -> Border:
-        """Called before chunk `chunk` is made: waits out a pause, and until `not_before` (time.monotonic), and takes the waiting controls.
+    def border(
+        self, chunk: int, check_interrupt: Callable[[], None] | None = None, not_before: float = 0.0
+    ) -> Border:
+        """Called before chunk `chunk` is made: waits out a pause, and until `not_before` (time.monotonic),
+        and takes the waiting controls.
 
-        Waits in polls of POLL_S and calls `check_interrupt` in each, so that whatever that raises gets through. After a rewind the stream
-        goes back, says so by `rewound` and asks again at the chunk it went back to.
+        Waits in polls of POLL_S and calls `check_interrupt` in each, so that whatever that raises gets
+        through. After a rewind the stream goes back, says so by `rewound` and asks again at the chunk it went
+        back to.
         """
         taken, rewind = self._open(chunk)
         began = time.monotonic()
-        while rewind is None and (self._status == "paused" or (self._status == "running" and time.monotonic() < not_before)):
+        while rewind is None and (
+            self._status == "paused" or (self._status == "running" and time.monotonic() < not_before)
+        ):
             self._tell()
             if check_interrupt is not None:
                 check_interrupt()
             with self._wake:
                 if not self._mail:
-                    self._wake.wait(POLL_S if self._status == "paused" else min(POLL_S, max(0.0, not_before - time.monotonic())))
+                    self._wake.wait(
+                        POLL_S
+                        if self._status == "paused"
+                        else min(POLL_S, max(0.0, not_before - time.monotonic()))
+                    )
             rewind = self._take(taken)
         self._paused_s += time.monotonic() - began
         return self._decided(taken) if rewind is None else Border(self._status != "stopping", rewind)
 
     def rewound(self, chunk: int):
-        """The stream has gone back to the border before `chunk`: what took effect from there on has not happened."""
+        """The stream has gone back to the border before `chunk`: what took effect from there on has not
+        happened.
+        """
         with self._wake:
             self._chunk = chunk
             self._epoch += 1
@@ -226,7 +255,9 @@ class LiveSession:
         self._tell()
 
     def _open(self, chunk: int) -> tuple[list[Control], int | None]:
-        """Comes to the border before `chunk`: the controls waiting there, and where a rewind among them goes."""
+        """Comes to the border before `chunk`: the controls waiting there, and where a rewind among them
+        goes.
+        """
         with self._wake:
             self._chunk = chunk
             if self._pause_next and self._status == "running":
@@ -243,7 +274,9 @@ class LiveSession:
         return Border(go, None, tuple(taken) if go else ())
 
     def _take(self, taken: list[Control]) -> int | None:
-        """Empties the mailbox in order into `taken`; after a stop nothing else counts. A rewind ends it: gives its chunk."""
+        """Empties the mailbox in order into `taken`; after a stop nothing else counts. A rewind ends it:
+        gives its chunk.
+        """
         with self._wake:
             while self._mail and self._status != "stopping":
                 control = self._mail.popleft()

@@ -1,9 +1,12 @@
-"""A start image and tracks in, frames out, chunk by chunk: what the command line and the sampler node both call.
+"""A start image and tracks in, frames out, chunk by chunk: what the command line and the sampler node both
+call.
 
-Owns the checks of what is asked for, the loop over chunk borders, the clock and the pace. What a chunk is made of belongs to the course
-(`course.py`), what people ask for while it runs comes through a LiveSession. Knows nothing of hosts, files or the network.
+Owns the checks of what is asked for, the loop over chunk borders, the clock and the pace. What a chunk is
+made of belongs to the course (`course.py`), what people ask for while it runs comes through a LiveSession.
+Knows nothing of hosts, files or the network.
 
-Shapes: image (H, W, 3) 0..1; frames (T, H, W, 3) 0..1 float32; latents (1, C, t, h, w). Chunk 0 is the start image, latent frame 0.
+Shapes: image (H, W, 3) 0..1; frames (T, H, W, 3) 0..1 float32; latents (1, C, t, h, w). Chunk 0 is the start
+image, latent frame 0.
 """
 
 from __future__ import annotations
@@ -40,12 +43,13 @@ AHEAD_S = 0.05  # and this much earlier
 class Chunk:
     """Frames start .. start + T - 1, and what they cost.
 
-    timings: seconds of this chunk, by STAGES. first_frame_s: from the call of `stream` to the first decoded frame. fps: frames a second
-    since that first frame, waiting left out (0 in chunk 0). cache_bytes: the rolling cache, constant for the whole stream. xy (T, N, 2),
-    visible (T, N): where the points were told to be; N grows when points are added live. epoch: the session's. handles: of a live stream,
-    for every frame (id, x, y, kind). A chunk whose index is not above the last one's follows a rewind: it replaces what was made from
-    that index on. latency_s: from the chunk's border, where controls and tracks are read, to its decoded frames; the clean-context pass of the
-    chunk before (cache_s) was made before that border.
+    timings: seconds of this chunk, by STAGES. first_frame_s: from the call of `stream` to the first decoded
+    frame. fps: frames a second since that first frame, waiting left out (0 in chunk 0). cache_bytes: the
+    rolling cache, constant for the whole stream. xy (T, N, 2), visible (T, N): where the points were told to
+    be; N grows when points are added live. epoch: the session's. handles: of a live stream, for every frame
+    (id, x, y, kind). A chunk whose index is not above the last one's follows a rewind: it replaces what was
+    made from that index on. latency_s: from the chunk's border, where controls and tracks are read, to its
+    decoded frames; the clean-context pass of the chunk before (cache_s) was made before that border.
     """
 
     index: int
@@ -72,7 +76,9 @@ class _Clock:
     fps: float
     first_frame_s: float | None = None
     frames: int = 0
-    played_until: float = 0.0  # time.monotonic() at which all frames made will have been shown, at the video's rate
+    played_until: float = (
+        0.0  # time.monotonic() at which all frames made will have been shown, at the video's rate
+    )
 
     def lap(self, frames: int) -> tuple[float, float]:
         """first_frame_s and fps, once `frames` more frames exist."""
@@ -86,7 +92,9 @@ class _Clock:
         return self.first_frame_s, self.frames / since if since > 0 else 0.0
 
     def due(self, cost: float, coming: int = 0) -> float:
-        """When a chunk that costs `cost` seconds must begin for its frames to follow the ones before, `coming` of them on their way, without a gap."""
+        """When a chunk that costs `cost` seconds must begin for its frames to follow the ones before,
+        `coming` of them on their way, without a gap.
+        """
         until = max(self.played_until, time.monotonic()) + coming / self.fps if coming else self.played_until
         return until - AHEAD * cost - AHEAD_S
 
@@ -117,19 +125,24 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yields chunks until `frames` frames are made (None: until a stop), cutting the last one to that length.
 
-    image (H, W, 3) 0..1, height and width multiples of codec stride × patch. tracks: on a canvas of the image's size; those of a Feed are found
-    while the stream runs, chunk by chunk, and `fit` has nothing to say about them: a feed that ends ends the stream. prompt: text, or
-    embeddings (1, L, text_dim). steps: denoising steps, the model's own by default. fit: what to do when tracks and frames differ in
-    length, "error", "hold", "loop", "ping-pong" or "resample". context: chunk, sink and window instead of the model's. check_interrupt is
-    called after every denoising step and while waiting, and may raise.
+    image (H, W, 3) 0..1, height and width multiples of codec stride × patch. tracks: on a canvas of the
+    image's size; those of a Feed are found while the stream runs, chunk by chunk, and `fit` has nothing to
+    say about them: a feed that ends ends the stream. prompt: text, or embeddings (1, L, text_dim). steps:
+    denoising steps, the model's own by default. fit: what to do when tracks and frames differ in length,
+    "error", "hold", "loop", "ping-pong" or "resample". context: chunk, sink and window instead of the
+    model's. check_interrupt is called after every denoising step and while waiting, and may raise.
 
-    control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track belongs to. encode: how a live
-    prompt becomes embeddings (by default the networks' own text encoder). paced: with a control, make frames no faster than they play.
-    lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one, nothing where it has none.
-    strength: of a guided stream. detail: show the start image's texture where the networks have a head for it. beside: decode in a queue or a
-    thread of its own, beside the transformer, which goes on with the next chunk (None: on a CUDA device, and for the
-    built-in model on a CPU where torch has more than one thread). history_bytes: most memory for the moments a rewind can go back to.
-    The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments that do not fit.
+    control: its controls are read before every chunk (docs/live.md). groups (N,): which handle each track
+    belongs to. encode: how a live prompt becomes embeddings (by default the networks' own text encoder).
+    paced: with a control, make frames no faster than they play.
+    lead: what makes the frames follow the tracks, one of LEADS; None: the track head where the model has one,
+    nothing where it has none.
+    strength: of a guided stream. detail: show the start image's texture where the networks have a head for
+    it. beside: decode in a queue or a thread of its own, beside the transformer, which goes on with the next
+    chunk (None: on a CUDA device, and for the built-in model on a CPU where torch has more than one thread).
+    history_bytes: most memory for the moments a rewind can go back to.
+    The same arguments give the same frames. Raises ValueError, before anything is computed, for arguments
+    that do not fit.
     """
     began = perf_counter()
     config = networks.config
@@ -138,7 +151,9 @@ def stream(
     height, width = image.shape[:2]
     check_size(config, width, height)
     if (tracks.width, tracks.height) != (width, height):
-        raise ValueError(f"tracks: expected a canvas of {width}x{height} (the image), got {tracks.width}x{tracks.height}")
+        raise ValueError(
+            f"tracks: expected a canvas of {width}x{height} (the image), got {tracks.width}x{tracks.height}"
+        )
     if frames is not None and frames < 1:
         raise ValueError(f"frames: expected at least 1, got {frames}")
     if groups is not None and groups.shape != (tracks.count,):
@@ -149,9 +164,25 @@ def stream(
     if encode is None and networks.text_encoder is not None:
         encode = networks.text_encoder.encode
     setup = CourseSetup(
-        networks, image, source, tracks, groups, embeds, frames, seed, sigmas, id_seed, context, check_interrupt, attention, encode,
-        check_lead(config, lead), strength, detail, beside,
-    )  # fmt: skip
+        networks,
+        image,
+        source,
+        tracks,
+        groups,
+        embeds,
+        frames,
+        seed,
+        sigmas,
+        id_seed,
+        context,
+        check_interrupt,
+        attention,
+        encode,
+        check_lead(config, lead),
+        strength,
+        detail,
+        beside,
+    )
     return _stream(setup, _Clock(began, control, tracks.fps), control, paced, history_bytes)
 
 
@@ -165,7 +196,9 @@ def check_lead(config: ModelConfig, lead: str | None) -> str:
     return lead
 
 
-def controls_of(networks: Networks, encode: Callable[[str], Tensor] | None = None, lead: str | None = None) -> tuple[str, ...]:
+def controls_of(
+    networks: Networks, encode: Callable[[str], Tensor] | None = None, lead: str | None = None
+) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
     lacking = set()
     if check_lead(networks.config, lead) == "none":
@@ -210,7 +243,9 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 
 
 @torch.no_grad()
-def _stream(setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int) -> Iterator[Chunk]:
+def _stream(
+    setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int
+) -> Iterator[Chunk]:
     course = Course(setup, history_bytes, live=control is not None)
     try:
         yield from _chunks(course, clock, control, paced)
@@ -222,21 +257,32 @@ def _chunks(course: Course, clock: _Clock, control: LiveSession | None, paced: b
     begun, cost, check_interrupt = course.begin(), 0.0, course.setup.check_interrupt
     while begun is not None:
         epoch = 0 if control is None else control.epoch
-        ahead = _ahead(course, begun, control, clock.due(cost, begun.count) if paced else 0.0) if course.beside and begun.index else _Ahead(False)
+        ahead = (
+            _ahead(course, begun, control, clock.due(cost, begun.count) if paced else 0.0)
+            if course.beside and begun.index
+            else _Ahead(False)
+        )
         step = course.finish(begun)
         cost = step.latency_s if step.index else cost
         yield _chunk(course, step, clock, epoch)
         if ahead.failed is not None:
             raise ahead.failed
         if not ahead.asked:
-            if _complete(course) or (control is not None and not _border(course, control, check_interrupt, clock.due(cost) if paced and step.index else 0.0)):
+            if _complete(course) or (
+                control is not None
+                and not _border(
+                    course, control, check_interrupt, clock.due(cost) if paced and step.index else 0.0
+                )
+            ):
                 return
         begun = ahead.begun if ahead.asked else course.begin()
 
 
 @dataclass(frozen=True)
 class _Ahead:
-    """Whether the next chunk was asked for while the frames of this one were on their way, and what came of it."""
+    """Whether the next chunk was asked for while the frames of this one were on their way, and what came of
+    it.
+    """
 
     asked: bool
     begun: Begun | None = None
@@ -244,7 +290,9 @@ class _Ahead:
 
 
 def _ahead(course: Course, begun: Begun, control: LiveSession | None, due: float) -> _Ahead:
-    """Begins the next chunk, if nobody who waits for the frames of this one would have to wait for anything else: a person, the pace, the end."""
+    """Begins the next chunk, if nobody who waits for the frames of this one would have to wait for anything
+    else: a person, the pace, the end.
+    """
     if _complete(course):
         return _Ahead(False)
     try:
@@ -264,7 +312,9 @@ def _complete(course: Course) -> bool:
     return course.length is not None and course.made >= course.length
 
 
-def _border(course: Course, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float) -> bool:
+def _border(
+    course: Course, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float
+) -> bool:
     """Before chunk `course.index`: waits, goes back, lets controls take effect. False: stop here."""
     course.remember()
     while True:
@@ -286,5 +336,16 @@ def _take_effect(course: Course, control: LiveSession, border: Border):
 
 def _chunk(course: Course, step: Step, clock: _Clock, epoch: int) -> Chunk:
     first_frame_s, fps = clock.lap(len(step.frames))
-    chunk = (step.index, step.start, step.frames, step.latents, step.timings, first_frame_s, fps, course.cache.nbytes, step.xy, step.visible)
+    chunk = (
+        step.index,
+        step.start,
+        step.frames,
+        step.latents,
+        step.timings,
+        first_frame_s,
+        fps,
+        course.cache.nbytes,
+        step.xy,
+        step.visible,
+    )
     return Chunk(*chunk, epoch, step.handles, step.latency_s)

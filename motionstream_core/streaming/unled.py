@@ -1,4 +1,5 @@
-"""A stream whose model is told nothing of motion: the tracks are read, so that they can be shown and handed on, but nothing follows them.
+"""A stream whose model is told nothing of motion: the tracks are read, so that they can be shown and handed
+on, but nothing follows them.
 
 Owns what a course asks of a Conditioner, without one. Shapes as in `condition.py`.
 """
@@ -48,7 +49,9 @@ class Unled:
         return motion
 
     def snapshot(self) -> MotionSnapshot:
-        return MotionSnapshot(torch.empty(0), self.next > 0, self.image, None, CodecState([]), self.next, self.piece)
+        return MotionSnapshot(
+            torch.empty(0), self.next > 0, self.image, None, CodecState([]), self.next, self.piece
+        )
 
     def restore(self, kept: MotionSnapshot):
         self.image, self.next, self.piece = kept.image, kept.next, kept.piece

@@ -1,7 +1,7 @@
 """What goes from the host to the device in every chunk, without a wait.
 
-A plain copy to a CUDA device waits for all that its queue has been given before. From page-locked memory the copy joins the queue, and PyTorch
-keeps the memory until it has been read.
+A plain copy to a CUDA device waits for all that its queue has been given before. From page-locked memory the
+copy joins the queue, and PyTorch keeps the memory until it has been read.
 """
 
 from __future__ import annotations

@@ -1,1 +1,3 @@
-"""What moves: tracks, their spellings in files and on the host, the editor's document, and the start image moved along them."""
+"""What moves: tracks, their spellings in files and on the host, the editor's document, and the start image
+moved along them.
+"""

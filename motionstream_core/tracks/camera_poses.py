@@ -1,7 +1,9 @@
 """Cameras as other programs have them, and the way from there to a CameraPath.
 
-Owns the Trajectory, conventions of matrices, rotations, resampling in time and the choice of scale. Knows nothing of files or hosts.
-Ours is OpenCV's convention: x right, y down, z forward, world-to-camera. Shapes: poses (T, 3, 4) [R | t]; quaternions (T, 4) as w, x, y, z.
+Owns the Trajectory, conventions of matrices, rotations, resampling in time and the choice of scale. Knows
+nothing of files or hosts.
+Ours is OpenCV's convention: x right, y down, z forward, world-to-camera. Shapes: poses (T, 3, 4) [R | t];
+quaternions (T, 4) as w, x, y, z.
 """
 
 from __future__ import annotations
@@ -15,7 +17,12 @@ from .camera import FAST, NEAR, CameraPath, project, sample_depth, unproject
 from .types import Tracks
 
 AS_SAID = "as the file says"
-CONVENTIONS = ("OpenCV world-to-camera", "OpenCV camera-to-world", "OpenGL world-to-camera", "OpenGL camera-to-world")
+CONVENTIONS = (
+    "OpenCV world-to-camera",
+    "OpenCV camera-to-world",
+    "OpenGL world-to-camera",
+    "OpenGL camera-to-world",
+)
 GL = np.diag([1.0, -1.0, -1.0, 1.0])  # y up and z backward -> y down and z forward
 REACH = 0.4  # median depths: how far a camera of unknown scale goes from where it starts
 MOST_FAST = 0.1  # of the steps
@@ -25,9 +32,11 @@ MOST_FRAMES = 100_000
 
 @dataclass(frozen=True)
 class Trajectory:
-    """pose (T, 3, 4), in a unit of its own; focal (T,) as a multiple of the picture's width, None: not known; aspect: width / height of that picture.
+    """pose (T, 3, 4), in a unit of its own; focal (T,) as a multiple of the picture's width, None: not known;
+    aspect: width / height of that picture.
 
-    unit: how many median depths of the scene one unit is, None: not known. notes: what was left out, in words.
+    unit: how many median depths of the scene one unit is, None: not known. notes: what was left out, in
+    words.
     """
 
     pose: np.ndarray
@@ -54,12 +63,16 @@ class Trajectory:
         return -np.einsum("tji,tj->ti", self.pose[:, :, :3], self.pose[:, :, 3])
 
     def resampled(self, frames: int) -> Trajectory:
-        """The same way in `frames` frames: places straight, turns about one axis from one pose to the next."""
+        """The same way in `frames` frames: places straight, turns about one axis from one pose to the
+        next.
+        """
         at = np.linspace(0, len(self.pose) - 1, frames)
         low = np.minimum(at.astype(int), max(0, len(self.pose) - 2))
         high = np.minimum(low + 1, len(self.pose) - 1)
         share = at - low
-        turns = matrices(slerp(quaternions(self.pose[low, :, :3]), quaternions(self.pose[high, :, :3]), share))
+        turns = matrices(
+            slerp(quaternions(self.pose[low, :, :3]), quaternions(self.pose[high, :, :3]), share)
+        )
         centres = self.centres[low] + share[:, None] * (self.centres[high] - self.centres[low])
         focal = None if self.focal is None else self.focal[low] ** (1 - share) * self.focal[high] ** share
         return replace(self, pose=posed(turns, centres), focal=focal)
@@ -74,8 +87,12 @@ def to_path(camera: Trajectory, scale: float) -> CameraPath:
     return CameraPath(posed(turns, moved), focal)
 
 
-def chosen_scale(camera: Trajectory, depth: np.ndarray, grid: np.ndarray, fov: float, amount: float = 1.0) -> float:
-    """Median depths a unit: the camera's own where it is known; else such that it goes REACH away, and less where tracks would be too fast."""
+def chosen_scale(
+    camera: Trajectory, depth: np.ndarray, grid: np.ndarray, fov: float, amount: float = 1.0
+) -> float:
+    """Median depths a unit: the camera's own where it is known; else such that it goes REACH away, and less
+    where tracks would be too fast.
+    """
     if camera.unit is not None:
         return camera.unit * amount
     farthest = float(np.linalg.norm(camera.centres - camera.centres[0], axis=1).max())
@@ -89,7 +106,9 @@ def chosen_scale(camera: Trajectory, depth: np.ndarray, grid: np.ndarray, fov: f
 
 
 def fov_on(camera: Trajectory, width: int, height: int) -> float | None:
-    """The horizontal angle of view, in degrees, that is left when the camera's picture is scaled to cover width × height and cut to it."""
+    """The horizontal angle of view, in degrees, that is left when the camera's picture is scaled to cover
+    width × height and cut to it.
+    """
     if camera.focal is None:
         return None
     aspect = camera.aspect or width / height
@@ -98,7 +117,9 @@ def fov_on(camera: Trajectory, width: int, height: int) -> float | None:
 
 
 def fast_share(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fov: float) -> float:
-    """The share of the steps that are faster than FAST, of points before the camera and on the canvas, whatever hides them."""
+    """The share of the steps that are faster than FAST, of points before the camera and on the canvas,
+    whatever hides them.
+    """
     height, width = depth.shape
     focal = width / 2 / math.tan(math.radians(fov) / 2)
     points = unproject(grid, sample_depth(depth, grid), focal, width, height)
@@ -119,13 +140,15 @@ def troubles(tracks: Tracks) -> list[str]:
         frames = fast.any(1).nonzero()[:, 0] + 1
         share = 100 * float(fast.sum() / both.sum())
         said.append(
-            f"{share:.0f} % of the camera's tracks move more than {limit:.0f} px a frame, faster than models are trained on, in frames {int(frames[0])} to "
+            f"{share:.0f} % of the camera's tracks move more than {limit:.0f} px a frame, faster than "
+            f"models are trained on, in frames {int(frames[0])} to "
             f"{int(frames[-1])}; use more frames or a smaller amount"
         )
     empty = (tracks.visible.float().mean(1) < EMPTY).nonzero()[:, 0]
     if len(empty):
         said.append(
-            f"next to nothing of the picture is seen from frame {int(empty[0])} on (in {len(empty)} of {tracks.frames} frames): the camera has turned away "
+            f"next to nothing of the picture is seen from frame {int(empty[0])} on (in {len(empty)} of "
+            f"{tracks.frames} frames): the camera has turned away "
             "from it or gone into the scene; use a smaller amount, or check the convention of a camera file"
         )
     return said
@@ -135,7 +158,9 @@ def troubles(tracks: Tracks) -> list[str]:
 
 
 def world_to_camera(matrices: np.ndarray, convention: str) -> np.ndarray:
-    """(T, 3, 4) or (T, 4, 4) of a convention -> poses (T, 3, 4) of ours; ValueError for what is no rotation and translation."""
+    """(T, 3, 4) or (T, 4, 4) of a convention -> poses (T, 3, 4) of ours; ValueError for what is no rotation
+    and translation.
+    """
     if convention not in CONVENTIONS:
         raise ValueError(f"convention: expected one of {', '.join(CONVENTIONS)}, got {convention!r}")
     full = _square(matrices)
@@ -149,13 +174,19 @@ def _square(matrices: np.ndarray) -> np.ndarray:
     if matrices.ndim != 3 or matrices.shape[1:] not in ((3, 4), (4, 4)) or not len(matrices):
         raise ValueError(f"camera: expected matrices (T, 4, 4) or (T, 3, 4), got {matrices.shape}")
     if not np.isfinite(matrices).all():
-        raise ValueError(f"camera: expected finite matrices, got others in frame {int(np.argwhere(~np.isfinite(matrices))[0][0])}")
+        raise ValueError(
+            "camera: expected finite matrices, got others in frame "
+            f"{int(np.argwhere(~np.isfinite(matrices))[0][0])}"
+        )
     if matrices.shape[1] == 3:
         return np.concatenate([matrices, np.broadcast_to([[[0.0, 0.0, 0.0, 1.0]]], (len(matrices), 1, 4))], 1)
     if not np.allclose(matrices[:, 3], [0, 0, 0, 1], atol=1e-4):
         swapped = np.allclose(matrices[:, :, 3], [0, 0, 0, 1], atol=1e-4)
         hint = "; their last column is, so rows and columns are swapped (transpose them)" if swapped else ""
-        raise ValueError(f"camera: expected matrices whose last row is 0 0 0 1, got {np.round(matrices[0, 3], 4).tolist()}{hint}")
+        raise ValueError(
+            "camera: expected matrices whose last row is 0 0 0 1, got "
+            f"{np.round(matrices[0, 3], 4).tolist()}{hint}"
+        )
     return matrices
 
 
@@ -164,11 +195,15 @@ def rotations(turns: np.ndarray) -> np.ndarray:
     off = np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
     if off.max() > 0.02:
         frame = int(off.argmax())
-        raise ValueError(f"camera: expected rotations (orthonormal 3x3), got {np.round(turns[frame], 3).tolist()} in frame {frame}")
+        raise ValueError(
+            f"camera: expected rotations (orthonormal 3x3), got {np.round(turns[frame], 3).tolist()} in "
+            f"frame {frame}"
+        )
     mirrored = np.linalg.det(turns) < 0
     if mirrored.any():
         raise ValueError(
-            f"camera: expected rotations, got a mirror (determinant −1) in frame {int(mirrored.argmax())}: the axes are left-handed, as Unity's and "
+            f"camera: expected rotations, got a mirror (determinant −1) in frame {int(mirrored.argmax())}: "
+            "the axes are left-handed, as Unity's and "
             "Unreal's are; flip one of them first"
         )
     left, _, right = np.linalg.svd(turns)
@@ -195,12 +230,27 @@ def matrices(q: np.ndarray) -> np.ndarray:
 
 
 def quaternions(turns: np.ndarray) -> np.ndarray:
-    """Rotations (T, 3, 3) -> quaternions (T, 4): the greatest eigenvector of Bar-Itzhack's matrix (2000), good for any angle."""
+    """Rotations (T, 3, 3) -> quaternions (T, 4): the greatest eigenvector of Bar-Itzhack's matrix (2000),
+    good for any angle.
+    """
     m = turns
     k = np.empty((len(m), 4, 4))
-    k[:, 0] = np.stack([m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2], m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]], -1)
-    k[:, 1] = np.stack([k[:, 0, 1], m[:, 0, 0] - m[:, 1, 1] - m[:, 2, 2], m[:, 1, 0] + m[:, 0, 1], m[:, 2, 0] + m[:, 0, 2]], -1)
-    k[:, 2] = np.stack([k[:, 0, 2], k[:, 1, 2], m[:, 1, 1] - m[:, 0, 0] - m[:, 2, 2], m[:, 2, 1] + m[:, 1, 2]], -1)
+    k[:, 0] = np.stack(
+        [
+            m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2],
+            m[:, 2, 1] - m[:, 1, 2],
+            m[:, 0, 2] - m[:, 2, 0],
+            m[:, 1, 0] - m[:, 0, 1],
+        ],
+        -1,
+    )
+    k[:, 1] = np.stack(
+        [k[:, 0, 1], m[:, 0, 0] - m[:, 1, 1] - m[:, 2, 2], m[:, 1, 0] + m[:, 0, 1], m[:, 2, 0] + m[:, 0, 2]],
+        -1,
+    )
+    k[:, 2] = np.stack(
+        [k[:, 0, 2], k[:, 1, 2], m[:, 1, 1] - m[:, 0, 0] - m[:, 2, 2], m[:, 2, 1] + m[:, 1, 2]], -1
+    )
     k[:, 3] = np.stack([k[:, 0, 3], k[:, 1, 3], k[:, 2, 3], m[:, 2, 2] - m[:, 0, 0] - m[:, 1, 1]], -1)
     return np.linalg.eigh(k)[1][:, :, -1]
 

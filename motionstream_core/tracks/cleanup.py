@@ -1,7 +1,8 @@
-"""A person's tracks made such that a model can follow them: not too fast, not too jerky, and begun on the object that was meant.
+"""A person's tracks made such that a model can follow them: not too fast, not too jerky, and begun on the
+object that was meant.
 
-Owns the limits and the search for the object under a point. OpenCV (Apache-2.0) cuts the object out. Shapes: xy (T, N, 2) pixels,
-visible (T, N), image (H, W, 3) 0..1 of the canvas; paths (N, T, 2) float64.
+Owns the limits and the search for the object under a point. OpenCV (Apache-2.0) cuts the object out. Shapes:
+xy (T, N, 2) pixels, visible (T, N), image (H, W, 3) 0..1 of the canvas; paths (N, T, 2) float64.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ RINGS = (2.0, 3.0, 4.0)  # reaches: how wide what may be the object is
 def cleaned(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
     """No point faster than `speed` px a frame and no jerk above `jerk` px a frame³; 0 = no limit.
 
-    A point that is too fast keeps its way and falls behind on it; it catches up where the way is slow, and ends short of the end if it cannot.
-    A jerky way becomes the nearest one (least squares) within the limit that begins and ends in the same places. Tracks within the limits stay as
-    they are. While a point is hidden its way runs straight between the places where it was and will be seen. A point that fell behind is visible
-    where it was both at that moment and at the moment it fell back to.
+    A point that is too fast keeps its way and falls behind on it; it catches up where the way is slow, and
+    ends short of the end if it cannot.
+    A jerky way becomes the nearest one (least squares) within the limit that begins and ends in the same
+    places. Tracks within the limits stay as they are. While a point is hidden its way runs straight between
+    the places where it was and will be seen. A point that fell behind is visible where it was both at that
+    moment and at the moment it fell back to.
     """
     for name, limit in (("speed", speed), ("jerk", jerk)):
         if not (math.isfinite(limit) and limit >= 0):
@@ -61,7 +64,9 @@ def cleaned(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
 
 
 def bridged(paths: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Ways that run straight through the frames in which a point is hidden; before it is first and after it is last seen it waits."""
+    """Ways that run straight through the frames in which a point is hidden; before it is first and after it
+    is last seen it waits.
+    """
     now = np.arange(paths.shape[1])
     out = paths.copy()
     for n, seen in enumerate(visible):
@@ -77,12 +82,20 @@ def steps(paths: np.ndarray) -> np.ndarray:
 
 def jerks(paths: np.ndarray) -> np.ndarray:
     """(N,): the largest third difference, px a frame³."""
-    return np.linalg.norm(np.diff(paths, n=3, axis=1), axis=-1).max(1, initial=0) if paths.shape[1] > 3 else np.zeros(len(paths))
+    return (
+        np.linalg.norm(np.diff(paths, n=3, axis=1), axis=-1).max(1, initial=0)
+        if paths.shape[1] > 3
+        else np.zeros(len(paths))
+    )
 
 
 def slowed(paths: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """The same ways, gone at `limit` px a frame where they are faster, and (N, T) the frame that each moment has fallen back to."""
-    gone = np.concatenate([np.zeros((len(paths), 1)), np.linalg.norm(np.diff(paths, axis=1), axis=-1).cumsum(1)], 1)
+    """The same ways, gone at `limit` px a frame where they are faster, and (N, T) the frame that each moment
+    has fallen back to.
+    """
+    gone = np.concatenate(
+        [np.zeros((len(paths), 1)), np.linalg.norm(np.diff(paths, axis=1), axis=-1).cumsum(1)], 1
+    )
     reached = gone.copy()
     for frame in range(1, paths.shape[1]):
         reached[:, frame] = np.minimum(gone[:, frame], reached[:, frame - 1] + limit)
@@ -92,13 +105,17 @@ def slowed(paths: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
         at = np.interp(reached[n], gone[n, kept], np.flatnonzero(kept))
         behind = reached[n] < gone[n] - 1e-9
         moments = np.where(behind, at, late[n])
-        out[n] = np.stack([np.interp(moments, np.arange(len(moments)), paths[n, :, axis]) for axis in (0, 1)], -1)
+        out[n] = np.stack(
+            [np.interp(moments, np.arange(len(moments)), paths[n, :, axis]) for axis in (0, 1)], -1
+        )
         late[n] = np.rint(moments).astype(int)
     return out, late
 
 
 def softened(paths: np.ndarray, limit: float) -> np.ndarray:
-    """The nearest ways of which no jerk is above `limit`, ends kept: the least stiff that holds, found by halving its logarithm."""
+    """The nearest ways of which no jerk is above `limit`, ends kept: the least stiff that holds, found by
+    halving its logarithm.
+    """
     out = paths.copy()
     rough = np.flatnonzero(jerks(paths) > limit)
     if not len(rough):
@@ -124,7 +141,8 @@ def parabolas(paths: np.ndarray) -> np.ndarray:
 
 
 def stiffened(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """argmin over y of |y − path|² + weight · |third differences of y|² with both ends of the path kept (Whittaker 1923). weight (N,).
+    """argmin over y of |y − path|² + weight · |third differences of y|² with both ends of the path kept
+    (Whittaker 1923). weight (N,).
 
     The inner places solve a symmetric system of seven diagonals, by an LDLᵀ of all tracks side by side.
     """
@@ -143,7 +161,9 @@ def stiffened(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
         before = [j for j in range(max(0, i - 3), i)]
         pivots[:, i] = bands[0][:, i] - sum(lower[i - j][:, j] ** 2 * pivots[:, j] for j in before)
         for k in range(1, min(4, inner - i)):
-            shared = sum(lower[i - j][:, j] * lower[i + k - j][:, j] * pivots[:, j] for j in before if i + k - j < 4)
+            shared = sum(
+                lower[i - j][:, j] * lower[i + k - j][:, j] * pivots[:, j] for j in before if i + k - j < 4
+            )
             lower[k][:, i] = (bands[k][:, i] - shared) / pivots[:, i]
         right[:, i] -= sum(lower[i - j][:, j, None] * right[:, j] for j in before)
     right /= pivots[..., None]
@@ -155,36 +175,48 @@ def stiffened(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
 # ---- onto the object ----
 
 
-def snapped(tracks: Tracks, image: np.ndarray, reach: float = 16.0, groups: Sequence[int] | None = None) -> tuple[Tracks, int]:
-    """Moving tracks begun on the object that lies under, or within `reach` px of, where they were begun, and how many of them were moved.
+def snapped(
+    tracks: Tracks, image: np.ndarray, reach: float = 16.0, groups: Sequence[int] | None = None
+) -> tuple[Tracks, int]:
+    """Moving tracks begun on the object that lies under, or within `reach` px of, where they were begun, and
+    how many of them were moved.
 
-    groups (N,): tracks of one number are one handle, such as the points of a brush; they look for one object together, and those of them that miss
-    it are moved onto it, each to its nearest place on it with its whole way. −1, and tracks that rest, stay. Without groups each looks for its own.
+    groups (N,): tracks of one number are one handle, such as the points of a brush; they look for one object
+    together, and those of them that miss it are moved onto it, each to its nearest place on it with its whole
+    way. −1, and tracks that rest, stay. Without groups each looks for its own.
     """
     image = np.asarray(image)
     if image.shape != (tracks.height, tracks.width, 3):
-        raise ValueError(f"image: expected ({tracks.height}, {tracks.width}, 3), the tracks' canvas, got {image.shape}")
+        raise ValueError(
+            f"image: expected ({tracks.height}, {tracks.width}, 3), the tracks' canvas, got {image.shape}"
+        )
     if not (math.isfinite(reach) and reach >= 1):
         raise ValueError(f"reach: expected at least 1 px, got {reach}")
     numbers = np.arange(tracks.count) if groups is None else np.asarray(groups)
     moves = ((tracks.xy - tracks.xy[:1]).norm(dim=-1).amax(0) > RESTS).cpu().numpy() & (numbers >= 0)
     handles = np.unique(numbers[moves])
     if len(handles) > MOST_HANDLES:
-        raise ValueError(f"snap: expected at most {MOST_HANDLES} handles, got {len(handles)} (thin the tracks out first)")
+        raise ValueError(
+            f"snap: expected at most {MOST_HANDLES} handles, got {len(handles)} (thin the tracks out first)"
+        )
     pixels = np.ascontiguousarray(np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8))
     starts = tracks.xy[0].double().cpu().numpy()
     shift = np.zeros((tracks.count, 2))
     for handle in handles:
         own = moves & (numbers == handle)
         shift[own] = onto(object_near(pixels, starts[own], reach), starts[own])
-    return replace(tracks, xy=(tracks.xy.double() + torch.from_numpy(shift).to(tracks.xy.device)).float()), int((shift != 0).any(1).sum())
+    return replace(
+        tracks, xy=(tracks.xy.double() + torch.from_numpy(shift).to(tracks.xy.device)).float()
+    ), int((shift != 0).any(1).sum())
 
 
 def object_near(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
-    """(H, W) bool: the object that stands out from the colours round it and that `places` (K, 2) are on or within `reach` of; nothing if none does.
+    """(H, W) bool: the object that stands out from the colours round it and that `places` (K, 2) are on or
+    within `reach` of; nothing if none does.
 
-    A graph cut within a ring of known background, tried ever wider: an object that lies in the ring itself cannot stand out from it. Of the pieces
-    it finds, the one that the places are in or nearest to. pixels (H, W, 3) uint8.
+    A graph cut within a ring of known background, tried ever wider: an object that lies in the ring itself
+    cannot stand out from it. Of the pieces it finds, the one that the places are in or nearest to. pixels (H,
+    W, 3) uint8.
     """
     import cv2
 
@@ -192,7 +224,9 @@ def object_near(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndar
     found = np.zeros((height, width), dtype=bool)
     for ring in RINGS:
         left, top = np.floor(np.maximum(places.min(0) - 1.5 * ring * reach, 0)).astype(int)
-        right, bottom = np.ceil(np.minimum(places.max(0) + 1.5 * ring * reach, [width - 1, height - 1])).astype(int) + 1
+        right, bottom = (
+            np.ceil(np.minimum(places.max(0) + 1.5 * ring * reach, [width - 1, height - 1])).astype(int) + 1
+        )
         if right - left < 3 or bottom - top < 3:
             break
         rows, columns = np.mgrid[top:bottom, left:right]
@@ -211,7 +245,9 @@ def object_near(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndar
 
 
 def nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
-    """Of the connected pieces of (H, W) bool the one that the places are in or nearest to, if any is within `reach` and no mere speck."""
+    """Of the connected pieces of (H, W) bool the one that the places are in or nearest to, if any is within
+    `reach` and no mere speck.
+    """
     import cv2
 
     count, parts, about, _ = cv2.connectedComponentsWithStats(on.astype(np.uint8))
@@ -225,7 +261,9 @@ def nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.ndarra
 
 
 def onto(on: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(K, 2): the shift that takes each place to the nearest one well within the object; none for those within it, or without an object."""
+    """(K, 2): the shift that takes each place to the nearest one well within the object; none for those
+    within it, or without an object.
+    """
     import cv2
 
     shift = np.zeros_like(places)

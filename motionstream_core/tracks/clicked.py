@@ -1,6 +1,8 @@
-"""Points that people clicked, in the spellings they come in: JSON, a list of places, or the first frame of tracks.
+"""Points that people clicked, in the spellings they come in: JSON, a list of places, or the first frame of
+tracks.
 
-Owns reading them as places in a source's first frame. Shapes: (N, 2) float pixels of the source, x right, y down.
+Owns reading them as places in a source's first frame. Shapes: (N, 2) float pixels of the source, x right, y
+down.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from .types import MAX_POSITIONS
 
 
 def clicked_points(value: Any, width: int, height: int) -> np.ndarray:
-    """value: JSON or a list of {"x", "y"} or [x, y], or of lists of them (their first ones count), in pixels of the source; or TRACKS, whose
-    canvas, where they name it, is taken to be the source's picture scaled to cover it, as the Track Editor shows it."""
+    """value: JSON or a list of {"x", "y"} or [x, y], or of lists of them (their first ones count), in pixels
+    of the source; or TRACKS, whose canvas, where they name it, is taken to be the source's picture scaled to
+    cover it, as the Track Editor shows it.
+    """
     if isinstance(value, Mapping):
         return _from_tracks(value, width, height)
     if isinstance(value, str):
@@ -26,7 +30,9 @@ def clicked_points(value: Any, width: int, height: int) -> np.ndarray:
         except ValueError as error:
             raise ValueError(f"points: expected JSON, got {value[:60]!r} ({error})") from None
     if not isinstance(value, (list, tuple)) or not value or len(value) > MAX_POSITIONS:
-        raise ValueError(f"points: expected a list of places like {{'x': 10, 'y': 20}}, got {str(value)[:60]}")
+        raise ValueError(
+            f"points: expected a list of places like {{'x': 10, 'y': 20}}, got {str(value)[:60]}"
+        )
     return np.array([_place(item) for item in value], dtype=np.float32)
 
 
@@ -38,7 +44,9 @@ def _place(item: Any) -> tuple[float, float]:
         x, y = (item["x"], item["y"]) if isinstance(item, Mapping) else item[:2]
         place = float(x), float(y)
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {str(whole)[:60]}") from None
+        raise ValueError(
+            f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {str(whole)[:60]}"
+        ) from None
     if not np.isfinite(place).all():
         raise ValueError(f"points: expected finite places, got {place}")
     return place

@@ -1,8 +1,10 @@
-"""Who moves with whom: points that are near each other and have moved as one piece say where one of them is when it cannot be seen.
+"""Who moves with whom: points that are near each other and have moved as one piece say where one of them is
+when it cannot be seen.
 
 Owns the links between points and the local affine motion fitted to them. Knows nothing of pictures.
 
-Shapes: N points, K companions each; start (N, 2) where the points began; xy (N, 2) where they are; shape (N, 2, 2) local affine motion.
+Shapes: N points, K companions each; start (N, 2) where the points began; xy (N, 2) where they are; shape (N,
+2, 2) local affine motion.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ HOLDS = (1.0, 0.03)  # px, and px per px between them: a link whose ends are far
 
 @dataclass
 class Said:
-    """place (N, 2) and shape (N, 2, 2): the local motion; spread (N,) px: how little the companions agree; speak (N,): their weights added up;
-    lean (N,): 0 where they stand all round the point, 1 where all are on one side."""
+    """place (N, 2) and shape (N, 2, 2): the local motion; spread (N,) px: how little the companions agree;
+    speak (N,): their weights added up; lean (N,): 0 where they stand all round the point, 1 where all are on
+    one side.
+    """
 
     place: np.ndarray
     shape: np.ndarray
@@ -46,13 +50,20 @@ class Companions:
         self.kernel = (1 / (1 + (distance / np.maximum(2 * near, 1e-6)) ** 2)).astype(np.float32)
         self.links = np.ones(self.index.shape, np.float32)
 
-    def fit(self, xy: np.ndarray, shape: np.ndarray, trust: np.ndarray, own: np.ndarray, member: np.ndarray) -> Said:
+    def fit(
+        self, xy: np.ndarray, shape: np.ndarray, trust: np.ndarray, own: np.ndarray, member: np.ndarray
+    ) -> Said:
         """Where each point's companions say it is.
 
-        trust (N,) 0..1: of the companions' places. own (N,) bool: points whose own place says which companions are of their piece.
-        member (N,) 0..1: of the ground; points that differ in it do not count for each other.
+        trust (N,) 0..1: of the companions' places. own (N,) bool: points whose own place says which
+        companions are of their piece. member (N,) 0..1: of the ground; points that differ in it do not count
+        for each other.
         """
-        weight = base = (self.links * (1 - np.abs(member[self.index] - member[:, None]))) ** 2 * self.kernel * trust[self.index]
+        weight = base = (
+            (self.links * (1 - np.abs(member[self.index] - member[:, None]))) ** 2
+            * self.kernel
+            * trust[self.index]
+        )
         place = xy
         for turn in range(3):
             say = xy[self.index] - turned(shape, self.away)
@@ -69,23 +80,36 @@ class Companions:
         return Said(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), speak, lean)
 
     def _solved(self, xy: np.ndarray, shape: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted least squares of place and shape; the shape of before holds where companions are few or in a line."""
+        """Weighted least squares of place and shape; the shape of before holds where companions are few or in
+        a line.
+        """
         scale = np.maximum(np.sqrt((weight * self.distance**2).sum(1) / np.maximum(weight.sum(1), 1e-6)), 1.0)
-        left = np.concatenate([np.ones((*weight.shape, 1), np.float32), self.away / scale[:, None, None]], -1)  # (N, K, 3)
+        left = np.concatenate(
+            [np.ones((*weight.shape, 1), np.float32), self.away / scale[:, None, None]], -1
+        )  # (N, K, 3)
         right = xy[self.index] - turned(shape, self.away)  # what the shape of before does not explain
         middle = _middle(right, weight)
         weighted = left * weight[..., None]
         normal = weighted.transpose(0, 2, 1) @ left + np.diag([1e-6, STIFF, STIFF]).astype(np.float32)
-        found = np.linalg.solve(normal.astype(np.float64), (weighted.transpose(0, 2, 1) @ (right - middle[:, None])).astype(np.float64))
+        found = np.linalg.solve(
+            normal.astype(np.float64),
+            (weighted.transpose(0, 2, 1) @ (right - middle[:, None])).astype(np.float64),
+        )
         place = middle + found[:, 0]
-        return place.astype(np.float32), (shape + found[:, 1:].transpose(0, 2, 1) / scale[:, None, None]).astype(np.float32)
+        return place.astype(np.float32), (
+            shape + found[:, 1:].transpose(0, 2, 1) / scale[:, None, None]
+        ).astype(np.float32)
 
     def learn(self, xy: np.ndarray, shape: np.ndarray, sure: np.ndarray):
-        """Links between points both of which are surely seen weaken where they are not of one piece, and mend slowly where they are."""
+        """Links between points both of which are surely seen weaken where they are not of one piece, and mend
+        slowly where they are.
+        """
         off = np.linalg.norm(xy[self.index] - xy[:, None] - turned(shape, self.away), axis=-1)
         both = sure[:, None] & sure[self.index]
         apart = off > HOLDS[0] + HOLDS[1] * self.distance
-        self.links = np.where(both & apart, self.links * 0.7, np.where(both, np.minimum(1, self.links + 0.01), self.links)).astype(np.float32)
+        self.links = np.where(
+            both & apart, self.links * 0.7, np.where(both, np.minimum(1, self.links + 0.01), self.links)
+        ).astype(np.float32)
 
 
 def _middle(say: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Two sets of tracks become one: side by side, or a camera's motion on top of objects.
 
-Owns how the second set is brought to the first one's canvas, rate and length, and how a camera's motion is read off its points. Knows nothing
-of cameras themselves: any tracks of a background serve. Shapes: xy (T, N, 2), visible (T, N), of the camera (T, M, ...); float64 inside.
+Owns how the second set is brought to the first one's canvas, rate and length, and how a camera's motion is
+read off its points. Knows nothing
+of cameras themselves: any tracks of a background serve. Shapes: xy (T, N, 2), visible (T, N), of the camera
+(T, M, ...); float64 inside.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ DEPTHS = ("of the place it is at", "of the place it starts at")
 
 
 def matched(tracks: Tracks, to: Tracks, fit: str) -> Tracks:
-    """The tracks on the canvas of others, at their rate (so that motion keeps its seconds) and, by the `fit` of `Tracks.fitted`, their length."""
+    """The tracks on the canvas of others, at their rate (so that motion keeps its seconds) and, by the `fit`
+    of `Tracks.fitted`, their length.
+    """
     tracks = tracks.rescaled(to.width, to.height)
     if tracks.fps != to.fps and fit != "resample":
         tracks = tracks.resampled(max(1, round((tracks.frames - 1) * to.fps / tracks.fps) + 1))
@@ -33,9 +37,10 @@ def joined(first: Tracks, second: Tracks, fit: str = "error") -> Tracks:
 def carried(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tracks:
     """Object tracks, painted on a picture that rests, as they are seen by a camera that moves.
 
-    Each place is displaced as the camera's points round it are: by the affine map that fits the nearest of them best, which is exact where the
-    camera's motion is affine and at its points. depth: an object moves with the surface that it passes over, or keeps the one it starts on. It is
-    visible where it was and where the camera sees that surface. Both sets need the same canvas, rate and frames (`matched`).
+    Each place is displaced as the camera's points round it are: by the affine map that fits the nearest of
+    them best, which is exact where the camera's motion is affine and at its points. depth: an object moves
+    with the surface that it passes over, or keeps the one it starts on. It is visible where it was and where
+    the camera sees that surface. Both sets need the same canvas, rate and frames (`matched`).
     """
     if depth not in DEPTHS:
         raise ValueError(f"depth: expected one of {', '.join(DEPTHS)}, got {depth!r}")
@@ -52,8 +57,11 @@ def carried(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tracks:
     return replace(objects, xy=xy.float(), visible=objects.visible & seen)
 
 
-def displaced(place: Tensor, asked: Tensor, source: Tensor, target: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, 2) displacement of `place` (N, 2) by the points `source` -> `target` (M, 2) that are nearest to `asked`, and (N,) whether they are visible.
+def displaced(
+    place: Tensor, asked: Tensor, source: Tensor, target: Tensor, visible: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(N, 2) displacement of `place` (N, 2) by the points `source` -> `target` (M, 2) that are nearest to
+    `asked`, and (N,) whether they are visible.
 
     Hidden points count only where fewer than three of the nearest are visible.
     """
@@ -69,15 +77,20 @@ def displaced(place: Tensor, asked: Tensor, source: Tensor, target: Tensor, visi
     from_middle = source[index] - middle[:, None]
     spread = torch.einsum("nk,nki,nkj->nij", weight, from_middle, from_middle)
     ridge = 1e-9 * near[:, -1] ** 2 + 1e-12
-    slope = torch.linalg.solve(spread + ridge[:, None, None] * torch.eye(2, dtype=spread.dtype), torch.einsum("nk,nki,nkj->nij", weight, from_middle, shift - mean[:, None]))
+    slope = torch.linalg.solve(
+        spread + ridge[:, None, None] * torch.eye(2, dtype=spread.dtype),
+        torch.einsum("nk,nki,nkj->nij", weight, from_middle, shift - mean[:, None]),
+    )
     return mean + torch.einsum("ni,nij->nj", place - middle, slope), share >= 0.5
 
 
-def camera_over_objects(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0], clearance: float = 8.0, background: bool = True) -> Tracks:
+def camera_over_objects(
+    objects: Tracks, camera: Tracks, depth: str = DEPTHS[0], clearance: float = 8.0, background: bool = True
+) -> Tracks:
     """Objects carried by a camera and, with `background`, the camera's own points after them.
 
-    clearance, px: a camera point that begins this near to an object's point belongs to the object and is left out; one that an object passes this
-    near to is hidden by it.
+    clearance, px: a camera point that begins this near to an object's point belongs to the object and is left
+    out; one that an object passes this near to is hidden by it.
     """
     if not clearance >= 0:
         raise ValueError(f"clearance: expected at least 0 px, got {clearance}")
@@ -88,12 +101,21 @@ def camera_over_objects(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0],
     if not free.any():
         return moved
     rest = camera.select(free)
-    behind = torch.stack([_covered(rest.xy[frame], moved.xy[frame], moved.visible[frame], clearance) for frame in range(rest.frames)])
+    behind = torch.stack(
+        [
+            _covered(rest.xy[frame], moved.xy[frame], moved.visible[frame], clearance)
+            for frame in range(rest.frames)
+        ]
+    )
     return moved.joined(replace(rest, visible=rest.visible & ~behind, fps=moved.fps))
 
 
 def _covered(points: Tensor, objects: Tensor, visible: Tensor, clearance: float) -> Tensor:
-    return _distance(points, objects[visible]) <= clearance if visible.any() and clearance > 0 else torch.zeros(len(points), dtype=torch.bool)
+    return (
+        _distance(points, objects[visible]) <= clearance
+        if visible.any() and clearance > 0
+        else torch.zeros(len(points), dtype=torch.bool)
+    )
 
 
 def _distance(points: Tensor, others: Tensor) -> Tensor:

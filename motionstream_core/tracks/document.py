@@ -1,7 +1,7 @@
 """The Track Editor's document, version 1: reading and checking. The rules are docs/track-document.md.
 
-Owns the way from text to a Document; document_sampling.py owns the way on to tracks, document_model.py the values. Those who use documents
-import from here. Knows nothing of the editor's drawing.
+Owns the way from text to a Document; document_sampling.py owns the way on to tracks, document_model.py the
+values. Those who use documents import from here. Knows nothing of the editor's drawing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,34 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .document_model import EASES, INTERPOLATIONS, KINDS, MAX_TRACKS, VERSION, Brush, Document, Grid, Key, Region, Stroke
+from .document_model import (
+    EASES,
+    INTERPOLATIONS,
+    KINDS,
+    MAX_TRACKS,
+    VERSION,
+    Brush,
+    Document,
+    Grid,
+    Key,
+    Region,
+    Stroke,
+)
 from .document_sampling import border_pins, brush_offsets, document_to_tracks, polyline, stroke_offsets
 from .types import MAX_POSITIONS
 
 __all__ = [
-    "Brush", "Document", "Stroke", "border_pins", "brush_offsets", "document_to_tracks", "is_document", "parse_document", "polyline", "stroke_offsets",
-]  # fmt: skip
+    "Brush",
+    "Document",
+    "Stroke",
+    "border_pins",
+    "brush_offsets",
+    "document_to_tracks",
+    "is_document",
+    "parse_document",
+    "polyline",
+    "stroke_offsets",
+]
 MAX_TEXT = 2**20
 MAX_POINTS = 4096
 MAX_REGION_POINTS = 1024
@@ -35,7 +56,10 @@ def is_document(value: Any) -> bool:
 def parse_document(text: str) -> Document:
     """The document in a JSON text; ValueError names the place, what was expected there and what was got."""
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"track document: expected JSON with tracks, got {'an empty text' if isinstance(text, str) else type(text).__name__}")
+        raise ValueError(
+            "track document: expected JSON with tracks, got "
+            f"{'an empty text' if isinstance(text, str) else type(text).__name__}"
+        )
     if len(text) > MAX_TEXT:
         raise ValueError(f"track document: expected at most {MAX_TEXT} characters, got {len(text)}")
     try:
@@ -73,7 +97,9 @@ def _stroke(value: Any, where: str) -> Stroke:
         start=_number(value.get("start", 0), f"{where}: start"),
         end=None if value.get("end") is None else _number(value["end"], f"{where}: end"),
         visible=_get(value, "visible", bool, where, True),
-        brush=None if brush is None else Brush(*(_number(brush.get(key), f"{where}: brush {key}") for key in ("radius", "spacing"))),
+        brush=None
+        if brush is None
+        else Brush(*(_number(brush.get(key), f"{where}: brush {key}") for key in ("radius", "spacing"))),
         tension=_between(value, "tension", 0.0, 1.0, where, 0.0),
         speed=_speed(_get(value, "speed", list, where, None), f"{where}: speed"),
         shown=_shown(_get(value, "shown", list, where, None), f"{where}: shown"),
@@ -92,11 +118,19 @@ def _speed(value: list | None, where: str) -> tuple[Key, ...]:
     if not 1 <= len(value) <= MAX_KEYS or not all(isinstance(key, Mapping) for key in value):
         raise ValueError(f"{where}: expected 1 to {MAX_KEYS} keys with t and s, got {value!r:.40}")
     keys = tuple(
-        Key(_between(key, "t", 0.0, 1.0, where), _between(key, "s", 0.0, 1.0, where), _choice(key, "ease", EASES, where)) for key in value
+        Key(
+            _between(key, "t", 0.0, 1.0, where),
+            _between(key, "s", 0.0, 1.0, where),
+            _choice(key, "ease", EASES, where),
+        )
+        for key in value
     )
     for before, key in zip(keys, keys[1:]):
         if key.t - before.t < 1e-6 or key.s < before.s:
-            raise ValueError(f"{where}: expected keys of rising t and of s that never falls, got ({key.t:g}, {key.s:g}) after ({before.t:g}, {before.s:g})")
+            raise ValueError(
+                f"{where}: expected keys of rising t and of s that never falls, got ({key.t:g}, {key.s:g}) "
+                f"after ({before.t:g}, {before.s:g})"
+            )
     return keys
 
 
@@ -104,15 +138,21 @@ def _shown(value: list | None, where: str) -> tuple[tuple[float, float], ...] | 
     """Ranges [first frame, last frame]."""
     if value is None:
         return None
-    if not 1 <= len(value) <= MAX_KEYS or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-        raise ValueError(f"{where}: expected 1 to {MAX_KEYS} ranges [first frame, last frame], got {value!r:.40}")
+    if not 1 <= len(value) <= MAX_KEYS or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in value
+    ):
+        raise ValueError(
+            f"{where}: expected 1 to {MAX_KEYS} ranges [first frame, last frame], got {value!r:.40}"
+        )
     return tuple((_number(first, where), _number(last, where)) for first, last in value)
 
 
 def _grid(value: Mapping | None, where: str, kind: Any) -> Grid | None:
     if value is None:
         if kind in ("grid", "camera"):
-            raise ValueError(f"{where}: expected width, height, columns and rows for a track of kind {kind}, got nothing")
+            raise ValueError(
+                f"{where}: expected width, height, columns and rows for a track of kind {kind}, got nothing"
+            )
         return None
     columns, rows = (_whole(value, key, MAX_TRACKS, where) for key in ("columns", "rows"))
     if columns * rows > MAX_TRACKS:
@@ -124,11 +164,19 @@ def _grid(value: Mapping | None, where: str, kind: Any) -> Grid | None:
 def _region(value: Mapping | None, where: str, kind: Any) -> Region | None:
     if value is None:
         if kind == "region":
-            raise ValueError(f"{where}: expected lines, radius and spacing for a track of kind region, got nothing")
+            raise ValueError(
+                f"{where}: expected lines, radius and spacing for a track of kind region, got nothing"
+            )
         return None
     lines = _get(value, "lines", list, where)
-    if not lines or not all(isinstance(line, list) and line for line in lines) or sum(map(len, lines)) > MAX_REGION_POINTS:
-        raise ValueError(f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {lines!r:.40}")
+    if (
+        not lines
+        or not all(isinstance(line, list) and line for line in lines)
+        or sum(map(len, lines)) > MAX_REGION_POINTS
+    ):
+        raise ValueError(
+            f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {lines!r:.40}"
+        )
     radius, spacing = (_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing"))
     return Region(tuple(tuple(_point(point, where) for point in line) for line in lines), radius, spacing)
 
@@ -148,19 +196,28 @@ def _number(value: Any, where: str) -> float:
 _REQUIRED = object()
 
 
-def _between(value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED) -> float:
+def _between(
+    value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED
+) -> float:
     """value[key], a number from `least` to `most`; absent or null gives the default where there is one."""
     number = value.get(key)
     if number is None and default is not _REQUIRED:
         return default
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
-        raise ValueError(f"{where}: expected {key} to be a number from {least:g} to {most:g}, got {number!r:.40}")
+        raise ValueError(
+            f"{where}: expected {key} to be a number from {least:g} to {most:g}, got {number!r:.40}"
+        )
     return float(number)
 
 
 def _whole(value: Mapping, key: str, most: int, where: str = "track document") -> int:
     number = value.get(key)
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 1 <= number <= most or number != int(number):
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, float))
+        or not 1 <= number <= most
+        or number != int(number)
+    ):
         raise ValueError(f"{where}: expected {key} to be a whole number from 1 to {most}, got {number!r:.40}")
     return int(number)
 
@@ -180,7 +237,9 @@ def _choice(value: Mapping, key: str, choices: tuple[str, ...], where: str) -> s
 
 
 def _get(value: Mapping, key: str, kind: type, where: str, default: Any = _REQUIRED) -> Any:
-    """value[key], which must be of the kind; an absent key, or null where the default is None, gives the default."""
+    """value[key], which must be of the kind; an absent key, or null where the default is None, gives the
+    default.
+    """
     found = value.get(key, default)
     if found is default and default is not _REQUIRED:
         return default

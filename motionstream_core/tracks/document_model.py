@@ -1,4 +1,6 @@
-"""What a track document is made of: frozen values and the words they may take. No parsing, no sampling. The rules are docs/track-document.md."""
+"""What a track document is made of: frozen values and the words they may take. No parsing, no sampling. The
+rules are docs/track-document.md.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class Region:
-    """A painted area: all places within `radius` px of the painted lines, which are offsets from the track's first point."""
+    """A painted area: all places within `radius` px of the painted lines, which are offsets from the track's
+    first point.
+    """
 
     lines: tuple[tuple[tuple[float, float], ...], ...]
     radius: float
@@ -40,7 +44,9 @@ class Region:
 
 @dataclass(frozen=True)
 class Key:
-    """At the share `t` of the time the share `s` of the way is gone; `ease` shapes the piece that begins here."""
+    """At the share `t` of the time the share `s` of the way is gone; `ease` shapes the piece that begins
+    here.
+    """
 
     t: float
     s: float
@@ -49,10 +55,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Stroke:
-    """One track of the document: control points and how they are travelled. `end` None is the last frame, `shown` None is always.
+    """One track of the document: control points and how they are travelled. `end` None is the last frame,
+    `shown` None is always.
 
-    turn: degrees clockwise, scale: factor that what the point carries has turned and grown by at the end. carries: a camera that moves the
-    other tracks as well.
+    turn: degrees clockwise, scale: factor that what the point carries has turned and grown by at the end.
+    carries: a camera that moves the other tracks as well.
     """
 
     points: tuple[tuple[float, float], ...]

@@ -1,7 +1,9 @@
-"""From a track document to tracks: curves, time, the points a track carries, cameras. The rules, number by number, are docs/track-document.md.
+"""From a track document to tracks: curves, time, the points a track carries, cameras. The rules, number by
+number, are docs/track-document.md.
 
 The browser's geometry.js mirrors it and both meet tests/golden/spline.json. Knows nothing of JSON.
-Shapes: control points and polylines (P, 2) float64 pixels; offsets (N, 2); positions (T, N, 2); shares of time and way (T,).
+Shapes: control points and polylines (P, 2) float64 pixels; offsets (N, 2); positions (T, N, 2); shares of
+time and way (T,).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ AREA_SLACK = 1e-6
 
 
 def document_to_tracks(document: Document, frames: int | None = None) -> Tracks:
-    """All points of the document through `frames` frames, its own by default: the strokes in order, the border pins last.
+    """All points of the document through `frames` frames, its own by default: the strokes in order, the
+    border pins last.
 
     Raises ValueError when there is no point, when none is ever on the canvas, or when there are too many.
     """
@@ -33,9 +36,15 @@ def document_to_tracks(document: Document, frames: int | None = None) -> Tracks:
     pins = border_pins(document.width, document.height) if document.pin_border else np.zeros((0, 2))
     count = sum(map(len, offsets)) + len(pins)
     if not count:
-        raise ValueError(f"track document: expected at least one visible track with points, got none in {len(document.tracks)} tracks")
+        raise ValueError(
+            "track document: expected at least one visible track with points, got none in "
+            f"{len(document.tracks)} tracks"
+        )
     if count > MAX_TRACKS or count * frames > MAX_POSITIONS:
-        raise ValueError(f"track document: expected at most {MAX_TRACKS} points and {MAX_POSITIONS} positions, got {count} points in {frames} frames")
+        raise ValueError(
+            f"track document: expected at most {MAX_TRACKS} points and {MAX_POSITIONS} positions, got "
+            f"{count} points in {frames} frames"
+        )
     parts = [np.broadcast_to(pins, (frames, *pins.shape))]
     seen = [np.ones((frames, len(pins)), dtype=bool)]
     cameras = [stroke for stroke in document.drawn if stroke.kind == "camera" and stroke.carries]
@@ -72,11 +81,16 @@ def turns(stroke: Stroke, share: np.ndarray) -> np.ndarray:
     """(frames, 2, 2): the turn and growth of what the point carries."""
     angle = np.radians(stroke.turn) * share
     cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2) * (stroke.scale**share)[:, None, None]
+    return (
+        np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+        * (stroke.scale**share)[:, None, None]
+    )
 
 
 def carried(xy: np.ndarray, stroke: Stroke, cameras: list[Stroke], frames: int) -> np.ndarray:
-    """The places under the cameras that move the other tracks too, one after the other; a camera is not moved by any."""
+    """The places under the cameras that move the other tracks too, one after the other; a camera is not moved
+    by any.
+    """
     if stroke.kind == "camera":
         return xy
     for camera in cameras:
@@ -89,7 +103,9 @@ def carried(xy: np.ndarray, stroke: Stroke, cameras: list[Stroke], frames: int) 
 
 
 def shares(stroke: Stroke, frames: int) -> np.ndarray:
-    """(frames,): the share of the way gone, 0 before `start` and 1 after `end`, unless the speed keys say other."""
+    """(frames,): the share of the way gone, 0 before `start` and 1 after `end`, unless the speed keys say
+    other.
+    """
     end = frames - 1 if stroke.end is None else stroke.end
     time = np.clip((np.arange(frames) - stroke.start) / max(1, end - stroke.start), 0, 1)
     return speed_shares(stroke.speed, time) if stroke.speed else time
@@ -107,20 +123,30 @@ def speed_shares(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
     h = (2 * w**3 - 3 * w**2 + 1, 3 * w**2 - 2 * w**3, w**3 - 2 * w**2 + w, w**3 - w**2)
     low, high = s[piece], s[piece + 1]
     smooth = h[0] * low + h[1] * high + run * (h[2] * slope[piece] + h[3] * slope[piece + 1])
-    eased = {"linear": w, "in": w**2, "out": 1 - (1 - w) ** 2, "in-out": w**2 * (3 - 2 * w), "hold": (w >= 1) * 1.0}
+    eased = {
+        "linear": w,
+        "in": w**2,
+        "out": 1 - (1 - w) ** 2,
+        "in-out": w**2 * (3 - 2 * w),
+        "hold": (w >= 1) * 1.0,
+    }
     names = np.array([key.ease for key in keys])[piece]
     straight = low + (high - low) * np.select([names == name for name in eased], list(eased.values()), 0.0)
     return np.where(names == "smooth", smooth, straight)
 
 
 def smooth_slopes(t: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Slopes at the keys that keep a cubic Hermite from ever falling (Fritsch and Butland 1984); at both ends that of the piece there."""
+    """Slopes at the keys that keep a cubic Hermite from ever falling (Fritsch and Butland 1984); at both ends
+    that of the piece there.
+    """
     run, rise = np.diff(t), np.diff(s)
     slope = rise / run
     inner = np.zeros(len(t) - 2)
     rising = (slope[:-1] > 0) & (slope[1:] > 0)
     one, two = 2 * run[1:] + run[:-1], run[1:] + 2 * run[:-1]
-    inner[rising] = ((one + two)[rising]) / (one[rising] / slope[:-1][rising] + two[rising] / slope[1:][rising])
+    inner[rising] = ((one + two)[rising]) / (
+        one[rising] / slope[:-1][rising] + two[rising] / slope[1:][rising]
+    )
     return np.concatenate([slope[:1], inner, slope[-1:]])
 
 
@@ -156,7 +182,9 @@ def polyline(points: tuple[tuple[float, float], ...], interpolation: str, tensio
 
 
 def _catmull_rom(p: np.ndarray) -> np.ndarray:
-    """Centripetal: Barry and Goldman's pyramid between the inner two of four points, its end point left out -> (SEGMENTS, 2)."""
+    """Centripetal: Barry and Goldman's pyramid between the inner two of four points, its end point left out
+    -> (SEGMENTS, 2).
+    """
     t = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1) ** 0.5)])
     now = (t[1] + np.arange(SEGMENTS) / SEGMENTS * (t[2] - t[1]))[:, None]
 
@@ -172,7 +200,12 @@ def _cardinal(p: np.ndarray, tension: float) -> np.ndarray:
     """Cubic Hermite with the tangents (1 − tension)/2 · (next − previous)."""
     w = (np.arange(SEGMENTS) / SEGMENTS)[:, None]
     one, two = ((1 - tension) / 2 * (p[i + 2] - p[i]) for i in range(2))
-    return (2 * w**3 - 3 * w**2 + 1) * p[1] + (3 * w**2 - 2 * w**3) * p[2] + (w**3 - 2 * w**2 + w) * one + (w**3 - w**2) * two
+    return (
+        (2 * w**3 - 3 * w**2 + 1) * p[1]
+        + (3 * w**2 - 2 * w**3) * p[2]
+        + (w**3 - 2 * w**2 + w) * one
+        + (w**3 - w**2) * two
+    )
 
 
 def _bspline(p: np.ndarray) -> np.ndarray:
@@ -200,7 +233,10 @@ def brush_offsets(brush: Brush | None) -> np.ndarray:
     if brush is None or brush.radius <= 0 or brush.spacing <= 0:
         return centre
     if 2 * (brush.radius / brush.spacing) - 1 > math.sqrt(2 * MAX_TRACKS):
-        raise ValueError(f"brush: expected at most {MAX_TRACKS} points, got a radius of {brush.radius:g} with a spacing of {brush.spacing:g}")
+        raise ValueError(
+            f"brush: expected at most {MAX_TRACKS} points, got a radius of {brush.radius:g} with a spacing "
+            f"of {brush.spacing:g}"
+        )
     reach = int(brush.radius / brush.spacing) + 1
     iy, ix = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     grid = np.stack([ix, iy], axis=-1).reshape(-1, 2)
@@ -211,19 +247,33 @@ def brush_offsets(brush: Brush | None) -> np.ndarray:
 def grid_offsets(grid: Grid) -> np.ndarray:
     """(rows · columns, 2): row by row from the top left corner; a single column or row lies in the middle."""
     xs, ys = (
-        np.linspace(-side / 2, side / 2, count) if count > 1 else np.zeros(1) for side, count in ((grid.width, grid.columns), (grid.height, grid.rows))
+        np.linspace(-side / 2, side / 2, count) if count > 1 else np.zeros(1)
+        for side, count in ((grid.width, grid.columns), (grid.height, grid.rows))
     )
     return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
 
 
 def region_offsets(region: Region) -> np.ndarray:
-    """(N, 2): the points (ix·spacing, iy·spacing) in the painted area row by row; its first painted place where it holds none."""
+    """(N, 2): the points (ix·spacing, iy·spacing) in the painted area row by row; its first painted place
+    where it holds none.
+    """
     lines = [np.array(line, dtype=np.float64) for line in region.lines]
     every = np.concatenate(lines)
-    low, high = (np.floor((every.min(0) - region.radius) / region.spacing), np.ceil((every.max(0) + region.radius) / region.spacing))
+    low, high = (
+        np.floor((every.min(0) - region.radius) / region.spacing),
+        np.ceil((every.max(0) + region.radius) / region.spacing),
+    )
     if np.prod(high - low + 1) > 4 * MAX_TRACKS:
-        raise ValueError(f"region: expected at most {4 * MAX_TRACKS} points to look at, got a spacing of {region.spacing:g} px")
-    grid = np.stack(np.meshgrid(*(np.arange(low[axis], high[axis] + 1) for axis in (0, 1))), axis=-1).reshape(-1, 2) * region.spacing
+        raise ValueError(
+            f"region: expected at most {4 * MAX_TRACKS} points to look at, got a spacing of "
+            f"{region.spacing:g} px"
+        )
+    grid = (
+        np.stack(np.meshgrid(*(np.arange(low[axis], high[axis] + 1) for axis in (0, 1))), axis=-1).reshape(
+            -1, 2
+        )
+        * region.spacing
+    )
     inside = np.any([_square_distance(grid, line) <= region.radius**2 + AREA_SLACK for line in lines], axis=0)
     return grid[inside] if inside.any() else every[:1]
 
@@ -240,7 +290,9 @@ def _square_distance(points: np.ndarray, line: np.ndarray) -> np.ndarray:
 
 
 def border_pins(width: int, height: int) -> np.ndarray:
-    """(N, 2): points along the border, 4 px inside it and about 16 px apart, clockwise from the top left corner."""
+    """(N, 2): points along the border, 4 px inside it and about 16 px apart, clockwise from the top left
+    corner.
+    """
     right, bottom = width - 1 - INSET, height - 1 - INSET
     nx, ny = (max(1, math.floor((side - INSET) / PIN_STEP + 0.5)) for side in (right, bottom))
     xs, ys = np.linspace(INSET, right, nx + 1), np.linspace(INSET, bottom, ny + 1)

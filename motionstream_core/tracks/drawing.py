@@ -1,7 +1,8 @@
 """How tracks look on a picture: for the demo's contact sheet and for the sample videos of a training.
 
-Owns colours, widths and dots. Each track is drawn in its own colour: the whole way thin, the way so far thick, its points as dots where
-they are commanded to be at that frame; what rests is white. Positions are pixels of the video, pixel centres at +0.5.
+Owns colours, widths and dots. Each track is drawn in its own colour: the whole way thin, the way so far
+thick, its points as dots where they are commanded to be at that frame; what rests is white. Positions are
+pixels of the video, pixel centres at +0.5.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ def picture(frame: np.ndarray, painted: list[Painted], index: int) -> Image.Imag
 
 def _sheet(frame: np.ndarray, scale: int) -> tuple[Image.Image, Image.Image, ImageDraw.ImageDraw]:
     size = (frame.shape[1] * scale, frame.shape[0] * scale)
-    image = Image.fromarray((frame * 255).round().astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGBA")
+    image = (
+        Image.fromarray((frame * 255).round().astype(np.uint8))
+        .resize(size, Image.Resampling.BICUBIC)
+        .convert("RGBA")
+    )
     overlay = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
     return image, overlay, ImageDraw.Draw(overlay)
 
@@ -87,13 +92,16 @@ def draw_number(pen: ImageDraw.ImageDraw, index: int, height: int) -> None:
 
 
 def with_tracks(frames: Tensor, tracks: Tracks) -> Tensor:
-    """frames (T, H, W, 3) in 0..1 and the tracks they were told to follow -> the frames enlarged to about `SHOWN` px with the tracks on them.
+    """frames (T, H, W, 3) in 0..1 and the tracks they were told to follow -> the frames enlarged to about
+    `SHOWN` px with the tracks on them.
 
     A point hidden at a frame is not drawn there. Width and height are even, as video files want them.
     """
     height, width = frames.shape[1:3]
     if (tracks.width, tracks.height) != (width, height):
-        raise ValueError(f"tracks: expected ones for frames of {width}x{height}, got {tracks.width}x{tracks.height}")
+        raise ValueError(
+            f"tracks: expected ones for frames of {width}x{height}, got {tracks.width}x{tracks.height}"
+        )
     scale = max(1, round(SHOWN / min(height, width)))
     if height * scale % 2 or width * scale % 2:
         scale *= 2
@@ -108,7 +116,12 @@ def with_tracks(frames: Tensor, tracks: Tracks) -> Tensor:
                 if few:
                     draw_track(pen, line, index, scale)
                 else:
-                    dot(pen, (line.xy[index, 0] + 0.5) * scale * FINE, 4.0 if line.moves else 1.8, line.color + "e0" if line.moves else "#ffffff60")
+                    dot(
+                        pen,
+                        (line.xy[index, 0] + 0.5) * scale * FINE,
+                        4.0 if line.moves else 1.8,
+                        line.color + "e0" if line.moves else "#ffffff60",
+                    )
         pictures.append(torch.from_numpy(np.array(_joined(image, overlay))))
     return torch.stack(pictures).float() / 255
 

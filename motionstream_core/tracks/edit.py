@@ -1,7 +1,8 @@
 """Tracks edited: some of them chosen, all of them moved, their time bent, their wobble taken out or put in.
 
-Owns what turns one set of tracks into another by itself; compose.py owns what needs two sets, cleanup.py what repairs a person's input. Every
-function leaves its tracks as they were and gives new ones, or, to choose, which ones: index (K,) or bool (N,), for `Tracks.select`.
+Owns what turns one set of tracks into another by itself; compose.py owns what needs two sets, cleanup.py what
+repairs a person's input. Every function leaves its tracks as they were and gives new ones, or, to choose,
+which ones: index (K,) or bool (N,), for `Tracks.select`.
 Shapes: xy (T, N, 2) pixels of the canvas, visible (T, N), times (T,) in frames, shares 0..1.
 """
 
@@ -25,9 +26,11 @@ FASTEST = 100.0  # times
 
 
 def in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
-    """(N,) bool: whether a point begins where `mask` (H, W), stretched over the canvas, is above 0.5; `inside` False: where it is not.
+    """(N,) bool: whether a point begins where `mask` (H, W), stretched over the canvas, is above 0.5;
+    `inside` False: where it is not.
 
-    The place in the first frame counts, that of a hidden point too (it waits where it will come up). Beyond the canvas there is no mask.
+    The place in the first frame counts, that of a hidden point too (it waits where it will come up). Beyond
+    the canvas there is no mask.
     """
     mask = np.asarray(mask, dtype=np.float64)
     if mask.ndim != 2 or min(mask.shape) < 1 or not np.isfinite(mask).all():
@@ -38,16 +41,22 @@ def in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
     on = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     found = np.zeros(tracks.count, dtype=bool)
     found[on] = mask[row[on].astype(int), column[on].astype(int)] > 0.5
-    return some(torch.from_numpy(found == inside), f"points that begin {'in' if inside else 'outside'} the mask")
+    return some(
+        torch.from_numpy(found == inside), f"points that begin {'in' if inside else 'outside'} the mask"
+    )
 
 
 def in_range(tracks: Tracks, first: int, last: int, every: int = 1) -> Tensor:
-    """(K,): the tracks `first` .. `last`, both of them, every so many; negative numbers count from the end, −1 is the last."""
+    """(K,): the tracks `first` .. `last`, both of them, every so many; negative numbers count from the end,
+    −1 is the last.
+    """
     if every < 1:
         raise ValueError(f"every: expected at least 1, got {every}")
     begin, end = (number + tracks.count if number < 0 else number for number in (first, last))
     if not 0 <= begin <= end < tracks.count:
-        raise ValueError(f"range: expected tracks of 0 .. {tracks.count - 1} in rising order, got {first} .. {last}")
+        raise ValueError(
+            f"range: expected tracks of 0 .. {tracks.count - 1} in rising order, got {first} .. {last}"
+        )
     return torch.arange(begin, end + 1, every)
 
 
@@ -60,7 +69,9 @@ def seen_for(tracks: Tracks, share: float) -> Tensor:
 
 
 def spread(tracks: Tracks, count: int) -> Tensor:
-    """(K,), rising: at most `count` tracks that lie well apart where they first appear: the longest seen one, then always the farthest one."""
+    """(K,), rising: at most `count` tracks that lie well apart where they first appear: the longest seen one,
+    then always the farthest one.
+    """
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}")
     seen = tracks.on_canvas()
@@ -86,11 +97,18 @@ def some(chosen: Tensor, what: str) -> Tensor:
 
 
 def transformed(
-    tracks: Tracks, move: tuple[float, float] = (0, 0), scale: tuple[float, float] = (1, 1), turn: float = 0, centre: str = CENTRES[0], motion: float = 1
+    tracks: Tracks,
+    move: tuple[float, float] = (0, 0),
+    scale: tuple[float, float] = (1, 1),
+    turn: float = 0,
+    centre: str = CENTRES[0],
+    motion: float = 1,
 ) -> Tracks:
-    """Scaled, then turned clockwise by `turn` degrees, both about `centre`, then moved. motion: how far points go from where they begin, 1 = as far.
+    """Scaled, then turned clockwise by `turn` degrees, both about `centre`, then moved. motion: how far
+    points go from where they begin, 1 = as far.
 
-    centre: the middle of the places in the first frame, or that of the canvas. What leaves the canvas stays visible, as a track may.
+    centre: the middle of the places in the first frame, or that of the canvas. What leaves the canvas stays
+    visible, as a track may.
     """
     numbers = (*move, *scale, turn, motion)
     if not all(math.isfinite(number) for number in numbers):
@@ -98,7 +116,11 @@ def transformed(
     if centre not in CENTRES:
         raise ValueError(f"centre: expected one of {', '.join(CENTRES)}, got {centre!r}")
     xy = tracks.xy.double()
-    middle = (xy[0].amin(0) + xy[0].amax(0)) / 2 if centre == CENTRES[0] else xy.new_tensor([(tracks.width - 1) / 2, (tracks.height - 1) / 2])
+    middle = (
+        (xy[0].amin(0) + xy[0].amax(0)) / 2
+        if centre == CENTRES[0]
+        else xy.new_tensor([(tracks.width - 1) / 2, (tracks.height - 1) / 2])
+    )
     if motion != 1:
         xy = xy[:1] + (xy - xy[:1]) * motion
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
@@ -107,7 +129,9 @@ def transformed(
 
 
 def jittered(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) -> Tracks:
-    """Every track wobbles on its own, by about `amount` px, and begins where it began. calm: frames over which the wobble changes, 0 = every frame."""
+    """Every track wobbles on its own, by about `amount` px, and begins where it began. calm: frames over
+    which the wobble changes, 0 = every frame.
+    """
     if not (math.isfinite(amount) and amount >= 0 and math.isfinite(calm) and calm >= 0):
         raise ValueError(f"jitter: expected an amount and a calm of at least 0, got {amount} and {calm}")
     rng = torch.Generator().manual_seed(seed)
@@ -116,15 +140,21 @@ def jittered(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) ->
     if reach:
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / calm) ** 2)
         kernel = kernel / kernel.norm()
-        noise = torch.stack([weight * noise[at : at + tracks.frames] for at, weight in enumerate(kernel.tolist())]).sum(0)
-    return replace(tracks, xy=(tracks.xy.double() + amount * (noise - noise[:1]).to(tracks.xy.device)).float())
+        noise = torch.stack(
+            [weight * noise[at : at + tracks.frames] for at, weight in enumerate(kernel.tolist())]
+        ).sum(0)
+    return replace(
+        tracks, xy=(tracks.xy.double() + amount * (noise - noise[:1]).to(tracks.xy.device)).float()
+    )
 
 
 def smoothed(tracks: Tracks, frames: float) -> Tracks:
     """Wobble of less than about `frames` frames taken out (a Gaussian in time of that σ); 0 changes nothing.
 
-    Each stretch in which a point is visible is smoothed by itself, and towards its ends over ever fewer frames, the same number before and
-    after: where it begins and ends stays exactly, and so does motion straight on at one speed. Hidden places stay.
+    Each stretch in which a point is visible is smoothed by itself, and towards its ends over ever fewer
+    frames, the same number before and
+    after: where it begins and ends stays exactly, and so does motion straight on at one speed. Hidden places
+    stay.
     """
     if not (math.isfinite(frames) and frames >= 0):
         raise ValueError(f"smooth: expected frames of at least 0, got {frames}")
@@ -145,9 +175,11 @@ def smoothed(tracks: Tracks, frames: float) -> Tracks:
 
 @dataclass(frozen=True)
 class Timing:
-    """How time runs. curve: how the way begins and ends; `keys`, (time, way) from 0 to 1 with straight lines between, take its place.
+    """How time runs. curve: how the way begins and ends; `keys`, (time, way) from 0 to 1 with straight lines
+    between, take its place.
 
-    speed: how often the way is gone, 0.5 = half of it. reverse: from its end to its start. hold_start, hold_end: frames at rest before and after.
+    speed: how often the way is gone, 0.5 = half of it. reverse: from its end to its start. hold_start,
+    hold_end: frames at rest before and after.
     after: what follows a way that ends early: hold, loop, ping-pong. frames: of the new tracks, 0 = as many.
     """
 
@@ -162,13 +194,21 @@ class Timing:
 
     def __post_init__(self):
         if self.curve not in CURVES or self.after not in ENDLESS:
-            raise ValueError(f"retime: expected a curve of {', '.join(CURVES)} and one of {', '.join(ENDLESS)} after it, got {self.curve!r} and {self.after!r}")
+            raise ValueError(
+                f"retime: expected a curve of {', '.join(CURVES)} and one of {', '.join(ENDLESS)} after "
+                f"it, got {self.curve!r} and {self.after!r}"
+            )
         if not 0 < self.speed <= FASTEST:
             raise ValueError(f"speed: expected above 0 and at most {FASTEST:g}, got {self.speed}")
         if min(self.hold_start, self.hold_end, self.frames) < 0:
-            raise ValueError(f"retime: expected frames of at least 0, got {self.hold_start}, {self.hold_end} and {self.frames}")
+            raise ValueError(
+                f"retime: expected frames of at least 0, got {self.hold_start}, {self.hold_end} and "
+                f"{self.frames}"
+            )
         times = [time for time, _ in self.keys]
-        if not all(0 <= value <= 1 for key in self.keys for value in key) or any(b <= a for a, b in zip(times, times[1:])):
+        if not all(0 <= value <= 1 for key in self.keys for value in key) or any(
+            b <= a for a, b in zip(times, times[1:])
+        ):
             raise ValueError(f"keys: expected (time, way) from 0 to 1 at rising times, got {self.keys}")
 
 
@@ -176,7 +216,10 @@ def retimed(tracks: Tracks, timing: Timing) -> Tracks:
     """The same ways at other times."""
     frames = timing.frames or tracks.frames
     if timing.hold_start + timing.hold_end > frames - 1 and frames > 1:
-        raise ValueError(f"retime: expected rests of fewer than {frames} frames in all, got {timing.hold_start} + {timing.hold_end}")
+        raise ValueError(
+            f"retime: expected rests of fewer than {frames} frames in all, got {timing.hold_start} + "
+            f"{timing.hold_end}"
+        )
     moving = max(1, frames - 1 - timing.hold_start - timing.hold_end)
     time = np.clip((np.arange(frames) - timing.hold_start) / moving, 0, 1)
     way = timing.speed * bent(time, timing)
@@ -200,9 +243,16 @@ def bent(time: np.ndarray, timing: Timing) -> np.ndarray:
 def parsed_keys(text: str) -> tuple[tuple[float, float], ...]:
     """Keys as people write them: "0 0, 0.5 0.8, 1 1"; an empty text is no keys."""
     try:
-        keys = [tuple(float(number) for number in part.replace(":", " ").split()) for part in text.replace(";", ",").split(",") if part.strip()]
+        keys = [
+            tuple(float(number) for number in part.replace(":", " ").split())
+            for part in text.replace(";", ",").split(",")
+            if part.strip()
+        ]
     except ValueError:
         keys = [()]
     if any(len(key) != 2 for key in keys):
-        raise ValueError(f'keys: expected "time way" from 0 to 1 with commas between, such as "0 0, 0.5 0.8, 1 1", got {text[:60]!r}')
+        raise ValueError(
+            'keys: expected "time way" from 0 to 1 with commas between, such as "0 0, 0.5 0.8, 1 1", got '
+            f"{text[:60]!r}"
+        )
     return tuple(keys)

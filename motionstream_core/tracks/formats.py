@@ -1,9 +1,12 @@
-"""Tracks in other people's spellings: the host's TRACKS, the JSON of ATI, KJNodes, LTX and CoTracker, NumPy files.
+"""Tracks in other people's spellings: the host's TRACKS, the JSON of ATI, KJNodes, LTX and CoTracker, NumPy
+files.
 
-Owns reading and writing. Every reader gives tracks or a ValueError naming what was expected and got; nothing is ever unpickled.
-Coordinates are pixels of the canvas, the list index is the frame. A point is hidden when it is null, (-100, -100) or (-10000, -10000), has `visible` or `v` of 0,
-or lies past the end of a list shorter than the longest (as ATI pads). A hidden point without a place waits at its last known one, before its
-first at that. Tracks that say their own canvas and rate (a document, OmniCam's bridge, our .npz) keep them.
+Owns reading and writing. Every reader gives tracks or a ValueError naming what was expected and got; nothing
+is ever unpickled.
+Coordinates are pixels of the canvas, the list index is the frame. A point is hidden when it is null, (-100,
+-100) or (-10000, -10000), has `visible` or `v` of 0, or lies past the end of a list shorter than the longest
+(as ATI pads). A hidden point without a place waits at its last known one, before its first at that. Tracks
+that say their own canvas and rate (a document, OmniCam's bridge, our .npz) keep them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,12 @@ from .document import document_to_tracks, is_document, parse_document
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it
-FAR = (-10_000.0, -10_000.0)  # for ATI, which takes the mean place of four frames: beyond the canvas even where one of the four alone is hidden
+FAR = (
+    -10_000.0,
+    -10_000.0,
+    # For ATI, which takes the mean place of four frames: beyond the canvas even where one of the four alone
+    # is hidden
+)
 BRIDGE = "majoor.omnicam.ati-bridge.v1"
 STYLES = ("ati", "kjnodes", "cotracker", "pairs")
 MAX_TEXT = 2**26
@@ -38,7 +46,8 @@ Place = tuple[float, float] | None  # None: hidden, no place given
 
 
 def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> Tracks:
-    """The host's TRACKS: {"track_path": (T, N, 2), "track_visibility": (T, N) or (T, 1), absent = all visible}, in pixels of width × height.
+    """The host's TRACKS: {"track_path": (T, N, 2), "track_visibility": (T, N) or (T, 1), absent = all
+    visible}, in pixels of width × height.
 
     Other packs use the same type name for payloads of their own; the ValueError names the type that came.
     """
@@ -46,7 +55,11 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
         raise ValueError(f"TRACKS: expected a dict with track_path (T, N, 2), got {_kind(value)}")
     path = value.get("track_path")
     if not isinstance(path, (Tensor, np.ndarray)) or path.ndim != 3 or path.shape[-1] != 2:
-        where = f"of shape {tuple(path.shape)}" if hasattr(path, "shape") else f"in a dict with {sorted(map(str, value))[:8]}"
+        where = (
+            f"of shape {tuple(path.shape)}"
+            if hasattr(path, "shape")
+            else f"in a dict with {sorted(map(str, value))[:8]}"
+        )
         got = f"{_kind(path)} {where}"
         raise ValueError(f"TRACKS: expected track_path (T, N, 2), got {got}")
     return _from_arrays(path, value.get("track_visibility"), width, height, fps)
@@ -54,11 +67,18 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
 
 def tracks_to_host(tracks: Tracks) -> dict[str, Any]:
     """TRACKS as the host's nodes read them, with the width, height and fps that they lack beside."""
-    return {"track_path": tracks.xy, "track_visibility": tracks.visible, "width": tracks.width, "height": tracks.height, "fps": tracks.fps}
+    return {
+        "track_path": tracks.xy,
+        "track_visibility": tracks.visible,
+        "width": tracks.width,
+        "height": tracks.height,
+        "fps": tracks.fps,
+    }
 
 
 def tracks_from_json(text: str | list[str], width: int, height: int, fps: float = 16.0) -> Tracks:
-    """Sampled points in any spelling: one track or a list of tracks, also as strings in a list, points as {"x", "y"}, [x, y] or [x, y, visible].
+    """Sampled points in any spelling: one track or a list of tracks, also as strings in a list, points as
+    {"x", "y"}, [x, y] or [x, y, visible].
 
     Single quotes are read as double ones. Lists around lists of tracks are unwrapped.
     """
@@ -70,29 +90,48 @@ def tracks_from_json(text: str | list[str], width: int, height: int, fps: float 
     if _is_bridge(value):
         return _from_bridge(value)
     if not isinstance(value, list):
-        hint = " (a track document or control points; sampled points are wanted here)" if isinstance(value, dict) else ""
+        hint = (
+            " (a track document or control points; sampled points are wanted here)"
+            if isinstance(value, dict)
+            else ""
+        )
         raise ValueError(f"tracks: expected a list of points or of tracks, got {_kind(value)}{hint}")
     if value and _is_point(value):
         raise ValueError(f"tracks: expected a list of points or of tracks, got one point {value}")
     lists = _track_lists(value, 0)
     if not lists:
         raise ValueError("tracks: expected at least one track, got none")
-    xy, visible = _filled([[_point(point, n, t) for t, point in enumerate(points)] for n, points in enumerate(lists)])
+    xy, visible = _filled(
+        [[_point(point, n, t) for t, point in enumerate(points)] for n, points in enumerate(lists)]
+    )
     return require_on_canvas(Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height, fps))
 
 
 def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
-    """style: "ati" (LTX reads it too) a list of lists of {"x", "y"}; "kjnodes" whole pixels, one track as a flat list; "cotracker" a list of
-    strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a field for visibility: hidden points are written as (-100, -100), in
-    "ati" and "kjnodes", which ATI reads, as (-10000, -10000), and where they were is lost. Visible places of "ati" and "pairs" are read back exactly.
+    """style: "ati" (LTX reads it too) a list of lists of {"x", "y"}; "kjnodes" whole pixels, one track as a
+    flat list; "cotracker" a list of strings, one per track, whole pixels; "pairs" lists of [x, y]. None has a
+    field for visibility: hidden points are written as (-100, -100), in "ati" and "kjnodes", which ATI reads,
+    as (-10000, -10000), and where they were is lost. Visible places of "ati" and "pairs" are read back
+    exactly.
     """
     if style not in STYLES:
         raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
-    placed = torch.where(tracks.visible[..., None], tracks.xy, tracks.xy.new_tensor(FAR if style in ("ati", "kjnodes") else HIDDEN)).transpose(0, 1).cpu().numpy()
+    placed = (
+        torch.where(
+            tracks.visible[..., None],
+            tracks.xy,
+            tracks.xy.new_tensor(FAR if style in ("ati", "kjnodes") else HIDDEN),
+        )
+        .transpose(0, 1)
+        .cpu()
+        .numpy()
+    )
     if style in ("kjnodes", "cotracker"):
         placed = np.rint(placed).astype(np.int64)
     else:
-        placed = placed.astype(str).astype(np.float64)  # the shortest decimals that are read back as the same float32
+        placed = placed.astype(str).astype(
+            np.float64
+        )  # the shortest decimals that are read back as the same float32
     if style == "pairs":
         return json.dumps(placed.tolist())
     lists = [[{"x": x, "y": y} for x, y in track] for track in placed.tolist()]
@@ -108,29 +147,43 @@ def save_npz(tracks: Tracks, path: str | Path):
         np.savez_compressed(file, **arrays, width=tracks.width, height=tracks.height, fps=tracks.fps)
 
 
-def load_npz(path: str | Path, width: int | None = None, height: int | None = None, fps: float | None = None) -> Tracks:
+def load_npz(
+    path: str | Path, width: int | None = None, height: int | None = None, fps: float | None = None
+) -> Tracks:
     """Our .npz, one with track_path and track_visibility, or a bare .npy of (T, N, 2).
 
-    width, height and fps are for files that do not hold them; a file's own win. Such a file needs a size. NAME_tracks.npy goes with the
-    NAME_visibility.npy beside it, as Wan-Move writes them.
+    width, height and fps are for files that do not hold them; a file's own win. Such a file needs a size.
+    NAME_tracks.npy goes with the NAME_visibility.npy beside it, as Wan-Move writes them.
     """
     path = Path(path)
     arrays = arrays_of(path)
-    if path.name.endswith("_tracks.npy") and (beside := path.with_name(path.name.replace("_tracks.npy", "_visibility.npy"))).is_file():
+    if (
+        path.name.endswith("_tracks.npy")
+        and (beside := path.with_name(path.name.replace("_tracks.npy", "_visibility.npy"))).is_file()
+    ):
         arrays[VISIBLE_KEYS[0]] = arrays_of(beside)[PATH_KEYS[0]]
     found = next((key for key in PATH_KEYS if key in arrays), None)
     if found is None:
-        raise ValueError(f"{path.name}: expected an array named {' or '.join(PATH_KEYS)}, got {sorted(arrays)}")
+        raise ValueError(
+            f"{path.name}: expected an array named {' or '.join(PATH_KEYS)}, got {sorted(arrays)}"
+        )
     visible = next((arrays[key] for key in VISIBLE_KEYS if key in arrays), None)
-    size = [_scalar(path, arrays, key, given) for key, given in (("width", width), ("height", height), ("fps", fps or 16.0))]
+    size = [
+        _scalar(path, arrays, key, given)
+        for key, given in (("width", width), ("height", height), ("fps", fps or 16.0))
+    ]
     try:
         return require_on_canvas(_from_arrays(arrays[found], visible, int(size[0]), int(size[1]), size[2]))
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
-def read_tracks(path: str | Path, width: int | None = None, height: int | None = None, fps: float = 16.0) -> Tracks:
-    """A file of tracks: .npz or .npy, an editor's document (its own size and rate), or sampled points in JSON (pixels of width × height)."""
+def read_tracks(
+    path: str | Path, width: int | None = None, height: int | None = None, fps: float = 16.0
+) -> Tracks:
+    """A file of tracks: .npz or .npy, an editor's document (its own size and rate), or sampled points in JSON
+    (pixels of width × height).
+    """
     path = Path(path)
     if path.suffix.lower() in (".npz", ".npy"):
         return load_npz(path, width, height, fps)
@@ -145,7 +198,9 @@ def read_tracks(path: str | Path, width: int | None = None, height: int | None =
 
 
 def tracks_from_text(text: str, width: int | None, height: int | None, fps: float = 16.0) -> Tracks:
-    """A track document or OmniCam's bridge, with canvases of their own, or sampled points, in pixels of width × height."""
+    """A track document or OmniCam's bridge, with canvases of their own, or sampled points, in pixels of width
+    × height.
+    """
     value = _parsed(text)
     if is_document(value):
         return document_to_tracks(parse_document(text))
@@ -155,7 +210,9 @@ def tracks_from_text(text: str, width: int | None, height: int | None, fps: floa
 
 
 def _from_arrays(xy: Any, visible: Any, width: int, height: int, fps: float) -> Tracks:
-    """Arrays or tensors (T, N, 2) and (T, N), (T, 1), (T, N, 1) or None, also as a batch of one -> Tracks on the CPU. Confidences count from 0.5."""
+    """Arrays or tensors (T, N, 2) and (T, N), (T, 1), (T, N, 1) or None, also as a batch of one -> Tracks on
+    the CPU. Confidences count from 0.5.
+    """
     xy = torch.as_tensor(xy.astype(np.float32) if isinstance(xy, np.ndarray) else xy).detach().cpu().float()
     xy = xy[0] if xy.ndim == 4 and xy.shape[0] == 1 else xy
     if xy.ndim != 3 or xy.shape[-1] != 2:
@@ -173,7 +230,9 @@ def _from_arrays(xy: Any, visible: Any, width: int, height: int, fps: float) -> 
 
 
 def seen_in_mask(tracks: Tracks, mask: Tensor) -> Tracks:
-    """Hidden in every frame in which the mask (T, H, W) is empty too, as the host's nodes read a mask of tracks. A mask of one frame is for all."""
+    """Hidden in every frame in which the mask (T, H, W) is empty too, as the host's nodes read a mask of
+    tracks. A mask of one frame is for all.
+    """
     if mask.ndim != 3 or mask.shape[0] not in (1, tracks.frames):
         raise ValueError(f"mask: expected {tracks.frames} frames (T, H, W) or one, got {tuple(mask.shape)}")
     shown = (mask > 0).any(-1).any(-1).cpu()
@@ -200,15 +259,26 @@ def _is_bridge(value: Any) -> bool:
 
 
 def _from_bridge(value: dict) -> Tracks:
-    """OmniCam's tracks, which say their own canvas and rate: {"trajectories": [{"samples": [{"frame", "visible", "x_px", "y_px"}]}]}."""
+    """OmniCam's tracks, which say their own canvas and rate: {"trajectories": [{"samples": [{"frame",
+    "visible", "x_px", "y_px"}]}]}.
+    """
     lists = value.get("trajectories")
-    if not isinstance(lists, list) or not all(isinstance(one, dict) and isinstance(one.get("samples"), list) for one in lists) or not lists:
+    if (
+        not isinstance(lists, list)
+        or not all(isinstance(one, dict) and isinstance(one.get("samples"), list) for one in lists)
+        or not lists
+    ):
         raise ValueError(f"tracks: expected trajectories with samples in {BRIDGE}, got {lists!r:.40}")
     size = [value.get(key) for key in ("width", "height", "fps")]
     if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in size):
         raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {size}")
     renamed = [
-        [{"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)} if isinstance(s, dict) and "x_px" in s else None for s in one["samples"]]
+        [
+            {"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)}
+            if isinstance(s, dict) and "x_px" in s
+            else None
+            for s in one["samples"]
+        ]
         for one in lists
     ]
     return tracks_from_json(json.dumps(renamed), int(size[0]), int(size[1]), float(size[2]))
@@ -235,7 +305,10 @@ def _track_lists(value: Any, depth: int) -> list[list]:
         return [value]
     if any(_is_point(item) for item in value):
         odd = next(index for index, item in enumerate(value) if not _is_point(item))
-        raise ValueError(f"tracks: expected points alone or tracks alone in one list, got {value[odd]!r:.40} at {odd} among points")
+        raise ValueError(
+            f"tracks: expected points alone or tracks alone in one list, got {value[odd]!r:.40} at {odd} "
+            "among points"
+        )
     return [track for item in value for track in _track_lists(item, depth + 1)]
 
 
@@ -243,10 +316,19 @@ def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
     """One spelled point -> (place, visible)."""
     if value is None:
         return None, False
-    parts = [value.get("x"), value.get("y"), value.get("visible", value.get("v", True))] if isinstance(value, dict) else [*value, True][:3]
-    numbers = all(isinstance(part, (int, float)) for part in parts) and not any(isinstance(part, bool) for part in parts[:2])
+    parts = (
+        [value.get("x"), value.get("y"), value.get("visible", value.get("v", True))]
+        if isinstance(value, dict)
+        else [*value, True][:3]
+    )
+    numbers = all(isinstance(part, (int, float)) for part in parts) and not any(
+        isinstance(part, bool) for part in parts[:2]
+    )
     if not numbers or not all(abs(part) <= MAX_COORDINATE for part in parts):
-        raise ValueError(f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame {frame}")
+        raise ValueError(
+            f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame "
+            f"{frame}"
+        )
     place = (float(parts[0]), float(parts[1]))
     return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
 
@@ -255,7 +337,10 @@ def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndar
     """Points of each track -> xy (T, N, 2) float32 with every place filled, visible (T, N)."""
     frames = max(map(len, tracks))
     if frames * len(tracks) > MAX_POSITIONS:
-        raise ValueError(f"tracks: expected at most {MAX_POSITIONS} positions, got {len(tracks)} tracks of up to {frames} frames")
+        raise ValueError(
+            f"tracks: expected at most {MAX_POSITIONS} positions, got {len(tracks)} tracks of up to "
+            f"{frames} frames"
+        )
     xy = np.zeros((frames, len(tracks), 2), dtype=np.float32)
     visible = np.zeros((frames, len(tracks)), dtype=bool)
     for n, points in enumerate(tracks):
@@ -268,7 +353,9 @@ def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndar
 
 
 def arrays_of(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, or of an .npy under the first of PATH_KEYS; numbers, but for those named in `words`, which may be text."""
+    """The arrays of an .npz, or of an .npy under the first of PATH_KEYS; numbers, but for those named in
+    `words`, which may be text.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -279,11 +366,26 @@ def arrays_of(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray]:
                 arrays = dict(file)
         else:
             arrays = {PATH_KEYS[0]: np.load(path, allow_pickle=False, mmap_mode="r")}
-    except (ValueError, EOFError, OSError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        MemoryError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(f"{path.name}: expected an .npz or .npy with numbers, got a file that cannot be read ({str(error)[:80]})") from None
-    odd = [name for name, array in arrays.items() if array.dtype.kind not in ("biufU" if name in words else "biuf")]
+        raise ValueError(
+            f"{path.name}: expected an .npz or .npy with numbers, got a file that cannot be read "
+            f"({str(error)[:80]})"
+        ) from None
+    odd = [
+        name
+        for name, array in arrays.items()
+        if array.dtype.kind not in ("biufU" if name in words else "biuf")
+    ]
     if odd:
         raise ValueError(f"{path.name}: expected numbers, got {arrays[odd[0]].dtype} in {odd[0]}")
     return {name: np.array(array) for name, array in arrays.items()}
@@ -303,4 +405,8 @@ def _scalar(path: Path, arrays: dict[str, np.ndarray], key: str, given: float | 
 def _kind(value: Any) -> str:
     """The type of a foreign payload, with its module where that tells who made it."""
     kind = type(value)
-    return kind.__name__ if kind.__module__ in ("builtins", "torch", "numpy") else f"{kind.__module__}.{kind.__name__}"
+    return (
+        kind.__name__
+        if kind.__module__ in ("builtins", "torch", "numpy")
+        else f"{kind.__module__}.{kind.__name__}"
+    )

@@ -1,4 +1,5 @@
-"""The motion of what most points belong to, as one plane under a camera: where hidden and flat points of it are.
+"""The motion of what most points belong to, as one plane under a camera: where hidden and flat points of it
+are.
 
 Owns the homography from the first frame to the present one and who belongs to it. Knows nothing of pictures.
 Shapes: start and xy (N, 2); member (N,) 0..1: how surely each point belongs to it, 0.5 at first.
@@ -28,7 +29,14 @@ class Ground:
         if len(chosen) < max(FEWEST, SHARE * sure.sum()):
             return False
         cv2.setRNGSeed(0)
-        way, agree = cv2.findHomography(self.start[chosen].astype(np.float32), xy[chosen].astype(np.float32), cv2.RANSAC, AGREES, maxIters=300, confidence=0.99)
+        way, agree = cv2.findHomography(
+            self.start[chosen].astype(np.float32),
+            xy[chosen].astype(np.float32),
+            cv2.RANSAC,
+            AGREES,
+            maxIters=300,
+            confidence=0.99,
+        )
         if way is None or agree.sum() < max(FEWEST, SHARE * sure.sum()):
             return False
         self.way = way
@@ -45,4 +53,6 @@ class Ground:
 
     def learn(self, belongs: np.ndarray, refuted: np.ndarray):
         """belongs, refuted (N,) bool: what was seen in this frame; others stay as they are."""
-        self.member = np.where(refuted, self.member * 0.6, np.where(belongs, self.member + 0.1 * (1 - self.member), self.member)).astype(np.float32)
+        self.member = np.where(
+            refuted, self.member * 0.6, np.where(belongs, self.member + 0.1 * (1 - self.member), self.member)
+        ).astype(np.float32)

@@ -1,7 +1,9 @@
-"""A video tracked while a stream runs: its pictures at the stream's rate, the points brought to the stream's canvas frame by frame.
+"""A video tracked while a stream runs: its pictures at the stream's rate, the points brought to the stream's
+canvas frame by frame.
 
-Owns the choice of pictures in time and the one placement that all frames get. Knows nothing of the stream (`streaming/feed.py` pulls), files
-or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds; positions (N, 2) float32 on the canvas, visible (N,).
+Owns the choice of pictures in time and the one placement that all frames get. Knows nothing of the stream
+(`streaming/feed.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds;
+positions (N, 2) float32 on the canvas, visible (N,).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ Shots = Generator[tuple[np.ndarray, float], None, None]
 
 
 def at_rate(shots: Iterable[tuple[np.ndarray, float]], fps: float) -> Shots:
-    """One picture for every frame of a video at `fps`: the newest there is at its moment, shown again where none is newer."""
+    """One picture for every frame of a video at `fps`: the newest there is at its moment, shown again where
+    none is newer.
+    """
     number, begin, last = 0, None, None
     for shot in shots:
         begin = shot[1] if begin is None else begin
@@ -40,8 +44,10 @@ def at_rate(shots: Iterable[tuple[np.ndarray, float]], fps: float) -> Shots:
 
 @dataclass(frozen=True)
 class Placement:
-    """How positions in a source of one size become positions on the canvas: kept (K,) of the followed points, source box → goal box, points
-    of the ground (G, 2) that rest, and where the kept points (K, 2) start in the source if they belong to one thing that keeps together."""
+    """How positions in a source of one size become positions on the canvas: kept (K,) of the followed points,
+    source box → goal box, points of the ground (G, 2) that rest, and where the kept points (K, 2) start in
+    the source if they belong to one thing that keeps together.
+    """
 
     size: tuple[int, int]
     canvas: tuple[int, int]
@@ -59,12 +65,24 @@ class Placement:
         return xy_, shown & ((xy_ >= low) & (xy_ <= high)).all(-1)
 
     def _moved(self, xy: np.ndarray, visible: np.ndarray) -> Tracks:
-        tracks = on_canvas(Tracks(torch.from_numpy(xy)[None], torch.from_numpy(visible)[None], *self.size), *self.canvas)
+        tracks = on_canvas(
+            Tracks(torch.from_numpy(xy)[None], torch.from_numpy(visible)[None], *self.size), *self.canvas
+        )
         return tracks if self.boxes is None else moved_to(tracks, *self.boxes)
 
 
-def placement(seeds: Seeds, size: tuple[int, int], width: int, height: int, target: Any = None, shape: str = SHAPES[0], hold_ground: bool = True) -> Placement:
-    """Without a target the source covers the canvas; with one the subject's points go to it, and the ground rests where asked for."""
+def placement(
+    seeds: Seeds,
+    size: tuple[int, int],
+    width: int,
+    height: int,
+    target: Any = None,
+    shape: str = SHAPES[0],
+    hold_ground: bool = True,
+) -> Placement:
+    """Without a target the source covers the canvas; with one the subject's points go to it, and the ground
+    rests where asked for.
+    """
     whole = Placement(size, (width, height), np.ones(len(seeds.xy), bool), None, np.zeros((0, 2)))
     if target is None:
         return whole
@@ -72,11 +90,19 @@ def placement(seeds: Seeds, size: tuple[int, int], width: int, height: int, targ
     moved = replace(whole, boxes=boxes_of_move(box, *size, area, shape))
     start = moved(seeds.xy, np.ones(len(seeds.xy), bool))
     kept = on_target(start[0].numpy(), area, seeds.by_hand)
-    return replace(moved, kept=kept, start=seeds.xy[kept], ground=rest_grid(area) if hold_ground else np.zeros((0, 2)))
+    return replace(
+        moved, kept=kept, start=seeds.xy[kept], ground=rest_grid(area) if hold_ground else np.zeros((0, 2))
+    )
 
 
 def placed_positions(
-    shots: Shots, seeds: Seeds, tracker: PointTracker, place: Placement, *, longest: int | None = None, on_frame: Callable[[int], None] | None = None
+    shots: Shots,
+    seeds: Seeds,
+    tracker: PointTracker,
+    place: Placement,
+    *,
+    longest: int | None = None,
+    on_frame: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The positions on the canvas, frame by frame as they are asked for."""
     for seen in positions(shots, lambda width, height: seeds.xy, tracker, longest=longest, on_frame=on_frame):
@@ -85,8 +111,10 @@ def placed_positions(
 
 @dataclass(frozen=True)
 class LiveTracks:
-    """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas; static (N,): the ground; groups (N,): the subject
-    is one handle, everything else none; open() begins the video anew."""
+    """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas; static
+    (N,): the ground; groups (N,): the subject is one handle, everything else none; open() begins the video
+    anew.
+    """
 
     first: Tracks
     static: Tensor
@@ -110,7 +138,8 @@ def live_tracks(
 ) -> LiveTracks:
     """Reads the first picture alone: which points will be followed, and where they are on the canvas.
 
-    shots() opens the video at its beginning, tracker() makes a tracker for each time it is; seeds(width, height) are the points.
+    shots() opens the video at its beginning, tracker() makes a tracker for each time it is; seeds(width,
+    height) are the points.
     """
     opened = shots()
     picture = next(opened, (None, 0.0))[0]
@@ -126,6 +155,8 @@ def live_tracks(
     first = require_on_canvas(Tracks(xy[None], visible[None], width, height, fps))
 
     def begin() -> Iterator[tuple[Tensor, Tensor]]:
-        return placed_positions(at_rate(shots(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame)
+        return placed_positions(
+            at_rate(shots(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame
+        )
 
     return LiveTracks(first, static, groups, begin)

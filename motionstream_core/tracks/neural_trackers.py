@@ -1,12 +1,17 @@
-"""Point trackers of others behind our interface: CoTracker3 (online), TAPIR (causal) and TAPNext, where their packages are installed.
+"""Point trackers of others behind our interface: CoTracker3 (online), TAPIR (causal) and TAPNext, where their
+packages are installed.
 
-Owns how frames, points and weights go in and positions come out. The packages are imported when a tracker is made, the weights read from a
-local file without running code in it; nothing is downloaded. Calls are those of facebookresearch/co-tracker `cotracker.predictor` (82e02e8) and
-google-deepmind/tapnet `tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions: docs/log.md has the comparison.
-Memory does not grow with the video: about 1 MB a point in TAPIR, 0.15 in TAPNext, 0.1 in CoTracker3 and what that computes for GROUP points at once.
+Owns how frames, points and weights go in and positions come out. The packages are imported when a tracker is
+made, the weights read from a local file without running code in it; nothing is downloaded. Calls are those of
+facebookresearch/co-tracker `cotracker.predictor` (82e02e8) and google-deepmind/tapnet
+`tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions: docs/log.md
+has the comparison.
+Memory does not grow with the video: about 1 MB a point in TAPIR, 0.15 in TAPNext, 0.1 in CoTracker3 and what
+that computes for GROUP points at once.
 
-Shapes: as in `trackers.py`. The packages' own: CoTracker queries (1, N, 3) t, x, y with pixel centres at whole numbers; TAPIR and TAPNext
-queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at halves.
+Shapes: as in `trackers.py`. The packages' own: CoTracker queries (1, N, 3) t, x, y with pixel centres at
+whole numbers; TAPIR and TAPNext queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at
+halves.
 """
 
 from __future__ import annotations
@@ -26,9 +31,16 @@ from .trackers import COTRACKER, TAPIR, TAPNEXT, Positions, TrackerKind, missing
 
 SIDE = 256  # of the square picture that TAPIR and TAPNext see
 VISIBLE = 0.5
-SIDES = {"tapnextpp_512.ckpt": 512}  # weights of the same network for larger pictures: the file does not say so; places stay those of SIDE
-GROUP = 2500  # points that CoTracker3 and TAPNext follow together; more go in groups that each cover the whole picture
-BROKEN = (ImportError, RuntimeError, OSError)  # what a package that does not fit the installed torch raises when it is imported
+SIDES = {
+    "tapnextpp_512.ckpt": 512
+}  # weights of the same network for larger pictures: the file does not say so; places stay those of SIDE
+# Points that CoTracker3 and TAPNext follow together; more go in groups that each cover the whole picture
+GROUP = 2500
+BROKEN = (
+    ImportError,
+    RuntimeError,
+    OSError,
+)  # what a package that does not fit the installed torch raises when it is imported
 
 
 def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
@@ -36,11 +48,17 @@ def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"tracker: {kind.name}: expected a checkpoint of tensors in {path.name}, got a file that cannot be read as one ({error})") from None
+        raise ValueError(
+            f"tracker: {kind.name}: expected a checkpoint of tensors in {path.name}, got a file that "
+            f"cannot be read as one ({error})"
+        ) from None
     for key in ("model", "state_dict"):
         found = found[key] if isinstance(found, dict) and isinstance(found.get(key), dict) else found
     if not isinstance(found, dict) or not found:
-        raise ValueError(f"tracker: {kind.name}: expected a checkpoint of named tensors in {path.name}, got {type(found).__name__}")
+        raise ValueError(
+            f"tracker: {kind.name}: expected a checkpoint of named tensors in {path.name}, got "
+            f"{type(found).__name__}"
+        )
     return {name.removeprefix("tapnext."): value for name, value in found.items()}
 
 
@@ -48,7 +66,10 @@ def fill(kind: TrackerKind, module: torch.nn.Module, path: Path, device: str) ->
     try:
         module.load_state_dict(read_weights(kind, path))
     except RuntimeError as error:
-        raise ValueError(f"tracker: {kind.name}: expected weights of this network in {path.name}, got others ({str(error)[:200]})") from None
+        raise ValueError(
+            f"tracker: {kind.name}: expected weights of this network in {path.name}, got others "
+            f"({str(error)[:200]})"
+        ) from None
     return module.to(device).eval()
 
 
@@ -59,7 +80,9 @@ def groups_of(count: int) -> list[slice]:
 
 
 class CoTracker:
-    """CoTracker3 online: windows of 16 frames that move by 8; a position is given out once no later window changes it."""
+    """CoTracker3 online: windows of 16 frames that move by 8; a position is given out once no later window
+    changes it.
+    """
 
     def __init__(self, weights: Path, device: str):
         try:
@@ -74,13 +97,20 @@ class CoTracker:
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
         step, first = self._predictor.step, True
         parts = groups_of(len(points))
-        queries = torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], 1)).float().to(self._device)
+        queries = (
+            torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], 1)).float().to(self._device)
+        )
         groups = [Windows(self._predictor, queries[None, part]) for part in parts]
         window = list(islice(frames, 2 * step))
         while window:
             ahead = next(frames, None) if len(window) == 2 * step else None
-            video = rearrange(torch.from_numpy(np.stack(window)).to(self._device).float(), "t h w c -> 1 t c h w")
-            xy, visible = np.empty((len(window), len(points), 2), np.float32), np.empty((len(window), len(points)), bool)
+            video = rearrange(
+                torch.from_numpy(np.stack(window)).to(self._device).float(), "t h w c -> 1 t c h w"
+            )
+            xy, visible = (
+                np.empty((len(window), len(points), 2), np.float32),
+                np.empty((len(window), len(points)), bool),
+            )
             for part, group in zip(parts, groups):
                 xy[:, part], visible[:, part] = group.next(video)
             if first:
@@ -90,18 +120,29 @@ class CoTracker:
 
 
 class Windows:
-    """Some points in CoTracker3's online model, which holds one set at a time: their state put in, a window of frames, and the state taken out.
+    """Some points in CoTracker3's online model, which holds one set at a time: their state put in, a window
+    of frames, and the state taken out.
 
-    The model keeps all positions since the first frame; only those that the next window starts from stay here.
+    The model keeps all positions since the first frame; only those that the next window starts from stay
+    here.
     """
 
-    STATE = ("online_ind", "online_track_feat", "online_track_support", "online_coords_predicted", "online_vis_predicted", "online_conf_predicted")
+    STATE = (
+        "online_ind",
+        "online_track_feat",
+        "online_track_support",
+        "online_coords_predicted",
+        "online_vis_predicted",
+        "online_conf_predicted",
+    )
 
     def __init__(self, predictor: Any, queries: Tensor):
         self._predictor, self._queries, self._state = predictor, queries, {}
 
     def next(self, video: Tensor) -> Positions:
-        """Frames (1, T, 3, H, W) in 0..255, of which all but the last window's first half overlap -> positions (T, N, 2) and visibility (T, N)."""
+        """Frames (1, T, 3, H, W) in 0..255, of which all but the last window's first half overlap ->
+        positions (T, N, 2) and visibility (T, N).
+        """
         predictor, model = self._predictor, self._predictor.model
         if not self._state:
             predictor(video[:, :1], is_first_step=True, queries=self._queries)
@@ -119,14 +160,20 @@ class Windows:
 
 
 class Square:
-    """What TAPIR and TAPNext share: pictures of SIDE×SIDE in −1..1, one at a time, and places with pixel centres at halves."""
+    """What TAPIR and TAPNext share: pictures of SIDE×SIDE in −1..1, one at a time, and places with pixel
+    centres at halves.
+    """
 
     def __init__(self, device: str, side: int = SIDE):
         self._device, self._side = device, side
 
     def _frame(self, frame: np.ndarray) -> Tensor:
-        picture = rearrange(torch.from_numpy(np.ascontiguousarray(frame)).to(self._device).float(), "h w c -> 1 c h w")
-        small = torch.nn.functional.interpolate(picture, size=(self._side, self._side), mode="bilinear", antialias=True, align_corners=False)
+        picture = rearrange(
+            torch.from_numpy(np.ascontiguousarray(frame)).to(self._device).float(), "h w c -> 1 c h w"
+        )
+        small = torch.nn.functional.interpolate(
+            picture, size=(self._side, self._side), mode="bilinear", antialias=True, align_corners=False
+        )
         return rearrange(small / 127.5 - 1, "1 c h w -> 1 1 h w c")
 
     def _queries(self, points: np.ndarray, frame: np.ndarray) -> Tensor:
@@ -149,7 +196,9 @@ class Tapir(Square):
             from tapnet.torch import tapir_model
         except BROKEN as error:
             raise missing_package(TAPIR, error) from None
-        self._model: Any = fill(TAPIR, tapir_model.TAPIR(pyramid_level=1, use_casual_conv=True), weights, device)
+        self._model: Any = fill(
+            TAPIR, tapir_model.TAPIR(pyramid_level=1, use_casual_conv=True), weights, device
+        )
 
     @torch.no_grad()
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
@@ -159,16 +208,33 @@ class Tapir(Square):
             grids = self._model.get_feature_grids(video, is_training=False)
             first = features is None
             if first:
-                features = self._model.get_query_features(video, is_training=False, query_points=self._queries(points, frame), feature_grids=grids)
-                context = _moved(self._model.construct_initial_causal_state(len(points), len(features.resolutions) - 1), self._device)
+                features = self._model.get_query_features(
+                    video, is_training=False, query_points=self._queries(points, frame), feature_grids=grids
+                )
+                context = _moved(
+                    self._model.construct_initial_causal_state(len(points), len(features.resolutions) - 1),
+                    self._device,
+                )
             made = self._model.estimate_trajectories(
-                (SIDE, SIDE), is_training=False, feature_grids=grids, query_features=features, query_points_in_video=None,
-                query_chunk_size=64, causal_context=context, get_causal_context=True,
-            )  # fmt: skip
+                (SIDE, SIDE),
+                is_training=False,
+                feature_grids=grids,
+                query_features=features,
+                query_points_in_video=None,
+                query_chunk_size=64,
+                causal_context=context,
+                get_causal_context=True,
+            )
             context = made["causal_context"]
-            occluded, far = (torch.sigmoid(made[name][-1][0, :, 0]) for name in ("occlusion", "expected_dist"))
+            occluded, far = (
+                torch.sigmoid(made[name][-1][0, :, 0]) for name in ("occlusion", "expected_dist")
+            )
             visible = ((1 - occluded) * (1 - far) > VISIBLE).cpu().numpy()
-            yield (points, np.ones(len(points), bool)) if first else (self._places(made["tracks"][-1][0, :, 0], frame), visible)
+            yield (
+                (points, np.ones(len(points), bool))
+                if first
+                else (self._places(made["tracks"][-1][0, :, 0], frame), visible)
+            )
 
 
 class TapNext(Square):
@@ -188,7 +254,10 @@ class TapNext(Square):
         try:
             self._model = restore_model_from_jax_checkpoint(network, str(weights)).to(device).eval()
         except (KeyError, RuntimeError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-            raise ValueError(f"tracker: {TAPNEXT.name}: expected weights of this network in {weights.name}, got others ({str(error)[:200]})") from None
+            raise ValueError(
+                f"tracker: {TAPNEXT.name}: expected weights of this network in {weights.name}, got others "
+                f"({str(error)[:200]})"
+            ) from None
 
     @torch.no_grad()
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
@@ -204,7 +273,10 @@ class TapNext(Square):
             xy, visible = np.empty((len(points), 2), np.float32), np.empty(len(points), bool)
             for number, part in enumerate(parts):
                 yx, _, seen, states[number] = self._model(video=video, state=states[number])
-                xy[part], visible[part] = self._places(yx[0, 0].flip(-1), frame), (seen[0, 0, :, 0] > 0).cpu().numpy()
+                xy[part], visible[part] = (
+                    self._places(yx[0, 0].flip(-1), frame),
+                    (seen[0, 0, :, 0] > 0).cpu().numpy(),
+                )
             yield xy, visible
 
 

@@ -1,6 +1,8 @@
-"""Subject and camera told apart in tracks: the background's motion as one homography a frame, and what is left without it.
+"""Subject and camera told apart in tracks: the background's motion as one homography a frame, and what is
+left without it.
 
-Owns the robust fit and the two views of the tracks. Knows nothing of videos. OpenCV (BSD/Apache-2.0) does the fit.
+Owns the robust fit and the two views of the tracks. Knows nothing of videos. OpenCV (BSD/Apache-2.0) does the
+fit.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ FEWEST = 8  # visible points that a fit needs
 
 
 def background_motion(tracks: Tracks, outside: np.ndarray | None = None) -> np.ndarray:
-    """(T, 3, 3): where the background of the first frame is in each frame. outside (N,): points known not to be on the subject.
+    """(T, 3, 3): where the background of the first frame is in each frame. outside (N,): points known not to
+    be on the subject.
 
     A frame in which too few points are visible keeps the motion of the frame before.
     """
@@ -37,9 +40,11 @@ def background_motion(tracks: Tracks, outside: np.ndarray | None = None) -> np.n
 
 
 def part_of(tracks: Tracks, part: str, subject: np.ndarray | None = None) -> Tracks:
-    """The tracks (`everything`), the subject's own motion with the camera's taken out, or the camera's motion alone.
+    """The tracks (`everything`), the subject's own motion with the camera's taken out, or the camera's motion
+    alone.
 
-    subject (N,): the points on the subject; without it, those that leave the background's motion by more than 4 px.
+    subject (N,): the points on the subject; without it, those that leave the background's motion by more than
+    4 px.
     """
     if part not in PARTS:
         raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
@@ -56,7 +61,10 @@ def part_of(tracks: Tracks, part: str, subject: np.ndarray | None = None) -> Tra
         away = np.where(tracks.visible.numpy(), np.linalg.norm(still - xy[0], axis=-1), 0).max(0)
         subject = away > 4.0
     if not subject.any():
-        raise ValueError("subject: expected points that move against the background, got none (paint a mask over the subject)")
+        raise ValueError(
+            "subject: expected points that move against the background, got none (paint a mask over the "
+            "subject)"
+        )
     return replace(tracks, xy=torch.from_numpy(still).float()[:, subject], visible=tracks.visible[:, subject])
 
 
@@ -66,7 +74,9 @@ def _apply(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def covering(tracks: Tracks, width: int, height: int) -> Tracks:
-    """The tracks of a video as they are once its picture is scaled to cover width × height and cut in the middle. What falls off is hidden."""
+    """The tracks of a video as they are once its picture is scaled to cover width × height and cut in the
+    middle. What falls off is hidden.
+    """
     scale = max(width / tracks.width, height / tracks.height)
     shift = torch.tensor([(width - tracks.width * scale) / 2, (height - tracks.height * scale) / 2])
     xy = (tracks.xy + 0.5) * scale + shift - 0.5
@@ -77,8 +87,12 @@ def covering(tracks: Tracks, width: int, height: int) -> Tracks:
     return Tracks(xy[:, kept], (tracks.visible & inside)[:, kept], width, height, tracks.fps)
 
 
-def moved_to(tracks: Tracks, source: tuple[float, float, float, float], target: tuple[float, float, float, float]) -> Tracks:
-    """Motion retargeted: what is in the box `source` (x, y, width, height) goes to the box `target`, its motion scaled with it."""
+def moved_to(
+    tracks: Tracks, source: tuple[float, float, float, float], target: tuple[float, float, float, float]
+) -> Tracks:
+    """Motion retargeted: what is in the box `source` (x, y, width, height) goes to the box `target`, its
+    motion scaled with it.
+    """
     for name, box in (("source", source), ("target", target)):
         if not (len(box) == 4 and box[2] > 0 and box[3] > 0 and all(np.isfinite(box))):
             raise ValueError(f"{name}: expected a box x, y, width, height with a size above 0, got {box}")

@@ -1,9 +1,11 @@
 """The point trackers people can choose: one small interface, and who offers it.
 
-Owns the interface, the table of trackers by name with their licences, and what is said when one is missing. Knows nothing of video files or
-hosts; the networks of others are in `neural_trackers.py` and imported only when one is chosen. Nothing is ever downloaded.
+Owns the interface, the table of trackers by name with their licences, and what is said when one is missing.
+Knows nothing of video files or hosts; the networks of others are in `neural_trackers.py` and imported only
+when one is chosen. Nothing is ever downloaded.
 
-Shapes: a frame (H, W, 3) uint8 RGB; points and positions (N, 2) float32 pixels, x right, y down, centres at whole numbers; visible (N,) bool.
+Shapes: a frame (H, W, 3) uint8 RGB; points and positions (N, 2) float32 pixels, x right, y down, centres at
+whole numbers; visible (N,) bool.
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ class PointTracker(Protocol):
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
         """Positions and visibility in every frame, in order, the first frame's being the points themselves.
 
-        Takes frames as they are needed (a network that works in windows reads some ahead), so that memory does not grow with the video.
+        Takes frames as they are needed (a network that works in windows reads some ahead), so that memory
+        does not grow with the video.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TrackerKind:
-    """A tracker as people see it. package: what must be installed, empty for ours; weights: file names any of which will do."""
+    """A tracker as people see it. package: what must be installed, empty for ours; weights: file names any of
+    which will do.
+    """
 
     name: str
     licence: str
@@ -56,13 +61,23 @@ COTRACKER = TrackerKind(
     "github.com/facebookresearch/co-tracker",
     ("scaled_online.pth", "baseline_online.pth"),
 )
-TAPIR = TrackerKind("TAPIR", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("causal_bootstapir_checkpoint.pt",))
-TAPNEXT = TrackerKind("TAPNext", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("bootstapnext_ckpt.npz", "tapnextpp_ckpt.pt", "tapnextpp_512.ckpt"))
+TAPIR = TrackerKind(
+    "TAPIR", "Apache-2.0", "tapnet", "github.com/google-deepmind/tapnet", ("causal_bootstapir_checkpoint.pt",)
+)
+TAPNEXT = TrackerKind(
+    "TAPNext",
+    "Apache-2.0",
+    "tapnet",
+    "github.com/google-deepmind/tapnet",
+    ("bootstapnext_ckpt.npz", "tapnextpp_ckpt.pt", "tapnextpp_512.ckpt"),
+)
 KINDS = {kind.name: kind for kind in (FLOW, COTRACKER, TAPIR, TAPNEXT)}
 
 
 def open_tracker(name: str = FLOW.name, folders: Iterable[Path] = (), device: str = "cpu") -> PointTracker:
-    """The tracker of that name. folders: where weights may lie. ValueError says what is missing, and under which licence it may be had."""
+    """The tracker of that name. folders: where weights may lie. ValueError says what is missing, and under
+    which licence it may be had.
+    """
     if name not in KINDS:
         raise ValueError(f"tracker: expected one of {', '.join(KINDS)}, got {name!r}")
     if name == FLOW.name:
@@ -79,14 +94,22 @@ def weights_of(kind: TrackerKind, folders: list[Path]) -> Path:
         for folder in folders:
             if (folder / name).is_file():
                 return folder / name
-    raise ValueError(f"tracker: {kind.words}: expected {' or '.join(kind.weights)} in {FOLDER}, got none. Its makers offer it at {kind.install}.")
+    raise ValueError(
+        f"tracker: {kind.words}: expected {' or '.join(kind.weights)} in {FOLDER}, got none. Its makers "
+        f"offer it at {kind.install}."
+    )
 
 
 def missing_package(kind: TrackerKind, error: Exception) -> ValueError:
-    """A package that is not there, or one that cannot be imported, as when a package that it needs is missing or made for another torch."""
+    """A package that is not there, or one that cannot be imported, as when a package that it needs is missing
+    or made for another torch.
+    """
     absent = isinstance(error, ImportError) and (error.name or "").split(".")[0] == kind.package
     got = "none" if absent else "one that cannot be imported"
-    return ValueError(f"tracker: {kind.words}: expected the Python package {kind.package!r} ({kind.install}), got {got} ({error})")
+    return ValueError(
+        f"tracker: {kind.words}: expected the Python package {kind.package!r} ({kind.install}), got {got} "
+        f"({error})"
+    )
 
 
 class StepTracker:

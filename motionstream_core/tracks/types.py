@@ -1,7 +1,8 @@
 """Tracks: where points go, frame by frame.
 
-Owns the value everything else exchanges, how it is stretched to another size or length, and how it continues past its end. Knows nothing
-of files, of the editor or of networks. Shapes: xy (T, N, 2) float32 pixels of a canvas width × height, x right, y down; visible (T, N) bool.
+Owns the value everything else exchanges, how it is stretched to another size or length, and how it continues
+past its end. Knows nothing of files, of the editor or of networks. Shapes: xy (T, N, 2) float32 pixels of a
+canvas width × height, x right, y down; visible (T, N) bool.
 """
 
 from __future__ import annotations
@@ -33,9 +34,15 @@ class Tracks:
 
     def __post_init__(self):
         if self.xy.ndim != 3 or self.xy.shape[-1] != 2 or self.visible.shape != self.xy.shape[:2]:
-            raise ValueError(f"tracks: expected xy (T, N, 2) and visible (T, N), got {tuple(self.xy.shape)} and {tuple(self.visible.shape)}")
+            raise ValueError(
+                f"tracks: expected xy (T, N, 2) and visible (T, N), got {tuple(self.xy.shape)} and "
+                f"{tuple(self.visible.shape)}"
+            )
         if self.frames < 1 or self.count < 1:
-            raise ValueError(f"tracks: expected at least one track and one frame, got {self.count} tracks of {self.frames} frames")
+            raise ValueError(
+                f"tracks: expected at least one track and one frame, got {self.count} tracks of "
+                f"{self.frames} frames"
+            )
         if not (self.width >= 1 and self.height >= 1):
             raise ValueError(f"tracks: expected a canvas of at least 1x1, got {self.width}x{self.height}")
         if not (math.isfinite(self.fps) and self.fps > 0):
@@ -46,7 +53,9 @@ class Tracks:
         if not finite.all():
             frame, track = (int(value) for value in (~finite).nonzero()[0])
             place = ", ".join(f"{value:g}" for value in self.xy[frame, track].tolist())
-            raise ValueError(f"tracks: expected finite coordinates, got ({place}) in track {track} at frame {frame}")
+            raise ValueError(
+                f"tracks: expected finite coordinates, got ({place}) in track {track} at frame {frame}"
+            )
 
     @property
     def frames(self) -> int:
@@ -64,15 +73,22 @@ class Tracks:
         return replace(self, xy=self.xy * scale, width=width, height=height)
 
     def resampled(self, frames: int) -> Tracks:
-        """The same motion in `frames` frames, first and last frame kept; straight between frames in both of which a point is visible.
+        """The same motion in `frames` frames, first and last frame kept; straight between frames in both of
+        which a point is visible.
 
         Next to a hidden frame, place and visibility are those of the nearer one.
         """
         _check_frames(frames)
-        return self if frames == self.frames else self.sampled(torch.linspace(0, self.frames - 1, frames, dtype=torch.float64))
+        return (
+            self
+            if frames == self.frames
+            else self.sampled(torch.linspace(0, self.frames - 1, frames, dtype=torch.float64))
+        )
 
     def sampled(self, times: Tensor) -> Tracks:
-        """The motion at these moments (T,), fractions of frames within 0 .. frames - 1; places and visibility as `resampled` has them."""
+        """The motion at these moments (T,), fractions of frames within 0 .. frames - 1; places and visibility
+        as `resampled` has them.
+        """
         at = times.to(self.xy.device, torch.float64).clamp(0, self.frames - 1)
         low = at.floor().long()
         high = (low + 1).clamp(max=self.frames - 1)
@@ -83,22 +99,31 @@ class Tracks:
         return replace(self, xy=torch.where(both, mixed, self.xy[nearer]), visible=self.visible[nearer])
 
     def fitted(self, frames: int, mode: str) -> Tracks:
-        """Tracks of exactly `frames` frames. mode: "error" (ValueError unless they have them), "hold" the last place, "loop" from the start,
-        "ping-pong" back and forth, "resample" in time. All but "resample" cut what is too long."""
+        """Tracks of exactly `frames` frames. mode: "error" (ValueError unless they have them), "hold" the
+        last place, "loop" from the start, "ping-pong" back and forth, "resample" in time. All but "resample"
+        cut what is too long.
+        """
         _check_mode(mode, MODES)
         _check_frames(frames)
         if frames == self.frames:
             return self
         if mode == "error":
-            raise ValueError(f"tracks: expected {frames} frames (the video's), got {self.frames}; hold, loop, ping-pong or resample fits them")
+            raise ValueError(
+                f"tracks: expected {frames} frames (the video's), got {self.frames}; hold, loop, ping-pong "
+                "or resample fits them"
+            )
         return self.resampled(frames) if mode == "resample" else self.at(0, frames, mode)
 
     def at(self, start: int, count: int, mode: str) -> Tracks:
-        """Frames start .. start + count - 1 of an endless stream that continues by "hold", "loop" or "ping-pong"; "error" ends with the tracks."""
+        """Frames start .. start + count - 1 of an endless stream that continues by "hold", "loop" or
+        "ping-pong"; "error" ends with the tracks.
+        """
         _check_mode(mode, ("error", *ENDLESS))
         _check_frames(count)
         if start < 0 or (mode == "error" and start + count > self.frames):
-            raise ValueError(f"tracks: expected frames of 0 .. {self.frames - 1}, got {start} .. {start + count - 1}")
+            raise ValueError(
+                f"tracks: expected frames of 0 .. {self.frames - 1}, got {start} .. {start + count - 1}"
+            )
         wanted = torch.arange(start, start + count, device=self.xy.device)
         last = self.frames - 1
         if mode == "loop":
@@ -119,8 +144,14 @@ class Tracks:
         """These tracks, then the other ones, which must have the same frames, canvas and rate."""
         mine, theirs = ((one.frames, one.width, one.height, one.fps) for one in (self, other))
         if mine != theirs:
-            raise ValueError(f"tracks: expected others of the same (frames, width, height, fps) {mine}, got {theirs}")
-        return replace(self, xy=torch.cat([self.xy, other.xy], dim=1), visible=torch.cat([self.visible, other.visible], dim=1))
+            raise ValueError(
+                f"tracks: expected others of the same (frames, width, height, fps) {mine}, got {theirs}"
+            )
+        return replace(
+            self,
+            xy=torch.cat([self.xy, other.xy], dim=1),
+            visible=torch.cat([self.visible, other.visible], dim=1),
+        )
 
     def on_canvas(self) -> Tensor:
         """(T, N) bool: where a point is visible and within the canvas."""
@@ -129,12 +160,16 @@ class Tracks:
 
 
 def require_on_canvas(tracks: Tracks) -> Tracks:
-    """The tracks, or ValueError if not one of them is ever visible on the canvas. Points may leave it and tracks may begin beyond it."""
+    """The tracks, or ValueError if not one of them is ever visible on the canvas. Points may leave it and
+    tracks may begin beyond it.
+    """
     if not tracks.on_canvas().any():
         (left, top), (right, bottom) = tracks.xy.amin((0, 1)).tolist(), tracks.xy.amax((0, 1)).tolist()
         raise ValueError(
-            f"tracks: expected at least one visible point on the canvas of {tracks.width}x{tracks.height}, got none: "
-            f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}, {int(tracks.visible.sum())} of {tracks.visible.numel()} visible"
+            f"tracks: expected at least one visible point on the canvas of {tracks.width}x{tracks.height}, "
+            "got none: "
+            f"x from {left:g} to {right:g}, y from {top:g} to {bottom:g}, {int(tracks.visible.sum())} of "
+            f"{tracks.visible.numel()} visible"
         )
     return tracks
 

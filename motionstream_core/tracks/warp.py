@@ -1,9 +1,13 @@
-"""The start image moved along tracks: the small preset's warp feature, and the evaluation's network-free baseline.
+"""The start image moved along tracks: the small preset's warp feature, and the evaluation's network-free
+baseline.
 
-Owns the displacement field, the forward-backward check and the filling of uncovered places. Knows nothing of codecs and networks.
-Shapes: B clips, T frames, N tracks, H×W pixels, h×w cells of `CELL` pixels. Positions are (x, y) in pixels, pixel (0, 0) has its centre at 0.
+Owns the displacement field, the forward-backward check and the filling of uncovered places. Knows nothing of
+codecs and networks.
+Shapes: B clips, T frames, N tracks, H×W pixels, h×w cells of `CELL` pixels. Positions are (x, y) in pixels,
+pixel (0, 0) has its centre at 0.
 
-Every frame depends on the start image, `xy0` and its own positions alone, so frames may be warped chunk by chunk with identical results.
+Every frame depends on the start image, `xy0` and its own positions alone, so frames may be warped chunk by
+chunk with identical results.
 Nearest tracks are found for cells of 2×2 pixels and hold, as do the distance and the check, for all four:
 tracks lie several pixels apart, and it costs a quarter.
 """
@@ -18,14 +22,19 @@ from einops import rearrange, repeat
 from torch import Tensor
 
 CELL = 2
-MOVED = (2.0, 6.0)  # px: content displaced by less than the first stays covered, by more than the second is uncovered
+MOVED = (
+    2.0,
+    6.0,
+)  # px: content displaced by less than the first stays covered, by more than the second is uncovered
 OUTSIDE = 1.0  # px beyond the border of the start image
 TRUST = 1e-4  # weight of an uncovered pixel when holes are filled: counts only where nothing else is left
 BLOCK = {"cpu": 2**20, "cuda": 2**26}  # distances compared at a time
 
 
 class WarpResult(NamedTuple):
-    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; uncovered (T, 1, H, W) 0..1. Batched: a leading B."""
+    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; uncovered (T, 1, H, W)
+    0..1. Batched: a leading B.
+    """
 
     frames: Tensor
     distance: Tensor
@@ -35,14 +44,17 @@ class WarpResult(NamedTuple):
 def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
     """image (3, H, W), xy0 (N, 2) positions in the image, xy (T, N, 2), visible (T, N) -> WarpResult.
 
-    Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track; with none visible the frame is the image.
-    p is uncovered where the content of q, judged by the track m nearest to q in the image, has moved elsewhere, or where q is off the image.
+    Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track; with none
+    visible the frame is the image. p is uncovered where the content of q, judged by the track m nearest to q
+    in the image, has moved elsewhere, or where q is off the image.
     """
     return WarpResult(*(part[0] for part in warp_clips(image[None], xy0[None], xy[None], visible[None])))
 
 
 def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
-    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N); on the image's device."""
+    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N); on the
+    image's device.
+    """
     (batch, frames), (height, width) = xy.shape[:2], image.shape[-2:]
     _check(image, xy0, xy, visible)
     xy0, xy, visible = xy0.to(image.device), xy.to(image.device), visible.to(image.device)
@@ -52,7 +64,11 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
     label = nearest_track(flat_xy, flat_visible, height, width)
     at = take(flat_xy, label)
     shift = (take(start, label) - at) * seen
-    distance = torch.where(seen[..., 0], (pixel_grid(height, width, CELL, image.device) - at).norm(dim=-1), (height**2 + width**2) ** 0.5)
+    distance = torch.where(
+        seen[..., 0],
+        (pixel_grid(height, width, CELL, image.device) - at).norm(dim=-1),
+        (height**2 + width**2) ** 0.5,
+    )
     uncovered = _uncovered(shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
     cells = torch.stack([*shift.unbind(-1), distance, uncovered], dim=1)
     fields = F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
@@ -61,9 +77,11 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
 
 
 def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
-    """xy (F, N, 2), visible (F, N) -> (F, h, w) index of the visible track nearest to the centre of each cell; any where none is visible.
+    """xy (F, N, 2), visible (F, N) -> (F, h, w) index of the visible track nearest to the centre of each
+    cell; any where none is visible.
 
-    A squared distance and the track's index share one integer, so that a plain minimum finds both; equal distances go to the lower index.
+    A squared distance and the track's index share one integer, so that a plain minimum finds both; equal
+    distances go to the lower index.
     Distances along an axis count at most the canvas's extent: only tracks far off the canvas are affected.
     """
     count = xy.shape[1]
@@ -81,7 +99,12 @@ def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tenso
     per_frame = len(rows) * len(columns) * count
     block = max(1, BLOCK.get(xy.device.type, BLOCK["cpu"]) // per_frame)
     work = torch.empty(min(block, len(xy)), len(rows), len(columns), count, dtype=dtype, device=xy.device)
-    best = torch.cat([torch.add(y[:, :, None], x[:, None], out=work[: len(y)]).amin(-1) for y, x in zip(*(key.split(block) for key in keys))])
+    best = torch.cat(
+        [
+            torch.add(y[:, :, None], x[:, None], out=work[: len(y)]).amin(-1)
+            for y, x in zip(*(key.split(block) for key in keys))
+        ]
+    )
     return best.bitwise_and(2**bits - 1).clamp(max=count - 1).long()
 
 
@@ -91,8 +114,12 @@ def take(values: Tensor, label: Tensor) -> Tensor:
     return values.flatten(0, 1)[label + offset]
 
 
-def _uncovered(shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
-    """The forward-backward check for each cell, (F, h, w) 0..1: where has the content that the cell shows really gone?"""
+def _uncovered(
+    shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: Tensor, height: int, width: int
+) -> Tensor:
+    """The forward-backward check for each cell, (F, h, w) 0..1: where has the content that the cell shows
+    really gone?
+    """
     at = pixel_grid(height, width, CELL, shift.device)
     source = at + shift
     home = nearest_track(xy0, torch.ones_like(xy0[..., 0], dtype=torch.bool), height, width)
@@ -109,15 +136,19 @@ def _uncovered(shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: T
 
 
 def beyond_border(places: Tensor, width: int, height: int) -> Tensor:
-    """How far places (..., 2) lie outside of the picture's pixels (...), px; below zero inside. Sizes stay with the host: no copy to the device."""
+    """How far places (..., 2) lie outside of the picture's pixels (...), px; below zero inside. Sizes stay
+    with the host: no copy to the device.
+    """
     x, y = places.unbind(-1)
     return torch.maximum(torch.maximum(-x, x - (width - 1.0)), torch.maximum(-y, y - (height - 1.0)))
 
 
 def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
-    """frames (F, 3, H, W), uncovered (F, 1, H, W) 0..1 -> frames whose uncovered pixels continue the covered ones around them smoothly.
+    """frames (F, 3, H, W), uncovered (F, 1, H, W) 0..1 -> frames whose uncovered pixels continue the covered
+    ones around them smoothly.
 
-    Push-pull: averages weighted by trust on ever coarser grids, then from coarse to fine each pixel keeps its own share.
+    Push-pull: averages weighted by trust on ever coarser grids, then from coarse to fine each pixel keeps its
+    own share.
     A frame without any covered pixel becomes its own mean colour.
     """
     weight = 1 - uncovered
@@ -138,10 +169,15 @@ def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
 
 
 def sample(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
-    """image (B, 3, H, W) at each pixel's place plus (right, down) (B, T, H, W) px, bilinear, border clamped -> (B, T, 3, H, W)."""
+    """image (B, 3, H, W) at each pixel's place plus (right, down) (B, T, H, W) px, bilinear, border clamped
+    -> (B, T, 3, H, W).
+    """
     frames, (height, width) = right.shape[1], image.shape[-2:]
     columns, rows = _centres(width, 1, image.device), _centres(height, 1, image.device)[:, None]
-    unit = torch.stack([(right + columns) * (2 / width) + (1 / width - 1), (down + rows) * (2 / height) + (1 / height - 1)], dim=-1)
+    unit = torch.stack(
+        [(right + columns) * (2 / width) + (1 / width - 1), (down + rows) * (2 / height) + (1 / height - 1)],
+        dim=-1,
+    )
     grid = rearrange(unit, "b t h w c -> b (t h) w c").to(image.dtype)
     out = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return rearrange(out, "b c (t h) w -> b t c h w", t=frames)
@@ -159,8 +195,14 @@ def pixel_grid(height: int, width: int, cell: int, device: torch.device) -> Tens
 
 def _check(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor):
     count = xy0.shape[1]
-    if image.ndim != 4 or xy.ndim != 4 or xy.shape[2:] != (count, 2) or visible.shape != xy.shape[:3] or count < 1:
+    if (
+        image.ndim != 4
+        or xy.ndim != 4
+        or xy.shape[2:] != (count, 2)
+        or visible.shape != xy.shape[:3]
+        or count < 1
+    ):
         raise ValueError(
-            "warp: expected image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N) with N >= 1, got "
-            + ", ".join(str(tuple(part.shape)) for part in (image, xy0, xy, visible))
+            "warp: expected image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N) with N "
+            ">= 1, got " + ", ".join(str(tuple(part.shape)) for part in (image, xy0, xy, visible))
         )

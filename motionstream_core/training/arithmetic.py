@@ -1,7 +1,10 @@
-"""What a network of `ModelConfig` is in numbers: parameters, multiplications, bytes kept for the backward pass.
+"""What a network of `ModelConfig` is in numbers: parameters, multiplications, bytes kept for the backward
+pass.
 
-Owns the formulas, which follow `model/dit.py` line by line. D = dim, F = ffn_dim, L = layers, S = tokens, K = keys that a query sees.
-A multiplication and its addition are two FLOPs; norms, activations and rotations are left out (below one per cent at Wan's sizes).
+Owns the formulas, which follow `model/dit.py` line by line. D = dim, F = ffn_dim, L = layers, S = tokens, K =
+keys that a query sees.
+A multiplication and its addition are two FLOPs; norms, activations and rotations are left out (below one per
+cent at Wan's sizes).
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from ..model.presets import ModelConfig
 
 
 def block_parameters(config: ModelConfig) -> int:
-    """Two attentions (q, k, v, o with biases, two norms), the affine norm, the feed-forward, the modulation: 8 D^2 + 2 D F + 21 D + F."""
+    """Two attentions (q, k, v, o with biases, two norms), the affine norm, the feed-forward, the modulation:
+    8 D^2 + 2 D F + 21 D + F.
+    """
     d, f = config.dim, config.ffn_dim
     attention = 4 * (d * d + d) + 2 * d
     return 2 * attention + 2 * d + (d * f + f) + (f * d + d) + 6 * d
@@ -38,19 +43,27 @@ def head_parameters(config: ModelConfig) -> int:
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward of the transformer: latent frames in, latent frames of keys that they see (their own among them)."""
+    """One forward of the transformer: latent frames in, latent frames of keys that they see (their own among
+    them).
+    """
 
     frames: int
     keys: int
 
 
 def pass_flops(config: ModelConfig, grid: int, run: Pass) -> int:
-    """Of one sample, `grid` tokens a latent frame: linear layers 2 S (6 D^2 + 2 D F), self attention 4 D S K, cross attention 4 D S L_text."""
+    """Of one sample, `grid` tokens a latent frame: linear layers 2 S (6 D^2 + 2 D F), self attention 4 D S K,
+    cross attention 4 D S L_text.
+    """
     d, f, cells = config.dim, config.ffn_dim, config.patch[1] * config.patch[2]
     tokens = run.frames * grid
     ends = 2 * tokens * d * cells * (config.in_channels + config.out_channels)
     time = 2 * run.frames * (config.freq_dim * d + d * d + 6 * d * d)
-    layer = 2 * tokens * (6 * d * d + 2 * d * f) + 4 * d * tokens * run.keys * grid + 4 * d * tokens * config.text_len
+    layer = (
+        2 * tokens * (6 * d * d + 2 * d * f)
+        + 4 * d * tokens * run.keys * grid
+        + 4 * d * tokens * config.text_len
+    )
     return ends + time + config.num_layers * layer
 
 
@@ -60,11 +73,15 @@ def text_flops(config: ModelConfig) -> int:
     return 2 * config.text_len * (config.text_dim * d + d * d + config.num_layers * 2 * d * d)
 
 
-def kept_bytes(config: ModelConfig, grid: int, run: Pass, *, cached: bool, checkpointing: bool, bytes_each: int = 2) -> int:
-    """What one sample's pass keeps in the blocks for its backward pass, matrix products in `bytes_each` (bfloat16), the residual float32.
+def kept_bytes(
+    config: ModelConfig, grid: int, run: Pass, *, cached: bool, checkpointing: bool, bytes_each: int = 2
+) -> int:
+    """What one sample's pass keeps in the blocks for its backward pass, matrix products in `bytes_each`
+    (bfloat16), the residual float32.
 
-    A token and block: three norms keep their float32 input and two of them their float32 result (20 D), two gated outputs in float32 (8 D);
-    what the products and the attentions read, in low precision: 15 D and 2 F. With a cache its keys and values stand beside the chunk's own.
+    A token and block: three norms keep their float32 input and two of them their float32 result (20 D), two
+    gated outputs in float32 (8 D); what the products and the attentions read, in low precision: 15 D and 2 F.
+    With a cache its keys and values stand beside the chunk's own.
     Checkpointed: the float32 input of each block, and one block in full while it is computed again.
     """
     d, f, tokens = config.dim, config.ffn_dim, run.frames * grid
@@ -75,5 +92,7 @@ def kept_bytes(config: ModelConfig, grid: int, run: Pass, *, cached: bool, check
 
 
 def cache_bytes(config: ModelConfig, grid: int, sink: int, window: int, bytes_each: int = 2) -> int:
-    """A training cache (`GradKVCache`): keys and values of the sink, rotated and plain keys and values of the window, in every block."""
+    """A training cache (`GradKVCache`): keys and values of the sink, rotated and plain keys and values of the
+    window, in every block.
+    """
     return config.num_layers * config.dim * grid * bytes_each * (2 * sink + 3 * window)

@@ -1,11 +1,14 @@
 """Tracks as people really give them: few, drawn by hand, too fast, shaky, let go, missing for a while.
 
-Owns the ways in which a training's exact tracks are made imperfect. Pure functions: what comes in is left as it is. Knows nothing of latents.
+Owns the ways in which a training's exact tracks are made imperfect. Pure functions: what comes in is left as
+it is. Knows nothing of latents.
 
-Shapes: xy (B, T, N, 2) pixels, visible (B, T, N) bool. `unspecified` (B, T, N) marks where a track says nothing (let go, masked) as
-opposed to hidden (not visible, because something covers the point); it is False wherever a track is visible. Frame 0 is what the user
-points at in the start image: no function moves, hides or masks it, but `sparse`, which takes whole tracks away.
-A preset with a carried picture must be given the imperfect tracks before that picture is made (`shards.sample_of`).
+Shapes: xy (B, T, N, 2) pixels, visible (B, T, N) bool. `unspecified` (B, T, N) marks where a track says
+nothing (let go, masked) as opposed to hidden (not visible, because something covers the point); it is False
+wherever a track is visible. Frame 0 is what the user points at in the start image: no function moves, hides
+or masks it, but `sparse`, which takes whole tracks away.
+A preset with a carried picture must be given the imperfect tracks before that picture is made
+(`shards.sample_of`).
 """
 
 from __future__ import annotations
@@ -28,19 +31,32 @@ class Given:
     def where(self, chosen: Tensor, other: Given) -> Given:
         """The other's samples where chosen (B,), these elsewhere."""
         pick = chosen.to(self.xy.device)
-        return Given(*(torch.where(pick.view(-1, *[1] * (mine.ndim - 1)), theirs, mine) for mine, theirs in
-                       ((self.xy, other.xy), (self.visible, other.visible), (self.unspecified, other.unspecified))))
+        return Given(
+            *(
+                torch.where(pick.view(-1, *[1] * (mine.ndim - 1)), theirs, mine)
+                for mine, theirs in (
+                    (self.xy, other.xy),
+                    (self.visible, other.visible),
+                    (self.unspecified, other.unspecified),
+                )
+            )
+        )
 
 
 def exact(xy: Tensor, visible: Tensor) -> Given:
     """Tracks as they are: nothing is unspecified."""
     if xy.ndim != 4 or xy.shape[-1] != 2 or visible.shape != xy.shape[:-1]:
-        raise ValueError(f"tracks: expected xy (B, T, N, 2) and visible (B, T, N), got {tuple(xy.shape)} and {tuple(visible.shape)}")
+        raise ValueError(
+            f"tracks: expected xy (B, T, N, 2) and visible (B, T, N), got {tuple(xy.shape)} and "
+            f"{tuple(visible.shape)}"
+        )
     return Given(xy, visible.bool(), torch.zeros_like(visible, dtype=torch.bool))
 
 
 def sparse(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -> Given:
-    """Of each sample only a few tracks, their number log-uniform in least..most; the others are as if they had never been given."""
+    """Of each sample only a few tracks, their number log-uniform in least..most; the others are as if they
+    had never been given.
+    """
     size, _, tracks, _ = given.xy.shape
     if not 1 <= least <= most:
         raise ValueError(f"sparse: expected 1 <= least <= most, got {least} and {most}")
@@ -52,7 +68,9 @@ def sparse(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -
 
 
 def subsampled(given: Given, rng: torch.Generator, least: int = 1000, most: int = 2500) -> Given:
-    """A random `least`..`most` of the tracks, as the paper trains its teacher; the tensors shrink to the largest number drawn."""
+    """A random `least`..`most` of the tracks, as the paper trains its teacher; the tensors shrink to the
+    largest number drawn.
+    """
     size, _, tracks, _ = given.xy.shape
     high = min(most, tracks)
     low = min(least, high)
@@ -64,10 +82,14 @@ def subsampled(given: Given, rng: torch.Generator, least: int = 1000, most: int 
     return Given(xy, given.visible.gather(2, index) & keep, given.unspecified.gather(2, index) & keep)
 
 
-def hand_drawn(given: Given, rng: torch.Generator, points: tuple[int, int] = (3, 6), noise: float = 3.0) -> Given:
-    """Each path as a smooth curve through a few points of it, put `noise` px beside it: what one stroke keeps of a real motion.
+def hand_drawn(
+    given: Given, rng: torch.Generator, points: tuple[int, int] = (3, 6), noise: float = 3.0
+) -> Given:
+    """Each path as a smooth curve through a few points of it, put `noise` px beside it: what one stroke keeps
+    of a real motion.
 
-    The points are the same frames for all tracks of a batch. A stroke moves what it holds in one piece, so most of the noise is shared.
+    The points are the same frames for all tracks of a batch. A stroke moves what it holds in one piece, so
+    most of the noise is shared.
     """
     size, frames, tracks, _ = given.xy.shape
     count = min(frames, int(torch.randint(points[0], points[1] + 1, (1,), generator=rng, device=rng.device)))
@@ -76,7 +98,9 @@ def hand_drawn(given: Given, rng: torch.Generator, points: tuple[int, int] = (3,
     at = torch.linspace(0, frames - 1, count).round().long()
     off = _noise(rng, (size, count, tracks, 2), noise, given.xy)
     off[:, 0] = 0
-    return replace(given, xy=torch.cat([given.xy[:, :1], _spline(given.xy[:, at] + off, at, frames)[:, 1:]], 1))
+    return replace(
+        given, xy=torch.cat([given.xy[:, :1], _spline(given.xy[:, at] + off, at, frames)[:, 1:]], 1)
+    )
 
 
 def too_fast(given: Given, rng: torch.Generator, least: float = 1.3, most: float = 4.0) -> Given:
@@ -92,7 +116,9 @@ def too_fast(given: Given, rng: torch.Generator, least: float = 1.3, most: float
 
 
 def jittered(given: Given, rng: torch.Generator, noise: float = 1.5) -> Given:
-    """A hand that shakes: noise of up to about `noise` px in every frame but the first, mostly shared by a sample's tracks."""
+    """A hand that shakes: noise of up to about `noise` px in every frame but the first, mostly shared by a
+    sample's tracks.
+    """
     strength = _uniform(rng, (given.xy.shape[0], 1, 1, 1), 0.2, 1.0).to(given.xy)
     off = _noise(rng, tuple(given.xy.shape), noise, given.xy) * strength
     off[:, 0] = 0
@@ -100,7 +126,9 @@ def jittered(given: Given, rng: torch.Generator, noise: float = 1.5) -> Given:
 
 
 def released(given: Given, rng: torch.Generator, all_share: float = 0.5) -> Given:
-    """The mouse is let go at a random moment: from there on nothing is said of the tracks it held, all of a sample's or about half of them."""
+    """The mouse is let go at a random moment: from there on nothing is said of the tracks it held, all of a
+    sample's or about half of them.
+    """
     size, frames, tracks, _ = given.xy.shape
     if frames < 2:
         return given
@@ -111,7 +139,9 @@ def released(given: Given, rng: torch.Generator, all_share: float = 0.5) -> Give
 
 
 def chunk_masked(given: Given, rng: torch.Generator, p: float = 0.2, chunk: int = 12) -> Given:
-    """The paper's stochastic mid-frame masking: each chunk of `chunk` pixel frames, but the first and the last, says nothing with probability p."""
+    """The paper's stochastic mid-frame masking: each chunk of `chunk` pixel frames, but the first and the
+    last, says nothing with probability p.
+    """
     size, frames = given.xy.shape[:2]
     number = (torch.arange(frames, device=rng.device) + chunk - 1) // chunk  # frame 0 alone, then chunks
     last = int(number[-1])
@@ -137,11 +167,20 @@ class Imperfection:
                 raise ValueError(f"{name}: expected a share of 0 to 1, got {share}")
 
 
-WAYS = {"sparse": sparse, "hand_drawn": hand_drawn, "too_fast": too_fast, "jittered": jittered, "released": released, "chunk_masked": chunk_masked}
+WAYS = {
+    "sparse": sparse,
+    "hand_drawn": hand_drawn,
+    "too_fast": too_fast,
+    "jittered": jittered,
+    "released": released,
+    "chunk_masked": chunk_masked,
+}
 
 
 def imperfect(xy: Tensor, visible: Tensor, rng: torch.Generator, how: Imperfection | None = None) -> Given:
-    """Each sample's tracks made imperfect in ways drawn at random. With all shares 0 the tracks are as they were."""
+    """Each sample's tracks made imperfect in ways drawn at random. With all shares 0 the tracks are as they
+    were.
+    """
     how, given = how or Imperfection(), exact(xy, visible)
     for name, way in WAYS.items():
         chosen = torch.rand(xy.shape[0], generator=rng, device=rng.device) < getattr(how, name)
@@ -154,7 +193,9 @@ def _uniform(rng: torch.Generator, shape: tuple[int, ...], low: float, high: flo
     return low + (high - low) * torch.rand(shape, generator=rng, device=rng.device)
 
 
-def _noise(rng: torch.Generator, shape: tuple[int, ...], scale: float, like: Tensor, own: float = 0.25) -> Tensor:
+def _noise(
+    rng: torch.Generator, shape: tuple[int, ...], scale: float, like: Tensor, own: float = 0.25
+) -> Tensor:
     """(B, T, N, 2): most of it shared by all tracks of a sample."""
     shared = torch.randn((*shape[:2], 1, shape[3]), generator=rng, device=rng.device)
     return (scale * (shared + own * torch.randn(shape, generator=rng, device=rng.device))).to(like)
@@ -166,10 +207,20 @@ def _frames(value: Tensor, index: Tensor) -> Tensor:
 
 
 def _unsaid(given: Given, where: Tensor) -> Given:
-    """Nothing is said at `where` (B, T, N) of tracks that were given at all. The place stays the last one that was said."""
+    """Nothing is said at `where` (B, T, N) of tracks that were given at all. The place stays the last one
+    that was said.
+    """
     where = where.to(given.visible.device) & given.visible.any(1, keepdim=True)
-    said = torch.where(where, -1, torch.arange(where.shape[1], device=where.device)[None, :, None]).cummax(1).values.clamp(min=0)
-    return Given(given.xy.gather(1, said[..., None].expand_as(given.xy)), given.visible & ~where, given.unspecified | where)
+    said = (
+        torch.where(where, -1, torch.arange(where.shape[1], device=where.device)[None, :, None])
+        .cummax(1)
+        .values.clamp(min=0)
+    )
+    return Given(
+        given.xy.gather(1, said[..., None].expand_as(given.xy)),
+        given.visible & ~where,
+        given.unspecified | where,
+    )
 
 
 def _spline(points: Tensor, at: Tensor, frames: int) -> Tensor:

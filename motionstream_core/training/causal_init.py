@@ -1,7 +1,8 @@
 """Stage "causal-init": the teacher's weights become a causal few-step student (MotionStream, section 3.2).
 
-Owns two starts, to be compared: `ode`, regression of a trajectory's end from its states, each chunk behind the clean chunks before it; and `ar`,
-the autoregressive diffusion model of Causal Forcing (flow matching behind clean chunks), whose own trajectories `ode` may then be run on.
+Owns two starts, to be compared: `ode`, regression of a trajectory's end from its states, each chunk behind
+the clean chunks before it; and `ar`, the autoregressive diffusion model of Causal Forcing (flow matching
+behind clean chunks), whose own trajectories `ode` may then be run on.
 Both draw another sink and window for every batch, so that one model serves them all.
 """
 
@@ -41,7 +42,9 @@ class CausalInitRecipe:
 
 
 class CausalInitStage:
-    """A stage for `engine.train`: one role, "student". Its batches are `Trajectories` for "ode", clips for "ar"."""
+    """A stage for `engine.train`: one role, "student". Its batches are `Trajectories` for "ode", clips for
+    "ar".
+    """
 
     name = "causal-init"
     learning = ("student",)
@@ -58,7 +61,11 @@ class CausalInitStage:
     def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         model, recipe = self.modules["student"], self.recipe
         context, frames = batch["latents"], self.config.context.chunk
-        shape = CacheShape(frames, recipe.sinks[shared_choice(batch, rng, len(recipe.sinks))], recipe.windows[shared_choice(batch, rng, len(recipe.windows))])
+        shape = CacheShape(
+            frames,
+            recipe.sinks[shared_choice(batch, rng, len(recipe.sinks))],
+            recipe.windows[shared_choice(batch, rng, len(recipe.windows))],
+        )
         cache = model.dit.make_grad_cache(*context.shape[-2:], shape=shape)
         motion = model.motion(batch, rng)
         text = model.text(batch, keep=draw(context.shape[0], rng) >= recipe.text_dropout)
@@ -67,21 +74,40 @@ class CausalInitStage:
         for start in range(1, context.shape[2] - frames + 1, frames):
             part = slice(start, start + frames)
             losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng))
-            noise = recipe.context_noise * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context) * noise_like(context[:, :, part], rng)
+            noise = (
+                recipe.context_noise
+                * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
+                * noise_like(context[:, :, part], rng)
+            )
             commit(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
         return torch.stack(losses).mean(), {}
 
-    def _chunk(self, model: MotionModel, batch: Batch, part: slice, motion: Tensor, text, cache, rng: torch.Generator) -> Tensor:
+    def _chunk(
+        self, model: MotionModel, batch: Batch, part: slice, motion: Tensor, text, cache, rng: torch.Generator
+    ) -> Tensor:
         size = batch["latents"].shape[0]
         if self.recipe.start == "ode":
             level = torch.randint(len(self.sigmas), (size,), generator=rng)
-            state = torch.stack([states[number] for states, number in zip(batch["states"], level.tolist())])[:, :, part]
-            made = predict_chunk(model, state, torch.tensor(self.sigmas)[level].to(state), motion, text, cache)
+            state = torch.stack([states[number] for states, number in zip(batch["states"], level.tolist())])[
+                :, :, part
+            ]
+            made = predict_chunk(
+                model, state, torch.tensor(self.sigmas)[level].to(state), motion, text, cache
+            )
             return regression_loss(made, batch["ends"][:, :, part])
         x0 = batch["latents"][:, :, part]
         sigma = shifted(draw(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
-        made = predict_chunk(model, add_noise(x0, noise_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])), sigma, motion, text, cache)
-        return flow_loss(made, x0, sigma, float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight)
+        made = predict_chunk(
+            model,
+            add_noise(x0, noise_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])),
+            sigma,
+            motion,
+            text,
+            cache,
+        )
+        return flow_loss(
+            made, x0, sigma, float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight
+        )
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
@@ -92,14 +118,24 @@ class CausalInitStage:
 
 
 def own_video(
-    model: MotionModel, batch: Batch, rng: torch.Generator, *, grad: bool = False, exit_step: int | None = None, rolling: bool = True, on_step=None,
-    refresh_after: tuple[int, ...] = (), codec: TinyCodec | None = None,
+    model: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    *,
+    grad: bool = False,
+    exit_step: int | None = None,
+    rolling: bool = True,
+    on_step=None,
+    refresh_after: tuple[int, ...] = (),
+    codec: TinyCodec | None = None,
 ) -> Tensor:
-    """The student's own clip by the one rollout, from the batch's start image, tracks and text -> latents (B, C, t, h, w), start image included.
+    """The student's own clip by the one rollout, from the batch's start image, tracks and text -> latents (B,
+    C, t, h, w), start image included.
 
-    With rolling=False nothing ever leaves the cache: the ablation of training without the window. Behind the chunks in `refresh_after` (1, 2, …)
-    the sink is refreshed, where there is one and it can be filled; `codec` as in `Refresh`.
-    """  # fmt: skip
+    With rolling=False nothing ever leaves the cache: the ablation of training without the window. Behind the
+    chunks in `refresh_after` (1, 2, …) the sink is refreshed, where there is one and it can be filled;
+    `codec` as in `Refresh`.
+    """
     latents, chunk = batch["latents"], model.config.context.chunk
     chunks = (latents.shape[2] - 1) // chunk
     shape = model.config.context if rolling else CacheShape(chunk, model.config.context.sink, chunks * chunk)
@@ -129,12 +165,16 @@ def own_video(
 
 @torch.no_grad()
 def rollout_errors(model: MotionModel, held, rng: torch.Generator, clips: int = 16) -> dict[str, float]:
-    """Error of the student's own clips against the held-out truth, also as a share of the error of copying the start image and of the warp's."""
+    """Error of the student's own clips against the held-out truth, also as a share of the error of copying
+    the start image and of the warp's.
+    """
     batch = moved(held.batch(np.random.default_rng(1), clips), model)
     truth = batch["latents"][:, :, 1:]
     error = float(per_sample((own_video(model, batch, rng)[:, :, 1:] - truth).square()).mean())
-    rows = {"rollout_mse": error, "ratio_copy": error / float((batch["latents"][:, :, :1] - truth).square().mean())}
+    rows = {
+        "rollout_mse": error,
+        "ratio_copy": error / float((batch["latents"][:, :, :1] - truth).square().mean()),
+    }
     if "warp" in batch:
         rows["ratio_warp"] = error / float((batch["warp"][:, :, 1:] - truth).square().mean())
     return rows
-

@@ -1,7 +1,8 @@
 """Checkpoints on disk: one safetensors file each, complete or not there at all, the last two kept.
 
-Owns the files of a folder and how they are written: tensor by tensor (so that a state divided over processes is never whole in memory), to
-a temporary name, flushed to the disk, then renamed. Knows nothing of what the tensors are.
+Owns the files of a folder and how they are written: tensor by tensor (so that a state divided over processes
+is never whole in memory), to a temporary name, flushed to the disk, then renamed. Knows nothing of what the
+tensors are.
 """
 
 from __future__ import annotations
@@ -22,8 +23,18 @@ from ..model.checkpoint import read_header
 
 FORMAT = "motionstream-training"
 KEPT = 2
-DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32", torch.int16: "I16",
-          torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL"}
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 Entries = list[tuple[str, Tensor]]
 
@@ -34,12 +45,25 @@ def step_path(folder: Path, step: int) -> Path:
 
 def complete(folder: Path) -> list[Path]:
     """The checkpoints of a folder, oldest first."""
-    return sorted(path for path in folder.glob("step-*.safetensors") if re.fullmatch(r"step-\d{8,}\.safetensors", path.name))
+    return sorted(
+        path
+        for path in folder.glob("step-*.safetensors")
+        if re.fullmatch(r"step-\d{8,}\.safetensors", path.name)
+    )
 
 
-def write(path: Path, entries: Entries, about: Mapping[str, Any], *, whole: Callable[[Tensor], Tensor] = torch.Tensor.detach, writer: bool = True) -> None:
-    """Writes a file whole or not at all. `whole` gives all of a tensor that is divided over processes; every process calls it for every
-    tensor, and the `writer` alone writes. A failed write leaves nothing behind and is raised after the last tensor, so that nobody waits."""
+def write(
+    path: Path,
+    entries: Entries,
+    about: Mapping[str, Any],
+    *,
+    whole: Callable[[Tensor], Tensor] = torch.Tensor.detach,
+    writer: bool = True,
+) -> None:
+    """Writes a file whole or not at all. `whole` gives all of a tensor that is divided over processes; every
+    process calls it for every tensor, and the `writer` alone writes. A failed write leaves nothing behind and
+    is raised after the last tensor, so that nobody waits.
+    """
     failure: OSError | None = None
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -56,7 +80,12 @@ def write(path: Path, entries: Entries, about: Mapping[str, Any], *, whole: Call
                 value = whole(tensor)
                 if file is not None and failure is None:
                     try:
-                        _put(file, memoryview(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()))
+                        _put(
+                            file,
+                            memoryview(
+                                value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+                            ),
+                        )
                     except OSError as error:
                         failure = error
             if file is not None and failure is None:
@@ -82,7 +111,11 @@ def _header(entries: Entries, about: Mapping[str, Any]) -> bytes:
     start = 0
     for name, tensor in entries:
         end = start + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+        header[name] = {
+            "dtype": DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
         start = end
     if len(header) != len(entries) + 1:
         raise ValueError("checkpoint: expected tensors with names of their own, got two of the same name")
@@ -92,7 +125,9 @@ def _header(entries: Entries, about: Mapping[str, Any]) -> bytes:
 
 
 def _flush_folder(folder: Path) -> None:
-    """So that the new name too survives a power failure; a system that cannot open folders has no such call."""
+    """So that the new name too survives a power failure; a system that cannot open folders has no such
+    call.
+    """
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -111,7 +146,9 @@ def read_about(path: Path) -> dict[str, Any]:
     """What a file says of itself; ValueError for one that is damaged or no file of this engine."""
     text = (read_header(path).get("__metadata__") or {}).get(FORMAT)
     if text is None:
-        raise ValueError(f"{path.name}: expected a file written by training, got a safetensors file of another kind")
+        raise ValueError(
+            f"{path.name}: expected a file written by training, got a safetensors file of another kind"
+        )
     return json.loads(text)
 
 
@@ -125,7 +162,9 @@ def newest(folder: Path, tell: Callable[[str], None]) -> tuple[Path, dict[str, A
             damaged = error
             tell(f"checkpoint: {error}; trying the one before")
     if damaged is not None:
-        raise ValueError(f"{folder}: expected a checkpoint that can be read, got none; the last problem: {damaged}")
+        raise ValueError(
+            f"{folder}: expected a checkpoint that can be read, got none; the last problem: {damaged}"
+        )
     return None
 
 
@@ -141,4 +180,6 @@ def read_tensors(path: Path, names: Iterable[str] | None = None) -> Iterable[tup
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every tensor of a file."""
-    return {name: tuple(entry["shape"]) for name, entry in read_header(path).items() if name != "__metadata__"}
+    return {
+        name: tuple(entry["shape"]) for name, entry in read_header(path).items() if name != "__metadata__"
+    }

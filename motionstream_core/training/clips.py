@@ -1,4 +1,5 @@
-"""A bidirectional model on a whole clip: the start image clean in front, every other latent frame at one noise level.
+"""A bidirectional model on a whole clip: the start image clean in front, every other latent frame at one
+noise level.
 
 Owns that layout. Latents (B, C, t, h, w): first has one latent frame, noisy the t - 1 behind it; sigma (B,).
 """
@@ -13,8 +14,12 @@ from ..streaming.flow import to_x0
 from .roles import MotionModel
 
 
-def predict_clip(model: MotionModel, first: Tensor, noisy: Tensor, sigma: Tensor, motion: Tensor, text: TextContext) -> Tensor:
-    """The clean latents of `noisy` as the model predicts them, (B, C, t - 1, h, w); motion (B, C_m, t, h, w) covers the start image too."""
+def predict_clip(
+    model: MotionModel, first: Tensor, noisy: Tensor, sigma: Tensor, motion: Tensor, text: TextContext
+) -> Tensor:
+    """The clean latents of `noisy` as the model predicts them, (B, C, t - 1, h, w); motion (B, C_m, t, h, w)
+    covers the start image too.
+    """
     levels = torch.cat([torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
     x = torch.cat([first, noisy], dim=2)
     out = model(torch.cat([x, motion], dim=1), 1000 * levels, text)

@@ -33,7 +33,8 @@ ENCODER = ("encoder", "encoder_skip")
 
 
 class Crops:
-    """The data of the stage: crops of rendered clips and, for a share of them, of video files. The same rng gives the same batch.
+    """The data of the stage: crops of rendered clips and, for a share of them, of video files. The same rng
+    gives the same batch.
 
     renderers: processes that render beside a GPU; 0: none.
     """
@@ -42,14 +43,22 @@ class Crops:
         if not media.exists():
             raise ValueError(f"media: expected a file, got {media}, which is none: run `train media` first")
         self.media, self.videos = media, videos
-        self.pool = ProcessPoolExecutor(renderers, multiprocessing.get_context("spawn")) if renderers else None
+        self.pool = (
+            ProcessPoolExecutor(renderers, multiprocessing.get_context("spawn")) if renderers else None
+        )
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         seeds = [int(seed) for seed in rng.integers(2**62, size=-(-size // FROM_ONE))]
         filmed = [bool(self.videos) and bool(rng.random() < VIDEO_SHARE) for _ in seeds]
         drawn = [seed for seed, film in zip(seeds, filmed) if not film]
-        rendered = iter((self.pool.map if self.pool else map)(rendered_crops, [self.media] * len(drawn), drawn))
-        crops = [crop for seed, film in zip(seeds, filmed) for crop in (self._filmed(np.random.default_rng(seed)) if film else next(rendered))]
+        rendered = iter(
+            (self.pool.map if self.pool else map)(rendered_crops, [self.media] * len(drawn), drawn)
+        )
+        crops = [
+            crop
+            for seed, film in zip(seeds, filmed)
+            for crop in (self._filmed(np.random.default_rng(seed)) if film else next(rendered))
+        ]
         return {"frames": torch.from_numpy(np.stack(crops[:size])).permute(0, 1, 4, 2, 3).float() / 255}
 
     def _filmed(self, rng: np.random.Generator) -> list[np.ndarray]:
@@ -64,7 +73,9 @@ def rendered_crops(media: Path, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     pictures, sprites, names, _ = _media(media)
     style = str(rng.choice(STYLES)) if rng.random() < STYLE_SHARE else None
-    return _crops(render(random_scene(rng, pictures, sprites, names, frames=FRAMES, style=style), rng, 0, 0).frames, rng)
+    return _crops(
+        render(random_scene(rng, pictures, sprites, names, frames=FRAMES, style=style), rng, 0, 0).frames, rng
+    )
 
 
 _media = cache(load_media)
@@ -80,20 +91,26 @@ def _crops(clip: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 class CodecStage:
-    """The stage for `engine.train`: one role, "codec". clips: what the statistics are taken from; none where the encoder stays as it is."""
+    """The stage for `engine.train`: one role, "codec". clips: what the statistics are taken from; none where
+    the encoder stays as it is.
+    """
 
     name = "codec"
     learning = ("codec",)
     ema = "codec"
 
     def __init__(self, codec: TinyCodec, clips: Tensor | None, held: Tensor | None = None):
-        self.modules: dict[str, nn.Module] = {"codec": learn(codec, frozen=() if clips is not None else ENCODER)}
+        self.modules: dict[str, nn.Module] = {
+            "codec": learn(codec, frozen=() if clips is not None else ENCODER)
+        }
         self.clips, self.held = clips, held
 
     def turn(self, step: int) -> str:
         return "codec"
 
-    def loss(self, role: str, batch: dict[str, Tensor], rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         loss, mse = codec_loss(self.modules["codec"], batch["frames"], rng)
         return loss, {"mse": mse.item()}
 
@@ -113,19 +130,30 @@ class CodecStage:
             return []
         clip = self.held[:1].to(modules["codec"].latent_mean.device)
         shown = [clip, modules["codec"].decode(modules["codec"].encode(clip))]
-        unseen = Tracks(torch.zeros(clip.shape[1], 1, 2), torch.zeros(clip.shape[1], 1, dtype=torch.bool), clip.shape[-1], clip.shape[-2])
+        unseen = Tracks(
+            torch.zeros(clip.shape[1], 1, 2),
+            torch.zeros(clip.shape[1], 1, dtype=torch.bool),
+            clip.shape[-1],
+            clip.shape[-2],
+        )
         return [(frames[0].permute(0, 2, 3, 1).clamp(0, 1), unseen) for frames in shown]
 
 
-def codec_loss(codec: TinyCodec, frames: Tensor, rng: torch.Generator, latent_noise: float = 0.08) -> tuple[Tensor, Tensor]:
-    """frames (B, T, 3, H, W) -> loss, mean squared error. Charbonnier + gradient L1 + MSE + a pull of the latents to zero."""
+def codec_loss(
+    codec: TinyCodec, frames: Tensor, rng: torch.Generator, latent_noise: float = 0.08
+) -> tuple[Tensor, Tensor]:
+    """frames (B, T, 3, H, W) -> loss, mean squared error. Charbonnier + gradient L1 + MSE + a pull of the
+    latents to zero.
+    """
     raw, _ = codec.encode_raw(frames, codec.start_encode())
     noisy = raw + latent_noise * torch.randn(raw.shape, generator=rng).to(raw.device)
     out, _ = codec.decode_raw(noisy, codec.start_decode())
     diff = out - frames
     mse = diff.square().mean()
     charbonnier = (diff.square() + 1e-6).sqrt().mean()
-    gradient = (diff[..., 1:] - diff[..., :-1]).abs().mean() + (diff[..., 1:, :] - diff[..., :-1, :]).abs().mean()
+    gradient = (diff[..., 1:] - diff[..., :-1]).abs().mean() + (
+        diff[..., 1:, :] - diff[..., :-1, :]
+    ).abs().mean()
     return charbonnier + 0.5 * gradient + 4 * mse + 2e-3 * raw.square().mean(), mse
 
 
@@ -140,7 +168,9 @@ def psnr(codec: TinyCodec, clips: Tensor) -> float:
 @torch.no_grad()
 def freeze_statistics(codec: TinyCodec, clips: Tensor) -> None:
     """Sets the per-channel latent mean and standard deviation from clips."""
-    raw = torch.cat([codec.encode_raw(c[None].to(codec.latent_mean.device), codec.start_encode())[0] for c in clips])
+    raw = torch.cat(
+        [codec.encode_raw(c[None].to(codec.latent_mean.device), codec.start_encode())[0] for c in clips]
+    )
     codec.latent_mean.copy_(raw.mean((0, 2, 3, 4)))
     codec.latent_std.copy_(raw.std((0, 2, 3, 4)).clamp(min=1e-4))  # a channel that says nothing stays finite
 
@@ -149,7 +179,10 @@ def heldout_clips(media: Path, count: int, frames: int, seed: int = 11) -> Tenso
     """Clips (count, frames, 3, 128, 128) of the held-out half of the world."""
     rng = np.random.default_rng(seed)
     pictures, sprites, names, _ = load_media(media)
-    clips = [render(random_scene(rng, pictures, sprites, names, frames=frames), rng, 0, 0).frames for _ in range(count)]
+    clips = [
+        render(random_scene(rng, pictures, sprites, names, frames=frames), rng, 0, 0).frames
+        for _ in range(count)
+    ]
     return torch.from_numpy(np.stack(clips)).permute(0, 1, 4, 2, 3).float() / 255
 
 
@@ -159,7 +192,9 @@ def renderers(device: torch.device) -> int:
 
 
 def read_videos(paths: tuple[Path, ...], size: int = 128, limit: int = 400) -> tuple[np.ndarray, ...]:
-    """Video files -> uint8 (T, ~128·k, ~128·k, 3) each, the shorter side twice the training size. ValueError for one that cannot be used."""
+    """Video files -> uint8 (T, ~128·k, ~128·k, 3) each, the shorter side twice the training size. ValueError
+    for one that cannot be used.
+    """
     import av
     import cv2
 

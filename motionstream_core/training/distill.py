@@ -1,8 +1,10 @@
-"""Stage "distill": Self Forcing with distribution matching (MotionStream, section 3.2; DMD2; Self Forcing, algorithm 1).
+"""Stage "distill": Self Forcing with distribution matching (MotionStream, section 3.2; DMD2; Self Forcing,
+algorithm 1).
 
-Owns who plays which part and in which order. The student makes its own video by the one rollout, sinks and rolling window included, and lets
-gradients through one random step of every chunk; the frozen teacher under joint guidance is the real score, a trained copy of it the fake one,
-which sees five updates for each of the student's. Both judge the whole clip at once.
+Owns who plays which part and in which order. The student makes its own video by the one rollout, sinks and
+rolling window included, and lets gradients through one random step of every chunk; the frozen teacher under
+joint guidance is the real score, a trained copy of it the fake one, which sees five updates for each of the
+student's. Both judge the whole clip at once.
 """
 
 from __future__ import annotations
@@ -44,7 +46,15 @@ class DistillStage:
     learning = ("student", "fake_score")
     ema = "student"
 
-    def __init__(self, student: MotionModel, teacher: MotionModel, recipe: DistillRecipe, held=None, samples=None, refresh: Refresh = NEVER):
+    def __init__(
+        self,
+        student: MotionModel,
+        teacher: MotionModel,
+        recipe: DistillRecipe,
+        held=None,
+        samples=None,
+        refresh: Refresh = NEVER,
+    ):
         fit_together(teacher, student)
         refresh.check(student.config)
         self.modules: dict[str, nn.Module] = {
@@ -53,21 +63,42 @@ class DistillStage:
             "teacher": freeze(teacher),
         }
         share_nothing(*self.modules.values())
-        self.config, self.recipe, self.held, self.samples, self.refresh = student.config, recipe, held, samples, refresh
+        self.config, self.recipe, self.held, self.samples, self.refresh = (
+            student.config,
+            recipe,
+            held,
+            samples,
+            refresh,
+        )
 
     def turn(self, step: int) -> str:
-        return "student" if step % (self.recipe.critic_steps + 1) == self.recipe.critic_steps else "fake_score"
+        return (
+            "student" if step % (self.recipe.critic_steps + 1) == self.recipe.critic_steps else "fake_score"
+        )
 
     def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         return self._student(batch, rng) if role == "student" else self._critic(batch, rng)
 
     def _generate(self, batch: Batch, rng: torch.Generator, grad: bool) -> Tensor:
-        """The student's clip, ended at one random step, the same for all chunks and in all processes; in some of them the sink is refreshed midway."""
+        """The student's clip, ended at one random step, the same for all chunks and in all processes; in some
+        of them the sink is refreshed midway.
+        """
         exit_step = shared_choice(batch, rng, self.config.steps)
         context = self.config.context
-        after = (border(batch, rng, context, (batch["latents"].shape[2] - 1) // context.chunk),) if self.refresh.drawn(batch, rng) else ()
+        after = (
+            (border(batch, rng, context, (batch["latents"].shape[2] - 1) // context.chunk),)
+            if self.refresh.drawn(batch, rng)
+            else ()
+        )
         return own_video(
-            self.modules["student"], batch, rng, grad=grad, exit_step=exit_step, rolling=self.recipe.rolling, refresh_after=after, codec=self.refresh.codec
+            self.modules["student"],
+            batch,
+            rng,
+            grad=grad,
+            exit_step=exit_step,
+            rolling=self.recipe.rolling,
+            refresh_after=after,
+            codec=self.refresh.codec,
         )
 
     def _student(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -90,7 +121,15 @@ class DistillStage:
         ids = rng.get_state()
         motion = teacher.motion(batch, rng)
         empty = torch.zeros(len(made), dtype=torch.bool)
-        real_x0 = guided_clip(teacher, first, noisy, sigma, (motion, teacher.no_motion(batch)), (teacher.text(batch), teacher.text(batch, empty)), self.recipe.guidance)
+        real_x0 = guided_clip(
+            teacher,
+            first,
+            noisy,
+            sigma,
+            (motion, teacher.no_motion(batch)),
+            (teacher.text(batch), teacher.text(batch, empty)),
+            self.recipe.guidance,
+        )
         rng.set_state(ids)  # the same track ids for both
         fake_x0 = predict_clip(fake, first, noisy, sigma, fake.motion(batch, rng), fake.text(batch))
         return dmd_gradient(rest, real_x0, fake_x0)

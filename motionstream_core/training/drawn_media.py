@@ -1,7 +1,9 @@
-"""Media of the synthetic world that need nothing but this repository: drawn sprites, drawn textures and its own example picture.
+"""Media of the synthetic world that need nothing but this repository: drawn sprites, drawn textures and its
+own example picture.
 
-Owns what `train media` makes when no packages are given. Same two files as `media`; held-out shapes have colours and textures of their own,
-held-out pictures are drawn from another seed and never the example picture. A model trained on it alone knows shapes, not things.
+Owns what `train media` makes when no packages are given. Same two files as `media`; held-out shapes have
+colours and textures of their own, held-out pictures are drawn from another seed and never the example
+picture. A model trained on it alone knows shapes, not things.
 """
 
 from __future__ import annotations
@@ -31,17 +33,28 @@ def build_drawn_media(out: Path, seed: int = 0) -> dict[str, dict[str, int]]:
         rng = np.random.default_rng([seed, salt])
         found = own_pictures() if name == "train" else {}
         pictures = [*found.values(), *(_landscape(rng) for _ in range(TEXTURES // share))]
-        sprites = [(word, drawn_sprite(rng, outline)) for word, outline in SHAPES.items() for _ in range(VARIANTS // share)]
+        sprites = [
+            (word, drawn_sprite(rng, outline))
+            for word, outline in SHAPES.items()
+            for _ in range(VARIANTS // share)
+        ]
         credits = [f"workflows/{file}: this repository, see its NOTICE" for file in found] + [CREDIT]
         packed = {f"picture_{i:02d}": picture for i, picture in enumerate(pictures)}
-        np.savez_compressed(out / f"{name}.npz", sprites=np.stack([image for _, image in sprites]), names=np.array([word for word, _ in sprites]),
-                            credits=np.array(credits), **packed)
+        np.savez_compressed(
+            out / f"{name}.npz",
+            sprites=np.stack([image for _, image in sprites]),
+            names=np.array([word for word, _ in sprites]),
+            credits=np.array(credits),
+            **packed,
+        )
         counts[name] = {"pictures": len(pictures), "sprites": len(sprites)}
     return counts
 
 
 def own_pictures() -> dict[str, np.ndarray]:
-    """The repository's own example pictures, by file name: none where the package was installed without them."""
+    """The repository's own example pictures, by file name: none where the package was installed without
+    them.
+    """
     from PIL import Image
 
     out = {}
@@ -57,7 +70,9 @@ def _landscape(rng: np.random.Generator) -> np.ndarray:
     """Textures beside and over each other behind wavy borders: more to follow than one texture has."""
     picture = drawn_texture(rng, 384)
     for _ in range(int(rng.integers(2, 5))):
-        rows = 384 * rng.uniform(0.2, 0.9) + 30 * np.sin(np.arange(384) / rng.uniform(20, 80) + rng.uniform(0, 6))
+        rows = 384 * rng.uniform(0.2, 0.9) + 30 * np.sin(
+            np.arange(384) / rng.uniform(20, 80) + rng.uniform(0, 6)
+        )
         below = np.arange(384)[:, None] > rows[None]
         if rng.random() < 0.4:
             below = below.T
@@ -66,7 +81,9 @@ def _landscape(rng: np.random.Generator) -> np.ndarray:
 
 
 def drawn_sprite(rng: np.random.Generator, outline: Outline) -> np.ndarray:
-    """One shape (96, 96, 4) uint8: filled with a texture, shaded, with an eye-catching border or spots now and then."""
+    """One shape (96, 96, 4) uint8: filled with a texture, shaded, with an eye-catching border or spots now
+    and then.
+    """
     size = SPRITE_SIZE * FINE
     mask = np.zeros((size, size), np.uint8)
     for polygon in outline(rng):
@@ -76,7 +93,9 @@ def drawn_sprite(rng: np.random.Generator, outline: Outline) -> np.ndarray:
     colour *= (1.25 - 0.6 * np.hypot(xx - rng.uniform(0.2, 0.5), yy - rng.uniform(0.2, 0.4)))[..., None]
     for _ in range(int(rng.integers(0, 5))):
         spot = tuple(int(v) for v in rng.uniform(0.25, 0.75, 2) * size)
-        cv2.circle(colour, spot, int(rng.uniform(0.03, 0.09) * size), [float(v) for v in rng.integers(0, 256, 3)], -1)
+        cv2.circle(
+            colour, spot, int(rng.uniform(0.03, 0.09) * size), [float(v) for v in rng.integers(0, 256, 3)], -1
+        )
     if rng.random() < 0.6:
         inner = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=int(rng.integers(4, 10)), borderValue=0)
         colour[(mask > 0) & (inner == 0)] = rng.integers(0, 256, 3)
@@ -84,10 +103,14 @@ def drawn_sprite(rng: np.random.Generator, outline: Outline) -> np.ndarray:
     return cv2.resize(image, (SPRITE_SIZE, SPRITE_SIZE), interpolation=cv2.INTER_AREA)
 
 
-def _round(radius: Callable[[np.ndarray], np.ndarray], centre: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
+def _round(
+    radius: Callable[[np.ndarray], np.ndarray], centre: tuple[float, float] = (0.5, 0.5)
+) -> np.ndarray:
     """A closed curve (180, 2) in 0..1: the radius by the angle."""
     angle = np.linspace(0, 2 * np.pi, 180, endpoint=False)
-    return np.stack([centre[0] + radius(angle) * np.cos(angle), centre[1] + radius(angle) * np.sin(angle)], -1)
+    return np.stack(
+        [centre[0] + radius(angle) * np.cos(angle), centre[1] + radius(angle) * np.sin(angle)], -1
+    )
 
 
 def _ball(rng) -> list[np.ndarray]:
@@ -130,7 +153,10 @@ def _fish(rng) -> list[np.ndarray]:
 
 
 def _house(rng) -> list[np.ndarray]:
-    return [np.array([[0.15, 0.45], [0.85, 0.45], [0.85, 0.95], [0.15, 0.95]]), np.array([[0.05, 0.47], [0.5, 0.05], [0.95, 0.47]])]
+    return [
+        np.array([[0.15, 0.45], [0.85, 0.45], [0.85, 0.95], [0.15, 0.95]]),
+        np.array([[0.05, 0.47], [0.5, 0.05], [0.95, 0.47]]),
+    ]
 
 
 def _tree(rng) -> list[np.ndarray]:
@@ -139,9 +165,21 @@ def _tree(rng) -> list[np.ndarray]:
 
 
 def _cloud(rng) -> list[np.ndarray]:
-    return [_round(lambda a: np.full_like(a, 0.2), centre) for centre in ((0.28, 0.58), (0.5, 0.42), (0.72, 0.58), (0.5, 0.6))]
+    return [
+        _round(lambda a: np.full_like(a, 0.2), centre)
+        for centre in ((0.28, 0.58), (0.5, 0.42), (0.72, 0.58), (0.5, 0.6))
+    ]
 
 
 SHAPES: dict[str, Outline] = {
-    "ball": _ball, "box": _box, "star": _star, "flower": _flower, "heart": _heart, "moon": _moon, "fish": _fish, "house": _house, "tree": _tree, "cloud": _cloud,
+    "ball": _ball,
+    "box": _box,
+    "star": _star,
+    "flower": _flower,
+    "heart": _heart,
+    "moon": _moon,
+    "fish": _fish,
+    "house": _house,
+    "tree": _tree,
+    "cloud": _cloud,
 }

@@ -2,10 +2,11 @@
 
     train(stage, data, config, out, provenance)
 
-Owns a run's folder: checkpoints/ (everything to go on to the same state, `checkpoints`), curve.jsonl, tensorboard/ and samples/ (`records`),
-ROLE.safetensors (the averaged weights, with where they come from). A run that is started again goes on from its last checkpoint.
-What a step draws is decided by (seed, step, micro-batch) alone, so a run that was broken off ends in the same weights, bit for bit, as one
-that was not, and a step is the same on one process and on several.
+Owns a run's folder: checkpoints/ (everything to go on to the same state, `checkpoints`), curve.jsonl,
+tensorboard/ and samples/ (`records`), ROLE.safetensors (the averaged weights, with where they come from). A
+run that is started again goes on from its last checkpoint.
+What a step draws is decided by (seed, step, micro-batch) alone, so a run that was broken off ends in the same
+weights, bit for bit, as one that was not, and a step is the same on one process and on several.
 """
 
 from __future__ import annotations
@@ -28,17 +29,36 @@ from .interrupt import Interrupt
 from .learner import Learner
 from .records import Records
 from .sharding import World, join, prepare
-from .stage import FIXED, SHARED, Data, Finishing, Growing, Positioned, Stage, TrainConfig, seed_of, shared_choice
+from .stage import (
+    FIXED,
+    SHARED,
+    Data,
+    Finishing,
+    Growing,
+    Positioned,
+    Stage,
+    TrainConfig,
+    seed_of,
+    shared_choice,
+)
 
 VERSION = 1
 VALIDATION = 7  # seed: every validation of every run draws the same
 
 
-def train(stage: Stage, data: Data, config: TrainConfig, out: Path, provenance: Mapping[str, Any], progress: Callable[[str], None] = show_progress) -> dict[str, Any]:
-    """Trains until the config's length is reached or someone interrupts -> what the last line of the curve says, and the files' paths.
+def train(
+    stage: Stage,
+    data: Data,
+    config: TrainConfig,
+    out: Path,
+    provenance: Mapping[str, Any],
+    progress: Callable[[str], None] = show_progress,
+) -> dict[str, Any]:
+    """Trains until the config's length is reached or someone interrupts -> what the last line of the curve
+    says, and the files' paths.
 
-    provenance: JSON values; "preset" says whose checkpoints fit. FloatingPointError where a loss is no number, OSError where a checkpoint
-    cannot be written; the checkpoints written before stay as they are.
+    provenance: JSON values; "preset" says whose checkpoints fit. FloatingPointError where a loss is no
+    number, OSError where a checkpoint cannot be written; the checkpoints written before stay as they are.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -58,10 +78,35 @@ def _nobody(line: str) -> None:
 class _Run:
     """One sitting of a run."""
 
-    def __init__(self, stage: Stage, data: Data, config: TrainConfig, out: Path, provenance: dict[str, Any], world: World, tell: Callable[[str], None]):
-        self.stage, self.data, self.config, self.out, self.world, self.tell = stage, data, config, out, world, tell
-        self.frozen = {role: fingerprint(module) for role, module in stage.modules.items() if role not in stage.learning}
-        self.about = {"version": VERSION, "stage": stage.name, "preset": provenance.get("preset"), "config": asdict(config), "frozen": self.frozen, "provenance": provenance}
+    def __init__(
+        self,
+        stage: Stage,
+        data: Data,
+        config: TrainConfig,
+        out: Path,
+        provenance: dict[str, Any],
+        world: World,
+        tell: Callable[[str], None],
+    ):
+        self.stage, self.data, self.config, self.out, self.world, self.tell = (
+            stage,
+            data,
+            config,
+            out,
+            world,
+            tell,
+        )
+        self.frozen = {
+            role: fingerprint(module) for role, module in stage.modules.items() if role not in stage.learning
+        }
+        self.about = {
+            "version": VERSION,
+            "stage": stage.name,
+            "preset": provenance.get("preset"),
+            "config": asdict(config),
+            "frozen": self.frozen,
+            "provenance": provenance,
+        }
         prepare(stage.modules, config, world)
         self.learner = Learner(stage, config, world)
         self.folder = self.out / "checkpoints"
@@ -78,7 +123,9 @@ class _Run:
         if found is not None:
             path, about = found
             self._check(path, about)
-            shapes = {name: torch.empty(shape, device="meta") for name, shape in checkpoints.shapes(path).items()}
+            shapes = {
+                name: torch.empty(shape, device="meta") for name, shape in checkpoints.shapes(path).items()
+            }
             self.learner.check(shapes, path.name)
             self._check_frozen(path, about)
             self.learner.load(checkpoints.read_tensors(path), about["numbers"])
@@ -96,19 +143,34 @@ class _Run:
         wanted = {"version": VERSION, "stage": self.stage.name, "preset": self.about["preset"]}
         for name, value in wanted.items():
             if about[name] != value:
-                raise ValueError(f"{path}: expected a checkpoint of {name} {value!r}, got one of {name} {about[name]!r}: train into another folder")
-        begun, now = (sorted((about["provenance"].get("parents") or {}).values()) for about in (about, self.about))
+                raise ValueError(
+                    f"{path}: expected a checkpoint of {name} {value!r}, got one of {name} "
+                    f"{about[name]!r}: train into another folder"
+                )
+        begun, now = (
+            sorted((about["provenance"].get("parents") or {}).values()) for about in (about, self.about)
+        )
         if begun != now:
-            raise ValueError(f"{path}: expected the weights that this run began with, got others: name the same files, or train into another folder")
+            raise ValueError(
+                f"{path}: expected the weights that this run began with, got others: name the same files, "
+                "or train into another folder"
+            )
         for name in FIXED:
             if about["config"][name] != self.about["config"][name]:
-                raise ValueError(f"{name}: expected {about['config'][name]!r}, as {path.name} was trained with, got {self.about['config'][name]!r}")
+                raise ValueError(
+                    f"{name}: expected {about['config'][name]!r}, as {path.name} was trained with, got "
+                    f"{self.about['config'][name]!r}"
+                )
 
     def _check_frozen(self, path: Path, about: dict[str, Any]) -> None:
-        """ValueError where the roles that stand beside are not those of before: another teacher is another run."""
+        """ValueError where the roles that stand beside are not those of before: another teacher is another
+        run.
+        """
         for role in about["frozen"].keys() | self.frozen.keys():
             if about["frozen"].get(role) != self.frozen.get(role):
-                raise ValueError(f"{role}: expected the frozen weights that {path.name} was trained beside, got others")
+                raise ValueError(
+                    f"{role}: expected the frozen weights that {path.name} was trained beside, got others"
+                )
 
     # a step
 
@@ -123,7 +185,9 @@ class _Run:
         role, started = self.stage.turn(self.step), time.monotonic()
         count = self.config.accumulate // self.world.size
         (self.seconds,) = self.world.most(self._elapsed())
-        row = self.learner.update(role, self._parts(count), count, self.config.lr_factor(self.step, self.seconds))
+        row = self.learner.update(
+            role, self._parts(count), count, self.config.lr_factor(self.step, self.seconds)
+        )
         if not math.isfinite(row["loss"]) or not math.isfinite(row["gradient_norm"]):
             raise FloatingPointError(self._words_for_nan(role, row))
         self.step += 1
@@ -146,15 +210,30 @@ class _Run:
         for turn in range(count):
             number = turn * self.world.size + self.world.rank
             batch = self.data.batch(np.random.default_rng([config.seed, step, number]), config.batch)
-            self.broken |= {name for name, value in batch.items() if value.is_floating_point() and not value.isfinite().all()}
+            self.broken |= {
+                name
+                for name, value in batch.items()
+                if value.is_floating_point() and not value.isfinite().all()
+            }
             batch = {name: value.to(self.world.device, non_blocking=True) for name, value in batch.items()}
             batch[SHARED] = torch.tensor(seed_of(config.seed, step) >> 1)
             yield batch, torch.Generator().manual_seed(seed_of(config.seed, step, number))
 
     def _words_for_nan(self, role: str, row: dict[str, float]) -> str:
-        kept = f"the last good state is step {self.saved} in {self.folder}" if self.saved >= 0 else "no checkpoint had been written yet"
-        data = f"; the data of this step are no numbers themselves: {', '.join(sorted(self.broken))}" if self.broken else ""
-        return f"{self.stage.name}: expected a finite loss, got {row['loss']} (gradient norm {row['gradient_norm']}) at step {self.step} of role {role}{data}; {kept}"
+        kept = (
+            f"the last good state is step {self.saved} in {self.folder}"
+            if self.saved >= 0
+            else "no checkpoint had been written yet"
+        )
+        data = (
+            f"; the data of this step are no numbers themselves: {', '.join(sorted(self.broken))}"
+            if self.broken
+            else ""
+        )
+        return (
+            f"{self.stage.name}: expected a finite loss, got {row['loss']} (gradient norm "
+            f"{row['gradient_norm']}) at step {self.step} of role {role}{data}; {kept}"
+        )
 
     # what is left to look at
 
@@ -167,9 +246,15 @@ class _Run:
         self.sums = {}
         self._record(means)
         length = f"/{self.config.steps}" if self.config.steps is not None else ""
-        losses = ", ".join(f"{key.removesuffix('/loss')} {value:.4g}" for key, value in means.items() if key.endswith("/loss"))
+        losses = ", ".join(
+            f"{key.removesuffix('/loss')} {value:.4g}"
+            for key, value in means.items()
+            if key.endswith("/loss")
+        )
         done = self.config.share(self.step, self._elapsed())
-        self.tell(f"{self.stage.name} step {self.step}{length} ({done:.0%}), loss {losses}, {seconds:.2f} s a step")
+        self.tell(
+            f"{self.stage.name} step {self.step}{length} ({done:.0%}), loss {losses}, {seconds:.2f} s a step"
+        )
 
     def _record(self, values: Mapping[str, float]) -> None:
         self.row |= values
@@ -195,7 +280,13 @@ class _Run:
         self.seconds = self._elapsed()
         (self.seconds,) = self.world.most(self.seconds)
         state = self.data.state_dict() if isinstance(self.data, Positioned) else None
-        about = self.about | {"step": self.step, "seconds": self.seconds, "processes": self.world.size, "numbers": self.learner.numbers(), "data": state}
+        about = self.about | {
+            "step": self.step,
+            "seconds": self.seconds,
+            "processes": self.world.size,
+            "numbers": self.learner.numbers(),
+            "data": state,
+        }
         self._write(checkpoints.step_path(self.folder, self.step), self.learner.tensors(), about)
         if self.world.leads:
             checkpoints.prune(self.folder)
@@ -208,16 +299,28 @@ class _Run:
         try:
             checkpoints.write(path, entries, about, whole=self.world.whole, writer=self.world.leads)
         except OSError as error:
-            kept = f"step {self.saved} in {self.folder} is intact" if self.saved >= 0 else "no checkpoint had been written before"
+            kept = (
+                f"step {self.saved} in {self.folder} is intact"
+                if self.saved >= 0
+                else "no checkpoint had been written before"
+            )
             failed = f"{path}: could not be written at step {self.step} ({error.strerror or error}); {kept}"
         failed = self.world.agree(failed)
         if failed:
             raise OSError(failed)
 
     def export(self) -> Path:
-        """The averaged weights of role `ema` as ROLE.safetensors, with where they come from in the metadata."""
+        """The averaged weights of role `ema` as ROLE.safetensors, with where they come from in the
+        metadata.
+        """
         path = self.out / f"{self.stage.ema}.safetensors"
-        about = self.about | {"step": self.step, "seconds": self.seconds, "processes": self.world.size, "torch": torch.__version__, "device": str(self.world.device)}
+        about = self.about | {
+            "step": self.step,
+            "seconds": self.seconds,
+            "processes": self.world.size,
+            "torch": torch.__version__,
+            "device": str(self.world.device),
+        }
         with self.learner.averaged() as modules:
             if isinstance(self.stage, Finishing):
                 self.stage.finish(modules)
@@ -234,12 +337,24 @@ class _Run:
             self.sample()
         if self.records is not None:
             self.records.close()
-        self.tell(f"{self.stage.name}: {'interrupted' if interrupted else 'done'} at step {self.step} after {self.seconds / 60:.1f} minutes, saved in {self.out}")
-        return {"step": self.step, "seconds": self.seconds, "interrupted": interrupted, "weights": path, "checkpoint": checkpoints.step_path(self.folder, self.step), **self.row}
+        self.tell(
+            f"{self.stage.name}: {'interrupted' if interrupted else 'done'} at step {self.step} after "
+            f"{self.seconds / 60:.1f} minutes, saved in {self.out}"
+        )
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "interrupted": interrupted,
+            "weights": path,
+            "checkpoint": checkpoints.step_path(self.folder, self.step),
+            **self.row,
+        }
 
 
 def fingerprint(module: nn.Module) -> str:
-    """A hash of a few dozen numbers of every tensor: tells other weights apart without reading all of them."""
+    """A hash of a few dozen numbers of every tensor: tells other weights apart without reading all of
+    them.
+    """
     digest = hashlib.sha256()
     for name, value in module.state_dict().items():
         flat = value.detach().reshape(-1)

@@ -1,10 +1,12 @@
 """Any folder of videos as training samples: latents, tracks and captions in shards that `Pool` reads.
 
-Owns which clips are used, their tracks, their captions and the list of bad files. One clip at a time; what was done before a kill is not done
-again (`manifest` keeps the books, `footage` the clips, `shards.sample_of` makes the sample).
+Owns which clips are used, their tracks, their captions and the list of bad files. One clip at a time; what
+was done before a kill is not done again (`manifest` keeps the books, `footage` the clips, `shards.sample_of`
+makes the sample).
 
-Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`), for Wan presets also text (L, text_dim) float16 (`prompts`). With the tiny preset a random choice of the tracked grid is
-kept, as people draw it, because the carried picture is made from it; without a carried picture the whole grid is.
+Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`), for Wan presets also
+text (L, text_dim) float16 (`prompts`). With the tiny preset a random choice of the tracked grid is kept, as
+people draw it, because the carried picture is made from it; without a carried picture the whole grid is.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ FILE_KEYS, TEXT_KEYS = ("video", "file", "file_name", "path"), ("caption", "text
 
 @dataclass(frozen=True)
 class FolderRecipe:
-    """What is made of a folder. grid: columns and rows of the points that are followed; min_motion: share of the shorter side."""
+    """What is made of a folder. grid: columns and rows of the points that are followed; min_motion: share of
+    the shorter side.
+    """
 
     shape: ClipShape
     grid: tuple[int, int]
@@ -77,16 +81,26 @@ class _Work:
 
 
 def write_folder(
-    videos: Path, out: Path, config: ModelConfig, encoder: Encoder, recipe: FolderRecipe, report: Callable[[str], None] = lambda line: None, prompts: Prompts | None = None
+    videos: Path,
+    out: Path,
+    config: ModelConfig,
+    encoder: Encoder,
+    recipe: FolderRecipe,
+    report: Callable[[str], None] = lambda line: None,
+    prompts: Prompts | None = None,
 ) -> dict[str, Any]:
-    """Makes shards in `out` of all videos below `videos`, or goes on with it -> the summary. Bad files are skipped and listed in bad_files.jsonl.
+    """Makes shards in `out` of all videos below `videos`, or goes on with it -> the summary. Bad files are
+    skipped and listed in bad_files.jsonl.
     `prompts`: the samples have embeddings of their captions too.
 
-    ValueError for a folder without videos, for other settings than `out` was begun with, for a full disk and when no clip at all is usable.
+    ValueError for a folder without videos, for other settings than `out` was begun with, for a full disk and
+    when no clip at all is usable.
     """
     found, captions = find_videos(videos), read_captions(videos)
     latent = latent_shape(config, recipe.shape)
-    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent} | ({"text": prompts.fingerprint} if prompts is not None else {})
+    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent} | (
+        {"text": prompts.fingerprint} if prompts is not None else {}
+    )
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD).unlink(missing_ok=True)
     bad, captioned = [], 0
@@ -104,20 +118,39 @@ def write_folder(
                         bad.append({"video": name, "reason": str(error)})
                         with (out / BAD).open("a") as file:
                             file.write(json.dumps(bad[-1]) + "\n")
-                report(f"{number}/{len(found)} videos, {manifest.counts['kept']} clips, {manifest.counts['static']} static, {len(bad)} bad: {name}")
+                report(
+                    f"{number}/{len(found)} videos, {manifest.counts['kept']} clips, "
+                    f"{manifest.counts['static']} static, {len(bad)} bad: {name}"
+                )
             while manifest.waiting:
                 manifest.pack()
             counts = manifest.counts
-            summary = {"videos": len(found), "clips": counts["kept"], "static": counts["static"], "lost": counts["lost"], "cuts": counts["cuts"],
-                       "frames": counts["frames"], "shards": len(manifest.shards), "captioned_now": captioned, "bad": bad}
+            summary = {
+                "videos": len(found),
+                "clips": counts["kept"],
+                "static": counts["static"],
+                "lost": counts["lost"],
+                "cuts": counts["cuts"],
+                "frames": counts["frames"],
+                "shards": len(manifest.shards),
+                "captioned_now": captioned,
+                "bad": bad,
+            }
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise ValueError(f"data: expected room on the disk of {out}, got a full one; what is done is kept, run it again to go on") from None
+            raise ValueError(
+                f"data: expected room on the disk of {out}, got a full one; what is done is kept, run it "
+                "again to go on"
+            ) from None
         raise
     if not summary["clips"]:
         why = "; ".join(f"{row['video']}: {row['reason']}" for row in bad[:5])
-        raise ValueError(f"videos: expected at least one usable clip of {recipe.shape.frames} frames in {videos}, got none "
-                         f"({counts['static']} static, {counts['lost']} lost, {counts['cut']} with a cut, {len(bad)} bad files{': ' + why if why else ''})")
+        raise ValueError(
+            f"videos: expected at least one usable clip of {recipe.shape.frames} frames in {videos}, got "
+            "none "
+            f"({counts['static']} static, {counts['lost']} lost, {counts['cut']} with a cut, {len(bad)} "
+            f"bad files{': ' + why if why else ''})"
+        )
     return summary
 
 
@@ -136,11 +169,16 @@ def _one_video(work: _Work, path: Path, name: str, caption: str):
     frames, cuts = cut_into_clips(pictures(path, shape), shape, decide)
     if not clips:
         what = f"{frames}" if not cuts else f"{frames} with {cuts} cuts between them"
-        raise BadVideo(f"expected at least {shape.frames} frames in a row{f' at {shape.fps:g} a second' if shape.fps else ''}, got {what}")
+        raise BadVideo(
+            f"expected at least {shape.frames} frames in a "
+            f"row{f' at {shape.fps:g} a second' if shape.fps else ''}, got {what}"
+        )
     work.manifest.finish(name, frames=frames, cuts=cuts)
 
 
-def _one_clip(work: _Work, name: str, start: int, clip: np.ndarray, caption: str, text: dict[str, np.ndarray]) -> int | None:
+def _one_clip(
+    work: _Work, name: str, start: int, clip: np.ndarray, caption: str, text: dict[str, np.ndarray]
+) -> int | None:
     """Follows, judges and keeps or drops one clip -> the frame of a cut that the tracker found in it."""
     recipe, manifest = work.recipe, work.manifest
     xy, visible, cut = follow(clip, recipe.grid)
@@ -153,12 +191,23 @@ def _one_clip(work: _Work, name: str, start: int, clip: np.ndarray, caption: str
     else:
         if recipe.warp:
             rng = np.random.default_rng([recipe.seed, zlib.crc32(name.encode()), start])
-            chosen = mixed(rng, Clip(clip, xy, visible, owners(xy, visible, clip.shape[2], clip.shape[1]), caption), recipe.limit)
+            chosen = mixed(
+                rng,
+                Clip(clip, xy, visible, owners(xy, visible, clip.shape[2], clip.shape[1]), caption),
+                recipe.limit,
+            )
             xy, visible = xy[:, chosen], visible[:, chosen]
         frames = torch.from_numpy(clip).permute(0, 3, 1, 2).float() / 255
-        sample = sample_of(work.encode, frames, xy, visible, caption, recipe.limit, recipe.warp) | {"caption": caption_bytes(caption)} | text
+        sample = (
+            sample_of(work.encode, frames, xy, visible, caption, recipe.limit, recipe.warp)
+            | {"caption": caption_bytes(caption)}
+            | text
+        )
         if sample["latents"].shape != work.latent:
-            raise ValueError(f"encoder: expected latents {work.latent} of a clip of this preset, got {sample['latents'].shape}")
+            raise ValueError(
+                f"encoder: expected latents {work.latent} of a clip of this preset, got "
+                f"{sample['latents'].shape}"
+            )
         manifest.keep(name, start, f"{hashlib.sha1(name.encode()).hexdigest()[:16]}_{start:09d}.npz", sample)
     return cut
 
@@ -172,7 +221,9 @@ def embedded(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.n
 
 
 def follow(clip: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """A grid of points of frame 0 through a clip (T, H, W, 3) -> xy (T, N, 2), visible (T, N), and the frame of a cut, at which it stops."""
+    """A grid of points of frame 0 through a clip (T, H, W, 3) -> xy (T, N, 2), visible (T, N), and the frame
+    of a cut, at which it stops.
+    """
     height, width = clip.shape[1:3]
     tracker = FlowTracker()
     points = regular_grid(width, height, *grid).astype(np.float32)
@@ -210,7 +261,10 @@ def latent_shape(config: ModelConfig, shape: ClipShape) -> tuple[int, ...]:
     time, down, across = config.vae_stride
     unit_h, unit_w = down * config.patch[1], across * config.patch[2]
     if shape.width % unit_w or shape.height % unit_h:
-        raise ValueError(f"size: expected a width divisible by {unit_w} and a height divisible by {unit_h}, got {shape.width}x{shape.height}")
+        raise ValueError(
+            f"size: expected a width divisible by {unit_w} and a height divisible by {unit_h}, got "
+            f"{shape.width}x{shape.height}"
+        )
     return config.latent_channels, (shape.frames - 1) // time + 1, shape.height // down, shape.width // across
 
 
@@ -225,18 +279,33 @@ def fingerprint(encoder: Encoder) -> str:
 
 
 def read_captions(folder: Path) -> Mapping[str, str]:
-    """The captions of captions.jsonl or captions.csv, by the video's path in the folder; ValueError names a bad line."""
+    """The captions of captions.jsonl or captions.csv, by the video's path in the folder; ValueError names a
+    bad line.
+    """
     out: dict[str, str] = {}
     for path in (folder / name for name in CAPTION_FILES):
         if not path.exists():
             continue
         try:
             lines = path.read_text("utf-8-sig").splitlines()
-            rows = enumerate(csv.DictReader(lines), 2) if path.suffix == ".csv" else ((n, json.loads(line)) for n, line in enumerate(lines, 1) if line.strip())
+            rows = (
+                enumerate(csv.DictReader(lines), 2)
+                if path.suffix == ".csv"
+                else ((n, json.loads(line)) for n, line in enumerate(lines, 1) if line.strip())
+            )
             for number, row in rows:
-                keys = [next((key for key in names if isinstance(row, dict) and isinstance(row.get(key), str)), None) for names in (FILE_KEYS, TEXT_KEYS)]
+                keys = [
+                    next(
+                        (key for key in names if isinstance(row, dict) and isinstance(row.get(key), str)),
+                        None,
+                    )
+                    for names in (FILE_KEYS, TEXT_KEYS)
+                ]
                 if None in keys:
-                    raise ValueError(f"line {number}: expected one of {', '.join(FILE_KEYS)} and one of {', '.join(TEXT_KEYS)}, got {row}")
+                    raise ValueError(
+                        f"line {number}: expected one of {', '.join(FILE_KEYS)} and one of "
+                        f"{', '.join(TEXT_KEYS)}, got {row}"
+                    )
                 out[row[keys[0]].removeprefix("./")] = row[keys[1]].strip()
         except ValueError as error:
             raise ValueError(f"{path.name}: expected captions by video, got {error}") from None

@@ -1,9 +1,11 @@
-"""Video files as clips: decoded frame by frame, brought to one size and rate, taken apart where the scene changes.
+"""Video files as clips: decoded frame by frame, brought to one size and rate, taken apart where the scene
+changes.
 
-Owns decoding, time and cuts. Holds one clip in memory, whatever the length of the video. Knows nothing of tracks or latents.
+Owns decoding, time and cuts. Holds one clip in memory, whatever the length of the video. Knows nothing of
+tracks or latents.
 
-A clip is (T, H, W, 3) uint8 of consecutive frames at the wanted rate; time comes from the file's timestamps, so a video of variable frame
-rate keeps its speed.
+A clip is (T, H, W, 3) uint8 of consecutive frames at the wanted rate; time comes from the file's timestamps,
+so a video of variable frame rate keeps its speed.
 """
 
 from __future__ import annotations
@@ -16,11 +18,31 @@ from typing import Any
 
 import numpy as np
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp", ".gif")
+SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".wmv",
+    ".flv",
+    ".ogv",
+    ".3gp",
+    ".gif",
+)
 EARLY = 0.25  # of an output frame: timestamps are rounded, a frame this much late still counts as there
 GAP = 1.0  # s between two frames: longer, and time begins anew after it
-SLOW = 0.9  # a file of fewer frames a second than this share of the wanted rate is taken frame by frame, or its motion would stutter
-CUT = (0.07, 0.30)  # least change of the coarse picture, and of it and half the change of the colours together
+# A file of fewer frames a second than this share of the wanted rate is taken frame by frame, or its motion
+# would stutter
+SLOW = 0.9
+CUT = (
+    0.07,
+    0.30,
+)  # least change of the coarse picture, and of it and half the change of the colours together
 
 
 class BadVideo(ValueError):
@@ -29,7 +51,9 @@ class BadVideo(ValueError):
 
 @dataclass(frozen=True)
 class ClipShape:
-    """What every clip looks like. fps 0: the frames as they are. stride: frames from the beginning of one clip to that of the next."""
+    """What every clip looks like. fps 0: the frames as they are. stride: frames from the beginning of one
+    clip to that of the next.
+    """
 
     width: int
     height: int
@@ -49,17 +73,24 @@ class ClipShape:
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """The video files below a folder, by name, in a fixed order. ValueError for no folder and for one without videos."""
+    """The video files below a folder, by name, in a fixed order. ValueError for no folder and for one without
+    videos.
+    """
     if not folder.is_dir():
         raise ValueError(f"videos: expected a folder, got {folder}, which is none")
-    found = sorted((path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()), key=lambda path: path.relative_to(folder).as_posix())
+    found = sorted(
+        (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()),
+        key=lambda path: path.relative_to(folder).as_posix(),
+    )
     if not found:
         raise ValueError(f"videos: expected video files ({', '.join(SUFFIXES)}) in {folder}, got none")
     return found
 
 
 def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
-    """The frames (H, W, 3) uint8 of a file at the wanted size and rate; True where time begins anew. BadVideo for what cannot be decoded."""
+    """The frames (H, W, 3) uint8 of a file at the wanted size and rate; True where time begins anew. BadVideo
+    for what cannot be decoded.
+    """
     import av
 
     seen = 0
@@ -79,14 +110,20 @@ def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, BadVideo):
             raise
-        raise BadVideo(f"expected a video that can be decoded, got {error}" + (f" after {seen} frames" if seen else "")) from None
+        raise BadVideo(
+            f"expected a video that can be decoded, got {error}" + (f" after {seen} frames" if seen else "")
+        ) from None
 
 
 def _with_seconds(frames: Iterator[Any], rate: float) -> Iterator[tuple[Any, float]]:
-    """Each frame with its time. Where the times of neighbours are swapped or equal (AVI has no better ones), the frames' order counts."""
+    """Each frame with its time. Where the times of neighbours are swapped or equal (AVI has no better ones),
+    the frames' order counts.
+    """
     last = None
     for number, frame in enumerate(frames):
-        now = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else number / rate
+        now = (
+            float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else number / rate
+        )
         if last is not None and -GAP <= now - last <= 0:
             now = last + 1 / rate
         yield frame, now
@@ -94,7 +131,9 @@ def _with_seconds(frames: Iterator[Any], rate: float) -> Iterator[tuple[Any, flo
 
 
 def timed(frames: Iterator[tuple[Any, float]], fps: float) -> Iterator[tuple[Any, int, bool]]:
-    """Each frame with how many output frames show it: output frame k shows what is there at k / fps. True where time begins anew."""
+    """Each frame with how many output frames show it: output frame k shows what is there at k / fps. True
+    where time begins anew.
+    """
     kept, last, begin, shown, anew = None, 0.0, 0.0, 0, True
     for frame, now in frames:
         if not fps:
@@ -122,7 +161,9 @@ def timed(frames: Iterator[tuple[Any, float]], fps: float) -> Iterator[tuple[Any
 
 
 def fitted(frame: Any, width: int, height: int) -> np.ndarray:
-    """A decoded frame upright, scaled until it covers the size, then the middle of it (height, width, 3) uint8."""
+    """A decoded frame upright, scaled until it covers the size, then the middle of it (height, width, 3)
+    uint8.
+    """
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     wide, high = (height, width) if turns % 2 else (width, height)
     scale = max(wide / frame.width, high / frame.height)
@@ -136,15 +177,26 @@ def scene_changed(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether two neighbouring frames are of two scenes: the coarse picture and the colours both changed."""
     import cv2
 
-    small = [cv2.resize(x, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for x in (before, after)]
+    small = [
+        cv2.resize(x, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        for x in (before, after)
+    ]
     coarse = float(np.abs(small[0] - small[1]).mean())
-    counts = [np.concatenate([np.bincount(x[..., c].ravel() >> 4, minlength=16) for c in range(3)]) / x.size for x in (before, after)]
+    counts = [
+        np.concatenate([np.bincount(x[..., c].ravel() >> 4, minlength=16) for c in range(3)]) / x.size
+        for x in (before, after)
+    ]
     colours = float(np.abs(counts[0] - counts[1]).sum()) / 2
     return coarse > CUT[0] and coarse + colours / 2 > CUT[1]
 
 
-def cut_into_clips(frames: Iterator[tuple[np.ndarray, bool]], shape: ClipShape, decide: Callable[[int, np.ndarray], int | None]) -> tuple[int, int]:
-    """Gives every clip without a cut in it to `decide(first frame, clip)`, which may answer that it found a cut before that frame of the clip
+def cut_into_clips(
+    frames: Iterator[tuple[np.ndarray, bool]],
+    shape: ClipShape,
+    decide: Callable[[int, np.ndarray], int | None],
+) -> tuple[int, int]:
+    """Gives every clip without a cut in it to `decide(first frame, clip)`, which may answer that it found a
+    cut before that frame of the clip
     -> number of frames, of cuts."""
     held: deque[np.ndarray] = deque()
     before, number, cuts, skip = None, 0, 0, 0

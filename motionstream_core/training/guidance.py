@@ -1,7 +1,7 @@
 """Joint text and motion guidance (MotionStream, equation 2).
 
-Owns the arithmetic and the three evaluations of a step. A clean-latent prediction is linear in the velocity and the coefficients sum to 1, so
-the same weights hold for both; everything here speaks of x0.
+Owns the arithmetic and the three evaluations of a step. A clean-latent prediction is linear in the velocity
+and the coefficients sum to 1, so the same weights hold for both; everything here speaks of x0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Guidance:
     def coefficients(self) -> tuple[float, float, float]:
         """Of the predictions with (text and motion, motion alone, text alone); their sum is 1.
 
-        v_base + w_t (v - v(0, c_m)) + w_m (v - v(c_t, 0)) with v_base = a v(0, c_m) + (1 - a) v(c_t, 0), a = w_t / (w_t + w_m).
+        v_base + w_t (v - v(0, c_m)) + w_m (v - v(c_t, 0)) with v_base = a v(0, c_m) + (1 - a) v(c_t, 0), a =
+        w_t / (w_t + w_m).
         """
         if not self.active:
             return 1.0, 0.0, 0.0
@@ -51,9 +52,16 @@ def combined(both: Tensor, no_text: Tensor, no_motion: Tensor, guidance: Guidanc
 
 
 def guided_clip(
-    model: MotionModel, first: Tensor, noisy: Tensor, sigma: Tensor, motion: tuple[Tensor, Tensor], text: tuple[TextContext, TextContext], guidance: Guidance
+    model: MotionModel,
+    first: Tensor,
+    noisy: Tensor,
+    sigma: Tensor,
+    motion: tuple[Tensor, Tensor],
+    text: tuple[TextContext, TextContext],
+    guidance: Guidance,
 ) -> Tensor:
-    """The clean latents a bidirectional model predicts under guidance: `predict_clip`, three evaluations in one batch.
+    """The clean latents a bidirectional model predicts under guidance: `predict_clip`, three evaluations in
+    one batch.
 
     motion: (the tracks', none); text: (the prompt's, the empty one).
     """

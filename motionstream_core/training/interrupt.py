@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM as a wish that is granted between two steps; who asks again a while later is not made to wait."""
+"""Ctrl-C and SIGTERM as a wish that is granted between two steps; who asks again a while later is not made to
+wait.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ ONE_WISH = 3.0  # s: a terminal and the launcher of several processes both pass 
 
 
 class Interrupt:
-    """`with Interrupt() as interrupt:` … `interrupt.asked(world)`. Outside of the main thread, where no signal arrives, nobody asks."""
+    """`with Interrupt() as interrupt:` … `interrupt.asked(world)`. Outside of the main thread, where no
+    signal arrives, nobody asks.
+    """
 
     def __init__(self):
         self.signal = 0

@@ -1,6 +1,7 @@
 """The learning roles of a stage with all that changes in training: optimisers, the moving average, counters.
 
-Owns one update, the average, and the state as named tensors for a checkpoint. Knows nothing of files, clocks or data.
+Owns one update, the average, and the state as named tensors for a checkpoint. Knows nothing of files, clocks
+or data.
 Names: weights.ROLE.KEY, ema.KEY, optim.ROLE.KEY.MOMENT, KEY as in the role's state_dict.
 """
 
@@ -18,7 +19,15 @@ from .optim import MuonAdamW
 from .sharding import World, place
 from .stage import Stage, TrainConfig
 
-MUON_LEAVES = ("patch_embedding", "head", "text_embedding", "time_", "words", "modulation", "coder_skip")  # to AdamW, though matrices
+MUON_LEAVES = (
+    "patch_embedding",
+    "head",
+    "text_embedding",
+    "time_",
+    "words",
+    "modulation",
+    "coder_skip",
+)  # to AdamW, though matrices
 
 
 class Learner:
@@ -33,9 +42,17 @@ class Learner:
     def _learned(self, role: str) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.stage.modules[role].named_parameters() if p.requires_grad}
 
-    def update(self, role: str, parts: Iterable[tuple[dict[str, Tensor], torch.Generator]], count: int, lr_factor: float) -> dict[str, float]:
-        """One update of `role` from the `count` micro-batches of this process -> loss, norm of the gradient and the loss's own figures, the
-        means over all processes. Where loss or gradient is not finite nothing is changed."""
+    def update(
+        self,
+        role: str,
+        parts: Iterable[tuple[dict[str, Tensor], torch.Generator]],
+        count: int,
+        lr_factor: float,
+    ) -> dict[str, float]:
+        """One update of `role` from the `count` micro-batches of this process -> loss, norm of the gradient
+        and the loss's own figures, the means over all processes. Where loss or gradient is not finite nothing
+        is changed.
+        """
         optimizer = self.optimizers[role]
         optimizer.zero_grad(set_to_none=True)
         rows: list[dict[str, float]] = []
@@ -69,7 +86,9 @@ class Learner:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[dict[str, nn.Module]]:
-        """The stage's modules, the averaged role with its averaged weights; afterwards its own are back, bit for bit."""
+        """The stage's modules, the averaged role with its averaged weights; afterwards its own are back, bit
+        for bit.
+        """
         self._swap()
         try:
             yield self.stage.modules
@@ -85,14 +104,29 @@ class Learner:
 
     def tensors(self) -> list[tuple[str, Tensor]]:
         """Everything that training changes, in one order."""
-        out = [(f"weights.{role}.{key}", value) for role in self.stage.learning for key, value in self.stage.modules[role].state_dict().items()]
+        out = [
+            (f"weights.{role}.{key}", value)
+            for role in self.stage.learning
+            for key, value in self.stage.modules[role].state_dict().items()
+        ]
         out += [(f"ema.{key}", value) for key, value in self.average.items()]
-        out += [(f"optim.{role}.{key}.{name}", value) for role, key, name, value in self._moments() if isinstance(value, Tensor)]
+        out += [
+            (f"optim.{role}.{key}.{name}", value)
+            for role, key, name, value in self._moments()
+            if isinstance(value, Tensor)
+        ]
         return out
 
     def numbers(self) -> dict[str, Any]:
         """What belongs to `tensors` and is no tensor."""
-        return {"updates": self.updates, "moments": [[role, key, name, value] for role, key, name, value in self._moments() if not isinstance(value, Tensor)]}
+        return {
+            "updates": self.updates,
+            "moments": [
+                [role, key, name, value]
+                for role, key, name, value in self._moments()
+                if not isinstance(value, Tensor)
+            ],
+        }
 
     def _moments(self) -> Iterator[tuple[str, str, str, Any]]:
         for role in self.stage.learning:
@@ -110,7 +144,10 @@ class Learner:
                 raise ValueError(f"{source}: {role} does not fit this preset: {'; '.join(problems)}")
         missing = self.average.keys() ^ _below(shapes, "ema.").keys()
         if missing:
-            raise ValueError(f"{source}: expected an average of {self.stage.ema} with the same learned parts, got another one: {', '.join(sorted(missing)[:5])}")
+            raise ValueError(
+                f"{source}: expected an average of {self.stage.ema} with the same learned parts, got "
+                f"another one: {', '.join(sorted(missing)[:5])}"
+            )
 
     @torch.no_grad()
     def load(self, tensors: Iterable[tuple[str, Tensor]], numbers: dict[str, Any]) -> None:
@@ -128,7 +165,11 @@ class Learner:
             else:
                 key, _, name = key.rpartition(".")
                 p = learned[role][key]
-                self.optimizers[role].state[p][name] = place(torch.empty_like(p.detach()), value) if value.shape == p.shape and value.ndim else value
+                self.optimizers[role].state[p][name] = (
+                    place(torch.empty_like(p.detach()), value)
+                    if value.shape == p.shape and value.ndim
+                    else value
+                )
         for role, key, name, value in numbers["moments"]:
             self.optimizers[role].state[learned[role][key]][name] = value
         self.updates = dict(numbers["updates"])
@@ -145,5 +186,9 @@ def _optimizer(module: nn.Module, role: str, config: TrainConfig) -> torch.optim
     if not learned:
         raise ValueError(f"{role}: expected a role with something to learn, got one that is frozen")
     if config.optimizer == "muon":
-        return MuonAdamW(module, lr=lr, adam_lr=config.adam_lr, weight_decay=config.weight_decay, adam_names=MUON_LEAVES)
-    return torch.optim.AdamW([{"params": learned, "lr": lr, "base_lr": lr}], betas=config.betas, weight_decay=config.weight_decay)
+        return MuonAdamW(
+            module, lr=lr, adam_lr=config.adam_lr, weight_decay=config.weight_decay, adam_names=MUON_LEAVES
+        )
+    return torch.optim.AdamW(
+        [{"params": learned, "lr": lr, "base_lr": lr}], betas=config.betas, weight_decay=config.weight_decay
+    )

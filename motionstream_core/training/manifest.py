@@ -1,10 +1,11 @@
-"""What a long preparation of data has done so far: one line of JSON per fact, appended, so that it goes on after any kill.
+"""What a long preparation of data has done so far: one line of JSON per fact, appended, so that it goes on
+after any kill.
 
 Owns the file manifest.jsonl, the waiting clips and the shards made of them. Knows nothing of videos.
 
-A clip is first written to staged/ (complete or not at all), then said to be kept. A shard is first announced with the clips that go into it,
-then written, then its staged clips are removed: whichever of these steps was the last before a kill, the next start finds out and finishes
-it, and no clip is in two shards or in none.
+A clip is first written to staged/ (complete or not at all), then said to be kept. A shard is first announced
+with the clips that go into it, then written, then its staged clips are removed: whichever of these steps was
+the last before a kill, the next start finds out and finishes it, and no clip is in two shards or in none.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ NAME, STAGED = "manifest.jsonl", "staged"
 
 
 class Manifest:
-    """The manifest of the folder `out`, opened for going on. ValueError when it was begun with other settings or another process has it open."""
+    """The manifest of the folder `out`, opened for going on. ValueError when it was begun with other settings
+    or another process has it open.
+    """
 
     def __init__(self, out: Path, settings: Mapping[str, Any], shard: int):
         self.out, self.shard = out, shard
@@ -38,9 +41,16 @@ class Manifest:
         begun = self._replay()
         plain = json.loads(json.dumps(dict(settings)))
         if begun is not None and begun != plain:
-            changed = [f"{key} {begun.get(key)!r} (now {plain.get(key)!r})" for key in sorted({*begun, *plain}) if begun.get(key) != plain.get(key)]
+            changed = [
+                f"{key} {begun.get(key)!r} (now {plain.get(key)!r})"
+                for key in sorted({*begun, *plain})
+                if begun.get(key) != plain.get(key)
+            ]
             self.close()
-            raise ValueError(f"data: expected the settings that {out} was begun with, {', '.join(changed)}; give them again or choose another folder")
+            raise ValueError(
+                f"data: expected the settings that {out} was begun with, {', '.join(changed)}; give them "
+                "again or choose another folder"
+            )
         self._file = (out / NAME).open("ab", buffering=0)
         if begun is None:
             self._add({"settings": plain})
@@ -144,5 +154,7 @@ def _locked(path: Path):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise ValueError(f"data: expected {path.parent} for this process alone, got one that another process is writing") from None
+        raise ValueError(
+            f"data: expected {path.parent} for this process alone, got one that another process is writing"
+        ) from None
     return file

@@ -1,7 +1,8 @@
 """Pictures and sprites for the synthetic world, out of packages that anybody can install by name.
 
-Owns the list of sources with their licences and the split into training and held-out media: a picture or a sprite, with all of its
-variants (skin tones, crops), is on one side only. Writes two files, `train.npz` and `heldout.npz`, each with
+Owns the list of sources with their licences and the split into training and held-out media: a picture or a
+sprite, with all of its variants (skin tones, crops), is on one side only. Writes two files, `train.npz` and
+`heldout.npz`, each with
 
 - `picture_NN`: uint8 (H, W, 3), the longer side at most 512;
 - `sprites`: uint8 (N, 96, 96, 4) RGBA; `names`: N strings; `credits`: one line per source.
@@ -55,11 +56,23 @@ PICTURES = (
     Picture("skimage/chelsea.png", f"{SKIMAGE}: Stefan van der Walt, CC0", held_out=True),
     Picture("skimage/rocket.jpg", f"{SKIMAGE}: SpaceX, CC0", held_out=True),
     Picture("skimage/gravel.png", f"{SKIMAGE}: CC0", held_out=True),
-    Picture("sklearn/flower.jpg", "scikit-learn: flower.jpg, CC-BY 2.0, copyright (c) 2009 dany13", held_out=True),
-    Picture("lomiri/picosdeeuropa_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0", held_out=True),
+    Picture(
+        "sklearn/flower.jpg", "scikit-learn: flower.jpg, CC-BY 2.0, copyright (c) 2009 dany13", held_out=True
+    ),
+    Picture(
+        "lomiri/picosdeeuropa_by_Aitzol_Berasategi.jpg",
+        f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0",
+        held_out=True,
+    ),
     Picture("lomiri/Wine_by_Jakkub_Mede.jpg", f"{LOMIRI}: Jakub Mede 2018, CC-BY-4.0", held_out=True),
-    Picture("lomiri/seeding_by_Clements_Engelhardt.jpg", f"{LOMIRI}: Clemens Engelhardt 2018, CC0-1.0", held_out=True),
-    Picture("lomiri/Picture_1A_by_freespace.jpg", f"{LOMIRI}: Trevor 'Freespace' 2018, CC-BY-4.0", held_out=True),
+    Picture(
+        "lomiri/seeding_by_Clements_Engelhardt.jpg",
+        f"{LOMIRI}: Clemens Engelhardt 2018, CC0-1.0",
+        held_out=True,
+    ),
+    Picture(
+        "lomiri/Picture_1A_by_freespace.jpg", f"{LOMIRI}: Trevor 'Freespace' 2018, CC-BY-4.0", held_out=True
+    ),
 )
 EMOJI_CREDIT = "npm @lobehub/fluent-emoji-3d 1.1.0 (Microsoft Fluent Emoji), MIT"
 KENNEY_CREDIT = "PyPI arcade 3.3.3 resources (Kenney), CC0"
@@ -67,9 +80,11 @@ KENNEY_FOLDERS = ("enemies", "items", "topdown_tanks", "space_shooter", "alien")
 
 
 def build_media(sources: Path, out: Path) -> dict[str, dict[str, int]]:
-    """Reads the unpacked packages below `sources` (folders skimage, sklearn, opencv, lomiri, emoji, kenney) and writes the two pools.
+    """Reads the unpacked packages below `sources` (folders skimage, sklearn, opencv, lomiri, emoji, kenney)
+    and writes the two pools.
 
-    Returns counts. A missing picture raises FileNotFoundError: the split must not depend on what happens to be installed.
+    Returns counts. A missing picture raises FileNotFoundError: the split must not depend on what happens to
+    be installed.
     """
     out.mkdir(parents=True, exist_ok=True)
     sprites = [*_emoji(sources / "emoji"), *_kenney(sources / "kenney")]
@@ -79,14 +94,21 @@ def build_media(sources: Path, out: Path) -> dict[str, dict[str, int]]:
         chosen = [s for s in sprites if _is_held_out(s[0]) == held_out]
         credits = [f"{p.path}: {p.credit}" for p in pictures] + [EMOJI_CREDIT, KENNEY_CREDIT]
         packed = {f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)}
-        np.savez_compressed(out / f"{name}.npz", sprites=np.stack([s[1] for s in chosen]), names=np.array([s[0] for s in chosen]),
-                            credits=np.array(credits), **packed)
+        np.savez_compressed(
+            out / f"{name}.npz",
+            sprites=np.stack([s[1] for s in chosen]),
+            names=np.array([s[0] for s in chosen]),
+            credits=np.array(credits),
+            **packed,
+        )
         counts[name] = {"pictures": len(pictures), "sprites": len(chosen)}
     return counts
 
 
 def load_media(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str], list[str]]:
-    """A pool (.npz) or a folder written by `export_media` -> pictures (list of uint8 (H, W, 3)), sprites (N, 96, 96, 4) uint8, names, credits."""
+    """A pool (.npz) or a folder written by `export_media` -> pictures (list of uint8 (H, W, 3)), sprites (N,
+    96, 96, 4) uint8, names, credits.
+    """
     if path.is_dir():
         return _load_folder(path)
     with np.load(path, allow_pickle=False) as data:
@@ -95,7 +117,9 @@ def load_media(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str], lis
 
 
 def export_media(pool: Path, folder: Path, side: int = 384) -> None:
-    """Writes a pool as ordinary files: NN.jpg, sprites.webp (one sheet, lossless), media.json with names and credits."""
+    """Writes a pool as ordinary files: NN.jpg, sprites.webp (one sheet, lossless), media.json with names and
+    credits.
+    """
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +145,12 @@ def _load_folder(folder: Path) -> tuple[list[np.ndarray], np.ndarray, list[str],
     pictures = [np.asarray(Image.open(p).convert("RGB")) for p in sorted(folder.glob("*.jpg"))]
     sheet = np.asarray(Image.open(folder / "sprites.webp").convert("RGBA"))
     s = SPRITE_SIZE
-    sprites = np.stack([sheet[i // 12 * s : (i // 12 + 1) * s, i % 12 * s : (i % 12 + 1) * s] for i in range(len(about["names"]))])
+    sprites = np.stack(
+        [
+            sheet[i // 12 * s : (i // 12 + 1) * s, i % 12 * s : (i % 12 + 1) * s]
+            for i in range(len(about["names"]))
+        ]
+    )
     return pictures, sprites, about["names"], about["credits"]
 
 
@@ -166,7 +195,9 @@ def _sprite(path: Path) -> np.ndarray:
     box = image.getbbox()
     image = image.crop(box) if box else image
     scale = SPRITE_SIZE / max(image.size)
-    image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS)
+    image = image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
+    )
     canvas = np.zeros((SPRITE_SIZE, SPRITE_SIZE, 4), np.uint8)
     y, x = (SPRITE_SIZE - image.height) // 2, (SPRITE_SIZE - image.width) // 2
     canvas[y : y + image.height, x : x + image.width] = np.asarray(image)

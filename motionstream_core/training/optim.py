@@ -1,7 +1,7 @@
 """Optimisers of the training stages.
 
-Owns Muon (momentum orthogonalised by Newton-Schulz iterations, after Keller Jordan's published description) for weight matrices and
-convolutions, joined with AdamW for everything else.
+Owns Muon (momentum orthogonalised by Newton-Schulz iterations, after Keller Jordan's published description)
+for weight matrices and convolutions, joined with AdamW for everything else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 
 def orthogonalised(g: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix to g (rows, cols), approximately: the quintic Newton-Schulz iteration."""
+    """The nearest semi-orthogonal matrix to g (rows, cols), approximately: the quintic Newton-Schulz
+    iteration.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = g / (g.norm() + 1e-7)
     flip = x.shape[0] > x.shape[1]
@@ -23,16 +25,35 @@ def orthogonalised(g: Tensor, steps: int = 5) -> Tensor:
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Two kinds of groups in one optimiser: {"muon": True} for matrices, {"muon": False} for the rest (AdamW)."""
+    """Two kinds of groups in one optimiser: {"muon": True} for matrices, {"muon": False} for the rest
+    (AdamW).
+    """
 
-    def __init__(self, module: nn.Module, lr: float = 0.012, adam_lr: float = 1e-3, weight_decay: float = 0.0, momentum: float = 0.95, adam_names: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        module: nn.Module,
+        lr: float = 0.012,
+        adam_lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        adam_names: tuple[str, ...] = (),
+    ):
         matrices, rest = [], []
         for name, p in module.named_parameters():
             if p.requires_grad:
-                is_matrix = p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 8 and not any(a in name for a in adam_names)
+                is_matrix = (
+                    p.ndim >= 2
+                    and min(p.shape[0], p[0].numel()) >= 8
+                    and not any(a in name for a in adam_names)
+                )
                 (matrices if is_matrix else rest).append(p)
-        groups = [{"params": matrices, "muon": True, "lr": lr, "base_lr": lr}, {"params": rest, "muon": False, "lr": adam_lr, "base_lr": adam_lr}]
-        super().__init__([g for g in groups if g["params"]], {"weight_decay": weight_decay, "momentum": momentum})
+        groups = [
+            {"params": matrices, "muon": True, "lr": lr, "base_lr": lr},
+            {"params": rest, "muon": False, "lr": adam_lr, "base_lr": adam_lr},
+        ]
+        super().__init__(
+            [g for g in groups if g["params"]], {"weight_decay": weight_decay, "momentum": momentum}
+        )
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -1,4 +1,6 @@
-"""Plain data parallelism over processes: gradients are averaged, everything else is each process's own. Alone, nothing is done."""
+"""Plain data parallelism over processes: gradients are averaged, everything else is each process's own.
+Alone, nothing is done.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""Training samples from disk: drawn at random, or every one once an epoch in an order that can be gone on with.
+"""Training samples from disk: drawn at random, or every one once an epoch in an order that can be gone on
+with.
 
-Owns which sample comes next and how samples become a batch. Nothing but the batch is held in memory: shards are read sample by sample.
+Owns which sample comes next and how samples become a batch. Nothing but the batch is held in memory: shards
+are read sample by sample.
 Writers may go on while a trainer reads.
 
-A batch is a dict of tensors with B in front: latents (B, C, t, h, w), warp and masks where the preset uses them, xy (B, T, N, 2),
-visible (B, T, N), tokens (B, 16), and where the shards have them text (B, L, text_dim), unspecified (B, T, N) and caption (B, 512) (bytes, see `caption_text`).
+A batch is a dict of tensors with B in front: latents (B, C, t, h, w), warp and masks where the preset uses
+them, xy (B, T, N, 2), visible (B, T, N), tokens (B, 16), and where the shards have them text (B, L,
+text_dim), unspecified (B, T, N) and caption (B, 512) (bytes, see `caption_text`).
 """
 
 from __future__ import annotations
@@ -25,9 +28,11 @@ NEEDED = ("latents", "xy", "visible", "tokens")
 
 
 class Pool:
-    """All complete shards of a folder; `refresh` finds new ones; `batch` draws samples at random, each as likely as any other.
+    """All complete shards of a folder; `refresh` finds new ones; `batch` draws samples at random, each as
+    likely as any other.
 
-    `fields`: what every shard must have. The first shard says which fields are read; ValueError for one that lacks any or differs in shape.
+    `fields`: what every shard must have. The first shard says which fields are read; ValueError for one that
+    lacks any or differs in shape.
     """
 
     def __init__(self, folder: Path, fields: Sequence[str] = NEEDED):
@@ -47,11 +52,17 @@ class Pool:
     def _checked(self, shard: ShardFile) -> ShardFile:
         missing = [name for name in self.needed if name not in shard.fields]
         if missing:
-            raise ValueError(f"{shard.path.name}: expected fields {', '.join(self.needed)}, got a shard without {', '.join(missing)}")
+            raise ValueError(
+                f"{shard.path.name}: expected fields {', '.join(self.needed)}, got a shard without "
+                f"{', '.join(missing)}"
+            )
         like = next(iter(self.shards.values()), shard)
         shapes = {name: shard.fields[name].shape if name in shard.fields else None for name in like.fields}
         if shapes != like.shapes:
-            raise ValueError(f"{shard.path.name}: expected the fields and shapes of {like.path.name}, {like.shapes}, got {shapes}")
+            raise ValueError(
+                f"{shard.path.name}: expected the fields and shapes of {like.path.name}, {like.shapes}, "
+                f"got {shapes}"
+            )
         return shard
 
     @property
@@ -88,11 +99,13 @@ class Index:
 
 
 class Epochs:
-    """Every clip once an epoch, in an order of the seed. `batch` has the pool's signature; its rng is not used, for the order is settled.
+    """Every clip once an epoch, in an order of the seed. `batch` has the pool's signature; its rng is not
+    used, for the order is settled.
 
-    With `world` processes of the same size of batch, each takes its part of one common batch: together they see what one process with a
-    batch `world` times as large would see, and a run may go on with another number of processes. New shards join at the next epoch; under
-    torch.distributed all processes take the list of process 0.
+    With `world` processes of the same size of batch, each takes its part of one common batch: together they
+    see what one process with a batch `world` times as large would see, and a run may go on with another
+    number of processes. New shards join at the next epoch; under torch.distributed all processes take the
+    list of process 0.
     """
 
     def __init__(self, pool: Pool, seed: int = 0, rank: int = 0, world: int = 1):
@@ -108,7 +121,12 @@ class Epochs:
 
     def state_dict(self) -> dict[str, Any]:
         """Plain JSON values; the same in every process."""
-        return {"seed": self.seed, "epoch": self.epoch, "position": self.position, "shards": dict(zip(self.index.names, self.index.rows))}
+        return {
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "position": self.position,
+            "shards": dict(zip(self.index.names, self.index.rows)),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where the state was taken. ValueError when a shard of that epoch is gone or another."""
@@ -116,7 +134,10 @@ class Epochs:
         for name, rows in state["shards"].items():
             got = self.pool.shards[name].rows if name in self.pool.shards else "none"
             if got != rows:
-                raise ValueError(f"data: expected the shard {name} with {rows} clips in {self.pool.folder} to go on, got {got}")
+                raise ValueError(
+                    f"data: expected the shard {name} with {rows} clips in {self.pool.folder} to go on, "
+                    f"got {got}"
+                )
         self.seed = state["seed"]
         self._begin(state["epoch"], list(state["shards"]))
         self.position = state["position"]
@@ -138,7 +159,10 @@ class Epochs:
             dist.broadcast_object_list(names)
             absent = sorted(set(names[0]) - set(self.pool.shards))
             if absent:
-                raise ValueError(f"data: expected the shards of process 0 in {self.pool.folder}, got none called {absent[0]}")
+                raise ValueError(
+                    f"data: expected the shards of process 0 in {self.pool.folder}, got none called "
+                    f"{absent[0]}"
+                )
         return names[0]
 
 
@@ -154,7 +178,9 @@ def collate(samples: Sequence[dict[str, np.ndarray]]) -> dict[str, Tensor]:
 
 
 def caption_bytes(text: str) -> np.ndarray:
-    """A caption as (512,) uint8: UTF-8, cut between two characters where it is too long, padded with zeros."""
+    """A caption as (512,) uint8: UTF-8, cut between two characters where it is too long, padded with
+    zeros.
+    """
     data = text.encode()[:CAPTION_BYTES].decode(errors="ignore").encode()
     return np.frombuffer(data.ljust(CAPTION_BYTES, b"\0"), np.uint8).copy()
 

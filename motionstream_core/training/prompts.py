@@ -1,7 +1,9 @@
-"""Captions as embeddings for presets without a vocabulary of their own (Wan): by the host's umt5, or read from files made before.
+"""Captions as embeddings for presets without a vocabulary of their own (Wan): by the host's umt5, or read
+from files made before.
 
-Owns what an embedding in a shard is: (L, text_dim) float16, zeros behind the last token, as Wan's text encoder gives it; longer captions are cut
-at L. ComfyUI is an optional dependency of this file alone, looked for when a text encoder is asked for. Knows nothing of videos or shards.
+Owns what an embedding in a shard is: (L, text_dim) float16, zeros behind the last token, as Wan's text
+encoder gives it; longer captions are cut at L. ComfyUI is an optional dependency of this file alone, looked
+for when a text encoder is asked for. Knows nothing of videos or shards.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ SUFFIX = ".safetensors"
 
 
 class Prompts(Protocol):
-    """The embedding of a clip. name: the video's path in its folder, without knowledge of clips; ValueError where there is none."""
+    """The embedding of a clip. name: the video's path in its folder, without knowledge of clips; ValueError
+    where there is none.
+    """
 
     fingerprint: str
 
@@ -47,11 +51,16 @@ class HostPrompts:
 
 
 class StoredPrompts:
-    """From a folder: NAME.safetensors for the video NAME.mp4, sub-folders too, with one tensor "text" (L, width) or (1, L, width)."""
+    """From a folder: NAME.safetensors for the video NAME.mp4, sub-folders too, with one tensor "text" (L,
+    width) or (1, L, width).
+    """
 
     def __init__(self, folder: Path, length: int, width: int):
         if not folder.is_dir():
-            raise ValueError(f"embeddings: expected a folder with NAME{SUFFIX} for every video, got {folder}, which is none")
+            raise ValueError(
+                f"embeddings: expected a folder with NAME{SUFFIX} for every video, got {folder}, which is "
+                "none"
+            )
         self.folder, self.length, self.width = folder, length, width
         self.fingerprint = f"stored {length}"
 
@@ -62,15 +71,23 @@ class StoredPrompts:
         try:
             with safe_open(path, "pt") as file:
                 if KEY not in file.keys():  # noqa: SIM118  no mapping
-                    raise ValueError(f"{path.name}: expected a tensor {KEY!r}, got {', '.join(sorted(file.keys()))}")
+                    raise ValueError(
+                        f"{path.name}: expected a tensor {KEY!r}, got {', '.join(sorted(file.keys()))}"
+                    )
                 value = file.get_tensor(KEY)
         except SafetensorError as error:
-            raise ValueError(f"{path.name}: expected embeddings (safetensors), got a file that cannot be read ({error})") from None
-        return row_of(value[0] if value.ndim == 3 and len(value) == 1 else value, self.length, self.width, path.name)
+            raise ValueError(
+                f"{path.name}: expected embeddings (safetensors), got a file that cannot be read ({error})"
+            ) from None
+        return row_of(
+            value[0] if value.ndim == 3 and len(value) == 1 else value, self.length, self.width, path.name
+        )
 
 
 def row_of(value: Tensor, length: int, width: int, source: str) -> np.ndarray:
-    """(L, width) of any length -> (length, width) float16: cut or filled with zeros. ValueError for another shape or for what is no number."""
+    """(L, width) of any length -> (length, width) float16: cut or filled with zeros. ValueError for another
+    shape or for what is no number.
+    """
     if value.ndim != 2 or value.shape[1] != width or not len(value):
         raise ValueError(f"{source}: expected embeddings (tokens, {width}), got {tuple(value.shape)}")
     value = value[:length].float()
@@ -81,13 +98,22 @@ def row_of(value: Tensor, length: int, width: int, source: str) -> np.ndarray:
     return out
 
 
-def host_prompts(path: Path, length: int, width: int, options: Mapping[str, Any] | None = None) -> HostPrompts:
+def host_prompts(
+    path: Path, length: int, width: int, options: Mapping[str, Any] | None = None
+) -> HostPrompts:
     """The text encoder of a file, as the host loads it for Wan."""
-    return HostPrompts(host_clip(path, options or {}), length, width, f"{path.name} {path.stat().st_size} {_head(path)} {length}")
+    return HostPrompts(
+        host_clip(path, options or {}),
+        length,
+        width,
+        f"{path.name} {path.stat().st_size} {_head(path)} {length}",
+    )
 
 
 def host_clip(path: Path, options: Mapping[str, Any]) -> Any:
-    """The host's CLIP of a umt5 file. ValueError where there is no host to import, no such file, or a file that the host cannot read as one."""
+    """The host's CLIP of a umt5 file. ValueError where there is no host to import, no such file, or a file
+    that the host cannot read as one.
+    """
     if not path.is_file():
         raise ValueError(f"text encoder: expected a file, got {path}, which is none")
     try:
@@ -96,16 +122,22 @@ def host_clip(path: Path, options: Mapping[str, Any]) -> Any:
         sd = importlib.import_module(HOST)
     except ImportError as error:
         raise ValueError(
-            f"text encoder: expected a ComfyUI that can be imported, got none ({error}): put its folder and its packages on PYTHONPATH, "
+            f"text encoder: expected a ComfyUI that can be imported, got none ({error}): put its folder "
+            "and its packages on PYTHONPATH, "
             f"or give embeddings made elsewhere (--embeddings FOLDER)"
         ) from None
     try:
         clip = sd.load_clip([str(path)], clip_type=sd.CLIPType.WAN, model_options=dict(options))
     except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
-        raise ValueError(f"{path.name}: expected a umt5 text encoder as ComfyUI has it for Wan, got a file that does not load ({str(error).splitlines()[0]})") from error
+        raise ValueError(
+            f"{path.name}: expected a umt5 text encoder as ComfyUI has it for Wan, got a file that does "
+            f"not load ({str(error).splitlines()[0]})"
+        ) from error
     kinds = [kind.__name__ for kind in type(clip.cond_stage_model).__mro__]
     if "WanT5Model" not in kinds:
-        raise ValueError(f"{path.name}: expected a umt5 text encoder, got one that ComfyUI reads as {kinds[0]}")
+        raise ValueError(
+            f"{path.name}: expected a umt5 text encoder, got one that ComfyUI reads as {kinds[0]}"
+        )
     return clip
 
 

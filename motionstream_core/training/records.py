@@ -1,6 +1,8 @@
-"""What a run leaves to look at: the curve (JSON lines, and TensorBoard where it is installed), sample videos with their tracks drawn on.
+"""What a run leaves to look at: the curve (JSON lines, and TensorBoard where it is installed), sample videos
+with their tracks drawn on.
 
-Owns curve.jsonl, tensorboard/ and samples/ below a run's folder. Of several processes one alone makes a `Records`.
+Owns curve.jsonl, tensorboard/ and samples/ below a run's folder. Of several processes one alone makes a
+`Records`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ NO_TENSORBOARD = "TensorBoard is not installed (pip install tensorboard): the cu
 
 
 class Records:
-    """Opened at the step that a run goes on from; lines of later steps, which a killed run left, are dropped."""
+    """Opened at the step that a run goes on from; lines of later steps, which a killed run left, are
+    dropped.
+    """
 
     def __init__(self, out: Path, step: int, fps: float, tell: Callable[[str], None]):
         self.out, self.fps, self.curve = out, fps, out / "curve.jsonl"
@@ -47,7 +51,9 @@ class Records:
             return None
         path = self.out / "samples" / f"{step:06d}.mp4"
         length = min(len(frames) for frames, _ in made)
-        drawn = torch.cat([with_tracks(frames[:length].float().cpu(), tracks) for frames, tracks in made], dim=2)
+        drawn = torch.cat(
+            [with_tracks(frames[:length].float().cpu(), tracks) for frames, tracks in made], dim=2
+        )
         write_video(path, drawn, self.fps)
         if self.board is not None:
             self.board.add_image("sample", drawn[-1], step, dataformats="HWC")

@@ -1,9 +1,10 @@
 """Who takes part in a training, and who of them learns.
 
-Owns `MotionModel`, the trainable parts of one motion-controlled model together (every role is one: teacher, student, fake score), and the
-only calls of requires_grad_. Knows nothing of losses, noise or files.
+Owns `MotionModel`, the trainable parts of one motion-controlled model together (every role is one: teacher,
+student, fake score), and the only calls of requires_grad_. Knows nothing of losses, noise or files.
 
-Shapes: latents (B, C, t, h, w), t = 1 + 3 k; xy (B, T, N, 2) pixels, visible (B, T, N), T = 4 t - 3; tokens (B, L) or text (B, L, text_dim).
+Shapes: latents (B, C, t, h, w), t = 1 + 3 k; xy (B, T, N, 2) pixels, visible (B, T, N), T = 4 t - 3; tokens
+(B, L) or text (B, L, text_dim).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ Batch = Mapping[str, Tensor]
 
 
 class MotionModel(nn.Module):
-    """dit, track head and, for the presets with a vocabulary of their own, words. The same parameters serve as bidirectional teacher (no
-    cache) and as causal student (with one)."""
+    """dit, track head and, for the presets with a vocabulary of their own, words. The same parameters serve
+    as bidirectional teacher (no cache) and as causal student (with one).
+    """
 
     def __init__(self, config: ModelConfig, own_words: bool = True):
         super().__init__()
@@ -37,8 +39,18 @@ class MotionModel(nn.Module):
         self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
         self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
 
-    def forward(self, x: Tensor, timestep: Tensor, text: TextContext, cache: GradKVCache | None = None, *, commit: bool = False) -> Tensor:
-        """The transformer's forward (see CausalDiT.forward), so that a wrapper around the whole model sees every use of it."""
+    def forward(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache: GradKVCache | None = None,
+        *,
+        commit: bool = False,
+    ) -> Tensor:
+        """The transformer's forward (see CausalDiT.forward), so that a wrapper around the whole model sees
+        every use of it.
+        """
         return self.dit(x, timestep, text, cache, commit=commit)
 
     def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
@@ -47,8 +59,14 @@ class MotionModel(nn.Module):
         size, tracks = batch["xy"].shape[0], batch["xy"].shape[2]
         ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device).to(batch["xy"].device)
         emb = sinusoidal_ids(ids, self.config.motion.id_dim)
-        unspecified = batch.get("unspecified", torch.zeros_like(batch["visible"])) if self.config.motion.unspecified_channel else None
-        maps = pack_time(motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified))
+        unspecified = (
+            batch.get("unspecified", torch.zeros_like(batch["visible"]))
+            if self.config.motion.unspecified_channel
+            else None
+        )
+        maps = pack_time(
+            motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified)
+        )
         made = [self.track_head(maps)]
         if "image" in self.config.motion.parts:
             made.append(_start_image(batch["latents"]))
@@ -57,7 +75,8 @@ class MotionModel(nn.Module):
         return torch.cat(made, dim=1)
 
     def no_motion(self, batch: Batch) -> Tensor:
-        """What "no track says anything" is (c_m = 0 of section 3.1): an empty map for the head, nothing carried, every place uncovered. The
+        """What "no track says anything" is (c_m = 0 of section 3.1): an empty map for the head, nothing
+        carried, every place uncovered. The
         start image stays: it is no motion."""
         latents = batch["latents"]
         size, _, frames, h, w = latents.shape
@@ -67,7 +86,9 @@ class MotionModel(nn.Module):
             made.append(_start_image(latents))
         if "warp" in self.config.motion.parts:
             start = _start_image(latents)
-            uncovered = latents.new_tensor([1.0, 0.0] * 4).view(1, 8, 1, 1, 1).expand(size, 8, frames, h, w).clone()
+            uncovered = (
+                latents.new_tensor([1.0, 0.0] * 4).view(1, 8, 1, 1, 1).expand(size, 8, frames, h, w).clone()
+            )
             uncovered[:, :, :1] = batch["masks"][:, :, :1]
             made += [start, uncovered]
         return torch.cat(made, dim=1)
@@ -88,7 +109,9 @@ class MotionModel(nn.Module):
 
 
 def has_own_words(name: str) -> bool:
-    """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings (`prompts`)."""
+    """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings
+    (`prompts`).
+    """
     return not name.startswith("wan")
 
 
@@ -126,7 +149,9 @@ def freeze(model: nn.Module) -> nn.Module:
 
 
 def twin(model: nn.Module) -> nn.Module:
-    """A copy with parameters of its own: the fake score begins as a copy of the teacher, the student too; they never share."""
+    """A copy with parameters of its own: the fake score begins as a copy of the teacher, the student too;
+    they never share.
+    """
     return copy.deepcopy(model)
 
 
@@ -137,11 +162,16 @@ def share_nothing(*models: nn.Module):
         for name, tensor in model.state_dict(keep_vars=True).items():
             owner = seen.setdefault(tensor.data_ptr(), number) if tensor.numel() else number
             if owner != number:
-                raise ValueError(f"roles: expected parameters of their own, got {name} in role {owner} and in role {number}")
+                raise ValueError(
+                    f"roles: expected parameters of their own, got {name} in role {owner} and in role "
+                    f"{number}"
+                )
 
 
 def fit_together(teacher: MotionModel, student: MotionModel):
-    """ValueError unless the student may be taught by this teacher: same latents, same motion, same text, same network."""
+    """ValueError unless the student may be taught by this teacher: same latents, same motion, same text, same
+    network.
+    """
     for field in ("latent_channels", "vae_stride", "motion", "text_dim", "text_len", "patch", "prediction"):
         wanted, got = getattr(teacher.config, field), getattr(student.config, field)
         if wanted != got:

@@ -27,7 +27,9 @@ def of_students(codec, held, clips: int = 2, fps: float = 16.0) -> Samples:
     return _shown(codec, held, clips, fps, lambda model, batch, rng: own_video(model, batch, rng))
 
 
-def of_teachers(codec, held, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0) -> Samples:
+def of_teachers(
+    codec, held, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0
+) -> Samples:
     """By the guided ODE of the bidirectional teacher."""
 
     def make(model: MotionModel, batch: Batch, rng: torch.Generator) -> Tensor:
@@ -36,18 +38,26 @@ def of_teachers(codec, held, guidance: Guidance, steps: int = 24, clips: int = 2
     return _shown(codec, held, clips, fps, make)
 
 
-def _shown(codec, held, clips: int, fps: float, make: Callable[[MotionModel, Batch, torch.Generator], Tensor]) -> Samples:
+def _shown(
+    codec, held, clips: int, fps: float, make: Callable[[MotionModel, Batch, torch.Generator], Tensor]
+) -> Samples:
     @torch.no_grad()
     def samples(model: MotionModel) -> list[Sample]:
         batch = moved(held.batch(np.random.default_rng(SEED), clips), model)
         if isinstance(codec, torch.nn.Module):
             codec.to(model.device)
-        frames = codec.decode(make(model, batch, torch.Generator().manual_seed(SEED))).cpu().permute(0, 1, 3, 4, 2).clamp(0, 1)
+        frames = (
+            codec.decode(make(model, batch, torch.Generator().manual_seed(SEED)))
+            .cpu()
+            .permute(0, 1, 3, 4, 2)
+            .clamp(0, 1)
+        )
         height, width = frames.shape[2:4]
         batch = {key: value.cpu() for key, value in batch.items()}
         seen = batch["visible"].any(1)
         return [
-            (clip, Tracks(xy[:, told], visible[:, told], width, height, fps)) for clip, xy, visible, told in zip(frames, batch["xy"], batch["visible"], seen)
+            (clip, Tracks(xy[:, told], visible[:, told], width, height, fps))
+            for clip, xy, visible, told in zip(frames, batch["xy"], batch["visible"], seen)
         ]
 
     return samples

@@ -1,4 +1,5 @@
-"""Which of a clip's points become tracks: dense grids, and the sparse brushes and pins that people really draw.
+"""Which of a clip's points become tracks: dense grids, and the sparse brushes and pins that people really
+draw.
 
 Shapes as in `world.Clip`. Every draw takes `rng`.
 """
@@ -19,14 +20,23 @@ def _take(rng: np.random.Generator, pool: np.ndarray, count: int) -> np.ndarray:
 
 
 def dense(rng: np.random.Generator, clip: Clip, count: int = 256) -> np.ndarray:
-    """Indices of `count` points: half on the background, half on the sprites (all background where there are none)."""
+    """Indices of `count` points: half on the background, half on the sprites (all background where there are
+    none).
+    """
     background, sprites = np.flatnonzero(clip.owner < 0), np.flatnonzero(clip.owner >= 0)
     on_sprites = min(len(sprites), count // 2)
     return np.concatenate([_take(rng, background, count - on_sprites), _take(rng, sprites, on_sprites)])
 
 
-def brushes(rng: np.random.Generator, clip: Clip, per_sprite: tuple[int, int] = (5, 40), background: tuple[int, int] = (10, 120)) -> np.ndarray:
-    """Indices as from an editor: a brush (a disc of points near a random centre) on each sprite, a few pins elsewhere."""
+def brushes(
+    rng: np.random.Generator,
+    clip: Clip,
+    per_sprite: tuple[int, int] = (5, 40),
+    background: tuple[int, int] = (10, 120),
+) -> np.ndarray:
+    """Indices as from an editor: a brush (a disc of points near a random centre) on each sprite, a few pins
+    elsewhere.
+    """
     chosen = [_take(rng, np.flatnonzero(clip.owner < 0), _log_uniform(rng, *background))]
     for k in np.unique(clip.owner[clip.owner >= 0]):
         pool = np.flatnonzero(clip.owner == k)

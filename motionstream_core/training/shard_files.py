@@ -1,7 +1,9 @@
-"""Shard files: training samples side by side in one uncompressed .npz, written sample by sample and read sample by sample.
+"""Shard files: training samples side by side in one uncompressed .npz, written sample by sample and read
+sample by sample.
 
-Owns the file format. An .npz is a zip of .npy members; stored uncompressed, row i of a member lies at a known place of the file, so one
-sample is read without the rest and the memory in use does not depend on the size of a shard. A file appears complete or not at all.
+Owns the file format. An .npz is a zip of .npy members; stored uncompressed, row i of a member lies at a known
+place of the file, so one sample is read without the rest and the memory in use does not depend on the size of
+a shard. A file appears complete or not at all.
 """
 
 from __future__ import annotations
@@ -33,18 +35,28 @@ class Field:
 
 
 class ShardFile:
-    """One shard, opened for single rows. `rows` samples of the fields in `fields`. ValueError for a file that is not a shard."""
+    """One shard, opened for single rows. `rows` samples of the fields in `fields`. ValueError for a file that
+    is not a shard.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
-                found = {info.filename.removesuffix(".npy"): _locate(archive, info, raw, path) for info in archive.infolist()}
+                found = {
+                    info.filename.removesuffix(".npy"): _locate(archive, info, raw, path)
+                    for info in archive.infolist()
+                }
         except (zipfile.BadZipFile, struct.error, EOFError) as error:
-            raise ValueError(f"{path.name}: expected a shard (.npz), got a file that cannot be read ({error})") from None
+            raise ValueError(
+                f"{path.name}: expected a shard (.npz), got a file that cannot be read ({error})"
+            ) from None
         counts = {rows for rows, _ in found.values()}
         if len(counts) != 1 or 0 in counts:
-            raise ValueError(f"{path.name}: expected fields with the same number of samples, at least one, got {({k: v[0] for k, v in found.items()})}")
+            raise ValueError(
+                f"{path.name}: expected fields with the same number of samples, at least one, got "
+                f"{ ({k: v[0] for k, v in found.items()}) }"
+            )
         self.rows = counts.pop()
         self.fields = {name: field for name, (_, field) in found.items()}
 
@@ -53,7 +65,10 @@ class ShardFile:
         if not 0 <= index < self.rows:
             raise ValueError(f"{self.path.name}: expected a sample of 0 .. {self.rows - 1}, got {index}")
         with self.path.open("rb", buffering=0) as file:
-            return {name: _read(file, self.fields[name], index, self.path) for name in (self.fields if names is None else names)}
+            return {
+                name: _read(file, self.fields[name], index, self.path)
+                for name in (self.fields if names is None else names)
+            }
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -64,14 +79,20 @@ class ShardFile:
 def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, raw, path: Path) -> tuple[int, Field]:
     """Number of rows and place of one member."""
     if info.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{path.name}: expected a shard stored uncompressed (np.savez), got a compressed one")
+        raise ValueError(
+            f"{path.name}: expected a shard stored uncompressed (np.savez), got a compressed one"
+        )
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, fortran, dtype = read(member)
         header = member.tell()
     if fortran or dtype.hasobject or not shape:
-        raise ValueError(f"{path.name}: expected plain arrays of rows, got {dtype} {shape} in {info.filename}")
+        raise ValueError(
+            f"{path.name}: expected plain arrays of rows, got {dtype} {shape} in {info.filename}"
+        )
     raw.seek(info.header_offset)
     name, extra = struct.unpack("<HH", raw.read(LOCAL_HEADER)[26:30])
     return shape[0], Field(info.header_offset + LOCAL_HEADER + name + extra + header, dtype, tuple(shape[1:]))
@@ -84,7 +105,10 @@ def _read(file, field: Field, index: int, path: Path) -> np.ndarray:
     while got < len(view):
         read = file.readinto(view[got:])
         if not read:
-            raise ValueError(f"{path.name}: expected {field.row_bytes} bytes of sample {index}, got {got}: the file was cut off")
+            raise ValueError(
+                f"{path.name}: expected {field.row_bytes} bytes of sample {index}, got {got}: the file was "
+                "cut off"
+            )
         got += read
     return out
 
@@ -99,8 +123,15 @@ def join_shards(path: Path, parts: Sequence[Path]) -> None:
     opened = [ShardFile(part) for part in parts]
     for other in opened[1:]:
         if other.shapes != opened[0].shapes:
-            raise ValueError(f"{other.path.name}: expected the fields of {opened[0].path.name}, {opened[0].shapes}, got {other.shapes}")
-    readers = [(lambda name, file=file, row=row: file.row(row, [name])[name]) for file in opened for row in range(file.rows)]
+            raise ValueError(
+                f"{other.path.name}: expected the fields of {opened[0].path.name}, {opened[0].shapes}, got "
+                f"{other.shapes}"
+            )
+    readers = [
+        (lambda name, file=file, row=row: file.row(row, [name])[name])
+        for file in opened
+        for row in range(file.rows)
+    ]
     _write(path, readers, opened[0].row(0))
 
 
@@ -120,11 +151,16 @@ def _put(file, path: Path, readers: Sequence, like: Sample) -> None:
             first = np.asarray(first)
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 shape = (len(readers), *first.shape)
-                np.lib.format.write_array_header_1_0(member, {"descr": first.dtype.str, "fortran_order": False, "shape": shape})
+                np.lib.format.write_array_header_1_0(
+                    member, {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
+                )
                 for read in readers:
                     value = read(name)
                     if value.shape != first.shape or value.dtype != first.dtype:
-                        raise ValueError(f"{path.name}: expected {name} {first.shape} {first.dtype} in every sample, got {value.shape} {value.dtype}")
+                        raise ValueError(
+                            f"{path.name}: expected {name} {first.shape} {first.dtype} in every sample, "
+                            f"got {value.shape} {value.dtype}"
+                        )
                     member.write(np.ascontiguousarray(value).tobytes())
     file.flush()
     os.fsync(file.fileno())

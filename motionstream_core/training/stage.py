@@ -1,6 +1,7 @@
 """What the engine and a stage agree on: `Stage`, `Data`, `TrainConfig`.
 
-A stage says who learns and what a loss is; the data gives batches; the config says how long, how fast and how it is kept.
+A stage says who learns and what a loss is; the data gives batches; the config says how long, how fast and how
+it is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Stage(Protocol):
 
     def turn(self, step: int) -> str: ...
 
-    def loss(self, role: str, batch: dict[str, Tensor], rng: torch.Generator) -> tuple[Tensor, dict[str, float]]: ...
+    def loss(
+        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]: ...
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]: ...
 
@@ -70,10 +73,11 @@ class Finishing(Protocol):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`; the rest may change when a run goes on.
+    """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`; the rest may change when
+    a run goes on.
 
-    A step is `accumulate` micro-batches of `batch` samples, dealt out to the processes: the same step on any number of processes that
-    divides `accumulate`.
+    A step is `accumulate` micro-batches of `batch` samples, dealt out to the processes: the same step on any
+    number of processes that divides `accumulate`.
     """
 
     lr: Mapping[str, float]  # by role
@@ -104,10 +108,27 @@ class TrainConfig:
 
     def __post_init__(self):
         if (self.steps is None) == (self.minutes is None):
-            raise ValueError(f"length: expected either steps or minutes, got steps {self.steps} and minutes {self.minutes}")
+            raise ValueError(
+                f"length: expected either steps or minutes, got steps {self.steps} and minutes {self.minutes}"
+            )
         least = dict.fromkeys(("batch", "accumulate", "log_every"), 1)
-        least |= dict.fromkeys(("warmup", "weight_decay", "clip", "adam_lr", "save_every", "save_seconds", "validate_every", "sample_every", "threads"), 0)
-        values = {name: getattr(self, name) for name in least} | {"length": self.steps if self.steps is not None else self.minutes}
+        least |= dict.fromkeys(
+            (
+                "warmup",
+                "weight_decay",
+                "clip",
+                "adam_lr",
+                "save_every",
+                "save_seconds",
+                "validate_every",
+                "sample_every",
+                "threads",
+            ),
+            0,
+        )
+        values = {name: getattr(self, name) for name in least} | {
+            "length": self.steps if self.steps is not None else self.minutes
+        }
         for name, value in (values | {f"lr of {role}": rate for role, rate in self.lr.items()}).items():
             if not value >= least.get(name, 0):
                 raise ValueError(f"{name}: expected {least.get(name, 0)} or more, got {value}")
@@ -124,7 +145,9 @@ class TrainConfig:
         return 1.0 if not total else min(1.0, (step if self.steps is not None else seconds) / total)
 
     def lr_factor(self, step: int, seconds: float) -> float:
-        """What the learning rates are multiplied with at a step: linear warm-up, plateau, linear fall over the last `decay` of the run."""
+        """What the learning rates are multiplied with at a step: linear warm-up, plateau, linear fall over
+        the last `decay` of the run.
+        """
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         fall = min(1.0, (1 - self.share(step, seconds)) / self.decay) if self.decay else 1.0
         return rise * fall
@@ -134,8 +157,9 @@ FIXED = ("batch", "accumulate", "optimizer", "seed")
 
 
 def shared_choice(batch: Mapping[str, Tensor], rng: torch.Generator, count: int) -> int:
-    """One of 0 .. count - 1, the same in all micro-batches and processes of a step. What decides how many forwards are made, or which of them
-    gradients reach, must be drawn by this: processes that share parameters wait for each other at every one of them.
+    """One of 0 .. count - 1, the same in all micro-batches and processes of a step. What decides how many
+    forwards are made, or which of them gradients reach, must be drawn by this: processes that share
+    parameters wait for each other at every one of them.
 
     Drawn from the engine's number in the batch; from `rng` where a loss is called without an engine.
     """
@@ -147,10 +171,16 @@ def shared_choice(batch: Mapping[str, Tensor], rng: torch.Generator, count: int)
 
 
 def shared_share(batch: Mapping[str, Tensor], rng: torch.Generator, share: float) -> bool:
-    """True for `share` of the steps, the same in all their micro-batches and processes (see `shared_choice`)."""
+    """True for `share` of the steps, the same in all their micro-batches and processes (see
+    `shared_choice`).
+    """
     return shared_choice(batch, rng, 2**24) < share * 2**24
 
 
 def seed_of(*numbers: int) -> int:
-    """A seed for torch's generators out of counters: step and micro-batch decide a draw, so that no generator's state need be kept."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] & np.uint64(math.ldexp(1, 63) - 1))
+    """A seed for torch's generators out of counters: step and micro-batch decide a draw, so that no
+    generator's state need be kept.
+    """
+    return int(
+        np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] & np.uint64(math.ldexp(1, 63) - 1)
+    )

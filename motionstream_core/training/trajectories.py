@@ -1,12 +1,17 @@
-"""Where noise goes: the paths along which a guided teacher turns noise into video, kept on disk for the ODE regression.
+"""Where noise goes: the paths along which a guided teacher turns noise into video, kept on disk for the ODE
+regression.
 
-Owns the sampler of a teacher and the trajectory files. A trajectory is kept at the student's own few noise levels and at its end. Two kinds:
-- of the bidirectional teacher: the whole clip at once under joint guidance (MotionStream, section 3.2, after CausVid);
-- of an autoregressive teacher (Causal Forcing): chunk by chunk behind the clean chunks of the real clip, so that each chunk's end is a function
+Owns the sampler of a teacher and the trajectory files. A trajectory is kept at the student's own few noise
+levels and at its end. Two kinds:
+- of the bidirectional teacher: the whole clip at once under joint guidance (MotionStream, section 3.2, after
+CausVid);
+- of an autoregressive teacher (Causal Forcing): chunk by chunk behind the clean chunks of the real clip, so
+that each chunk's end is a function
   of its noise and its past, which the former's is not.
 
-File (safetensors, one per batch): the fields of a shard, "states" (B, K, C, t, h, w) float16 at `sigmas`, "latents" the clean context: the
-trajectory's own end, or the real clip. States of latent frame 0 are the start image.
+File (safetensors, one per batch): the fields of a shard, "states" (B, K, C, t, h, w) float16 at `sigmas`,
+"latents" the clean context: the trajectory's own end, or the real clip. States of latent frame 0 are the
+start image.
 """
 
 from __future__ import annotations
@@ -39,23 +44,45 @@ def teacher_schedule(steps: int, shift: float, through: tuple[float, ...]) -> tu
 
 
 @torch.no_grad()
-def sample_clip(teacher: MotionModel, batch: Batch, rng: torch.Generator, guidance: Guidance, levels: tuple[float, ...], keep: tuple[float, ...] = ()) -> tuple[Tensor, Tensor]:
-    """The bidirectional teacher's own video by Euler steps down `levels` -> (end (B, C, t, h, w), states (B, len(keep), C, t, h, w))."""
+def sample_clip(
+    teacher: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    guidance: Guidance,
+    levels: tuple[float, ...],
+    keep: tuple[float, ...] = (),
+) -> tuple[Tensor, Tensor]:
+    """The bidirectional teacher's own video by Euler steps down `levels` -> (end (B, C, t, h, w), states (B,
+    len(keep), C, t, h, w)).
+    """
     first, rest = batch["latents"][:, :, :1], batch["latents"][:, :, 1:]
-    motion, text = (teacher.motion(batch, rng), teacher.no_motion(batch)), (teacher.text(batch), teacher.text(batch, torch.zeros(len(first), dtype=torch.bool)))
+    motion, text = (
+        (teacher.motion(batch, rng), teacher.no_motion(batch)),
+        (teacher.text(batch), teacher.text(batch, torch.zeros(len(first), dtype=torch.bool))),
+    )
     x, states = noise_like(rest, rng), []
     for sigma, to in zip(levels, levels[1:]):
         if sigma in keep:
             states.append(torch.cat([first, x], dim=2))
-        x0 = guided_clip(teacher, first, x, torch.full((len(first),), sigma, device=first.device), motion, text, guidance)
+        x0 = guided_clip(
+            teacher, first, x, torch.full((len(first),), sigma, device=first.device), motion, text, guidance
+        )
         x = euler_step(x, x0, sigma, to)
     end = torch.cat([first, x], dim=2)
     return end, torch.stack(states, dim=1) if states else end[:, None, :0]
 
 
 @torch.no_grad()
-def sample_chunks(teacher: MotionModel, batch: Batch, rng: torch.Generator, levels: tuple[float, ...], keep: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as `sample_clip`."""
+def sample_chunks(
+    teacher: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    levels: tuple[float, ...],
+    keep: tuple[float, ...],
+) -> tuple[Tensor, Tensor]:
+    """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as
+    `sample_clip`.
+    """
     x0, frames = batch["latents"], teacher.config.context.chunk
     motion, text, size = teacher.motion(batch, rng), teacher.text(batch), batch["latents"].shape[0]
     cache = teacher.dit.make_grad_cache(*x0.shape[-2:], detached=True)
@@ -68,7 +95,14 @@ def sample_chunks(teacher: MotionModel, batch: Batch, rng: torch.Generator, leve
         for sigma, to in zip(levels, levels[1:]):
             if sigma in keep:
                 kept.append(x)
-            x = euler_step(x, predict_chunk(teacher, x, torch.full((size,), sigma, device=x.device), motion[:, :, part], text, cache), sigma, to)
+            x = euler_step(
+                x,
+                predict_chunk(
+                    teacher, x, torch.full((size,), sigma, device=x.device), motion[:, :, part], text, cache
+                ),
+                sigma,
+                to,
+            )
         ends.append(x)
         states.append(torch.stack(kept, dim=1))
         commit(teacher, x0[:, :, part], motion[:, :, part], text, cache)
@@ -85,36 +119,79 @@ def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, 
 
 def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
     """The clean-context pass of a chunk."""
-    model(torch.cat([latents, motion], dim=1), torch.zeros(latents.shape[0], latents.shape[2], device=latents.device), text, cache, commit=True)
+    model(
+        torch.cat([latents, motion], dim=1),
+        torch.zeros(latents.shape[0], latents.shape[2], device=latents.device),
+        text,
+        cache,
+        commit=True,
+    )
 
 
 def write_trajectories(
-    teacher: MotionModel, data, out: Path, count: int, *, batch: int, steps: int, guidance: Guidance, causal: bool, seed: int, progress: Callable[[str], None] = print
+    teacher: MotionModel,
+    data,
+    out: Path,
+    count: int,
+    *,
+    batch: int,
+    steps: int,
+    guidance: Guidance,
+    causal: bool,
+    seed: int,
+    progress: Callable[[str], None] = print,
 ) -> Path:
-    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on. Each appears whole or not at all.
+    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on.
+    Each appears whole or not at all.
     ValueError where the folder has those of another teacher, guidance or number of steps."""
     out.mkdir(parents=True, exist_ok=True)
     config = teacher.config
     keep = schedule_of(config)
     levels = teacher_schedule(steps, config.shift, keep)
     kind = "autoregressive" if causal else "bidirectional"
-    about = {"sigmas": list(keep), "steps": len(levels) - 1, "guidance": [guidance.text, guidance.motion], "kind": kind, "teacher": fingerprint(teacher)}
+    about = {
+        "sigmas": list(keep),
+        "steps": len(levels) - 1,
+        "guidance": [guidance.text, guidance.motion],
+        "kind": kind,
+        "teacher": fingerprint(teacher),
+    }
     _check_same(out, about)
     for number in range(count):
         path = out / f"{seed:04d}_{number:05d}.safetensors"
         if path.exists():
             continue
-        rng, nrng = torch.Generator().manual_seed(seed * 100003 + number), np.random.default_rng([seed, number])
+        rng, nrng = (
+            torch.Generator().manual_seed(seed * 100003 + number),
+            np.random.default_rng([seed, number]),
+        )
         drawn = moved(data.batch(nrng, batch), teacher)
-        end, states = sample_chunks(teacher, drawn, rng, levels, keep) if causal else sample_clip(teacher, drawn, rng, guidance, levels, keep)
-        tensors = {"states": states.half(), "ends": end.half(), "latents": (drawn["latents"] if causal else end).half()}
-        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {"xy": drawn["xy"]}  # half precision is too coarse beyond 256 px
+        end, states = (
+            sample_chunks(teacher, drawn, rng, levels, keep)
+            if causal
+            else sample_clip(teacher, drawn, rng, guidance, levels, keep)
+        )
+        tensors = {
+            "states": states.half(),
+            "ends": end.half(),
+            "latents": (drawn["latents"] if causal else end).half(),
+        }
+        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {
+            "xy": drawn["xy"]
+        }  # half precision is too coarse beyond 256 px
         partial = path.with_suffix(".part")
         try:
-            save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, partial, metadata={"trajectories": json.dumps(about)})
+            save_file(
+                {key: value.cpu().contiguous() for key, value in tensors.items()},
+                partial,
+                metadata={"trajectories": json.dumps(about)},
+            )
             os.replace(partial, path)
         except SafetensorError as error:
-            raise OSError(f"{path}: could not be written ({error}); {number} of {count} files are there, run it again to go on") from None
+            raise OSError(
+                f"{path}: could not be written ({error}); {number} of {count} files are there, run it "
+                "again to go on"
+            ) from None
         finally:
             partial.unlink(missing_ok=True)
         progress(f"trajectories {number + 1}/{count}")
@@ -127,7 +204,9 @@ def described(path: Path) -> dict:
         with safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {}).get("trajectories", "{}"))
     except SafetensorError as error:
-        raise ValueError(f"{path.name}: expected trajectories (safetensors), got a file that cannot be read ({error})") from None
+        raise ValueError(
+            f"{path.name}: expected trajectories (safetensors), got a file that cannot be read ({error})"
+        ) from None
 
 
 def _check_same(folder: Path, about: dict) -> None:
@@ -135,11 +214,20 @@ def _check_same(folder: Path, about: dict) -> None:
         got = described(path)
         other = sorted(key for key in about if got.get(key) != about[key])
         if other:
-            raise ValueError(f"trajectories: expected another folder, got {folder}, whose files are of other {', '.join(other)}")
+            raise ValueError(
+                f"trajectories: expected another folder, got {folder}, whose files are of other "
+                f"{', '.join(other)}"
+            )
 
 
 def _stored(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value.to(torch.int16) if value.dtype == torch.int64 else value
+    return (
+        value.half()
+        if value.is_floating_point()
+        else value.to(torch.int16)
+        if value.dtype == torch.int64
+        else value
+    )
 
 
 class Trajectories:
@@ -148,17 +236,29 @@ class Trajectories:
     def __init__(self, folder: Path, sigmas: tuple[float, ...]):
         self.paths = sorted(Path(folder).glob("*.safetensors"))
         if not self.paths:
-            raise ValueError(f"trajectories: expected files in {folder}, got none: run `train trajectories` first")
+            raise ValueError(
+                f"trajectories: expected files in {folder}, got none: run `train trajectories` first"
+            )
         self.about = described(self.paths[0])
         levels = self.about.get("sigmas", [])
         if len(levels) != len(sigmas) or not np.allclose(levels, sigmas):
-            raise ValueError(f"trajectories: expected states at the student's levels {sigmas}, got {self.about.get('sigmas')}")
+            raise ValueError(
+                f"trajectories: expected states at the student's levels {sigmas}, got "
+                f"{self.about.get('sigmas')}"
+            )
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         data = read(self.paths[int(rng.integers(len(self.paths)))])
         picks = torch.from_numpy(rng.integers(len(data["states"]), size=size))
         out = {key: value[picks] for key, value in data.items()}
-        return {key: value.float() if value.is_floating_point() else value.long() if value.dtype == torch.int16 else value for key, value in out.items()}
+        return {
+            key: value.float()
+            if value.is_floating_point()
+            else value.long()
+            if value.dtype == torch.int16
+            else value
+            for key, value in out.items()
+        }
 
 
 def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
@@ -166,4 +266,12 @@ def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
     return add_noise(ends, noise_like(ends, rng), sigma)
 
 
-__all__ = ["NO_GUIDANCE", "PASSED", "Trajectories", "sample_chunks", "sample_clip", "teacher_schedule", "write_trajectories"]
+__all__ = [
+    "NO_GUIDANCE",
+    "PASSED",
+    "Trajectories",
+    "sample_chunks",
+    "sample_clip",
+    "teacher_schedule",
+    "write_trajectories",
+]

@@ -1,10 +1,12 @@
 """The synthetic world: pictures with sprites that move over them, and the exact tracks of every point.
 
-Owns the scene description, its rendering (OpenCV, CPU) and its ground truth. Knows nothing of latents or networks.
+Owns the scene description, its rendering (OpenCV, CPU) and its ground truth. Knows nothing of latents or
+networks.
 
-A scene is a background picture under a camera (pan, zoom, roll) and up to five sprites on smooth paths (with rotation and scale), drawn
-in z-order. World coordinates are the pixels of frame 0. All positions are closed forms, visibility is an alpha test against the sprites
-drawn later. Shapes: frames (T, H, W, 3) uint8; xy (T, N, 2) float32 pixels; visible (T, N) bool.
+A scene is a background picture under a camera (pan, zoom, roll) and up to five sprites on smooth paths (with
+rotation and scale), drawn in z-order. World coordinates are the pixels of frame 0. All positions are closed
+forms, visibility is an alpha test against the sprites drawn later. Shapes: frames (T, H, W, 3) uint8; xy (T,
+N, 2) float32 pixels; visible (T, N) bool.
 """
 
 from __future__ import annotations
@@ -16,20 +18,84 @@ import numpy as np
 
 STYLES = ("night", "sepia", "fog", "gray-scale")
 NAME_WORDS = {
-    "face": "face", "eyes": "face", "cat": "cat", "dog": "dog", "fish": "fish", "bird": "bird", "chick": "bird", "monkey": "animal", "mouse": "animal", "pig": "animal",
-    "horse": "animal", "bear": "animal", "cow": "animal", "tree": "tree", "palm": "tree", "flower": "flower", "blossom": "flower", "rose": "flower", "leaf": "plant",
-    "apple": "fruit", "banana": "fruit", "grapes": "fruit", "cherries": "fruit", "lemon": "fruit", "cake": "food", "bread": "food", "rice": "food", "moon": "moon",
-    "star": "star", "sun": "sun", "heart": "heart", "hand": "hand", "hands": "hand", "person": "person", "man": "person", "woman": "person", "baby": "person",
-    "car": "car", "automobile": "car", "bus": "car", "truck": "car", "boat": "boat", "ship": "boat", "airplane": "plane", "ship1": "rocket", "rocket": "rocket", "ball": "ball",
-    "house": "house", "building": "house", "book": "book", "clock": "clock", "hammer": "tool", "wrench": "tool", "glass": "cup", "cup": "cup", "box": "box", "package": "box",
-    "coin": "coin", "coingold": "coin", "gem": "gem", "alien": "alien", "alienblue": "alien", "alienpink": "alien", "tank": "tank", "tankbody": "tank", "barrel": "barrel",
-    "cloud": "cloud", "sign": "sign", "tilegrass": "tile", "tilesand": "tile",
+    "face": "face",
+    "eyes": "face",
+    "cat": "cat",
+    "dog": "dog",
+    "fish": "fish",
+    "bird": "bird",
+    "chick": "bird",
+    "monkey": "animal",
+    "mouse": "animal",
+    "pig": "animal",
+    "horse": "animal",
+    "bear": "animal",
+    "cow": "animal",
+    "tree": "tree",
+    "palm": "tree",
+    "flower": "flower",
+    "blossom": "flower",
+    "rose": "flower",
+    "leaf": "plant",
+    "apple": "fruit",
+    "banana": "fruit",
+    "grapes": "fruit",
+    "cherries": "fruit",
+    "lemon": "fruit",
+    "cake": "food",
+    "bread": "food",
+    "rice": "food",
+    "moon": "moon",
+    "star": "star",
+    "sun": "sun",
+    "heart": "heart",
+    "hand": "hand",
+    "hands": "hand",
+    "person": "person",
+    "man": "person",
+    "woman": "person",
+    "baby": "person",
+    "car": "car",
+    "automobile": "car",
+    "bus": "car",
+    "truck": "car",
+    "boat": "boat",
+    "ship": "boat",
+    "airplane": "plane",
+    "ship1": "rocket",
+    "rocket": "rocket",
+    "ball": "ball",
+    "house": "house",
+    "building": "house",
+    "book": "book",
+    "clock": "clock",
+    "hammer": "tool",
+    "wrench": "tool",
+    "glass": "cup",
+    "cup": "cup",
+    "box": "box",
+    "package": "box",
+    "coin": "coin",
+    "coingold": "coin",
+    "gem": "gem",
+    "alien": "alien",
+    "alienblue": "alien",
+    "alienpink": "alien",
+    "tank": "tank",
+    "tankbody": "tank",
+    "barrel": "barrel",
+    "cloud": "cloud",
+    "sign": "sign",
+    "tilegrass": "tile",
+    "tilesand": "tile",
 }
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A smooth similarity path that starts at the identity: per frame dx, dy (px), angle (rad), log scale; each (T,)."""
+    """A smooth similarity path that starts at the identity: per frame dx, dy (px), angle (rad), log scale;
+    each (T,).
+    """
 
     dx: np.ndarray
     dy: np.ndarray
@@ -83,15 +149,26 @@ class Clip:
     radii: list[float] = field(default_factory=list)
 
 
-def smooth_motion(rng: np.random.Generator, frames: int, reach: float, turn: float = 0.0, zoom: float = 0.0, period: float = 25.0) -> Motion:
-    """A sum of a drift and two sinusoids per coordinate, zero at frame 0; `reach` is the typical travel in px in one `period` of frames."""
+def smooth_motion(
+    rng: np.random.Generator,
+    frames: int,
+    reach: float,
+    turn: float = 0.0,
+    zoom: float = 0.0,
+    period: float = 25.0,
+) -> Motion:
+    """A sum of a drift and two sinusoids per coordinate, zero at frame 0; `reach` is the typical travel in px
+    in one `period` of frames.
+    """
     t = np.arange(frames) / period
 
     def wave(amplitude: float, drift: float) -> np.ndarray:
         out = drift * rng.normal() * t
         for frequency in (0.35, 0.9):
             phase = rng.uniform(0, 2 * np.pi)
-            out = out + amplitude * rng.normal() * 0.6 / (1 + frequency) * (np.sin(2 * np.pi * frequency * t + phase) - np.sin(phase))
+            out = out + amplitude * rng.normal() * 0.6 / (1 + frequency) * (
+                np.sin(2 * np.pi * frequency * t + phase) - np.sin(phase)
+            )
         return out
 
     direction = rng.uniform(0, 2 * np.pi)
@@ -111,16 +188,24 @@ def drawn_texture(rng: np.random.Generator, size: int = 320) -> np.ndarray:
     kind = rng.integers(3)
     a, b = rng.integers(0, 256, (2, 3)).astype(np.float32)
     if kind == 0:
-        field_ = sum(cv2.resize(rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC) / (i + 1) for i, n in enumerate((5, 12, 30, 80)))
+        field_ = sum(
+            cv2.resize(rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+            / (i + 1)
+            for i, n in enumerate((5, 12, 30, 80))
+        )
         field_ = (field_ - field_.min()) / (np.ptp(field_) + 1e-6)
     elif kind == 1:
         yy, xx = np.mgrid[:size, :size].astype(np.float32)
         angle, pitch = rng.uniform(0, np.pi), rng.uniform(8, 40)
-        field_ = 0.5 + 0.5 * np.sin(2 * np.pi * (xx * np.cos(angle) + yy * np.sin(angle)) / pitch + rng.uniform(0, 6))
+        field_ = 0.5 + 0.5 * np.sin(
+            2 * np.pi * (xx * np.cos(angle) + yy * np.sin(angle)) / pitch + rng.uniform(0, 6)
+        )
         field_ = np.clip((field_ - 0.5) * rng.uniform(1, 6) + 0.5, 0, 1)
     else:
         n = int(rng.integers(5, 16))
-        field_ = cv2.resize(rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_NEAREST)
+        field_ = cv2.resize(
+            rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_NEAREST
+        )
         field_ = cv2.GaussianBlur(field_, (0, 0), rng.uniform(0.6, 3))
     return (a + (b - a) * field_[..., None]).clip(0, 255).astype(np.uint8)
 
@@ -134,11 +219,27 @@ def _recolour(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) 
     return np.concatenate([out.clip(0, 255).astype(np.uint8), image[..., 3:]], axis=-1)
 
 
-def random_scene(rng: np.random.Generator, pictures: list[np.ndarray], sprites: np.ndarray, names: list[str], *, size: int = 128, frames: int = 37,
-                 kind: str | None = None, style: str | None = None, reach: float = 42.0) -> Scene:
-    """A random scene. `kind`: "object" (still camera), "camera" (resting sprites), "both", or None for a random one."""
+def random_scene(
+    rng: np.random.Generator,
+    pictures: list[np.ndarray],
+    sprites: np.ndarray,
+    names: list[str],
+    *,
+    size: int = 128,
+    frames: int = 37,
+    kind: str | None = None,
+    style: str | None = None,
+    reach: float = 42.0,
+) -> Scene:
+    """A random scene. `kind`: "object" (still camera), "camera" (resting sprites), "both", or None for a
+    random one.
+    """
     kind = kind or str(rng.choice(["object", "camera", "both", "both"]))
-    picture = drawn_texture(rng) if pictures == [] or rng.random() < 0.25 else _recolour(rng, pictures[rng.integers(len(pictures))])
+    picture = (
+        drawn_texture(rng)
+        if pictures == [] or rng.random() < 0.25
+        else _recolour(rng, pictures[rng.integers(len(pictures))])
+    )
     if rng.random() < 0.5:
         picture = picture[:, ::-1]
     h, w = picture.shape[:2]
@@ -148,13 +249,27 @@ def random_scene(rng: np.random.Generator, pictures: list[np.ndarray], sprites: 
     turn = rng.uniform(-0.25, 0.25)
     c, s = scale * np.cos(turn), scale * np.sin(turn)
     view = np.array([[c, -s, size / 2 - c * cx + s * cy], [s, c, size / 2 - s * cx - c * cy], [0, 0, 1]])
-    camera = smooth_motion(rng, frames, reach * rng.uniform(0.3, 1.1), 0.12 * rng.random(), 0.16 * rng.random()) if kind != "object" else still(frames)
+    camera = (
+        smooth_motion(rng, frames, reach * rng.uniform(0.3, 1.1), 0.12 * rng.random(), 0.16 * rng.random())
+        if kind != "object"
+        else still(frames)
+    )
     count = int(rng.integers(1, 5)) if kind != "camera" else int(rng.integers(0, 4))
-    made = tuple(_random_sprite(rng, sprites, names, size, frames, kind != "camera", reach) for _ in range(count))
+    made = tuple(
+        _random_sprite(rng, sprites, names, size, frames, kind != "camera", reach) for _ in range(count)
+    )
     return Scene(size, frames, np.ascontiguousarray(picture), view, camera, made, style, kind)
 
 
-def _random_sprite(rng: np.random.Generator, sprites: np.ndarray, names: list[str], size: int, frames: int, moving: bool, reach: float) -> Sprite:
+def _random_sprite(
+    rng: np.random.Generator,
+    sprites: np.ndarray,
+    names: list[str],
+    size: int,
+    frames: int,
+    moving: bool,
+    reach: float,
+) -> Sprite:
     index = int(rng.integers(len(sprites)))
     image = _recolour(rng, sprites[index], 0.6)
     if rng.random() < 0.5:
@@ -168,11 +283,17 @@ def _random_sprite(rng: np.random.Generator, sprites: np.ndarray, names: list[st
     angle = rng.normal(0, 0.25)
     c, n = s * np.cos(angle), s * np.sin(angle)
     place = np.array([[c, -n, x - c * half + n * half], [n, c, y - n * half - c * half], [0, 0, 1]])
-    motion = smooth_motion(rng, frames, reach, 0.5 * rng.random() ** 2, 0.22 * rng.random()) if moving and rng.random() < 0.85 else still(frames)
+    motion = (
+        smooth_motion(rng, frames, reach, 0.5 * rng.random() ** 2, 0.22 * rng.random())
+        if moving and rng.random() < 0.85
+        else still(frames)
+    )
     return Sprite(image, names[index], place, motion, (x, y))
 
 
-def render(scene: Scene, rng: np.random.Generator, background_points: int = 400, sprite_points: int = 120) -> Clip:
+def render(
+    scene: Scene, rng: np.random.Generator, background_points: int = 400, sprite_points: int = 120
+) -> Clip:
     """Renders every frame and the ground truth of random candidate points."""
     size, frames = scene.size, scene.frames
     camera = scene.camera.matrices(size / 2, size / 2)
@@ -183,7 +304,9 @@ def render(scene: Scene, rng: np.random.Generator, background_points: int = 400,
         # pixel centres: a point at (x, y) lies at index (x - 0.5)
         image = _warp(scene.picture, camera[t] @ scene.view, size, cv2.BORDER_REFLECT).astype(np.float32)
         for k, sprite in enumerate(scene.sprites):
-            layer = _warp(_premultiplied(sprite.image), poses[k][t], size, cv2.BORDER_CONSTANT).astype(np.float32)
+            layer = _warp(_premultiplied(sprite.image), poses[k][t], size, cv2.BORDER_CONSTANT).astype(
+                np.float32
+            )
             image = image * (1 - layer[..., 3:] / 255) + layer[..., :3]
             alphas[k, t] = layer[..., 3].astype(np.uint8)
         out[t] = image.clip(0, 255)
@@ -191,7 +314,17 @@ def render(scene: Scene, rng: np.random.Generator, background_points: int = 400,
         out = apply_style(out, scene.style)
     xy, visible, owner = _ground_truth(scene, rng, camera, poses, alphas, background_points, sprite_points)
     mask = (alphas > 127).any(0) if len(poses) else np.zeros((frames, size, size), bool)
-    return Clip(out, xy, visible, owner, caption(scene), scene.kind, mask, [s.centre for s in scene.sprites], [s.image.shape[0] / 2 for s in scene.sprites])
+    return Clip(
+        out,
+        xy,
+        visible,
+        owner,
+        caption(scene),
+        scene.kind,
+        mask,
+        [s.centre for s in scene.sprites],
+        [s.image.shape[0] / 2 for s in scene.sprites],
+    )
 
 
 def _premultiplied(image: np.ndarray) -> np.ndarray:
@@ -221,7 +354,11 @@ def _ground_truth(scene, rng, camera, poses, alphas, background_points, sprite_p
     for k in range(len(poses)):
         covered |= _sample(alphas[k][:1], points[None])[0] > 60
     points = points[~covered]
-    xy, owner, visible = [_move(camera, points)], [np.full(len(points), -1)], [np.ones((frames, len(points)), bool)]
+    xy, owner, visible = (
+        [_move(camera, points)],
+        [np.full(len(points), -1)],
+        [np.ones((frames, len(points)), bool)],
+    )
     for k, sprite in enumerate(scene.sprites):
         local = rng.uniform(0, sprite.image.shape[0], (sprite_points, 2))
         solid = sprite.image[local[:, 1].astype(int), local[:, 0].astype(int), 3] > 200
@@ -251,7 +388,9 @@ def _sample(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
-    """The style words: the look changes over the first `ramp` frames and stays; at once with a ramp of 0. frames (T, H, W, 3) uint8 -> same."""
+    """The style words: the look changes over the first `ramp` frames and stays; at once with a ramp of 0.
+    frames (T, H, W, 3) uint8 -> same.
+    """
     x = frames.astype(np.float32)
     grey = x.mean(-1, keepdims=True)
     if style == "night":
@@ -264,7 +403,9 @@ def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
         target = np.repeat(grey, 3, -1)
     else:
         raise ValueError(f"expected a style among {', '.join(STYLES)}, got {style!r}")
-    mix = np.minimum((np.arange(len(x)) + (ramp == 0)) / max(ramp, 1), 1.0)[:, None, None, None].astype(np.float32)
+    mix = np.minimum((np.arange(len(x)) + (ramp == 0)) / max(ramp, 1), 1.0)[:, None, None, None].astype(
+        np.float32
+    )
     return (x + (target - x) * mix).clip(0, 255).astype(np.uint8)
 
 
@@ -280,14 +421,18 @@ def caption(scene: Scene) -> str:
 
 
 def _direction(dx: float, dy: float, verb: str) -> str:
-    words = (["left"] if dx < -5 else ["right"] if dx > 5 else []) + (["up"] if dy < -5 else ["down"] if dy > 5 else [])
+    words = (["left"] if dx < -5 else ["right"] if dx > 5 else []) + (
+        ["up"] if dy < -5 else ["down"] if dy > 5 else []
+    )
     return " ".join([verb, *words]) if words else ""
 
 
 def _sprite_words(sprite: Sprite) -> str:
     found = [NAME_WORDS[w] for w in sprite.name.split() if w in NAME_WORDS]
     t = min(24, len(sprite.motion.dx) - 1)
-    return f"{_colour(sprite.image)} {found[0] if found else 'object'} " + (_direction(sprite.motion.dx[t], sprite.motion.dy[t], "moves") or "rests")
+    return f"{_colour(sprite.image)} {found[0] if found else 'object'} " + (
+        _direction(sprite.motion.dx[t], sprite.motion.dy[t], "moves") or "rests"
+    )
 
 
 def _colour(image: np.ndarray) -> str:
@@ -302,5 +447,12 @@ def _colour(image: np.ndarray) -> str:
         return "white" if v > 190 else "gray"
     if h < 8 or h >= 172:
         return "red"
-    names = ((16, "brown" if v < 170 else "orange"), (34, "yellow"), (85, "green"), (130, "blue"), (150, "purple"), (172, "pink"))
+    names = (
+        (16, "brown" if v < 170 else "orange"),
+        (34, "yellow"),
+        (85, "green"),
+        (130, "blue"),
+        (150, "purple"),
+        (172, "pink"),
+    )
     return next(name for edge, name in names if h < edge)

@@ -1,4 +1,5 @@
-"""The pack in a real browser on the real host: shipped workflows as a person opens and runs them, and a mouse that draws a track.
+"""The pack in a real browser on the real host: shipped workflows as a person opens and runs them, and a mouse
+that draws a track.
 
 Positions are pixels of the video unless they are called page pixels.
 """
@@ -26,7 +27,9 @@ KITE, GOAL = (22, 33), (84, 30)
 def frames_of(host, entry: dict) -> np.ndarray:
     """(T, H, W, 3) 0..1 of the saved video."""
     with av.open(io.BytesIO(host.fetch(video_of(entry)))) as video:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]) / np.float32(255)
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]) / np.float32(
+            255
+        )
 
 
 def editor_of(workflow: dict) -> dict:
@@ -52,7 +55,10 @@ def on_page(tab, *points: tuple[float, float]) -> list[tuple[float, float]]:
     zoom = box["width"] / size[0]
     scale = min(size[0] - 2 * EDITOR_MARGIN, size[1] - 2 * EDITOR_MARGIN) / 128
     left, top = (size[0] - 128 * scale) / 2, (size[1] - 128 * scale) / 2
-    return [(box["x"] + zoom * (left + (x + 0.5) * scale), box["y"] + zoom * (top + (y + 0.5) * scale)) for x, y in points]
+    return [
+        (box["x"] + zoom * (left + (x + 0.5) * scale), box["y"] + zoom * (top + (y + 0.5) * scale))
+        for x, y in points
+    ]
 
 
 def choose(tab, title: str) -> None:
@@ -72,7 +78,10 @@ def test_the_converter_without_a_browser_agrees_with_the_page(tab, host, name):
     workflow = load(shipped(name))
     tab.use_vue_nodes(False)
     tab.load(workflow)
-    page = {key: {"class_type": node["class_type"], "inputs": node["inputs"]} for key, node in tab.to_api().items()}
+    page = {
+        key: {"class_type": node["class_type"], "inputs": node["inputs"]}
+        for key, node in tab.to_api().items()
+    }
     assert page == to_api(workflow, host.object_info())
 
 
@@ -84,30 +93,50 @@ def test_opening_a_shipped_workflow_changes_nothing_in_it(tab, name, vue):
     assert document_of(tab.saved()) == document_of(workflow)
     page = {node["id"]: node.get("widgets_values") for node in tab.saved()["nodes"]}
     for node in workflow["nodes"]:
-        saved, shown, ours = node.get("widgets_values"), page[node["id"]], node["type"].startswith("MotionStream")
-        assert shown == saved or (not ours and shown[: len(saved)] == saved), node["type"]  # a newer host's nodes may have more widgets, behind
+        saved, shown, ours = (
+            node.get("widgets_values"),
+            page[node["id"]],
+            node["type"].startswith("MotionStream"),
+        )
+        assert shown == saved or (not ours and shown[: len(saved)] == saved), node[
+            "type"
+        ]  # a newer host's nodes may have more widgets, behind
 
 
 def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host):
-    host.post("/free", {"unload_models": True, "free_memory": True})  # what the host has made before it would not make again
+    host.post(
+        "/free", {"unload_models": True, "free_memory": True}
+    )  # what the host has made before it would not make again
     ready(tab, load(shipped("paint-a-track")), vue=False)
     prompt = tab.queue()
     tab.page.locator(PREVIEW).get_by_text("Live").wait_for(timeout=60_000)
     entry = host.wait(prompt)
     assert ended_as(entry) == "success" and len(frames_of(host, entry)) == 49 == figures_of(entry)["frames"]
     tab.page.locator(PREVIEW).get_by_text("Done").wait_for(timeout=30_000)
-    colours = tab.page.locator(PREVIEW).locator("canvas:not(.ms-over)").evaluate(
-        "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"
+    colours = (
+        tab.page.locator(PREVIEW)
+        .locator("canvas:not(.ms-over)")
+        .evaluate(
+            "canvas => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, "
+            "canvas.height).data.buffer)).size"
+        )
     )
     assert colours > 100, "expected a picture in the preview"
 
 
 def shown(tab) -> tuple[int, int]:
-    """What the Stream Preview shows: the number of its frame, from 1 (0: none yet), and a sum over its pixels."""
+    """What the Stream Preview shows: the number of its frame, from 1 (0: none yet), and a sum over its
+    pixels.
+    """
     view = tab.page.locator(PREVIEW)
-    script = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, value, at) => (sum * 31 + value + at) % 4294967291, 7)"
+    script = (
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, "
+        "value, at) => (sum * 31 + value + at) % 4294967291, 7)"
+    )
     counter = view.locator(".ms-fact b").first.text_content()
-    return int(counter.split("/")[0]) if "/" in counter else 0, view.locator("canvas:not(.ms-over)").evaluate(script)
+    return int(counter.split("/")[0]) if "/" in counter else 0, view.locator("canvas:not(.ms-over)").evaluate(
+        script
+    )
 
 
 @RENDERERS
@@ -168,7 +197,9 @@ def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
     tab.screenshot(f"drawn-{'nodes2' if vue else 'classic'}")
     entry = host.wait(tab.queue())
     frames = frames_of(host, entry)
-    followed, static = (np.median(following_errors(clip, tracks)) for clip in (frames, np.repeat(frames[:1], len(frames), 0)))
+    followed, static = (
+        np.median(following_errors(clip, tracks)) for clip in (frames, np.repeat(frames[:1], len(frames), 0))
+    )
     assert ended_as(entry) == "success" and followed <= 3 and followed < static / 2, (followed, static)
 
 
@@ -176,12 +207,17 @@ def test_what_the_mouse_has_drawn_is_where_the_object_goes(tab, host, vue):
 def test_the_template_browser_shows_both_workflows_and_opens_one(tab, vue):
     tab.use_vue_nodes(vue)
     tab.open_templates()
-    cards = [tab.page.get_by_role("dialog").get_by_text(re.compile(title)).first for title in ("^endless[ -]stream$", "^paint[ -]a[ -]track$")]  # newer frontends show the file's name
+    cards = [
+        tab.page.get_by_role("dialog").get_by_text(re.compile(title)).first
+        for title in ("^endless[ -]stream$", "^paint[ -]a[ -]track$")
+    ]  # newer frontends show the file's name
     for card in cards:
         card.wait_for(timeout=30_000)
     tab.page.wait_for_timeout(1000)
     tab.screenshot(f"templates-{'nodes2' if vue else 'classic'}")
     tab.load({"nodes": [], "links": [], "version": 0.4, "last_node_id": 0, "last_link_id": 0})
     cards[-1].click()
-    tab.page.wait_for_function("() => window.app.graph._nodes.some(node => node.type === 'MotionStreamTrackEditor')", timeout=30_000)
+    tab.page.wait_for_function(
+        "() => window.app.graph._nodes.some(node => node.type === 'MotionStreamTrackEditor')", timeout=30_000
+    )
     assert document_of(tab.saved())["tracks"]

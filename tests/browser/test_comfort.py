@@ -1,4 +1,6 @@
-"""What a hand and an eye need of the editor and the preview: things large enough to hit, words dark or light enough to read, nothing cut off."""
+"""What a hand and an eye need of the editor and the preview: things large enough to hit, words dark or light
+enough to read, nothing cut off.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,38 @@ SIZES = """parts => parts.filter(part => part.offsetParent && part.type !== 'che
     return [part.title || part.className || part.type, box.width, box.height]
 })"""
 FAINT = """root => {
-    const ctx = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true })
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 })
+    const ctx = canvas.getContext('2d', { willReadFrequently: true })
     const over = (colour, ground) => {
-        for (const fill of [`rgb(${ground.join()})`, colour]) { ctx.fillStyle = fill; ctx.fillRect(0, 0, 1, 1) }
+        for (const fill of [`rgb(${ground.join()})`, colour]) {
+            ctx.fillStyle = fill
+            ctx.fillRect(0, 0, 1, 1)
+        }
         return [...ctx.getImageData(0, 0, 1, 1).data].slice(0, 3)
     }
-    const line = part => { const all = []; for (let each = part; each; each = each.parentElement) all.push(each); return all }
-    const light = colour => colour.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-    return [...root.querySelectorAll('button:enabled, label, span, b, output, input:enabled, select')].flatMap(part => {
-        const words = [...part.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) || part.matches('input[type=text], select')
+    const line = part => {
+        const all = []
+        for (let each = part; each; each = each.parentElement) all.push(each)
+        return all
+    }
+    const linear = v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+    const weights = [0.2126, 0.7152, 0.0722]
+    const light = colour => colour.map(v => linear(v / 255)).reduce((sum, v, i) => sum + v * weights[i], 0)
+    const parts = root.querySelectorAll('button:enabled, label, span, b, output, input:enabled, select')
+    return [...parts].flatMap(part => {
+        const text = [...part.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
+        const words = text || part.matches('input[type=text], select')
         const picture = part.matches('button') && !words
         if (!part.offsetParent || !(words || picture) || part.closest('button:disabled, .ms-stage')) return []
-        const ground = line(part).reverse().reduce((below, each) => over(getComputedStyle(each).backgroundColor, below), [255, 255, 255])
+        const cover = (below, each) => over(getComputedStyle(each).backgroundColor, below)
+        const ground = line(part).reverse().reduce(cover, [255, 255, 255])
         const share = line(part).reduce((product, each) => product * getComputedStyle(each).opacity, 1)
-        const ink = over(getComputedStyle(part).color, ground).map((v, i) => v * share + ground[i] * (1 - share))
+        const full = over(getComputedStyle(part).color, ground)
+        const ink = full.map((v, i) => v * share + ground[i] * (1 - share))
         const [most, least] = [light(ink), light(ground)].sort((a, b) => b - a)
         const contrast = (most + 0.05) / (least + 0.05)
-        return contrast < (picture ? 3 : 4.5) ? [[part.title || part.textContent || part.className, contrast]] : []
+        const name = part.title || part.textContent || part.className
+        return contrast < (picture ? 3 : 4.5) ? [[name, contrast]] : []
     })
 }"""
 WAY = [{"x": 20, "y": 60}, {"x": 70, "y": 30}, {"x": 110, "y": 70}]
@@ -58,7 +75,9 @@ def test_everything_that_is_clicked_is_large_enough_for_a_finger(tab, vue):
 def test_words_and_pictures_stand_out_in_the_dark_and_the_light_theme(tab, palette):
     ready(tab, with_a_way(), vue=False)
     try:
-        tab.page.evaluate("name => window.app.extensionManager.setting.set('Comfy.ColorPalette', name)", palette)
+        tab.page.evaluate(
+            "name => window.app.extensionManager.setting.set('Comfy.ColorPalette', name)", palette
+        )
         tab.page.wait_for_timeout(1500)
         tab.page.locator(f"{ROOT} .ms-track").click()
         tab.page.mouse.move(5, 5)
@@ -74,7 +93,11 @@ def test_words_and_pictures_stand_out_in_the_dark_and_the_light_theme(tab, palet
 @RENDERERS
 def test_a_narrow_editor_cuts_no_button_off(tab, vue):
     ready(tab, with_a_way(), vue)
-    tab.page.evaluate("id => { const node = app.graph.getNodeById(id); node.setSize([290, 700]); app.canvas.setDirty(true, true) }", editor_of(with_a_way())["id"])
+    tab.page.evaluate(
+        "id => { const node = app.graph.getNodeById(id); node.setSize([290, 700]); "
+        "app.canvas.setDirty(true, true) }",
+        editor_of(with_a_way())["id"],
+    )
     tab.page.wait_for_timeout(1200)
     tab.page.locator(f"{ROOT} .ms-track").click()
     tab.screenshot(f"editor-narrow-{name_of(vue)}")
@@ -84,13 +107,19 @@ def test_a_narrow_editor_cuts_no_button_off(tab, vue):
     for part in tab.page.locator(f"{ROOT} :is(button, input, select):visible").all():
         box = part.bounding_box()
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
-        assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (part.get_attribute("title"), box, outer)
+        assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (
+            part.get_attribute("title"),
+            box,
+            outer,
+        )
 
 
 def test_a_camera_move_that_lets_go_of_the_border_says_so(tab):
     workflow = with_a_way()
     editor = editor_of(workflow)
-    editor["widgets_values"][0] = editor["widgets_values"][0].replace('"pin_border": false', '"pin_border": true')
+    editor["widgets_values"][0] = editor["widgets_values"][0].replace(
+        '"pin_border": false', '"pin_border": true'
+    )
     assert document_of(workflow)["pin_border"]
     ready(tab, workflow, vue=False)
     pick(tab, "Camera moves", "Zoom in")

@@ -1,4 +1,5 @@
-"""The Track Editor under a real mouse, keyboard and finger on the real host, in both renderers: every tool, the clipboard, files, settings, languages.
+"""The Track Editor under a real mouse, keyboard and finger on the real host, in both renderers: every tool,
+the clipboard, files, settings, languages.
 
 Positions are pixels of the video unless they are called page pixels.
 """
@@ -19,12 +20,25 @@ from motionstream_core.tracks.document import document_to_tracks, parse_document
 
 ROOT = ".ms-root:not(.ms-view):not(.ms-large)"
 LARGE = "dialog .ms-root"
-TRACK = {"id": "t1", "name": "Track 1", "color": "#34c759", "kind": "path", "interpolation": "spline", "brush": None, "start": 0, "end": None, "visible": True}
+TRACK = {
+    "id": "t1",
+    "name": "Track 1",
+    "color": "#34c759",
+    "kind": "path",
+    "interpolation": "spline",
+    "brush": None,
+    "start": 0,
+    "end": None,
+    "visible": True,
+}
 
 
 FRAMES = """async () => {
     const times = []
-    await new Promise(done => { const tick = now => { times.push(now); times.length < 90 ? requestAnimationFrame(tick) : done() }; requestAnimationFrame(tick) })
+    await new Promise(done => {
+        const tick = now => { times.push(now); times.length < 90 ? requestAnimationFrame(tick) : done() }
+        requestAnimationFrame(tick)
+    })
     const gaps = times.slice(1).map((time, i) => time - times[i]).sort((a, b) => a - b)
     return [gaps[gaps.length >> 1], gaps.length]
 }"""
@@ -110,10 +124,20 @@ def test_every_tool_makes_its_track_and_one_undo_takes_each_back(tab, vue):
 @RENDERERS
 def test_several_tracks_are_selected_moved_mirrored_and_copied_into_another_editor(tab, vue):
     line = {**TRACK, "points": [{"x": 20, "y": 20}, {"x": 60, "y": 20}]}
-    other = {**TRACK, "id": "t2", "name": "Track 2", "color": "#0a84ff", "points": [{"x": 20, "y": 50}, {"x": 60, "y": 70}]}
+    other = {
+        **TRACK,
+        "id": "t2",
+        "name": "Track 2",
+        "color": "#0a84ff",
+        "points": [{"x": 20, "y": 50}, {"x": 60, "y": 70}],
+    }
     workflow = with_tracks(line, other)
     twin = copy.deepcopy(editor_of(workflow))
-    twin.update(id=900, pos=[editor_of(workflow)["pos"][0] + 520, editor_of(workflow)["pos"][1]], outputs=[{**one, "links": None} for one in twin["outputs"]])
+    twin.update(
+        id=900,
+        pos=[editor_of(workflow)["pos"][0] + 520, editor_of(workflow)["pos"][1]],
+        outputs=[{**one, "links": None} for one in twin["outputs"]],
+    )
     twin["inputs"] = [{**one, "link": None} for one in twin["inputs"]]
     twin["widgets_values"][0] = json.dumps({**document_of(workflow), "tracks": []})
     for node in workflow["nodes"]:
@@ -124,7 +148,11 @@ def test_several_tracks_are_selected_moved_mirrored_and_copied_into_another_edit
     tab.use_vue_nodes(vue)
     tab.load(workflow)
     tab.centre_on(first)
-    document = lambda of: json.loads(next(node for node in tab.saved()["nodes"] if node["id"] == of)["widgets_values"][0])  # noqa: E731
+
+    def document(of):
+        node = next(node for node in tab.saved()["nodes"] if node["id"] == of)
+        return json.loads(node["widgets_values"][0])
+
     canvas = tab.page.locator(EDITOR).first
     box = canvas.bounding_box()
     tab.page.locator(f"{ROOT} button[title^='Select']").first.click()
@@ -137,13 +165,20 @@ def test_several_tracks_are_selected_moved_mirrored_and_copied_into_another_edit
     tab.page.locator(EDITOR).nth(1).click(position={"x": 60, "y": 60})
     press(tab, "Control+z", "Control+v")
     assert [track["kind"] for track in document(900)["tracks"]] == ["path", "path"]
-    assert [[point["y"] for point in track["points"]] for track in document(900)["tracks"]] == [[28, 28], [58, 78]]
+    assert [[point["y"] for point in track["points"]] for track in document(900)["tracks"]] == [
+        [28, 28],
+        [58, 78],
+    ]
     assert len(document(first)["tracks"]) == 2
 
 
 @RENDERERS
 def test_a_speed_curve_and_visibility_are_edited_and_survive_undo_and_reload(tab, vue):
-    ready(tab, with_tracks({**TRACK, "points": [{"x": 20, "y": 60}, {"x": 70, "y": 30}, {"x": 110, "y": 70}]}), vue)
+    ready(
+        tab,
+        with_tracks({**TRACK, "points": [{"x": 20, "y": 60}, {"x": 70, "y": 30}, {"x": 110, "y": 70}]}),
+        vue,
+    )
     choose(tab, "Select")
     click(tab, (70, 30))
     tab.page.locator(ROOT).get_by_role("button", name="Speed", exact=True).click()
@@ -151,7 +186,9 @@ def test_a_speed_curve_and_visibility_are_edited_and_survive_undo_and_reload(tab
     box = curve.bounding_box()
     tab.browser.double_click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.3)
     (track,) = tracks_of(tab)
-    assert len(track["speed"]) == 3 and abs(track["speed"][1]["t"] - 0.5) < 0.05 and track["speed"][1]["s"] > 0.6, track["speed"]
+    assert (
+        len(track["speed"]) == 3 and abs(track["speed"][1]["t"] - 0.5) < 0.05 and track["speed"][1]["s"] > 0.6
+    ), track["speed"]
     tab.screenshot(f"editor-speed-{name_of(vue)}")
     tab.page.locator(ROOT).get_by_role("button", name="Time", exact=True).click()
     field = tab.page.locator(f"{ROOT} .ms-ranges")
@@ -167,7 +204,17 @@ def test_a_speed_curve_and_visibility_are_edited_and_survive_undo_and_reload(tab
 
 @RENDERERS
 def test_the_large_editor_zooms_under_the_wheel_and_lists_its_keys(tab, vue):
-    ready(tab, with_tracks({**TRACK, "brush": {"radius": 9, "spacing": 4.5}, "points": [{"x": 20, "y": 60}, {"x": 70, "y": 30}, {"x": 110, "y": 70}]}), vue)
+    ready(
+        tab,
+        with_tracks(
+            {
+                **TRACK,
+                "brush": {"radius": 9, "spacing": 4.5},
+                "points": [{"x": 20, "y": 60}, {"x": 70, "y": 30}, {"x": 110, "y": 70}],
+            }
+        ),
+        vue,
+    )
     tab.page.locator(EDITOR).click(position={"x": 40, "y": 40})
     press(tab, "f")
     canvas = tab.page.locator(f"{LARGE} .ms-stage canvas")
@@ -230,10 +277,17 @@ def test_tracks_come_in_from_files_and_go_out_again(tab):
 
 def test_a_picture_becomes_the_backdrop_and_the_connected_one_comes_back(tab, host):
     ready(tab, bare(), vue=False)
-    middle = "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
+    middle = (
+        "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
+    )
     before = tab.page.locator(EDITOR).evaluate(middle)
-    red = tab.page.evaluate("() => { const c = document.createElement('canvas'); c.width = c.height = 32; const x = c.getContext('2d'); x.fillStyle = '#f00'; x.fillRect(0, 0, 32, 32); return c.toDataURL() }")
-    choose_file(tab, "Picture or video as backdrop", "red.png", "image/png", base64.b64decode(red.split(",")[1]))
+    red = tab.page.evaluate(
+        "() => { const c = document.createElement('canvas'); c.width = c.height = 32; const x = "
+        "c.getContext('2d'); x.fillStyle = '#f00'; x.fillRect(0, 0, 32, 32); return c.toDataURL() }"
+    )
+    choose_file(
+        tab, "Picture or video as backdrop", "red.png", "image/png", base64.b64decode(red.split(",")[1])
+    )
     until(tab, lambda: tab.page.locator(EDITOR).evaluate(middle)[0] > 180, "the red picture")
     pick(tab, "File, backdrop", "Back to the connected picture")
     until(tab, lambda: tab.page.locator(EDITOR).evaluate(middle) == before, "the connected picture")
@@ -266,7 +320,16 @@ def test_a_finger_draws_and_two_fingers_zoom(tab):
 @RENDERERS
 def test_two_hundred_tracks_play_smoothly_and_the_canvas_has_a_pixel_for_each_of_the_screen(tab, vue):
     rng = np.random.default_rng(3)
-    tracks = [{**TRACK, "id": f"t{n}", "name": f"T{n}", "points": [{"x": round(x, 1), "y": round(y, 1)} for x, y in rng.uniform(4, 124, (5, 2))], "brush": {"radius": 6, "spacing": 3}} for n in range(200)]
+    tracks = [
+        {
+            **TRACK,
+            "id": f"t{n}",
+            "name": f"T{n}",
+            "points": [{"x": round(x, 1), "y": round(y, 1)} for x, y in rng.uniform(4, 124, (5, 2))],
+            "brush": {"radius": 6, "spacing": 3},
+        }
+        for n in range(200)
+    ]
     ready(tab, with_tracks(*tracks), vue)
     tab.page.locator(EDITOR).click(position={"x": 3, "y": 3})
     press(tab, "v", "Escape", " ")
@@ -277,12 +340,16 @@ def test_two_hundred_tracks_play_smoothly_and_the_canvas_has_a_pixel_for_each_of
     press(tab, " ")
     share = "" if spent is None else f"{1000 * spent / frames:.1f} ms of script a frame, "
     print(f"200 tracks playing ({name_of(vue)}): {share}one frame of the page every {pace:.1f} ms")
-    assert spent is None or 1000 * spent / frames < 12, "expected well under the 16.7 ms that a frame has at 60 fps"
+    assert spent is None or 1000 * spent / frames < 12, (
+        "expected well under the 16.7 ms that a frame has at 60 fps"
+    )
     tab.screen(2)
     tab.page.wait_for_timeout(800)
     tab.page.locator(EDITOR).hover()
     tab.page.wait_for_timeout(500)
-    width, client = tab.page.locator(EDITOR).evaluate("canvas => [canvas.width, canvas.getBoundingClientRect().width]")
+    width, client = tab.page.locator(EDITOR).evaluate(
+        "canvas => [canvas.width, canvas.getBoundingClientRect().width]"
+    )
     tab.screen(None)
     assert abs(width - 2 * client) <= 2
 
@@ -325,7 +392,11 @@ def test_a_video_is_shown_behind_the_tracks_at_the_frame_of_the_playhead(tab):
     tab.page.wait_for_timeout(1500)
     if tab.page.get_by_text("the browser cannot play it").count():
         pytest.skip("this browser plays no webm")
-    corner = "canvas => canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[0]"
+    corner = (
+        "canvas => canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[0]"
+    )
     before = tab.page.locator(EDITOR).evaluate(corner)
     tab.page.locator(f"{ROOT} .ms-time input[type=range]").fill("8")
-    until(tab, lambda: tab.page.locator(EDITOR).evaluate(corner) > before + 60, "a lighter frame of the video")
+    until(
+        tab, lambda: tab.page.locator(EDITOR).evaluate(corner) > before + 60, "a lighter frame of the video"
+    )

@@ -64,7 +64,9 @@ def ended(tab, host, prompt: str):
     press(tab, "Stop")
     entry = host.wait(prompt)
     assert ended_as(entry) == "success"
-    newest = max((host.base / "output" / "video").glob("motionstream-live*.mp4"), key=lambda path: path.stat().st_mtime)
+    newest = max(
+        (host.base / "output" / "video").glob("motionstream-live*.mp4"), key=lambda path: path.stat().st_mtime
+    )
     text = next(output["text"][0] for output in entry["outputs"].values() if "text" in output)
     frames = read_video(newest)[0].numpy()
     assert len(frames) == figures_of(entry)["frames"]
@@ -104,7 +106,10 @@ def test_a_dragged_handle_takes_the_object_along_within_two_chunks(tab, host, vu
     first = 1 + text["chunk_frames"] * (text["controls"][0]["chunk"] - 1)
     affected = np.r_[0, first : len(frames)]
     part = Tracks(tracks.xy[affected], tracks.visible[affected], tracks.width, tracks.height, tracks.fps)
-    followed, static = (np.median(following_errors(clip[affected], part)) for clip in (frames, np.repeat(frames[:1], len(frames), 0)))
+    followed, static = (
+        np.median(following_errors(clip[affected], part))
+        for clip in (frames, np.repeat(frames[:1], len(frames), 0))
+    )
     assert followed <= 3 and followed < static / 2, (followed, static)
     if not vue:
         assert np.array_equal(replayed(tab, host, workflow, 300), frames)
@@ -126,14 +131,22 @@ def until(tab, reached, what: str, timeout: float = 90) -> None:
             return
         tab.page.wait_for_timeout(100)
     tab.screenshot("live-expected")
-    raise TimeoutError(f"expected {what}, got chunk {chunk_of(tab)}, frame {shown_frame(tab)}, {status_of(tab)}")
+    raise TimeoutError(
+        f"expected {what}, got chunk {chunk_of(tab)}, frame {shown_frame(tab)}, {status_of(tab)}"
+    )
 
 
 def at_rest(tab, chunk: int | None = None) -> int:
-    """Waits until the stream is paused (before `chunk`) and its last frame is on the screen -> that chunk. A chunk has 12 frames, the first has one."""
+    """Waits until the stream is paused (before `chunk`) and its last frame is on the screen -> that chunk. A
+    chunk has 12 frames, the first has one.
+    """
 
     def settled() -> bool:
-        return status_of(tab) == "paused" and chunk in (None, chunk_of(tab)) and shown_frame(tab) == 1 + 12 * (chunk_of(tab) - 1)
+        return (
+            status_of(tab) == "paused"
+            and chunk in (None, chunk_of(tab))
+            and shown_frame(tab) == 1 + 12 * (chunk_of(tab) - 1)
+        )
 
     until(tab, settled, f"a pause before chunk {chunk or 'any'} with its frames shown")
     return chunk_of(tab)
@@ -150,32 +163,63 @@ def prompt_box(tab):
 
 
 def replayed(tab, host, workflow: dict, seed: int) -> np.ndarray:
-    """The performance as the page shows it, put into the workflow by hand and run again with the same seed -> the frames."""
-    read = "() => window.app.graph._nodes.find(node => node.type === 'PreviewAny').widgets.map(widget => String(widget.value)).find(text => text.startsWith('{'))"
+    """The performance as the page shows it, put into the workflow by hand and run again with the same seed ->
+    the frames.
+    """
+    read = (
+        "() => window.app.graph._nodes.find(node => node.type === 'PreviewAny').widgets.map(widget => "
+        "String(widget.value)).find(text => text.startsWith('{'))"
+    )
     text = tab.page.evaluate(read)
     (sampler,) = nodes_of_type(workflow, "MotionStreamSampler")
     names = ["frames", "seed", "after", "steps", "chunk", "sink", "window", "live"]
-    sampler["widgets_values"][: len(names)] = [json.loads(text)["frames"], seed, "fixed", 3, -1, -1, -1, False]
+    sampler["widgets_values"][: len(names)] = [
+        json.loads(text)["frames"],
+        seed,
+        "fixed",
+        3,
+        -1,
+        -1,
+        -1,
+        False,
+    ]
     slot = next(at for at, each in enumerate(sampler["inputs"]) if each["name"] == "performance")
     sampler["inputs"][slot]["link"] = 900
-    pasted = {"id": 900, "type": "PrimitiveStringMultiline", "pos": [0, 1200], "size": [300, 200], "flags": {}, "order": 0, "mode": 0, "properties": {}, "inputs": [],
-              "outputs": [{"name": "STRING", "type": "STRING", "links": [900]}], "widgets_values": [text]}  # fmt: skip
+    pasted = {
+        "id": 900,
+        "type": "PrimitiveStringMultiline",
+        "pos": [0, 1200],
+        "size": [300, 200],
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "properties": {},
+        "inputs": [],
+        "outputs": [{"name": "STRING", "type": "STRING", "links": [900]}],
+        "widgets_values": [text],
+    }
     workflow["nodes"].append(pasted)
     workflow["links"].append([900, 900, 0, sampler["id"], slot, "STRING"])
     tab.load(workflow)
     entry = host.wait(tab.queue())
     assert ended_as(entry) == "success"
-    newest = max((host.base / "output" / "video").glob("motionstream-live*.mp4"), key=lambda path: path.stat().st_mtime)
+    newest = max(
+        (host.base / "output" / "video").glob("motionstream-live*.mp4"), key=lambda path: path.stat().st_mtime
+    )
     return read_video(newest)[0].numpy()
 
 
 @RENDERERS
-def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and_all_of_it_again(tab, host, vue):
+def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and_all_of_it_again(
+    tab, host, vue
+):
     seed = 310 + vue
     workflow = opened(tab, vue, seed)
     prompt = tab.queue()
     until_frame(tab, 37)
-    assert prompt_box(tab).input_value() == "photo field, yellow object moves, camera still"  # the workflow's own
+    assert (
+        prompt_box(tab).input_value() == "photo field, yellow object moves, camera still"
+    )  # the workflow's own
     key(tab, " ")
     resting = at_rest(tab)
     key(tab, ".")
@@ -215,7 +259,10 @@ def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and
 def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
     tab.use_vue_nodes(vue)
     tab.load({"nodes": [], "links": [], "version": 0.4, "last_node_id": 0, "last_link_id": 0})
-    add = "() => { const node = window.LiteGraph.createNode('MotionStreamPreview'); node.pos = [0, 0]; window.app.graph.add(node); return node.id }"
+    add = (
+        "() => { const node = window.LiteGraph.createNode('MotionStreamPreview'); node.pos = [0, 0]; "
+        "window.app.graph.add(node); return node.id }"
+    )
     tab.centre_on(tab.page.evaluate(add), 1.0)
     outer = tab.page.locator(VIEW).bounding_box()
     stage = tab.page.locator(f"{VIEW} .ms-stage").bounding_box()
@@ -223,7 +270,11 @@ def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
     for part in tab.page.locator(f"{VIEW} button:visible, {VIEW} input:visible, {VIEW} .ms-fact").all():
         box = part.bounding_box()
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
-        assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (part.get_attribute("title"), box, outer)
+        assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (
+            part.get_attribute("title"),
+            box,
+            outer,
+        )
     tab.screenshot(f"preview-new-{name_of(vue)}")
 
 
@@ -232,7 +283,11 @@ def test_every_tool_on_the_live_picture_the_camera_pad_and_the_page_loaded_again
     workflow = opened(tab, vue, 330 + vue)
     prompt = tab.queue()
     until_frame(tab, 13)
-    for tool, points in (("Pin:", [(64, 100), (64, 100)]), ("Path", [(100, 20), (80, 24), (60, 20)]), ("Grid", [(70, 60), (110, 100)])):
+    for tool, points in (
+        ("Pin:", [(64, 100), (64, 100)]),
+        ("Path", [(100, 20), (80, 24), (60, 20)]),
+        ("Grid", [(70, 60), (110, 100)]),
+    ):
         press(tab, tool)
         tab.drag(on_picture(tab, *points))
     press(tab, "Pin the border")
@@ -262,8 +317,15 @@ def test_every_tool_on_the_live_picture_the_camera_pad_and_the_page_loaded_again
     until_frame(tab, seen + 12)
     _, _, text = ended(tab, host, prompt)
     kinds = [control["type"] for control in text["controls"]]
-    assert [control["kind"] for control in text["controls"] if control["type"] == "add"] == ["pin", "path", "grid"], kinds
-    assert [control["mode"] for control in text["controls"] if control["type"] == "release"] == ["keep", "fade"], kinds
+    assert [control["kind"] for control in text["controls"] if control["type"] == "add"] == [
+        "pin",
+        "path",
+        "grid",
+    ], kinds
+    assert [control["mode"] for control in text["controls"] if control["type"] == "release"] == [
+        "keep",
+        "fade",
+    ], kinds
     assert {"pin_border", "grab", "remove", "camera"} <= set(kinds), kinds
     cameras = [control for control in text["controls"] if control["type"] == "camera"]
     assert cameras[0]["pan"][0] > 0 and cameras[-1]["pan"] == [0, 0], cameras  # it sprang back

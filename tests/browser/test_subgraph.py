@@ -1,4 +1,6 @@
-"""The editor and the preview inside a subgraph, and on a screen with two pixels to one, in the real host's page."""
+"""The editor and the preview inside a subgraph, and on a screen with two pixels to one, in the real host's
+page.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,14 @@ WRAP = """ids => {
     canvas.setDirty(true, true)
     return node.id
 }"""
-INNER = "([outer, kind]) => { const node = window.app.graph.getNodeById(outer).subgraph.nodes.find(node => node.type === kind); return node.id }"
-ENTER = "outer => window.app.canvas.openSubgraph(window.app.graph.getNodeById(outer).subgraph, window.app.graph.getNodeById(outer))"
+INNER = (
+    "([outer, kind]) => { const node = window.app.graph.getNodeById(outer).subgraph.nodes.find(node => "
+    "node.type === kind); return node.id }"
+)
+ENTER = (
+    "outer => window.app.canvas.openSubgraph(window.app.graph.getNodeById(outer).subgraph, "
+    "window.app.graph.getNodeById(outer))"
+)
 CENTRE = """([id]) => {
     const { canvas } = window.app, node = canvas.graph.getNodeById(id)
     canvas.ds.scale = 1
@@ -68,7 +76,9 @@ def test_an_editor_put_into_a_subgraph_keeps_its_tracks_takes_more_and_survives_
 
 def test_a_preview_in_a_subgraph_follows_the_sampler_beside_it(tab, host):
     workflow = load(shipped("endless-stream"))
-    (sampler,), (preview,) = (nodes_of_type(workflow, f"MotionStream{kind}") for kind in ("Sampler", "Preview"))
+    (sampler,), (preview,) = (
+        nodes_of_type(workflow, f"MotionStream{kind}") for kind in ("Sampler", "Preview")
+    )
     sampler["widgets_values"][1] = 420
     tab.use_vue_nodes(False)
     tab.load(workflow)
@@ -103,7 +113,9 @@ def test_the_preview_draws_a_pixel_for_each_of_the_screens(tab, vue):
             tab.page.wait_for_timeout(100)
         tab.screen(None)
         tab.page.wait_for_timeout(500)
-        assert len(sizes) == 2 and all(abs(width - wanted) <= 3 for (width, _), (_, wanted) in zip(sizes, expected)), (zoom, sizes)
+        assert len(sizes) == 2 and all(
+            abs(width - wanted) <= 3 for (width, _), (_, wanted) in zip(sizes, expected)
+        ), (zoom, sizes)
 
 
 def sizes_of(tab) -> list[tuple[float, float]]:

@@ -1,6 +1,8 @@
-"""Run as a program: our forward beside diffusers' WanTransformer3DModel, on its own random weights read through our converter.
+"""Run as a program: our forward beside diffusers' WanTransformer3DModel, on its own random weights read
+through our converter.
 
-Prints one JSON line: for each comparison {error, scale}, or {lacks} where this diffusers cannot do it. A program of its own, because diffusers imports much and wants a torchvision.
+Prints one JSON line: for each comparison {error, scale}, or {lacks} where this diffusers cannot do it. A
+program of its own, because diffusers imports much and wants a torchvision.
 """
 
 import json
@@ -27,13 +29,27 @@ def compared(channels: int, per_frame: bool) -> dict:
     """The whole clip at once, on the same weights and input."""
     torch.manual_seed(7)
     theirs = WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=128, in_channels=channels, out_channels=channels, text_dim=24,
-        freq_dim=256, ffn_dim=192, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads", eps=1e-6,
-    ).eval()  # fmt: skip
+        patch_size=(1, 2, 2),
+        num_attention_heads=2,
+        attention_head_dim=128,
+        in_channels=channels,
+        out_channels=channels,
+        text_dim=24,
+        freq_dim=256,
+        ffn_dim=192,
+        num_layers=2,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+        eps=1e-6,
+    ).eval()
     for name, parameter in theirs.named_parameters():
-        torch.nn.init.normal_(parameter, mean=1.0 if "norm" in name and name.endswith("weight") else 0.0, std=0.08)
+        torch.nn.init.normal_(
+            parameter, mean=1.0 if "norm" in name and name.endswith("weight") else 0.0, std=0.08
+        )
     state = wan_state(theirs.state_dict(), "diffusers")
-    config = config_of(state, causal_preset("motionstream-5b" if channels == 48 else "self-forcing"), "diffusers")
+    config = config_of(
+        state, causal_preset("motionstream-5b" if channels == 48 else "self-forcing"), "diffusers"
+    )
     check_whole(state, config, "diffusers")
     ours = CausalDiT(config)
     ours.load_state_dict(state)
@@ -50,5 +66,7 @@ PER_TOKEN_SINCE = (0, 35)  # diffusers' Wan took one timestep for the whole clip
 with torch.no_grad():
     found = {"16 channels": compared(16, False), "48 channels": compared(48, False)}
     lacking = tuple(int(part) for part in __version__.split(".")[:2]) < PER_TOKEN_SINCE
-    found["a timestep for each frame"] = {"lacks": f"diffusers {__version__} takes one timestep for a clip"} if lacking else compared(48, True)
+    found["a timestep for each frame"] = (
+        {"lacks": f"diffusers {__version__} takes one timestep for a clip"} if lacking else compared(48, True)
+    )
 print(json.dumps(found))

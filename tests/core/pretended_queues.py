@@ -1,4 +1,6 @@
-"""The queues, marks, memory and graphs of a pretended device (`pretended.py`): who waits for whom, as counts of kernels a queue."""
+"""The queues, marks, memory and graphs of a pretended device (`pretended.py`): who waits for whom, as counts
+of kernels a queue.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ class Mark:
         return all(self.device.host[queue] >= count for queue, count in self.seen.items())
 
     def elapsed_time(self, other: Mark) -> float:
-        assert self.recorded and other.recorded and self.query() and other.query(), "a time was asked for before the work was done"
+        assert self.recorded and other.recorded and self.query() and other.query(), (
+            "a time was asked for before the work was done"
+        )
         return 1.0
 
 

@@ -1,4 +1,5 @@
-"""The inputs of tests/fixtures/public_parity, made again from their seeds: a small Wan with weights that all matter, a text, a start image, the noise.
+"""The inputs of tests/fixtures/public_parity, made again from their seeds: a small Wan with weights that all
+matter, a text, a start image, the noise.
 
 What the public code of a checkpoint made of them lies in the fixtures; see the text there.
 """

@@ -10,7 +10,15 @@ from motionstream_core.model.dit import CausalDiT, TextContext, embed_time, unpa
 from motionstream_core.model.presets import PRESETS, ModelConfig
 from motionstream_core.model.rope import rope_table
 
-SMALL = {"dim": 24, "ffn_dim": 32, "num_heads": 2, "num_layers": 2, "text_dim": 8, "text_len": 4, "freq_dim": 8}
+SMALL = {
+    "dim": 24,
+    "ffn_dim": 32,
+    "num_heads": 2,
+    "num_layers": 2,
+    "text_dim": 8,
+    "text_len": 4,
+    "freq_dim": 8,
+}
 
 
 def small_config(name: str = "tiny", context: str = "c3s1w3") -> ModelConfig:
@@ -59,7 +67,9 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
 
 
 def full_attention(q, k, v, sees, config: ModelConfig, grid) -> torch.Tensor:
-    """Every frame against every frame under a mask. `sees[i]` maps the key frames that query frame i sees to (own slot, their slot)."""
+    """Every frame against every frame under a mask. `sees[i]` maps the key frames that query frame i sees to
+    (own slot, their slot).
+    """
     tokens, head_dim = grid[0] * grid[1], config.head_dim
     out = []
     for i, seen in enumerate(sees):
@@ -67,7 +77,9 @@ def full_attention(q, k, v, sees, config: ModelConfig, grid) -> torch.Tensor:
         mask = torch.full((len(sees) * tokens,), -torch.inf)
         for j in seen:
             mask[j * tokens : (j + 1) * tokens] = 0.0
-        query = complex_rotate(q[:, i * tokens : (i + 1) * tokens], [own], grid, head_dim).unflatten(-1, (-1, head_dim))
+        query = complex_rotate(q[:, i * tokens : (i + 1) * tokens], [own], grid, head_dim).unflatten(
+            -1, (-1, head_dim)
+        )
         keys = complex_rotate(k, slots, grid, head_dim).unflatten(-1, (-1, head_dim))
         scores = torch.einsum("bqhd,bkhd->bhqk", query, keys) / head_dim**0.5 + mask
         values = v.double().unflatten(-1, (-1, head_dim))
@@ -75,7 +87,9 @@ def full_attention(q, k, v, sees, config: ModelConfig, grid) -> torch.Tensor:
     return torch.cat(out, dim=1).to(v.dtype)
 
 
-def full_forward(model: CausalDiT, x: torch.Tensor, timestep: torch.Tensor, text: TextContext, sees) -> torch.Tensor:
+def full_forward(
+    model: CausalDiT, x: torch.Tensor, timestep: torch.Tensor, text: TextContext, sees
+) -> torch.Tensor:
     """The whole sequence at once, no cache: x (B, C, F, H, W), timestep (B, F), sees as in full_attention."""
     config, frames = model.config, x.shape[2]
     grid = config.token_grid(*x.shape[3:])
@@ -87,17 +101,26 @@ def full_forward(model: CausalDiT, x: torch.Tensor, timestep: torch.Tensor, text
         return condition.repeat_interleave(tokens, dim=1)
 
     for layer, block in enumerate(model.blocks):
-        shift1, scale1, gate1, shift2, scale2, gate2 = (spread(part) for part in (block.modulation + e).unbind(2))
+        shift1, scale1, gate1, shift2, scale2, gate2 = (
+            spread(part) for part in (block.modulation + e).unbind(2)
+        )
         attn = block.self_attn
         y = layer_norm(h, config.eps) * (1 + scale1) + shift1
-        q, k = rms_norm(attn.q(y), attn.norm_q.weight, config.eps), rms_norm(attn.k(y), attn.norm_k.weight, config.eps)
+        q, k = (
+            rms_norm(attn.q(y), attn.norm_q.weight, config.eps),
+            rms_norm(attn.k(y), attn.norm_k.weight, config.eps),
+        )
         h = h + attn.o(full_attention(q, k, attn.v(y), sees, config, grid)) * gate1
         y = layer_norm(h, config.eps) * block.norm3.weight + block.norm3.bias
         cross = block.cross_attn
         q = rms_norm(cross.q(y), cross.norm_q.weight, config.eps)
-        k, v, q = (part.unflatten(-1, (config.num_heads, -1)) for part in (text.keys[layer], text.values[layer], q))
+        k, v, q = (
+            part.unflatten(-1, (config.num_heads, -1)) for part in (text.keys[layer], text.values[layer], q)
+        )
         scores = torch.einsum("bqhd,bkhd->bhqk", q, k.expand(len(q), -1, -1, -1)) / config.head_dim**0.5
-        h = h + cross.o(torch.einsum("bhqk,bkhd->bqhd", scores.softmax(-1), v.expand(len(q), -1, -1, -1)).flatten(-2))
+        h = h + cross.o(
+            torch.einsum("bhqk,bkhd->bqhd", scores.softmax(-1), v.expand(len(q), -1, -1, -1)).flatten(-2)
+        )
         y = layer_norm(h, config.eps) * (1 + scale2) + shift2
         h = h + block.ffn[2](F.gelu(block.ffn[0](y), approximate="tanh")) * gate2
     shift, scale = (spread(part) for part in (model.head.modulation + time).unbind(2))

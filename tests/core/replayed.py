@@ -1,6 +1,8 @@
-"""A stand-in for CUDA graphs on the CPU, with their one hard property: what was captured is computed again on the same memory, and Python is not asked again.
+"""A stand-in for CUDA graphs on the CPU, with their one hard property: what was captured is computed again on
+the same memory, and Python is not asked again.
 
-A capture is the list of the kernels that ran in it, each with the tensors it was given and the tensor it filled; a replay fills those again.
+A capture is the list of the kernels that ran in it, each with the tensors it was given and the tensor it
+filled; a replay fills those again.
 """
 
 from __future__ import annotations
@@ -69,5 +71,11 @@ def stream(queue):
 
 def patch(monkeypatch):
     monkeypatch.setattr(Graph, "made", 0)
-    for name, value in {"CUDAGraph": Graph, "graph": graph, "Stream": Queue, "stream": stream, "current_stream": lambda device=None: Queue()}.items():
+    for name, value in {
+        "CUDAGraph": Graph,
+        "graph": graph,
+        "Stream": Queue,
+        "stream": stream,
+        "current_stream": lambda device=None: Queue(),
+    }.items():
         monkeypatch.setattr(torch.cuda, name, value)

@@ -17,9 +17,21 @@ SIZE = 32
 def small_config() -> ModelConfig:
     motion = MotionConfig(warp=True)
     return ModelConfig(
-        dim=24, ffn_dim=32, num_heads=2, num_layers=2, in_channels=16 + motion.channels, out_channels=32, text_dim=8, text_len=4, freq_dim=8,
-        steps=2, shift=5.0, prediction="gated_x0", motion=motion, context=CacheShape(2, 1, 2),
-    )  # fmt: skip
+        dim=24,
+        ffn_dim=32,
+        num_heads=2,
+        num_layers=2,
+        in_channels=16 + motion.channels,
+        out_channels=32,
+        text_dim=8,
+        text_len=4,
+        freq_dim=8,
+        steps=2,
+        shift=5.0,
+        prediction="gated_x0",
+        motion=motion,
+        context=CacheShape(2, 1, 2),
+    )
 
 
 def picture(width: int = SIZE, height: int = SIZE) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """The real stages on very small networks and random clips; a program, for tests of several processes:
-`python -m core.small_stages '[{"stage": …, "out": …, "steps": …, …}, …]'`; the curve of each OUT has every step's loss.
+`python -m core.small_stages '[{"stage": …, "out": …, "steps": …, …}, …]'`; the curve of each OUT has every
+step's loss.
 """
 
 import contextlib
@@ -25,7 +26,9 @@ from motionstream_core.training.roles import MotionModel
 from motionstream_core.training.stage import TrainConfig
 from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
 
-TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2))
+TINY = replace(
+    PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2)
+)
 
 
 class RandomClips:
@@ -33,10 +36,13 @@ class RandomClips:
         g = torch.Generator().manual_seed(int(rng.integers(2**40)))
         latents = torch.randn(size, 16, 7, 4, 4, generator=g)
         return {
-            "latents": latents, "warp": latents + 0.5 * torch.randn(latents.shape, generator=g), "masks": torch.rand(size, 8, 7, 4, 4, generator=g),
-            "xy": torch.rand(size, 25, 5, 2, generator=g) * 32, "visible": torch.rand(size, 25, 5, generator=g) < 0.8,
+            "latents": latents,
+            "warp": latents + 0.5 * torch.randn(latents.shape, generator=g),
+            "masks": torch.rand(size, 8, 7, 4, 4, generator=g),
+            "xy": torch.rand(size, 25, 5, 2, generator=g) * 32,
+            "visible": torch.rand(size, 25, 5, generator=g) < 0.8,
             "tokens": torch.randint(1, 20, (size, 16), generator=g),
-        }  # fmt: skip
+        }
 
 
 def model(seed):
@@ -68,16 +74,31 @@ def stage(name):
     if name == "causal-init":
         return CausalInitStage(model(1), CausalInitRecipe(start="ar"))
     torch.manual_seed(3)
-    refresh = Refresh(0.5, TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8))).eval().requires_grad_(False))
+    refresh = Refresh(
+        0.5, TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8))).eval().requires_grad_(False)
+    )
     if name == "causal":
         return CausalStage(model(1), CausalRecipe(), refresh=refresh)
-    return DistillStage(model(1), model(2), DistillRecipe(critic_steps=1), refresh=refresh if name == "refreshed" else NEVER)
+    return DistillStage(
+        model(1), model(2), DistillRecipe(critic_steps=1), refresh=refresh if name == "refreshed" else NEVER
+    )
 
 
 def run(name, out, steps, tell=lambda line: None, **values):
     made = stage(name)
     lr = dict.fromkeys(made.learning, 1e-3)
-    config = TrainConfig(**{"lr": lr, "steps": steps, "batch": 1, "accumulate": 2, "log_every": 1, "device": "cpu", "ema_decay": 0.9, **values})
+    config = TrainConfig(
+        **{
+            "lr": lr,
+            "steps": steps,
+            "batch": 1,
+            "accumulate": 2,
+            "log_every": 1,
+            "device": "cpu",
+            "ema_decay": 0.9,
+            **values,
+        }
+    )
     return train(made, RandomClips(), config, Path(out), {"preset": "tiny-test"}, tell)
 
 
@@ -88,7 +109,9 @@ def losses(out):
 
 
 def run_all(scenarios):
-    """One after the other in one process group; what a scenario raises is written beside its files by every process."""
+    """One after the other in one process group; what a scenario raises is written beside its files by every
+    process.
+    """
     for values in scenarios:
         out = Path(values.pop("out"))
         try:

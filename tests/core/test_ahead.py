@@ -1,4 +1,6 @@
-"""The next chunk is begun while the frames of this one are on their way: the same frames, and nobody who watches or steers loses any."""
+"""The next chunk is begun while the frames of this one are on their way: the same frames, and nobody who
+watches or steers loses any.
+"""
 
 import threading
 
@@ -37,7 +39,9 @@ def watch(networks, monkeypatch, log):
 
 def test_frames_decoded_in_a_thread_of_their_own_are_the_same(networks):
     plain, beside = list(streamed(networks, beside=False)), list(streamed(networks, beside=True))
-    assert torch.equal(joined(plain), joined(beside)) and [chunk.start for chunk in plain] == [chunk.start for chunk in beside]
+    assert torch.equal(joined(plain), joined(beside)) and [chunk.start for chunk in plain] == [
+        chunk.start for chunk in beside
+    ]
     assert all(torch.equal(a.latents, b.latents) and torch.equal(a.xy, b.xy) for a, b in zip(plain, beside))
     assert all(chunk.timings["decode_s"] > 0 and chunk.latency_s > 0 for chunk in beside)
 
@@ -48,7 +52,9 @@ def test_the_next_chunk_takes_its_steps_while_this_one_is_decoded(networks, monk
     decode = networks.codec.decode_chunk
 
     def slow(latents, state):
-        if log.count("decode ends") == 1:  # chunk 1: its decode ends when the steps of chunk 2 are made, or not at all
+        if (
+            log.count("decode ends") == 1
+        ):  # chunk 1: its decode ends when the steps of chunk 2 are made, or not at all
             assert stepped.wait(60), "the next chunk was not begun beside the decode"
         return decode(latents, state)
 
@@ -70,7 +76,9 @@ def test_the_first_frames_wait_for_no_other_chunk(networks, monkeypatch):
 def test_what_is_seen_and_steered_takes_effect_in_the_first_chunk_not_yet_begun(networks):
     before, _ = play(networks, beside=True)
     after, session = play(networks, {2: GRAB}, beside=True)
-    assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)] == [True] * 4 + [False] * (len(after) - 4)
+    assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)] == [True] * 4 + [False] * (
+        len(after) - 4
+    )
     assert [chunk.epoch for chunk in after] == [0] * 4 + [1] * (len(after) - 4)
     assert {applied.chunk for applied in session.performance} == {4}
 
@@ -79,9 +87,14 @@ def test_a_performance_given_ahead_is_the_same_video_played_plainly(networks):
     live, session = play(networks, STEERED, beside=True)
     text = write_performance(session.performance, seed=0)
     for beside in (False, True):
-        again, replayed = play(networks, session=LiveSession(script=read_performance(text).controls), beside=beside)
+        again, replayed = play(
+            networks, session=LiveSession(script=read_performance(text).controls), beside=beside
+        )
         assert torch.equal(joined(live), joined(again)), beside
-        assert all(torch.equal(a.xy, b.xy) and a.handles == b.handles and a.epoch == b.epoch for a, b in zip(live, again))
+        assert all(
+            torch.equal(a.xy, b.xy) and a.handles == b.handles and a.epoch == b.epoch
+            for a, b in zip(live, again)
+        )
         assert write_performance(replayed.performance, seed=0) == text
 
 
@@ -138,7 +151,9 @@ def test_what_was_made_is_handed_out_before_an_interrupt_gets_through(networks, 
             raise KeyboardInterrupt("cancelled")
 
     with pytest.raises(KeyboardInterrupt, match="cancelled"):
-        for chunk in streamed(networks, beside=True, check_interrupt=interrupt, control=LiveSession() if steered else None):
+        for chunk in streamed(
+            networks, beside=True, check_interrupt=interrupt, control=LiveSession() if steered else None
+        ):
             seen.append(chunk.index)
     assert seen == [0, 1, 2]
 
@@ -180,27 +195,57 @@ def test_a_lane_of_its_own_keeps_the_mode_of_whoever_asks():
     for mode in (torch.inference_mode, torch.no_grad):
         with mode():
             lane = Threaded()
-            asked = lane.begin(torch.zeros(1), lambda: (torch.ones(2) * 2, (torch.is_inference_mode_enabled(), torch.is_grad_enabled())))
+            asked = lane.begin(
+                torch.zeros(1),
+                lambda: (torch.ones(2) * 2, (torch.is_inference_mode_enabled(), torch.is_grad_enabled())),
+            )
         assert asked.state == (mode is torch.inference_mode, False)
         lane.close()
 
 
-@pytest.mark.parametrize(("threads", "beside", "light", "expected"), [(1, None, True, Plain), (4, None, True, Threaded), (4, None, False, Plain), (4, False, True, Plain), (1, True, False, Threaded)])
-def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_both(threads, beside, light, expected):
+@pytest.mark.parametrize(
+    ("threads", "beside", "light", "expected"),
+    [
+        (1, None, True, Plain),
+        (4, None, True, Threaded),
+        (4, None, False, Plain),
+        (4, False, True, Plain),
+        (1, True, False, Threaded),
+    ],
+)
+def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_both(
+    threads, beside, light, expected
+):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         lane = lane_of(torch.device("cpu"), beside, light)
-        counts = torch.get_num_threads(), lane.begin(torch.zeros(1), lambda: (torch.ones(1), torch.get_num_threads())).state
+        counts = (
+            torch.get_num_threads(),
+            lane.begin(torch.zeros(1), lambda: (torch.ones(1), torch.get_num_threads())).state,
+        )
         lane.close()
         assert type(lane) is expected and torch.get_num_threads() == threads
-        assert counts == ((max(1, threads - threads // 2), max(1, threads // 2)) if expected is Threaded else (threads, threads))
+        assert counts == (
+            (max(1, threads - threads // 2), max(1, threads // 2))
+            if expected is Threaded
+            else (threads, threads)
+        )
     finally:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("messages", "not_before", "at_once"), [([], 0.0, True), (GRAB, 0.0, True), ([{"type": "pause"}], 0.0, False), ([{"type": "stop"}], 0.0, False),
-                                                                  ([{"type": "rewind", "chunk": 1}], 0.0, False), ([], float("inf"), False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("messages", "not_before", "at_once"),
+    [
+        ([], 0.0, True),
+        (GRAB, 0.0, True),
+        ([{"type": "pause"}], 0.0, False),
+        ([{"type": "stop"}], 0.0, False),
+        ([{"type": "rewind", "chunk": 1}], 0.0, False),
+        ([], float("inf"), False),
+    ],
+)
 def test_a_border_is_passed_at_once_only_where_nobody_wants_to_wait(messages, not_before, at_once):
     session = LiveSession()
     for message in messages:
@@ -210,4 +255,9 @@ def test_a_border_is_passed_at_once_only_where_nobody_wants_to_wait(messages, no
     if border is None:
         assert session.log == () and session.epoch == 0 and session.status == "running"
     else:
-        assert border.go and border.rewind is None and len(border.controls) == len(messages) and session.epoch == bool(messages)
+        assert (
+            border.go
+            and border.rewind is None
+            and len(border.controls) == len(messages)
+            and session.epoch == bool(messages)
+        )

@@ -17,8 +17,14 @@ def tracks(seed=1, padding=5):
     """Smooth random paths, a tenth of the places hidden, the last tracks padding."""
     g = rng(seed)
     t = torch.linspace(0, 1, FRAMES)[None, :, None, None]
-    xy = 128 * torch.rand(SIZE, 1, TRACKS, 2, generator=g) + 30 * t * torch.randn(SIZE, 1, TRACKS, 2, generator=g)
-    xy = xy + 6 * torch.sin(6 * t + 6 * torch.rand(SIZE, 1, TRACKS, 2, generator=g)) - 6 * torch.sin(6 * torch.zeros(1))
+    xy = 128 * torch.rand(SIZE, 1, TRACKS, 2, generator=g) + 30 * t * torch.randn(
+        SIZE, 1, TRACKS, 2, generator=g
+    )
+    xy = (
+        xy
+        + 6 * torch.sin(6 * t + 6 * torch.rand(SIZE, 1, TRACKS, 2, generator=g))
+        - 6 * torch.sin(6 * torch.zeros(1))
+    )
     visible = torch.rand(SIZE, FRAMES, TRACKS, generator=g) < 0.9
     visible[:, 0] = True
     visible[..., TRACKS - padding :] = False
@@ -35,7 +41,11 @@ def test_every_way_is_pure_repeatable_and_leaves_frame_0_where_it_is(name):
     kept = [value.clone() for value in (before.xy, before.visible, before.unspecified)]
     made, again = (augment.WAYS[name](before, rng(3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(kept, (before.xy, before.visible, before.unspecified)))
-    assert torch.equal(made.xy, again.xy) and torch.equal(made.visible, again.visible) and torch.equal(made.unspecified, again.unspecified)
+    assert (
+        torch.equal(made.xy, again.xy)
+        and torch.equal(made.visible, again.visible)
+        and torch.equal(made.unspecified, again.unspecified)
+    )
     assert made.xy.shape == before.xy.shape and made.xy.isfinite().all() and made.xy.dtype == before.xy.dtype
     assert torch.equal(made.xy[:, 0], before.xy[:, 0]) and not made.unspecified[:, 0].any()
     assert not (made.visible & made.unspecified).any()
@@ -48,7 +58,9 @@ def test_every_way_is_pure_repeatable_and_leaves_frame_0_where_it_is(name):
 
 
 def test_of_a_dense_set_few_tracks_are_left_and_never_padding():
-    counts = torch.cat([augment.sparse(given(), rng(seed), 1, 24).visible.any(1).sum(1) for seed in range(40)])
+    counts = torch.cat(
+        [augment.sparse(given(), rng(seed), 1, 24).visible.any(1).sum(1) for seed in range(40)]
+    )
     assert counts.min() == 1 and 18 <= counts.max() <= 24
     assert (counts <= 5).float().mean() > 0.35, "log-uniform: as many of 1..5 as of 5..24"
     before, made = given(), augment.sparse(given(), rng(0))
@@ -63,8 +75,13 @@ def test_a_random_share_of_the_grid_is_what_the_paper_trains_on():
     assert made.xy.shape[2] <= 30 and made.visible.shape == made.xy.shape[:3] and counts.max() <= 30
     for b in range(SIZE):
         own = {tuple(p) for p in before.xy[b, 0].tolist()}
-        assert all(tuple(p) in own for p in made.xy[b, 0].tolist()) and len({tuple(p) for p in made.xy[b, 0].tolist()}) == made.xy.shape[2]
-    assert augment.subsampled(before, rng(0)).xy.shape[2] == TRACKS, "fewer tracks than asked for: all of them"
+        assert (
+            all(tuple(p) in own for p in made.xy[b, 0].tolist())
+            and len({tuple(p) for p in made.xy[b, 0].tolist()}) == made.xy.shape[2]
+        )
+    assert augment.subsampled(before, rng(0)).xy.shape[2] == TRACKS, (
+        "fewer tracks than asked for: all of them"
+    )
 
 
 def test_a_hand_drawn_path_goes_through_few_points_near_the_true_one():
@@ -73,11 +90,18 @@ def test_a_hand_drawn_path_goes_through_few_points_near_the_true_one():
     at = torch.linspace(0, FRAMES - 1, 4).round().long()
     torch.testing.assert_close(clean.xy[:, at], before.xy[:, at])
     assert (clean.xy - before.xy).norm(dim=-1).max() > 0.5, "between the points it is another curve"
-    straight = exact(torch.linspace(0, 36, FRAMES)[None, :, None, None].expand(1, -1, 3, 2).clone(), torch.ones(1, FRAMES, 3, dtype=torch.bool))
-    torch.testing.assert_close(augment.hand_drawn(straight, rng(0), noise=0.0).xy, straight.xy, atol=1e-4, rtol=0)
+    straight = exact(
+        torch.linspace(0, 36, FRAMES)[None, :, None, None].expand(1, -1, 3, 2).clone(),
+        torch.ones(1, FRAMES, 3, dtype=torch.bool),
+    )
+    torch.testing.assert_close(
+        augment.hand_drawn(straight, rng(0), noise=0.0).xy, straight.xy, atol=1e-4, rtol=0
+    )
     noisy = augment.hand_drawn(before, rng(0), (4, 4), noise=4.0).xy - clean.xy
     assert 1.5 < noisy[:, at[1:]].std() < 8
-    assert noisy[:, at[1:]].mean(2).std() > 2 * (noisy - noisy.mean(2, keepdim=True))[:, at[1:]].std(), "what a stroke holds moves in one piece"
+    assert noisy[:, at[1:]].mean(2).std() > 2 * (noisy - noisy.mean(2, keepdim=True))[:, at[1:]].std(), (
+        "what a stroke holds moves in one piece"
+    )
 
 
 def test_too_fast_is_the_whole_motion_early_then_rest():
@@ -101,14 +125,23 @@ def test_what_is_let_go_stays_let_go_and_is_told_from_hidden():
         moments = made.unspecified[b, :, 0].nonzero()
         first = int(moments[0])
         assert made.unspecified[b, first:, : TRACKS - 5].all() and not made.unspecified[b, :first].any()
-        assert not made.visible[b, first:].any() and torch.equal(made.visible[b, :first], before.visible[b, :first])
-        torch.testing.assert_close(made.xy[b, first:, :35], before.xy[b, first - 1, :35].expand(FRAMES - first, -1, -1))
+        assert not made.visible[b, first:].any() and torch.equal(
+            made.visible[b, :first], before.visible[b, :first]
+        )
+        torch.testing.assert_close(
+            made.xy[b, first:, :35], before.xy[b, first - 1, :35].expand(FRAMES - first, -1, -1)
+        )
     some = augment.released(before, rng(0), all_share=0.0).unspecified[..., :35].any(1).float().mean(1)
     assert (some > 0.15).all() and (some < 0.85).all()
 
 
 def test_whole_chunks_in_the_middle_are_masked_as_often_as_stated():
-    starts = torch.cat([augment.chunk_masked(given(), rng(seed), 0.2, 6).unspecified[:, 1:, 0].unflatten(1, (6, 6)) for seed in range(150)])
+    starts = torch.cat(
+        [
+            augment.chunk_masked(given(), rng(seed), 0.2, 6).unspecified[:, 1:, 0].unflatten(1, (6, 6))
+            for seed in range(150)
+        ]
+    )
     assert torch.equal(starts.any(-1), starts.all(-1)), "a chunk is masked as a whole"
     share = starts.all(-1).float().mean(0)
     assert share[0] == share[-1] == 0 and ((share[1:-1] - 0.2).abs() < 0.05).all()
@@ -121,7 +154,9 @@ def test_the_mixture_does_nothing_at_zero_and_everything_at_one():
     every = imperfect(xy, visible, rng(), Imperfection(1, 1, 1, 1, 1, 1))
     assert not (every.visible & every.unspecified).any() and torch.equal(every.xy[:, 0], xy[:, 0])
     assert (every.xy - xy).abs().amax((1, 2, 3)).min() > 0
-    half = imperfect(xy.repeat(20, 1, 1, 1), visible.repeat(20, 1, 1), rng(), Imperfection(0.5, 0, 0, 0, 0, 0))
+    half = imperfect(
+        xy.repeat(20, 1, 1, 1), visible.repeat(20, 1, 1), rng(), Imperfection(0.5, 0, 0, 0, 0, 0)
+    )
     share = (half.visible.any(1).sum(1) < 30).float().mean()
     assert 0.35 < share < 0.65, "each sample draws for itself"
     again = imperfect(xy, visible, rng(), Imperfection(1, 1, 1, 1, 1, 1))

@@ -36,7 +36,9 @@ def frames_seen(values: torch.Tensor) -> list[int]:
 
 
 def feed(cache, sizes: list[int]):
-    """A noisy forward, then a committed one, per chunk; yields the frames each saw and those kept after it."""
+    """A noisy forward, then a committed one, per chunk; yields the frames each saw and those kept after
+    it.
+    """
     start = 0
     for size in sizes:
         clean = numbered(start, size)
@@ -53,11 +55,19 @@ def feed(cache, sizes: list[int]):
     [
         ("c3s1w3", [1, 3, 3, 3], [([0], []), ([0], [1, 2, 3]), ([0], [4, 5, 6]), ([0], [7, 8, 9])]),
         ("c3s1w3", [3, 3, 3], [([0], [1, 2]), ([0], [3, 4, 5]), ([0], [6, 7, 8])]),
-        ("c3s3w3", [1, 3, 3, 3], [([0], []), ([0, 1, 2], [3]), ([0, 1, 2], [4, 5, 6]), ([0, 1, 2], [7, 8, 9])]),
+        (
+            "c3s3w3",
+            [1, 3, 3, 3],
+            [([0], []), ([0, 1, 2], [3]), ([0, 1, 2], [4, 5, 6]), ([0, 1, 2], [7, 8, 9])],
+        ),
         ("c1s1w2", [1, 1, 1, 1, 1], [([0], []), ([0], [1]), ([0], [1, 2]), ([0], [2, 3]), ([0], [3, 4])]),
         ("c3s0w2", [1, 3, 3], [([], [0]), ([], [2, 3]), ([], [5, 6])]),
         ("c3s2w0", [1, 3, 3], [([0], []), ([0, 1], []), ([0, 1], [])]),
-        ("c3s0w4", [3, 1, 2, 3], [([], [0, 1, 2]), ([], [0, 1, 2, 3]), ([], [2, 3, 4, 5]), ([], [5, 6, 7, 8])]),
+        (
+            "c3s0w4",
+            [3, 1, 2, 3],
+            [([], [0, 1, 2]), ([], [0, 1, 2, 3]), ([], [2, 3, 4, 5]), ([], [5, 6, 7, 8])],
+        ),
     ],
 )
 def test_sink_and_window_hold_exactly_these_frames_after_each_chunk(kind, label, sizes, kept):
@@ -69,7 +79,9 @@ def test_sink_and_window_hold_exactly_these_frames_after_each_chunk(kind, label,
 def test_attention_gets_the_kept_frames_and_then_the_chunk_itself(kind, label, sizes):
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     expected = kept_frames(sizes, CacheShape.parse(label))
-    for (noisy, clean, _, _), past, start, size in zip(feed(make_cache(kind, label), sizes), expected, starts, sizes):
+    for (noisy, clean, _, _), past, start, size in zip(
+        feed(make_cache(kind, label), sizes), expected, starts, sizes
+    ):
         assert clean == past + list(range(start, start + size))
         assert noisy == past + list(range(start + 100, start + 100 + size))
 

@@ -7,9 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.camera import CameraPath, camera_tracks, depth_from_disparity, preset_path, regular_grid
+from motionstream_core.tracks.camera import (
+    CameraPath,
+    camera_tracks,
+    depth_from_disparity,
+    preset_path,
+    regular_grid,
+)
 from motionstream_core.tracks.camera_files import read_camera
-from motionstream_core.tracks.camera_host import embedded_camera, geometry_camera, geometry_depth, viewer_cameras
+from motionstream_core.tracks.camera_host import (
+    embedded_camera,
+    geometry_camera,
+    geometry_depth,
+    viewer_cameras,
+)
 from motionstream_core.tracks.camera_poses import (
     CONVENTIONS,
     REACH,
@@ -31,9 +42,13 @@ SCIPY = pytest.importorskip("scipy.spatial.transform")
 
 
 def truth() -> np.ndarray:
-    """(FRAMES, 4, 4) world-to-camera, OpenCV: it begins anywhere in the world, turns about all axes and goes along a bend. By scipy."""
+    """(FRAMES, 4, 4) world-to-camera, OpenCV: it begins anywhere in the world, turns about all axes and goes
+    along a bend. By scipy.
+    """
     share = np.linspace(0, 1, FRAMES)
-    turns = SCIPY.Rotation.from_euler("yxz", np.stack([40 + 25 * share, -10 + 5 * share**2, 3 * share], 1), degrees=True).as_matrix()
+    turns = SCIPY.Rotation.from_euler(
+        "yxz", np.stack([40 + 25 * share, -10 + 5 * share**2, 3 * share], 1), degrees=True
+    ).as_matrix()
     centres = np.stack([2 + 1.5 * share, -1 + 0.4 * np.sin(3 * share), 0.5 + share**2], 1)
     full = np.tile(np.eye(4), (FRAMES, 1, 1))
     full[:, :3, :3] = turns
@@ -52,22 +67,33 @@ def spelled(convention: str) -> np.ndarray:
 def colmap(folder, model: str = "PINHOLE 640 360 500 500 320 180", points: bool = True):
     """images.txt, cameras.txt, points3D.txt, the images out of order."""
     full = truth()
-    lines = ["# Image list with two lines of data per image:", "#   IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME"]
+    lines = [
+        "# Image list with two lines of data per image:",
+        "#   IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME",
+    ]
     for frame in (3, 0, 11, 10, 2, 1, 9, 8, 7, 6, 5, 4):
         x, y, z, w = SCIPY.Rotation.from_matrix(full[frame, :3, :3]).as_quat()
         pose = " ".join(f"{value:.12f}" for value in (w, x, y, z, *full[frame, :3, 3]))
-        lines += [f"{frame + 40} {pose} 1 take one/frame{frame}.png", " ".join(f"{10 * n} 20 {n}" for n in range(6)) if frame == 0 else ""]
+        lines += [
+            f"{frame + 40} {pose} 1 take one/frame{frame}.png",
+            " ".join(f"{10 * n} 20 {n}" for n in range(6)) if frame == 0 else "",
+        ]
     (folder / "images.txt").write_text("\n".join(lines) + "\n")
     (folder / "cameras.txt").write_text(f"# Camera list\n1 {model}\n")
     if points:
         seen = np.linalg.inv(full[0]) @ np.array([[n - 3.0, 0.5 * n, 4.0 + n, 1.0] for n in range(6)]).T
         rows = [f"{n} {x} {y} {z} 128 128 128 0.5 1 2 3 4" for n, (x, y, z, _) in enumerate(seen.T)]
-        (folder / "points3D.txt").write_text("\n".join(["# 3D points", *rows, "99 1e3 1e3 1e3 0 0 0 1.0 1 1"]))
+        (folder / "points3D.txt").write_text(
+            "\n".join(["# 3D points", *rows, "99 1e3 1e3 1e3 0 0 0 1.0 1 1"])
+        )
     return folder / "images.txt"
 
 
 def transforms(folder):
-    frames = [{"file_path": f"images/f{n}.png", "transform_matrix": matrix.tolist()} for n, matrix in enumerate(spelled(CONVENTIONS[3]))]
+    frames = [
+        {"file_path": f"images/f{n}.png", "transform_matrix": matrix.tolist()}
+        for n, matrix in enumerate(spelled(CONVENTIONS[3]))
+    ]
     value = {"w": WIDTH, "h": HEIGHT, "fl_x": FOCAL, "fl_y": FOCAL, "k1": 0.1, "frames": frames[::-1]}
     (folder / "transforms.json").write_text(json.dumps(value))
     return folder / "transforms.json"
@@ -76,7 +102,12 @@ def transforms(folder):
 def realestate(folder, whole: bool = False):
     rows = ["https://www.youtube.com/watch?v=none"]
     for n, matrix in enumerate(spelled(CONVENTIONS[1]) if whole else truth()[:, :3]):
-        rows.append(" ".join(str(value) for value in (33000 * n, FOCAL / WIDTH, FOCAL / HEIGHT, 0.5, 0.5, 0, 0, *matrix.ravel())))
+        rows.append(
+            " ".join(
+                str(value)
+                for value in (33000 * n, FOCAL / WIDTH, FOCAL / HEIGHT, 0.5, 0.5, 0, 0, *matrix.ravel())
+            )
+        )
     (folder / "camera.txt").write_text("\n".join(rows))
     return folder / "camera.txt"
 
@@ -85,8 +116,12 @@ def llff(folder):
     right, down, back = np.eye(3)[:, 0], np.eye(3)[:, 1], -np.eye(3)[:, 2]
     world = spelled(CONVENTIONS[1])
     axes = world[:, :3, :3] @ np.stack([down, right, back], 1)
-    table = np.concatenate([axes, world[:, :3, 3:], np.tile([[[HEIGHT], [WIDTH], [FOCAL]]], (FRAMES, 1, 1))], 2)
-    np.save(folder / "poses_bounds.npy", np.concatenate([table.reshape(FRAMES, 15), np.full((FRAMES, 2), 3.0)], 1))
+    table = np.concatenate(
+        [axes, world[:, :3, 3:], np.tile([[[HEIGHT], [WIDTH], [FOCAL]]], (FRAMES, 1, 1))], 2
+    )
+    np.save(
+        folder / "poses_bounds.npy", np.concatenate([table.reshape(FRAMES, 15), np.full((FRAMES, 2), 3.0)], 1)
+    )
     return folder / "poses_bounds.npy"
 
 
@@ -113,7 +148,10 @@ def test_a_file_says_its_poses_its_lens_and_its_shape(name, tmp_path):
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_file_with_a_convention_of_its_own_refuses_another(name, tmp_path):
-    path, right = READERS[name](tmp_path), {"COLMAP": 0, "transforms.json": 3, "RealEstate10K": 0, "RealEstate10K with 4x4": 1}.get(name)
+    path, right = (
+        READERS[name](tmp_path),
+        {"COLMAP": 0, "transforms.json": 3, "RealEstate10K": 0, "RealEstate10K with 4x4": 1}.get(name),
+    )
     for number, convention in enumerate(CONVENTIONS):
         if number == right:
             assert_true(read_camera(path, convention))
@@ -127,16 +165,34 @@ def test_a_file_with_a_convention_of_its_own_refuses_another(name, tmp_path):
 def test_plain_matrices_are_read_in_every_convention_that_is_named(convention, suffix, tmp_path):
     path, spelling = tmp_path / f"way.{suffix}", spelled(convention)
     if suffix == "npz":
-        np.savez(path, poses=spelling[:, :3].astype(np.float64), K=np.array([[FOCAL, 0, 320], [0, FOCAL, 180], [0, 0, 1]]))
+        np.savez(
+            path,
+            poses=spelling[:, :3].astype(np.float64),
+            K=np.array([[FOCAL, 0, 320], [0, FOCAL, 180], [0, 0, 1]]),
+        )
     elif suffix == "npy":
         np.save(path, spelling)
     else:
-        path.write_text(json.dumps({"matrices": spelling.tolist(), "intrinsics": [FOCAL, FOCAL, 320, 180], "width": WIDTH, "height": HEIGHT}))
+        path.write_text(
+            json.dumps(
+                {
+                    "matrices": spelling.tolist(),
+                    "intrinsics": [FOCAL, FOCAL, 320, 180],
+                    "width": WIDTH,
+                    "height": HEIGHT,
+                }
+            )
+        )
     camera = read_camera(path, convention)
     assert_true(camera)
     if suffix != "npy":
-        assert camera.focal[0] == pytest.approx(FOCAL / WIDTH) and camera.aspect == pytest.approx(WIDTH / HEIGHT)
-    with pytest.raises(ValueError, match="convention: expected the matrices' convention to be chosen, one of OpenCV world-to-camera"):
+        assert camera.focal[0] == pytest.approx(FOCAL / WIDTH) and camera.aspect == pytest.approx(
+            WIDTH / HEIGHT
+        )
+    with pytest.raises(
+        ValueError,
+        match="convention: expected the matrices' convention to be chosen, one of OpenCV world-to-camera",
+    ):
         read_camera(path)
 
 
@@ -149,9 +205,13 @@ def test_a_file_may_name_its_convention_and_a_contradiction_is_an_error(tmp_path
     with pytest.raises(ValueError, match="expected the matrices' axes .* to be chosen"):
         read_camera(tmp_path / "c.npz")
     assert_true(read_camera(tmp_path / "c.npz", CONVENTIONS[1]))
-    with pytest.raises(ValueError, match="expected any axes, camera-to-world, as the file says, got OpenCV world-to-camera"):
+    with pytest.raises(
+        ValueError, match="expected any axes, camera-to-world, as the file says, got OpenCV world-to-camera"
+    ):
         read_camera(tmp_path / "c.npz", CONVENTIONS[0])
-    with pytest.raises(ValueError, match="expected OpenGL, camera-to-world, as the file says, got OpenCV camera-to-world"):
+    with pytest.raises(
+        ValueError, match="expected OpenGL, camera-to-world, as the file says, got OpenCV camera-to-world"
+    ):
         read_camera(tmp_path / "a.npz", CONVENTIONS[1])
 
 
@@ -169,22 +229,38 @@ def test_a_bent_lens_is_noted_and_a_fisheye_refused(tmp_path):
     assert "distortion" in read_camera(colmap(tmp_path, "OPENCV 640 360 500 500 320 180 0.1 0 0 0")).notes[0]
     assert not read_camera(colmap(tmp_path, "SIMPLE_RADIAL 640 360 500 320 180 0.001")).notes
     assert "principal point" in read_camera(colmap(tmp_path, "SIMPLE_PINHOLE 640 360 500 250 180")).notes[0]
-    with pytest.raises(ValueError, match="cameras.txt: expected a model of SIMPLE_PINHOLE.* got OPENCV_FISHEYE"):
+    with pytest.raises(
+        ValueError, match="cameras.txt: expected a model of SIMPLE_PINHOLE.* got OPENCV_FISHEYE"
+    ):
         read_camera(colmap(tmp_path, "OPENCV_FISHEYE 640 360 500 500 320 180 0 0 0 0"))
     with pytest.raises(ValueError, match="at least 4 parameters of PINHOLE"):
         read_camera(colmap(tmp_path, "PINHOLE 640 360 500"))
 
 
 def test_omnicams_bridge_is_read(tmp_path):
-    frames = [{"position": [0.0, 1.0, 4 - 0.1 * n], "target": [0.0, 1.0, 0.0], "fov_degrees": 40.0, "roll_degrees": 5.0 * n} for n in range(5)]
-    (tmp_path / "b.json").write_text(json.dumps({"format": "majoor.omnicam.ltx-camera-bridge.v1", "width": 832, "height": 480, "frames": frames}))
+    frames = [
+        {
+            "position": [0.0, 1.0, 4 - 0.1 * n],
+            "target": [0.0, 1.0, 0.0],
+            "fov_degrees": 40.0,
+            "roll_degrees": 5.0 * n,
+        }
+        for n in range(5)
+    ]
+    (tmp_path / "b.json").write_text(
+        json.dumps(
+            {"format": "majoor.omnicam.ltx-camera-bridge.v1", "width": 832, "height": 480, "frames": frames}
+        )
+    )
     camera = read_camera(tmp_path / "b.json")
     np.testing.assert_allclose(camera.centres, [[0, 1, 4 - 0.1 * n] for n in range(5)], atol=1e-12)
     np.testing.assert_allclose(camera.pose[0, :, :3], np.diag([1.0, -1.0, -1.0]), atol=1e-12)
     assert camera.focal[0] * 832 == pytest.approx(240 / math.tan(math.radians(20)))
     path = to_path(camera, 1.0)
     assert path.pose[-1, 2, 3] == pytest.approx(-0.4)  # forward
-    roll = camera_tracks(np.ones((48, 48)), CameraPath(path.pose * [1, 1, 1, 0], path.focal), np.array([[40.0, 24.0]]))
+    roll = camera_tracks(
+        np.ones((48, 48)), CameraPath(path.pose * [1, 1, 1, 0], path.focal), np.array([[40.0, 24.0]])
+    )
     assert roll.xy[-1, 0, 1] > 28  # the camera's right side goes up, so what is right of the middle goes down
 
 
@@ -192,7 +268,10 @@ WRONG = {
     "mirror": (lambda m: m * np.array([1, -1, 1, 1]), "a mirror .* left-handed"),
     "transposed": (lambda m: m.transpose(0, 2, 1), "rows and columns are swapped"),
     "scaled": (lambda m: m * np.array([2, 2, 2, 1]), "expected rotations"),
-    "NaN": (lambda m: np.where(np.arange(FRAMES)[:, None, None] == 4, np.nan, m), "expected finite matrices, got others in frame 4"),
+    "NaN": (
+        lambda m: np.where(np.arange(FRAMES)[:, None, None] == 4, np.nan, m),
+        "expected finite matrices, got others in frame 4",
+    ),
     "3x3": (lambda m: m[:, :3, :3], "expected one array of matrices"),
     "one matrix": (lambda m: m[0], "expected (one array of )?matrices"),
     "none": (lambda m: m[:0], "expected matrices|expected one array"),
@@ -216,7 +295,10 @@ TEXTS = {
     "frames.json": ('{"frames": [{"transform_matrix": [[1]]}]}', "camera: expected matrices"),
     "other.json": ('{"name": "x"}', "expected one array of matrices"),
     "ragged.json": ('{"poses": [[1, 2], [3]]}', "expected matrices of numbers"),
-    "bridge.json": ('{"format": "majoor.omnicam.ltx-camera-bridge.v1", "frames": 3}', "expected width, height and frames"),
+    "bridge.json": (
+        '{"format": "majoor.omnicam.ltx-camera-bridge.v1", "frames": 3}',
+        "expected width, height and frames",
+    ),
     "images.bin": ("x", "expected COLMAP's text, got its binary form"),
     "odd.npz": ("x", "expected an .npz or .npy with numbers"),
 }
@@ -247,7 +329,9 @@ def test_tracks_from_a_file_are_those_of_an_independent_projection(tmp_path):
     scale = chosen_scale(camera, depth / np.median(depth), grid, fov)
     made = camera_tracks(depth, to_path(camera, scale), grid, fov=fov)
     focal, middle = FOCAL * width / WIDTH, [(width - 1) / 2, (height - 1) / 2]
-    z = depth[np.rint(grid[:, 1]).astype(int), np.rint(grid[:, 0]).astype(int)] / np.median(depth) * 6.5  # in the file's unit
+    z = (
+        depth[np.rint(grid[:, 1]).astype(int), np.rint(grid[:, 0]).astype(int)] / np.median(depth) * 6.5
+    )  # in the file's unit
     seen = np.concatenate([(grid - middle) / focal * z[:, None], z[:, None], np.ones((len(z), 1))], 1)
     world = (np.linalg.inv(truth()[0]) @ seen.T).T[:, :3]
     lens = np.array([[focal, 0, middle[0]], [0, focal, middle[1]], [0, 0, 1]])
@@ -260,8 +344,12 @@ def test_tracks_from_a_file_are_those_of_an_independent_projection(tmp_path):
 def test_the_angle_of_view_is_that_of_the_cut_picture():
     camera = Trajectory(np.eye(4)[None, :3], np.array([FOCAL / WIDTH]), WIDTH / HEIGHT)
     assert fov_on(camera, 640, 360) == pytest.approx(2 * math.degrees(math.atan(320 / 500)))
-    assert fov_on(camera, 360, 360) == pytest.approx(2 * math.degrees(math.atan(180 / 500)))  # cut at the sides
-    assert fov_on(camera, 640, 180) == pytest.approx(2 * math.degrees(math.atan(320 / 500)))  # cut above and below
+    assert fov_on(camera, 360, 360) == pytest.approx(
+        2 * math.degrees(math.atan(180 / 500))
+    )  # cut at the sides
+    assert fov_on(camera, 640, 180) == pytest.approx(
+        2 * math.degrees(math.atan(320 / 500))
+    )  # cut above and below
     assert fov_on(Trajectory(np.eye(4)[None, :3]), 640, 360) is None
 
 
@@ -269,9 +357,13 @@ def test_resampling_keeps_the_ends_and_goes_between_as_slerp_does():
     camera = Trajectory(truth()[:, :3], np.linspace(0.5, 1.0, FRAMES))
     made = camera.resampled(3 * (FRAMES - 1) + 1)
     np.testing.assert_allclose(made.pose[::3], camera.pose, atol=1e-9)
-    between = SCIPY.Slerp(range(FRAMES), SCIPY.Rotation.from_matrix(truth()[:, :3, :3]))(np.linspace(0, FRAMES - 1, 34)).as_matrix()
+    between = SCIPY.Slerp(range(FRAMES), SCIPY.Rotation.from_matrix(truth()[:, :3, :3]))(
+        np.linspace(0, FRAMES - 1, 34)
+    ).as_matrix()
     np.testing.assert_allclose(made.pose[:, :, :3], between, atol=1e-9)
-    np.testing.assert_allclose(made.centres[1], camera.centres[0] + (camera.centres[1] - camera.centres[0]) / 3, atol=1e-9)
+    np.testing.assert_allclose(
+        made.centres[1], camera.centres[0] + (camera.centres[1] - camera.centres[0]) / 3, atol=1e-9
+    )
     assert len(camera.resampled(1).pose) == 1 and len(Trajectory(camera.pose[:1]).resampled(7).pose) == 7
 
 
@@ -279,7 +371,9 @@ def test_quaternions_go_there_and_back_at_any_angle():
     turns = SCIPY.Rotation.random(200, random_state=0)
     half = SCIPY.Rotation.from_rotvec(np.pi * np.eye(3))
     for rotation in (turns, half):
-        np.testing.assert_allclose(matrices(quaternions(rotation.as_matrix())), rotation.as_matrix(), atol=1e-9)
+        np.testing.assert_allclose(
+            matrices(quaternions(rotation.as_matrix())), rotation.as_matrix(), atol=1e-9
+        )
     q = quaternions(turns.as_matrix())
     np.testing.assert_allclose(np.abs((slerp(q, q, np.full(200, 0.3)) * q).sum(1)), 1, atol=1e-9)
 
@@ -291,7 +385,9 @@ def test_an_unknown_scale_is_chosen_in_range_and_slower_where_tracks_would_be_to
     calm = Trajectory(posed(np.tile(np.eye(3), (49, 1, 1)), way))
     assert chosen_scale(calm, depth, grid, 55.0) * 700 == pytest.approx(REACH)
     assert chosen_scale(calm, depth, grid, 55.0, 0.5) * 700 == pytest.approx(REACH / 2)
-    wild = Trajectory(posed(np.tile(np.eye(3), (49, 1, 1)), np.where(np.arange(49)[:, None] % 2, way[-1:], 0 * way)))
+    wild = Trajectory(
+        posed(np.tile(np.eye(3), (49, 1, 1)), np.where(np.arange(49)[:, None] % 2, way[-1:], 0 * way))
+    )
     scale = chosen_scale(wild, depth, grid, 55.0)
     assert 0 < scale * 700 < REACH / 2 and fast_share(depth, to_path(wild, scale), grid, 55.0) <= 0.1
     assert chosen_scale(Trajectory(calm.pose, unit=0.3), depth, grid, 55.0, 2.0) == pytest.approx(0.6)
@@ -305,7 +401,9 @@ def test_what_a_model_will_not_like_is_said_in_words():
     (fast,) = troubles(camera_tracks(depth, preset_path("pan", 4, 1.0), grid))
     assert "faster than models are trained on, in frames 1 to 3; use more frames" in fast
     said = troubles(camera_tracks(depth, preset_path("dolly", 49, 4.0), grid))
-    assert any("next to nothing of the picture is seen" in one and "gone into the scene" in one for one in said)
+    assert any(
+        "next to nothing of the picture is seen" in one and "gone into the scene" in one for one in said
+    )
 
 
 def test_a_camera_that_goes_into_the_scene_keeps_tracks_finite():
@@ -320,18 +418,25 @@ def test_a_camera_that_goes_into_the_scene_keeps_tracks_finite():
 
 
 def embedding(pose: np.ndarray, fx: float, width: int = 48, height: int = 32) -> torch.Tensor:
-    """The host's layout of Plücker rays, written from its description: 4 frames a slot, the first frame four times."""
+    """The host's layout of Plücker rays, written from its description: 4 frames a slot, the first frame four
+    times.
+    """
     world = np.linalg.inv(np.concatenate([pose, np.tile([[[0, 0, 0, 1.0]]], (len(pose), 1, 1))], 1))
     world = np.linalg.inv(world[0]) @ world
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    rays = np.stack([(columns - width / 2) / (fx * width), (rows - height / 2) / (fx * width), np.ones_like(rows)], -1)
+    rays = np.stack(
+        [(columns - width / 2) / (fx * width), (rows - height / 2) / (fx * width), np.ones_like(rows)], -1
+    )
     rays = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
     frames = []
     for matrix in world:
         way = rays @ matrix[:3, :3].T
         frames.append(np.concatenate([np.cross(np.broadcast_to(matrix[:3, 3], way.shape), way), way], -1))
     video = np.stack([frames[0]] * 3 + frames)  # (T + 3, H, W, 6)
-    slots = [np.stack([video[4 * t + k, ..., c] for c in range(6) for k in range(4)]) for t in range(len(video) // 4)]
+    slots = [
+        np.stack([video[4 * t + k, ..., c] for c in range(6) for k in range(4)])
+        for t in range(len(video) // 4)
+    ]
     return torch.from_numpy(np.stack(slots, 1)[None]).float()
 
 
@@ -349,7 +454,14 @@ def test_a_camera_embedding_gives_its_camera_back():
 def viewer(yaw: float, distance: float = 4.0, **more) -> dict:
     """A 3D camera as the host's Create Camera Info has it in its orbit mode."""
     x, z = distance * math.sin(math.radians(yaw)), distance * math.cos(math.radians(yaw))
-    return {"position": {"x": x, "y": 0.0, "z": z}, "target": {"x": 0.0, "y": 0.0, "z": 0.0}, "fov": 40.0, "cameraType": "perspective", "zoom": 1.0, **more}
+    return {
+        "position": {"x": x, "y": 0.0, "z": z},
+        "target": {"x": 0.0, "y": 0.0, "z": 0.0},
+        "fov": 40.0,
+        "cameraType": "perspective",
+        "zoom": 1.0,
+        **more,
+    }
 
 
 def test_two_3d_cameras_are_an_orbit_round_what_they_look_at():
@@ -357,20 +469,26 @@ def test_two_3d_cameras_are_an_orbit_round_what_they_look_at():
     np.testing.assert_allclose(np.linalg.norm(camera.centres, axis=1), 4.0, atol=1e-9)
     angles = np.degrees(np.arctan2(camera.centres[:, 0], camera.centres[:, 2]))
     np.testing.assert_allclose(angles, np.linspace(0, 30, 7), atol=1e-6)
-    assert camera.unit == 0.25 and fov_on(camera, 96, 64) == pytest.approx(2 * math.degrees(math.atan(1.5 * math.tan(math.radians(20)))))
+    assert camera.unit == 0.25 and fov_on(camera, 96, 64) == pytest.approx(
+        2 * math.degrees(math.atan(1.5 * math.tan(math.radians(20))))
+    )
     middle = camera_tracks(np.ones((64, 96)), to_path(camera, 0.25), np.array([[47.5, 31.5]]), fov=50.0)
     assert np.abs(middle.xy.numpy() - [47.5, 31.5]).max() < 1e-3  # the target stays where it is
     depth = np.ones((64, 96))
     depth[30:40, 40:60] = 0.5
     near = camera_tracks(depth, to_path(camera, 0.25), np.array([[50.0, 35.0]]), fov=50.0)
-    assert near.xy[-1, 0, 0] < 40  # the camera goes to the right, so what is before the target goes to the left
+    assert (
+        near.xy[-1, 0, 0] < 40
+    )  # the camera goes to the right, so what is before the target goes to the left
 
 
 def test_a_quaternion_counts_before_the_target_and_means_the_same():
     x, y, z, w = SCIPY.Rotation.from_euler("y", 30, degrees=True).as_quat()
     plain = viewer_cameras(viewer(30), viewer(60), 5, "linear", 1.0)
     quaternion = {"x": x, "y": y, "z": z, "w": w}
-    turned = viewer_cameras(viewer(30, quaternion=quaternion, target={"x": 9.0, "y": 9.0, "z": 9.0}), viewer(60), 5, "linear", 1.0)
+    turned = viewer_cameras(
+        viewer(30, quaternion=quaternion, target={"x": 9.0, "y": 9.0, "z": 9.0}), viewer(60), 5, "linear", 1.0
+    )
     np.testing.assert_allclose(turned.pose[0, :, :3], plain.pose[0, :, :3], atol=1e-9)
 
 
@@ -395,7 +513,13 @@ def test_views_of_a_depth_model_bring_camera_scale_and_lens():
     intrinsics = torch.tensor([[252.0, 0, 126], [0, 252.0, 70], [0, 0, 1]]).expand(1, FRAMES, 3, 3)
     depth = torch.full((FRAMES, 54, 96), 2.5)
     depth[0, 0] = float("inf")
-    geometry = {"depth": depth, "image": torch.zeros(FRAMES, 54, 96, 3), "mode": "multiview", "extrinsics": torch.from_numpy(truth()[None, :, :3]), "intrinsics": intrinsics}
+    geometry = {
+        "depth": depth,
+        "image": torch.zeros(FRAMES, 54, 96, 3),
+        "mode": "multiview",
+        "extrinsics": torch.from_numpy(truth()[None, :, :3]),
+        "intrinsics": intrinsics,
+    }
     camera = geometry_camera(geometry)
     assert_true(camera)
     assert camera.unit == pytest.approx(0.4) and camera.focal[0] == pytest.approx(1.0)
@@ -409,7 +533,9 @@ def test_geometry_gives_true_depth_and_the_angle_of_the_cut_picture():
     moge = {"depth": depth, "intrinsics": torch.tensor([[[0.9, 0, 0.5], [0, 1.35, 0.5], [0, 0, 1]]])}
     mapped, fov = geometry_depth(moge, 60, 40)
     assert np.isfinite(mapped).all() and (mapped > 0).all() and mapped[0, 0] == mapped.max()
-    assert np.median(mapped) == pytest.approx(1.0, abs=0.01) and fov == pytest.approx(2 * math.degrees(math.atan(0.5 / 0.9)))
+    assert np.median(mapped) == pytest.approx(1.0, abs=0.01) and fov == pytest.approx(
+        2 * math.degrees(math.atan(0.5 / 0.9))
+    )
     assert geometry_depth(moge, 40, 40)[1] == pytest.approx(2 * math.degrees(math.atan(20 / (0.9 * 60))))
     assert geometry_depth({"depth": depth}, 60, 40)[1] is None
     for bad in ({"points": 1}, None, {"depth": torch.zeros(3, 3)}):
@@ -431,8 +557,14 @@ def test_places_of_a_depth_picture_that_are_no_numbers_are_farthest():
 
 def test_a_trajectory_is_checked():
     good = truth()[:, :3]
-    for bad in ({"pose": good[:, :2]}, {"pose": good[:0]}, {"pose": np.where(good > 1, np.nan, good)}, {"pose": good, "focal": np.ones(3)},
-                {"pose": good, "focal": np.zeros(FRAMES)}, {"pose": good, "unit": 0.0}):  # fmt: skip
+    for bad in (
+        {"pose": good[:, :2]},
+        {"pose": good[:0]},
+        {"pose": np.where(good > 1, np.nan, good)},
+        {"pose": good, "focal": np.ones(3)},
+        {"pose": good, "focal": np.zeros(FRAMES)},
+        {"pose": good, "unit": 0.0},
+    ):
         with pytest.raises(ValueError, match="camera: expected"):
             Trajectory(**bad)
     with pytest.raises(ValueError, match="convention: expected one of"):

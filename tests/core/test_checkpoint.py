@@ -16,15 +16,27 @@ from motionstream_core.model.presets import PRESETS
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "model.safetensors"
-    parts = {"dit": small_model(), "track_head": TrackHead(), "codec": {"mean": torch.tensor([0.1]), "steps": torch.tensor(3)}}
-    save_bundle(path, small_config(), parts, settings={"codec": {"width": 8}}, provenance={"seed": 1, "data": "made here"})
+    parts = {
+        "dit": small_model(),
+        "track_head": TrackHead(),
+        "codec": {"mean": torch.tensor([0.1]), "steps": torch.tensor(3)},
+    }
+    save_bundle(
+        path,
+        small_config(),
+        parts,
+        settings={"codec": {"width": 8}},
+        provenance={"seed": 1, "data": "made here"},
+    )
     return path
 
 
 def test_a_saved_model_comes_back_in_float32_with_its_config_and_provenance(saved):
     bundle = load_bundle(saved)
     assert bundle.config == small_config() and set(bundle.components) == {"dit", "track_head", "codec"}
-    assert bundle.provenance == {"seed": 1, "data": "made here"} and bundle.settings == {"codec": {"width": 8}}
+    assert bundle.provenance == {"seed": 1, "data": "made here"} and bundle.settings == {
+        "codec": {"width": 8}
+    }
     model, original = bundle.dit(), small_model()
     for name, value in model.state_dict().items():
         expected = original.state_dict()[name]
@@ -64,10 +76,15 @@ def test_a_full_disk_leaves_the_weights_that_are_there(saved):
 def test_weights_in_use_stay_as_they_are_when_another_file_is_written_over_theirs(saved):
     model, bundle = load_bundle(saved).dit(), load_bundle(saved)
     before = [value.clone() for value in model.state_dict().values()]
-    with saved.open("r+b") as file:  # in place, as `cp` does it: whoever has mapped the file sees the new bytes
+    with saved.open(
+        "r+b"
+    ) as file:  # in place, as `cp` does it: whoever has mapped the file sees the new bytes
         file.write(b"\xff" * saved.stat().st_size)
     assert all(torch.equal(value, old) for value, old in zip(model.state_dict().values(), before))
-    assert torch.equal(bundle.components["codec"]["mean"], torch.tensor([0.1])) and bundle.components["codec"]["steps"] == 3
+    assert (
+        torch.equal(bundle.components["codec"]["mean"], torch.tensor([0.1]))
+        and bundle.components["codec"]["steps"] == 3
+    )
 
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.999])
@@ -78,7 +95,10 @@ def test_a_truncated_file_is_refused(saved, share):
         load_bundle(saved)
 
 
-@pytest.mark.parametrize("data", [b"", b"abc", b"\x89PNG\r\n\x1a\n" + b"0" * 100, b"\x10" + b"\0" * 7 + b"{not json at all" + b"0" * 9])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"abc", b"\x89PNG\r\n\x1a\n" + b"0" * 100, b"\x10" + b"\0" * 7 + b"{not json at all" + b"0" * 9],
+)
 def test_a_file_that_is_no_weights_file_is_refused(tmp_path, data):
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
@@ -120,7 +140,13 @@ def test_keys_that_are_missing_unknown_or_misshapen_are_all_listed(tmp_path):
     state["extra.weight"] = state.pop("head.head.bias")
     state["blocks.0.modulation"] = torch.zeros(1, 6, 5)
     save_bundle(tmp_path / "odd.safetensors", small_config(), {"dit": state})
-    with pytest.raises(ValueError, match=r"blocks.0.modulation expected \(1, 6, 24\) got \(1, 6, 5\); missing head.head.bias; unknown extra.weight"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"blocks.0.modulation expected \(1, 6, 24\) got \(1, 6, 5\); "
+            r"missing head.head.bias; unknown extra.weight"
+        ),
+    ):
         load_bundle(tmp_path / "odd.safetensors").dit()
 
 

@@ -1,4 +1,6 @@
-"""Activations computed again in the backward pass: the same loss and the same gradients, in less memory, behind a cache that has gone on."""
+"""Activations computed again in the backward pass: the same loss and the same gradients, in less memory,
+behind a cache that has gone on.
+"""
 
 import pytest
 import torch
@@ -58,7 +60,12 @@ def test_less_is_kept_for_the_backward_pass():
             block.checkpointing = checkpointing
         text = net.encode_text(torch.zeros(1, 4, CONFIG.text_dim)).detach()
         with torch.autograd.graph.saved_tensors_hooks(lambda x: (sizes.append(x.numel()), x)[1], lambda x: x):
-            net(torch.randn(1, CONFIG.in_channels, 2, 4, 4), torch.zeros(1, 2), text, net.make_grad_cache(4, 4))
+            net(
+                torch.randn(1, CONFIG.in_channels, 2, 4, 4),
+                torch.zeros(1, 2),
+                text,
+                net.make_grad_cache(4, 4),
+            )
         return sum(sizes)
 
     assert kept(True) < 0.5 * kept(False)
@@ -72,4 +79,6 @@ def test_a_cache_and_its_copy_go_their_own_ways():
     net(x, torch.zeros(1, 2), text, cache, commit=True)
     before, other = net(x, torch.zeros(1, 2), text, cache), cache.copy()
     net(2 * x, torch.zeros(1, 2), text, cache, commit=True)
-    assert torch.equal(net(x, torch.zeros(1, 2), text, other), before) and not torch.equal(net(x, torch.zeros(1, 2), text, cache), before)
+    assert torch.equal(net(x, torch.zeros(1, 2), text, other), before) and not torch.equal(
+        net(x, torch.zeros(1, 2), text, cache), before
+    )

@@ -76,7 +76,9 @@ def test_an_untrained_codec_already_gives_back_the_mean_colours():
 
 
 def test_a_frame_count_that_does_not_fit_is_refused_with_the_numbers(codec):
-    with pytest.raises(ValueError, match=r"expected 1 \+ a multiple of 4 frames at the start of a stream, got 4"):
+    with pytest.raises(
+        ValueError, match=r"expected 1 \+ a multiple of 4 frames at the start of a stream, got 4"
+    ):
         codec.encode(torch.rand(1, 4, 3, 32, 32))
     _, state = codec.encode_chunk(torch.rand(1, 1, 3, 32, 32), codec.start_encode())
     with pytest.raises(ValueError, match="got 5"):

@@ -18,7 +18,14 @@ from motionstream_core.tracks.types import Tracks
 
 ROOT = Path(__file__).parents[2]
 LINE = [{"x": 4 + t, "y": 16} for t in range(5)]
-DOCUMENT = {"version": 1, "width": 32, "height": 32, "frames": 9, "fps": 8, "tracks": [{"points": [{"x": 4, "y": 16}, {"x": 28, "y": 16}]}]}
+DOCUMENT = {
+    "version": 1,
+    "width": 32,
+    "height": 32,
+    "frames": 9,
+    "fps": 8,
+    "tracks": [{"points": [{"x": 4, "y": 16}, {"x": 28, "y": 16}]}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,11 @@ def generate(folder: Path, tracks: str, *more: str, out: str = "v.mp4") -> int:
         ("document.json", ["--size", "48x32"], {"frames": 9, "width": 48, "height": 32}),
         ("line.json", [], {"frames": 5, "width": 48, "height": 32, "fps": 16.0}),
         ("line.json", ["--frames", "7", "--fit", "ping-pong"], {"frames": 7}),
-        ("t.npz", ["--prompt", "a red ball moves right"], {"frames": 5, "width": 32, "height": 48, "tracks": 3}),
+        (
+            "t.npz",
+            ["--prompt", "a red ball moves right"],
+            {"frames": 5, "width": 32, "height": 48, "tracks": 3},
+        ),
     ],
 )
 def test_generate_writes_the_video_it_reports(folder, capsys, tracks, more, expected):
@@ -61,8 +72,13 @@ def test_generate_writes_the_video_it_reports(folder, capsys, tracks, more, expe
 
 
 def test_generate_plays_a_performance(folder, capsys):
-    controls = [{"chunk": 1, "type": "grab", "hand": 0, "handle": 0}, {"chunk": 1, "type": "move", "hand": 0, "to": [[4, 4], [28, 28]]}]
-    (folder / "p.json").write_text(json.dumps({"kind": "motionstream-performance", "version": 1, "controls": controls}))
+    controls = [
+        {"chunk": 1, "type": "grab", "hand": 0, "handle": 0},
+        {"chunk": 1, "type": "move", "hand": 0, "to": [[4, 4], [28, 28]]},
+    ]
+    (folder / "p.json").write_text(
+        json.dumps({"kind": "motionstream-performance", "version": 1, "controls": controls})
+    )
     assert generate(folder, "document.json") == 0
     assert generate(folder, "document.json", "--performance", str(folder / "p.json"), out="p.mp4") == 0
     plain, played = read_video(folder / "v.mp4")[0], read_video(folder / "p.mp4")[0]
@@ -107,7 +123,25 @@ def test_words_outside_the_vocabulary_are_told(folder, capsys):
 
 def test_bench_reports_speed_and_memory(folder, capsys, tmp_path):
     files = ["--weights", str(folder / "w.safetensors"), "--results", str(tmp_path)]
-    assert main(["bench", *files, "--size", "32x32", "--frames", "61", "--steps", "1", "--tracks", "5", "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                "bench",
+                *files,
+                "--size",
+                "32x32",
+                "--frames",
+                "61",
+                "--steps",
+                "1",
+                "--tracks",
+                "5",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     assert report["stream_fps"] > 0
     assert report["context"] == "c3s1w3"
@@ -125,7 +159,10 @@ def test_doctor_names_what_is_missing(folder, capsys):
 
 
 def test_the_module_runs_and_imports_no_command_it_was_not_asked_for():
-    code = "import sys, motionstream_core.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    code = (
+        "import sys, motionstream_core.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: "
+        "pass\nprint('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert "generate" in done.stdout
     assert done.stdout.strip().endswith("False")

@@ -21,7 +21,13 @@ def parts():
     xy = start + torch.arange(13)[:, None, None] * torch.randn(6, 2, generator=g)
     visible = torch.rand(13, 6, generator=g) < 0.85
     visible[0] = True
-    return TrackHead(64, 16), TinyCodec(CodecConfig(encoder=(8, 8, 12), decoder=(12, 8, 8, 8))).eval(), torch.rand(3, 32, 32, generator=g), xy, visible
+    return (
+        TrackHead(64, 16),
+        TinyCodec(CodecConfig(encoder=(8, 8, 12), decoder=(12, 8, 8, 8))).eval(),
+        torch.rand(3, 32, 32, generator=g),
+        xy,
+        visible,
+    )
 
 
 def conditioner(config, head, codec, image, xy, visible):
@@ -33,7 +39,13 @@ def conditioner(config, head, codec, image, xy, visible):
 
 
 def test_latent_frames_cover_the_pixel_frames_of_wan():
-    assert [pixel_span(*s) for s in ((0, 1), (1, 1), (1, 3), (4, 3), (0, 4))] == [(0, 1), (1, 4), (1, 12), (13, 12), (0, 13)]
+    assert [pixel_span(*s) for s in ((0, 1), (1, 1), (1, 3), (4, 3), (0, 4))] == [
+        (0, 1),
+        (1, 4),
+        (1, 12),
+        (13, 12),
+        (0, 13),
+    ]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -43,7 +55,9 @@ def test_the_condition_in_pieces_equals_the_condition_at_once(name):
     whole = conditioner(CONFIGS[name], *made)(0, 4)
     pieces = conditioner(CONFIGS[name], *made)
     assert whole.shape == (1, CONFIGS[name].motion.channels, 4, 4, 4)
-    torch.testing.assert_close(torch.cat([pieces(0, 1), pieces(1, 2), pieces(3, 1)], dim=2), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        torch.cat([pieces(0, 1), pieces(1, 2), pieces(3, 1)], dim=2), whole, atol=1e-5, rtol=0
+    )
 
 
 @torch.no_grad()
@@ -55,8 +69,16 @@ def test_training_builds_the_same_condition_as_the_stream():
     streamed = conditioner(CONFIGS["tiny"], head, codec, image, xy, visible)
     student = MotionModel(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
     student.track_head = head
-    warp, masks, _ = warp_condition(codec, carry(PixelCarrier(image, xy[0]), xy, visible), codec.start_encode())
-    batch = {"latents": torch.zeros(1, 16, 4, 4, 4), "warp": warp, "masks": masks, "xy": xy[None], "visible": visible[None]}
+    warp, masks, _ = warp_condition(
+        codec, carry(PixelCarrier(image, xy[0]), xy, visible), codec.start_encode()
+    )
+    batch = {
+        "latents": torch.zeros(1, 16, 4, 4, 4),
+        "warp": warp,
+        "masks": masks,
+        "xy": xy[None],
+        "visible": visible[None],
+    }
     trained = student.motion(batch, torch.Generator().manual_seed(0))
     warped = CONFIGS["tiny"].motion.parts["warp"].start
     torch.testing.assert_close(streamed(0, 4)[:, warped:], trained[:, warped:], atol=1e-5, rtol=0)
@@ -67,7 +89,9 @@ def test_training_builds_the_same_condition_as_the_stream():
 def test_the_warp_of_tracks_at_rest_is_the_start_image():
     _, codec, image, xy, visible = parts()
     still = xy[:1].expand(13, -1, -1)
-    latent, masks, _ = warp_condition(codec, carry(PixelCarrier(image, still[0]), still, torch.ones_like(visible)), codec.start_encode())
+    latent, masks, _ = warp_condition(
+        codec, carry(PixelCarrier(image, still[0]), still, torch.ones_like(visible)), codec.start_encode()
+    )
     torch.testing.assert_close(latent, codec.encode(image.expand(1, 13, -1, -1, -1)), atol=1e-4, rtol=0)
     assert masks[:, ::2].abs().max() == 0  # uncovered and nearness take turns, frame by frame
 

@@ -1,4 +1,6 @@
-"""Public layouts of causal Wan checkpoints become one file; everything else is refused with what was expected and what came."""
+"""Public layouts of causal Wan checkpoints become one file; everything else is refused with what was expected
+and what came.
+"""
 
 import json
 import os
@@ -14,7 +16,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for, metadata_of, size_note, stated
+from motionstream_core.model.causal_presets import (
+    CAUSAL_PRESETS,
+    causal_preset,
+    config_for,
+    metadata_of,
+    size_note,
+    stated,
+)
 from motionstream_core.model.convert import convert, picture_keys, plain_key
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
@@ -25,7 +34,9 @@ PRESET = causal_preset("self-forcing")
 
 
 def small(name: str = "wan2.1-1.3b", **more):
-    return replace(PRESETS[name], dim=128, ffn_dim=64, num_heads=1, num_layers=2, text_dim=16, freq_dim=32, **more)
+    return replace(
+        PRESETS[name], dim=128, ffn_dim=64, num_heads=1, num_layers=2, text_dim=16, freq_dim=32, **more
+    )
 
 
 def state_of(config=None) -> dict[str, torch.Tensor]:
@@ -42,18 +53,35 @@ def renamed(state, start: str) -> dict:
 
 def checkpointed(state) -> dict:
     """As a trainer with FSDP and activation checkpoints saves it."""
-    return {f"model._fsdp_wrapped_module.{key}".replace("blocks.1.", "blocks.1._fsdp_wrapped_module._checkpoint_wrapped_module."): value for key, value in state.items()}
+    return {
+        f"model._fsdp_wrapped_module.{key}".replace(
+            "blocks.1.", "blocks.1._fsdp_wrapped_module._checkpoint_wrapped_module."
+        ): value
+        for key, value in state.items()
+    }
 
 
 def diffusers(state) -> dict:
     """The spelling of WanTransformer3DModel, written out by hand."""
     table = {
-        "text_embedding.0": "condition_embedder.text_embedder.linear_1", "text_embedding.2": "condition_embedder.text_embedder.linear_2",
-        "time_embedding.0": "condition_embedder.time_embedder.linear_1", "time_embedding.2": "condition_embedder.time_embedder.linear_2",
-        "time_projection.1": "condition_embedder.time_proj", "head.head": "proj_out", "head.modulation": "scale_shift_table",
-        "self_attn.": "attn1.", "cross_attn.": "attn2.", ".q.": ".to_q.", ".k.": ".to_k.", ".v.": ".to_v.", ".o.": ".to_out.0.", "norm3": "norm2",
-        "ffn.0": "ffn.net.0.proj", "ffn.2": "ffn.net.2", "modulation": "scale_shift_table",
-    }  # fmt: skip
+        "text_embedding.0": "condition_embedder.text_embedder.linear_1",
+        "text_embedding.2": "condition_embedder.text_embedder.linear_2",
+        "time_embedding.0": "condition_embedder.time_embedder.linear_1",
+        "time_embedding.2": "condition_embedder.time_embedder.linear_2",
+        "time_projection.1": "condition_embedder.time_proj",
+        "head.head": "proj_out",
+        "head.modulation": "scale_shift_table",
+        "self_attn.": "attn1.",
+        "cross_attn.": "attn2.",
+        ".q.": ".to_q.",
+        ".k.": ".to_k.",
+        ".v.": ".to_v.",
+        ".o.": ".to_out.0.",
+        "norm3": "norm2",
+        "ffn.0": "ffn.net.0.proj",
+        "ffn.2": "ffn.net.2",
+        "modulation": "scale_shift_table",
+    }
     made = {}
     for key, value in state.items():
         for ours, theirs in table.items():
@@ -79,8 +107,15 @@ LAYOUTS = {
     "diffusers": diffusers,
     "diffusers behind a name": lambda state: {"state_dict": renamed(diffusers(state), "transformer.")},
     "bare": dict,
-    "half precision": lambda state: {"generator_ema": renamed({key: value.half() for key, value in state.items()}, "model.")},
-    "trainer's own words beside": lambda state: {"generator": renamed(state, "model."), "step": 600, "config": {"lr": 2e-6, "steps": [1000, 750]}, "critic_optimizer": {"state": {0: torch.zeros(2)}}},
+    "half precision": lambda state: {
+        "generator_ema": renamed({key: value.half() for key, value in state.items()}, "model.")
+    },
+    "trainer's own words beside": lambda state: {
+        "generator": renamed(state, "model."),
+        "step": 600,
+        "config": {"lr": 2e-6, "steps": [1000, 750]},
+        "critic_optimizer": {"state": {0: torch.zeros(2)}},
+    },
 }
 
 
@@ -92,7 +127,11 @@ def state():
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("ending", [".pt", ".safetensors"])
 def test_every_public_layout_becomes_wans_own_names(tmp_path, state, layout, ending):
-    laid, source, target = LAYOUTS[layout](state), tmp_path / f"public{ending}", tmp_path / "out" / "ours.safetensors"
+    laid, source, target = (
+        LAYOUTS[layout](state),
+        tmp_path / f"public{ending}",
+        tmp_path / "out" / "ours.safetensors",
+    )
     flat = all(isinstance(value, torch.Tensor) for value in laid.values())
     if ending == ".safetensors" and not flat:
         laid = renamed(state, "generator_ema.model.")
@@ -109,7 +148,9 @@ def test_every_public_layout_becomes_wans_own_names(tmp_path, state, layout, end
 
 
 def test_a_file_of_an_old_torch_is_read_too(tmp_path, state):
-    torch.save({"generator": renamed(state, "model.")}, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    torch.save(
+        {"generator": renamed(state, "model.")}, tmp_path / "a.pt", _use_new_zipfile_serialization=False
+    )
     convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, dtype=None)
     assert torch.equal(load_file(tmp_path / "b.safetensors")["head.head.weight"], state["head.head.weight"])
 
@@ -129,13 +170,22 @@ def test_a_checkpoint_in_several_files_becomes_one(tmp_path, state, named):
     got = load_file(tmp_path / "b.safetensors")
     assert got.keys() == state.keys() and all(torch.equal(got[key], state[key]) for key in state)
     (folder / "diffusion_pytorch_model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(ValueError, match="expected all files of its weight_map beside it, got no diffusion_pytorch_model-00002"):
+    with pytest.raises(
+        ValueError,
+        match="expected all files of its weight_map beside it, got no diffusion_pytorch_model-00002",
+    ):
         convert(index, tmp_path / "c.safetensors", PRESET)
     index.write_text(json.dumps({"weight_map": {"x": "../../elsewhere.safetensors"}}))
     with pytest.raises(ValueError, match="beside it, got no ../../elsewhere"):
         convert(index, tmp_path / "c.safetensors", PRESET)
     index.unlink()
-    with pytest.raises(ValueError, match="transformer: expected one .*index.json in the folder, got 0; its safetensors files: diffusion_pytorch_model-00001"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "transformer: expected one .*index.json in the folder, got 0; its safetensors files: "
+            "diffusion_pytorch_model-00001"
+        ),
+    ):
         convert(folder, tmp_path / "c.safetensors", PRESET)
 
 
@@ -148,7 +198,8 @@ from motionstream_core.model.causal_presets import causal_preset
 from motionstream_core.model.convert import convert
 
 def private():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon:")) * 1024
+    status = open("/proc/self/status")
+    return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:")) * 1024
 
 before, most, done = private(), [0], []
 def watch():
@@ -158,7 +209,8 @@ def watch():
 thread = threading.Thread(target=watch)
 thread.start()
 try:
-    convert(Path(sys.argv[1]), Path(sys.argv[2]), causal_preset("self-forcing"), dtype=torch.bfloat16, lora=Path(sys.argv[3]))
+    source, target, lora = map(Path, sys.argv[1:])
+    convert(source, target, causal_preset("self-forcing"), dtype=torch.bfloat16, lora=lora)
 finally:
     done.append(1)
     thread.join()
@@ -168,18 +220,39 @@ print(most[0] - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads what memory is its own from /proc")
 def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tmp_path):
-    large = replace(PRESETS["wan2.1-1.3b"], dim=1024, ffn_dim=4096, num_heads=8, num_layers=8, text_dim=64, freq_dim=32)
+    large = replace(
+        PRESETS["wan2.1-1.3b"], dim=1024, ffn_dim=4096, num_heads=8, num_layers=8, text_dim=64, freq_dim=32
+    )
     with torch.device("meta"):
         shapes = {key: value.shape for key, value in CausalDiT(large).state_dict().items()}
     state = {key: torch.zeros(shape) for key, shape in shapes.items()}
     source, lora = tmp_path / "a.pt", tmp_path / "lora.pt"
     torch.save({"generator_ema": renamed(state, "model.")}, source)
-    pairs = {key.removesuffix(".weight"): value.shape for key, value in state.items() if key.startswith("blocks") and value.ndim == 2}
-    torch.save({f"{key}.{part}.weight": torch.zeros(size) for key, (rows, columns) in pairs.items() for part, size in (("lora_A", (4, columns)), ("lora_B", (rows, 4)))}, lora)
+    pairs = {
+        key.removesuffix(".weight"): value.shape
+        for key, value in state.items()
+        if key.startswith("blocks") and value.ndim == 2
+    }
+    torch.save(
+        {
+            f"{key}.{part}.weight": torch.zeros(size)
+            for key, (rows, columns) in pairs.items()
+            for part, size in (("lora_A", (4, columns)), ("lora_B", (rows, 4)))
+        },
+        lora,
+    )
     command = [sys.executable, "-c", WATCHED, str(source), str(tmp_path / "b.safetensors"), str(lora)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"})
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+    )
     grown, size = int(run.stdout), source.stat().st_size
-    assert size > 500e6 and grown < size / 3, f"{grown / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB, {size / 2e6:.0f} MB as written"
+    assert size > 500e6 and grown < size / 3, (
+        f"{grown / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB, {size / 2e6:.0f} MB as written"
+    )
     assert load_file(tmp_path / "b.safetensors").keys() == state.keys()
 
 
@@ -188,10 +261,20 @@ def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
     convert(tmp_path / "longlive.pt", tmp_path / "a.safetensors", causal_preset("causvid"))
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         metadata = file.metadata()
-    assert json.loads(metadata["config"])["transformer"] == {"causal_ar": True, "text_dim": 16, "freq_dim": 32}
+    assert json.loads(metadata["config"])["transformer"] == {
+        "causal_ar": True,
+        "text_dim": 16,
+        "freq_dim": 32,
+    }
     config = stated(tmp_path / "a.safetensors")
-    assert config.context.label == "c3s3w15" and config.shift == 8.0 and told(config, schedule_of(config)) == (1000, 757, 522)
-    assert schedule_of(config) == pytest.approx((1.0, 0.756757, 0.521739), abs=1e-6), "the nearest of a thousand shifted levels"
+    assert (
+        config.context.label == "c3s3w15"
+        and config.shift == 8.0
+        and told(config, schedule_of(config)) == (1000, 757, 522)
+    )
+    assert schedule_of(config) == pytest.approx((1.0, 0.756757, 0.521739), abs=1e-6), (
+        "the nearest of a thousand shifted levels"
+    )
     assert told(config, (1.0, 0.5)) == (1000, 500)
     assert (config.dim, config.num_layers, config.text_dim) == (128, 2, 16) and config.motion is None
     assert schedule_of(config, 2) == (1.0, 8 * 0.5 / (1 + 7 * 0.5))
@@ -201,13 +284,17 @@ def test_matrices_are_bfloat16_vectors_and_modulations_float32(tmp_path, state):
     torch.save(state, tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "a.safetensors", PRESET)
     for key, value in load_file(tmp_path / "a.safetensors").items():
-        assert value.dtype == (torch.float32 if value.ndim < 2 or "modulation" in key else torch.bfloat16), key
+        assert value.dtype == (torch.float32 if value.ndim < 2 or "modulation" in key else torch.bfloat16), (
+            key
+        )
 
 
 def test_a_converted_file_speaks_for_itself(tmp_path, state):
     torch.save(state, tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "b.safetensors", causal_preset("longlive"))
-    assert convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", None) == stated(tmp_path / "b.safetensors")
+    assert convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", None) == stated(
+        tmp_path / "b.safetensors"
+    )
     assert stated(tmp_path / "c.safetensors").context.label == "c3s3w6"
 
 
@@ -224,17 +311,26 @@ def test_a_track_head_travels_in_the_same_file(tmp_path, image, apart):
     else:
         weights |= renamed(head, "track_head.")
     torch.save(weights, tmp_path / "a.pt")
-    found = convert(tmp_path / "a.pt", tmp_path / "a.safetensors", causal_preset("motionstream-1.3b"), **options)
-    assert found.motion == motion and torch.equal(load_file(tmp_path / "a.safetensors")["track_head.conv.bias"], head["conv.bias"])
+    found = convert(
+        tmp_path / "a.pt", tmp_path / "a.safetensors", causal_preset("motionstream-1.3b"), **options
+    )
+    assert found.motion == motion and torch.equal(
+        load_file(tmp_path / "a.safetensors")["track_head.conv.bias"], head["conv.bias"]
+    )
 
 
-def test_a_cross_attention_that_looks_at_a_picture_is_carried_and_the_host_is_not_told_causal(tmp_path, state):
+def test_a_cross_attention_that_looks_at_a_picture_is_carried_and_the_host_is_not_told_causal(
+    tmp_path, state
+):
     seen = {key: torch.zeros(value.shape) for key, value in picture_keys(small()).items()}
     torch.save({"generator": renamed({**state, **seen}, "model.")}, tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "a.safetensors", PRESET)
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         assert "causal_ar" not in json.loads(file.metadata()["config"])["transformer"]
-    assert load_file(tmp_path / "a.safetensors").keys() == {**state, **seen}.keys() and stated(tmp_path / "a.safetensors").dim == 128
+    assert (
+        load_file(tmp_path / "a.safetensors").keys() == {**state, **seen}.keys()
+        and stated(tmp_path / "a.safetensors").dim == 128
+    )
     torch.save(without({**state, **seen}, "blocks.0.cross_attn.k_img.bias"), tmp_path / "b.pt")
     with pytest.raises(ValueError, match="1 missing, 0 unknown .* missing blocks.0.cross_attn.k_img.bias"):
         convert(tmp_path / "b.pt", tmp_path / "b.safetensors", PRESET)
@@ -251,24 +347,40 @@ def test_a_lora_is_merged_into_the_weights(tmp_path, state, start, names):
         lora[f"{part}.alpha"] = torch.tensor(8.0)
     torch.save({"generator_lora": lora, "epoch": 3}, tmp_path / "lora.pt")
     torch.save({"generator": renamed(state, "model.")}, tmp_path / "base.pt")
-    convert(tmp_path / "base.pt", tmp_path / "a.safetensors", causal_preset("longlive"), lora=tmp_path / "lora.pt", dtype=torch.float32)
+    convert(
+        tmp_path / "base.pt",
+        tmp_path / "a.safetensors",
+        causal_preset("longlive"),
+        lora=tmp_path / "lora.pt",
+        dtype=torch.float32,
+    )
     got, scale = load_file(tmp_path / "a.safetensors"), 2.0 if names[0] == "lora_down" else 1.0
-    assert torch.allclose(got["blocks.1.ffn.0.weight"], state["blocks.1.ffn.0.weight"] + scale * up @ down, atol=1e-5)
+    assert torch.allclose(
+        got["blocks.1.ffn.0.weight"], state["blocks.1.ffn.0.weight"] + scale * up @ down, atol=1e-5
+    )
     assert torch.equal(got["blocks.0.ffn.0.weight"], state["blocks.0.ffn.0.weight"])
 
 
 def test_whole_differences_of_a_lora_are_added_to_weights_biases_and_modulations(tmp_path, state):
     start = "diffusion_model.blocks.0"
-    lora = {f"{start}.norm3.diff": torch.ones(128), f"{start}.ffn.0.diff_b": torch.full((64,), 2.0), f"{start}.diff_m": torch.full((1, 6, 128), 3.0)}
+    lora = {
+        f"{start}.norm3.diff": torch.ones(128),
+        f"{start}.ffn.0.diff_b": torch.full((64,), 2.0),
+        f"{start}.diff_m": torch.full((1, 6, 128), 3.0),
+    }
     save_file(lora, tmp_path / "lora.safetensors")
     torch.save(state, tmp_path / "a.pt")
-    convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, lora=tmp_path / "lora.safetensors", dtype=None)
+    convert(
+        tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, lora=tmp_path / "lora.safetensors", dtype=None
+    )
     got = load_file(tmp_path / "b.safetensors")
     for key, more in (("norm3.weight", 1), ("ffn.0.bias", 2), ("modulation", 3)):
         assert torch.equal(got[f"blocks.0.{key}"], state[f"blocks.0.{key}"] + more)
 
 
-FACTS = {  # network, chunk, sink, all that is attended to, timesteps: as published (their window counts the sink and the chunk itself)
+# network, chunk, sink, all that is attended to, timesteps: as published (their window counts the sink and the
+# chunk itself)
+FACTS = {
     "self-forcing": ("wan2.1-1.3b", 3, 3, 21, (1000, 937.5, 833.33, 625)),
     "causal-forcing": ("wan2.1-1.3b", 3, 3, 21, (1000, 937.5, 833.33, 625)),
     "causal-forcing-framewise": ("wan2.1-1.3b", 1, 1, 21, (1000, 937.5, 833.33, 625)),
@@ -288,17 +400,29 @@ FACTS = {  # network, chunk, sink, all that is attended to, timesteps: as publis
 def test_a_preset_says_what_is_published_of_its_checkpoint(name):
     network, chunk, sink, span, timesteps = FACTS[name]
     config = config_for(causal_preset(name))
-    assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (PRESETS[network].dim, PRESETS[network].latent_channels)
+    assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (
+        PRESETS[network].dim,
+        PRESETS[network].latent_channels,
+    )
     assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
     assert told(config, schedule_of(config)) == pytest.approx(timesteps, abs=0.01)
 
 
 def test_a_size_that_a_known_network_was_not_trained_on_is_said():
     for name, width, height, said in (
-        ("wan2.1-1.3b", 1280, 704, "1280x704 is not a size that wan2.1-1.3b was trained on (832x480): expect weaker pictures"),
-        ("wan2.1-14b", 480, 832, None), ("wan2.1-14b", 640, 640, "(832x480 or 1280x720)"), ("wan2.2-5b", 1280, 704, None), ("wan2.2-5b", 832, 480, "(1280x704)"),
-        ("tiny", 128, 128, None), ("tiny", 256, 128, "256x128 is not a size that the built-in model was trained on (128x128)"),
-    ):  # fmt: skip
+        (
+            "wan2.1-1.3b",
+            1280,
+            704,
+            "1280x704 is not a size that wan2.1-1.3b was trained on (832x480): expect weaker pictures",
+        ),
+        ("wan2.1-14b", 480, 832, None),
+        ("wan2.1-14b", 640, 640, "(832x480 or 1280x720)"),
+        ("wan2.2-5b", 1280, 704, None),
+        ("wan2.2-5b", 832, 480, "(1280x704)"),
+        ("tiny", 128, 128, None),
+        ("tiny", 256, 128, "256x128 is not a size that the built-in model was trained on (128x128)"),
+    ):
         note = size_note(PRESETS[name], width, height)
         assert note is None if said is None else said in note
     assert size_note(small(), 99, 99) is None, "nothing is known of it"
@@ -306,10 +430,26 @@ def test_a_size_that_a_known_network_was_not_trained_on_is_said():
 
 def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
     torch.save({"generator_ema": renamed(state, "model.")}, tmp_path / "a.pt")
-    arguments = ["convert", str(tmp_path / "a.pt"), str(tmp_path / "b.safetensors"), "--preset", "causvid", "--context", "c3s1w5", "--timesteps", "1000", "500"]
+    arguments = [
+        "convert",
+        str(tmp_path / "a.pt"),
+        str(tmp_path / "b.safetensors"),
+        "--preset",
+        "causvid",
+        "--context",
+        "c3s1w5",
+        "--timesteps",
+        "1000",
+        "500",
+    ]
     assert main(arguments) == 0
     said = json.loads(capsys.readouterr().out)
-    assert (said["context"], said["steps"], said["sigmas"], said["track_head"]) == ("c3s1w5", 2, [1.0, pytest.approx(0.5, abs=1e-3)], False)
+    assert (said["context"], said["steps"], said["sigmas"], said["track_head"]) == (
+        "c3s1w5",
+        2,
+        [1.0, pytest.approx(0.5, abs=1e-3)],
+        False,
+    )
     assert stated(tmp_path / "b.safetensors").manner.timesteps == (1000, 500)
 
 
@@ -321,7 +461,11 @@ def test_every_preset_is_a_config_that_survives_the_header(tmp_path, name):
 
 
 def test_a_key_is_plain_whatever_it_was_wrapped_in():
-    for key in ("model.blocks.0.ffn.0.bias", "model._fsdp_wrapped_module.blocks.0._fsdp_wrapped_module.ffn.0.bias", "base_model.model.model.blocks.0.ffn.0.bias"):
+    for key in (
+        "model.blocks.0.ffn.0.bias",
+        "model._fsdp_wrapped_module.blocks.0._fsdp_wrapped_module.ffn.0.bias",
+        "base_model.model.model.blocks.0.ffn.0.bias",
+    ):
         assert plain_key(key) == "blocks.0.ffn.0.bias"
 
 
@@ -333,20 +477,56 @@ def without(state, key):
 
 
 REFUSED = {
-    "missing keys": (lambda state: without(without(state, "blocks.1.self_attn.q.weight"), "head.modulation"), r"2 missing, 0 unknown .* missing blocks.1.self_attn.q.weight, head.modulation"),
-    "unknown keys": (lambda state: {**state, **{f"extra.{n}": torch.zeros(1) for n in range(12)}}, r"0 missing, 12 unknown .* unknown extra.0, .* and 4 more"),
-    "a quantised file": (lambda state: {**state, "blocks.0.ffn.0.scale_weight": torch.ones(())}, r"unknown blocks.0.ffn.0.scale_weight \(a quantised file: convert the one it was made of"),
-    "a misshapen key": (lambda state: {**state, "blocks.0.modulation": torch.zeros(1, 6, 5)}, r"blocks.0.modulation expected \(1, 6, 128\) got \(1, 6, 5\)"),
-    "two for one": (lambda state: {**state, "model.head.modulation": torch.zeros(1, 2, 128)}, "expected one tensor for head.modulation, got several"),
-    "no Wan": (lambda state: {"conv.weight": torch.zeros(3)}, "expected the keys of a Wan transformer, missing patch_embedding.weight"),
-    "an unknown wrapper": (lambda state: {"weights_of": state}, r"expected tensors, or one of generator_ema, .* got \['weights_of'\]"),
+    "missing keys": (
+        lambda state: without(without(state, "blocks.1.self_attn.q.weight"), "head.modulation"),
+        r"2 missing, 0 unknown .* missing blocks.1.self_attn.q.weight, head.modulation",
+    ),
+    "unknown keys": (
+        lambda state: {**state, **{f"extra.{n}": torch.zeros(1) for n in range(12)}},
+        r"0 missing, 12 unknown .* unknown extra.0, .* and 4 more",
+    ),
+    "a quantised file": (
+        lambda state: {**state, "blocks.0.ffn.0.scale_weight": torch.ones(())},
+        r"unknown blocks.0.ffn.0.scale_weight \(a quantised file: convert the one it was made of",
+    ),
+    "a misshapen key": (
+        lambda state: {**state, "blocks.0.modulation": torch.zeros(1, 6, 5)},
+        r"blocks.0.modulation expected \(1, 6, 128\) got \(1, 6, 5\)",
+    ),
+    "two for one": (
+        lambda state: {**state, "model.head.modulation": torch.zeros(1, 2, 128)},
+        "expected one tensor for head.modulation, got several",
+    ),
+    "no Wan": (
+        lambda state: {"conv.weight": torch.zeros(3)},
+        "expected the keys of a Wan transformer, missing patch_embedding.weight",
+    ),
+    "an unknown wrapper": (
+        lambda state: {"weights_of": state},
+        r"expected tensors, or one of generator_ema, .* got \['weights_of'\]",
+    ),
     "no dictionary": (lambda state: [1, 2], "expected a dictionary of tensors, got list"),
-    "VACE": (lambda state: {**state, "vace_blocks.0.x": torch.zeros(1)}, "expected a causal Wan, got a Wan for VACE"),
-    "image to video": (lambda state: {**state, "patch_embedding.weight": torch.zeros(128, 36, 1, 2, 2)}, "expected 16 input channels .* got 36 without one"),
-    "another latent": (lambda state: {**state, "head.head.weight": torch.zeros(48, 128)}, "expected a latent of 16 or 48 channels, got 12"),
-    "a width without heads": (lambda state: {**state, "patch_embedding.weight": torch.zeros(100, 16, 1, 2, 2)}, "multiple of 128 .* got 100"),
-    "48 channels for a 16-channel preset": (lambda state: state_of(small("wan2.2-5b")), "expected a latent of 16 channels for this preset .* got 48"),
-}  # fmt: skip
+    "VACE": (
+        lambda state: {**state, "vace_blocks.0.x": torch.zeros(1)},
+        "expected a causal Wan, got a Wan for VACE",
+    ),
+    "image to video": (
+        lambda state: {**state, "patch_embedding.weight": torch.zeros(128, 36, 1, 2, 2)},
+        "expected 16 input channels .* got 36 without one",
+    ),
+    "another latent": (
+        lambda state: {**state, "head.head.weight": torch.zeros(48, 128)},
+        "expected a latent of 16 or 48 channels, got 12",
+    ),
+    "a width without heads": (
+        lambda state: {**state, "patch_embedding.weight": torch.zeros(100, 16, 1, 2, 2)},
+        "multiple of 128 .* got 100",
+    ),
+    "48 channels for a 16-channel preset": (
+        lambda state: state_of(small("wan2.2-5b")),
+        "expected a latent of 16 channels for this preset .* got 48",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -373,8 +553,16 @@ def test_a_header_that_says_bidirectional_is_believed(tmp_path, state):
 def test_a_lora_of_another_size_is_refused(tmp_path, state):
     torch.save(state, tmp_path / "a.pt")
     for key, rows in (("blocks.1.ffn.0", 99), ("blocks.7.ffn.0", 64)):
-        torch.save({f"{key}.lora_A.weight": torch.zeros(4, 128), f"{key}.lora_B.weight": torch.zeros(rows, 4)}, tmp_path / "lora.pt")
-        with pytest.raises(ValueError, match=f"lora.pt: expected a LoRA for this network, got one for {key}.weight of .{rows}, 128. where"):
+        torch.save(
+            {f"{key}.lora_A.weight": torch.zeros(4, 128), f"{key}.lora_B.weight": torch.zeros(rows, 4)},
+            tmp_path / "lora.pt",
+        )
+        with pytest.raises(
+            ValueError,
+            match=(
+                f"lora.pt: expected a LoRA for this network, got one for {key}.weight of .{rows}, 128. where"
+            ),
+        ):
             convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET, lora=tmp_path / "lora.pt")
 
 
@@ -385,10 +573,21 @@ class Trap:
         return (setattr, (Trap, "opened", True))
 
 
-@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value)), lambda value, path: path.write_bytes(b"not weights")])
+@pytest.mark.parametrize(
+    "save",
+    [
+        torch.save,
+        lambda value, path: path.write_bytes(pickle.dumps(value)),
+        lambda value, path: path.write_bytes(b"not weights"),
+    ],
+)
 def test_a_file_that_could_run_code_or_is_damaged_is_refused(tmp_path, save):
     save({"generator": {"x": Trap()}}, tmp_path / "a.pt")
-    words = "read safely: it would have to run (builtins.)?setattr" if save is torch.save else "a.pt: expected tensors alone"
+    words = (
+        "read safely: it would have to run (builtins.)?setattr"
+        if save is torch.save
+        else "a.pt: expected tensors alone"
+    )
     with pytest.raises(ValueError, match=words):
         convert(tmp_path / "a.pt", tmp_path / "b.safetensors", PRESET)
     assert not Trap.opened
@@ -413,5 +612,8 @@ def test_options_that_do_not_fit_are_refused(tmp_path, state, capsys, options, m
 def test_the_target_must_be_another_safetensors_file(tmp_path, state, capsys):
     save_file(state, tmp_path / "a.safetensors")
     for target in ("a.safetensors", "b.pt"):
-        assert main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / target), "--preset", "causvid"]) == 2
+        assert (
+            main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / target), "--preset", "causvid"])
+            == 2
+        )
     assert "expected another file than IN" in capsys.readouterr().err

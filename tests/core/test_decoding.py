@@ -12,7 +12,9 @@ from motionstream_core.streaming.stream import stream
 
 
 class Queues:
-    """A stand-in for torch.cuda: one queue of work per stream, done only when somebody waits for it, in the order the events allow."""
+    """A stand-in for torch.cuda: one queue of work per stream, done only when somebody waits for it, in the
+    order the events allow.
+    """
 
     def __init__(self):
         self.log = []
@@ -74,7 +76,9 @@ class _Inside:
 
 
 class Frames(torch.Tensor):
-    """Frames that may be carried in the queue for that alone, where no later decode is in their way, and be read once somebody has waited."""
+    """Frames that may be carried in the queue for that alone, where no later decode is in their way, and be
+    read once somebody has waited.
+    """
 
     queues: Queues
 
@@ -107,16 +111,32 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
     queues.log.append("other work is begun")
     frames, there = decoding.frames(torch.device("cpu"))
     assert queues.log == [
-        "decoding waits for main", "mark", "decode in decoding", "mark", "other work is begun", "carrying waits for mark 1", "carried", "host waits for carrying", "frames are kept for main",
-    ]  # fmt: skip
-    assert decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
+        "decoding waits for main",
+        "mark",
+        "decode in decoding",
+        "mark",
+        "other work is begun",
+        "carrying waits for mark 1",
+        "carried",
+        "host waits for carrying",
+        "frames are kept for main",
+    ]
+    assert (
+        decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
+    )
 
 
 def test_the_plain_twin_decodes_at_once():
     lane, log = lane_of(torch.device("cpu"), beside=False), []
     decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
     assert type(lane_of(torch.device("cuda"), beside=False)) is Plain
-    assert type(lane) is Plain and not lane.beside and log == ["decoded"] and decoding.seconds >= 0 and decoding.state == 7
+    assert (
+        type(lane) is Plain
+        and not lane.beside
+        and log == ["decoded"]
+        and decoding.seconds >= 0
+        and decoding.state == 7
+    )
     assert all(torch.equal(part, torch.ones(2)) for part in decoding.frames(torch.device("cpu")))
 
 
@@ -149,7 +169,7 @@ def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
     assert log == ["chunk 0 is shown", "clean pass", "chunk 1 is shown", "clean pass", "chunk 2 is shown"]
 
 
-def test_with_a_queue_for_decoding_the_clean_pass_and_the_next_chunk_are_begun_beside_it_and_the_frames_are_the_same(monkeypatch, queues):
+def test_a_queue_of_its_own_for_decoding_gives_the_same_frames(monkeypatch, queues):
     monkeypatch.setattr(course_module, "lane_of", lambda *asked: Beside(asked[0], queues))
     networks, log = small_networks(), queues.log
     decode = networks.codec.decode_chunk
@@ -161,9 +181,25 @@ def test_with_a_queue_for_decoding_the_clean_pass_and_the_next_chunk_are_begun_b
 
     monkeypatch.setattr(networks.codec, "decode_chunk", seen)
     frames = streamed(networks, log)
-    told = [line for line in log if line in ("decode", "clean pass") or line.startswith("host waits") or "shown" in line]
+    told = [
+        line
+        for line in log
+        if line in ("decode", "clean pass") or line.startswith("host waits") or "shown" in line
+    ]
     begun, waited = ["decode", "clean pass"], "host waits for carrying"
-    assert told == [*begun, waited, "chunk 0 is shown", *begun, "host waits for latents", "decode", waited, "chunk 1 is shown", waited, "chunk 2 is shown", "host waits for decoding"]
+    assert told == [
+        *begun,
+        waited,
+        "chunk 0 is shown",
+        *begun,
+        "host waits for latents",
+        "decode",
+        waited,
+        "chunk 1 is shown",
+        waited,
+        "chunk 2 is shown",
+        "host waits for decoding",
+    ]
     monkeypatch.undo()
     assert frames.shape == (13, SIZE, SIZE, 3) and torch.equal(frames, streamed(small_networks(), []))
 
@@ -174,6 +210,8 @@ def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
 
     def made(lane):
         monkeypatch.setattr(course_module, "lane_of", lane)
-        return joined(stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3))
+        return joined(
+            stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3)
+        )
 
     assert torch.allclose(made(lane_of), made(lambda *asked: Plain()), atol=1e-4)

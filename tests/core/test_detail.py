@@ -37,7 +37,9 @@ def run(networks, frames=17, **options):
 
 def test_an_open_gate_shows_the_carried_picture_and_a_shut_one_the_decoded_frames(networks):
     tracks = drag(17)
-    carried = carry(PixelCarrier(picture().permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible).frames.permute(0, 2, 3, 1)
+    carried = carry(
+        PixelCarrier(picture().permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible
+    ).frames.permute(0, 2, 3, 1)
     plain = run(networks)
     assert torch.allclose(run(replace(networks, detail=head(100.0))), carried, atol=1e-5)
     assert torch.allclose(run(replace(networks, detail=head(-100.0))), plain, atol=1e-5)
@@ -46,7 +48,9 @@ def test_an_open_gate_shows_the_carried_picture_and_a_shut_one_the_decoded_frame
 
 def test_the_head_changes_frames_and_no_latents_and_can_be_left_out(networks):
     detailed = replace(networks, detail=head())
-    with_head, without = (list(stream(detailed, picture(), drag(17), "", 17, detail=detail)) for detail in (True, False))
+    with_head, without = (
+        list(stream(detailed, picture(), drag(17), "", 17, detail=detail)) for detail in (True, False)
+    )
     assert torch.equal(joined(without), joined(stream(networks, picture(), drag(17), "", 17)))
     assert not torch.equal(joined(with_head), joined(without))
     assert all(torch.equal(a.latents, b.latents) for a, b in zip(with_head, without))
@@ -56,7 +60,9 @@ def test_frames_in_pieces_are_those_of_all_at_once():
     made, rng = head(), torch.Generator().manual_seed(0)
     frames, carried, maps = (torch.rand(5, channels, 16, 24, generator=rng) for channels in (3, 3, 2))
     whole = made(frames, carried, maps)
-    pieces = torch.cat([made(frames[s], carried[s], maps[s]) for s in (slice(0, 1), slice(1, 3), slice(3, 5))])
+    pieces = torch.cat(
+        [made(frames[s], carried[s], maps[s]) for s in (slice(0, 1), slice(1, 3), slice(3, 5))]
+    )
     assert torch.allclose(whole, pieces, atol=1e-6)
     assert whole.shape == frames.shape
 
@@ -88,12 +94,17 @@ def test_a_weights_file_keeps_the_head_and_says_when_it_cannot_be_read(networks,
     save_networks(path, replace(networks, detail=head()))
     found = open_networks(path).detail
     assert found is not None and found.widths == (4, 4, 4)
-    assert all(torch.allclose(a, b, atol=4e-3) for a, b in zip(found.state_dict().values(), head().state_dict().values()))
+    assert all(
+        torch.allclose(a, b, atol=4e-3)
+        for a, b in zip(found.state_dict().values(), head().state_dict().values())
+    )
     save_networks(path, networks)
     assert open_networks(path).detail is None
     save_networks(path, replace(networks, detail=head()))
     bundle = load_bundle(path)
-    save_bundle(path, bundle.config, bundle.components, settings={**bundle.settings, "detail": {"widths": [4, 4]}})
+    save_bundle(
+        path, bundle.config, bundle.components, settings={**bundle.settings, "detail": {"widths": [4, 4]}}
+    )
     with pytest.raises(ValueError, match="expected three widths"):
         open_networks(path)
 
@@ -104,15 +115,42 @@ def pairs(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
     truth = rng.integers(0, 255, (24, 3, 16, 16)).astype(np.uint8)
     noise = rng.integers(0, 255, (24, 3, 16, 16)).astype(np.uint8)
-    np.savez(folder / "0000_00000.npz", frames=noise, carried=truth, maps=np.zeros((24, 2, 16, 16), np.uint8), truth=truth)
+    np.savez(
+        folder / "0000_00000.npz",
+        frames=noise,
+        carried=truth,
+        maps=np.zeros((24, 2, 16, 16), np.uint8),
+        truth=truth,
+    )
     return folder
 
 
 def test_training_learns_to_take_what_is_right_and_goes_on(pairs, tmp_path):
-    words = ["train", "detail", "--data", str(pairs), "--held", str(pairs), "--batch", "4", "--optimizer", "adamw", "--lr", "0.01", "--warmup", "0", "--ema", "0", "--decay", "0"]
+    words = [
+        "train",
+        "detail",
+        "--data",
+        str(pairs),
+        "--held",
+        str(pairs),
+        "--batch",
+        "4",
+        "--optimizer",
+        "adamw",
+        "--lr",
+        "0.01",
+        "--warmup",
+        "0",
+        "--ema",
+        "0",
+        "--decay",
+        "0",
+    ]
     assert main([*words, "--steps", "2", "--out", str(tmp_path)]) == 0
     assert main([*words, "--steps", "60", "--out", str(tmp_path)]) == 0
-    curve = [line for line in (tmp_path / "curve.jsonl").read_text().splitlines() if "validation/psnr" in line]
+    curve = [
+        line for line in (tmp_path / "curve.jsonl").read_text().splitlines() if "validation/psnr" in line
+    ]
     first, last = (json.loads(line) for line in (curve[0], curve[-1]))
     assert first["step"] == 2 and last["step"] == 60
     assert last["validation/psnr"] > first["validation/psnr"] + 6
@@ -144,8 +182,16 @@ def test_written_pairs_hold_what_a_stream_decodes_to_and_are_kept_on_a_second_ru
     write_pairs(open_networks(), tmp_path / "train.npz", tmp_path / "pairs", 1, 1, told.append)
     batch = Pairs(tmp_path / "pairs").batch(np.random.default_rng(0), 8)
     assert len(told) == 1
-    assert {name: tuple(value.shape[1:]) for name, value in batch.items()} == {"frames": (3, 128, 128), "carried": (3, 128, 128), "maps": (2, 128, 128), "truth": (3, 128, 128)}
-    assert (batch["frames"] - batch["truth"]).square().mean() < 0.05 < (batch["frames"].flip(0) - batch["truth"]).abs().max()
+    assert {name: tuple(value.shape[1:]) for name, value in batch.items()} == {
+        "frames": (3, 128, 128),
+        "carried": (3, 128, 128),
+        "maps": (2, 128, 128),
+        "truth": (3, 128, 128),
+    }
+    assert (
+        (batch["frames"] - batch["truth"]).square().mean()
+        < 0.05
+        < (batch["frames"].flip(0) - batch["truth"]).abs().max()
+    )
     write_pairs(open_networks(), tmp_path / "train.npz", tmp_path / "pairs", 1, 1, told.append)
     assert len(told) == 1
-

@@ -8,7 +8,8 @@ from motionstream_core.model.dit import CausalDiT, timestep_features
 from motionstream_core.model.presets import PRESETS, preset
 from motionstream_core.model.rope import Rope, axis_dims
 
-# The public T2V 1.3B, T2V 14B and TI2V 5B files: parameters, tensors, width, feed-forward width, layers, latent channels.
+# The public T2V 1.3B, T2V 14B and TI2V 5B files: parameters, tensors, width, feed-forward width, layers,
+# latent channels.
 PUBLIC = {
     "wan2.1-1.3b": (1_418_996_800, 825, 1536, 8960, 30, 16),
     "wan2.1-14b": (14_288_491_584, 1095, 5120, 13824, 40, 16),
@@ -62,7 +63,11 @@ def test_the_tiny_presets_stay_below_five_million_parameters(name, channels):
 
 
 def test_the_motion_channels_of_the_tiny_preset_are_head_warp_and_mask_in_this_order():
-    assert PRESETS["tiny"].motion.parts == {"head": slice(0, 16), "warp": slice(16, 32), "mask": slice(32, 40)}
+    assert PRESETS["tiny"].motion.parts == {
+        "head": slice(0, 16),
+        "warp": slice(16, 32),
+        "mask": slice(32, 40),
+    }
     assert PRESETS["tiny-ids"].motion.parts == {"head": slice(0, 16), "image": slice(16, 32)}
 
 
@@ -159,7 +164,9 @@ def test_real_rotation_equals_complex_rotation_in_double_precision(slots):
 def test_attention_scores_depend_on_the_distance_of_slots_alone():
     rope, q, k = Rope(32, (1, 1)), torch.randn(1, 1, 32), torch.randn(1, 1, 32)
     scores = [(rope.rotate(q, (a,)) * rope.rotate(k, (b,))).sum() for a, b in ((5, 2), (9, 6), (5, 3))]
-    assert torch.allclose(scores[0], scores[1], atol=1e-5) and not torch.allclose(scores[0], scores[2], atol=1e-3)
+    assert torch.allclose(scores[0], scores[1], atol=1e-5) and not torch.allclose(
+        scores[0], scores[2], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(

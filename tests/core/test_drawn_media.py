@@ -24,13 +24,22 @@ def test_without_packages_the_command_draws_media_and_says_so(tmp_path, capsys):
     assert main(["train", "media", "--folder", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "no --sources" in said.err and "shapes, not things" in said.err
-    assert json.loads(said.out) == {"train": {"pictures": 14 + len(own_pictures()), "sprites": 120}, "heldout": {"pictures": 4, "sprites": 40}}
+    assert json.loads(said.out) == {
+        "train": {"pictures": 14 + len(own_pictures()), "sprites": 120},
+        "heldout": {"pictures": 4, "sprites": 40},
+    }
 
 
 def test_the_world_renders_clips_of_them_with_words_and_tracks(media):
     pictures, sprites, names, credits = load_media(media / "train.npz")
-    assert sprites.shape[1:] == (96, 96, 4) and set(names) == set(SHAPES) <= set(NAME_WORDS) and any("workflows/" in line for line in credits)
-    assert all((sprite[..., 3] > 128).mean() > 0.15 for sprite in sprites) and all(sprite[0, 0, 3] == 0 for sprite in sprites)
+    assert (
+        sprites.shape[1:] == (96, 96, 4)
+        and set(names) == set(SHAPES) <= set(NAME_WORDS)
+        and any("workflows/" in line for line in credits)
+    )
+    assert all((sprite[..., 3] > 128).mean() > 0.15 for sprite in sprites) and all(
+        sprite[0, 0, 3] == 0 for sprite in sprites
+    )
     rng = np.random.default_rng(0)
     clip = render(random_scene(rng, pictures, sprites, names, frames=9, kind="object"), rng)
     assert (clip.owner >= 0).any() and clip.caption and clip.frames.std() > 5
@@ -40,10 +49,14 @@ def test_the_held_out_half_shares_nothing_with_the_other(media):
     train, held = (load_media(media / f"{name}.npz") for name in ("train", "heldout"))
     for kind in (0, 1):
         own = {np.asarray(image).tobytes() for image in train[kind]}
-        assert not own & {np.asarray(image).tobytes() for image in held[kind]} and len(own) == len(train[kind])
+        assert not own & {np.asarray(image).tobytes() for image in held[kind]} and len(own) == len(
+            train[kind]
+        )
 
 
 def test_the_same_seed_draws_the_same_media(media, tmp_path):
     build_drawn_media(tmp_path)
     again, first = load_media(tmp_path / "train.npz"), load_media(media / "train.npz")
-    assert np.array_equal(again[1], first[1]) and all(np.array_equal(a, b) for a, b in zip(again[0], first[0]))
+    assert np.array_equal(again[1], first[1]) and all(
+        np.array_equal(a, b) for a, b in zip(again[0], first[0])
+    )

@@ -1,4 +1,6 @@
-"""The engine's loop on a toy stage: it learns, keeps what it needs, and goes on as if nothing had happened."""
+"""The engine's loop on a toy stage: it learns, keeps what it needs, and goes on as if nothing had
+happened.
+"""
 
 import json
 import math
@@ -30,7 +32,14 @@ def quiet(line):
 
 
 def run(out, steps=12, stage=None, data=None, **values):
-    return train(stage or ToyStage(), data or ToyData(), config(steps=steps, **values), out, {"preset": "toy", "commit": "abc"}, quiet)
+    return train(
+        stage or ToyStage(),
+        data or ToyData(),
+        config(steps=steps, **values),
+        out,
+        {"preset": "toy", "commit": "abc"},
+        quiet,
+    )
 
 
 def newest(out):
@@ -41,7 +50,11 @@ def assert_same_state(one, other):
     (tensors, about), (others, also) = state_of(one), state_of(other)
     assert tensors.keys() == others.keys() and len(tensors) > 10
     assert [name for name in tensors if not torch.equal(tensors[name], others[name])] == []
-    assert about["numbers"] == also["numbers"] and about["step"] == also["step"] and about["data"] == also["data"]
+    assert (
+        about["numbers"] == also["numbers"]
+        and about["step"] == also["step"]
+        and about["data"] == also["data"]
+    )
 
 
 def stopped_at(step):
@@ -61,9 +74,13 @@ def test_the_roles_learn_and_the_average_follows(tmp_path):
     state = load_file(result["weights"])
     student = ToyStage().modules["student"]
     student.load_state_dict(state)
-    assert ToyStage().validate({"student": student}, torch.Generator().manual_seed(7))["error"] == pytest.approx(result["validation/error"], rel=1e-5)
+    assert ToyStage().validate({"student": student}, torch.Generator().manual_seed(7))[
+        "error"
+    ] == pytest.approx(result["validation/error"], rel=1e-5)
     last = state_of(newest(tmp_path))[0]
-    assert not torch.equal(last["weights.student.2.weight"], state["2.weight"]), "what is exported is the average"
+    assert not torch.equal(last["weights.student.2.weight"], state["2.weight"]), (
+        "what is exported is the average"
+    )
     assert torch.equal(ToyStage().modules["student"][0].bias, state["0.bias"]), "what is frozen stays"
 
 
@@ -72,7 +89,9 @@ def test_each_role_has_its_turns_and_its_own_learning_rate(tmp_path):
     run(tmp_path, 6, stage, lr={"student": 0.0, "critic": 1e-2}, weight_decay=0.0)
     assert [role for role, _ in stage.seen] == ["critic", "critic", "student"] * 2
     fresh = ToyStage().modules
-    assert torch.equal(stage.modules["student"][2].weight, fresh["student"][2].weight) and not torch.equal(stage.modules["critic"].weight, fresh["critic"].weight)
+    assert torch.equal(stage.modules["student"][2].weight, fresh["student"][2].weight) and not torch.equal(
+        stage.modules["critic"].weight, fresh["critic"].weight
+    )
     with pytest.raises(ValueError, match="expected one for the role 'critic'"):
         run(tmp_path / "other", lr={"student": 1.0})
 
@@ -82,11 +101,23 @@ def test_each_role_has_its_turns_and_its_own_learning_rate(tmp_path):
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path, optimizer, source):
     values = {"optimizer": optimizer, "log_every": 1, "warmup": 3, "decay": 0.5, "accumulate": 2}
     run(tmp_path / "whole", data=source(), **values)
-    broken = train(ToyStage(), source(), config(**values), tmp_path / "parts", {"preset": "toy"}, stopped_at(5))
-    assert broken["interrupted"] and broken["step"] == 5 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    broken = train(
+        ToyStage(), source(), config(**values), tmp_path / "parts", {"preset": "toy"}, stopped_at(5)
+    )
+    assert (
+        broken["interrupted"]
+        and broken["step"] == 5
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
     assert run(tmp_path / "parts", data=source(), **values)["step"] == 12
     assert_same_state(newest(tmp_path / "whole"), newest(tmp_path / "parts"))
-    assert all(torch.equal(a, b) for a, b in zip(load_file(tmp_path / "whole/student.safetensors").values(), load_file(tmp_path / "parts/student.safetensors").values()))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            load_file(tmp_path / "whole/student.safetensors").values(),
+            load_file(tmp_path / "parts/student.safetensors").values(),
+        )
+    )
     steps = [json.loads(line)["step"] for line in (tmp_path / "parts/curve.jsonl").read_text().splitlines()]
     assert steps == sorted(steps) and steps[-1] == 12
 
@@ -118,7 +149,9 @@ def test_accumulated_micro_batches_are_one_step_with_their_mean_gradient(tmp_pat
     optimizer = torch.optim.AdamW(lone.modules["critic"].parameters(), lr=1e-2, weight_decay=0)
     torch.stack(losses).mean().backward()
     optimizer.step()
-    torch.testing.assert_close(stage.modules["critic"].weight, lone.modules["critic"].weight, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        stage.modules["critic"].weight, lone.modules["critic"].weight, atol=1e-6, rtol=1e-5
+    )
 
 
 def test_a_gradient_is_clipped_to_its_most(tmp_path):
@@ -126,17 +159,34 @@ def test_a_gradient_is_clipped_to_its_most(tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert rows[0]["critic/gradient_norm"] > 1e-3, "the norm that is shown is that before the cut"
     tensors, _ = state_of(newest(tmp_path))
-    assert 0 < max(float(value.abs().max()) for name, value in tensors.items() if name.startswith("optim.critic") and name.endswith("exp_avg")) <= 1e-3
+    assert (
+        0
+        < max(
+            float(value.abs().max())
+            for name, value in tensors.items()
+            if name.startswith("optim.critic") and name.endswith("exp_avg")
+        )
+        <= 1e-3
+    )
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path):
     run(tmp_path, 9, save_every=2)
-    assert [path.name for path in checkpoints.complete(tmp_path / "checkpoints")] == ["step-00000008.safetensors", "step-00000009.safetensors"]
+    assert [path.name for path in checkpoints.complete(tmp_path / "checkpoints")] == [
+        "step-00000008.safetensors",
+        "step-00000009.safetensors",
+    ]
 
 
 def test_a_killed_process_loses_no_more_than_a_save_interval(tmp_path):
     command = [sys.executable, "-m", "core.toy_stage", str(tmp_path), "100000", "save_every=5", "wait=0.002"]
-    process = subprocess.Popen(command, cwd=ROOT / "tests", env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT / "tests",
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     shown = 0
     while shown < 60 and time.monotonic() < deadline:
@@ -144,7 +194,16 @@ def test_a_killed_process_loses_no_more_than_a_save_interval(tmp_path):
         if " step " in line:
             shown = int(line.split(" step ")[1].split("/")[0])
     process.send_signal(signal.SIGKILL)
-    shown = max([shown, *(int(line.split(" step ")[1].split("/")[0]) for line in process.stderr.read().splitlines() if " step " in line)])
+    shown = max(
+        [
+            shown,
+            *(
+                int(line.split(" step ")[1].split("/")[0])
+                for line in process.stderr.read().splitlines()
+                if " step " in line
+            ),
+        ]
+    )
     process.wait()
     step = state_of(newest(tmp_path))[1]["step"]
     assert shown >= 60 and shown - step < 5 + 5, "lines come every 10 steps, checkpoints every 5"
@@ -162,7 +221,9 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_before_it_does_harm(tmp_path):
-    with pytest.raises(FloatingPointError, match=r"got nan .* at step 8 of role student; the last good state is step 6 in") as caught:
+    with pytest.raises(
+        FloatingPointError, match=r"got nan .* at step 8 of role student; the last good state is step 6 in"
+    ) as caught:
         run(tmp_path, stage=ToyStage(broken_at=("student", 8)), save_every=3)
     assert str(tmp_path / "checkpoints") in str(caught.value)
     run(tmp_path / "good", 6)
@@ -176,7 +237,13 @@ def test_data_that_are_no_numbers_are_named(tmp_path):
             batch["y"][1, 2] = float("inf")
             return batch
 
-    with pytest.raises(FloatingPointError, match=r"at step 2 of role student; the data of this step are no numbers themselves: y; no checkpoint had been written yet"):
+    with pytest.raises(
+        FloatingPointError,
+        match=(
+            "at step 2 of role student; the data of this step are no numbers themselves: y; "
+            "no checkpoint had been written yet"
+        ),
+    ):
         run(tmp_path, data=Spoiled())
 
 
@@ -186,7 +253,10 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
     try:
-        with pytest.raises(OSError, match=r"step-00000008.safetensors: could not be written at step 8 .*; step 4 in .* is intact"):
+        with pytest.raises(
+            OSError,
+            match=r"step-00000008.safetensors: could not be written at step 8 .*; step 4 in .* is intact",
+        ):
             run(tmp_path, 8)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
@@ -200,7 +270,9 @@ def test_a_damaged_checkpoint_is_told_of_and_the_one_before_taken(tmp_path):
     last.write_bytes(last.read_bytes()[:-100])
     lines = []
     train(ToyStage(), ToyData(), config(steps=6), tmp_path, {"preset": "toy"}, lines.append)
-    assert any("truncated" in line and "trying the one before" in line for line in lines) and any("goes on from step 3" in line for line in lines)
+    assert any("truncated" in line and "trying the one before" in line for line in lines) and any(
+        "goes on from step 3" in line for line in lines
+    )
 
 
 def test_checkpoints_of_something_else_are_refused_in_words(tmp_path):
@@ -213,13 +285,19 @@ def test_checkpoints_of_something_else_are_refused_in_words(tmp_path):
         run(tmp_path, 6, Other())
     with pytest.raises(ValueError, match="expected a checkpoint of preset 'huge', got one of preset 'toy'"):
         train(ToyStage(), ToyData(), config(steps=6), tmp_path, {"preset": "huge"}, quiet)
-    with pytest.raises(ValueError, match=r"student does not fit this preset: .*0.weight expected \(16, 10\) got \(16, 12\)"):
+    with pytest.raises(
+        ValueError, match=r"student does not fit this preset: .*0.weight expected \(16, 10\) got \(16, 12\)"
+    ):
         run(tmp_path, 6, ToyWithoutTeacher(width=WIDTH - 2))
     with pytest.raises(ValueError, match="teacher: expected the frozen weights"):
         run(tmp_path, 6, ToyWithoutTeacher())
-    with pytest.raises(ValueError, match="batch: expected 4, as step-00000003.safetensors was trained with, got 5"):
+    with pytest.raises(
+        ValueError, match="batch: expected 4, as step-00000003.safetensors was trained with, got 5"
+    ):
         run(tmp_path, 6, batch=5)
-    (tmp_path / "checkpoints" / "step-00000009.safetensors").write_bytes((tmp_path / "student.safetensors").read_bytes())
+    (tmp_path / "checkpoints" / "step-00000009.safetensors").write_bytes(
+        (tmp_path / "student.safetensors").read_bytes()
+    )
     assert state_of(tmp_path / "checkpoints" / "step-00000003.safetensors")[1]["step"] == 3
 
 
@@ -252,18 +330,37 @@ def test_data_that_grows_is_looked_at_again_after_every_checkpoint(tmp_path):
 
 
 def test_the_exported_weights_say_where_they_come_from(tmp_path):
-    about = {"preset": "toy", "commit": "abc", "data": "noise", "parent": {"file": "base.safetensors", "sha256": "00"}}
+    about = {
+        "preset": "toy",
+        "commit": "abc",
+        "data": "noise",
+        "parent": {"file": "base.safetensors", "sha256": "00"},
+    }
     result = train(ToyStage(), ToyData(), config(steps=3), tmp_path, about, quiet)
     told = checkpoints.read_about(result["weights"])
-    assert told["provenance"] == about and told["stage"] == "toy" and told["step"] == 3 and told["config"]["lr"] == {"student": 1e-2, "critic": 1e-2}
+    assert (
+        told["provenance"] == about
+        and told["stage"] == "toy"
+        and told["step"] == 3
+        and told["config"]["lr"] == {"student": 1e-2, "critic": 1e-2}
+    )
     assert told["seconds"] > 0 and told["processes"] == 1 and told["torch"] == torch.__version__
 
 
 def test_the_curve_is_written_and_a_missing_tensorboard_is_said(tmp_path):
     lines = []
-    train(ToyStage(), ToyData(), config(steps=4, log_every=2, validate_every=2), tmp_path, {"preset": "toy"}, lines.append)
+    train(
+        ToyStage(),
+        ToyData(),
+        config(steps=4, log_every=2, validate_every=2),
+        tmp_path,
+        {"preset": "toy"},
+        lines.append,
+    )
     rows = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
-    assert {"student/loss", "critic/loss", "critic/gradient_norm", "critic/size", "validation/error"} <= {key for row in rows for key in row}
+    assert {"student/loss", "critic/loss", "critic/gradient_norm", "critic/size", "validation/error"} <= {
+        key for row in rows for key in row
+    }
     try:
         import tensorboard  # noqa: F401
     except ImportError:
@@ -280,7 +377,9 @@ def test_sample_videos_have_the_tracks_drawn_on(tmp_path):
     assert frames.shape[0] == 5 and fps == 16 and frames.shape[2] == 2 * frames.shape[1] * 32 // 18
     scale = frames.shape[1] // 18
     places = [frames[k, int(9.5 * scale), int((x + 0.5) * scale)] for k, x in ((0, 2), (4, 28))]
-    assert all((place.max() - place.min()) > 0.3 for place in places), "the track's colour is where it was commanded to be"
+    assert all((place.max() - place.min()) > 0.3 for place in places), (
+        "the track's colour is where it was commanded to be"
+    )
     assert frames[0, 2 * scale, -2 * scale].std() < 0.05, "the rest is the grey picture"
 
 
@@ -294,16 +393,26 @@ def test_a_run_may_be_bounded_by_time(tmp_path):
 def test_a_choice_that_all_processes_share_is_that_of_the_step():
     one, other = ({SHARED: torch.tensor(11)} for _ in range(2))
     first = [shared_choice(one, torch.Generator().manual_seed(1), 5) for _ in range(8)]
-    assert first == [shared_choice(other, torch.Generator().manual_seed(2), 5) for _ in range(8)], "whatever the generator"
+    assert first == [shared_choice(other, torch.Generator().manual_seed(2), 5) for _ in range(8)], (
+        "whatever the generator"
+    )
     assert len(set(first)) > 1, "one after the other they differ"
     assert {shared_choice({}, torch.Generator().manual_seed(n), 5) for n in range(40)} == set(range(5))
 
 
-@pytest.mark.parametrize("values, words", [
-    ({"steps": None}, "expected either steps or minutes"), ({"minutes": 1.0}, "expected either steps or minutes"), ({"batch": 0}, "batch: expected 1 or more, got 0"),
-    ({"optimizer": "sgd"}, "optimizer: expected one of"), ({"precision": "fp8"}, "precision: expected one of"), ({"ema_decay": 1.5}, "ema_decay: expected a share"),
-    ({"lr": {"student": float("nan")}}, "lr of student: expected 0 or more, got nan"), ({"save_seconds": -1.0}, "save_seconds: expected 0 or more"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"steps": None}, "expected either steps or minutes"),
+        ({"minutes": 1.0}, "expected either steps or minutes"),
+        ({"batch": 0}, "batch: expected 1 or more, got 0"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of"),
+        ({"precision": "fp8"}, "precision: expected one of"),
+        ({"ema_decay": 1.5}, "ema_decay: expected a share"),
+        ({"lr": {"student": float("nan")}}, "lr of student: expected 0 or more, got nan"),
+        ({"save_seconds": -1.0}, "save_seconds: expected 0 or more"),
+    ],
+)
 def test_a_config_that_makes_no_sense_is_refused(values, words):
     with pytest.raises(ValueError, match=words):
         config(**values)

@@ -1,4 +1,6 @@
-"""Several processes (gloo): divided parameters and replicas give the steps of one process; checkpoints go from one to the other."""
+"""Several processes (gloo): divided parameters and replicas give the steps of one process; checkpoints go
+from one to the other.
+"""
 
 import json
 import os
@@ -22,10 +24,20 @@ STEPS = 3
 def scenarios(out):
     """The same runs for one process and for two."""
     made = [{"stage": name, "out": f"{out}/{name}", "steps": STEPS} for name in STAGES]
-    made += [{"stage": "distill", "out": f"{out}/low", "steps": STEPS, "precision": "bf16", "checkpointing": True}]
+    made += [
+        {"stage": "distill", "out": f"{out}/low", "steps": STEPS, "precision": "bf16", "checkpointing": True}
+    ]
     made += [{"stage": "causal-init", "out": f"{out}/recomputed", "steps": STEPS, "checkpointing": True}]
     made += [{"stage": "apart", "out": f"{out}/apart", "steps": STEPS, "parallel": "replicas"}]
-    made += [{"stage": "teacher", "out": f"{out}/muon", "steps": STEPS, "optimizer": "muon", "parallel": "replicas"}]
+    made += [
+        {
+            "stage": "teacher",
+            "out": f"{out}/muon",
+            "steps": STEPS,
+            "optimizer": "muon",
+            "parallel": "replicas",
+        }
+    ]
     return made
 
 
@@ -37,8 +49,15 @@ def runs(tmp_path_factory):
     faulty = {"stage": "teacher", "out": str(two / "full"), "steps": 2}
     run_all([*scenarios(one), dict(begun), dict(faulty)])
     size = checkpoints.complete(two / "full/checkpoints")[0].stat().st_size
-    more = [{**begun, "steps": STEPS}, {**faulty, "steps": 3, "most_bytes": size // 2}, {"stage": "no-number", "out": str(two / "nan"), "steps": 4, "save_every": 1}]
-    more += [{"stage": "teacher", "out": str(two / "odd"), "steps": 2, "accumulate": 3}, {"stage": "teacher", "out": str(two / "muon-fsdp"), "steps": 2, "optimizer": "muon"}]
+    more = [
+        {**begun, "steps": STEPS},
+        {**faulty, "steps": 3, "most_bytes": size // 2},
+        {"stage": "no-number", "out": str(two / "nan"), "steps": 4, "save_every": 1},
+    ]
+    more += [
+        {"stage": "teacher", "out": str(two / "odd"), "steps": 2, "accumulate": 3},
+        {"stage": "teacher", "out": str(two / "muon-fsdp"), "steps": 2, "optimizer": "muon"},
+    ]
     launch(scenarios(two) + more)
     return one, two
 
@@ -47,7 +66,18 @@ def launch(made):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "-m", "core.small_stages", json.dumps(made)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(port),
+        "-m",
+        "core.small_stages",
+        json.dumps(made),
+    ]
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT / "tests", env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -58,8 +88,9 @@ def last(folder):
 
 
 def assert_near(tensors, others):
-    """Moments, which are linear in the gradients, equal to rounding; weights too, but for the few whose gradient is itself rounding (Adam
-    makes full steps of it)."""
+    """Moments, which are linear in the gradients, equal to rounding; weights too, but for the few whose
+    gradient is itself rounding (Adam makes full steps of it).
+    """
     assert tensors.keys() == others.keys()
     for key, value in tensors.items():
         difference = (others[key].double() - value.double()).abs()
@@ -83,7 +114,11 @@ def test_bfloat16_on_two_processes_stays_near_that_of_one_and_keeps_float32_weig
     one, two, full = losses(runs[0] / "low"), losses(runs[1] / "low"), losses(runs[0] / "distill")
     for (_, a), (_, b), (_, c) in zip(one, two, full):
         assert a == pytest.approx(b, rel=0.02) and a == pytest.approx(c, rel=0.05) and a != c
-    assert {value.dtype for name, value in last(runs[1] / "low")[0].items() if name.startswith(("weights", "ema", "optim"))} == {torch.float32}
+    assert {
+        value.dtype
+        for name, value in last(runs[1] / "low")[0].items()
+        if name.startswith(("weights", "ema", "optim"))
+    } == {torch.float32}
 
 
 def test_computed_again_is_the_same_as_kept(runs):
@@ -97,7 +132,12 @@ def test_a_run_of_one_process_goes_on_with_two(runs):
 
 
 def test_a_run_of_two_processes_goes_on_with_one(runs, tmp_path):
-    run_all([{"stage": "teacher", "out": str(runs[1] / "teacher"), "steps": STEPS + 2}, {"stage": "teacher", "out": str(tmp_path), "steps": STEPS + 2}])
+    run_all(
+        [
+            {"stage": "teacher", "out": str(runs[1] / "teacher"), "steps": STEPS + 2},
+            {"stage": "teacher", "out": str(tmp_path), "steps": STEPS + 2},
+        ]
+    )
     (tensors, about), (others, _) = last(runs[1] / "teacher"), last(tmp_path)
     assert about["step"] == STEPS + 2
     assert_near(others, tensors)
@@ -108,15 +148,23 @@ def words(folder):
 
 
 def test_a_loss_that_is_no_number_in_one_process_stops_them_all(runs):
-    assert all("got nan" in text and "at step 2 of role teacher; the last good state is step 2" in text for text in words(runs[1] / "nan"))
+    assert all(
+        "got nan" in text and "at step 2 of role teacher; the last good state is step 2" in text
+        for text in words(runs[1] / "nan")
+    )
     assert last(runs[1] / "nan")[1]["step"] == 2
 
 
 def test_a_disk_that_is_full_stops_them_all_and_keeps_what_was_there(runs):
-    assert all("could not be written at step 3" in text and "step 2 in" in text for text in words(runs[1] / "full"))
+    assert all(
+        "could not be written at step 3" in text and "step 2 in" in text for text in words(runs[1] / "full")
+    )
     assert last(runs[1] / "full")[1]["step"] == 2 and len(list((runs[1] / "full/checkpoints").iterdir())) == 1
 
 
 def test_a_number_of_processes_that_cannot_share_a_step_is_refused(runs):
-    assert all("accumulate: expected a multiple of the 2 processes, got 3 micro-batches a step" in text for text in words(runs[1] / "odd"))
+    assert all(
+        "accumulate: expected a multiple of the 2 processes, got 3 micro-batches a step" in text
+        for text in words(runs[1] / "odd")
+    )
     assert all("use parallel 'replicas'" in text for text in words(runs[1] / "muon-fsdp"))

@@ -1,4 +1,6 @@
-"""Fast paths beside their plain twins: swapped in while the stream runs, never with another output; a steady chunk keeps no new memory."""
+"""Fast paths beside their plain twins: swapped in while the stream runs, never with another output; a steady
+chunk keeps no new memory.
+"""
 
 import gc
 import threading
@@ -27,9 +29,16 @@ CPU = torch.device("cpu")
 
 def latents(dit, chunks, between=lambda index: None):
     made = rollout(
-        dit, first_latent=torch.zeros(1, 16, 1, 4, 4), motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1), text=dit.encode_text(torch.ones(1, 4, 8).to(dit.device)),
-        shape=(4, 4), sigmas=(1.0, 0.6), cache=dit.make_cache(4, 4), rng=torch.Generator().manual_seed(5), chunks=chunks,
-    )  # fmt: skip
+        dit,
+        first_latent=torch.zeros(1, 16, 1, 4, 4),
+        motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1),
+        text=dit.encode_text(torch.ones(1, 4, 8).to(dit.device)),
+        shape=(4, 4),
+        sigmas=(1.0, 0.6),
+        cache=dit.make_cache(4, 4),
+        rng=torch.Generator().manual_seed(5),
+        chunks=chunks,
+    )
     out = []
     with torch.no_grad():
         for chunk in made:
@@ -75,7 +84,9 @@ def test_the_stream_may_go_on_in_the_middle_of_the_compilation():
     fast = faster(small_networks().dit, "compile", backend=compiler)
 
     def between(index):
-        if fast.state == "compiling":  # a whole chunk was streamed by the plain forward while the compiler held its trace
+        if (
+            fast.state == "compiling"
+        ):  # a whole chunk was streamed by the plain forward while the compiler held its trace
             streamed.set()
             fast.way.join(120)
 
@@ -114,7 +125,11 @@ def wide_networks():
 
 @pytest.mark.parametrize("rows", [True, False])
 def test_the_eight_bit_product_is_that_of_the_scaled_values(rows):
-    x, weight, bias = torch.randn(24, 32) * torch.logspace(-3, 2, 24)[:, None], torch.randn(48, 32), torch.randn(48)
+    x, weight, bias = (
+        torch.randn(24, 32) * torch.logspace(-3, 2, 24)[:, None],
+        torch.randn(48, 32),
+        torch.randn(48),
+    )
     parts = [*quantised(x, rows), *quantised(weight, rows)]
     assert parts[0].dtype == torch.float8_e4m3fn and parts[1].shape == ((24, 1) if rows else ())
     got, plain = (function(*parts, bias, torch.float32) for function in (product, plain_product))
@@ -153,7 +168,11 @@ def test_eight_bits_can_be_compiled():
     dit = wide_networks()
     fast = faster(dit, "fp8+compile", backend="aot_eager")
     got, plain = latents(fast, 8, lambda index: fast.way.join(120)), latents(dit, 8)
-    assert fast.state == "fast" and not torch.equal(got, plain) and (got - plain).abs().mean() < 0.05 * plain.std()
+    assert (
+        fast.state == "fast"
+        and not torch.equal(got, plain)
+        and (got - plain).abs().mean() < 0.05 * plain.std()
+    )
 
 
 def test_eight_bits_of_a_foreign_network_are_refused():
@@ -182,12 +201,20 @@ def graphs(monkeypatch):
 
 
 def steered(dit) -> torch.Tensor:
-    """Latents of a stream whose text changes and comes back, whose sink is refreshed, and that goes back to where it was."""
+    """Latents of a stream whose text changes and comes back, whose sink is refreshed, and that goes back to
+    where it was.
+    """
     texts = [dit.encode_text(torch.full((1, 4, 8), value)) for value in (1.0, -2.0)]
     made = rollout(
-        dit, first_latent=torch.zeros(1, 16, 1, 4, 4), motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1 * start), text=lambda index: texts[index // 4 % 2],
-        shape=(4, 4), sigmas=(1.0, 0.6), cache=dit.make_cache(4, 4), rng=torch.Generator().manual_seed(5),
-    )  # fmt: skip
+        dit,
+        first_latent=torch.zeros(1, 16, 1, 4, 4),
+        motion=lambda start, count: torch.full((1, 40, count, 4, 4), 0.1 * start),
+        text=lambda index: texts[index // 4 % 2],
+        shape=(4, 4),
+        sigmas=(1.0, 0.6),
+        cache=dit.make_cache(4, 4),
+        rng=torch.Generator().manual_seed(5),
+    )
     out = []
     with torch.no_grad():
         for chunk in made:
@@ -229,14 +256,21 @@ def test_a_capture_that_fails_is_told_and_the_stream_goes_on(graphs, monkeypatch
 
     monkeypatch.setattr(torch.cuda, "graph", refused)
     got = latents(fast, 8)
-    assert fast.state.startswith("plain: the capture failed: RuntimeError: operation not permitted") and replayed.Graph.made == 1
+    assert (
+        fast.state.startswith("plain: the capture failed: RuntimeError: operation not permitted")
+        and replayed.Graph.made == 1
+    )
     assert torch.equal(got, latents(dit, 8))
 
 
 def test_a_graph_with_another_output_is_never_replayed_for_a_stream(graphs):
     dit, fast = graphs
     fast.way._fast = lambda x, *rest: dit(x, *rest[:3]) * 1.5
-    assert torch.equal(latents(fast, 8), latents(dit, 8)) and fast.state.startswith("plain: the fast output was 0.") and replayed.Graph.made == 1
+    assert (
+        torch.equal(latents(fast, 8), latents(dit, 8))
+        and fast.state.startswith("plain: the fast output was 0.")
+        and replayed.Graph.made == 1
+    )
 
 
 def test_another_size_is_compiled_anew():
@@ -253,7 +287,9 @@ def test_another_size_is_compiled_anew():
         assert fast.way._ready != first
         fast.way.join(60)
         assert fast.state == "fast" and fast.way._ready not in (None, first)
-        assert torch.allclose(fast(x, torch.ones(1, 2), text, cache), dit(x, torch.ones(1, 2), text, cache), atol=1e-5)
+        assert torch.allclose(
+            fast(x, torch.ones(1, 2), text, cache), dit(x, torch.ones(1, 2), text, cache), atol=1e-5
+        )
 
 
 def test_the_switch_is_off_by_default_and_guarded():
@@ -275,7 +311,9 @@ def test_a_copy_of_a_cache_goes_its_own_way():
         other = copied(cache)
         before = dit(x, time, text, other)
         dit(x + 1, time, text, cache, commit=True)
-        assert torch.equal(dit(x, time, text, other), before) and not torch.equal(dit(x, time, text, cache), before)
+        assert torch.equal(dit(x, time, text, other), before) and not torch.equal(
+            dit(x, time, text, cache), before
+        )
     assert not steady(cache, 1)
 
 
@@ -296,9 +334,14 @@ def test_a_clean_pass_without_output_leaves_the_same_context():
     with torch.no_grad():
         for _ in range(4):
             x = torch.randn(1, 56, 2, 4, 4)
-            outs = [dit(x, torch.zeros(1, 2), text, cache, commit=True, output=cache is caches[0]) for cache in caches]
+            outs = [
+                dit(x, torch.zeros(1, 2), text, cache, commit=True, output=cache is caches[0])
+                for cache in caches
+            ]
             assert outs[0].shape == (1, 32, 2, 4, 4) and outs[1].numel() == 0
-            assert torch.equal(dit(x + 1, torch.ones(1, 2), text, caches[0]), dit(x + 1, torch.ones(1, 2), text, caches[1]))
+            assert torch.equal(
+                dit(x + 1, torch.ones(1, 2), text, caches[0]), dit(x + 1, torch.ones(1, 2), text, caches[1])
+            )
     with pytest.raises(ValueError, match="commits nothing"):
         dit(x, torch.zeros(1, 2), text, caches[0], output=False)
 
@@ -326,7 +369,9 @@ def test_a_linear_and_a_feed_forward_by_onednn_are_the_plain_ones(shape):
             assert plain.requires_grad and torch.allclose(layer(x), plain, atol=1e-5)
     strided = torch.randn(3, 48, 5).transpose(1, 2)[..., ::2]
     with torch.no_grad():
-        assert torch.allclose(linear(strided), torch.nn.functional.linear(strided, linear.weight, linear.bias), atol=1e-5)
+        assert torch.allclose(
+            linear(strided), torch.nn.functional.linear(strided, linear.weight, linear.bias), atol=1e-5
+        )
 
 
 def test_onednn_stays_away_from_the_tape_from_autocast_and_from_other_types():
@@ -344,7 +389,9 @@ def test_the_rotation_by_complex_numbers_is_the_plain_one(dtype):
     x = torch.randn(2, 24, 32).to(dtype)
     with torch.no_grad():
         got = rope.rotate(x, (2, 5))
-    assert got.dtype == dtype and torch.allclose(got, rotate(x, rope.table((2, 5))), atol=1e-6 if dtype == torch.float32 else 1e-2)
+    assert got.dtype == dtype and torch.allclose(
+        got, rotate(x, rope.table((2, 5))), atol=1e-6 if dtype == torch.float32 else 1e-2
+    )
     assert not torch.allclose(got, x)
 
 

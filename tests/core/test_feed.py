@@ -1,4 +1,6 @@
-"""A stream that is driven by a video tracked while it runs. Small untrained networks on the CPU; the tracker reads brightness."""
+"""A stream that is driven by a video tracked while it runs. Small untrained networks on the CPU; the tracker
+reads brightness.
+"""
 
 from itertools import count as endlessly
 from itertools import islice
@@ -55,13 +57,17 @@ def test_the_first_frames_come_out_before_the_source_has_been_read(networks):
     assert first.frames.shape[0] == 1 and video.read <= 4
     for index, chunk in enumerate(islice(made, 3), 1):
         assert chunk.index == index and video.read <= 4 + chunk.start + len(chunk.frames) + 1
-    assert torch.equal(chunk.xy[-1, :, 0], torch.tensor(POINTS[:, 0]) + (chunk.start + len(chunk.frames) - 1) % 10)
+    assert torch.equal(
+        chunk.xy[-1, :, 0], torch.tensor(POINTS[:, 0]) + (chunk.start + len(chunk.frames) - 1) % 10
+    )
 
 
 def test_it_is_the_stream_that_tracks_found_beforehand_would_make(networks):
     live = joined(run(networks, feed_of(Video()), 25))
     way = torch.arange(25).float()[:, None] % 10
-    xy = torch.stack([torch.from_numpy(POINTS[:, 0]) + way, torch.from_numpy(POINTS[:, 1]).expand(25, -1)], -1)
+    xy = torch.stack(
+        [torch.from_numpy(POINTS[:, 0]) + way, torch.from_numpy(POINTS[:, 1]).expand(25, -1)], -1
+    )
     before = joined(stream(networks, picture(), Tracks(xy, torch.ones(25, 2), SIZE, SIZE), "", 25, seed=3))
     assert torch.equal(live, before)
 
@@ -118,10 +124,18 @@ def test_the_subject_goes_to_the_target_and_the_ground_rests():
     seeds = seeds_for(96, 48, 24, 12, mask=mask, only_subject=True)
     place = placement(seeds, (96, 48), 64, 64, target)
     xy, visible = place(seeds.xy.astype(np.float32), np.ones(len(seeds.xy), bool))
-    moved, _ = place(seeds.xy.astype(np.float32) + np.array([3.0, 0.0], np.float32), np.ones(len(seeds.xy), bool))
+    moved, _ = place(
+        seeds.xy.astype(np.float32) + np.array([3.0, 0.0], np.float32), np.ones(len(seeds.xy), bool)
+    )
     on = (xy[:, 0] > 29.4) & (xy[:, 0] < 59.6) & (xy[:, 1] > 7.4) & (xy[:, 1] < 27.6)
     way = (moved - xy)[:, 0]
-    assert visible.all() and on.sum() == place.kept.sum() > 30 and torch.allclose(way[on], torch.tensor(3.0), atol=0.01) and (way[~on] == 0).all() and (~on).sum() > 100
+    assert (
+        visible.all()
+        and on.sum() == place.kept.sum() > 30
+        and torch.allclose(way[on], torch.tensor(3.0), atol=0.01)
+        and (way[~on] == 0).all()
+        and (~on).sum() > 100
+    )
 
 
 def test_bad_feeds_are_named():

@@ -29,7 +29,11 @@ def test_a_long_source_is_kept_in_bounded_memory_and_its_motion_is_whole():
     found = follow(shots(10_000), corner, Drift(), kept=100)
     assert found.frames == 10_000 and found.tracks.frames <= 101
     made = retimed(found, 50, 16.0)
-    assert made.frames == 50 and made.fps == 16 and torch.allclose(made.xy[:, 0, 0], 10 + torch.linspace(0, 9999, 50), atol=0.1)
+    assert (
+        made.frames == 50
+        and made.fps == 16
+        and torch.allclose(made.xy[:, 0, 0], 10 + torch.linspace(0, 9999, 50), atol=0.1)
+    )
 
 
 def test_no_more_of_the_source_is_read_than_its_speed_needs():
@@ -53,7 +57,9 @@ def test_uneven_frames_are_put_where_their_moments_are():
     xy = 100 * times.float()[:, None, None].expand(-1, 1, 2)
     found = Followed(Tracks(xy, torch.ones(4, 1), 200, 200), times, 4)
     assert torch.allclose(retimed(found, 11, 10.0).xy[:, 0, 0], torch.linspace(0, 100, 11), atol=1e-3)
-    assert torch.allclose(retimed(found, 0, 20.0, "source speed").xy[:, 0, 0], torch.linspace(0, 100, 21), atol=1e-3)
+    assert torch.allclose(
+        retimed(found, 0, 20.0, "source speed").xy[:, 0, 0], torch.linspace(0, 100, 21), atol=1e-3
+    )
     assert retimed(found, 0, 16.0).frames == 4 and rate_of(times) == 3
 
 
@@ -65,9 +71,13 @@ def test_a_source_that_is_over_rests_and_one_frame_is_motion_that_rests():
 
 
 def test_a_point_that_is_hidden_in_one_of_two_frames_is_as_in_the_nearer():
-    xy, visible = mixed(torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.4)
+    xy, visible = mixed(
+        torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.4
+    )
     assert xy.tolist() == [[pytest.approx(0.4)] * 2, [0, 0]] and visible.tolist() == [True, True]
-    xy, visible = mixed(torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.6)
+    xy, visible = mixed(
+        torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.6
+    )
     assert xy[1].tolist() == [1, 1] and visible.tolist() == [True, False]
 
 
@@ -83,7 +93,9 @@ def test_a_large_picture_is_followed_small_and_its_points_come_back_large():
 
     found = follow(shots(3, width=128), corner, Looks(), longest=64)
     assert set(sizes) == {(24, 64)}
-    assert torch.allclose(found.tracks.xy[:, 0], torch.tensor([[10.0, 20.0], [12.0, 20.0], [14.0, 20.0]]), atol=1e-4)
+    assert torch.allclose(
+        found.tracks.xy[:, 0], torch.tensor([[10.0, 20.0], [12.0, 20.0], [14.0, 20.0]]), atol=1e-4
+    )
 
 
 def test_bad_sources_and_requests_are_named_and_an_interrupt_gets_through():
@@ -92,7 +104,9 @@ def test_bad_sources_and_requests_are_named_and_an_interrupt_gets_through():
     with pytest.raises(ValueError, match="at least one"):
         follow(shots(3), lambda width, height: np.zeros((0, 2)), Drift())
     with pytest.raises(ValueError, match="one size 64x48, got 32x48 at frame 1"):
-        follow([(np.zeros((48, 64, 3), np.uint8), 0.0), (np.zeros((48, 32, 3), np.uint8), 0.1)], corner, Drift())
+        follow(
+            [(np.zeros((48, 64, 3), np.uint8), 0.0), (np.zeros((48, 32, 3), np.uint8), 0.1)], corner, Drift()
+        )
     with pytest.raises(ValueError, match="timing"):
         retimed(follow(shots(2), corner, Drift()), 5, 16.0, "backwards")
     with pytest.raises(ValueError, match="rate"):

@@ -16,7 +16,12 @@ def run(made, frames=21, session=None, tracks=None, **more):
 
 
 def moved(tracks, by):
-    return type(tracks)(tracks.xy + torch.linspace(0, by, tracks.frames)[:, None, None], tracks.visible, tracks.width, tracks.height)
+    return type(tracks)(
+        tracks.xy + torch.linspace(0, by, tracks.frames)[:, None, None],
+        tracks.visible,
+        tracks.width,
+        tracks.height,
+    )
 
 
 def test_without_a_guide_nothing_changes():
@@ -40,12 +45,16 @@ def test_with_the_head_off_the_network_never_sees_the_tracks():
 @pytest.mark.parametrize("make", [headless, small_networks])
 def test_guided_frames_follow_the_tracks_they_are_given(make):
     made = make()
-    here, there = (joined(run(made, tracks=tracks, lead="guided")) for tracks in (drag(9), moved(drag(9), 6.0)))
+    here, there = (
+        joined(run(made, tracks=tracks, lead="guided")) for tracks in (drag(9), moved(drag(9), 6.0))
+    )
     assert torch.equal(here[0], there[0]) and not torch.allclose(here[5:], there[5:], atol=1e-3)
 
 
 def test_it_makes_as_many_predictions_as_without_a_guide_each_from_the_level_it_is_told():
-    guide = Guide(torch.ones(1, 2, 1, 2, 2), torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 1, 2, 2), Lead(0.5, 0.25))
+    guide = Guide(
+        torch.ones(1, 2, 1, 2, 2), torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 1, 2, 2), Lead(0.5, 0.25)
+    )
     told = []
 
     def predict(x, levels):
@@ -53,8 +62,14 @@ def test_it_makes_as_many_predictions_as_without_a_guide_each_from_the_level_it_
         return torch.zeros_like(x)
 
     made = denoise_guided(predict, lambda: torch.zeros(1, 2, 1, 2, 2), (1.0, 0.8), guide)
-    assert [levels[0, 0, 0, 0].tolist() for levels in told] == [[0.5, 1.0], [pytest.approx(0.4), pytest.approx(0.8)]]
-    assert made[0, 0, 0].tolist() == [[0.25, 0.0], [0.25, 0.0]]  # `keep` of the way back inside, the model's own outside
+    assert [levels[0, 0, 0, 0].tolist() for levels in told] == [
+        [0.5, 1.0],
+        [pytest.approx(0.4), pytest.approx(0.8)],
+    ]
+    assert made[0, 0, 0].tolist() == [
+        [0.25, 0.0],
+        [0.25, 0.0],
+    ]  # `keep` of the way back inside, the model's own outside
 
 
 def test_a_whole_hold_gives_the_guide_and_no_hold_gives_the_prediction():

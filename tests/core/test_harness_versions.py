@@ -1,4 +1,6 @@
-"""What `python -m harness.versions` takes from another host's requirements, and the environment it makes of them."""
+"""What `python -m harness.versions` takes from another host's requirements, and the environment it makes of
+them.
+"""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +19,10 @@ pydantic~=2.0
 
 def test_the_exact_versions_of_a_host_count_but_for_what_the_tests_do_not_show():
     assert versions.pins(REQUIREMENTS) == {"comfyui-frontend-package": "1.45.20", "comfy-kitchen": "0.2.18"}
-    assert versions.pins(REQUIREMENTS, "1.58.1") == {"comfyui-frontend-package": "1.58.1", "comfy-kitchen": "0.2.18"}
+    assert versions.pins(REQUIREMENTS, "1.58.1") == {
+        "comfyui-frontend-package": "1.58.1",
+        "comfy-kitchen": "0.2.18",
+    }
 
 
 def test_an_environment_has_its_own_version_first_and_all_else_of_the_one_behind_it(monkeypatch, tmp_path):
@@ -29,7 +34,12 @@ def test_an_environment_has_its_own_version_first_and_all_else_of_the_one_behind
     monkeypatch.setattr(install, "CACHE", tmp_path)
     monkeypatch.setattr(install, "pip", pip)
     python = versions.environment({"einops": "0.0.1"})
-    done = subprocess.run([python, "-c", "import einops, numpy; print(einops.__version__, numpy.__version__)"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [python, "-c", "import einops, numpy; print(einops.__version__, numpy.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     mine, behind = done.stdout.split()
     assert mine == "0.0.1" and behind == versions.installed("numpy")
     assert versions.environment({"einops": "0.0.1"}) == python and versions.environment({}) == install.PYTHON

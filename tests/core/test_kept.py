@@ -16,7 +16,9 @@ def chunk(index: int, points: int = 2, frames: int | None = None) -> Chunk:
     level = torch.full((count, SIZE, SIZE, 3), 0.1 * index)
     xy = torch.full((count, points, 2), float(index)) + torch.arange(points)[:, None]
     latents = torch.full((1, 4, 1 if index == 0 else 2, 2, 2), float(index))
-    return Chunk(index, start, level, latents, {}, 0.0, 0.0, 0, xy, torch.ones(count, points, dtype=torch.bool))
+    return Chunk(
+        index, start, level, latents, {}, 0.0, 0.0, 0, xy, torch.ones(count, points, dtype=torch.bool)
+    )
 
 
 def keep(chunks, budget=2**30, path=None, oldest=None):

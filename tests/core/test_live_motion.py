@@ -66,7 +66,11 @@ def test_letting_go_never_makes_a_point_jump(mode):
     assert ask(live, "release", hand=2, mode=mode)
     piece = live(5, 4 * FADE_FRAMES)
     torch.testing.assert_close(held, torch.tensor([20.0, 10.0]))
-    moved = SPEED[2] * torch.arange(1, 4 * FADE_FRAMES + 1)[:, None] if mode == "keep" else torch.zeros(4 * FADE_FRAMES, 2)
+    moved = (
+        SPEED[2] * torch.arange(1, 4 * FADE_FRAMES + 1)[:, None]
+        if mode == "keep"
+        else torch.zeros(4 * FADE_FRAMES, 2)
+    )
     torch.testing.assert_close(piece.xy[:, 2], held + moved)
     assert piece.carried.all()
     assert piece.visible[:, 2].sum() == (FADE_FRAMES if mode == "fade" else 4 * FADE_FRAMES)
@@ -75,7 +79,11 @@ def test_letting_go_never_makes_a_point_jump(mode):
 @pytest.mark.parametrize("mode", ["keep", "pin", "fade"])
 def test_a_hand_that_lets_go_before_the_chunk_still_gets_where_it_was_asked_to_go(mode):
     live = motion()
-    for control in ({"type": "grab", "handle": 2}, {"type": "move", "to": [[20, 10]]}, {"type": "release", "mode": mode}):
+    for control in (
+        {"type": "grab", "handle": 2},
+        {"type": "move", "to": [[20, 10]]},
+        {"type": "release", "mode": mode},
+    ):
         assert live.apply(parse_control({"hand": 0, **control}), same)
     assert not ask(live, "move", hand=0, to=[[60, 40]]) and not ask(live, "release", hand=0)
     assert ask(live, "grab", hand=0, handle=0)  # the hand is free for another
@@ -83,7 +91,9 @@ def test_a_hand_that_lets_go_before_the_chunk_still_gets_where_it_was_asked_to_g
     piece = live(1, 4)
     torch.testing.assert_close(piece.xy[-1, [2, 0]], torch.tensor([[20.0, 10.0], [12.0, 22.0]]))
     after = live(5, 4)
-    torch.testing.assert_close(after.xy[-1, 2], torch.tensor([20.0, 10.0]) + (4 * SPEED[2] if mode == "keep" else 0))
+    torch.testing.assert_close(
+        after.xy[-1, 2], torch.tensor([20.0, 10.0]) + (4 * SPEED[2] if mode == "keep" else 0)
+    )
     torch.testing.assert_close(after.xy[-1, 0], torch.tensor([12.0, 22.0]))
 
 
@@ -210,7 +220,11 @@ def test_an_orbit_is_the_view_of_a_plane_turned_about_its_middle():
 def test_a_camera_that_goes_on_for_ever_stays_within_bounds():
     camera = LiveCamera(64, 48, 16.0)
     camera.set({"pan": (0, 0), "zoom": 8.0, "roll": 720.0, "orbit": 360.0})
-    assert project(camera.advance(2000)[-1], torch.tensor([[0.0, 0.0], [63.0, 47.0]], dtype=torch.float64)).isfinite().all()
+    assert (
+        project(camera.advance(2000)[-1], torch.tensor([[0.0, 0.0], [63.0, 47.0]], dtype=torch.float64))
+        .isfinite()
+        .all()
+    )
 
 
 def test_handles_tell_what_is_online_static_and_predrawn():

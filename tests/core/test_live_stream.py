@@ -1,4 +1,6 @@
-"""A stream that people steer while it runs: small untrained networks on the CPU, controls posted between two chunks."""
+"""A stream that people steer while it runs: small untrained networks on the CPU, controls posted between two
+chunks.
+"""
 
 import json
 from functools import partial
@@ -15,13 +17,19 @@ from motionstream_core.streaming.session import LiveSession, MailboxFull, Repeat
 from motionstream_core.streaming.stream import controls_of
 
 FRAMES = 49
-stream = partial(stream_module.stream, beside=False)  # one chunk after another: what is posted on seeing a chunk takes effect in the next one
+stream = partial(
+    stream_module.stream, beside=False
+)  # one chunk after another: what is posted on seeing a chunk takes effect in the next one
 
 
 def play(networks, posts=(), frames=FRAMES, session=None, **options):
-    """The chunks kept in the end. posts: {chunk index after which they are posted: [messages]}; a chunk's posts count once."""
+    """The chunks kept in the end. posts: {chunk index after which they are posted: [messages]}; a chunk's
+    posts count once.
+    """
     session, posts, kept = session or LiveSession(), dict(posts), []
-    for chunk in stream(networks, picture(), drag(FRAMES), "red ball moves right", frames, control=session, **options):
+    for chunk in stream(
+        networks, picture(), drag(FRAMES), "red ball moves right", frames, control=session, **options
+    ):
         del kept[chunk.index :]
         kept.append(chunk)
         for message in posts.pop(chunk.index, ()):
@@ -33,7 +41,10 @@ GRAB = [{"type": "grab", "hand": 0, "handle": 0}, {"type": "move", "hand": 0, "t
 STEERED = {
     1: GRAB,
     2: [{"type": "camera", "pan": [8, 0], "zoom": 0.2}, {"type": "prompt", "text": "night"}],
-    3: [{"type": "release", "hand": 0, "mode": "keep"}, {"type": "add", "kind": "path", "points": [[20, 20], [4, 4]], "seconds": 0.5}],
+    3: [
+        {"type": "release", "hand": 0, "mode": "keep"},
+        {"type": "add", "kind": "path", "points": [[20, 20], [4, 4]], "seconds": 0.5},
+    ],
     4: [{"type": "scene"}],
     5: [{"type": "camera"}, {"type": "remove", "handle": 1}],
 }
@@ -45,11 +56,20 @@ def test_a_watched_stream_without_controls_is_the_same_video(networks):
     assert torch.equal(joined(alone), joined(watched))
 
 
-@pytest.mark.parametrize("message", [*GRAB[:1], {"type": "camera", "pan": [40, 0]}, {"type": "prompt", "text": "night"}, {"type": "scene"}])
+@pytest.mark.parametrize(
+    "message",
+    [*GRAB[:1], {"type": "camera", "pan": [40, 0]}, {"type": "prompt", "text": "night"}, {"type": "scene"}],
+)
 def test_a_control_changes_the_frames_from_the_next_chunk_on_and_none_before(networks, message):
     posts = {2: [message, *GRAB[1:]] if message["type"] == "grab" else [message]}
     before, after = play(networks)[0], play(networks, posts)[0]
-    assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)][:5] == [True, True, True, False, False]
+    assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)][:5] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     assert [chunk.epoch for chunk in after][:5] == [0, 0, 0, 1, 1]
 
 
@@ -60,7 +80,9 @@ def test_a_performance_played_again_gives_the_same_frames_bit_for_bit(networks):
     assert torch.equal(joined(live), joined(again))
     assert all(torch.equal(a.xy, b.xy) and torch.equal(a.visible, b.visible) for a, b in zip(live, again))
     assert write_performance(replayed.performance, seed=0) == text
-    assert [entry["type"] for entry in json.loads(text)["controls"]] == [message["type"] for posts in STEERED.values() for message in posts]
+    assert [entry["type"] for entry in json.loads(text)["controls"]] == [
+        message["type"] for posts in STEERED.values() for message in posts
+    ]
 
 
 def test_a_rewind_without_new_controls_makes_the_same_frames_again(networks):
@@ -70,13 +92,17 @@ def test_a_rewind_without_new_controls_makes_the_same_frames_again(networks):
     assert torch.equal(joined(straight), joined(rewound))
 
 
-def test_after_a_rewind_another_path_is_taken_and_the_dropped_one_leaves_no_trace_in_the_performance(networks):
+def test_after_a_rewind_another_path_is_taken_and_the_dropped_one_leaves_no_trace_in_the_performance(
+    networks,
+):
     other = {"type": "camera", "pan": [-20, 0]}
     live, session = play(networks, {**STEERED, 5: [{"type": "rewind", "chunk": 3}, other]})
     expected, _ = play(networks, {1: STEERED[1], 2: [other]})
     assert torch.equal(joined(live), joined(expected))
     text = write_performance(session.performance)
-    assert torch.equal(joined(play(networks, session=LiveSession(script=read_performance(text).controls))[0]), joined(live))
+    assert torch.equal(
+        joined(play(networks, session=LiveSession(script=read_performance(text).controls))[0]), joined(live)
+    )
 
 
 def test_a_rewind_reaches_back_as_far_as_the_history_has_room(networks):
@@ -84,7 +110,9 @@ def test_a_rewind_reaches_back_as_far_as_the_history_has_room(networks):
     live, _ = play(networks, {5: [{"type": "rewind", "chunk": 1}]}, history_bytes=1)
     assert torch.equal(joined(live), joined(plain))  # nothing is remembered: it goes on as if not asked
     session = LiveSession()
-    for chunk in stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, history_bytes=4 * plain[0].cache_bytes):
+    for chunk in stream(
+        networks, picture(), drag(FRAMES), "", FRAMES, control=session, history_bytes=4 * plain[0].cache_bytes
+    ):
         if chunk.index > 1:
             assert 0 <= chunk.index - session.state["oldest_chunk"] <= 6
     assert session.state["oldest_chunk"] > 1
@@ -100,13 +128,23 @@ def test_a_pause_steps_one_chunk_at_a_time(networks):
             session.post(next(stepping))
 
     session.post({"type": "pause"})
-    chunks = list(stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, check_interrupt=waiting))
+    chunks = list(
+        stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, check_interrupt=waiting)
+    )
     assert made == [1, 2, 3] and [chunk.index for chunk in chunks] == [0, 1, 2]
 
 
 def test_a_paused_stream_can_be_rewound_and_stays_paused(networks):
     session, seen = LiveSession(), []
-    for chunk in stream(networks, picture(), drag(FRAMES), "", FRAMES, control=session, check_interrupt=lambda: _rewind_once(session, seen)):
+    for chunk in stream(
+        networks,
+        picture(),
+        drag(FRAMES),
+        "",
+        FRAMES,
+        control=session,
+        check_interrupt=lambda: _rewind_once(session, seen),
+    ):
         if chunk.index == 4 and "rewound" not in seen:
             session.post({"type": "pause"})
         seen.append(chunk.index)
@@ -124,7 +162,9 @@ def _rewind_once(session, seen):
 
 
 def test_a_paced_stream_makes_no_chunk_before_its_time(networks, monkeypatch):
-    """However slow the machine: with nothing allowed for a chunk's own cost, a chunk waits until the ones before have been played."""
+    """However slow the machine: with nothing allowed for a chunk's own cost, a chunk waits until the ones
+    before have been played.
+    """
     monkeypatch.setattr(stream_module, "AHEAD", 0.0)
     waited = []
     for paced in (True, False):
@@ -138,7 +178,9 @@ def test_a_paced_stream_makes_no_chunk_before_its_time(networks, monkeypatch):
 def test_the_sink_of_a_changed_scene_holds_the_newest_frames(networks):
     kept, _ = play(networks, {3: [{"type": "scene"}]})
     small = play(networks, {3: [{"type": "scene"}]}, context=CacheShape(2, 0, 2))[0]
-    assert torch.equal(joined(small), joined(play(networks, context=CacheShape(2, 0, 2))[0]))  # without a sink there is nothing to change
+    assert torch.equal(
+        joined(small), joined(play(networks, context=CacheShape(2, 0, 2))[0])
+    )  # without a sink there is nothing to change
     assert not torch.equal(joined(kept), joined(play(networks)[0]))
 
 
@@ -203,9 +245,17 @@ def test_a_malformed_control_is_refused_with_what_was_expected_and_got(message):
         parse_control(message)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"kind": "x"}', '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":-1,"type":"scene"}]}',
-                                  '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":1,"type":"stop"}]}',
-                                  '{"kind":"motionstream-performance","version":2,"controls":[]}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"kind": "x"}',
+        '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":-1,"type":"scene"}]}',
+        '{"kind":"motionstream-performance","version":1,"controls":[{"chunk":1,"type":"stop"}]}',
+        '{"kind":"motionstream-performance","version":2,"controls":[]}',
+    ],
+)
 def test_a_malformed_performance_is_refused(text):
     with pytest.raises(ValueError, match="performance: expected"):
         read_performance(text)

@@ -25,7 +25,9 @@ def test_the_ncc_error_of_a_shifted_picture_is_the_length_of_the_shift(shift):
 
 def test_an_unrelated_picture_scores_near_chance():
     rng = np.random.default_rng(1)
-    errors = metrics.ncc_error(textured(rng)[None], textured(rng)[None], points(rng, 200), np.ones((1, 200), bool))
+    errors = metrics.ncc_error(
+        textured(rng)[None], textured(rng)[None], points(rng, 200), np.ones((1, 200), bool)
+    )
     assert 5 < np.nanmedian(errors) < 12
 
 

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from motionstream_core.model.checkpoint import config_from_dict, config_to_dict
-from motionstream_core.model.motion import ID_RANGE, MotionEncoder, TrackHead, motion_map, pack_time, sinusoidal_ids, track_ids
+from motionstream_core.model.motion import (
+    ID_RANGE,
+    MotionEncoder,
+    TrackHead,
+    motion_map,
+    pack_time,
+    sinusoidal_ids,
+    track_ids,
+)
 from motionstream_core.model.presets import PRESETS, MotionConfig
 
 
@@ -60,7 +68,9 @@ def test_a_batch_of_maps_equals_the_maps_one_by_one():
     xy, visible = xy.reshape(2, 3, 10, 2), visible.reshape(2, 3, 10)
     emb = torch.stack([sinusoidal_ids(track_ids(10, seeded(s))) for s in range(2)])
     both = motion_map(xy, visible, emb, (4, 4), 8)
-    assert torch.equal(both, torch.stack([motion_map(xy[b], visible[b], emb[b], (4, 4), 8) for b in range(2)]))
+    assert torch.equal(
+        both, torch.stack([motion_map(xy[b], visible[b], emb[b], (4, 4), 8) for b in range(2)])
+    )
 
 
 def test_the_lowest_track_index_wins_a_shared_cell():
@@ -111,13 +121,24 @@ def test_a_track_let_go_is_told_from_a_hidden_one_by_a_channel_of_its_own():
     assert maps.shape == (4, 5, 2, 2)
     assert torch.equal(maps[:3], motion_map(xy, visible, torch.ones(2, 3), (2, 2), 8))
     assert maps[3, :3].abs().sum() == 0 and maps[3, 3:].tolist() == [[[0.0, 1.0], [0.0, 0.0]]] * 2
-    both = motion_map(xy[None].repeat(2, 1, 1, 1), visible[None].repeat(2, 1, 1), torch.ones(2, 2, 3), (2, 2), 8, let_go[None].repeat(2, 1, 1))
+    both = motion_map(
+        xy[None].repeat(2, 1, 1, 1),
+        visible[None].repeat(2, 1, 1),
+        torch.ones(2, 2, 3),
+        (2, 2),
+        8,
+        let_go[None].repeat(2, 1, 1),
+    )
     assert torch.equal(both, maps[None].repeat(2, 1, 1, 1, 1))
 
 
 def test_an_encoder_with_the_channel_sees_what_is_let_go_and_one_without_does_not():
     config = MotionConfig(unspecified_channel=True)
-    assert (config.map_channels, MotionConfig().map_channels, config.channels) == (65, 64, MotionConfig().channels)
+    assert (config.map_channels, MotionConfig().map_channels, config.channels) == (
+        65,
+        64,
+        MotionConfig().channels,
+    )
     torch.manual_seed(0)
     xy, visible = random_tracks(25, 30)
     visible[13:] = False
@@ -129,7 +150,10 @@ def test_an_encoder_with_the_channel_sees_what_is_let_go_and_one_without_does_no
     without = encoder.encode(xy, visible)
     assert (with_bit[:, :, 4:] - without[:, :, 4:]).abs().max() > 1e-3
     encoder.reset()
-    parts = [encoder.encode(a, b, c) for a, b, c in zip(xy.split((1, 12, 12)), visible.split((1, 12, 12)), let_go.split((1, 12, 12)))]
+    parts = [
+        encoder.encode(a, b, c)
+        for a, b, c in zip(xy.split((1, 12, 12)), visible.split((1, 12, 12)), let_go.split((1, 12, 12)))
+    ]
     assert torch.allclose(torch.cat(parts, dim=2), with_bit, atol=1e-6)
     plain = MotionEncoder(TrackHead(), track_ids(30, seeded()), (4, 4), 8)
     first = plain.encode(xy, visible, let_go)
@@ -139,6 +163,9 @@ def test_an_encoder_with_the_channel_sees_what_is_let_go_and_one_without_does_no
 
 def test_weights_without_the_channel_are_written_and_read_as_before_it():
     shipped = PRESETS["tiny"]
-    assert "unspecified_channel" not in config_to_dict(shipped)["motion"] and config_from_dict(config_to_dict(shipped)) == shipped
+    assert (
+        "unspecified_channel" not in config_to_dict(shipped)["motion"]
+        and config_from_dict(config_to_dict(shipped)) == shipped
+    )
     with_bit = replace(shipped, motion=replace(shipped.motion, unspecified_channel=True))
     assert config_from_dict(config_to_dict(with_bit)) == with_bit

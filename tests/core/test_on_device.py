@@ -1,4 +1,6 @@
-"""The networks at their real sizes on a pretended CUDA device: what a steady chunk waits for, takes and computes there, and the order of its queues."""
+"""The networks at their real sizes on a pretended CUDA device: what a steady chunk waits for, takes and
+computes there, and the order of its queues.
+"""
 
 from collections import Counter
 from dataclasses import replace
@@ -47,7 +49,17 @@ def chunks_of(device, networks, width, height, context=SHORT, **more) -> list[Se
     """What happens on the device from chunk to chunk, up to the moment at which each is handed out."""
     words = torch.zeros(1, networks.config.text_len, networks.config.text_dim)
     found, mark = [], device.mark()
-    for _ in stream(networks, picture(width, height), wandering(64, width, height), words, None, fit="loop", context=context, steps=2, **more):
+    for _ in stream(
+        networks,
+        picture(width, height),
+        wandering(64, width, height),
+        words,
+        None,
+        fit="loop",
+        context=context,
+        steps=2,
+        **more,
+    ):
         found.append(device.since(mark))
         mark = device.mark()
         if len(found) == STEADY.stop:
@@ -56,15 +68,29 @@ def chunks_of(device, networks, width, height, context=SHORT, **more) -> list[Se
 
 
 def hand_over(seen: Seen) -> list[str]:
-    """The waits of a chunk that are not the hand-over of its frames: for them, for their queue, and for marks that the queues have long passed."""
-    return [why for why in seen.waits if why not in ("a queue", "a mark") and not why.startswith(("download of (4, ", "download of (12, "))]
+    """The waits of a chunk that are not the hand-over of its frames: for them, for their queue, and for marks
+    that the queues have long passed.
+    """
+    return [
+        why
+        for why in seen.waits
+        if why not in ("a queue", "a mark") and not why.startswith(("download of (4, ", "download of (12, "))
+    ]
 
 
-@pytest.mark.parametrize("name, width, height, decoder, lead", [
-    ("wan2.1-1.3b", 832, 480, "wan", "none"), ("wan2.1-1.3b-motion", 832, 480, "taehv", "track head"), ("wan2.1-14b", 832, 480, "taehv", "guided"),
-    ("wan2.2-5b", 1280, 704, "wan", "none"), ("tiny", 832, 480, "tiny", "track head"),
-])  # fmt: skip
-def test_a_steady_chunk_waits_for_nothing_but_its_frames_and_takes_the_same_memory(monkeypatch, device, name, width, height, decoder, lead):
+@pytest.mark.parametrize(
+    "name, width, height, decoder, lead",
+    [
+        ("wan2.1-1.3b", 832, 480, "wan", "none"),
+        ("wan2.1-1.3b-motion", 832, 480, "taehv", "track head"),
+        ("wan2.1-14b", 832, 480, "taehv", "guided"),
+        ("wan2.2-5b", 1280, 704, "wan", "none"),
+        ("tiny", 832, 480, "tiny", "track head"),
+    ],
+)
+def test_a_steady_chunk_waits_for_nothing_but_its_frames_and_takes_the_same_memory(
+    monkeypatch, device, name, width, height, decoder, lead
+):
     with device, torch.no_grad():
         networks = built_in() if name == "tiny" else wan(monkeypatch, name, decoder)
         chunks = chunks_of(device, networks, width, height, lead=lead)
@@ -75,7 +101,9 @@ def test_a_steady_chunk_waits_for_nothing_but_its_frames_and_takes_the_same_memo
     assert first.allocations == second.allocations and first.held == second.held == chunks[2].held
     if name != "tiny":
         found = first.products
-        assert found and {types for (_, of), flops in found.items() for types in of if flops > 1e9} == HALF, found
+        assert found and {types for (_, of), flops in found.items() for types in of if flops > 1e9} == HALF, (
+            found
+        )
     if lead == "none":
         run = Counter(kernel.queue for kernel in first.kernels)
         main = sum(kernel.flops for kernel in first.kernels if kernel.queue == "main")
@@ -92,16 +120,29 @@ def peak(device, work):
 
 
 @pytest.mark.parametrize("name, width, height", [("wan2.1-1.3b", 832, 480), ("wan2.2-5b", 1280, 704)])
-def test_a_stream_takes_what_the_planner_says_at_most_and_not_much_less(monkeypatch, device, name, width, height):
+def test_a_stream_takes_what_the_planner_says_at_most_and_not_much_less(
+    monkeypatch, device, name, width, height
+):
     with device, torch.no_grad():
         networks, context = wan(monkeypatch, name, "wan"), CacheShape(3, 1, 1)
         config, (_, down, across) = networks.config, networks.config.vae_stride
         plan = Plan(config, width, height, context, "bf16", "wan")
         assert sum(x.nbytes for x in networks.dit.parameters()) == plan.parts["weights"]
         held = device.held
-        cache, text = networks.dit.make_cache(height // down, width // across, shape=context), networks.dit.encode_text(torch.zeros(1, 1, 4096, device=CUDA))
-        assert device.held - held - text_bytes(text) == cache.nbytes == plan.cache == cache_bytes(networks.dit, width, height, context)
-        x, time = torch.zeros(1, config.in_channels, 3, height // down, width // across, device=CUDA), torch.zeros(1, 3, device=CUDA)
+        cache, text = (
+            networks.dit.make_cache(height // down, width // across, shape=context),
+            networks.dit.encode_text(torch.zeros(1, 1, 4096, device=CUDA)),
+        )
+        assert (
+            device.held - held - text_bytes(text)
+            == cache.nbytes
+            == plan.cache
+            == cache_bytes(networks.dit, width, height, context)
+        )
+        x, time = (
+            torch.zeros(1, config.in_channels, 3, height // down, width // across, device=CUDA),
+            torch.zeros(1, 3, device=CUDA),
+        )
         for _ in range(2):
             networks.dit(x, time, text, cache, commit=True, output=False)
         forward, _ = peak(device, lambda: networks.dit(x, time, text, cache))
@@ -121,7 +162,9 @@ def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height
     config = presets.PRESETS[name]
     with device, torch.no_grad():
         codec = random_codec(config, CUDA, "taehv")
-        x = torch.zeros(1, config.latent_channels, 4, height // codec.stride, width // codec.stride, device=CUDA)
+        x = torch.zeros(
+            1, config.latent_channels, 4, height // codec.stride, width // codec.stride, device=CUDA
+        )
         _, state = codec.decode_chunk(x[:, :, :1], codec.start_decode())
         more, (_, state) = peak(device, lambda: codec.decode_chunk(x[:, :, 1:], state))
         work = Plan(config, width, height, config.context, "bf16", "taehv").decoder_work
@@ -138,7 +181,16 @@ def test_frames_wait_for_no_later_chunk_and_controls_are_read_once_their_chunk_c
             return read(*arguments)
 
         monkeypatch.setattr(session, "border_at_once", border_at_once)
-        for chunk in stream(networks, picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT, control=session):
+        for chunk in stream(
+            networks,
+            picture(64, 64),
+            wandering(9, 64, 64),
+            "a kite",
+            None,
+            fit="loop",
+            context=SHORT,
+            control=session,
+        ):
             begun.append(device.main.count)
             ahead.append(device.main.count - device.host[device.main])
             if chunk.index == 4:
@@ -149,12 +201,29 @@ def test_frames_wait_for_no_later_chunk_and_controls_are_read_once_their_chunk_c
 
 
 def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_behind(device):
-    drawn = [{"type": "grab", "hand": 0, "handle": 0}, {"type": "move", "hand": 0, "to": [[6, 8], [12, 26]]}, {"type": "camera", "pan": [8, 0], "zoom": 0.2}]
-    posts = {2: [*drawn, {"type": "prompt", "text": "night"}], 3: [{"type": "scene"}], 4: [{"type": "rewind", "chunk": 3}]}
+    drawn = [
+        {"type": "grab", "hand": 0, "handle": 0},
+        {"type": "move", "hand": 0, "to": [[6, 8], [12, 26]]},
+        {"type": "camera", "pan": [8, 0], "zoom": 0.2},
+    ]
+    posts = {
+        2: [*drawn, {"type": "prompt", "text": "night"}],
+        3: [{"type": "scene"}],
+        4: [{"type": "rewind", "chunk": 3}],
+    }
     with device, torch.no_grad():
         networks, session, seen, mark = built_in(), LiveSession(), [], device.mark()
         fast = faster(networks.dit, "graphs")
-        for chunk in stream(replace(networks, dit=fast), picture(64, 64), wandering(9, 64, 64), "a kite", None, fit="loop", context=SHORT, control=session):
+        for chunk in stream(
+            replace(networks, dit=fast),
+            picture(64, 64),
+            wandering(9, 64, 64),
+            "a kite",
+            None,
+            fit="loop",
+            context=SHORT,
+            control=session,
+        ):
             seen.append((chunk.index, device.since(mark)))
             mark = device.mark()
             for message in posts.pop(chunk.index, ()):
@@ -173,7 +242,10 @@ def test_eight_bits_are_what_the_linears_are_multiplied_in(monkeypatch, device):
     with device, torch.no_grad():
         networks = wan(monkeypatch, "wan2.1-1.3b")
         fast = faster(networks.dit, "fp8")
-        cache, text = fast.make_cache(60, 104, shape=SHORT), fast.encode_text(torch.zeros(1, 1, 4096, device=CUDA))
+        cache, text = (
+            fast.make_cache(60, 104, shape=SHORT),
+            fast.encode_text(torch.zeros(1, 1, 4096, device=CUDA)),
+        )
         x, time = torch.zeros(1, 16, 1, 60, 104, device=CUDA), torch.zeros(1, 1, device=CUDA)
         for _ in range(2):
             fast(x, time, text, cache, commit=True, output=False)
@@ -183,7 +255,10 @@ def test_eight_bits_are_what_the_linears_are_multiplied_in(monkeypatch, device):
         seen = device.since(mark)
     flops = {name: flops for (name, _), flops in seen.products.items()}
     assert fast.state == "fast" and device.wrong == [] and seen.waits == []
-    assert flops["_scaled_mm"] > 50 * flops["addmm"] and sum(flops.values()) == chunk_flops(networks.config, 1560, SHORT, 1)["denoise"]
+    assert (
+        flops["_scaled_mm"] > 50 * flops["addmm"]
+        and sum(flops.values()) == chunk_flops(networks.config, 1560, SHORT, 1)["denoise"]
+    )
 
 
 def test_the_pretended_device_sees_what_would_go_wrong(device):
@@ -214,6 +289,9 @@ def test_the_pretended_device_sees_what_would_go_wrong(device):
         del y
         graph.replay()
         assert "whose memory is gone" in device.wrong.pop()
-        for wrong, words in ((lambda: torch.ones(3, device=CUDA) + torch.ones(3), "of the device alone"), (lambda: torch.ones(3, device=CUDA).nonzero(), "does not depend on values")):
+        for wrong, words in (
+            (lambda: torch.ones(3, device=CUDA) + torch.ones(3), "of the device alone"),
+            (lambda: torch.ones(3, device=CUDA).nonzero(), "does not depend on values"),
+        ):
             with pytest.raises(AssertionError, match=words):
                 wrong()

@@ -1,4 +1,6 @@
-"""The plan's arithmetic against the real networks and stages: parameters exactly, multiplications exactly, bytes to a few per cent."""
+"""The plan's arithmetic against the real networks and stages: parameters exactly, multiplications exactly,
+bytes to a few per cent.
+"""
 
 from argparse import Namespace
 from dataclasses import replace
@@ -26,7 +28,16 @@ from motionstream_core.training.sharding import World
 from motionstream_core.training.stage import SHARED, TrainConfig
 from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
 
-SMALL = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=96, num_heads=2, num_layers=3, text_len=16, steps=2, context=CacheShape(2, 1, 2))
+SMALL = replace(
+    PRESETS["tiny-ids"],
+    dim=48,
+    ffn_dim=96,
+    num_heads=2,
+    num_layers=3,
+    text_len=16,
+    steps=2,
+    context=CacheShape(2, 1, 2),
+)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -36,8 +47,12 @@ def test_parameters_are_counted_exactly(name):
         assert sum(p.numel() for p in CausalDiT(config).parameters()) == arithmetic.parameters(config)
         if config.motion is not None:
             model = MotionModel(config, own_words=False)
-            assert sum(p.numel() for p in model.parameters()) == arithmetic.parameters(config) + arithmetic.head_parameters(config)
-            assert sum(p.numel() for p in model.dit.blocks[0].parameters()) == arithmetic.block_parameters(config)
+            assert sum(p.numel() for p in model.parameters()) == arithmetic.parameters(
+                config
+            ) + arithmetic.head_parameters(config)
+            assert sum(p.numel() for p in model.dit.blocks[0].parameters()) == arithmetic.block_parameters(
+                config
+            )
 
 
 @pytest.mark.parametrize("name", ["tiny-ids", "wan2.1-1.3b-motion", "wan2.2-5b-motion"])
@@ -59,7 +74,9 @@ def test_multiplications_of_a_forward_are_counted_exactly(name):
 
 
 def kept(config, checkpointing, cached):
-    """Bytes kept for the backward pass of one forward of 3 latent frames of 1,024 tokens, without the weights."""
+    """Bytes kept for the backward pass of one forward of 3 latent frames of 1,024 tokens, without the
+    weights.
+    """
     torch.manual_seed(0)
     net, sizes = CausalDiT(config), {}
     for block in net.blocks:
@@ -87,12 +104,25 @@ def kept(config, checkpointing, cached):
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("cached", [False, True])
 def test_what_a_forward_keeps_is_what_the_formula_says(checkpointing, cached):
-    config = replace(PRESETS["wan2.1-1.3b-motion"], dim=64, ffn_dim=256, num_heads=2, num_layers=1, text_dim=8, text_len=2, freq_dim=8)
+    config = replace(
+        PRESETS["wan2.1-1.3b-motion"],
+        dim=64,
+        ffn_dim=256,
+        num_heads=2,
+        num_layers=1,
+        text_dim=8,
+        text_len=2,
+        freq_dim=8,
+    )
     deep = replace(config, num_layers=3)
     run = Pass(3, 6 if cached else 3)
-    one, three = (arithmetic.kept_bytes(c, 1024, run, cached=cached, checkpointing=checkpointing) for c in (config, deep))
+    one, three = (
+        arithmetic.kept_bytes(c, 1024, run, cached=cached, checkpointing=checkpointing)
+        for c in (config, deep)
+    )
     measured = (kept(deep, checkpointing, cached) - kept(config, checkpointing, cached)) / 2
-    # On the CPU each of the three RMS norms keeps two float32 tensors where the fused kernel of a GPU keeps its input: 6 D more, three times.
+    # On the CPU each of the three RMS norms keeps two float32 tensors where the fused kernel of a GPU keeps
+    # its input: 6 D more, three times.
     apart = 0 if checkpointing else 18 * config.dim * 3 * 1024
     assert measured - apart == pytest.approx((three - one) / 2, rel=0.03)
 
@@ -135,14 +165,20 @@ def counted(stage, role, clips, checkpointing):
 @pytest.mark.parametrize("name", plan.STAGES)
 def test_the_computation_of_a_stage_is_that_of_its_loss(name, checkpointing):
     clips = RandomClips().batch(np.random.default_rng(0), 1)
-    # Of a commit only keys and values matter: its backward pass leaves out the head and most of the last block, which in few and narrow blocks
-    # is much of it. The plan counts them, so it is a little too high for these stages.
+    # Of a commit only keys and values matter: its backward pass leaves out the head and most of the last
+    # block, which in few and narrow blocks is much of it. The plan counts them, so it is a little too high
+    # for these stages.
     config = SMALL if name == "teacher" else replace(SMALL, num_layers=12)
     load = small_load(name, clips, config)
     if name == "teacher":
         measured = counted(TeacherStage(network(1), TeacherRecipe()), "teacher", clips, checkpointing)
     elif name == "causal-init":
-        measured = counted(CausalInitStage(network(1, config), CausalInitRecipe("ar", sinks=(1,), windows=(2,))), "student", clips, checkpointing)
+        measured = counted(
+            CausalInitStage(network(1, config), CausalInitRecipe("ar", sinks=(1,), windows=(2,))),
+            "student",
+            clips,
+            checkpointing,
+        )
     else:
         stage = DistillStage(network(1, config), network(2, config), DistillRecipe())
         exits = {}
@@ -150,11 +186,20 @@ def test_the_computation_of_a_stage_is_that_of_its_loss(name, checkpointing):
             drawn = int(torch.randint(2, (1,), generator=torch.Generator().manual_seed(number)))
             exits.setdefault(drawn, number)
         turns = [{**clips, SHARED: torch.tensor(number)} for number in exits.values()]
-        student = [counted(stage, "student", {**turn, SHARED: turn[SHARED].clone()}, checkpointing) for turn in turns]
-        critic = [counted(stage, "fake_score", {**turn, SHARED: turn[SHARED].clone()}, checkpointing) for turn in turns]
+        student = [
+            counted(stage, "student", {**turn, SHARED: turn[SHARED].clone()}, checkpointing) for turn in turns
+        ]
+        critic = [
+            counted(stage, "fake_score", {**turn, SHARED: turn[SHARED].clone()}, checkpointing)
+            for turn in turns
+        ]
         measured = sum(student) / 2 + 5 * sum(critic) / 2
     planned = load.flops(checkpointing)
-    assert planned == pytest.approx(measured, rel=0.12) if name == "teacher" else measured <= planned <= 1.16 * measured
+    assert (
+        planned == pytest.approx(measured, rel=0.12)
+        if name == "teacher"
+        else measured <= planned <= 1.16 * measured
+    )
 
 
 def test_the_state_of_a_stage_is_as_large_as_planned():
@@ -173,7 +218,9 @@ def test_the_state_of_a_stage_is_as_large_as_planned():
     memory = plan.Load(SMALL, "distill", 4, 7).memory(1)
     assert sizes["weights"] * 3 == memory["weights"] * 2, "the frozen teacher is the third"
     assert sizes["ema"] == memory["average"]
-    assert sizes["optim"] == pytest.approx(memory["optimizer"], rel=0.01), "beside the moments a count for every tensor"
+    assert sizes["optim"] == pytest.approx(memory["optimizer"], rel=0.01), (
+        "beside the moments a count for every tensor"
+    )
 
 
 def test_more_gpus_divide_what_is_divided_and_nothing_else():
@@ -206,22 +253,45 @@ def test_the_command_prints_every_stage_for_every_number_of_gpus(name, capsys):
 
 
 def test_the_plan_of_the_1_3b_teacher_fits_one_gpu_with_checkpointing_alone(capsys):
-    assert main(["train", "plan", "--preset", "wan2.1-1.3b", "--stage", "teacher", "--price", "1", "--tflops", "125"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "plan",
+                "--preset",
+                "wan2.1-1.3b",
+                "--stage",
+                "teacher",
+                "--price",
+                "1",
+                "--tflops",
+                "125",
+            ]
+        )
+        == 0
+    )
     row = next(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("   1 "))
     assert row[9] == "yes" and row[13] == "no"
 
 
-@pytest.mark.parametrize("options, words", [
-    (["--preset", "huge"], "preset: expected one of"), (["--preset", "tiny", "--frames", "24"], "frames: expected 1 + a multiple of 12"),
-    (["--preset", "tiny", "--size", "130x128"], "size: expected multiples of 16x16"), (["--preset", "tiny", "--tflops", "0"], "tflops: expected above 0"),
-    (["--preset", "tiny", "--steps", "0"], "steps: expected 1 or more"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--preset", "huge"], "preset: expected one of"),
+        (["--preset", "tiny", "--frames", "24"], "frames: expected 1 + a multiple of 12"),
+        (["--preset", "tiny", "--size", "130x128"], "size: expected multiples of 16x16"),
+        (["--preset", "tiny", "--tflops", "0"], "tflops: expected above 0"),
+        (["--preset", "tiny", "--steps", "0"], "steps: expected 1 or more"),
+    ],
+)
 def test_a_plan_that_makes_no_sense_is_refused(options, words, capsys):
     assert main(["train", "plan", *options]) == 2
     assert words in capsys.readouterr().err
 
 
-def test_a_large_stage_tells_its_plan_before_it_is_begun_and_of_several_processes_one_does(capsys, monkeypatch):
+def test_a_large_stage_tells_its_plan_before_it_is_begun_and_of_several_processes_one_does(
+    capsys, monkeypatch
+):
     args = Namespace(preset="wan2.2-5b-motion", stage="distill", steps=7, batch=2, accumulate=4)
     plan.announce(args)
     assert "7 steps of 8 clips" in capsys.readouterr().err

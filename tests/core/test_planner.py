@@ -53,7 +53,11 @@ def test_a_small_card_is_told_what_to_give_up_in_order():
     assert (shorter.decoder, shorter.context.label) == ("taehv", "c3s3w3")
     words = advice(asked, 9 * GIB)
     assert "It does not fit" in words and "Load Tiny VAE" in words and "window to 3" in words
-    assert first_that_fits(asked, GIB) is None and "weights alone take" in advice(asked, GIB) and "smaller model" in advice(asked, GIB)
+    assert (
+        first_that_fits(asked, GIB) is None
+        and "weights alone take" in advice(asked, GIB)
+        and "smaller model" in advice(asked, GIB)
+    )
     assert "It fits" in advice(asked, 80 * GIB)
 
 
@@ -65,9 +69,16 @@ def test_a_14b_fits_a_32_gib_card_in_fp8_alone():
 def test_where_no_way_of_running_it_fits_a_size_is_named_that_does():
     asked = wish("wan2.1-14b", "c3s1w3")
     assert first_that_fits(asked, 24 * GIB) is None
-    said = re.search(r"What does: (\d+)x(\d+) with fp8, c3s1w3, decoder taehv \(([\d.]+) GiB\)", advice(asked, 24 * GIB))
+    said = re.search(
+        r"What does: (\d+)x(\d+) with fp8, c3s1w3, decoder taehv \(([\d.]+) GiB\)", advice(asked, 24 * GIB)
+    )
     width, height, needs = int(said[1]), int(said[2]), float(said[3])
-    assert width % 16 == height % 16 == 0 and 0.6 < width / 832 < 1 and abs(width / height - 832 / 480) < 0.1 and needs <= 24
+    assert (
+        width % 16 == height % 16 == 0
+        and 0.6 < width / 832 < 1
+        and abs(width / height - 832 / 480) < 0.1
+        and needs <= 24
+    )
     found = first_that_fits(Plan(asked.config, width, height, asked.context, "fp8", "taehv"), 24 * GIB)
     assert found is not None and "Load the weights as fp8" in advice(asked, 24 * GIB)
 
@@ -75,13 +86,22 @@ def test_where_no_way_of_running_it_fits_a_size_is_named_that_does():
 def test_checkpoints_are_listed_by_what_they_say_of_themselves(tmp_path):
     config = PRESETS["wan2.1-1.3b"]
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata=metadata_of(config, {}))
-    save_file({"x": torch.zeros(1)}, tmp_path / "b.safetensors", metadata={"config": '{"transformer": {"causal_ar": true}}'})
+    save_file(
+        {"x": torch.zeros(1)},
+        tmp_path / "b.safetensors",
+        metadata={"config": '{"transformer": {"causal_ar": true}}'},
+    )
     save_file({"x": torch.zeros(1)}, tmp_path / "self_forcing_dmd.safetensors")
     (tmp_path / "d.safetensors").write_bytes(b"damaged")
     lines = checkpoint_lines((path.name, path) for path in sorted(tmp_path.iterdir()))
     assert lines[0] == "ready    a.safetensors: c3s3w3, 3 steps, no track head (guided control)"
-    assert lines[1].startswith("ready    b.safetensors: causal by its header; say which") and lines[2].startswith("broken   d.safetensors")
-    assert lines[3] == "         1 more say nothing of being causal: for a causal one, say which it is in the node Causal Wan Checkpoint"
+    assert lines[1].startswith("ready    b.safetensors: causal by its header; say which") and lines[
+        2
+    ].startswith("broken   d.safetensors")
+    assert lines[3] == (
+        "         1 more say nothing of being causal: for a causal one, say which it is in the node "
+        "Causal Wan Checkpoint"
+    )
     assert "convert" in checkpoint_lines([])[0]
 
 
@@ -106,10 +126,20 @@ def test_flops_of_a_steady_chunk_are_those_that_torch_counts(steps):
     config, shape = networks.config, CacheShape(2, 1, 2)
     text = networks.dit.encode_text(torch.zeros(1, config.text_len, config.text_dim))
     made = rollout(
-        networks.dit, first_latent=None, motion=None, text=text, shape=(8, 12), sigmas=schedule_of(config, steps),
-        cache=networks.dit.make_cache(8, 12, shape=shape), rng=torch.Generator(), attention=plain,
-    )  # fmt: skip
-    with torch.no_grad(), patch.object(linear, "onednn_here", lambda: False):  # torch counts what oneDNN computes as nothing
+        networks.dit,
+        first_latent=None,
+        motion=None,
+        text=text,
+        shape=(8, 12),
+        sigmas=schedule_of(config, steps),
+        cache=networks.dit.make_cache(8, 12, shape=shape),
+        rng=torch.Generator(),
+        attention=plain,
+    )
+    with (
+        torch.no_grad(),
+        patch.object(linear, "onednn_here", lambda: False),
+    ):  # torch counts what oneDNN computes as nothing
         for _ in range(3):
             next(made)
         with FlopCounterMode(display=False) as counter:
@@ -125,12 +155,44 @@ def test_a_large_preset_is_no_load_for_a_cpu():
 
 
 def test_bench_of_a_small_wan_reports_every_stage(capsys):
-    assert main(["bench", "--preset", "wan2.2-5b", "--small", "--size", "64x64", "--frames", "61", "--steps", "1", "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                "bench",
+                "--preset",
+                "wan2.2-5b",
+                "--small",
+                "--size",
+                "64x64",
+                "--frames",
+                "61",
+                "--steps",
+                "1",
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     report = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert all(report[key] > 0 for key in ("denoise_s", "cache_s", "decode_s", "first_frame_s", "chunk_p50_s", "denoise_gflop", "peak_tflops", "of_peak"))
+    assert all(
+        report[key] > 0
+        for key in (
+            "denoise_s",
+            "cache_s",
+            "decode_s",
+            "first_frame_s",
+            "chunk_p50_s",
+            "denoise_gflop",
+            "peak_tflops",
+            "of_peak",
+        )
+    )
     assert report["chunk_p95_s"] >= report["chunk_p50_s"] and report["of_peak"] < 1.5
 
 
 def test_what_is_missing_comes_with_what_to_do():
     lines = Report({}, {"av": "No package metadata was found for av"}, ["no CUDA device"]).lines
-    assert any("do this" in line and "pip install av" in line for line in lines) and lines[-1].startswith("slow")
+    assert any("do this" in line and "pip install av" in line for line in lines) and lines[-1].startswith(
+        "slow"
+    )

@@ -1,10 +1,24 @@
-"""Our converter, presets and rollout give what the public code of each checkpoint gives: its latents lie in tests/fixtures/public_parity."""
+"""Our converter, presets and rollout give what the public code of each checkpoint gives: its latents lie in
+tests/fixtures/public_parity.
+"""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from public_inputs import CELLS, SIZES, embeds, expected, kept, noise, start_latent, taehv_latents, taehv_weights, trained_as, weights
+from public_inputs import (
+    CELLS,
+    SIZES,
+    embeds,
+    expected,
+    kept,
+    noise,
+    start_latent,
+    taehv_latents,
+    taehv_weights,
+    trained_as,
+    weights,
+)
 from safetensors.torch import load_file
 
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
@@ -35,7 +49,13 @@ def opened(folder, preset: str, wrapped) -> CausalDiT:
     """A small checkpoint of the public layout, through our converter."""
     config = replace(config_for(causal_preset(preset)), **SIZES)
     torch.save(trained_as(weights(config), *wrapped), folder / "model.pt")
-    convert(folder / "model.pt", folder / "ours.safetensors", causal_preset(preset), dtype=torch.float32, num_heads=SIZES["num_heads"])
+    convert(
+        folder / "model.pt",
+        folder / "ours.safetensors",
+        causal_preset(preset),
+        dtype=torch.float32,
+        num_heads=SIZES["num_heads"],
+    )
     dit = CausalDiT(stated(folder / "ours.safetensors"))
     dit.load_state_dict(load_file(folder / "ours.safetensors"))
     return dit.requires_grad_(False)
@@ -47,8 +67,16 @@ def made(dit: CausalDiT, chunks: int, image: bool, text=None) -> torch.Tensor:
     first = start_latent(config.latent_channels) if image else None
     text = dit.encode_text(embeds()) if text is None else text
     run = rollout(
-        dit, first_latent=first, motion=None, text=text, shape=CELLS, sigmas=schedule_of(config), cache=dit.make_cache(*CELLS), rng=noise(), chunks=chunks
-    )  # fmt: skip
+        dit,
+        first_latent=first,
+        motion=None,
+        text=text,
+        shape=CELLS,
+        sigmas=schedule_of(config),
+        cache=dit.make_cache(*CELLS),
+        rng=noise(),
+        chunks=chunks,
+    )
     return torch.cat([chunk.latents for chunk in run], dim=2)[0]
 
 
@@ -68,7 +96,11 @@ def test_the_fixtures_tell_another_context_and_another_schedule_apart(name, tmp_
     config = dit.config
     assert theirs.shape[1] > 3 + config.context.chunk
     short = replace(config, context=CacheShape(config.context.chunk, 1, 1))
-    steps = replace(config, manner=Manner()) if config.manner != Manner() else replace(config, shift=config.shift + 0.2)
+    steps = (
+        replace(config, manner=Manner())
+        if config.manner != Manner()
+        else replace(config, shift=config.shift + 0.2)
+    )
     for other in (short, steps):
         dit.config = other
         assert (kept(made(dit, chunks, image)) - theirs).abs().max() > 1e-3
@@ -102,13 +134,27 @@ def at_once(dit: CausalDiT, cache, latents: torch.Tensor, text):
 
 def begun(dit: CausalDiT, chunks: int, texts) -> tuple:
     cache = dit.make_cache(*CELLS)
-    run = rollout(dit, first_latent=None, motion=None, text=texts, shape=CELLS, sigmas=schedule_of(dit.config), cache=cache, rng=noise(), chunks=chunks)
+    run = rollout(
+        dit,
+        first_latent=None,
+        motion=None,
+        text=texts,
+        shape=CELLS,
+        sigmas=schedule_of(dit.config),
+        cache=cache,
+        rng=noise(),
+        chunks=chunks,
+    )
     return run, cache
 
 
 @pytest.mark.parametrize(("before", "sink_stays"), [(5, True), (3, False)])
-def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leaves_a_full_sink_alone(before, sink_stays, tmp_path):
-    """As its interactive pipeline does with a global sink, on as many frames as it keeps; while all that was made still fits, the sink too."""
+def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leaves_a_full_sink_alone(
+    before, sink_stays, tmp_path
+):
+    """As its interactive pipeline does with a global sink, on as many frames as it keeps; while all that was
+    made still fits, the sink too.
+    """
     dit = opened(tmp_path, "longlive", PLAIN)
     shape, (old, new) = dit.config.context, (dit.encode_text(embeds(3)), dit.encode_text(embeds(4)))
     run, cache = begun(dit, before + 1, lambda index: old if index < before else new)
@@ -128,7 +174,9 @@ def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leav
 
 
 def test_krea_makes_its_context_anew_in_one_piece_before_every_chunk(tmp_path):
-    """First latent frame and the last two, as in its release server with the first frame kept; older frames leave no trace."""
+    """First latent frame and the last two, as in its release server with the first frame kept; older frames
+    leave no trace.
+    """
     dit = opened(tmp_path, "krea-14b", PLAIN)
     text = dit.encode_text(embeds())
     run, cache = begun(dit, 4, text)

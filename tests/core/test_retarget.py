@@ -25,13 +25,17 @@ def scene(seeds) -> Tracks:
     """The seeds under a drifting camera, those of the subject moving on their own as well."""
     t = np.arange(FRAMES)[:, None, None]
     xy = seeds.xy[None] + t * PAN + seeds.subject[None, :, None] * t * MOVE
-    return Tracks(torch.from_numpy(xy).float(), torch.ones(FRAMES, len(seeds.xy), dtype=torch.bool), WIDTH, HEIGHT)
+    return Tracks(
+        torch.from_numpy(xy).float(), torch.ones(FRAMES, len(seeds.xy), dtype=torch.bool), WIDTH, HEIGHT
+    )
 
 
 def moved(tracks: Tracks, area: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean displacement at the end of the points that begin on and off an area."""
     start = tracks.xy[0].round().long()
-    on = torch.from_numpy(area > 0.5)[start[:, 1].clamp(0, area.shape[0] - 1), start[:, 0].clamp(0, area.shape[1] - 1)]
+    on = torch.from_numpy(area > 0.5)[
+        start[:, 1].clamp(0, area.shape[0] - 1), start[:, 0].clamp(0, area.shape[1] - 1)
+    ]
     way = tracks.xy[-1] - tracks.xy[0]
     return way[on].mean(0).numpy(), way[~on].mean(0).numpy()
 
@@ -42,7 +46,12 @@ def test_the_subjects_motion_goes_to_the_target_scaled_and_the_ground_rests():
     made = retargeted(scene(seeds), seeds, "subject", 192, 128, target)
     subject, ground = moved(made, target)
     assert np.allclose(subject, 2 * (FRAMES - 1) * MOVE, atol=0.3) and np.abs(ground).max() < 0.05
-    on = (made.xy[0, :, 0] >= 79.5) & (made.xy[0, :, 0] <= 127.5) & (made.xy[0, :, 1] >= 89.5) & (made.xy[0, :, 1] <= 121.5)
+    on = (
+        (made.xy[0, :, 0] >= 79.5)
+        & (made.xy[0, :, 0] <= 127.5)
+        & (made.xy[0, :, 1] >= 89.5)
+        & (made.xy[0, :, 1] <= 121.5)
+    )
     assert on.sum() >= 40 and (made.width, made.height) == (192, 128)
 
 
@@ -50,7 +59,9 @@ def test_with_everything_the_camera_moves_the_target_and_the_ground():
     seeds = seeds_for(WIDTH, HEIGHT, 24, 16, mask=mask())
     target = mask(60, 20, 24, 16)
     subject, ground = moved(retargeted(scene(seeds), seeds, "everything", WIDTH, HEIGHT, target), target)
-    assert np.allclose(subject, (FRAMES - 1) * (MOVE + PAN), atol=0.4) and np.allclose(ground, (FRAMES - 1) * PAN, atol=0.3)
+    assert np.allclose(subject, (FRAMES - 1) * (MOVE + PAN), atol=0.4) and np.allclose(
+        ground, (FRAMES - 1) * PAN, atol=0.3
+    )
 
 
 def test_the_camera_alone_and_the_subject_alone_without_a_target():
@@ -59,7 +70,9 @@ def test_the_camera_alone_and_the_subject_alone_without_a_target():
     way = (camera.xy[-1] - camera.xy[0])[camera.visible[-1]]
     assert torch.allclose(way, torch.tensor((FRAMES - 1) * PAN).float().expand_as(way), atol=0.2)
     alone = retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
-    assert alone.count == seeds.subject.sum() and np.allclose((alone.xy[-1] - alone.xy[0]).mean(0), (FRAMES - 1) * MOVE, atol=0.2)
+    assert alone.count == seeds.subject.sum() and np.allclose(
+        (alone.xy[-1] - alone.xy[0]).mean(0), (FRAMES - 1) * MOVE, atol=0.2
+    )
 
 
 def test_a_target_in_other_proportions_is_filled_or_keeps_the_motions_shape():
@@ -95,11 +108,24 @@ def test_clicked_points_are_the_subject():
 
 
 def test_clicks_are_read_in_every_spelling():
-    for text in ('[{"x": 1, "y": 2}, {"x": 3, "y": 4}]', "[[1, 2], [3, 4]]", "[[{'x': 1, 'y': 2}, {'x': 9, 'y': 9}], [[3, 4], [8, 8]]]"):
+    for text in (
+        '[{"x": 1, "y": 2}, {"x": 3, "y": 4}]',
+        "[[1, 2], [3, 4]]",
+        "[[{'x': 1, 'y': 2}, {'x': 9, 'y': 9}], [[3, 4], [8, 8]]]",
+    ):
         assert clicked_points(text, 100, 100).tolist() == [[1, 2], [3, 4]]
-    host = {"track_path": torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]), "track_visibility": torch.ones(2, 1, dtype=torch.bool), "motionstream": {"width": 128, "height": 128}}
+    host = {
+        "track_path": torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]),
+        "track_visibility": torch.ones(2, 1, dtype=torch.bool),
+        "motionstream": {"width": 128, "height": 128},
+    }
     assert clicked_points(host, 200, 100).tolist() == [[99.5, 49.5]]
-    for bad, message in (("[", "JSON"), ("[]", "list of places"), ('[{"x": 1}]', "places like"), ('[{"x": 1, "y": NaN}]', "finite")):
+    for bad, message in (
+        ("[", "JSON"),
+        ("[]", "list of places"),
+        ('[{"x": 1}]', "places like"),
+        ('[{"x": 1, "y": NaN}]', "finite"),
+    ):
         with pytest.raises(ValueError, match=message):
             clicked_points(bad, 10, 10)
 

@@ -1,4 +1,6 @@
-"""The one rollout: what it yields, what it asks for, and that its cache is full attention under the equivalent mask."""
+"""The one rollout: what it yields, what it asks for, and that its cache is full attention under the
+equivalent mask.
+"""
 
 from dataclasses import replace
 from itertools import islice
@@ -15,7 +17,10 @@ SIGMAS = sigma_schedule(3, 6.0)
 
 def still_motion(start: int, count: int) -> torch.Tensor:
     """Motion (1, 40, count, 4, 4) that depends on the absolute latent frame alone."""
-    frames = [torch.randn(1, 40, 1, 4, 4, generator=torch.Generator().manual_seed(frame)) for frame in range(start, start + count)]
+    frames = [
+        torch.randn(1, 40, 1, 4, 4, generator=torch.Generator().manual_seed(frame))
+        for frame in range(start, start + count)
+    ]
     return torch.cat(frames, dim=2)
 
 
@@ -61,7 +66,12 @@ class Recorder:
 
 def test_the_first_chunk_is_the_start_image_and_the_rest_follow_without_a_gap():
     chunks = list(run(small_model()))
-    assert [(chunk.index, chunk.start, chunk.latents.shape[2]) for chunk in chunks] == [(0, 0, 1), (1, 1, 3), (2, 4, 3), (3, 7, 3)]
+    assert [(chunk.index, chunk.start, chunk.latents.shape[2]) for chunk in chunks] == [
+        (0, 0, 1),
+        (1, 1, 3),
+        (2, 4, 3),
+        (3, 7, 3),
+    ]
     assert torch.equal(chunks[0].latents, first_latent())
     assert all(set(chunk.timings) == {"motion_s", "denoise_s", "cache_s"} for chunk in chunks)
 
@@ -102,7 +112,9 @@ def test_the_cached_rollout_equals_full_attention_under_the_equivalent_mask(cont
         sees += [{frame: slot for slot, frame in enumerate(kept + own)}] * len(own)
         committed += own if commit else []
         place += len(own)
-    inputs, times, outputs = (torch.cat([call[i] for call in recorder.calls], dim=d) for i, d in ((0, 2), (1, 1), (4, 2)))
+    inputs, times, outputs = (
+        torch.cat([call[i] for call in recorder.calls], dim=d) for i, d in ((0, 2), (1, 1), (4, 2))
+    )
     expected = full_forward(recorder.model, inputs, times, small_text(recorder), sees)
     assert len(recorder.calls) == 1 + 5 * 4 and expected.std() > 0.1
     assert (outputs - expected).abs().max() <= 1e-4
@@ -120,7 +132,9 @@ def test_every_step_noises_afresh_to_its_own_level_and_the_clean_pass_is_at_time
     chunk = list(made)[-1]
     made.settle()
     calls = recorder.calls[1:]
-    assert [call[1][0].tolist() for call in calls] == [pytest.approx([1000 * sigma] * 3) for sigma in (*SIGMAS, 0)]
+    assert [call[1][0].tolist() for call in calls] == [
+        pytest.approx([1000 * sigma] * 3) for sigma in (*SIGMAS, 0)
+    ]
     # A zero velocity means x0 = x, so that the noise that was added can be read off.
     x = [call[0][:, :16] for call in calls]
     noise = [x[0], (x[1] - (1 - SIGMAS[1]) * x[0]) / SIGMAS[1], (x[2] - (1 - SIGMAS[2]) * x[1]) / SIGMAS[2]]
@@ -138,7 +152,9 @@ def test_motion_is_asked_once_at_each_border_and_a_live_change_touches_only_late
 
     changed, before = latents(run(model, motion=live)), latents(run(model))
     assert asked == [(0, 1), (1, 3), (4, 3), (7, 3)]
-    assert torch.equal(changed[:, :, :4], before[:, :, :4]) and not torch.allclose(changed[:, :, 4:7], before[:, :, 4:7])
+    assert torch.equal(changed[:, :, :4], before[:, :, :4]) and not torch.allclose(
+        changed[:, :, 4:7], before[:, :, 4:7]
+    )
 
 
 def test_a_prompt_can_switch_at_a_chunk_border():
@@ -146,7 +162,9 @@ def test_a_prompt_can_switch_at_a_chunk_border():
     texts = [small_text(model, seed=seed) for seed in (1, 2)]
     switched = latents(run(model, text=lambda index: texts[index >= 2]))
     plain = latents(run(model, text=texts[0]))
-    assert torch.equal(switched[:, :, :4], plain[:, :, :4]) and not torch.allclose(switched[:, :, 4:], plain[:, :, 4:])
+    assert torch.equal(switched[:, :, :4], plain[:, :, :4]) and not torch.allclose(
+        switched[:, :, 4:], plain[:, :, 4:]
+    )
 
 
 def test_every_step_is_reported_and_an_interrupt_in_mid_chunk_leaves_a_usable_cache():

@@ -63,7 +63,10 @@ def test_a_resume_without_a_pause_changes_nothing():
     assert session.status == "running"
 
 
-@pytest.mark.parametrize("message", [{}, {"type": None}, {"type": "explode"}, {"type": ["stop"]}, {"type": {"a": 1}}, [], "stop", None, 3])
+@pytest.mark.parametrize(
+    "message",
+    [{}, {"type": None}, {"type": "explode"}, {"type": ["stop"]}, {"type": {"a": 1}}, [], "stop", None, 3],
+)
 def test_a_malformed_control_is_refused_with_the_controls_that_exist(message):
     session = LiveSession()
     with pytest.raises(ValueError, match="expected"):
@@ -93,7 +96,10 @@ def test_a_control_after_the_end_is_late(status):
 
 def test_controls_posted_from_many_threads_all_arrive_once():
     session = LiveSession()
-    threads = [threading.Thread(target=lambda: [session.post({"type": "resume"}) for _ in range(5)]) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: [session.post({"type": "resume"}) for _ in range(5)])
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,7 +18,9 @@ def write(path, moments_ms, width=64, height=48):
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, moment in enumerate(moments_ms):
-            frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), min(8 * number, 248), np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.full((height, width, 3), min(8 * number, 248), np.uint8), format="rgb24"
+            )
             frame.pts, frame.time_base = moment, Fraction(1, 1000)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
@@ -26,7 +28,9 @@ def write(path, moments_ms, width=64, height=48):
 
 
 def encoded(path, pictures, codec, pixels, options=None):
-    """Pictures (H, W, 3) in a file of this codec and pixel format, half transparent where it can be; what a player needs first lies first."""
+    """Pictures (H, W, 3) in a file of this codec and pixel format, half transparent where it can be; what a
+    player needs first lies first.
+    """
     with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as file:
         stream = file.add_stream(codec, rate=25, options=options or {})
         stream.height, stream.width = pictures[0].shape[:2]
@@ -47,7 +51,11 @@ def test_frames_of_a_variable_rate_come_at_their_moments(tmp_path):
     assert shots[0][0].shape == (48, 64, 3) and abs(int(shots[5][0].mean()) - 40) < 6
 
 
-TURNS = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # clockwise degrees: the matrix as phones write it
+TURNS = {
+    90: (0, 1, -1, 0),
+    180: (-1, 0, 0, -1),
+    270: (0, -1, 1, 0),
+}  # clockwise degrees: the matrix as phones write it
 
 
 @pytest.mark.parametrize("degrees", TURNS)
@@ -61,7 +69,9 @@ def test_a_phone_video_that_says_how_it_was_held_comes_upright(tmp_path, degrees
     path.write_bytes(turned)
     upright = np.rot90(picture, -degrees // 90)
     shots = list(video_shots(path))
-    assert len(shots) == 3 and all(shot.shape == upright.shape and np.abs(shot.astype(int) - upright).mean() < 6 for shot, _ in shots)
+    assert len(shots) == 3 and all(
+        shot.shape == upright.shape and np.abs(shot.astype(int) - upright).mean() < 6 for shot, _ in shots
+    )
 
 
 KINDS = {
@@ -89,12 +99,23 @@ def test_every_kind_of_picture_comes_as_bytes_of_colour(tmp_path, kind):
     slack = 24 if codec == "gif" else 8  # which has 256 colours for everything
     shots = list(video_shots(encoded(tmp_path / name, [picture] * 5, codec, pixels, options)))
     assert len(shots) == 5 and np.diff([moment for _, moment in shots]).min() > 0
-    assert all(shot.shape == (height, width, 3) and shot.dtype == np.uint8 and np.abs(shot.astype(int) - picture).mean() < slack for shot, _ in shots)
+    assert all(
+        shot.shape == (height, width, 3)
+        and shot.dtype == np.uint8
+        and np.abs(shot.astype(int) - picture).mean() < slack
+        for shot, _ in shots
+    )
 
 
 def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path):
     rng = np.random.default_rng(0)
-    path = encoded(tmp_path / "v.mp4", [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(20)], "libx264", "yuv420p", {"bf": "0"})
+    path = encoded(
+        tmp_path / "v.mp4",
+        [rng.integers(0, 255, (48, 64, 3), dtype=np.uint8) for _ in range(20)],
+        "libx264",
+        "yuv420p",
+        {"bf": "0"},
+    )
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert 3 < len(list(video_shots(path))) < 17 and expected_frames(path) == 20
@@ -140,4 +161,8 @@ def test_what_is_no_video_is_refused(tmp_path):
 
 def test_images_come_at_one_rate_as_bytes():
     shots = list(image_shots(iter([np.full((4, 6, 4), 0.5, np.float32)] * 3), 8.0))
-    assert [moment for _, moment in shots] == [0, 0.125, 0.25] and shots[0][0].shape == (4, 6, 3) and shots[0][0][0, 0, 0] == 128
+    assert (
+        [moment for _, moment in shots] == [0, 0.125, 0.25]
+        and shots[0][0].shape == (4, 6, 3)
+        and shots[0][0][0, 0, 0] == 128
+    )

@@ -15,7 +15,9 @@ from motionstream_core.streaming.stream import STAGES, cache_bytes, stream
 
 
 def run(networks, frames, tracks=None, **options):
-    return list(stream(networks, picture(), tracks or drag(frames), "red ball moves right", frames, **options))
+    return list(
+        stream(networks, picture(), tracks or drag(frames), "red ball moves right", frames, **options)
+    )
 
 
 @pytest.mark.parametrize("frames", [1, 2, 9, 10, 25])
@@ -155,4 +157,6 @@ def test_networks_come_back_from_their_file(networks, tmp_path):
     again = open_networks(path)
     assert again.config == networks.config
     assert again.codec.config == networks.codec.config
-    assert torch.allclose(joined(run(again, 9)), joined(run(networks, 9)), atol=0.05)  # the file holds bfloat16 matrices
+    assert torch.allclose(
+        joined(run(again, 9)), joined(run(networks, 9)), atol=0.05
+    )  # the file holds bfloat16 matrices

@@ -17,7 +17,9 @@ def turned(angle: float, scale: float = 1.0, shift=(0.0, 0.0)) -> np.ndarray:
     return ((START - 40) @ np.array([[c, s], [-s, c]]) + 40 + shift).astype(np.float32)
 
 
-@pytest.mark.parametrize("angle, scale, shift", [(0.0, 1.0, (9, -4)), (0.6, 1.0, (0, 0)), (-0.4, 1.5, (30, 8))])
+@pytest.mark.parametrize(
+    "angle, scale, shift", [(0.0, 1.0, (9, -4)), (0.6, 1.0, (0, 0)), (-0.4, 1.5, (30, 8))]
+)
 def test_hidden_points_turn_scale_and_shift_with_the_visible_ones(angle, scale, shift):
     truth = turned(angle, scale, shift)
     visible = np.arange(40) % 3 == 0

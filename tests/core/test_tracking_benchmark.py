@@ -47,7 +47,12 @@ def test_the_truth_is_where_the_picture_went(material):
     frame = SMALL.frames - 1
     both = truth.visible[frame] & (np.abs(truth.xy[frame] - [79.5, 47.5]) < [70, 38]).all(1)
     assert both.sum() > 20 and np.linalg.norm(truth.xy[frame] - truth.points, axis=1).max() > 1
-    levels = [cv2.remap(truth.frames[t], *(truth.xy[t][both, i].astype(np.float32) for i in (0, 1)), cv2.INTER_LINEAR).astype(float) for t in (0, frame)]
+    levels = [
+        cv2.remap(
+            truth.frames[t], *(truth.xy[t][both, i].astype(np.float32) for i in (0, 1)), cv2.INTER_LINEAR
+        ).astype(float)
+        for t in (0, frame)
+    ]
     assert np.median(np.abs(levels[0] - levels[1])) < 4
 
 
@@ -59,16 +64,24 @@ def test_a_point_under_another_object_is_hidden_in_truth(material):
 def test_video_run_there_and_back_ends_where_it_began():
     video = np.random.default_rng(0).integers(0, 255, (8, 60, 80, 3), dtype=np.uint8)
     truth = there_and_back("noise", video, SMALL)
-    assert (truth.frames[0] == truth.frames[-1]).all() and truth.known[-1].all() and not truth.known[:-1].any()
+    assert (
+        (truth.frames[0] == truth.frames[-1]).all() and truth.known[-1].all() and not truth.known[:-1].any()
+    )
 
 
 def test_perfect_tracks_have_perfect_scores_and_shifted_or_shameless_ones_have_not(material):
     truth = objects("picture", first_picture(material)[None], material, SMALL, Look(), 5)
     sure = np.ones(truth.visible.shape)
     perfect = tracking.scores((truth.xy, truth.visible, sure), truth)
-    assert perfect["error_px"] == 0 and perfect["survival"] == perfect["precision"] == perfect["recall"] == 1 and perfect["false_visible"] == 0
+    assert (
+        perfect["error_px"] == 0
+        and perfect["survival"] == perfect["precision"] == perfect["recall"] == 1
+        and perfect["false_visible"] == 0
+    )
     shifted = tracking.scores((truth.xy + [3.0, 4.0], np.ones_like(truth.visible), sure), truth)
-    assert shifted["error_px"] == pytest.approx(5) and shifted["survival"] == 0 and shifted["false_visible"] > 0
+    assert (
+        shifted["error_px"] == pytest.approx(5) and shifted["survival"] == 0 and shifted["false_visible"] > 0
+    )
 
 
 def test_the_surest_places_are_kept_when_survival_is_made_equal(material):
@@ -84,7 +97,10 @@ def test_the_default_tracker_is_nearer_to_the_truth_than_either_baseline_at_equa
     row = tracking.measure(camera("picture", first_picture(material)[None], size, Look(), 3))
     ours = row["methods"]["default tracker"]
     assert ours["error_px"] < 0.45 and ours["survival"] > 0.85
-    assert all(row["methods"][name]["equal"]["ours_px"] <= row["methods"][name]["equal"]["theirs_px"] + 0.02 for name in tracking.METHODS[1:])
+    assert all(
+        row["methods"][name]["equal"]["ours_px"] <= row["methods"][name]["equal"]["theirs_px"] + 0.02
+        for name in tracking.METHODS[1:]
+    )
 
 
 def test_camera_tracks_are_where_opencv_projects_them():
@@ -94,7 +110,11 @@ def test_camera_tracks_are_where_opencv_projects_them():
 def test_the_command_prints_a_table_then_json_and_keeps_both(tmp_path, capsys, monkeypatch):
     parser = argparse.ArgumentParser()
     tracking.add_arguments(parser)
-    tracking.run(parser.parse_args(["--size", "96x64", "--grid", "6x4", "--frames", "3", "--limit", "1", "--results", str(tmp_path)]))
+    tracking.run(
+        parser.parse_args(
+            ["--size", "96x64", "--grid", "6x4", "--frames", "3", "--limit", "1", "--results", str(tmp_path)]
+        )
+    )
     printed = capsys.readouterr().out
     document = json.loads(printed.splitlines()[-1])
     assert printed.startswith("**development**") and set(document["halves"]) == set(HALVES)
@@ -106,7 +126,9 @@ def test_the_command_prints_a_table_then_json_and_keeps_both(tmp_path, capsys, m
 
 
 def test_one_kind_of_sequence_is_measured_without_baselines_on_request():
-    document = tracking.evaluate(tracking.IN_REPOSITORY, Size(96, 64, 3, 6, 4), (0, 1), kinds=("objects",), baselines=False)
+    document = tracking.evaluate(
+        tracking.IN_REPOSITORY, Size(96, 64, 3, 6, 4), (0, 1), kinds=("objects",), baselines=False
+    )
     rows = document["halves"]["heldout"]["sequences"]
     assert [row["kind"] for row in rows] == ["objects"] and list(rows[0]["methods"]) == ["default tracker"]
     assert document["halves"]["development"]["sequences"] == []
@@ -123,7 +145,11 @@ def test_a_film_that_is_cut_gives_its_longest_shot_alone(tmp_path):
 
 def moving(frames: int, width: int, height: int) -> list[np.ndarray]:
     rng = np.random.default_rng(7)
-    picture = cv2.resize(rng.integers(0, 255, (20, 30, 3), dtype=np.uint8), (width + 2 * frames, height + frames), interpolation=cv2.INTER_CUBIC)
+    picture = cv2.resize(
+        rng.integers(0, 255, (20, 30, 3), dtype=np.uint8),
+        (width + 2 * frames, height + frames),
+        interpolation=cv2.INTER_CUBIC,
+    )
     return [np.ascontiguousarray(picture[t : t + height, 2 * t : 2 * t + width]) for t in range(frames)]
 
 
@@ -140,7 +166,10 @@ def test_a_video_of_an_odd_size_is_followed(size):
 
 def test_a_subject_that_leaves_the_picture_is_hidden_and_its_track_stays_finite():
     width, height = 160, 96
-    ground, subject = moving(1, width, height)[0], np.random.default_rng(3).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    ground, subject = (
+        moving(1, width, height)[0],
+        np.random.default_rng(3).integers(0, 255, (24, 24, 3), dtype=np.uint8),
+    )
     frames = []
     for t in range(14):
         frame, left = ground.copy(), 100 + 6 * t
@@ -156,7 +185,11 @@ def test_a_subject_that_leaves_the_picture_is_hidden_and_its_track_stays_finite(
 def test_a_single_clicked_point_is_followed():
     frames = moving(6, 160, 96)
     tracks = track_video(frames, lambda width, height: np.array([[90.0, 50.0]]), 16.0)
-    assert tracks.count == 1 and tracks.visible.all() and np.abs(tracks.xy[-1, 0].numpy() - [80.0, 45.0]).max() < 0.5
+    assert (
+        tracks.count == 1
+        and tracks.visible.all()
+        and np.abs(tracks.xy[-1, 0].numpy() - [80.0, 45.0]).max() < 0.5
+    )
 
 
 def test_only_the_points_asked_for_are_told_and_each_has_a_confidence():
@@ -164,4 +197,9 @@ def test_only_the_points_asked_for_are_told_and_each_has_a_confidence():
     frames = moving(2, 96, 64)
     tracker.start(frames[0], np.array([[40.0, 30.0], [50.0, 30.0]], np.float32))
     xy, visible = tracker.step(frames[1])
-    assert xy.shape == (2, 2) and visible.shape == (2,) and tracker.confidence.shape == (2,) and (tracker.confidence[visible] > 0).all()
+    assert (
+        xy.shape == (2, 2)
+        and visible.shape == (2,)
+        and tracker.confidence.shape == (2,)
+        and (tracker.confidence[visible] > 0).all()
+    )

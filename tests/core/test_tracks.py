@@ -8,7 +8,13 @@ from motionstream_core.tracks.types import Tracks, require_on_canvas
 
 def numbered(frames: int = 4, count: int = 2) -> Tracks:
     """Track n is at (10 n, frame)."""
-    xy = torch.stack([10.0 * torch.arange(count).expand(frames, -1), torch.arange(frames, dtype=torch.float32)[:, None].expand(-1, count)], dim=-1)
+    xy = torch.stack(
+        [
+            10.0 * torch.arange(count).expand(frames, -1),
+            torch.arange(frames, dtype=torch.float32)[:, None].expand(-1, count),
+        ],
+        dim=-1,
+    )
     return Tracks(xy, torch.ones(frames, count, dtype=torch.bool), 64, 32)
 
 
@@ -35,11 +41,15 @@ def test_wrong_shapes_are_refused(xy, visible, message):
 def test_a_coordinate_that_is_not_finite_is_named_with_its_track_and_frame(value):
     xy = torch.zeros(5, 3, 2)
     xy[3, 1, 0] = value
-    with pytest.raises(ValueError, match=r"expected finite coordinates, got \((nan|inf|-inf), 0\) in track 1 at frame 3"):
+    with pytest.raises(
+        ValueError, match=r"expected finite coordinates, got \((nan|inf|-inf), 0\) in track 1 at frame 3"
+    ):
         Tracks(xy, torch.ones(5, 3), 64, 32)
 
 
-@pytest.mark.parametrize(("size", "fps"), [((0, 8), 16.0), ((8, -1), 16.0), ((8, 8), 0.0), ((8, 8), float("nan"))])
+@pytest.mark.parametrize(
+    ("size", "fps"), [((0, 8), 16.0), ((8, -1), 16.0), ((8, 8), 0.0), ((8, 8), float("nan"))]
+)
 def test_a_canvas_or_rate_that_cannot_be_is_refused(size, fps):
     with pytest.raises(ValueError, match="expected a"):
         Tracks(torch.zeros(1, 1, 2), torch.ones(1, 1), *size, fps)
@@ -70,7 +80,11 @@ def test_resampling_never_mixes_in_the_place_of_a_hidden_point():
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [("hold", [0, 1, 2, 3, 3, 3, 3, 3, 3]), ("loop", [0, 1, 2, 3, 0, 1, 2, 3, 0]), ("ping-pong", [0, 1, 2, 3, 2, 1, 0, 1, 2])],
+    [
+        ("hold", [0, 1, 2, 3, 3, 3, 3, 3, 3]),
+        ("loop", [0, 1, 2, 3, 0, 1, 2, 3, 0]),
+        ("ping-pong", [0, 1, 2, 3, 2, 1, 0, 1, 2]),
+    ],
 )
 def test_short_tracks_continue_by_their_mode_and_piece_by_piece_alike(mode, expected):
     tracks = numbered(4)
@@ -121,5 +135,7 @@ def test_tracks_that_are_never_visible_on_the_canvas_are_refused():
     tracks = numbered(4, 2)
     assert require_on_canvas(tracks) is tracks
     for lost in (Tracks(tracks.xy + 100, tracks.visible, 64, 32), Tracks(tracks.xy, ~tracks.visible, 64, 32)):
-        with pytest.raises(ValueError, match="expected at least one visible point on the canvas of 64x32, got none"):
+        with pytest.raises(
+            ValueError, match="expected at least one visible point on the canvas of 64x32, got none"
+        ):
             require_on_canvas(lost)

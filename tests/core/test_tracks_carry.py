@@ -13,7 +13,9 @@ def grid_points(x0, y0, x1, y1, step=4.0):
 
 
 def square_scene(shift=(24.0, 0.0), frames=5):
-    """A bright square on a dark ramp; the square's tracks move, the ground's rest. Ground tracks under the square's way are hidden there."""
+    """A bright square on a dark ramp; the square's tracks move, the ground's rest. Ground tracks under the
+    square's way are hidden there.
+    """
     image = torch.linspace(0.1, 0.4, 64).expand(3, 64, 64).clone()
     image[:, 24:40, 8:24] = 1.0
     square, ground = grid_points(9, 25, 24, 40, 3.0), grid_points(2, 2, 64, 64, 6.0)

@@ -12,8 +12,30 @@ import torch
 from motionstream_core.tracks.document import document_to_tracks, parse_document
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = [case["document"] for case in json.loads((GOLDEN / "spline.json").read_text(encoding="utf-8"))["cases"]]
-ODD = [None, True, 0, -1, 3.5, 1e308, -1e-320, 10**400, float("nan"), float("inf"), "", "x", "camera", [], {}, [[]], {"x": 1}, [None], "\ud800"]
+CASES = [
+    case["document"] for case in json.loads((GOLDEN / "spline.json").read_text(encoding="utf-8"))["cases"]
+]
+ODD = [
+    None,
+    True,
+    0,
+    -1,
+    3.5,
+    1e308,
+    -1e-320,
+    10**400,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "camera",
+    [],
+    {},
+    [[]],
+    {"x": 1},
+    [None],
+    "\ud800",
+]
 
 
 def broken(value, rng):
@@ -40,11 +62,27 @@ def test_documents_out_of_joint_are_sampled_or_refused_with_a_reason(seed):
             assert "expected" in str(error), f"{error}: {text[:500]}"
             continue
         sampled += 1
-        assert made.xy.isfinite().all() and made.visible.dtype == torch.bool and made.xy.shape[:2] == made.visible.shape
+        assert (
+            made.xy.isfinite().all()
+            and made.visible.dtype == torch.bool
+            and made.xy.shape[:2] == made.visible.shape
+        )
     assert sampled > 40
 
 
-@pytest.mark.parametrize("text", ["null", "true", "[" * 5000 + "]" * 5000, '{"version": 1e400}', '{"version": 1, "tracks": {}}', "\ud800", "9" * 5000, "{" * 900])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "true",
+        "[" * 5000 + "]" * 5000,
+        '{"version": 1e400}',
+        '{"version": 1, "tracks": {}}',
+        "\ud800",
+        "9" * 5000,
+        "{" * 900,
+    ],
+)
 def test_text_that_is_anything_is_refused_with_a_reason(text):
     with pytest.raises(ValueError, match="expected"):
         parse_document(text)
@@ -52,6 +90,7 @@ def test_text_that_is_anything_is_refused_with_a_reason(text):
 
 def random_track(rng):
     """A sound track of any kind."""
+
     def place(size=128):
         return {"x": round(rng.uniform(-20, size), 2), "y": round(rng.uniform(-20, size), 2)}
 
@@ -70,13 +109,19 @@ def random_track(rng):
         "scale": rng.uniform(0.3, 3),
         "carries": kind == "camera" and rng.random() < 0.5,
         "shown": rng.choice([None, [[2, 9], [15, 40]]]),
-        "speed": rng.choice([None, [{"t": t, "s": s, "ease": rng.choice(eases)} for t, s in zip(times, ways)]]),
+        "speed": rng.choice(
+            [None, [{"t": t, "s": s, "ease": rng.choice(eases)} for t, s in zip(times, ways)]]
+        ),
         "brush": rng.choice([None, {"radius": 9, "spacing": 4}]),
     }
     if kind in ("grid", "camera"):
         track["grid"] = {"width": 60, "height": 33, "columns": rng.randint(1, 4), "rows": rng.randint(1, 4)}
     if kind == "region":
-        track["region"] = {"lines": [[place(30) for _ in range(rng.randint(1, 4))] for _ in range(2)], "radius": 7.3, "spacing": 3.1}
+        track["region"] = {
+            "lines": [[place(30) for _ in range(rng.randint(1, 4))] for _ in range(2)],
+            "radius": 7.3,
+            "spacing": 3.1,
+        }
     return track
 
 
@@ -91,7 +136,15 @@ def plain_reading():
 def test_random_documents_are_sampled_as_the_plain_reading_of_the_rules_does():
     plain, rng = plain_reading(), random.Random(11)
     for _ in range(60):
-        document = {"version": 1, "width": 128, "height": 96, "frames": 33, "fps": 8, "tracks": [random_track(rng) for _ in range(3)], "pin_border": True}
+        document = {
+            "version": 1,
+            "width": 128,
+            "height": 96,
+            "frames": 33,
+            "fps": 8,
+            "tracks": [random_track(rng) for _ in range(3)],
+            "pin_border": True,
+        }
         made = document_to_tracks(parse_document(json.dumps(document)))
         for frame in (0, 8, 21, 32):
             wanted = plain.sample(document, frame, 33)

@@ -14,7 +14,12 @@ jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "track-document.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-BEYOND = ("rising t and of s", "columns", "lines of 1 to", "at most 10000 points")  # what the schema's description says that it cannot say
+BEYOND = (
+    "rising t and of s",
+    "columns",
+    "lines of 1 to",
+    "at most 10000 points",
+)  # what the schema's description says that it cannot say
 
 
 def taken(text: str) -> str:
@@ -27,7 +32,15 @@ def taken(text: str) -> str:
 
 
 def sound(**changes) -> dict:
-    return {"version": 1, "width": 128, "height": 96, "frames": 33, "fps": 8, "tracks": [{"points": [{"x": 1, "y": 2}]}], **changes}
+    return {
+        "version": 1,
+        "width": 128,
+        "height": 96,
+        "frames": 33,
+        "fps": 8,
+        "tracks": [{"points": [{"x": 1, "y": 2}]}],
+        **changes,
+    }
 
 
 def track(**changes) -> dict:
@@ -43,7 +56,14 @@ def test_every_document_that_the_editor_writes_is_valid():
     node = ROOT / ".venv" / "bin" / "node"
     if not node.exists():
         pytest.skip("no node set up here: make test does it")
-    said = subprocess.run([node, "tests/js/print_documents.js"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    said = subprocess.run(
+        [node, "tests/js/print_documents.js"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     written = [json.loads(line) for line in said.stdout.splitlines()]
     assert len(written) == 300 + 40 * 15 and sum(len(one["tracks"]) for one in written) > 1000
     for document in written:
@@ -54,7 +74,10 @@ def test_every_document_that_the_editor_writes_is_valid():
 
 def test_the_golden_documents_and_random_ones_are_valid():
     rng = random.Random(3)
-    for document in [*CASES, *(sound(tracks=[random_track(rng) for _ in range(3)], pin_border=True) for _ in range(100))]:
+    for document in [
+        *CASES,
+        *(sound(tracks=[random_track(rng) for _ in range(3)], pin_border=True) for _ in range(100)),
+    ]:
         assert VALIDATOR.is_valid(document), next(VALIDATOR.iter_errors(document)).message
 
 
@@ -67,8 +90,13 @@ def test_documents_out_of_joint_are_valid_exactly_where_python_takes_them():
         document = json.loads(text)
         valid, against = VALIDATOR.is_valid(document), taken(text)
         counts[valid] += 1
-        assert valid or against, f"Python takes what the schema does not: {next(VALIDATOR.iter_errors(document)).message}\n{text[:500]}"
-        assert not (valid and against) or any(words in against for words in BEYOND), f"the schema takes what Python does not: {against}"
+        assert valid or against, (
+            "Python takes what the schema does not: "
+            f"{next(VALIDATOR.iter_errors(document)).message}\n{text[:500]}"
+        )
+        assert not (valid and against) or any(words in against for words in BEYOND), (
+            f"the schema takes what Python does not: {against}"
+        )
     assert min(counts.values()) > 300
 
 
@@ -99,7 +127,7 @@ WRONG = {
     "no growth": track(scale=0),
     "a brush without spacing": track(brush={"radius": 3}),
     "a list": [sound()],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -108,4 +136,6 @@ def test_a_wrong_document_is_neither_valid_nor_taken(name):
 
 
 def test_unknown_keys_are_allowed_everywhere():
-    assert VALIDATOR.is_valid(sound(made_by="x", tracks=[{"points": [{"x": 1, "y": 1, "note": 1}], "label": [1]}]))
+    assert VALIDATOR.is_valid(
+        sound(made_by="x", tracks=[{"points": [{"x": 1, "y": 1, "note": 1}], "label": [1]}])
+    )

@@ -66,16 +66,24 @@ EDITS = {
 def test_every_edit_gives_new_sound_tracks_and_leaves_its_own_as_they_were(name, hidden):
     tracks = lines()
     if hidden:
-        tracks = replace(tracks, visible=torch.rand(tracks.visible.shape, generator=torch.Generator().manual_seed(1)) > 0.4)
+        tracks = replace(
+            tracks, visible=torch.rand(tracks.visible.shape, generator=torch.Generator().manual_seed(1)) > 0.4
+        )
     before = tracks.xy.clone(), tracks.visible.clone()
     made = EDITS[name](tracks)
     assert torch.equal(tracks.xy, before[0]) and torch.equal(tracks.visible, before[1])
-    assert made.xy.dtype == torch.float32 and made.visible.dtype == torch.bool and made.xy.shape[:2] == made.visible.shape
+    assert (
+        made.xy.dtype == torch.float32
+        and made.visible.dtype == torch.bool
+        and made.xy.shape[:2] == made.visible.shape
+    )
     assert made.xy.isfinite().all() and (made.width, made.height, made.fps) == (64, 64, 12.0)
     assert made.visible.any()
 
 
-@pytest.mark.parametrize("name", sorted(set(EDITS) - {"snap", "join", "range", "in mask", "carry", "camera over"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(EDITS) - {"snap", "join", "range", "in mask", "carry", "camera over"})
+)
 def test_a_single_point_in_a_single_frame_can_be_edited(name):
     tracks = Tracks(torch.tensor([[[5.0, 6.0]]]), torch.ones(1, 1, dtype=torch.bool), 64, 64)
     made = EDITS[name](tracks) if name != "retime" else retimed(tracks, Timing("ease in", 2.0, True))
@@ -86,7 +94,12 @@ def test_a_single_point_in_a_single_frame_can_be_edited(name):
 
 
 def test_a_mask_of_any_size_chooses_by_the_first_frame():
-    tracks = Tracks(torch.tensor([[[-0.5, 0.0], [31.4, 10.0], [31.6, 10.0], [63.4, 63.4], [70.0, 3.0]]]).repeat(3, 1, 1), torch.ones(3, 5).bool(), 64, 64)
+    tracks = Tracks(
+        torch.tensor([[[-0.5, 0.0], [31.4, 10.0], [31.6, 10.0], [63.4, 63.4], [70.0, 3.0]]]).repeat(3, 1, 1),
+        torch.ones(3, 5).bool(),
+        64,
+        64,
+    )
     left = np.array([[1.0, 0.0]])
     assert in_mask(tracks, left).tolist() == [True, True, False, False, False]
     assert in_mask(tracks, left, inside=False).tolist() == [False, False, True, True, True]
@@ -136,11 +149,18 @@ def test_thinned_tracks_are_spread_at_least_as_well_as_every_fourth_of_a_grid():
 
 
 def test_a_transform_scales_and_turns_about_the_centre_and_then_moves():
-    tracks = Tracks(torch.tensor([[[10.0, 20.0], [30.0, 20.0]], [[12.0, 20.0], [30.0, 26.0]]]), torch.ones(2, 2).bool(), 64, 48)
+    tracks = Tracks(
+        torch.tensor([[[10.0, 20.0], [30.0, 20.0]], [[12.0, 20.0], [30.0, 26.0]]]),
+        torch.ones(2, 2).bool(),
+        64,
+        48,
+    )
     turned = transformed(tracks, turn=90)  # clockwise on a canvas whose y goes down: right becomes down
     assert torch.allclose(turned.xy[0], torch.tensor([[20.0, 10.0], [20.0, 30.0]]), atol=1e-5)
     made = transformed(tracks, move=(1, 2), scale=(2, 3), centre=CENTRES[1])
-    assert torch.allclose(made.xy[0, 0], torch.tensor([31.5 + 2 * (10 - 31.5) + 1, 23.5 + 3 * (20 - 23.5) + 2]))
+    assert torch.allclose(
+        made.xy[0, 0], torch.tensor([31.5 + 2 * (10 - 31.5) + 1, 23.5 + 3 * (20 - 23.5) + 2])
+    )
     still = transformed(tracks, motion=0)
     assert torch.equal(still.xy[1], tracks.xy[0])
     assert torch.allclose(transformed(tracks, motion=-2).xy[1], torch.tensor([[6.0, 20.0], [30.0, 8.0]]))
@@ -170,7 +190,9 @@ def test_smoothing_takes_wobble_and_leaves_ends_straight_motion_and_gaps():
     made = smoothed(rough, 2.0)
     assert torch.equal(made.xy[[0, -1]], rough.xy[[0, -1]])
     assert made.xy.diff(n=2, dim=0)[2:-2].std() < 0.25 * rough.xy.diff(n=2, dim=0)[2:-2].std()
-    jump = Tracks(torch.cat([torch.full((9, 1, 2), 5.0), torch.full((9, 1, 2), 50.0)]), torch.ones(18, 1).bool(), 64, 64)
+    jump = Tracks(
+        torch.cat([torch.full((9, 1, 2), 5.0), torch.full((9, 1, 2), 50.0)]), torch.ones(18, 1).bool(), 64, 64
+    )
     visible = jump.visible.clone()
     visible[8:10] = False
     assert torch.equal(smoothed(replace(jump, visible=visible), 3.0).xy, jump.xy)
@@ -184,7 +206,9 @@ def test_smoothing_takes_wobble_and_leaves_ends_straight_motion_and_gaps():
 def clock(frames: int = 21) -> Tracks:
     """One point whose x is the frame."""
     x = torch.arange(frames, dtype=torch.float32)
-    return Tracks(torch.stack([x, torch.zeros(frames)], -1)[:, None], torch.ones(frames, 1, dtype=torch.bool), 64, 64)
+    return Tracks(
+        torch.stack([x, torch.zeros(frames)], -1)[:, None], torch.ones(frames, 1, dtype=torch.bool), 64, 64
+    )
 
 
 def times(**timing) -> list[float]:
@@ -198,7 +222,10 @@ def test_retiming_bends_reverses_holds_and_repeats():
     assert times(speed=2.0, after="loop")[9:13] == [18, 20, 2, 4]
     assert times(speed=2.0, after="ping-pong")[9:13] == [18, 20, 18, 16]
     assert times(speed=0.5)[-1] == 10
-    assert times(hold_start=5, hold_end=5)[4:8] == [0, 0, 2, 4] and times(hold_start=5, hold_end=5)[15:] == [20] * 6
+    assert (
+        times(hold_start=5, hold_end=5)[4:8] == [0, 0, 2, 4]
+        and times(hold_start=5, hold_end=5)[15:] == [20] * 6
+    )
     assert times(curve="ease in")[10] == pytest.approx(5) and times(curve="ease out")[10] == pytest.approx(15)
     assert times(curve="ease in-out")[10] == pytest.approx(10)
     assert times(keys=((0, 0), (0.5, 1), (1, 0)))[::5] == pytest.approx([0, 10, 20, 10, 0])
@@ -246,13 +273,17 @@ def test_a_second_set_comes_to_the_canvas_rate_and_length_of_the_first():
     second = replace(clock(13), width=32, height=32, fps=6.0)
     both = joined(first, second, "error")
     assert both.count == 4 and both.frames == 25
-    assert both.xy[[0, 2, 24], 3, 0].tolist() == pytest.approx([0, 2, 24])  # twice as large, twice as many frames
+    assert both.xy[[0, 2, 24], 3, 0].tolist() == pytest.approx(
+        [0, 2, 24]
+    )  # twice as large, twice as many frames
     with pytest.raises(ValueError, match="expected 25 frames"):
         joined(first, replace(clock(13), fps=12.0), "error")
 
 
 def grid_camera(move: str, depth: np.ndarray, frames: int = 13, amount: float = 0.8) -> Tracks:
-    return camera_tracks(depth, preset_path(move, frames, amount), regular_grid(depth.shape[1], depth.shape[0], 14, 14))
+    return camera_tracks(
+        depth, preset_path(move, frames, amount), regular_grid(depth.shape[1], depth.shape[0], 14, 14)
+    )
 
 
 @pytest.mark.parametrize("move", ["zoom", "roll", "truck"])
@@ -286,7 +317,10 @@ def test_an_object_is_visible_where_it_was_and_where_the_camera_sees_its_place()
     mine = torch.ones(13, 2).bool()
     mine[:3, 1] = False
     objects = Tracks(torch.tensor([[20.0, 30.0], [75.0, 30.0]])[None].repeat(13, 1, 1), mine, 96, 64)
-    assert carried(objects, camera).visible.T.tolist() == [[True] * 6 + [False] * 7, [False] * 3 + [True] * 10]
+    assert carried(objects, camera).visible.T.tolist() == [
+        [True] * 6 + [False] * 7,
+        [False] * 3 + [True] * 10,
+    ]
 
 
 def test_background_points_of_an_object_are_left_out_and_those_behind_it_hidden():
@@ -305,9 +339,15 @@ def test_background_points_of_an_object_are_left_out_and_those_behind_it_hidden(
 
 def test_a_camera_of_one_point_or_of_points_on_a_line_still_carries():
     objects = lines(3, 5)
-    one = Tracks(torch.linspace(0, 8, 5)[:, None, None].expand(5, 1, 2).clone(), torch.ones(5, 1).bool(), 64, 64)
+    one = Tracks(
+        torch.linspace(0, 8, 5)[:, None, None].expand(5, 1, 2).clone(), torch.ones(5, 1).bool(), 64, 64
+    )
     assert torch.allclose(carried(objects, one).xy - objects.xy, one.xy - one.xy[:1], atol=1e-5)
-    row = replace(one, xy=one.xy + torch.tensor([[[0.0, 0.0], [9.0, 0.0], [18.0, 0.0]]]), visible=torch.ones(5, 3).bool())
+    row = replace(
+        one,
+        xy=one.xy + torch.tensor([[[0.0, 0.0], [9.0, 0.0], [18.0, 0.0]]]),
+        visible=torch.ones(5, 3).bool(),
+    )
     assert torch.allclose(carried(objects, row).xy - objects.xy, one.xy - one.xy[:1], atol=1e-3)
 
 
@@ -332,7 +372,9 @@ def test_tracks_within_the_limits_stay_as_they_are():
     fast[10:, 3, 0] += 40
     made = cleaned(replace(tracks, xy=fast), speed=3.0)
     others = [n for n in range(6) if n != 3]
-    assert torch.equal(made.xy[:, others], tracks.xy[:, others]) and not torch.equal(made.xy[:, 3], fast[:, 3])
+    assert torch.equal(made.xy[:, others], tracks.xy[:, others]) and not torch.equal(
+        made.xy[:, 3], fast[:, 3]
+    )
 
 
 @pytest.mark.parametrize(("speed", "jerk"), [(0, 0.5), (0, 0.01), (3.0, 0.5), (2.6, 0.05)])
@@ -340,7 +382,9 @@ def test_both_limits_hold_together_and_the_ends_stay_under_a_jerk_limit(speed, j
     tracks = wobbly()
     made = cleaned(tracks, speed, jerk)
     paths = made.xy.double().numpy().transpose(1, 0, 2)
-    assert cleanup.jerks(paths).max() <= jerk + 1e-4 and (not speed or cleanup.steps(paths).max() <= speed * 1.002)
+    assert cleanup.jerks(paths).max() <= jerk + 1e-4 and (
+        not speed or cleanup.steps(paths).max() <= speed * 1.002
+    )
     assert torch.allclose(made.xy[0], tracks.xy[0])
     if not speed:
         assert torch.allclose(made.xy[-1], tracks.xy[-1])
@@ -352,7 +396,9 @@ def test_the_stiffened_way_is_that_of_a_dense_solver():
     made, third = cleanup.stiffened(paths, weight), np.diff(np.eye(40), n=3, axis=0)
     for n in range(4):
         system = np.eye(40) + weight[n] * third.T @ third
-        wanted = np.linalg.solve(system[1:-1, 1:-1], paths[n, 1:-1] - system[1:-1][:, [0, -1]] @ paths[n][[0, -1]])
+        wanted = np.linalg.solve(
+            system[1:-1, 1:-1], paths[n, 1:-1] - system[1:-1][:, [0, -1]] @ paths[n][[0, -1]]
+        )
         np.testing.assert_allclose(made[n, 1:-1], wanted, atol=1e-6)
 
 
@@ -405,7 +451,12 @@ def test_a_drag_begun_beside_an_object_is_put_onto_it(start):
 def test_what_is_on_the_object_rests_or_is_far_from_any_stays():
     pytest.importorskip("cv2")
     image, _ = ball()
-    for tracks in (drag((60.0, 60.0)), drag((55.0, 50.0)), drag((110.0, 20.0)), drag((80.0, 60.0), to=(0, 0))):
+    for tracks in (
+        drag((60.0, 60.0)),
+        drag((55.0, 50.0)),
+        drag((110.0, 20.0)),
+        drag((80.0, 60.0), to=(0, 0)),
+    ):
         made, moved = snapped(tracks, image, 16)
         assert moved == 0 and torch.equal(made.xy, tracks.xy)
 

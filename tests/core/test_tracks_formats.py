@@ -59,7 +59,15 @@ def test_a_list_of_strings_need_not_be_json_itself():
     assert torch.equal(tracks_from_json([json.dumps(track) for track in TWO], 64, 32).xy, two_tracks().xy)
 
 
-GONE = [None, {"x": -100, "y": -100}, [-100.0, -100], {"x": -10000, "y": -10000.0}, {"x": 2, "y": 2, "visible": False}, {"x": 2, "y": 2, "v": 0}, [2, 2, 0]]
+GONE = [
+    None,
+    {"x": -100, "y": -100},
+    [-100.0, -100],
+    {"x": -10000, "y": -10000.0},
+    {"x": 2, "y": 2, "visible": False},
+    {"x": 2, "y": 2, "v": 0},
+    [2, 2, 0],
+]
 
 
 @pytest.mark.parametrize("gone", GONE, ids=str)
@@ -90,7 +98,10 @@ BAD = {
     "an object": ({"points": ONE}, "expected a list of points or of tracks, got dict"),
     "a number": ("3", "got int"),
     "one point": ([1, 2], "got one point"),
-    "points and tracks mixed": ([{"x": 1, "y": 1}, [{"x": 1, "y": 1}]], "points alone or tracks alone in one list"),
+    "points and tracks mixed": (
+        [{"x": 1, "y": 1}, [{"x": 1, "y": 1}]],
+        "points alone or tracks alone in one list",
+    ),
     "a word among points": ([[{"x": 1, "y": 1}, 7]], "got 7 at 1 among points"),
     "a point without y": ([{"x": 1}], "expected x and y to be finite numbers, got .* in track 0 at frame 0"),
     "a coordinate in words": ([ONE, [{"x": 1, "y": 1}, {"x": "1", "y": 1}]], "got .* in track 1 at frame 1"),
@@ -103,7 +114,10 @@ BAD = {
     "nesting too deep": ("[" * 40 + "]" * 40, "nested at most 16 deep"),
     "all off the canvas": ([[-5, 1], [200, 1]], "expected at least one visible point on the canvas of 64x32"),
     "all hidden": ([None, None], "0 of 2 visible"),
-    "too many positions": ([[[1, 1]] * 8000] + [[[1, 1]]] * 8000, "expected at most 50000000 positions, got 8001 tracks of up to 8000 frames"),
+    "too many positions": (
+        [[[1, 1]] * 8000] + [[[1, 1]]] * 8000,
+        "expected at most 50000000 positions, got 8001 tracks of up to 8000 frames",
+    ),
 }
 
 
@@ -125,13 +139,21 @@ def test_every_style_is_read_back(style):
 
 @pytest.mark.parametrize("style", ["ati", "kjnodes"])
 @pytest.mark.parametrize("size", [(832, 480), (480, 832), (1280, 720), (2048, 2048)], ids=str)
-def test_a_point_hidden_in_one_of_the_four_frames_that_ati_takes_the_mean_of_leads_nothing_astray(style, size):
+def test_a_point_hidden_in_one_of_the_four_frames_that_ati_takes_the_mean_of_leads_nothing_astray(
+    style, size
+):
     width, height = size
     corner = torch.tensor([[width - 1.0, height - 1.0]]).expand(4, 1, 2)
-    text = tracks_to_json(Tracks(corner, torch.tensor([[True], [True], [True], [False]]), width, height), style)
+    text = tracks_to_json(
+        Tracks(corner, torch.tensor([[True], [True], [True], [False]]), width, height), style
+    )
     listed = json.loads(text)
     places = [(point["x"], point["y"]) for point in (listed[0] if isinstance(listed[0], list) else listed)]
-    normal = (torch.tensor(places, dtype=torch.float32).mean(0) - torch.tensor([width, height]) / 2) / min(size) * 2  # as the host's process_tracks and patch_motion count
+    normal = (
+        (torch.tensor(places, dtype=torch.float32).mean(0) - torch.tensor([width, height]) / 2)
+        / min(size)
+        * 2
+    )  # as the host's process_tracks and patch_motion count
     beyond = (-torch.tensor([width, height]) / min(size) - normal).clamp(min=0)
     assert torch.exp(-beyond.square().sum() * 220) < 1e-6
 
@@ -178,7 +200,10 @@ class Tracked:
         ({"boxes": 1}, r"got NoneType in a dict with \['boxes'\]"),
         ({"track_path": [[1, 2]]}, "expected track_path .* got list"),
         ({"track_path": torch.zeros(3, 2)}, r"got Tensor of shape \(3, 2\)"),
-        ({"track_path": torch.zeros(3, 2, 2), "track_visibility": torch.ones(3, 5)}, r"expected a visibility of \(3, 2\) or \(3, 1\), got \(3, 5\)"),
+        (
+            {"track_path": torch.zeros(3, 2, 2), "track_visibility": torch.ones(3, 5)},
+            r"expected a visibility of \(3, 2\) or \(3, 1\), got \(3, 5\)",
+        ),
         ({"track_path": torch.full((3, 2, 2), torch.nan)}, "in track 0 at frame 0"),
     ],
 )
@@ -220,11 +245,21 @@ def test_files_that_are_no_numbers_are_refused(tmp_path):
 
 
 def test_read_tracks_tells_documents_lists_and_arrays_apart(tmp_path):
-    document = {"version": 1, "width": 32, "height": 32, "frames": 5, "fps": 8, "tracks": [{"points": [{"x": 1, "y": 1}]}]}
+    document = {
+        "version": 1,
+        "width": 32,
+        "height": 32,
+        "frames": 5,
+        "fps": 8,
+        "tracks": [{"points": [{"x": 1, "y": 1}]}],
+    }
     (tmp_path / "document.json").write_text(json.dumps(document))
     (tmp_path / "list.json").write_text(json.dumps(TWO))
     save_npz(two_tracks(), tmp_path / "t.npz")
-    assert (read_tracks(tmp_path / "document.json").frames, read_tracks(tmp_path / "document.json").width) == (5, 32)
+    assert (
+        read_tracks(tmp_path / "document.json").frames,
+        read_tracks(tmp_path / "document.json").width,
+    ) == (5, 32)
     assert read_tracks(tmp_path / "list.json", 64, 32, 16.0).count == 2
     assert read_tracks(tmp_path / "t.npz").fps == 24.0
     with pytest.raises(ValueError, match=r"list.json: expected a width and a height"):

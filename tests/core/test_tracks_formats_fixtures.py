@@ -1,4 +1,6 @@
-"""Files in other packs' spellings are read as they were meant. tests/fixtures/tracks/README.md says where each is from."""
+"""Files in other packs' spellings are read as they were meant. tests/fixtures/tracks/README.md says where
+each is from.
+"""
 
 import json
 from pathlib import Path
@@ -39,7 +41,14 @@ def test_a_file_of_another_pack_is_read_as_it_was_meant(name):
 
 def test_no_fixture_is_left_unread():
     written = {path.stem for path in FOLDER.iterdir() if path.suffix in (".json", ".npz", ".npy", ".txt")}
-    assert written == {*NAMES, "expected", "wan_move_visibility", "host_generate_tracks", "host_generate_tracks_bezier_masked", "host_tracks_from_coords"}
+    assert written == {
+        *NAMES,
+        "expected",
+        "wan_move_visibility",
+        "host_generate_tracks",
+        "host_generate_tracks_bezier_masked",
+        "host_tracks_from_coords",
+    }
 
 
 def test_a_list_of_strings_is_read_as_the_nodes_own_value_too():
@@ -52,7 +61,10 @@ def test_a_list_of_strings_is_read_as_the_nodes_own_value_too():
 def test_omnicams_bridge_brings_its_own_canvas_and_rate():
     made = read_tracks(FOLDER / "omnicam_ati_bridge.json")
     assert (made.width, made.height, made.fps) == (832, 480, 24.0)
-    for broken in ('{"format": "majoor.omnicam.ati-bridge.v1"}', '{"format": "majoor.omnicam.ati-bridge.v1", "trajectories": [{"samples": []}]}'):
+    for broken in (
+        '{"format": "majoor.omnicam.ati-bridge.v1"}',
+        '{"format": "majoor.omnicam.ati-bridge.v1", "trajectories": [{"samples": []}]}',
+    ):
         with pytest.raises(ValueError, match="expected"):
             tracks_from_json(broken, 832, 480)
 
@@ -75,7 +87,9 @@ def test_the_hosts_masked_tracks_have_one_visibility_for_all():
     value = host_value("host_generate_tracks_bezier_masked")
     assert value["track_visibility"].shape == (13, 1)
     made = tracks_from_host(value, 832, 480)
-    assert made.visible.shape == (13, 5) and made.visible[:, 3].tolist() == [True] * 5 + [False] * 4 + [True] * 4
+    assert (
+        made.visible.shape == (13, 5) and made.visible[:, 3].tolist() == [True] * 5 + [False] * 4 + [True] * 4
+    )
     unmasked = tracks_from_host({"track_path": value["track_path"]}, 832, 480)
     mask = torch.ones(13, 8, 8)
     mask[5:9] = 0
@@ -120,4 +134,6 @@ def test_visibility_is_read_in_every_shape_and_as_confidence(shape):
     seen = torch.where(tracks.visible, 0.9, 0.2)
     seen = seen[:, :1] if shape == (30, 1) else seen.reshape(shape)
     made = tracks_from_host({"track_path": tracks.xy, "track_visibility": seen}, 832, 480)
-    assert torch.equal(made.visible, tracks.visible[:, :1].expand(30, 7) if shape == (30, 1) else tracks.visible)
+    assert torch.equal(
+        made.visible, tracks.visible[:, :1].expand(30, 7) if shape == (30, 1) else tracks.visible
+    )

@@ -13,7 +13,11 @@ def painted(**changes):
         {"kind": "pin", "points": [{"x": 100, "y": 100}]},
         {"points": [{"x": 1, "y": 1}, {"x": 9, "y": 9}], "visible": False},
     ]
-    return parse_document(json.dumps({"version": 1, "width": 128, "height": 96, "frames": 9, "fps": 16, "tracks": tracks, **changes}))
+    return parse_document(
+        json.dumps(
+            {"version": 1, "width": 128, "height": 96, "frames": 9, "fps": 16, "tracks": tracks, **changes}
+        )
+    )
 
 
 def test_every_point_has_a_group_and_those_of_a_track_move_alike():
@@ -28,8 +32,16 @@ def test_every_point_has_a_group_and_those_of_a_track_move_alike():
 
 def test_grids_regions_and_cameras_have_as_many_groups_as_points():
     tracks = [
-        {"kind": "grid", "points": [{"x": 20, "y": 20}], "grid": {"columns": 3, "rows": 2, "width": 30, "height": 20}},
-        {"kind": "camera", "points": [{"x": 64, "y": 48}], "grid": {"columns": 4, "rows": 3, "width": 100, "height": 80}},
+        {
+            "kind": "grid",
+            "points": [{"x": 20, "y": 20}],
+            "grid": {"columns": 3, "rows": 2, "width": 30, "height": 20},
+        },
+        {
+            "kind": "camera",
+            "points": [{"x": 64, "y": 48}],
+            "grid": {"columns": 4, "rows": 3, "width": 100, "height": 80},
+        },
     ]
     document = painted(tracks=tracks)
     groups = document_groups(document)

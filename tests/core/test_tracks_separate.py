@@ -62,6 +62,8 @@ def test_tracks_cover_another_canvas_as_a_picture_does():
 def test_motion_goes_from_box_to_box_scaled():
     tracks, _ = scene()
     moved = moved_to(tracks, (0, 0, 96, 64), (10, 20, 48, 128))
-    assert torch.allclose(moved.xy[3, 5], tracks.xy[3, 5] * torch.tensor([0.5, 2.0]) + torch.tensor([10.0, 20.0]))
+    assert torch.allclose(
+        moved.xy[3, 5], tracks.xy[3, 5] * torch.tensor([0.5, 2.0]) + torch.tensor([10.0, 20.0])
+    )
     with pytest.raises(ValueError, match="box"):
         moved_to(tracks, (0, 0, 0, 64), (0, 0, 1, 1))

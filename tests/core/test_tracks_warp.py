@@ -28,10 +28,14 @@ def bilinear(image, x, y):
 
 
 def square_drag(size: int = 64, shift: float = 24.0):
-    """A white square on grey is dragged to the right over static tracks -> image, xy0, xy (2, N, 2), visible."""
+    """A white square on grey is dragged to the right over static tracks -> image, xy0, xy (2, N, 2),
+    visible.
+    """
     image = torch.full((3, size, size), 0.5)
     image[:, 24:40, 8:24] = 1.0
-    grid = torch.stack(torch.meshgrid(torch.arange(2.0, size, 4), torch.arange(2.0, size, 4), indexing="xy"), dim=-1).view(-1, 2)
+    grid = torch.stack(
+        torch.meshgrid(torch.arange(2.0, size, 4), torch.arange(2.0, size, 4), indexing="xy"), dim=-1
+    ).view(-1, 2)
     on = ((grid - torch.tensor([16.0, 32.0])).abs() < 8).all(-1)
     moved = grid + on[:, None] * torch.tensor([shift, 0.0])
     covered = ((moved[:, None] - moved[on]).norm(dim=-1) < 4).any(1) & ~on
@@ -50,7 +54,9 @@ def test_every_pixel_shows_the_image_where_its_nearest_visible_track_came_from()
                 away[~visible[t]] = torch.inf
                 n = int(away.argmin())
                 at = torch.tensor([column, row]) + xy0[n] - xy[t, n]
-                torch.testing.assert_close(made[t, :, row, column], bilinear(image, *at.tolist()), atol=1e-4, rtol=0)
+                torch.testing.assert_close(
+                    made[t, :, row, column], bilinear(image, *at.tolist()), atol=1e-4, rtol=0
+                )
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 16), (5, 33), (300, 64), (3000, 48)])

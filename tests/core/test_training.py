@@ -1,4 +1,6 @@
-"""Training at tiny sizes: the loss falls, the stream of training is the stream of inference, faults are named."""
+"""Training at tiny sizes: the loss falls, the stream of training is the stream of inference, faults are
+named.
+"""
 
 from dataclasses import replace
 
@@ -22,8 +24,11 @@ def batch(size=4, seed=0):
     g = torch.Generator().manual_seed(seed)
     latents = torch.randn(size, 16, 10, 4, 4, generator=g)
     return {
-        "latents": latents, "warp": latents + 0.5 * torch.randn(latents.shape, generator=g), "masks": torch.rand(size, 8, 10, 4, 4, generator=g),
-        "xy": torch.rand(size, 37, 5, 2, generator=g) * 32, "visible": torch.rand(size, 37, 5, generator=g) < 0.8,
+        "latents": latents,
+        "warp": latents + 0.5 * torch.randn(latents.shape, generator=g),
+        "masks": torch.rand(size, 8, 10, 4, 4, generator=g),
+        "xy": torch.rand(size, 37, 5, 2, generator=g) * 32,
+        "visible": torch.rand(size, 37, 5, generator=g) < 0.8,
         "tokens": torch.randint(1, 20, (size, 16), generator=g),
     }
 
@@ -36,7 +41,9 @@ def test_the_loss_falls_on_one_batch(config):
 
     def validation():
         with torch.no_grad():
-            return float(stream_loss(student, batch(), torch.Generator().manual_seed(5), recipe, sigma=1.0, own=0.0))
+            return float(
+                stream_loss(student, batch(), torch.Generator().manual_seed(5), recipe, sigma=1.0, own=0.0)
+            )
 
     before, rng = validation(), torch.Generator().manual_seed(0)
     for _ in range(25):
@@ -50,7 +57,12 @@ def test_every_parameter_of_the_student_learns_from_a_long_stream():
     torch.manual_seed(0)
     student = MotionModel(TINY)
     torch.nn.init.normal_(student.dit.head.head.weight, std=0.02)
-    stream_loss(student, batch(), torch.Generator().manual_seed(0), CausalRecipe(long_share=1.0, text_dropout=0.0, cut_share=0.0)).backward()
+    stream_loss(
+        student,
+        batch(),
+        torch.Generator().manual_seed(0),
+        CausalRecipe(long_share=1.0, text_dropout=0.0, cut_share=0.0),
+    ).backward()
     silent = [name for name, p in student.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
@@ -59,7 +71,9 @@ def test_a_fresh_student_copies_the_warp():
     torch.manual_seed(0)
     student, data = MotionModel(TINY), batch()
     with torch.no_grad():
-        loss = float(stream_loss(student, data, torch.Generator().manual_seed(0), CausalRecipe(), sigma=1.0, own=0.0))
+        loss = float(
+            stream_loss(student, data, torch.Generator().manual_seed(0), CausalRecipe(), sigma=1.0, own=0.0)
+        )
     gate = torch.sigmoid(torch.tensor(3.0))
     expected = float((gate * data["warp"][:, :, 1:] - data["latents"][:, :, 1:]).square().mean())
     assert loss == pytest.approx(expected, rel=1e-4)
@@ -96,9 +110,19 @@ def test_a_pool_reads_what_the_writer_wrote(tmp_path):
     clip = render(random_scene(rng, [], sprites, ["box"]), rng)
     sample = shards.make_sample(codec, clip, np.arange(20))
     assert {k: v.shape for k, v in sample.items()} == {
-        "latents": (16, 10, 16, 16), "warp": (16, 10, 16, 16), "masks": (8, 10, 16, 16), "xy": (37, 256, 2), "visible": (37, 256), "tokens": (16,)}
+        "latents": (16, 10, 16, 16),
+        "warp": (16, 10, 16, 16),
+        "masks": (8, 10, 16, 16),
+        "xy": (37, 256, 2),
+        "visible": (37, 256),
+        "tokens": (16,),
+    }
     assert not sample["visible"][:, 20:].any()
     np.testing.assert_allclose(sample["warp"][:, 0], sample["latents"][:, 0], atol=0.02)
     np.savez(tmp_path / "0001_00000.npz", **{k: np.stack([v] * shards.SHARD) for k, v in sample.items()})
     drawn = shards.Pool(tmp_path).batch(rng, 3)
-    assert drawn["latents"].shape == (3, 16, 10, 16, 16) and drawn["masks"].max() <= 1 and drawn["tokens"].dtype == torch.int64
+    assert (
+        drawn["latents"].shape == (3, 16, 10, 16, 16)
+        and drawn["masks"].max() <= 1
+        and drawn["tokens"].dtype == torch.int64
+    )

@@ -1,4 +1,6 @@
-"""The codec's stage on the engine: it learns, goes on where it was, keeps latents that must stay, and says what it cannot use."""
+"""The codec's stage on the engine: it learns, goes on where it was, keeps latents that must stay, and says
+what it cannot use.
+"""
 
 import copy
 
@@ -14,7 +16,15 @@ from safetensors.torch import load_file
 from motionstream_core.__main__ import main
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.codec.video import read_video, write_video
-from motionstream_core.training.codec import CROP, FRAMES, CodecStage, Crops, codec_loss, heldout_clips, read_videos
+from motionstream_core.training.codec import (
+    CROP,
+    FRAMES,
+    CodecStage,
+    Crops,
+    codec_loss,
+    heldout_clips,
+    read_videos,
+)
 from motionstream_core.training.drawn_media import build_drawn_media
 from motionstream_core.training.engine import train
 from motionstream_core.training.stage import TrainConfig
@@ -46,7 +56,17 @@ class Patches(Crops):
 
 def run(media, clips, out, steps, codec=None, **values):
     stage = CodecStage(codec or small(), clips, clips)
-    config = TrainConfig(**{"lr": {"codec": 1e-2}, "steps": steps, "batch": 2, "device": "cpu", "optimizer": "muon", "log_every": 1, **values})
+    config = TrainConfig(
+        **{
+            "lr": {"codec": 1e-2},
+            "steps": steps,
+            "batch": 2,
+            "device": "cpu",
+            "optimizer": "muon",
+            "log_every": 1,
+            **values,
+        }
+    )
     return train(stage, Patches(media), config, out, {"preset": "codec"}, quiet)
 
 
@@ -57,9 +77,13 @@ def test_a_codec_learns_and_its_latents_have_the_worlds_statistics(media, clips,
     codec = small()
     codec.load_state_dict(load_file(result["weights"]))
     latents = torch.cat([codec.encode(clip[None]) for clip in clips])
-    assert latents.mean((0, 2, 3, 4)).abs().max() < 1e-3 and (latents.std((0, 2, 3, 4)) - 1).abs().max() < 1e-3
+    assert (
+        latents.mean((0, 2, 3, 4)).abs().max() < 1e-3 and (latents.std((0, 2, 3, 4)) - 1).abs().max() < 1e-3
+    )
     frames, _ = read_video(tmp_path / "samples/000025.mp4")
-    assert frames.shape[0] == 5 and frames.shape[2] == 2 * frames.shape[1], "the truth and what was made of it side by side"
+    assert frames.shape[0] == 5 and frames.shape[2] == 2 * frames.shape[1], (
+        "the truth and what was made of it side by side"
+    )
 
 
 def test_a_codec_goes_on_as_if_it_had_not_stopped(media, clips, tmp_path):
@@ -79,7 +103,9 @@ def test_a_decoder_that_learns_alone_leaves_the_latents_as_they_are(media, clips
     stage = CodecStage(codec, None)
     loss, _ = codec_loss(codec, clips, torch.Generator().manual_seed(0))
     loss.backward()
-    assert {name.split(".")[0] for name, p in codec.named_parameters() if p.grad is not None and p.grad.any()} == {"decoder", "decoder_skip"}
+    assert {
+        name.split(".")[0] for name, p in codec.named_parameters() if p.grad is not None and p.grad.any()
+    } == {"decoder", "decoder_skip"}
     config = TrainConfig(lr={"codec": 1e-2}, steps=2, batch=2, device="cpu", optimizer="muon")
     result = train(stage, Patches(media), config, tmp_path, {"preset": "codec"}, quiet)
     made = small()
@@ -108,8 +134,14 @@ def test_a_film_that_cannot_be_used_is_refused_in_words(tmp_path):
 
 def test_a_finished_codec_is_not_begun_anew_over_itself(media, tmp_path, capsys):
     common = ("train", "codec", "--folder", str(media.parents[1]), "--steps", "1", "--out", str(tmp_path))
-    assert main([*common, "--decoder-only"]) == 2 and "decoder-only: expected --init FILE" in capsys.readouterr().err
+    assert (
+        main([*common, "--decoder-only"]) == 2
+        and "decoder-only: expected --init FILE" in capsys.readouterr().err
+    )
     (tmp_path / "codec.safetensors").write_bytes(b"precious")
     assert main(list(common)) == 2 and "name it as --init and another --out" in capsys.readouterr().err
     assert (tmp_path / "codec.safetensors").read_bytes() == b"precious"
-    assert main(["train", "codec", "--folder", str(tmp_path / "none"), "--steps", "1"]) == 2 and "run `train media` first" in capsys.readouterr().err
+    assert (
+        main(["train", "codec", "--folder", str(tmp_path / "none"), "--steps", "1"]) == 2
+        and "run `train media` first" in capsys.readouterr().err
+    )

@@ -1,4 +1,6 @@
-"""Training data from folders of videos: clips without cuts, true tracks, bad files named, nothing lost or doubled by a kill."""
+"""Training data from folders of videos: clips without cuts, true tracks, bad files named, nothing lost or
+doubled by a kill.
+"""
 
 import errno
 import json
@@ -34,14 +36,21 @@ RECIPE = FolderRecipe(SHAPE, (12, 12), warp=True)
 def texture(seed: int, side: int = 220) -> np.ndarray:
     rng, out = np.random.default_rng(seed), np.zeros((side, side, 3), np.float32)
     for cells in (6, 12, 24, 48):
-        out += cv2.resize(rng.random((cells, cells, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC) / cells**0.5
+        out += (
+            cv2.resize(
+                rng.random((cells, cells, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC
+            )
+            / cells**0.5
+        )
     return (out - out.min()) / (out.max() - out.min())
 
 
 def moving(seed: int, frames: int, dx: int = 1, dy: int = 0) -> torch.Tensor:
     """A picture that goes dx, dy px a frame, there and back within its border."""
     picture, steps = texture(seed), [30 - abs(t % 60 - 30) for t in range(frames)]
-    return torch.from_numpy(np.stack([picture[70 - dy * s : 70 - dy * s + SIDE, 70 - dx * s : 70 - dx * s + SIDE] for s in steps]))
+    return torch.from_numpy(
+        np.stack([picture[70 - dy * s : 70 - dy * s + SIDE, 70 - dx * s : 70 - dx * s + SIDE] for s in steps])
+    )
 
 
 def codec() -> TinyCodec:
@@ -67,7 +76,11 @@ class Quick:
     cuts = ()
 
     def start(self, frame, points):
-        self.dis, self.grey, self.xy = cv2.DISOpticalFlow_create(0), cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), points.copy()
+        self.dis, self.grey, self.xy = (
+            cv2.DISOpticalFlow_create(0),
+            cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY),
+            points.copy(),
+        )
 
     def step(self, frame):
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
@@ -107,13 +120,30 @@ def three(tmp_path_factory):
 def test_a_folder_of_videos_becomes_samples_that_the_pool_reads(three, tmp_path, real):
     summary = write(three, tmp_path)
     assert (summary["videos"], summary["clips"], summary["static"], summary["bad"]) == (3, 7, 0, [])
-    assert kept(tmp_path) == [("a.mp4", 0), ("a.mp4", 9), ("a.mp4", 18), ("c.mkv", 0), ("c.mkv", 9), ("sub/b.mp4", 0), ("sub/b.mp4", 9)]
+    assert kept(tmp_path) == [
+        ("a.mp4", 0),
+        ("a.mp4", 9),
+        ("a.mp4", 18),
+        ("c.mkv", 0),
+        ("c.mkv", 9),
+        ("sub/b.mp4", 0),
+        ("sub/b.mp4", 9),
+    ]
     pool = Pool(tmp_path, ("latents", "warp", "masks", "xy", "visible", "tokens"))
     assert pool.clips == 7
     batch = pool.read([("videos_00000.npz", row) for row in range(7)])
     assert {name: tuple(value.shape[1:]) for name, value in batch.items()} == {
-        "latents": (16, 3, 8, 8), "warp": (16, 3, 8, 8), "masks": (8, 3, 8, 8), "xy": (9, 256, 2), "visible": (9, 256), "tokens": (16,), "caption": (512,)}
-    assert [caption_text(row) for row in batch["caption"]] == ["red cat moves right"] * 3 + [""] * 2 + ["camera pans left"] * 2
+        "latents": (16, 3, 8, 8),
+        "warp": (16, 3, 8, 8),
+        "masks": (8, 3, 8, 8),
+        "xy": (9, 256, 2),
+        "visible": (9, 256),
+        "tokens": (16,),
+        "caption": (512,),
+    }
+    assert [caption_text(row) for row in batch["caption"]] == ["red cat moves right"] * 3 + [""] * 2 + [
+        "camera pans left"
+    ] * 2
     assert batch["tokens"][0].count_nonzero() == 4 and not batch["tokens"][3].any()
     for row, speed in ((0, (1, 0)), (3, (2, 0)), (5, (-1, 1))):
         seen = batch["visible"][row].all(0)
@@ -128,7 +158,9 @@ def test_the_latents_are_those_of_the_clip(three, tmp_path):
     assert torch.equal(Pool(tmp_path).read([("videos_00000.npz", 1)])["latents"][0], expected.half().float())
 
 
-@pytest.mark.parametrize("after", [255 - moving(0, 20) * 255, moving(7, 20) * 255], ids=["other colours", "like colours"])
+@pytest.mark.parametrize(
+    "after", [255 - moving(0, 20) * 255, moving(7, 20) * 255], ids=["other colours", "like colours"]
+)
 def test_no_clip_reaches_across_a_cut(tmp_path, after, real):
     write_video(tmp_path / "v" / "cut.mp4", torch.cat([moving(4, 14), after / 255]), 16)
     summary = write(tmp_path / "v", tmp_path / "out")
@@ -167,7 +199,10 @@ def test_bad_files_are_skipped_and_listed_with_the_reason(three, tmp_path):
     reasons = {row["video"]: row["reason"] for row in listed}
     assert summary["bad"] == listed and summary["clips"] == 1
     assert sorted(reasons) == ["corrupt.mp4", "empty.mov", "letters.mp4", "one.mp4", "text.mp4"]
-    assert "at least 9 frames in a row at 16 a second, got 1" in reasons["one.mp4"] and "UTF-8" in reasons["letters.mp4"]
+    assert (
+        "at least 9 frames in a row at 16 a second, got 1" in reasons["one.mp4"]
+        and "UTF-8" in reasons["letters.mp4"]
+    )
     assert "Invalid data" in reasons["text.mp4"] and "decoded" in reasons["empty.mov"]
 
 
@@ -186,7 +221,10 @@ def test_a_mended_file_is_taken_up_by_the_next_run(tmp_path):
     (tmp_path / "v" / "b.mp4").write_text("half copied")
     assert len(write(tmp_path / "v", tmp_path / "out")["bad"]) == 1
     write_video(tmp_path / "v" / "b.mp4", moving(1, 10), 16)
-    assert write(tmp_path / "v", tmp_path / "out")["bad"] == [] and kept(tmp_path / "out") == [("a.mp4", 0), ("b.mp4", 0)]
+    assert write(tmp_path / "v", tmp_path / "out")["bad"] == [] and kept(tmp_path / "out") == [
+        ("a.mp4", 0),
+        ("b.mp4", 0),
+    ]
     assert not (tmp_path / "out" / "bad_files.jsonl").exists() and Pool(tmp_path / "out").clips == 2
 
 
@@ -228,7 +266,9 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("place", ["write_shard", "join_shards", "after a shard", "while cleaning up"])
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_run_ended_at_any_step_goes_on_without_loss_or_doubling(three, whole, tmp_path, monkeypatch, place, number):
+def test_a_run_ended_at_any_step_goes_on_without_loss_or_doubling(
+    three, whole, tmp_path, monkeypatch, place, number
+):
     monkeypatch.setattr(folder_module, "SHARD", 3)
     calls = deque()
 
@@ -271,8 +311,27 @@ def test_kill_9_and_go_on(tmp_path, real):
     videos = tmp_path / "v"
     for number in range(2):
         write_video(videos / f"{number}.mp4", moving(number, 28), 16)
-    command = [sys.executable, "-m", "motionstream_core", "train", "data", "--videos", str(videos), "--size", "64x64", "--frames", "9", "--grid", "12x12"]
-    options = {"cwd": Path(__file__).parents[2], "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = [
+        sys.executable,
+        "-m",
+        "motionstream_core",
+        "train",
+        "data",
+        "--videos",
+        str(videos),
+        "--size",
+        "64x64",
+        "--frames",
+        "9",
+        "--grid",
+        "12x12",
+    ]
+    options = {
+        "cwd": Path(__file__).parents[2],
+        "env": {**os.environ, "OMP_NUM_THREADS": "1"},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    }
     kills = 0
     for lines in (3,):
         child = subprocess.Popen([*command, "--out", str(tmp_path / "out")], **options)
@@ -286,11 +345,15 @@ def test_kill_9_and_go_on(tmp_path, real):
     assert kills >= 1, f"the run was over before it could be killed: {said}"
     done = subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, **options)
     assert json.loads(done.stdout)["clips"] == Pool(tmp_path / "out").clips == 6
-    assert sorted(kept(tmp_path / "out")) == sorted((f"{video}.mp4", 9 * clip) for video in range(2) for clip in range(3))
+    assert sorted(kept(tmp_path / "out")) == sorted(
+        (f"{video}.mp4", 9 * clip) for video in range(2) for clip in range(3)
+    )
     latents = Pool(tmp_path / "out").read([("videos_00000.npz", row) for row in range(6)])["latents"]
     for row, (name, start) in enumerate(kept(tmp_path / "out")):
         frames = np.stack([picture for picture, _ in pictures(videos / name, SHAPE)][start : start + FRAMES])
-        expected = open_networks().codec.encode(torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255)[0]
+        expected = open_networks().codec.encode(
+            torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
+        )[0]
         assert torch.allclose(latents[row], expected, atol=0.02)
 
 
@@ -343,7 +406,11 @@ def test_any_encoder_serves_and_without_a_carried_picture_the_whole_grid_is_kept
     recipe = FolderRecipe(SHAPE, (10, 7), warp=False)
     write_folder(three, tmp_path / "out", PRESETS["wan2.2-5b-motion"], Blocks(), recipe)
     batch = Pool(tmp_path / "out").batch(np.random.default_rng(0), 2)
-    assert batch["latents"].shape == (2, 48, 3, 4, 4) and batch["xy"].shape == (2, 9, 70, 2) and "warp" not in batch
+    assert (
+        batch["latents"].shape == (2, 48, 3, 4, 4)
+        and batch["xy"].shape == (2, 9, 70, 2)
+        and "warp" not in batch
+    )
     with pytest.raises(ValueError, match=r"encoder: expected latents \(16, 3, 8, 8\) .* got \(48, 3, 4, 4\)"):
         write_folder(three, tmp_path / "other", PRESETS["wan2.1-1.3b-motion"], Blocks(), recipe)
     with pytest.raises(ValueError, match="encode_chunk"):
@@ -359,9 +426,15 @@ def test_captions_come_from_files_of_either_kind_and_a_bad_line_is_named(tmp_pat
         read_captions(tmp_path)
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ((4, 64, 9, 16, 9), "size"), ((64, 64, 8, 16, 9), "1 . a multiple of 4"), ((64, 64, 9, -1, 9), "fps"), ((64, 64, 9, 16, 0), "stride"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((4, 64, 9, 16, 9), "size"),
+        ((64, 64, 8, 16, 9), "1 . a multiple of 4"),
+        ((64, 64, 9, -1, 9), "fps"),
+        ((64, 64, 9, 16, 0), "stride"),
+    ],
+)
 def test_impossible_clips_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         ClipShape(*values)

@@ -1,4 +1,6 @@
-"""What the stages hand to their networks and losses, looked at on the way: whose clip, at which level, behind which context, in which direction."""
+"""What the stages hand to their networks and losses, looked at on the way: whose clip, at which level, behind
+which context, in which direction.
+"""
 
 from dataclasses import replace
 
@@ -7,7 +9,16 @@ import torch
 from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng, stage
 
 from motionstream_core.streaming.flow import add_noise, sigma_schedule
-from motionstream_core.training import causal, causal_init, distill, guidance, losses, roles, teacher, trajectories
+from motionstream_core.training import (
+    causal,
+    causal_init,
+    distill,
+    guidance,
+    losses,
+    roles,
+    teacher,
+    trajectories,
+)
 from motionstream_core.training.stage import SHARED
 
 
@@ -25,7 +36,9 @@ def watched(monkeypatch, module, name):
 
 
 def level_of(noisy, clean, sigma):
-    """The noise that makes `noisy` of `clean` at sigma (B,): mean and spread are those of a standard normal where all fits."""
+    """The noise that makes `noisy` of `clean` at sigma (B,): mean and spread are those of a standard normal
+    where all fits.
+    """
     s = sigma.view(-1, 1, 1, 1, 1)
     return (noisy - (1 - s) * clean) / s
 
@@ -37,25 +50,38 @@ def level_of(noisy, clean, sigma):
 @pytest.mark.parametrize("role", ["student", "fake_score"])
 def test_distillation_looks_at_nothing_of_the_real_clip_but_its_start_image(config, role):
     made, real = stage(config), batch()
-    other = {**real, "latents": torch.cat([real["latents"][:, :, :1], torch.randn(2, 16, 9, 4, 4, generator=rng(7))], dim=2)}
+    other = {
+        **real,
+        "latents": torch.cat(
+            [real["latents"][:, :, :1], torch.randn(2, 16, 9, 4, 4, generator=rng(7))], dim=2
+        ),
+    }
     assert torch.equal(made.loss(role, real, rng())[0], made.loss(role, other, rng())[0])
 
 
 @BOTH
 def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(config, monkeypatch):
     made = stage(config)
-    clips, told, lost = (watched(monkeypatch, distill, name) for name in ("own_video", "predict_clip", "flow_loss"))
+    clips, told, lost = (
+        watched(monkeypatch, distill, name) for name in ("own_video", "predict_clip", "flow_loss")
+    )
     made.loss("fake_score", batch(), rng())
     clip = clips[0][2]
     net, first, noisy, sigma = told[0][0][:4]
     x0, truth, level, most = lost[0][0]
-    assert net is made.modules["fake_score"] and torch.equal(first, clip[:, :, :1]) and torch.equal(truth, clip[:, :, 1:])
+    assert (
+        net is made.modules["fake_score"]
+        and torch.equal(first, clip[:, :, :1])
+        and torch.equal(truth, clip[:, :, 1:])
+    )
     noise = level_of(noisy, truth, sigma)
     assert sigma[0] != sigma[1], "every clip has a level of its own"
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05 and torch.equal(level, sigma)
     assert x0 is told[0][2] and most == (5.0 if config is TINY else float("inf"))
     motion, text = told[0][0][4:6]
-    assert torch.equal(text.values[0], net.text(batch()).values[0]) and not torch.equal(motion, net.no_motion(batch())), "of the clip's prompt and of its tracks"
+    assert torch.equal(text.values[0], net.text(batch()).values[0]) and not torch.equal(
+        motion, net.no_motion(batch())
+    ), "of the clip's prompt and of its tracks"
 
 
 def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(monkeypatch):
@@ -65,15 +91,30 @@ def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(m
     gradient = made.gradient(clip, batch(), rng(1))
     (teacher_net, first, noisy, sigma, motion, text, weights), _, real_x0 = real[0]
     (fake_net, fake_first, fake_noisy, fake_sigma, fake_motion, fake_text), _, fake_x0 = fake[0]
-    assert teacher_net is made.modules["teacher"] and fake_net is made.modules["fake_score"] and weights == guidance.Guidance(3.0, 1.5)
-    assert torch.equal(noisy, fake_noisy) and torch.equal(sigma, fake_sigma) and torch.equal(first, fake_first) and torch.equal(motion[0], fake_motion)
-    assert torch.equal(fake_text.values[0], fake_net.text(batch()).values[0]) and torch.equal(text[0].values[0], teacher_net.text(batch()).values[0])
-    assert torch.equal(motion[1], teacher_net.no_motion(batch())) and not torch.equal(text[0].values[0], text[1].values[0])
+    assert (
+        teacher_net is made.modules["teacher"]
+        and fake_net is made.modules["fake_score"]
+        and weights == guidance.Guidance(3.0, 1.5)
+    )
+    assert (
+        torch.equal(noisy, fake_noisy)
+        and torch.equal(sigma, fake_sigma)
+        and torch.equal(first, fake_first)
+        and torch.equal(motion[0], fake_motion)
+    )
+    assert torch.equal(fake_text.values[0], fake_net.text(batch()).values[0]) and torch.equal(
+        text[0].values[0], teacher_net.text(batch()).values[0]
+    )
+    assert torch.equal(motion[1], teacher_net.no_motion(batch())) and not torch.equal(
+        text[0].values[0], text[1].values[0]
+    )
     noise = level_of(noisy, clip[:, :, 1:], sigma)
     assert sigma[0] != sigma[1], "every clip has a level of its own"
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
     towards = clip[:, :, 1:] - 0.01 * gradient
-    assert ((towards - clip[:, :, 1:]) * (real_x0 - fake_x0)).sum() > 0, "towards the real score, away from the fake one"
+    assert ((towards - clip[:, :, 1:]) * (real_x0 - fake_x0)).sum() > 0, (
+        "towards the real score, away from the fake one"
+    )
     torch.testing.assert_close(gradient, losses.dmd_gradient(clip[:, :, 1:], real_x0, fake_x0))
 
 
@@ -85,21 +126,29 @@ def test_the_student_is_moved_by_the_gradient_at_its_own_clip(monkeypatch):
     clip = clips[0][2]
     assert torch.equal(gradients[0], clip) and not gradients[0].requires_grad
     found = torch.autograd.grad(loss, clip)[0]
-    torch.testing.assert_close(found[:, :, 1:], torch.full_like(found[:, :, 1:], 2.0 / found[:, :, 1:].numel()))
+    torch.testing.assert_close(
+        found[:, :, 1:], torch.full_like(found[:, :, 1:], 2.0 / found[:, :, 1:].numel())
+    )
     assert not found[:, :, :1].any(), "the start image is given"
 
 
 @pytest.mark.parametrize("role", ["student", "fake_score"])
 def test_clips_end_at_every_one_of_the_steps(role, monkeypatch):
     made, clips = stage(), watched(monkeypatch, distill, "own_video")
-    monkeypatch.setattr(distill, "predict_clip", lambda net, first, noisy, *rest: noisy * next(net.parameters()).sum())
+    monkeypatch.setattr(
+        distill, "predict_clip", lambda net, first, noisy, *rest: noisy * next(net.parameters()).sum()
+    )
     made.gradient = lambda clip, *rest: torch.zeros_like(clip[:, :, 1:])
     for number in range(12):
         for micro_batch in range(2):
             made.loss(role, {**batch(1), SHARED: torch.tensor(number)}, rng(number + 100 * micro_batch))
     steps = [words["exit_step"] for _, words, _ in clips]
-    assert set(steps) == set(range(TINY.steps)) and steps[::2] == steps[1::2], "the micro-batches of a step end at the same one"
-    assert {words["grad"] for _, words, _ in clips} == {role == "student"} and all(words["rolling"] for _, words, _ in clips)
+    assert set(steps) == set(range(TINY.steps)) and steps[::2] == steps[1::2], (
+        "the micro-batches of a step end at the same one"
+    )
+    assert {words["grad"] for _, words, _ in clips} == {role == "student"} and all(
+        words["rolling"] for _, words, _ in clips
+    )
 
 
 def test_the_teacher_stands_still_and_the_students_average_is_what_is_kept():
@@ -111,7 +160,13 @@ def test_the_teacher_stands_still_and_the_students_average_is_what_is_kept():
 
 def test_distillation_has_the_papers_and_the_references_numbers():
     recipe = distill.DistillRecipe()
-    assert (recipe.guidance, recipe.critic_steps, recipe.shift, recipe.rolling, recipe.anchor) == (guidance.Guidance(3.0, 1.5), 5, 5.0, True, 0.0)
+    assert (recipe.guidance, recipe.critic_steps, recipe.shift, recipe.rolling, recipe.anchor) == (
+        guidance.Guidance(3.0, 1.5),
+        5,
+        5.0,
+        True,
+        0.0,
+    )
 
 
 def test_an_anchor_adds_the_error_to_the_real_clip():
@@ -126,7 +181,10 @@ def test_each_clips_gradient_is_measured_by_its_own_distance():
     real[1] *= 50
     both = losses.dmd_gradient(x0, real, fake)
     for row in range(2):
-        torch.testing.assert_close(both[row : row + 1], losses.dmd_gradient(x0[row : row + 1], real[row : row + 1], fake[row : row + 1]))
+        torch.testing.assert_close(
+            both[row : row + 1],
+            losses.dmd_gradient(x0[row : row + 1], real[row : row + 1], fake[row : row + 1]),
+        )
 
 
 @pytest.mark.parametrize("score", ["teacher", "fake_score"])
@@ -159,11 +217,15 @@ def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_on
 
 
 @BOTH
-def test_the_teacher_predicts_the_real_clip_from_its_shifted_levels_and_is_told_of_most_prompts(config, monkeypatch):
+def test_the_teacher_predicts_the_real_clip_from_its_shifted_levels_and_is_told_of_most_prompts(
+    config, monkeypatch
+):
     made = teacher.TeacherStage(model(config), teacher.TeacherRecipe())
     told, lost = watched(monkeypatch, teacher, "predict_clip"), watched(monkeypatch, teacher, "flow_loss")
     kept, real = [], roles.MotionModel.text
-    monkeypatch.setattr(roles.MotionModel, "text", lambda self, data, keep=None: kept.append(keep) or real(self, data, keep))
+    monkeypatch.setattr(
+        roles.MotionModel, "text", lambda self, data, keep=None: kept.append(keep) or real(self, data, keep)
+    )
     data = batch(size=16)
     with torch.no_grad():
         for step in range(12):
@@ -174,7 +236,11 @@ def test_the_teacher_predicts_the_real_clip_from_its_shifted_levels_and_is_told_
     for (args, _, prediction), (lost_args, _, _) in zip(told, lost):
         noise = level_of(args[2], data["latents"][:, :, 1:], args[3])
         assert abs(noise.std() - 1) < 0.05 and torch.equal(args[1], data["latents"][:, :, :1])
-        assert lost_args[0] is prediction and torch.equal(lost_args[1], data["latents"][:, :, 1:]) and torch.equal(lost_args[2], args[3])
+        assert (
+            lost_args[0] is prediction
+            and torch.equal(lost_args[1], data["latents"][:, :, 1:])
+            and torch.equal(lost_args[2], args[3])
+        )
         assert lost_args[3] == (5.0 if config is TINY else float("inf"))
 
 
@@ -183,7 +249,10 @@ def test_a_trajectory_is_the_guided_ode_without_new_noise():
     end, states = trajectories.sample_clip(net, data, rng(2), weights, (1.0, 0.6, 0.0), keep=(1.0, 0.6))
     seeded = rng(2)
     with torch.no_grad():
-        motion, text = (net.motion(data, seeded), net.no_motion(data)), (net.text(data), net.text(data, torch.zeros(2, dtype=torch.bool)))
+        motion, text = (
+            (net.motion(data, seeded), net.no_motion(data)),
+            (net.text(data), net.text(data, torch.zeros(2, dtype=torch.bool))),
+        )
         first = data["latents"][:, :, :1]
         start = torch.randn(2, 16, 9, 4, 4, generator=seeded)
         x0 = guidance.guided_clip(net, first, start, torch.ones(2), motion, text, weights)
@@ -200,7 +269,13 @@ def test_a_trajectory_is_the_guided_ode_without_new_noise():
 @pytest.mark.parametrize("start", ["ode", "ar"])
 def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(start, monkeypatch):
     net, data = model(), batch()
-    states = torch.stack([add_noise(data["latents"], torch.randn(data["latents"].shape, generator=rng(10 + n)), s) for n, s in enumerate(sigma_schedule(TINY.steps, TINY.shift))], dim=1)
+    states = torch.stack(
+        [
+            add_noise(data["latents"], torch.randn(data["latents"].shape, generator=rng(10 + n)), s)
+            for n, s in enumerate(sigma_schedule(TINY.steps, TINY.shift))
+        ],
+        dim=1,
+    )
     data = {**data, "states": states, "ends": data["latents"] + 0.1}
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start=start))
     seen, committed, levels, shapes = [], [], set(), set()
@@ -212,17 +287,27 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
         return real_predict(net, x, sigma, motion, text, cache)
 
     monkeypatch.setattr(causal_init, "predict_chunk", predict)
-    monkeypatch.setattr(causal_init, "commit", lambda net, latents, *rest: committed.append(latents) or real_commit(net, latents, *rest))
+    monkeypatch.setattr(
+        causal_init,
+        "commit",
+        lambda net, latents, *rest: committed.append(latents) or real_commit(net, latents, *rest),
+    )
     with torch.no_grad():
         for step in range(10):
             made.loss("student", data, rng(step))
-    assert [total for _, _, total in seen[:3]] == [1, 4, 7] and torch.equal(torch.cat(committed[:3], dim=2), data["latents"][:, :, :7])
+    assert [total for _, _, total in seen[:3]] == [1, 4, 7] and torch.equal(
+        torch.cat(committed[:3], dim=2), data["latents"][:, :, :7]
+    )
     for number, (x, sigma, _) in enumerate(seen):
         part = slice(1 + 3 * (number % 3), 4 + 3 * (number % 3))
         if start == "ode":
-            rows = [sigma_schedule(TINY.steps, TINY.shift).index(pytest.approx(float(s), abs=1e-6)) for s in sigma]
+            rows = [
+                sigma_schedule(TINY.steps, TINY.shift).index(pytest.approx(float(s), abs=1e-6)) for s in sigma
+            ]
             levels.update(rows)
-            assert torch.equal(x, torch.stack([states[row, level][:, part] for row, level in enumerate(rows)]))
+            assert torch.equal(
+                x, torch.stack([states[row, level][:, part] for row, level in enumerate(rows)])
+            )
         else:
             assert abs(level_of(x, data["latents"][:, :, part], sigma).std() - 1) < 0.1
     assert start == "ar" or levels == {0, 1, 2}
@@ -234,7 +319,10 @@ def test_the_ends_of_the_trajectories_are_what_ode_regression_aims_at():
     states = data["latents"][:, None].expand(-1, TINY.steps, -1, -1, -1, -1)
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe())
     with torch.no_grad():
-        near, far = (float(made.loss("student", {**data, "states": states, "ends": data["latents"] + shift}, rng())[0]) for shift in (0.0, 100.0))
+        near, far = (
+            float(made.loss("student", {**data, "states": states, "ends": data["latents"] + shift}, rng())[0])
+            for shift in (0.0, 100.0)
+        )
     assert far > 5000 > near
 
 
@@ -242,10 +330,16 @@ def test_the_ends_of_the_trajectories_are_what_ode_regression_aims_at():
 
 
 @pytest.mark.parametrize("config", [TINY, IDS], ids=["warp", "ids"])
-def test_the_streams_context_is_the_truth_or_the_own_prediction_and_carries_no_gradient_of_it(config, monkeypatch):
+def test_the_streams_context_is_the_truth_or_the_own_prediction_and_carries_no_gradient_of_it(
+    config, monkeypatch
+):
     net, data, committed = model(config), batch(), []
     real = causal._Context.commit
-    monkeypatch.setattr(causal._Context, "commit", lambda self, start, latents: committed.append(latents) or real(self, start, latents))
+    monkeypatch.setattr(
+        causal._Context,
+        "commit",
+        lambda self, start, latents: committed.append(latents) or real(self, start, latents),
+    )
     recipe = replace(causal.CausalRecipe(), cut_share=0.0, context_noise=0.0, long_share=1.0)
     for own in (0.0, 1.0):
         causal.stream_loss(net, data, rng(), recipe, sigma=1.0, own=own)

@@ -1,4 +1,6 @@
-"""Frames of a video at the wanted rate and size, and clips cut from them: time stamps count, memory does not grow."""
+"""Frames of a video at the wanted rate and size, and clips cut from them: time stamps count, memory does not
+grow.
+"""
 
 import tracemalloc
 from fractions import Fraction
@@ -19,7 +21,11 @@ def variable(path: Path, times: list[float], frames: torch.Tensor):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width = stream.height = SIDE
-        stream.pix_fmt, stream.time_base, stream.codec_context.time_base = "yuv420p", Fraction(1, 1000), Fraction(1, 1000)
+        stream.pix_fmt, stream.time_base, stream.codec_context.time_base = (
+            "yuv420p",
+            Fraction(1, 1000),
+            Fraction(1, 1000),
+        )
         stream.codec_context.max_b_frames = 0
         for seconds, picture in zip(times, (frames * 255).round().byte().numpy()):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
@@ -32,20 +38,34 @@ def test_a_video_of_variable_frame_rate_keeps_its_speed(tmp_path):
     times = [t / 48 for t in range(24)] + [0.5 + t / 24 for t in range(36)]  # 48 frames a second, then 24
     picture = texture(6)
     shifts = [round(24 * seconds) for seconds in times]
-    variable(tmp_path / "vfr.mkv", times, torch.from_numpy(np.stack([picture[60 : 60 + SIDE, 70 - s : 70 - s + SIDE] for s in shifts])))
+    variable(
+        tmp_path / "vfr.mkv",
+        times,
+        torch.from_numpy(np.stack([picture[60 : 60 + SIDE, 70 - s : 70 - s + SIDE] for s in shifts])),
+    )
     frames = [frame for frame, _ in pictures(tmp_path / "vfr.mkv", SHAPE)]
     assert len(frames) == pytest.approx(2 * 16, abs=1)
-    wanted = [picture[60 : 60 + SIDE, 70 - round(1.5 * k) : 70 - round(1.5 * k) + SIDE] * 255 for k in range(30)]
+    wanted = [
+        picture[60 : 60 + SIDE, 70 - round(1.5 * k) : 70 - round(1.5 * k) + SIDE] * 255 for k in range(30)
+    ]
     assert np.mean([np.abs(frame - want).mean() for frame, want in zip(frames, wanted)]) < 6
 
 
 def test_time_is_that_of_the_timestamps():
     at = [0.0, 0.063, 0.125, 0.188, 0.25]  # 16 a second, rounded to ms as in Matroska
     assert [(f, n) for f, n, _ in timed(iter(zip("abcde", at)), 16)] == [(c, 1) for c in "abcde"]
-    assert [(f, n) for f, n, _ in timed(iter([("a", 0.0), ("b", 0.5), ("c", 0.55)]), 8)] == [("a", 4), ("b", 1), ("c", 1)]
+    assert [(f, n) for f, n, _ in timed(iter([("a", 0.0), ("b", 0.5), ("c", 0.55)]), 8)] == [
+        ("a", 4),
+        ("b", 1),
+        ("c", 1),
+    ]
     halved = [f for f, n, _ in timed(((t, t / 32) for t in range(10)), 16) for _ in range(n)]
     assert halved == [0, 2, 4, 6, 8, 9]
-    assert [(f, anew) for f, n, anew in timed(iter([("a", 0.0), ("b", 9.0), ("c", 9.1)]), 10)] == [("a", True), ("b", True), ("c", False)]
+    assert [(f, anew) for f, n, anew in timed(iter([("a", 0.0), ("b", 9.0), ("c", 9.1)]), 10)] == [
+        ("a", True),
+        ("b", True),
+        ("c", False),
+    ]
     assert [f for f, _, _ in timed(iter([("a", 0.0), ("b", 7.0)]), 0)] == ["a", "b"]
 
 
@@ -71,7 +91,11 @@ def test_clips_overlap_or_leave_frames_out_by_the_stride():
 
     def starts(stride):
         found = []
-        cut_into_clips(iter(frames), ClipShape(8, 8, 9, 16, stride), lambda start, clip: found.append((start, int(clip[0, 0, 0, 0]), len(clip))))
+        cut_into_clips(
+            iter(frames),
+            ClipShape(8, 8, 9, 16, stride),
+            lambda start, clip: found.append((start, int(clip[0, 0, 0, 0]), len(clip))),
+        )
         assert all(start == first and length == 9 for start, first, length in found)
         return [start for start, _, _ in found]
 

@@ -1,4 +1,6 @@
-"""Samples from disk: any of them at random or every one once, in bounded memory, to be gone on with, by several processes."""
+"""Samples from disk: any of them at random or every one once, in bounded memory, to be gone on with, by
+several processes.
+"""
 
 import json
 import tracemalloc
@@ -14,9 +16,13 @@ from motionstream_core.training.shard_files import ShardFile, join_shards, write
 
 def sample(number: int, big: int = 1) -> dict[str, np.ndarray]:
     return {
-        "latents": np.full((2, 3, 4, 4 * big), number, np.float16), "xy": np.full((9, 5, 2), number, np.float32), "visible": np.ones((9, 5), bool),
-        "tokens": np.full(16, number, np.int16), "masks": np.full((8, 3, 4, 4), 51, np.uint8), "caption": caption_bytes(f"clip {number}"),
-    }  # fmt: skip
+        "latents": np.full((2, 3, 4, 4 * big), number, np.float16),
+        "xy": np.full((9, 5, 2), number, np.float32),
+        "visible": np.ones((9, 5), bool),
+        "tokens": np.full(16, number, np.int16),
+        "masks": np.full((8, 3, 4, 4), 51, np.uint8),
+        "caption": caption_bytes(f"clip {number}"),
+    }
 
 
 def fill(folder, *counts, begin=0, name="s"):
@@ -34,15 +40,25 @@ def numbers(batch) -> list[int]:
 def test_the_same_rng_draws_the_same_batch_and_every_clip_is_as_likely(tmp_path):
     pool = Pool(fill(tmp_path, 3, 1, 6))
     assert pool.clips == 10
-    assert numbers(pool.batch(np.random.default_rng(5), 6)) == numbers(Pool(tmp_path).batch(np.random.default_rng(5), 6))
+    assert numbers(pool.batch(np.random.default_rng(5), 6)) == numbers(
+        Pool(tmp_path).batch(np.random.default_rng(5), 6)
+    )
     drawn = Counter(numbers(pool.batch(np.random.default_rng(0), 2000)))
     assert sorted(drawn) == list(range(10)) and min(drawn.values()) > 140 and max(drawn.values()) < 270
 
 
 def test_a_batch_is_tensors_of_the_stated_kinds(tmp_path):
     batch = Pool(fill(tmp_path, 4)).read([("s0.npz", 2), ("s0.npz", 0)])
-    assert batch["latents"].dtype == torch.float32 and batch["latents"][0].unique().tolist() == [2.0] and batch["latents"][1].unique().tolist() == [0.0]
-    assert batch["masks"].unique().tolist() == [pytest.approx(0.2)] and batch["visible"].dtype == torch.bool and batch["tokens"].dtype == torch.int64
+    assert (
+        batch["latents"].dtype == torch.float32
+        and batch["latents"][0].unique().tolist() == [2.0]
+        and batch["latents"][1].unique().tolist() == [0.0]
+    )
+    assert (
+        batch["masks"].unique().tolist() == [pytest.approx(0.2)]
+        and batch["visible"].dtype == torch.bool
+        and batch["tokens"].dtype == torch.int64
+    )
     assert [caption_text(row) for row in batch["caption"]] == ["clip 2", "clip 0"]
 
 
@@ -55,7 +71,10 @@ def test_shards_written_later_are_found(tmp_path):
 
 
 def test_shards_of_earlier_versions_are_read(tmp_path):
-    old = {name: np.stack([sample(number)[name] for number in range(32)]) for name in ("latents", "xy", "visible", "tokens", "masks")}
+    old = {
+        name: np.stack([sample(number)[name] for number in range(32)])
+        for name in ("latents", "xy", "visible", "tokens", "masks")
+    }
     with (tmp_path / "0001_00000.npz").open("wb") as file:
         np.savez(file, **old)
     batch = Pool(tmp_path).read([("0001_00000.npz", row) for row in range(32)])
@@ -118,7 +137,9 @@ def test_new_shards_join_at_the_next_epoch_and_not_before(tmp_path):
     assert sorted(numbers(epochs.batch(None, 7))) == list(range(7))
     resumed = Epochs(Pool(tmp_path), seed=0)
     resumed.load_state_dict(state)
-    assert sorted(first + numbers(resumed.batch(None, 2))) == [0, 1, 2, 3], "a resumed epoch has the shards it began with"
+    assert sorted(first + numbers(resumed.batch(None, 2))) == [0, 1, 2, 3], (
+        "a resumed epoch has the shards it began with"
+    )
 
 
 def test_what_cannot_be_read_is_refused_in_words(tmp_path):

@@ -1,4 +1,6 @@
-"""A refreshed sink in training is that of inference: same order, same cache, same carried picture, bit for bit."""
+"""A refreshed sink in training is that of inference: same order, same cache, same carried picture, bit for
+bit.
+"""
 
 from dataclasses import replace
 
@@ -27,7 +29,9 @@ def codec():
 
 
 def conditioner(net, codec, clip, picture, anchors):
-    """The Conditioner of inference on the tracks of a clip of one; `anchors` is a list with the newest last."""
+    """The Conditioner of inference on the tracks of a clip of one; `anchors` is a list with the newest
+    last.
+    """
 
     def source(first, count):
         part = slice(first, first + count)
@@ -45,7 +49,9 @@ def seen_batch():
 
 @torch.no_grad()
 def inference(net, clip, after, seeded, codec):
-    """As a stream does it: KVCache, chunk by chunk, `refresh_sink`, `rebase`, anchors where the tracks are."""
+    """As a stream does it: KVCache, chunk by chunk, `refresh_sink`, `rebase`, anchors where the tracks
+    are.
+    """
     told = net.motion(clip, seeded)
     parts, stream = net.config.motion.parts, []
     anchors = [clip["xy"][0, 0]]
@@ -61,8 +67,16 @@ def inference(net, clip, after, seeded, codec):
         return made
 
     run = rollout(
-        net.dit, first_latent=clip["latents"][:, :, :1], motion=motion, text=net.text(clip), shape=(4, 4), sigmas=sigma_schedule(net.config.steps, net.config.shift),
-        cache=net.dit.make_cache(4, 4), rng=seeded, chunks=3)  # fmt: skip
+        net.dit,
+        first_latent=clip["latents"][:, :, :1],
+        motion=motion,
+        text=net.text(clip),
+        shape=(4, 4),
+        sigmas=sigma_schedule(net.config.steps, net.config.shift),
+        cache=net.dit.make_cache(4, 4),
+        rng=seeded,
+        chunks=3,
+    )
     for chunk in run:
         stream.append(chunk.latents)
         if chunk.index == after:
@@ -79,26 +93,41 @@ def test_the_rollout_of_training_with_a_refreshed_sink_is_that_of_inference_bit_
     net, clip = model(config), seen_batch()
     trained = causal_init.own_video(net, clip, rng(3), refresh_after=(after,), codec=codec)
     assert torch.equal(trained, inference(net, clip, after, rng(3), codec))
-    learning = causal_init.own_video(net, clip, rng(3), grad=True, exit_step=2, refresh_after=(after,), codec=codec).detach()
-    torch.testing.assert_close(learning, trained, atol=1e-5, rtol=1e-5)  # attention that records gradients rounds otherwise
+    learning = causal_init.own_video(
+        net, clip, rng(3), grad=True, exit_step=2, refresh_after=(after,), codec=codec
+    ).detach()
+    torch.testing.assert_close(
+        learning, trained, atol=1e-5, rtol=1e-5
+    )  # attention that records gradients rounds otherwise
     plain = causal_init.own_video(net, clip, rng(3)).detach()
     end = 1 + 3 * after
-    assert torch.equal(trained[:, :, :end], plain[:, :, :end]) and (trained - plain)[:, :, end:].abs().mean() > 1e-3
+    assert (
+        torch.equal(trained[:, :, :end], plain[:, :, :end])
+        and (trained - plain)[:, :, end:].abs().mean() > 1e-3
+    )
 
 
 def test_a_sink_of_a_whole_chunk_is_refreshed_as_in_inference(codec):
     net, clip = model(WAN), seen_batch()
-    assert torch.equal(causal_init.own_video(net, clip, rng(3), refresh_after=(2,)).detach(), inference(net, clip, 2, rng(3), codec))
+    assert torch.equal(
+        causal_init.own_video(net, clip, rng(3), refresh_after=(2,)).detach(),
+        inference(net, clip, 2, rng(3), codec),
+    )
     assert least_chunks(WAN.context) == 2
     too_early = causal_init.own_video(net, clip, rng(3), refresh_after=(1,)).detach()
-    assert torch.equal(too_early, causal_init.own_video(net, clip, rng(3)).detach()), "a sink of three frames cannot be filled by the first chunk"
+    assert torch.equal(too_early, causal_init.own_video(net, clip, rng(3)).detach()), (
+        "a sink of three frames cannot be filled by the first chunk"
+    )
 
 
 @BOTH
 def test_the_motion_of_a_new_beginning_is_the_conditioners(config, codec):
     net, clip = model(config), seen_batch()
     place = conditioner(net, codec, clip, torch.zeros(3, 32, 32), [clip["xy"][0, 0]])
-    motion, latents = torch.randn(1, config.motion.channels, 2, 4, 4, generator=rng()), torch.randn(1, 16, 2, 4, 4, generator=rng(1))
+    motion, latents = (
+        torch.randn(1, config.motion.channels, 2, 4, 4, generator=rng()),
+        torch.randn(1, 16, 2, 4, 4, generator=rng(1)),
+    )
     assert torch.equal(as_start(config, motion, latents), place.as_start(motion, latents))
 
 
@@ -113,18 +142,35 @@ def test_a_training_stream_and_a_rollout_remember_the_same_after_a_refresh(confi
         cache = net.dit.make_cache(4, 4, batch=2)
         motion = net.motion(clip, rng())
         run = rollout(
-            net.dit, first_latent=clip["latents"][:, :, :1], motion=lambda start, count: motion[:, :, start : start + count], text=text, shape=(4, 4),
-            sigmas=sigma_schedule(config.steps, config.shift), cache=cache, rng=rng(1), chunks=2)  # fmt: skip
+            net.dit,
+            first_latent=clip["latents"][:, :, :1],
+            motion=lambda start, count: motion[:, :, start : start + count],
+            text=text,
+            shape=(4, 4),
+            sigmas=sigma_schedule(config.steps, config.shift),
+            cache=cache,
+            rng=rng(1),
+            chunks=2,
+        )
         made = [chunk.latents for chunk in run]
         run.refresh_sink(lambda m, x: as_start(config, m, x))
         for start, latents in zip((0, 1, 4), made):
             context.commit(start, latents)
         context.refresh(7)
-    assert (context.cache.total, context.cache.in_sink, context.cache.in_window) == (cache.total, cache.in_sink, cache.in_window) == (7, 1, 3)
+    assert (
+        (context.cache.total, context.cache.in_sink, context.cache.in_window)
+        == (cache.total, cache.in_sink, cache.in_window)
+        == (7, 1, 3)
+    )
     kept = cache.filled * cache.tokens
     for layer in range(cache.layers):
-        mine = [torch.cat([held[layer][end] for held in (context.cache._sink, context.cache._window)], dim=1) for end in (0, -1)]
-        assert torch.equal(mine[0], cache._rotated[layer][:, :kept]) and torch.equal(mine[1], cache._values[layer][:, :kept])
+        mine = [
+            torch.cat([held[layer][end] for held in (context.cache._sink, context.cache._window)], dim=1)
+            for end in (0, -1)
+        ]
+        assert torch.equal(mine[0], cache._rotated[layer][:, :kept]) and torch.equal(
+            mine[1], cache._values[layer][:, :kept]
+        )
 
 
 def test_the_carried_picture_begins_anew_from_the_refreshed_frame(codec):
@@ -147,7 +193,11 @@ def test_the_carried_picture_begins_anew_from_the_refreshed_frame(codec):
 @BOTH
 def test_both_stages_meet_refreshed_sinks_in_their_share_of_the_steps(config, stage, codec, monkeypatch):
     net, often = model(config), Refresh(0.5, codec)
-    made = causal.CausalStage(net, causal.CausalRecipe(), refresh=often) if stage == "causal" else DistillStage(net, model(config, 2), DistillRecipe(), refresh=often)
+    made = (
+        causal.CausalStage(net, causal.CausalRecipe(), refresh=often)
+        if stage == "causal"
+        else DistillStage(net, model(config, 2), DistillRecipe(), refresh=often)
+    )
     happened = []
     monkeypatch.setattr(causal.Scenes, "rebase", lambda self, start, latents: happened.append(start))
     for step in range(12):
@@ -161,20 +211,29 @@ def test_both_stages_meet_refreshed_sinks_in_their_share_of_the_steps(config, st
 
 def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
     net, seen = model(), []
-    handle = net.dit.register_forward_hook(lambda module, inputs, output: seen.append((float(inputs[1][0, -1]), output.requires_grad)))
+    handle = net.dit.register_forward_hook(
+        lambda module, inputs, output: seen.append((float(inputs[1][0, -1]), output.requires_grad))
+    )
     made = causal_init.own_video(net, batch(), rng(), grad=True, exit_step=0, refresh_after=(1,), codec=codec)
     handle.remove()
-    assert [needs for level, needs in seen if level == 1000] == [True] * 3 and not any(needs for level, needs in seen if level == 0)
+    assert [needs for level, needs in seen if level == 1000] == [True] * 3 and not any(
+        needs for level, needs in seen if level == 0
+    )
     last = torch.autograd.grad(made[:, :, 4:].sum(), net.dit.blocks[0].self_attn.v.weight)[0]
     assert last.abs().sum() > 0
 
 
 def test_micro_batches_of_a_step_agree_on_the_refresh():
     shared = [{SHARED: torch.tensor(9)}, {SHARED: torch.tensor(9)}]
-    drawn = [(Refresh(0.5).drawn(one, rng(seed)), border(one, rng(seed), TINY.context, 9)) for seed, one in enumerate(shared)]
+    drawn = [
+        (Refresh(0.5).drawn(one, rng(seed)), border(one, rng(seed), TINY.context, 9))
+        for seed, one in enumerate(shared)
+    ]
     assert drawn[0] == drawn[1]
     assert {border({SHARED: torch.tensor(n)}, rng(), TINY.context, 3) for n in range(40)} == {1, 2}
-    assert {border({SHARED: torch.tensor(n)}, rng(), WAN.context, 4) for n in range(40)} == {2, 3} and border({}, rng(), WAN.context, 2) == 0
+    assert {border({SHARED: torch.tensor(n)}, rng(), WAN.context, 4) for n in range(40)} == {2, 3} and border(
+        {}, rng(), WAN.context, 2
+    ) == 0
 
 
 def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):
@@ -184,4 +243,7 @@ def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):
         Refresh(2)
     with pytest.raises(ValueError, match="with a sink, got c3s0w3"):
         Refresh(0.1).check(replace(IDS, context=CacheShape(3, 0, 3)))
-    assert isinstance(causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=Refresh(0.1)).modules["student"], roles.MotionModel)
+    assert isinstance(
+        causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=Refresh(0.1)).modules["student"],
+        roles.MotionModel,
+    )

@@ -1,4 +1,6 @@
-"""The stages' roles and losses: what is exactly zero, exactly equal, exactly frozen; and a one-dimensional distribution that is matched."""
+"""The stages' roles and losses: what is exactly zero, exactly equal, exactly frozen; and a one-dimensional
+distribution that is matched.
+"""
 
 from dataclasses import replace
 
@@ -24,8 +26,11 @@ def batch(size=2, seed=0):
     g = torch.Generator().manual_seed(seed)
     latents = torch.randn(size, 16, 10, 4, 4, generator=g)
     return {
-        "latents": latents, "warp": latents + 0.5 * torch.randn(latents.shape, generator=g), "masks": torch.rand(size, 8, 10, 4, 4, generator=g),
-        "xy": torch.rand(size, 37, 5, 2, generator=g) * 32, "visible": torch.rand(size, 37, 5, generator=g) < 0.8,
+        "latents": latents,
+        "warp": latents + 0.5 * torch.randn(latents.shape, generator=g),
+        "masks": torch.rand(size, 8, 10, 4, 4, generator=g),
+        "xy": torch.rand(size, 37, 5, 2, generator=g) * 32,
+        "visible": torch.rand(size, 37, 5, generator=g) < 0.8,
         "tokens": torch.randint(1, 20, (size, 16), generator=g),
     }
 
@@ -62,7 +67,9 @@ def test_guidance_is_equation_2_of_the_paper():
     w_t, w_m = 2.0, 0.7
     alpha = w_t / (w_t + w_m)
     expected = alpha * no_text + (1 - alpha) * no_motion + w_t * (both - no_text) + w_m * (both - no_motion)
-    torch.testing.assert_close(guidance.combined(both, no_text, no_motion, guidance.Guidance(w_t, w_m)), expected)
+    torch.testing.assert_close(
+        guidance.combined(both, no_text, no_motion, guidance.Guidance(w_t, w_m)), expected
+    )
 
 
 def test_where_text_and_motion_say_nothing_guidance_changes_nothing():
@@ -80,10 +87,19 @@ def test_the_three_evaluations_in_one_batch_are_the_three_on_their_own(config):
     net, data = model(config), batch()
     motion, none = net.motion(data, rng()), net.no_motion(data)
     text, empty = net.text(data), net.text(data, torch.zeros(2, dtype=torch.bool))
-    first, noisy, sigma = data["latents"][:, :, :1], torch.randn(2, 16, 9, 4, 4, generator=rng(1)), torch.tensor([0.9, 0.4])
+    first, noisy, sigma = (
+        data["latents"][:, :, :1],
+        torch.randn(2, 16, 9, 4, 4, generator=rng(1)),
+        torch.tensor([0.9, 0.4]),
+    )
     with torch.no_grad():
-        together = guidance.guided_clip(net, first, noisy, sigma, (motion, none), (text, empty), guidance.Guidance())
-        alone = [clips.predict_clip(net, first, noisy, sigma, m, t) for m, t in ((motion, text), (motion, empty), (none, text))]
+        together = guidance.guided_clip(
+            net, first, noisy, sigma, (motion, none), (text, empty), guidance.Guidance()
+        )
+        alone = [
+            clips.predict_clip(net, first, noisy, sigma, m, t)
+            for m, t in ((motion, text), (motion, empty), (none, text))
+        ]
     torch.testing.assert_close(together, guidance.combined(*alone, guidance.Guidance()), atol=1e-4, rtol=1e-4)
 
 
@@ -101,11 +117,17 @@ def test_no_motion_is_what_tracks_that_nobody_sees_would_give(config):
 def test_the_distribution_matching_gradient_is_zero_where_real_and_fake_agree():
     x0, score = torch.randn(2, 4, 3, 2, 2, generator=rng()), torch.randn(2, 4, 3, 2, 2, generator=rng(1))
     assert not losses.dmd_gradient(x0, score, score).any()
-    assert not losses.dmd_gradient(score, score, score).any(), "also where the normalisation would divide by zero"
+    assert not losses.dmd_gradient(score, score, score).any(), (
+        "also where the normalisation would divide by zero"
+    )
 
 
 def test_a_step_against_the_gradient_leads_from_the_fake_score_to_the_real_one():
-    x0, real, fake = torch.zeros(1, 1, 1, 1, 1), torch.full((1, 1, 1, 1, 1), 2.0), torch.full((1, 1, 1, 1, 1), -1.0)
+    x0, real, fake = (
+        torch.zeros(1, 1, 1, 1, 1),
+        torch.full((1, 1, 1, 1, 1), 2.0),
+        torch.full((1, 1, 1, 1, 1), -1.0),
+    )
     assert losses.dmd_gradient(x0, real, fake).item() == pytest.approx(-3 / 2)
 
 
@@ -145,8 +167,16 @@ def test_the_rollout_of_training_is_that_of_inference_bit_for_bit(config):
     motion = net.motion(data, seeded)
     with torch.no_grad():
         streamed = rollout(
-            net.dit, first_latent=data["latents"][:, :, :1], motion=lambda start, count: motion[:, :, start : start + count], text=net.text(data), shape=(4, 4),
-            sigmas=sigma_schedule(config.steps, config.shift), cache=net.dit.make_cache(4, 4), rng=seeded, chunks=3)
+            net.dit,
+            first_latent=data["latents"][:, :, :1],
+            motion=lambda start, count: motion[:, :, start : start + count],
+            text=net.text(data),
+            shape=(4, 4),
+            sigmas=sigma_schedule(config.steps, config.shift),
+            cache=net.dit.make_cache(4, 4),
+            rng=seeded,
+            chunks=3,
+        )
         streamed = torch.cat([chunk.latents for chunk in streamed], dim=2)
     assert torch.equal(trained.detach(), streamed)
 
@@ -175,18 +205,24 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
 def test_what_a_chunk_left_in_the_cache_carries_no_gradient_to_the_chunks_before():
     net, data = model(), batch()
     made = causal_init.own_video(net, data, rng(), grad=True, exit_step=0)
-    last = torch.autograd.grad(made[:, :, 7:].sum(), net.dit.blocks[0].self_attn.v.weight, retain_graph=True)[0]
+    last = torch.autograd.grad(made[:, :, 7:].sum(), net.dit.blocks[0].self_attn.v.weight, retain_graph=True)[
+        0
+    ]
     fixed = {**data, "latents": made.detach()}
     cache = net.dit.make_grad_cache(4, 4, detached=True)
     seeded = rng()
     motion = net.motion(fixed, seeded)
     for start, end in ((0, 1), (1, 4), (4, 7)):
         with torch.no_grad():
-            trajectories.commit(net, fixed["latents"][:, :, start:end], motion[:, :, start:end], net.text(fixed), cache)
+            trajectories.commit(
+                net, fixed["latents"][:, :, start:end], motion[:, :, start:end], net.text(fixed), cache
+            )
     x = [torch.randn(2, 16, 3, 4, 4, generator=seeded) for _ in range(3)][-1]
     alone = trajectories.predict_chunk(net, x, torch.ones(2), motion[:, :, 7:], net.text(fixed), cache)
     torch.testing.assert_close(alone.detach(), made[:, :, 7:].detach(), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(torch.autograd.grad(alone.sum(), net.dit.blocks[0].self_attn.v.weight)[0], last, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        torch.autograd.grad(alone.sum(), net.dit.blocks[0].self_attn.v.weight)[0], last, atol=1e-4, rtol=1e-3
+    )
 
 
 # roles
@@ -198,7 +234,10 @@ def stage(config=TINY, **recipe):
 
 def test_critic_and_student_never_share_parameters():
     made = stage()
-    pointers = [{p.data_ptr() for p in made.modules[role].parameters()} for role in ("student", "fake_score", "teacher")]
+    pointers = [
+        {p.data_ptr() for p in made.modules[role].parameters()}
+        for role in ("student", "fake_score", "teacher")
+    ]
     assert not (pointers[0] & pointers[1] or pointers[0] & pointers[2] or pointers[1] & pointers[2])
     shared = model()
     with pytest.raises(ValueError, match="parameters of their own"):
@@ -222,7 +261,11 @@ def test_each_turn_trains_its_own_role_alone(role):
     made = stage()
     loss, _ = made.loss(role, batch(), rng())
     loss.backward()
-    moved = {name for name, module in made.modules.items() if any(p.grad is not None and p.grad.any() for p in module.parameters())}
+    moved = {
+        name
+        for name, module in made.modules.items()
+        if any(p.grad is not None and p.grad.any() for p in module.parameters())
+    }
     assert moved == {role} and not any(p.grad is not None for p in made.modules[role].track_head.parameters())
 
 
@@ -276,7 +319,9 @@ def test_phase_2_hides_whole_chunks_behind_the_first_and_nothing_else():
     motion, none = net.motion(data, rng()), net.no_motion(data)
     made = teacher.hidden(net, data, motion, teacher.TeacherRecipe(phase=2, motion_dropout=0.0), rng())
     gone = (made == none).flatten(3).all(-1).all(1) & ~(motion == none).flatten(3).all(-1).all(1)
-    assert not gone[:, :4].any() and torch.equal(gone[:, 4], gone[:, 6]) and torch.equal(gone[:, 7], gone[:, 9])
+    assert (
+        not gone[:, :4].any() and torch.equal(gone[:, 4], gone[:, 6]) and torch.equal(gone[:, 7], gone[:, 9])
+    )
     assert 0.05 < gone[:, 4].float().mean() < 0.4
     untouched = ~gone
     assert torch.equal(made.transpose(1, 2)[untouched], motion.transpose(1, 2)[untouched])
@@ -293,19 +338,47 @@ def test_tracks_are_hidden_from_the_teacher_at_random():
 
 def test_a_trajectory_runs_from_noise_to_its_end_through_the_students_levels(tmp_path):
     net = model().eval()
-    folder = trajectories.write_trajectories(net, Clips(), tmp_path / "t", 1, batch=2, steps=6, guidance=guidance.Guidance(), causal=False, seed=0, progress=lambda _: None)
-    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(np.random.default_rng(0), 3)
+    folder = trajectories.write_trajectories(
+        net,
+        Clips(),
+        tmp_path / "t",
+        1,
+        batch=2,
+        steps=6,
+        guidance=guidance.Guidance(),
+        causal=False,
+        seed=0,
+        progress=lambda _: None,
+    )
+    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(
+        np.random.default_rng(0), 3
+    )
     assert data["states"].shape == (3, TINY.steps, 16, 10, 4, 4)
     assert float(data["states"][:, 0, :, 1:].std()) == pytest.approx(1, abs=0.1), "the first state is noise"
-    torch.testing.assert_close(data["states"][:, :, :, :1], data["ends"][:, None, :, :1].expand(-1, TINY.steps, -1, -1, -1, -1))
+    torch.testing.assert_close(
+        data["states"][:, :, :, :1], data["ends"][:, None, :, :1].expand(-1, TINY.steps, -1, -1, -1, -1)
+    )
     distance = [(data["states"][:, k] - data["ends"]).square().mean() for k in range(TINY.steps)]
     assert distance[0] > distance[1] > distance[2]
 
 
 def test_the_autoregressive_teachers_chunks_stand_behind_the_real_clip(tmp_path):
     net = model().eval()
-    folder = trajectories.write_trajectories(net, Clips(), tmp_path / "t", 1, batch=2, steps=4, guidance=guidance.NO_GUIDANCE, causal=True, seed=0, progress=lambda _: None)
-    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(np.random.default_rng(0), 2)
+    folder = trajectories.write_trajectories(
+        net,
+        Clips(),
+        tmp_path / "t",
+        1,
+        batch=2,
+        steps=4,
+        guidance=guidance.NO_GUIDANCE,
+        causal=True,
+        seed=0,
+        progress=lambda _: None,
+    )
+    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(
+        np.random.default_rng(0), 2
+    )
     assert not torch.equal(data["latents"], data["ends"])
     real = batch(2)["latents"]
     assert min(float((data["latents"][0] - clip).abs().max()) for clip in real) < 0.01
@@ -313,7 +386,18 @@ def test_the_autoregressive_teachers_chunks_stand_behind_the_real_clip(tmp_path)
 
 def test_trajectories_of_other_noise_levels_are_refused(tmp_path):
     net = model().eval()
-    folder = trajectories.write_trajectories(net, Clips(), tmp_path / "t", 1, batch=1, steps=3, guidance=guidance.NO_GUIDANCE, causal=False, seed=0, progress=lambda _: None)
+    folder = trajectories.write_trajectories(
+        net,
+        Clips(),
+        tmp_path / "t",
+        1,
+        batch=1,
+        steps=3,
+        guidance=guidance.NO_GUIDANCE,
+        causal=False,
+        seed=0,
+        progress=lambda _: None,
+    )
     with pytest.raises(ValueError, match="student's levels"):
         trajectories.Trajectories(folder, (1.0, 0.5))
     with pytest.raises(ValueError, match="got none"):
@@ -322,7 +406,18 @@ def test_trajectories_of_other_noise_levels_are_refused(tmp_path):
 
 def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
     def write(seed, weights):
-        trajectories.write_trajectories(model(seed=seed).eval(), Clips(), tmp_path, 1, batch=1, steps=3, guidance=weights, causal=False, seed=0, progress=lambda _: None)
+        trajectories.write_trajectories(
+            model(seed=seed).eval(),
+            Clips(),
+            tmp_path,
+            1,
+            batch=1,
+            steps=3,
+            guidance=weights,
+            causal=False,
+            seed=0,
+            progress=lambda _: None,
+        )
 
     write(0, guidance.NO_GUIDANCE)
     write(0, guidance.NO_GUIDANCE)
@@ -331,17 +426,35 @@ def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
     with pytest.raises(ValueError, match="files are of other guidance"):
         write(0, guidance.Guidance())
     next(tmp_path.glob("*.safetensors")).write_bytes(b"cut off")
-    with pytest.raises(ValueError, match="expected trajectories .safetensors., got a file that cannot be read"):
+    with pytest.raises(
+        ValueError, match="expected trajectories .safetensors., got a file that cannot be read"
+    ):
         trajectories.Trajectories(tmp_path, sigma_schedule(TINY.steps, TINY.shift))
 
 
 def test_a_full_disk_leaves_the_trajectories_that_are_there(tmp_path):
     def write(count):
-        trajectories.write_trajectories(model().eval(), Clips(), tmp_path, count, batch=1, steps=2, guidance=guidance.NO_GUIDANCE, causal=False, seed=0, progress=lambda _: None)
+        trajectories.write_trajectories(
+            model().eval(),
+            Clips(),
+            tmp_path,
+            count,
+            batch=1,
+            steps=2,
+            guidance=guidance.NO_GUIDANCE,
+            causal=False,
+            seed=0,
+            progress=lambda _: None,
+        )
 
     write(1)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with limited(len(next(iter(before.values()))) // 2), pytest.raises(OSError, match=r"0000_00001.safetensors: could not be written .*; 1 of 3 files are there"):
+    with (
+        limited(len(next(iter(before.values()))) // 2),
+        pytest.raises(
+            OSError, match=r"0000_00001.safetensors: could not be written .*; 1 of 3 files are there"
+        ),
+    ):
         write(3)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -351,7 +464,18 @@ def test_causal_init_learns_under_changing_sinks_and_windows(start, tmp_path):
     net = model()
     source = Clips()
     if start == "ode":
-        folder = trajectories.write_trajectories(model(seed=9).eval(), Clips(), tmp_path, 1, batch=2, steps=4, guidance=guidance.Guidance(), causal=False, seed=0, progress=lambda _: None)
+        folder = trajectories.write_trajectories(
+            model(seed=9).eval(),
+            Clips(),
+            tmp_path,
+            1,
+            batch=2,
+            steps=4,
+            guidance=guidance.Guidance(),
+            causal=False,
+            seed=0,
+            progress=lambda _: None,
+        )
         source = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift))
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start=start), held=Clips())
     optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=3e-3)
@@ -380,7 +504,9 @@ class OneNumber(nn.Module):
 
 
 def clean_guess(noisy, sigma, mean, spread):
-    """E[x0 | noisy] for x0 ~ N(mean, spread^2) under the rectified flow: what a perfect score network predicts."""
+    """E[x0 | noisy] for x0 ~ N(mean, spread^2) under the rectified flow: what a perfect score network
+    predicts.
+    """
     gain = (1 - sigma) * spread**2 / ((1 - sigma) ** 2 * spread**2 + sigma**2)
     return mean + gain * (noisy - (1 - sigma) * mean)
 

@@ -16,14 +16,38 @@ from motionstream_core.streaming.stream import controls_of, stream
 
 def networks() -> Networks:
     config = ModelConfig(
-        dim=24, ffn_dim=32, num_heads=2, num_layers=2, in_channels=16, out_channels=16, text_dim=8, text_len=4, freq_dim=8,
-        steps=3, shift=8.0, sigmas=(1.0, 0.757, 0.522), context=CacheShape(2, 1, 2),
-    )  # fmt: skip
-    return Networks(filled(CausalDiT(config)), None, WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))), None)
+        dim=24,
+        ffn_dim=32,
+        num_heads=2,
+        num_layers=2,
+        in_channels=16,
+        out_channels=16,
+        text_dim=8,
+        text_len=4,
+        freq_dim=8,
+        steps=3,
+        shift=8.0,
+        sigmas=(1.0, 0.757, 0.522),
+        context=CacheShape(2, 1, 2),
+    )
+    return Networks(
+        filled(CausalDiT(config)), None, WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))), None
+    )
 
 
 def run(made: Networks, frames: int | None, session=None, **more):
-    return stream(made, picture(), drag(9), torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(1)), frames, 3, None, session, fit="hold", **more)
+    return stream(
+        made,
+        picture(),
+        drag(9),
+        torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(1)),
+        frames,
+        3,
+        None,
+        session,
+        fit="hold",
+        **more,
+    )
 
 
 def test_it_makes_the_length_asked_for_and_hands_on_where_the_points_were():

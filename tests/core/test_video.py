@@ -10,7 +10,9 @@ from motionstream_core.codec.video import VideoWriter, cover, read_image, read_v
 def clip(frames: int = 7, width: int = 48, height: int = 32) -> torch.Tensor:
     """A smooth picture that grows lighter."""
     rows, columns = torch.linspace(0, 0.6, height)[:, None], torch.linspace(0, 0.6, width)[None]
-    picture = torch.stack([rows.expand(height, width), columns.expand(height, width), torch.full((height, width), 0.3)], dim=-1)
+    picture = torch.stack(
+        [rows.expand(height, width), columns.expand(height, width), torch.full((height, width), 0.3)], dim=-1
+    )
     return picture + torch.linspace(0, 0.3, frames)[:, None, None, None]
 
 

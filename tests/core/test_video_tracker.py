@@ -30,10 +30,18 @@ def camera(t: int) -> np.ndarray:
 def camera_clip(seed: int = 0, noise: float = 2.0) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Frames, a grid of points, and where they are in every frame."""
     picture, rng = texture(seed), np.random.default_rng(seed)
-    frames = [cv2.warpAffine(picture, camera(t)[:2], (WIDTH, HEIGHT)).astype(np.float32) + rng.normal(0, noise, (HEIGHT, WIDTH, 3)) for t in range(FRAMES)]
+    frames = [
+        cv2.warpAffine(picture, camera(t)[:2], (WIDTH, HEIGHT)).astype(np.float32)
+        + rng.normal(0, noise, (HEIGHT, WIDTH, 3))
+        for t in range(FRAMES)
+    ]
     grid = regular_grid(WIDTH, HEIGHT, 10, 7).astype(np.float32)
     ways = [camera(t) @ np.linalg.inv(camera(0)) for t in range(FRAMES)]
-    return [f.clip(0, 255).astype(np.uint8) for f in frames], grid, np.stack([grid @ way[:2, :2].T + way[:2, 2] for way in ways])
+    return (
+        [f.clip(0, 255).astype(np.uint8) for f in frames],
+        grid,
+        np.stack([grid @ way[:2, :2].T + way[:2, 2] for way in ways]),
+    )
 
 
 def follow(frames, grid):
@@ -58,11 +66,17 @@ def test_a_point_hidden_by_a_passing_object_is_said_to_be_and_found_again():
         if x1 > x0:
             frame[:, x0:x1] = bar[:, x0 - left : x1 - left]
         frames.append(frame)
-    grid = np.array([[80.0, 56.0], [84.0, 30.0], [76.0, 80.0], [30.0, 50.0], [140.0, 60.0], [110.0, 20.0]], np.float32)
-    xy, visible = follow(frames, np.concatenate([grid, regular_grid(WIDTH, HEIGHT, 10, 7).astype(np.float32)]))
+    grid = np.array(
+        [[80.0, 56.0], [84.0, 30.0], [76.0, 80.0], [30.0, 50.0], [140.0, 60.0], [110.0, 20.0]], np.float32
+    )
+    xy, visible = follow(
+        frames, np.concatenate([grid, regular_grid(WIDTH, HEIGHT, 10, 7).astype(np.float32)])
+    )
     covered = np.array([[-24 + 6 * t + 4 < x < -24 + 6 * t + 20 for x, _ in grid] for t in range(40)])
     assert visible[:, :6][covered].mean() < 0.1
-    assert visible[-1, :6].mean() > 0.6 and np.linalg.norm(xy[-1, :6] - grid, axis=-1)[visible[-1, :6]].max() < 1
+    assert (
+        visible[-1, :6].mean() > 0.6 and np.linalg.norm(xy[-1, :6] - grid, axis=-1)[visible[-1, :6]].max() < 1
+    )
 
 
 def test_after_a_cut_nothing_is_visible_and_the_cut_is_named():
@@ -108,13 +122,22 @@ def test_bad_video_is_refused_and_an_interrupt_gets_through():
     with pytest.raises(ValueError, match="at least one"):
         track_video([texture(0)], lambda width, height: np.zeros((0, 2)), 16.0)
     with pytest.raises(ValueError, match="one size"):
-        track_video([texture(0), texture(0)[:50]], lambda width, height: regular_grid(width, height, 2, 2), 16.0)
+        track_video(
+            [texture(0), texture(0)[:50]], lambda width, height: regular_grid(width, height, 2, 2), 16.0
+        )
     with pytest.raises(ValueError, match="uint8"):
-        track_video([texture(0).astype(np.float32)], lambda width, height: regular_grid(width, height, 2, 2), 16.0)
+        track_video(
+            [texture(0).astype(np.float32)], lambda width, height: regular_grid(width, height, 2, 2), 16.0
+        )
 
     def interrupt(number):
         if number == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        track_video([texture(0)] * 5, lambda width, height: regular_grid(width, height, 2, 2), 16.0, on_frame=interrupt)
+        track_video(
+            [texture(0)] * 5,
+            lambda width, height: regular_grid(width, height, 2, 2),
+            16.0,
+            on_frame=interrupt,
+        )

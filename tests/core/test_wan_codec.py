@@ -43,7 +43,12 @@ def test_pieces_decode_to_the_whole_clip(name, pieces):
     codec = codecs()[name]
     latents = torch.randn(1, codec.latent_channels, 7, 2, 3)
     whole = codec.decode(latents)
-    assert whole.shape == (1, 25, 3, 2 * codec.stride, 3 * codec.stride) and 0 <= whole.min() and whole.max() <= 1 and whole.std() > 0.01
+    assert (
+        whole.shape == (1, 25, 3, 2 * codec.stride, 3 * codec.stride)
+        and 0 <= whole.min()
+        and whole.max() <= 1
+        and whole.std() > 0.01
+    )
     state, made = codec.start_decode(), []
     for piece in latents.split(list(pieces), dim=2):
         frames, state = codec.decode_chunk(piece, state)
@@ -76,7 +81,9 @@ def test_a_state_can_be_gone_back_to(name):
 
 
 def test_how_many_frames_are_decoded_at_once_does_not_matter():
-    one, many = (WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1))), frames_at_once=count) for count in (1, 5))
+    one, many = (
+        WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1))), frames_at_once=count) for count in (1, 5)
+    )
     latents = torch.randn(1, 16, 6, 2, 2)
     assert (one.decode(latents) - many.decode(latents)).abs().max() < 1e-4
 
@@ -85,7 +92,10 @@ def test_lighttae_takes_the_latents_of_the_vae_and_taew_those_of_the_model():
     module = filled(TAEHV(16))
     taew, light = TaehvCodec(module), TaehvCodec(module, vae_latents=True)
     latents = torch.randn(1, 16, 2, 2, 2)
-    raw = latents * WanCodec(WanVAE(WanVAEConfig(16, 4, 4))).latent_std + WanCodec(WanVAE(WanVAEConfig(16, 4, 4))).latent_mean
+    raw = (
+        latents * WanCodec(WanVAE(WanVAEConfig(16, 4, 4))).latent_std
+        + WanCodec(WanVAE(WanVAEConfig(16, 4, 4))).latent_mean
+    )
     assert torch.allclose(light.decode(latents), taew.decode(raw), atol=1e-6)
     assert not torch.allclose(light.decode(latents), taew.decode(latents), atol=1e-3)
 
@@ -112,8 +122,14 @@ def test_files_of_another_kind_are_refused(tmp_path):
     with pytest.raises(ValueError, match="16 or 48 latent channels .Wan., got 128"):
         open_taehv(tmp_path / "ltx.safetensors")
     state = filled(TAEHV(16)).state_dict()
-    save_file({key: value for key, value in state.items() if key != "decoder.22.bias"}, tmp_path / "short.safetensors")
-    with pytest.raises(ValueError, match="short.safetensors: expected the keys of a TAEHV of 16 channels: missing decoder.22.bias"):
+    save_file(
+        {key: value for key, value in state.items() if key != "decoder.22.bias"},
+        tmp_path / "short.safetensors",
+    )
+    with pytest.raises(
+        ValueError,
+        match="short.safetensors: expected the keys of a TAEHV of 16 channels: missing decoder.22.bias",
+    ):
         open_taehv(tmp_path / "short.safetensors")
 
 
@@ -131,7 +147,9 @@ def test_shapes_that_do_not_fit_are_refused(name):
 def test_training_data_of_a_wan_preset_is_encoded_by_the_vae_of_a_file(tmp_path):
     module = filled(WanVAE(WanVAEConfig(16, 4, 4)))
     save_file(module.state_dict(), tmp_path / "vae.safetensors")
-    encoder = encoder_of("wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), tmp_path / "vae.safetensors", "cpu")
+    encoder = encoder_of(
+        "wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), tmp_path / "vae.safetensors", "cpu"
+    )
     frames = torch.rand(1, 5, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(encoder.encode(frames), WanCodec(module).encode(frames))
     with pytest.raises(ValueError, match="VAE of 48 channels for wan2.2-5b-motion, got one of 16"):

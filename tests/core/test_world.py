@@ -8,13 +8,26 @@ pytest.importorskip("cv2", reason="the synthetic world needs OpenCV (a training 
 from motionstream_core.evaluation import metrics
 from motionstream_core.model.text import unknown_words
 from motionstream_core.training import selection
-from motionstream_core.training.world import Motion, Scene, Sprite, apply_style, caption, random_scene, render, still
+from motionstream_core.training.world import (
+    Motion,
+    Scene,
+    Sprite,
+    apply_style,
+    caption,
+    random_scene,
+    render,
+    still,
+)
 
 
 def picture(rng, size=300):
     import cv2
 
-    return cv2.resize(rng.integers(0, 256, (size // 3, size // 3, 3), dtype=np.uint8), (size, size), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(
+        rng.integers(0, 256, (size // 3, size // 3, 3), dtype=np.uint8),
+        (size, size),
+        interpolation=cv2.INTER_CUBIC,
+    )
 
 
 def disc(colour, size=40):
@@ -45,17 +58,26 @@ def test_background_tracks_follow_the_pixels_under_a_camera_move():
     clip = render(scene(rng, camera=straight(9, 14.0, -9.0)), rng)
     errors = metrics.ncc_error(clip.frames / 255.0, clip.frames / 255.0, clip.xy, clip.visible)
     assert np.nanmax(errors) == 0
-    first = metrics.ncc_error(clip.frames[:1] / 255.0, clip.frames / 255.0, clip.xy, clip.visible, reference_xy=clip.xy[:1])
+    first = metrics.ncc_error(
+        clip.frames[:1] / 255.0, clip.frames / 255.0, clip.xy, clip.visible, reference_xy=clip.xy[:1]
+    )
     assert np.nanmedian(first) == 0
     assert metrics.pck(first, 1.0) > 0.97
 
 
 def test_a_sprite_moves_by_its_path_and_hides_what_lies_below():
     rng = np.random.default_rng(1)
-    below, above = sprite((200, 30, 30), (90, 64), still(9)), sprite((30, 30, 200), (30, 64), straight(9, 60.0, 0.0))
+    below, above = (
+        sprite((200, 30, 30), (90, 64), still(9)),
+        sprite((30, 30, 200), (30, 64), straight(9, 60.0, 0.0)),
+    )
     clip = render(scene(rng, [below, above]), rng)
     on_above = clip.owner == 1
-    np.testing.assert_allclose(clip.xy[-1, on_above] - clip.xy[0, on_above], np.broadcast_to([60.0, 0.0], (on_above.sum(), 2)), atol=1e-4)
+    np.testing.assert_allclose(
+        clip.xy[-1, on_above] - clip.xy[0, on_above],
+        np.broadcast_to([60.0, 0.0], (on_above.sum(), 2)),
+        atol=1e-4,
+    )
     assert clip.visible[:, on_above].all()
     on_below = clip.owner == 0
     assert clip.visible[0, on_below].all()

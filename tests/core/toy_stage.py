@@ -1,4 +1,5 @@
-"""A stage small enough to be trained in milliseconds: a student that learns a matrix beside a critic that learns the student.
+"""A stage small enough to be trained in milliseconds: a student that learns a matrix beside a critic that
+learns the student.
 
 Also a program, for tests that kill it or start it twice: `python -m core.toy_stage OUT STEPS [NAME=VALUE …]`.
 """
@@ -51,7 +52,11 @@ class ToyStage:
         torch.manual_seed(5)
         student = nn.Sequential(nn.Linear(width, 16), nn.Tanh(), nn.Linear(16, width))
         student[0].bias.requires_grad_(False)
-        self.modules = {"student": student, "critic": nn.Linear(width, width), "teacher": nn.Linear(width, width).requires_grad_(False)}
+        self.modules = {
+            "student": student,
+            "critic": nn.Linear(width, width),
+            "teacher": nn.Linear(width, width).requires_grad_(False),
+        }
         self.broken_at, self.wait, self.seen = broken_at, wait, []
 
     def turn(self, step):
@@ -62,7 +67,11 @@ class ToyStage:
         time.sleep(self.wait)
         noisy = batch["x"] + 0.1 * torch.randn(batch["x"].shape, generator=rng)
         made = self.modules["student"](noisy)
-        loss = (made - batch["y"]).square().mean() if role == "student" else (self.modules["critic"](batch["x"]) - made.detach()).square().mean()
+        loss = (
+            (made - batch["y"]).square().mean()
+            if role == "student"
+            else (self.modules["critic"](batch["x"]) - made.detach()).square().mean()
+        )
         if self.broken_at == (role, self.step):
             loss = loss * float("nan")
         self.seen.append((role, float(loss.detach())))
@@ -79,7 +88,9 @@ class ToyStage:
 
 
 def config(**values):
-    return TrainConfig(**{"lr": {"student": 1e-2, "critic": 1e-2}, "steps": 12, "batch": 4, "device": "cpu", **values})
+    return TrainConfig(
+        **{"lr": {"student": 1e-2, "critic": 1e-2}, "steps": 12, "batch": 4, "device": "cpu", **values}
+    )
 
 
 def state_of(path):
@@ -93,4 +104,12 @@ if __name__ == "__main__":
     given = dict(word.split("=") for word in sys.argv[3:])
     wait = float(given.pop("wait", 0))
     values = {name: json.loads(value) for name, value in given.items()}
-    print(train(ToyStage(wait=wait), ToyData(), config(steps=int(sys.argv[2]), **values), Path(sys.argv[1]), {"preset": "toy"})["step"])
+    print(
+        train(
+            ToyStage(wait=wait),
+            ToyData(),
+            config(steps=int(sys.argv[2]), **values),
+            Path(sys.argv[1]),
+            {"preset": "toy"},
+        )["step"]
+    )

@@ -1,6 +1,7 @@
 """Writes spline.json, the points that the browser and Python must both find in a track document.
 
-A third, plain reading of docs/track-document.md that shares no line with either: run it again only when that text changes.
+A third, plain reading of docs/track-document.md that shares no line with either: run it again only when that
+text changes.
     python tests/golden/make_spline.py
 """
 
@@ -40,7 +41,9 @@ def span(p, s):
 def cardinal(p, s, tension):
     tangents = [[(1 - tension) / 2 * (c - a) for a, c in zip(p[i], p[i + 2], strict=True)] for i in range(2)]
     weights = ((1 + 2 * s) * (1 - s) ** 2, s * s * (3 - 2 * s), s * (1 - s) ** 2, s * s * (s - 1))
-    return tuple(sum(w * v[axis] for w, v in zip(weights, (p[1], p[2], *tangents), strict=True)) for axis in (0, 1))
+    return tuple(
+        sum(w * v[axis] for w, v in zip(weights, (p[1], p[2], *tangents), strict=True)) for axis in (0, 1)
+    )
 
 
 def bspline(p, s):
@@ -62,7 +65,9 @@ def polyline(points, interpolation, tension=0.0):
     first = tuple(2 * a - b for a, b in zip(p[0], p[1], strict=True))
     last = tuple(2 * a - b for a, b in zip(p[-1], p[-2], strict=True))
     padded = [first, *p, last]
-    curve = {"spline": span, "cardinal": lambda q, s: cardinal(q, s, tension), "bspline": bspline}[interpolation]
+    curve = {"spline": span, "cardinal": lambda q, s: cardinal(q, s, tension), "bspline": bspline}[
+        interpolation
+    ]
     line = [curve(padded[i : i + 4], k / SEGMENTS) for i in range(len(p) - 1) for k in range(SEGMENTS)]
     return [*line, p[-1]]
 
@@ -89,7 +94,11 @@ def centre(track, frame, frames):
     kind = track.get("kind", "path")
     if kind == "pin":
         return points[0]
-    line = polyline(points, track.get("interpolation", "linear") if kind in CURVED else "linear", track.get("tension", 0.0))
+    line = polyline(
+        points,
+        track.get("interpolation", "linear") if kind in CURVED else "linear",
+        track.get("tension", 0.0),
+    )
     return along(line, share(track, frame, frames))
 
 
@@ -115,13 +124,20 @@ def gone(keys, time):
     if ease == "smooth":
         run = b["t"] - a["t"]
         m = [run * tangent(keys, n) for n in (i, i + 1)]
-        return (1 + 2 * w) * (1 - w) ** 2 * a["s"] + w * w * (3 - 2 * w) * b["s"] + w * (1 - w) ** 2 * m[0] + w * w * (w - 1) * m[1]
+        return (
+            (1 + 2 * w) * (1 - w) ** 2 * a["s"]
+            + w * w * (3 - 2 * w) * b["s"]
+            + w * (1 - w) ** 2 * m[0]
+            + w * w * (w - 1) * m[1]
+        )
     shapes = {"linear": w, "in": w * w, "out": 1 - (1 - w) ** 2, "in-out": w * w * (3 - 2 * w), "hold": 0.0}
     return a["s"] + rise * shapes[ease]
 
 
 def tangent(keys, n):
-    """The weighted harmonic mean of the slopes on both sides, nought where one is flat; at an end the slope there."""
+    """The weighted harmonic mean of the slopes on both sides, nought where one is flat; at an end the slope
+    there.
+    """
     slopes = [((b["s"] - a["s"]) / (b["t"] - a["t"]), b["t"] - a["t"]) for a, b in itertools.pairwise(keys)]
     if n in (0, len(keys) - 1):
         return slopes[0 if n == 0 else -1][0]
@@ -141,7 +157,9 @@ def moved(place, track, frame, frames):
         grown, angle = track.get("scale", 1.0) ** u, math.radians(track.get("turn", 0.0)) * u
     cx, cy = centre(track, frame, frames)
     x, y = place
-    return cx + grown * (math.cos(angle) * x - math.sin(angle) * y), cy + grown * (math.sin(angle) * x + math.cos(angle) * y)
+    return cx + grown * (math.cos(angle) * x - math.sin(angle) * y), cy + grown * (
+        math.sin(angle) * x + math.cos(angle) * y
+    )
 
 
 def is_shown(track, frame):
@@ -166,7 +184,11 @@ def area(region):
     radius, step = region["radius"], region["spacing"]
     far = max(abs(value) for line in lines for point in line for value in point) + radius
     reach = math.ceil(far / step) + 1
-    pieces = [piece for line in lines for piece in (itertools.pairwise(line) if len(line) > 1 else [(line[0], line[0])])]
+    pieces = [
+        piece
+        for line in lines
+        for piece in (itertools.pairwise(line) if len(line) > 1 else [(line[0], line[0])])
+    ]
     grid = [(ix * step, iy * step) for iy in range(-reach, reach + 1) for ix in range(-reach, reach + 1)]
     inside = [p for p in grid if min(to_piece(p, a, b) for a, b in pieces) ** 2 <= radius**2 + 1e-6]
     return inside or [lines[0][0]]
@@ -182,7 +204,12 @@ def offsets(track):
         return [(0.0, 0.0)]
     step = brush["spacing"]
     reach = int(brush["radius"] / step) + 1
-    grid = [(ix * step, iy * step) for iy in range(-reach, reach + 1) for ix in range(-reach, reach + 1) if ix or iy]
+    grid = [
+        (ix * step, iy * step)
+        for iy in range(-reach, reach + 1)
+        for ix in range(-reach, reach + 1)
+        if ix or iy
+    ]
     return [(0.0, 0.0), *(o for o in grid if o[0] ** 2 + o[1] ** 2 <= brush["radius"] ** 2 + 1e-6)]
 
 
@@ -216,12 +243,35 @@ def sample(document, frame, frames):
 
 
 def track(points, **keys):
-    base = {"id": "t1", "name": "Track 1", "color": "#34c759", "kind": "path", "interpolation": "linear", "brush": None}
-    return {**base, "points": [{"x": x, "y": y} for x, y in points], "start": 0, "end": None, "visible": True, **keys}
+    base = {
+        "id": "t1",
+        "name": "Track 1",
+        "color": "#34c759",
+        "kind": "path",
+        "interpolation": "linear",
+        "brush": None,
+    }
+    return {
+        **base,
+        "points": [{"x": x, "y": y} for x, y in points],
+        "start": 0,
+        "end": None,
+        "visible": True,
+        **keys,
+    }
 
 
 def document(*tracks, **keys):
-    return {"version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "tracks": list(tracks), "pin_border": False, **keys}
+    return {
+        "version": 1,
+        "width": 128,
+        "height": 128,
+        "frames": 49,
+        "fps": 16,
+        "tracks": list(tracks),
+        "pin_border": False,
+        **keys,
+    }
 
 
 HOOK = [(16, 100), (40, 30), (90, 24), (112, 96)]
@@ -230,21 +280,39 @@ CASES = {
     "a straight line at constant speed": document(track([(10, 64), (110, 64)])),
     "a bent line keeps its speed round the corner": document(track([(10, 10), (100, 10), (100, 40)])),
     "a spline through four points": document(track(HOOK, interpolation="spline")),
-    "a spline of two points is a straight line": document(track([(16, 100), (90, 24)], interpolation="spline")),
-    "a spline with very uneven spans": document(track([(8, 64), (12, 60), (120, 64), (118, 118)], interpolation="spline")),
-    "repeated points are dropped": document(track([(16, 100), (16, 100), (40, 30), (40, 30.0000001), (90, 24)], interpolation="spline")),
-    "a path that returns to its first point": document(track([(64, 20), (100, 64), (64, 108), (28, 64), (64, 20)], interpolation="spline")),
+    "a spline of two points is a straight line": document(
+        track([(16, 100), (90, 24)], interpolation="spline")
+    ),
+    "a spline with very uneven spans": document(
+        track([(8, 64), (12, 60), (120, 64), (118, 118)], interpolation="spline")
+    ),
+    "repeated points are dropped": document(
+        track([(16, 100), (16, 100), (40, 30), (40, 30.0000001), (90, 24)], interpolation="spline")
+    ),
+    "a path that returns to its first point": document(
+        track([(64, 20), (100, 64), (64, 108), (28, 64), (64, 20)], interpolation="spline")
+    ),
     "rest before start and after end": document(track(HOOK, interpolation="spline", start=12, end=36)),
     "an end before the start jumps in one frame": document(track([(10, 10), (50, 90)], start=20, end=8)),
     "an end past the last frame": document(track([(10, 10), (50, 90)], start=0, end=96)),
     "one point rests": document(track([(33.5, 70.25)], interpolation="spline")),
     "a pin rests at its first point": document(track([(64, 64), (90, 90)], kind="pin", start=5, end=9)),
-    "a freehand stroke is straight between its points": document(track(STROKE, kind="freehand", interpolation="spline")),
-    "a brush carries a grid": document(track(HOOK, interpolation="spline", brush={"radius": 12, "spacing": 6})),
-    "a brush whose radius is no multiple of its spacing": document(track([(20, 64), (100, 64)], brush={"radius": 10, "spacing": 4.5})),
-    "a brush of radius nought is its centre": document(track([(20, 64), (100, 64)], brush={"radius": 0, "spacing": 4})),
+    "a freehand stroke is straight between its points": document(
+        track(STROKE, kind="freehand", interpolation="spline")
+    ),
+    "a brush carries a grid": document(
+        track(HOOK, interpolation="spline", brush={"radius": 12, "spacing": 6})
+    ),
+    "a brush whose radius is no multiple of its spacing": document(
+        track([(20, 64), (100, 64)], brush={"radius": 10, "spacing": 4.5})
+    ),
+    "a brush of radius nought is its centre": document(
+        track([(20, 64), (100, 64)], brush={"radius": 0, "spacing": 4})
+    ),
     "border pins of a square": document(pin_border=True),
-    "border pins of a wide picture come last": document(track([(20, 64), (300, 120)]), width=832, height=480, pin_border=True),
+    "border pins of a wide picture come last": document(
+        track([(20, 64), (300, 120)]), width=832, height=480, pin_border=True
+    ),
     "several tracks, one muted, one empty": document(
         track(HOOK, interpolation="spline", brush={"radius": 5, "spacing": 5}),
         track([(1, 1), (2, 2)], id="t2", visible=False),
@@ -254,44 +322,130 @@ CASES = {
         pin_border=True,
     ),
     "a cardinal spline with some tension": document(track(HOOK, interpolation="cardinal", tension=0.3)),
-    "a cardinal spline of full tension is straight": document(track(HOOK, interpolation="cardinal", tension=1)),
+    "a cardinal spline of full tension is straight": document(
+        track(HOOK, interpolation="cardinal", tension=1)
+    ),
     "a B-spline passes near its points": document(track(HOOK, interpolation="bspline")),
-    "a line is straight whatever its interpolation": document(track([(10, 20), (110, 90)], kind="line", interpolation="spline")),
-    "speed: in and out": document(track(HOOK, interpolation="spline", speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}])),
+    "a line is straight whatever its interpolation": document(
+        track([(10, 20), (110, 90)], kind="line", interpolation="spline")
+    ),
+    "speed: in and out": document(
+        track(HOOK, interpolation="spline", speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}])
+    ),
     "speed: a pause in the middle": document(
-        track(HOOK, start=4, end=44, speed=[{"t": 0, "s": 0, "ease": "out"}, {"t": 0.4, "s": 0.5, "ease": "hold"}, {"t": 0.6, "s": 0.5, "ease": "in"}, {"t": 1, "s": 1}])
+        track(
+            HOOK,
+            start=4,
+            end=44,
+            speed=[
+                {"t": 0, "s": 0, "ease": "out"},
+                {"t": 0.4, "s": 0.5, "ease": "hold"},
+                {"t": 0.6, "s": 0.5, "ease": "in"},
+                {"t": 1, "s": 1},
+            ],
+        )
     ),
     "speed: smooth through uneven keys": document(
-        track(HOOK, speed=[{"t": t, "s": s, "ease": "smooth"} for t, s in ((0, 0), (0.2, 0.05), (0.5, 0.7), (0.7, 0.7), (0.9, 0.72), (1, 1))])
+        track(
+            HOOK,
+            speed=[
+                {"t": t, "s": s, "ease": "smooth"}
+                for t, s in ((0, 0), (0.2, 0.05), (0.5, 0.7), (0.7, 0.7), (0.9, 0.72), (1, 1))
+            ],
+        )
     ),
-    "speed: keys that begin late, end early and stop short": document(track(HOOK, speed=[{"t": 0.25, "s": 0.1}, {"t": 0.75, "s": 0.8}])),
+    "speed: keys that begin late, end early and stop short": document(
+        track(HOOK, speed=[{"t": 0.25, "s": 0.1}, {"t": 0.75, "s": 0.8}])
+    ),
     "speed: a jump, and one key alone": document(
-        track(HOOK, speed=[{"t": 0, "s": 0, "ease": "hold"}, {"t": 0.5, "s": 1}]), track(HOOK, id="t2", speed=[{"t": 0.5, "s": 0.25}])
+        track(HOOK, speed=[{"t": 0, "s": 0, "ease": "hold"}, {"t": 0.5, "s": 1}]),
+        track(HOOK, id="t2", speed=[{"t": 0.5, "s": 0.25}]),
     ),
-    "seen in two ranges only": document(track(HOOK, shown=[[0, 6], [24, 35]], brush={"radius": 4, "spacing": 4}), pin_border=True),
-    "a grid rests": document(track([(64, 64)], kind="grid", grid={"width": 60, "height": 30, "columns": 4, "rows": 3})),
+    "seen in two ranges only": document(
+        track(HOOK, shown=[[0, 6], [24, 35]], brush={"radius": 4, "spacing": 4}), pin_border=True
+    ),
+    "a grid rests": document(
+        track([(64, 64)], kind="grid", grid={"width": 60, "height": 30, "columns": 4, "rows": 3})
+    ),
     "a grid of one column moves along a curve": document(
-        track(HOOK, kind="grid", interpolation="spline", grid={"width": 60, "height": 30, "columns": 1, "rows": 3})
+        track(
+            HOOK,
+            kind="grid",
+            interpolation="spline",
+            grid={"width": 60, "height": 30, "columns": 1, "rows": 3},
+        )
     ),
     "a brush that turns and grows on its way": document(
-        track(HOOK, interpolation="spline", turn=135, scale=2, start=3, end=40, brush={"radius": 9, "spacing": 4.5})
+        track(
+            HOOK,
+            interpolation="spline",
+            turn=135,
+            scale=2,
+            start=3,
+            end=40,
+            brush={"radius": 9, "spacing": 4.5},
+        )
     ),
     "a region moves as one": document(
-        track([(40, 40), (90, 60)], kind="region", turn=-30, region={"lines": [[{"x": -12, "y": 0}, {"x": 10, "y": 4}, {"x": 10, "y": 14}]], "radius": 7, "spacing": 5})
+        track(
+            [(40, 40), (90, 60)],
+            kind="region",
+            turn=-30,
+            region={
+                "lines": [[{"x": -12, "y": 0}, {"x": 10, "y": 4}, {"x": 10, "y": 14}]],
+                "radius": 7,
+                "spacing": 5,
+            },
+        )
     ),
     "a region of two areas, and one too small for its spacing": document(
-        track([(40, 40)], kind="region", region={"lines": [[{"x": -12, "y": 0}], [{"x": 10, "y": 4}, {"x": 10, "y": 14}]], "radius": 4, "spacing": 4}),
-        track([(90, 90)], id="t2", kind="region", region={"lines": [[{"x": 2.5, "y": 2.5}]], "radius": 1, "spacing": 9}),
+        track(
+            [(40, 40)],
+            kind="region",
+            region={
+                "lines": [[{"x": -12, "y": 0}], [{"x": 10, "y": 4}, {"x": 10, "y": 14}]],
+                "radius": 4,
+                "spacing": 4,
+            },
+        ),
+        track(
+            [(90, 90)],
+            id="t2",
+            kind="region",
+            region={"lines": [[{"x": 2.5, "y": 2.5}]], "radius": 1, "spacing": 9},
+        ),
     ),
     "a camera pans, zooms and rolls": document(
-        track([(63.5, 63.5), (40, 70)], kind="camera", turn=12, scale=1.5, speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}],
-              grid={"width": 112, "height": 112, "columns": 5, "rows": 5})
+        track(
+            [(63.5, 63.5), (40, 70)],
+            kind="camera",
+            turn=12,
+            scale=1.5,
+            speed=[{"t": 0, "s": 0, "ease": "in-out"}, {"t": 1, "s": 1}],
+            grid={"width": 112, "height": 112, "columns": 5, "rows": 5},
+        )
     ),
     "two cameras that carry the other tracks": document(
         track(HOOK, interpolation="spline", brush={"radius": 4, "spacing": 4}, shown=[[3, 30]]),
         track([(64, 64)], id="t2", kind="pin"),
-        track([(63.5, 63.5), (40, 70)], id="t3", kind="camera", turn=12, scale=1.5, carries=True, grid={"width": 112, "height": 112, "columns": 2, "rows": 2}),
-        track([(20, 20)], id="t4", kind="camera", scale=0.5, carries=True, end=24, grid={"width": 112, "height": 112, "columns": 2, "rows": 1}),
+        track(
+            [(63.5, 63.5), (40, 70)],
+            id="t3",
+            kind="camera",
+            turn=12,
+            scale=1.5,
+            carries=True,
+            grid={"width": 112, "height": 112, "columns": 2, "rows": 2},
+        ),
+        track(
+            [(20, 20)],
+            id="t4",
+            kind="camera",
+            scale=0.5,
+            carries=True,
+            end=24,
+            grid={"width": 112, "height": 112, "columns": 2, "rows": 1},
+        ),
         pin_border=True,
     ),
     "coordinates off the canvas are kept": document(track([(-40, 20), (180, 150)], interpolation="spline")),
@@ -314,7 +468,14 @@ def rounded(points):
 def case(name, doc, frames):
     asked = [f for f in ASKED if f < frames]
     found = [sample(doc, f, frames) for f in asked]
-    made = {"name": name, "document": doc, "frames": frames, "asked": asked, "count": len(found[0]), "xy": [rounded(points) for points in found]}
+    made = {
+        "name": name,
+        "document": doc,
+        "frames": frames,
+        "asked": asked,
+        "count": len(found[0]),
+        "xy": [rounded(points) for points in found],
+    }
     if not all(seen for points in found for *_, seen in points):
         made["visible"] = [[seen for *_, seen in points] for points in found]
     return made
@@ -324,18 +485,35 @@ def main():
     cases = [case(name, doc, doc["frames"]) for name, doc in CASES.items()]
     cases.append(case("sampled over more frames than its own", CASES["a spline through four points"], 97))
     curves = [
-        {"name": f"{name}, {kind}", "points": points, "interpolation": kind, "polyline": rounded(polyline(points, kind))}
+        {
+            "name": f"{name}, {kind}",
+            "points": points,
+            "interpolation": kind,
+            "polyline": rounded(polyline(points, kind)),
+        }
         for name, points in (("hook", HOOK), ("stroke", STROKE))
         for kind in ("linear", "spline", "bspline")
     ]
     curves += [
-        {"name": f"hook, cardinal {tension}", "points": HOOK, "interpolation": "cardinal", "tension": tension, "polyline": rounded(polyline(HOOK, "cardinal", tension))}
+        {
+            "name": f"hook, cardinal {tension}",
+            "points": HOOK,
+            "interpolation": "cardinal",
+            "tension": tension,
+            "polyline": rounded(polyline(HOOK, "cardinal", tension)),
+        }
         for tension in (0, 0.5)
     ]
-    about = "docs/track-document.md; xy[i][n] is point n at frame asked[i] of `frames` frames; visible is left out where all are seen; written by make_spline.py"
+    about = (
+        "docs/track-document.md; xy[i][n] is point n at frame asked[i] of `frames` frames; visible is left "
+        "out where all are seen; written by make_spline.py"
+    )
     lines = ",\n".join(json.dumps(item) for item in cases)
     shapes = ",\n".join(json.dumps(item) for item in curves)
-    text = f'{{"about": {json.dumps(about)},\n"tolerance": 1e-4,\n"cases": [\n{lines}\n],\n"curves": [\n{shapes}\n]}}\n'
+    text = (
+        f'{{"about": {json.dumps(about)},\n"tolerance": 1e-4,\n"cases": [\n{lines}\n],\n"curves": '
+        f"[\n{shapes}\n]}}\n"
+    )
     json.loads(text)
     Path(__file__).with_name("spline.json").write_text(text, encoding="utf-8")
 

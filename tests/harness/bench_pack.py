@@ -1,10 +1,13 @@
-"""What `make bench-live` adds to its own host: a meter on the pack's live runs, and a stand-in for the sampler that makes 480×832 at 30 frames a second.
+"""What `make bench-live` adds to its own host: a meter on the pack's live runs, and a stand-in for the
+sampler that makes 480×832 at 30 frames a second.
 
-A file of its own in the benchmark host's custom_nodes; no part of the pack and of no other host. The stand-in hands frames to the pack's own
-LiveRun, so that everything from there on (encoding, queue, socket, pacing, drawing) is the real thing.
+A file of its own in the benchmark host's custom_nodes; no part of the pack and of no other host. The stand-in
+hands frames to the pack's own LiveRun, so that everything from there on (encoding, queue, socket, pacing,
+drawing) is the real thing.
 
     POST /bench/mark {"mark"}   what comes next is measured under this name
-    GET  /bench/chunks          [[mark, chunk, entered_s, made_s, viewers, most_waiting], …] since the last GET: every chunk handed out
+    GET  /bench/chunks          [[mark, chunk, entered_s, made_s, viewers, most_waiting], …] since the last
+    GET: every chunk handed out
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ METER = {"mark": "", "chunks": [], "on": False}
 
 
 def inside():
-    return next(module for name, module in list(sys.modules.items()) if name.endswith(".nodes._host") and hasattr(module, "LiveRun"))
+    modules = (module for name, module in list(sys.modules.items()) if name.endswith(".nodes._host"))
+    return next(module for module in modules if hasattr(module, "LiveRun"))
 
 
 def measure():
@@ -33,7 +37,8 @@ def measure():
     def noted(self, chunk, kept_bytes):
         viewers = self.run._everyone()
         waiting = max((len(viewer._frames) for viewer in viewers), default=0)
-        METER["chunks"].append([METER["mark"], chunk.index, time.monotonic(), chunk.latency_s, len(viewers), waiting, time.thread_time()])
+        row = [METER["mark"], chunk.index, time.monotonic(), chunk.latency_s, len(viewers), waiting]
+        METER["chunks"].append([*row, time.thread_time()])
         return show(self, chunk, kept_bytes)
 
     live_run.show = noted
@@ -60,8 +65,9 @@ class PacedFrames:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"image": ("IMAGE",), "width": ("INT", {}), "height": ("INT", {}), "fps": ("INT", {}), "seconds": ("INT", {}), "chunk": ("INT", {})},
-                "hidden": {"unique_id": "UNIQUE_ID"}}
+        numbers = ("width", "height", "fps", "seconds", "chunk")
+        required = {"image": ("IMAGE",), **{name: ("INT", {}) for name in numbers}}
+        return {"required": required, "hidden": {"unique_id": "UNIQUE_ID"}}
 
     @classmethod
     def IS_CHANGED(cls, **inputs):
@@ -69,14 +75,20 @@ class PacedFrames:
 
     def make(self, image, width, height, fps, seconds, chunk, unique_id):
         host = inside()
-        big = torch.nn.functional.interpolate(image.permute(0, 3, 1, 2), size=(height + 64, width + 64), mode="bilinear")[0].permute(1, 2, 0)
-        about = {"width": width, "height": height, "fps": float(fps), "frames": fps * seconds, "chunk_frames": chunk}
+        size = (height + 64, width + 64)
+        picture = image.permute(0, 3, 1, 2)
+        big = torch.nn.functional.interpolate(picture, size=size, mode="bilinear")[0].permute(1, 2, 0)
+        about = {"width": width, "height": height, "fps": float(fps)}
+        about |= {"frames": fps * seconds, "chunk_frames": chunk}
         with host.LiveRun(unique_id, chunks=None, takes=("stop",), **about) as run:
             began, made, index = time.monotonic(), 0, 0
             while made < fps * seconds:
-                frames = torch.stack([big[(made + i) % 64 :, (made + i) % 64 :][:height, :width] for i in range(chunk)])
+                shifts = [(made + i) % 64 for i in range(chunk)]
+                frames = torch.stack([big[at:, at:][:height, :width] for at in shifts])
                 none = torch.zeros(chunk, 0, 2)
-                run.show(host.Chunk(index, made, frames, frames[:0], {"denoise_s": 0.1}, 0.0, float(fps), 0, none, none[..., 0].bool()), 0)
+                hidden = none[..., 0].bool()
+                figures = ({"denoise_s": 0.1}, 0.0, float(fps), 0)
+                run.show(host.Chunk(index, made, frames, frames[:0], *figures, none, hidden), 0)
                 made, index = made + chunk, index + 1
                 time.sleep(max(0.0, began + made / fps - time.monotonic()))
         return (image,)

@@ -1,7 +1,8 @@
 """A tab that hangs for two minutes while the stream goes on: part of `make bench-live`.
 
-Three tabs watch one stream that keeps pace with its playback: one that never acknowledges while the stall lasts, one that does, and, where there
-is a browser, a real page whose JavaScript is held by the debugger (its socket stays open and reads on, as of a page that hangs).
+Three tabs watch one stream that keeps pace with its playback: one that never acknowledges while the stall
+lasts, one that does, and, where there is a browser, a real page whose JavaScript is held by the debugger (its
+socket stays open and reads on, as of a page that hangs).
 """
 
 from __future__ import annotations
@@ -55,7 +56,11 @@ class HeldPage:
 
     async def frames(self) -> tuple[int, int, bool]:
         """How many it got, the newest, and whether its socket was closed."""
-        return tuple(await self.page.evaluate("() => [window.seen.length, window.seen.at(-1) ?? -1, Boolean(window.closed)]"))
+        return tuple(
+            await self.page.evaluate(
+                "() => [window.seen.length, window.seen.at(-1) ?? -1, Boolean(window.closed)]"
+            )
+        )
 
 
 async def stall(host: Host, say: Callable[[str], None], seconds: float = SECONDS) -> dict:
@@ -84,15 +89,33 @@ async def watched(host: Host, say: Callable[[str], None], seconds: float, playwr
             await stream.mark("recovered")
             recovery = await recovered(stalled, beside, page, held)
             noted = await stream.chunks()
-        made = {mark: [record for record in noted if record[0] == mark] for mark in ("before", "stalled", "recovered")}
+        made = {
+            mark: [record for record in noted if record[0] == mark]
+            for mark in ("before", "stalled", "recovered")
+        }
         for viewer in (beside, stalled):
             await viewer.close()
     finally:
         if page is not None:
             await page.browser.close()
-    times = {f"chunk_{mark}_ms": round(1000 * median(record[3] for record in records), 1) for mark, records in made.items() if records}
-    bounded = {"most_waiting_frames": max(record[5] for record in noted), "made_frames": stream.figures["frames"]}
-    return {"s": seconds, **times, "memory_before_mib": round(before), "memory_grown_mib": round(after - before, 1), **bounded, "tab_got_frames": got, **recovery}
+    times = {
+        f"chunk_{mark}_ms": round(1000 * median(record[3] for record in records), 1)
+        for mark, records in made.items()
+        if records
+    }
+    bounded = {
+        "most_waiting_frames": max(record[5] for record in noted),
+        "made_frames": stream.figures["frames"],
+    }
+    return {
+        "s": seconds,
+        **times,
+        "memory_before_mib": round(before),
+        "memory_grown_mib": round(after - before, 1),
+        **bounded,
+        "tab_got_frames": got,
+        **recovery,
+    }
 
 
 async def hold(page: HeldPage | None) -> int:

@@ -34,7 +34,10 @@ class Viewer:
         self.task = asyncio.create_task(self._watch())
 
     async def _watch(self):
-        async with aiohttp.ClientSession() as session, session.ws_connect(self.address, heartbeat=None) as socket:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(self.address, heartbeat=None) as socket,
+        ):
             self.socket = socket
             async for message in socket:
                 if message.type != aiohttp.WSMsgType.BINARY:
@@ -78,14 +81,18 @@ class Stream:
     async def _began(self, client: str) -> str:
         end = time.monotonic() + 120
         while time.monotonic() < end:
-            runs = (await asyncio.to_thread(self.host.get_json, f"/motionstream/runs?client_id={client}"))["runs"]
+            runs = (await asyncio.to_thread(self.host.get_json, f"/motionstream/runs?client_id={client}"))[
+                "runs"
+            ]
             if runs:
                 return runs[0]["token"]
             await asyncio.sleep(0.02)
         raise TimeoutError(f"expected the run to begin, got nothing\n{self.host.log_tail()}")
 
     async def post(self, kind: str, /, **fields):
-        await asyncio.to_thread(self.host.post, "/motionstream/control", {"token": self.token, "type": kind, **fields})
+        await asyncio.to_thread(
+            self.host.post, "/motionstream/control", {"token": self.token, "type": kind, **fields}
+        )
 
     async def mark(self, name: str):
         await asyncio.to_thread(self.host.post, "/bench/mark", {"mark": name})
@@ -108,7 +115,10 @@ class Stream:
         self.figures = figures_of(await asyncio.to_thread(self.host.wait, self.queued))
 
 
-CLOCK, THREAD = 2, 6  # of what the bench pack notes of a chunk: the wall clock, the processor time of the sampler's own thread
+CLOCK, THREAD = (
+    2,
+    6,
+)  # of what the bench pack notes of a chunk: the wall clock, the processor time of the sampler's own thread
 
 
 def durations(chunks: list[list], mark: str, clock: int = CLOCK) -> list[float]:
@@ -119,7 +129,9 @@ def durations(chunks: list[list], mark: str, clock: int = CLOCK) -> list[float]:
 
 async def watched_as(stream: Stream, kind: str, mark: str, chunk_s: float) -> None:
     """One block of chunks with the viewers of this kind."""
-    viewers = [await stream.viewer(acknowledges=kind != "stalled") for _ in range({"none": 0, "two": 2}.get(kind, 1))]
+    viewers = [
+        await stream.viewer(acknowledges=kind != "stalled") for _ in range({"none": 0, "two": 2}.get(kind, 1))
+    ]
     if kind == "closed":
         await viewers.pop().close()
     await stream.mark(mark)
@@ -130,10 +142,15 @@ async def watched_as(stream: Stream, kind: str, mark: str, chunk_s: float) -> No
 
 
 async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict:
-    """More time per chunk with viewers than with none. In every round each kind has a block of chunks between two blocks without viewers, all in
-    one stream that runs as fast as it can; a kind's figure is the median of the rounds, its spread the quartiles. No round begins after MOST_S.
-    The same of the sampler's own thread, in its processor time: what it does for viewers, whatever else the machine is busy with."""
-    more: dict[str, dict[str, list[float]]] = {clock: {kind: [] for kind in KINDS} for clock in ("added", "thread_added")}
+    """More time per chunk with viewers than with none. In every round each kind has a block of chunks between
+    two blocks without viewers, all in one stream that runs as fast as it can; a kind's figure is the median
+    of the rounds, its spread the quartiles. No round begins after MOST_S.
+    The same of the sampler's own thread, in its processor time: what it does for viewers, whatever else the
+    machine is busy with.
+    """
+    more: dict[str, dict[str, list[float]]] = {
+        clock: {kind: [] for kind in KINDS} for clock in ("added", "thread_added")
+    }
     alone, ends = [], time.monotonic() + MOST_S
     async with Stream(host, 101) as stream:
         await stream.mark("warm")
@@ -147,15 +164,27 @@ async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict
                 await watched_as(stream, kind, f"{at} {kind}", chunk_s)
             noted = await stream.chunks()
             for name, clock in (("added", CLOCK), ("thread_added", THREAD)):
-                took = [median(durations(noted, f"{at} {kind}", clock) or [float("nan")]) for at, kind in enumerate(order)]
+                took = [
+                    median(durations(noted, f"{at} {kind}", clock) or [float("nan")])
+                    for at, kind in enumerate(order)
+                ]
                 alone += took[::2] if clock == CLOCK else []
                 for at in range(1, len(order), 2):
                     more[name][order[at]].append(100 * (2 * took[at] / (took[at - 1] + took[at + 1]) - 1))
             say(f"viewers: round {number + 1} of {rounds}")
-    report: dict = {"chunk_alone_ms": round(1000 * median(alone), 1), "chunk_alone_spread_percent": round(100 * (max(alone) / min(alone) - 1), 1), "rounds": len(more["added"]["one"])}
-    for name, kind, values in ((name, kind, values) for name, kinds in more.items() for kind, values in kinds.items()):
+    report: dict = {
+        "chunk_alone_ms": round(1000 * median(alone), 1),
+        "chunk_alone_spread_percent": round(100 * (max(alone) / min(alone) - 1), 1),
+        "rounds": len(more["added"]["one"]),
+    }
+    for name, kind, values in (
+        (name, kind, values) for name, kinds in more.items() for kind, values in kinds.items()
+    ):
         low, _, high = quantiles(values, n=4) if len(values) > 1 else (values * 3)
-        report |= {f"{name}_{kind}_percent": round(median(values), 2), f"{name}_{kind}_quartiles": [round(low, 2), round(high, 2)]}
+        report |= {
+            f"{name}_{kind}_percent": round(median(values), 2),
+            f"{name}_{kind}_quartiles": [round(low, 2), round(high, 2)],
+        }
     return report
 
 
@@ -176,4 +205,9 @@ async def latency(host: Host, say: Callable[[str], None], paced: bool, count: in
                 say(f"controls of a {'paced' if paced else 'free'} stream: {number + 1} of {count}")
     await viewer.close()
     p95 = quantiles(found, n=20)[-1] if len(found) > 1 else found[0]
-    return {"p50_ms": round(median(found)), "p95_ms": round(p95), "count": count, "made_fps": stream.figures["fps"]}
+    return {
+        "p50_ms": round(median(found)),
+        "p95_ms": round(p95),
+        "count": count,
+        "made_fps": stream.figures["fps"],
+    }

@@ -1,7 +1,10 @@
-"""The system's browser on the host's page: loads workflows as shipped, queues them as a person does, moves the mouse, takes pictures.
+"""The system's browser on the host's page: loads workflows as shipped, queues them as a person does, moves
+the mouse, takes pictures.
 
-Owns the browser process. Knows the page through its public objects (`app`, `app.api`, `app.extensionManager`) and what it shows.
-Chromium, or Firefox where MOTIONSTREAM_BROWSER=firefox says so; what differs between the two lies in Chromium and Firefox below.
+Owns the browser process. Knows the page through its public objects (`app`, `app.api`, `app.extensionManager`)
+and what it shows.
+Chromium, or Firefox where MOTIONSTREAM_BROWSER=firefox says so; what differs between the two lies in Chromium
+and Firefox below.
 """
 
 from __future__ import annotations
@@ -19,9 +22,19 @@ from . import firefox
 from .host import Host
 from .install import CHROMIUM, ROOT
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-MISSING = "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
-# Firefox's words for what the host's content policy forbids the host's own page, and for files and sockets that a reload cuts off: no exceptions of ours
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = (
+    "no chromium on this machine: install the system package chromium (Debian: sudo apt-get install chromium)"
+)
+# Firefox's words for what the host's content policy forbids the host's own page, and for files and sockets
+# that a reload cuts off: no exceptions of ours
 NO_ERRORS = (
     "settings blocked the loading of a resource",
     "Unable to preload CSS",
@@ -39,7 +52,7 @@ def chromium() -> str | None:
 
 
 def wanted() -> str:
-    """"chromium" or "firefox", as MOTIONSTREAM_BROWSER says."""
+    """ "chromium" or "firefox", as MOTIONSTREAM_BROWSER says."""
     name = os.environ.get("MOTIONSTREAM_BROWSER", "chromium")
     if name not in ("chromium", "firefox"):
         raise ValueError(f"MOTIONSTREAM_BROWSER: expected chromium or firefox, got {name!r}")
@@ -63,7 +76,10 @@ class Chromium:
 
     def touch(self, kind: str, places: tuple[tuple[float, float], ...]) -> None:
         self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
-        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]})
+        self.session.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(places)]},
+        )
         if not places:
             self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
@@ -74,11 +90,18 @@ class Chromium:
         if ratio is None:
             self.session.send("Emulation.clearDeviceMetricsOverride")
         else:
-            self.session.send("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False})
+            self.session.send(
+                "Emulation.setDeviceMetricsOverride",
+                {"width": width, "height": height, "deviceScaleFactor": ratio, "mobile": False},
+            )
 
     def script_seconds(self) -> float:
         self.session.send("Performance.enable")
-        return next(item["value"] for item in self.session.send("Performance.getMetrics")["metrics"] if item["name"] == "ScriptDuration")
+        return next(
+            item["value"]
+            for item in self.session.send("Performance.getMetrics")["metrics"]
+            if item["name"] == "ScriptDuration"
+        )
 
 
 class Firefox:
@@ -99,10 +122,28 @@ class Firefox:
         """As Chromium has it: all the fingers that are down, none at the end."""
         sources, fingers = [], [f"finger {at}" for at in range(len(places))]
         for finger, (x, y) in zip(fingers, places):
-            moved = {"type": "pointerMove", "x": round(x), "y": round(y), "duration": 0 if kind == "touchStart" else 120}
-            sources.append((finger, [moved, {"type": "pause"} if finger in self.down else {"type": "pointerDown", "button": 0}]))
-        sources += [(finger, [{"type": "pointerUp", "button": 0}]) for finger in self.down if finger not in fingers]
-        actions = [{"type": "pointer", "id": name, "parameters": {"pointerType": "touch"}, "actions": steps} for name, steps in sources]
+            moved = {
+                "type": "pointerMove",
+                "x": round(x),
+                "y": round(y),
+                "duration": 0 if kind == "touchStart" else 120,
+            }
+            sources.append(
+                (
+                    finger,
+                    [
+                        moved,
+                        {"type": "pause"} if finger in self.down else {"type": "pointerDown", "button": 0},
+                    ],
+                )
+            )
+        sources += [
+            (finger, [{"type": "pointerUp", "button": 0}]) for finger in self.down if finger not in fingers
+        ]
+        actions = [
+            {"type": "pointer", "id": name, "parameters": {"pointerType": "touch"}, "actions": steps}
+            for name, steps in sources
+        ]
         firefox.command(self.address, "input.performActions", {"context": self.context, "actions": actions})
         self.down = fingers
 
@@ -114,7 +155,15 @@ class Firefox:
         firefox.command(self.address, "input.performActions", {"context": self.context, "actions": [mouse]})
 
     def screen(self, ratio: float | None, width: int, height: int) -> None:
-        firefox.command(self.address, "browsingContext.setViewport", {"context": self.context, "viewport": {"width": width, "height": height}, "devicePixelRatio": ratio})
+        firefox.command(
+            self.address,
+            "browsingContext.setViewport",
+            {
+                "context": self.context,
+                "viewport": {"width": width, "height": height},
+                "devicePixelRatio": ratio,
+            },
+        )
 
 
 class Tab:
@@ -123,13 +172,23 @@ class Tab:
     def __init__(self, page: Page, host: Host, browser: Chromium | Firefox):
         self.page, self.host, self.browser = page, host, browser
         self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)) if not any(words in str(error) for words in NO_ERRORS) else None)
+        page.on(
+            "pageerror",
+            lambda error: (
+                self.problems.append(str(error))
+                if not any(words in str(error) for words in NO_ERRORS)
+                else None
+            ),
+        )
 
     def open(self) -> None:
         """The page, without the dialog that greets a new user."""
         self.host.post("/settings", {"Comfy.TutorialCompleted": True})
         self.page.goto(self.host.url, wait_until="domcontentloaded", timeout=WAIT_MS)
-        ready = "() => window.app?.extensionManager && window.app.graph && Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
+        ready = (
+            "() => window.app?.extensionManager && window.app.graph && "
+            "Object.keys(window.LiteGraph?.registered_node_types ?? {}).length > 100"
+        )
         self.page.wait_for_function(ready, timeout=WAIT_MS)
 
     def use_vue_nodes(self, on: bool) -> None:
@@ -147,13 +206,19 @@ class Tab:
 
     def to_api(self) -> dict:
         """The API prompt, by the page's own conversion."""
-        return self.page.evaluate("async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output))")
+        return self.page.evaluate(
+            "async () => JSON.parse(JSON.stringify((await window.app.graphToPrompt()).output))"
+        )
 
     def queue(self) -> str:
         """Presses Run -> the prompt id."""
         before = set(self.host.get_json("/history")) | set(self.queued())
         self.page.get_by_role("button", name="Run", exact=True).first.click(timeout=WAIT_MS)
-        return self.host._until(lambda: next(iter((set(self.host.get_json("/history")) | set(self.queued())) - before), None), 60, "the queued prompt")
+        return self.host._until(
+            lambda: next(iter((set(self.host.get_json("/history")) | set(self.queued())) - before), None),
+            60,
+            "the queued prompt",
+        )
 
     def queued(self) -> list[str]:
         queue = self.host.get_json("/queue")
@@ -180,7 +245,9 @@ class Tab:
         self.page.mouse.up()
 
     def touch(self, kind: str, *places: tuple[float, float]) -> None:
-        """Fingers on the glass, page pixels: "touchStart" and "touchMove" with all that are down, "touchEnd" with those that stay."""
+        """Fingers on the glass, page pixels: "touchStart" and "touchMove" with all that are down, "touchEnd"
+        with those that stay.
+        """
         self.browser.touch(kind, places)
 
     def screen(self, ratio: float | None) -> None:
@@ -203,7 +270,13 @@ def open_tab(host: Host, width: int = 1600, height: int = 1200) -> Iterator[Tab]
     problem = missing()
     if problem:
         raise RuntimeError(problem)
-    with sync_playwright() as playwright, (firefox_page if wanted() == "firefox" else chromium_page)(playwright, width, height) as (page, browser):
+    with (
+        sync_playwright() as playwright,
+        (firefox_page if wanted() == "firefox" else chromium_page)(playwright, width, height) as (
+            page,
+            browser,
+        ),
+    ):
         tab = Tab(page, host, browser)
         tab.open()
         yield tab

@@ -1,10 +1,14 @@
-"""`make demo`: the real host runs workflows/paint-a-track.json as shipped; the result goes to output/ and its figures to stdout.
+"""`make demo`: the real host runs workflows/paint-a-track.json as shipped; the result goes to output/ and its
+figures to stdout.
 
-The last line on stdout is one JSON document; everything else goes to stderr. Positions are pixels of the video.
+The last line on stdout is one JSON document; everything else goes to stderr. Positions are pixels of the
+video.
 
-    epe_px         median error of the commanded points that move, NCC measure, patches of the video's own first frame at the tracks' starts:
+    epe_px         median error of the commanded points that move, NCC measure, patches of the video's own
+    first frame at the tracks' starts:
                    it says where things are, not how sharp they or the uncovered places look
-    static_epe_px  the same for the first frame copied, which is what a model that ignores the tracks would give at best; the search
+    static_epe_px  the same for the first frame copied, which is what a model that ignores the tracks would
+    give at best; the search
                    reaches 10 px each way, so neither figure can rise above 14.1
 """
 
@@ -49,7 +53,9 @@ def main() -> int:
     (OUTPUT / "demo.mp4").write_bytes(video)
     frames, _ = read_video(OUTPUT / "demo.mp4")
     tracks = commanded_tracks(painted)
-    contact_sheet(frames.numpy(), painted_tracks(painted_text(painted), len(frames))).save(OUTPUT / "demo.png")
+    contact_sheet(frames.numpy(), painted_tracks(painted_text(painted), len(frames))).save(
+        OUTPUT / "demo.png"
+    )
     say("wrote output/demo.mp4 and output/demo.png")
     print(json.dumps(report(frames.numpy(), tracks, host.figures_of(entry), painted, device)))
     return 0
@@ -73,7 +79,9 @@ def commanded_tracks(painted: dict) -> Tracks:
 
 
 def following_errors(frames: np.ndarray, tracks: Tracks) -> np.ndarray:
-    """Errors in px of the commanded points that have moved; the patches are those of the first frame at the tracks' starts."""
+    """Errors in px of the commanded points that have moved; the patches are those of the first frame at the
+    tracks' starts.
+    """
     xy, visible = tracks.xy.numpy(), tracks.visible.numpy()
     moved = visible & (np.linalg.norm(xy - xy[:1], axis=-1) > MOVED)
     errors = ncc_error(frames[:1], frames, xy, moved, reference_xy=xy[:1])

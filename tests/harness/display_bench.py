@@ -1,6 +1,8 @@
-"""Whether the browser keeps up: frames of 480×832 at 30 a second, made by a stand-in for the sampler, shown by the real Stream Preview.
+"""Whether the browser keeps up: frames of 480×832 at 30 a second, made by a stand-in for the sampler, shown
+by the real Stream Preview.
 
-Part of `make bench-live`; the stand-in is in `bench_pack`. What is counted are pictures drawn on the preview's canvas.
+Part of `make bench-live`; the stand-in is in `bench_pack`. What is counted are pictures drawn on the
+preview's canvas.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from .host import Host, ended_as, errors_of
 WIDTH, HEIGHT, FPS, SECONDS, CHUNK = 480, 832, 30, 20, 12
 
 WATCH = """view => {
-    const canvas = view.querySelector('.ms-stage canvas:not(.ms-over)'), ctx = canvas.getContext('2d'), draw = ctx.drawImage
+    const canvas = view.querySelector('.ms-stage canvas:not(.ms-over)')
+    const ctx = canvas.getContext('2d'), draw = ctx.drawImage
     const times = window.msTimes = []
     let last = null
     ctx.drawImage = function (picture, ...place) {
@@ -44,7 +47,13 @@ def watched(tab: Tab, host: Host) -> dict:
     times = tab.page.evaluate("() => window.msTimes")
     if len(times) < 10:
         raise RuntimeError(f"expected a picture that changes, got {len(times)} pictures")
-    return {"size": f"{WIDTH}x{HEIGHT}", "made_fps": FPS, "made_frames": FPS * SECONDS, "shown_frames": len(times), **paces(times)}
+    return {
+        "size": f"{WIDTH}x{HEIGHT}",
+        "made_fps": FPS,
+        "made_frames": FPS * SECONDS,
+        "shown_frames": len(times),
+        **paces(times),
+    }
 
 
 def paces(times: list[float]) -> dict:
@@ -65,14 +74,47 @@ def paces(times: list[float]) -> dict:
 def workflow() -> dict:
     """Picture → stand-in → Stream Preview."""
     nodes = [
-        {"id": 1, "type": "LoadImage", "pos": [0, 0], "size": [300, 300], "widgets_values": ["motionstream_example.png", "image"],
-         "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}, {"name": "MASK", "type": "MASK", "links": []}], "inputs": []},
-        {"id": 2, "type": "PacedFrames", "pos": [0, 400], "size": [300, 200], "widgets_values": [WIDTH, HEIGHT, FPS, SECONDS, CHUNK],
-         "inputs": [{"name": "image", "type": "IMAGE", "link": 1}], "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [2]}]},
-        {"id": 3, "type": "MotionStreamPreview", "pos": [400, 0], "size": [560, 1150], "widgets_values": [],
-         "inputs": [{"name": "images", "type": "IMAGE", "link": 2}], "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": []}]},
-    ]  # fmt: skip
+        {
+            "id": 1,
+            "type": "LoadImage",
+            "pos": [0, 0],
+            "size": [300, 300],
+            "widgets_values": ["motionstream_example.png", "image"],
+            "outputs": [
+                {"name": "IMAGE", "type": "IMAGE", "links": [1]},
+                {"name": "MASK", "type": "MASK", "links": []},
+            ],
+            "inputs": [],
+        },
+        {
+            "id": 2,
+            "type": "PacedFrames",
+            "pos": [0, 400],
+            "size": [300, 200],
+            "widgets_values": [WIDTH, HEIGHT, FPS, SECONDS, CHUNK],
+            "inputs": [{"name": "image", "type": "IMAGE", "link": 1}],
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [2]}],
+        },
+        {
+            "id": 3,
+            "type": "MotionStreamPreview",
+            "pos": [400, 0],
+            "size": [560, 1150],
+            "widgets_values": [],
+            "inputs": [{"name": "images", "type": "IMAGE", "link": 2}],
+            "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": []}],
+        },
+    ]
     for order, each in enumerate(nodes):
         each.update(flags={}, order=order, mode=0, properties={})
     links = [[1, 1, 0, 2, 0, "IMAGE"], [2, 2, 0, 3, 0, "IMAGE"]]
-    return {"last_node_id": 3, "last_link_id": 2, "nodes": nodes, "links": links, "groups": [], "config": {}, "extra": {}, "version": 0.4}
+    return {
+        "last_node_id": 3,
+        "last_link_id": 2,
+        "nodes": nodes,
+        "links": links,
+        "groups": [],
+        "config": {},
+        "extra": {},
+        "version": 0.4,
+    }

@@ -1,7 +1,8 @@
 """The system's Firefox for Playwright: a launcher between the two, over WebDriver BiDi.
 
-Owns the Firefox process and the wire. Answers in Firefox's place what this Playwright asks and a Firefox of this age does not know, and
-takes BiDi commands that Playwright has no words for (fingers on the glass, the pixels of the screen) at POST /command.
+Owns the Firefox process and the wire. Answers in Firefox's place what this Playwright asks and a Firefox of
+this age does not know, and takes BiDi commands that Playwright has no words for (fingers on the glass, the
+pixels of the screen) at POST /command.
 
     python firefox.py FIREFOX PORT_FILE FIREFOX'S ARGUMENTS…
 """
@@ -23,9 +24,15 @@ from pathlib import Path
 from aiohttp import ClientSession, WSMsgType, web
 
 FIREFOX = ("firefox", "firefox-esr")
-MISSING = "no firefox on this machine: install the system package firefox or firefox-esr (Debian: sudo apt-get install firefox-esr)"
-ANSWERED_HERE = ("emulation.setMediaFeaturesOverride",)  # Firefox 153 has no such command; pages see no emulated media features
-# A machine without a touch screen hears of fingers, too; the list of downloads does not open over the page and take the next click.
+MISSING = (
+    "no firefox on this machine: install the system package firefox or firefox-esr (Debian: sudo apt-get "
+    "install firefox-esr)"
+)
+ANSWERED_HERE = (
+    "emulation.setMediaFeaturesOverride",
+)  # Firefox 153 has no such command; pages see no emulated media features
+# A machine without a touch screen hears of fingers, too; the list of downloads does not open over the page
+# and take the next click.
 PREFERENCES = {"dom.w3c_touch_events.enabled": 1, "browser.download.alwaysOpenPanel": False}
 LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 OWN_IDS = 1_000_000_000  # Playwright counts from 1
@@ -40,7 +47,9 @@ def firefox() -> str | None:
 def launcher(folder: Path, executable: str) -> tuple[Path, Path]:
     """An executable for Playwright to start -> it, and the file that will hold the address for `command`."""
     script, address = folder / "firefox", folder / "address"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "{executable}" "{address}" "$@"\n')
+    script.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "{executable}" "{address}" "$@"\n'
+    )
     script.chmod(0o755)
     return script, address
 
@@ -68,9 +77,15 @@ class Bridge:
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         near = web.WebSocketResponse(max_msg_size=0)
         await near.prepare(request)
-        async with ClientSession() as client, client.ws_connect(self.target + request.path, max_msg_size=0) as far:
+        async with (
+            ClientSession() as client,
+            client.ws_connect(self.target + request.path, max_msg_size=0) as far,
+        ):
             self.session = far
-            pumps = [asyncio.ensure_future(pump) for pump in (self.to_firefox(near, far), self.to_playwright(near, far))]
+            pumps = [
+                asyncio.ensure_future(pump)
+                for pump in (self.to_firefox(near, far), self.to_playwright(near, far))
+            ]
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             for pump in pumps:
                 pump.cancel()
@@ -99,7 +114,9 @@ class Bridge:
 
     async def command(self, request: web.Request) -> web.Response:
         if self.session is None:
-            return web.json_response({"type": "error", "error": "no session", "message": "expected Playwright to be connected"})
+            return web.json_response(
+                {"type": "error", "error": "no session", "message": "expected Playwright to be connected"}
+            )
         number = next(self.ids)
         self.asked[number] = asyncio.get_running_loop().create_future()
         answer = self.asked[number]
@@ -108,8 +125,13 @@ class Bridge:
 
 
 def named(message: dict) -> str | None:
-    """The message with a name for a download that is no navigation, which Playwright would pass over; None = it needs none."""
-    if message.get("method") not in ("browsingContext.downloadWillBegin", "browsingContext.downloadEnd") or message["params"].get("navigation"):
+    """The message with a name for a download that is no navigation, which Playwright would pass over; None =
+    it needs none.
+    """
+    if message.get("method") not in (
+        "browsingContext.downloadWillBegin",
+        "browsingContext.downloadEnd",
+    ) or message["params"].get("navigation"):
         return None
     message["params"]["navigation"] = message["params"]["url"]
     return json.dumps(message)
@@ -119,7 +141,9 @@ def keep_preferences(arguments: list[str]) -> None:
     """PREFERENCES into the profile that Playwright has made."""
     profile = Path(arguments[arguments.index("--profile") + 1])
     with open(profile / "user.js", "a") as file:
-        file.writelines(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
+        file.writelines(
+            f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()
+        )
 
 
 async def listening(process) -> str:

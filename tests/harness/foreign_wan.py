@@ -1,4 +1,5 @@
-"""A pack in the tests' host: what stands in for the parts of a Wan graph that are too large for a test, and memory that runs out when told.
+"""A pack in the tests' host: what stands in for the parts of a Wan graph that are too large for a test, and
+memory that runs out when told.
 
 Copied into the host's custom_nodes; its classes are the host's own at small sizes.
 """
@@ -20,13 +21,20 @@ import torch
 from comfy import sd1_clip
 from comfy.text_encoders.spiece_tokenizer import SPieceTokenizer
 
-SENTENCES = ["a red ball rolls down a hill", "the kite flies over the sea and the wind takes it", "a horse runs through the snow", "rain falls on the old town at night"]
+SENTENCES = [
+    "a red ball rolls down a hill",
+    "the kite flies over the sea and the wind takes it",
+    "a horse runs through the snow",
+    "rain falls on the old town at night",
+]
 _load = comfy.model_management.load_models_gpu
 
 
 def load_models_gpu(models, memory_required=0, **options):
     """The host's, which says in the log what memory was announced to it."""
-    logging.info("announced %d bytes for %s", memory_required, ",".join(type(model.model).__name__ for model in models))
+    logging.info(
+        "announced %d bytes for %s", memory_required, ",".join(type(model.model).__name__ for model in models)
+    )
     return _load(models, memory_required=memory_required, **options)
 
 
@@ -42,24 +50,42 @@ def words_of(sentences):
         with open(text, "w") as file:
             file.write("\n".join(sentences))
         options = {"vocab_size": 32, "pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "minloglevel": 2}
-        sentencepiece.SentencePieceTrainer.train(input=text, model_prefix=os.path.join(folder, "words"), **options)
+        sentencepiece.SentencePieceTrainer.train(
+            input=text, model_prefix=os.path.join(folder, "words"), **options
+        )
         with open(os.path.join(folder, "words.model"), "rb") as file:
             return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
 
 
 class SmallUmt5:
-    """A CLIP as Load CLIP (type wan) gives it: the host's umt5 with its tokenizer, masks and padding, of small width."""
+    """A CLIP as Load CLIP (type wan) gives it: the host's umt5 with its tokenizer, masks and padding, of
+    small width.
+    """
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("CLIP",), "make", "test"
 
     @classmethod
     def INPUT_TYPES(cls):
-        names = {name: ("STRING", {}) for name in ("clip_name", "type", "device")}  # of Load CLIP, whose place it takes
-        return {"required": {"width": ("INT", {"default": 24}), "tokens": ("INT", {"default": 6})}, "optional": names}
+        names = {
+            name: ("STRING", {}) for name in ("clip_name", "type", "device")
+        }  # of Load CLIP, whose place it takes
+        return {
+            "required": {"width": ("INT", {"default": 24}), "tokens": ("INT", {"default": 6})},
+            "optional": names,
+        }
 
     def make(self, width, tokens, **named):
         sizes = {"d_ff": 32, "d_kv": 8, "d_model": width, "num_heads": 3, "num_layers": 2, "vocab_size": 64}
-        about = {"decoder_start_token_id": 0, "dense_act_fn": "gelu_pytorch_tanh", "eos_token_id": 1, "is_gated_act": True, "layer_norm_epsilon": 1e-6, "model_type": "umt5", "pad_token_id": 0, "relative_attention_num_buckets": 32}
+        about = {
+            "decoder_start_token_id": 0,
+            "dense_act_fn": "gelu_pytorch_tanh",
+            "eos_token_id": 1,
+            "is_gated_act": True,
+            "layer_norm_epsilon": 1e-6,
+            "model_type": "umt5",
+            "pad_token_id": 0,
+            "relative_attention_num_buckets": 32,
+        }
         path = os.path.join(tempfile.gettempdir(), f"small_umt5_{os.getpid()}_{width}.json")
         with open(path, "w") as file:
             json.dump({**sizes, **about}, file)
@@ -67,19 +93,54 @@ class SmallUmt5:
         class Model(sd1_clip.SDClipModel):
             def __init__(self, device="cpu", layer="last", layer_idx=None, dtype=None, model_options=None):
                 special = {"end": 1, "pad": 0}
-                super().__init__(device=device, layer=layer, layer_idx=layer_idx, textmodel_json_config=path, dtype=dtype, special_tokens=special, model_class=comfy.text_encoders.t5.T5, enable_attention_masks=True, zero_out_masked=True, model_options=model_options or {})
+                super().__init__(
+                    device=device,
+                    layer=layer,
+                    layer_idx=layer_idx,
+                    textmodel_json_config=path,
+                    dtype=dtype,
+                    special_tokens=special,
+                    model_class=comfy.text_encoders.t5.T5,
+                    enable_attention_masks=True,
+                    zero_out_masked=True,
+                    model_options=model_options or {},
+                )
 
         class Words(sd1_clip.SDTokenizer):
             def __init__(self, embedding_directory=None, tokenizer_data=None):
-                super().__init__(tokenizer_data["spiece_model"], pad_with_end=False, embedding_size=width, embedding_key="umt5xxl", tokenizer_class=SPieceTokenizer, has_start_token=False, pad_to_max_length=False, max_length=99999999, min_length=tokens, pad_token=0, tokenizer_data=tokenizer_data or {})
+                super().__init__(
+                    tokenizer_data["spiece_model"],
+                    pad_with_end=False,
+                    embedding_size=width,
+                    embedding_key="umt5xxl",
+                    tokenizer_class=SPieceTokenizer,
+                    has_start_token=False,
+                    pad_to_max_length=False,
+                    max_length=99999999,
+                    min_length=tokens,
+                    pad_token=0,
+                    tokenizer_data=tokenizer_data or {},
+                )
 
         class Tokenizer(sd1_clip.SD1Tokenizer):
             def __init__(self, embedding_directory=None, tokenizer_data=None):
-                super().__init__(embedding_directory=embedding_directory, tokenizer_data=tokenizer_data or {}, clip_name="umt5xxl", tokenizer=Words)
+                super().__init__(
+                    embedding_directory=embedding_directory,
+                    tokenizer_data=tokenizer_data or {},
+                    clip_name="umt5xxl",
+                    tokenizer=Words,
+                )
 
         class Encoder(sd1_clip.SD1ClipModel):
             def __init__(self, device="cpu", dtype=None, model_options=None, **more):
-                super().__init__(device=device, dtype=dtype, model_options=model_options or {}, name="umt5xxl", clip_model=Model, **more)
+                super().__init__(
+                    device=device,
+                    dtype=dtype,
+                    model_options=model_options or {},
+                    name="umt5xxl",
+                    clip_model=Model,
+                    **more,
+                )
 
         class Target:
             params, clip, tokenizer = {}, Encoder, Tokenizer
@@ -88,7 +149,9 @@ class SmallUmt5:
         rng = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for name, parameter in made.cond_stage_model.named_parameters():
-                parameter.copy_((1.0 if "norm" in name else 0.0) + 0.3 * torch.randn(parameter.shape, generator=rng))
+                parameter.copy_(
+                    (1.0 if "norm" in name else 0.0) + 0.3 * torch.randn(parameter.shape, generator=rng)
+                )
         return (made,)
 
 
@@ -99,7 +162,13 @@ class MemoryEnds:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL",), "calls": ("INT", {"default": 0}), "kind": ("STRING", {"default": "card"})}}
+        return {
+            "required": {
+                "model": ("MODEL",),
+                "calls": ("INT", {"default": 0}),
+                "kind": ("STRING", {"default": "card"}),
+            }
+        }
 
     def make(self, model, calls, kind):
         made, seen = model.clone(), [0]
@@ -107,10 +176,20 @@ class MemoryEnds:
         def attention(function, *given, **named):
             seen[0] += 1
             if seen[0] > calls:
-                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB") if kind == "card" else RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory")
+                raise (
+                    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
+                    if kind == "card"
+                    else RuntimeError(
+                        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+                        "memory"
+                    )
+                )
             return function(*given, **named)
 
-        made.model_options["transformer_options"] = {**made.model_options["transformer_options"], "optimized_attention_override": attention}
+        made.model_options["transformer_options"] = {
+            **made.model_options["transformer_options"],
+            "optimized_attention_override": attention,
+        }
         return (made,)
 
 
@@ -128,13 +207,17 @@ class SeenPicture:
         from node_helpers import conditioning_set_values
 
         seen = Output()
-        seen.penultimate_hidden_states = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(seed))
+        seen.penultimate_hidden_states = torch.randn(
+            1, 257, 1280, generator=torch.Generator().manual_seed(seed)
+        )
         return (conditioning_set_values(positive, {"clip_vision_output": seen}),)
 
 
 class Packed(torch.Tensor):
-    """A matrix as bytes: rows of blocks, each a half-precision scale and 32 signed bytes. As loaders of GGUF files have it, it tells the
-    shape that it stands for, is its own clone, and carries its LoRAs until it is unpacked."""
+    """A matrix as bytes: rows of blocks, each a half-precision scale and 32 signed bytes. As loaders of GGUF
+    files have it, it tells the shape that it stands for, is its own clone, and carries its LoRAs until it is
+    unpacked.
+    """
 
     @staticmethod
     def of(matrix):
@@ -147,7 +230,9 @@ class Packed(torch.Tensor):
 
     def unpacked(self, dtype):
         blocks = self.as_subclass(torch.Tensor).reshape(self.stands_for[0], -1, 34)
-        whole = blocks[..., :2].contiguous().view(torch.float16).to(dtype) * blocks[..., 2:].contiguous().view(torch.int8).to(dtype)
+        whole = blocks[..., :2].contiguous().view(torch.float16).to(dtype) * blocks[
+            ..., 2:
+        ].contiguous().view(torch.int8).to(dtype)
         weight = whole.reshape(self.stands_for)
         for patches, key in self.patches:
             weight = comfy.lora.calculate_weight(patches, weight, key)
@@ -174,7 +259,12 @@ class PackedOps(comfy.ops.manual_cast):
 
         def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
             torch.nn.Module.__init__(self)
-            self.in_features, self.out_features, self.weight, self.bias = in_features, out_features, None, None
+            self.in_features, self.out_features, self.weight, self.bias = (
+                in_features,
+                out_features,
+                None,
+                None,
+            )
             self.weight_function, self.bias_function, self.comfy_cast_weights = [], [], True
 
         def _load_from_state_dict(self, state, prefix, *rest):
@@ -185,7 +275,9 @@ class PackedOps(comfy.ops.manual_cast):
             destination[prefix + "weight"] = torch.zeros(self.weight.size(), device="meta")
 
         def forward(self, x):
-            weight = self.weight.unpacked(x.dtype) if isinstance(self.weight, Packed) else self.weight.to(x.dtype)
+            weight = (
+                self.weight.unpacked(x.dtype) if isinstance(self.weight, Packed) else self.weight.to(x.dtype)
+            )
             return torch.nn.functional.linear(x, weight, self.bias.to(x.dtype))
 
 
@@ -220,19 +312,31 @@ class PackedPatcher(comfy.model_patcher.ModelPatcher):
 
 
 class PackedLoader:
-    """Load Diffusion Model as packs for quantised files have it: layers, tensors and patcher of its own. With `packed` off, what the packed matrices stand for."""
+    """Load Diffusion Model as packs for quantised files have it: layers, tensors and patcher of its own. With
+    `packed` off, what the packed matrices stand for.
+    """
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("MODEL",), "make", "test"
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"unet_name": ("STRING", {}), "packed": ("BOOLEAN", {"default": True}), "low": ("BOOLEAN", {"default": False})}}
+        return {
+            "required": {
+                "unet_name": ("STRING", {}),
+                "packed": ("BOOLEAN", {"default": True}),
+                "low": ("BOOLEAN", {"default": False}),
+            }
+        }
 
     def make(self, unet_name, packed, low):
-        state, about = comfy.utils.load_torch_file(folder_paths.get_full_path("diffusion_models", unet_name), return_metadata=True)
+        state, about = comfy.utils.load_torch_file(
+            folder_paths.get_full_path("diffusion_models", unet_name), return_metadata=True
+        )
         for key in [key for key, value in state.items() if "blocks" in key and value.ndim == 2]:
             state[key] = Packed.of(state[key]) if packed else Packed.of(state[key]).unpacked(torch.float32)
-        made = comfy.sd.load_diffusion_model_state_dict(state, model_options={"custom_operations": PackedOps} if packed else {}, metadata=about)
+        made = comfy.sd.load_diffusion_model_state_dict(
+            state, model_options={"custom_operations": PackedOps} if packed else {}, metadata=about
+        )
         if not packed:
             return (made,)
         made = PackedPatcher.clone(made)
@@ -240,4 +344,9 @@ class PackedLoader:
         return (made,)
 
 
-NODE_CLASS_MAPPINGS = {"PackedLoader": PackedLoader, "SeenPicture": SeenPicture, "SmallUmt5": SmallUmt5, "MemoryEnds": MemoryEnds}
+NODE_CLASS_MAPPINGS = {
+    "PackedLoader": PackedLoader,
+    "SeenPicture": SeenPicture,
+    "SmallUmt5": SmallUmt5,
+    "MemoryEnds": MemoryEnds,
+}

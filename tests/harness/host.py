@@ -1,6 +1,7 @@
 """One running ComfyUI with the pack in it, and its HTTP interface.
 
-Owns the process, its base folder and its log. The pack is linked into the base folder, so the host's own folder stays untouched.
+Owns the process, its base folder and its log. The pack is linked into the base folder, so the host's own
+folder stays untouched.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ RUN_S = 240.0
 
 
 class Refused(Exception):
-    """The host answered with a 4xx status; `details` is its JSON. A refused prompt says why under node_errors."""
+    """The host answered with a 4xx status; `details` is its JSON. A refused prompt says why under
+    node_errors.
+    """
 
     def __init__(self, status: int, details: dict):
         super().__init__(f"HTTP {status}: {json.dumps(details)[:2000]}")
@@ -55,7 +58,10 @@ class Host:
 
     def post(self, path: str, body: object) -> dict:
         data = json.dumps(body).encode()
-        return json.loads(self._open(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})) or b"null")
+        return json.loads(
+            self._open(urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}))
+            or b"null"
+        )
 
     def _open(self, request: urllib.request.Request) -> bytes:
         try:
@@ -75,11 +81,19 @@ class Host:
 
     def queue(self, prompt: dict, client_id: str | None = None) -> str:
         """An API prompt -> its prompt id; Refused when the host's validation says no."""
-        return self.post("/prompt", {"prompt": prompt, "client_id": client_id or uuid.uuid4().hex})["prompt_id"]
+        return self.post("/prompt", {"prompt": prompt, "client_id": client_id or uuid.uuid4().hex})[
+            "prompt_id"
+        ]
 
     def wait(self, prompt_id: str, timeout: float = RUN_S) -> dict:
-        """The prompt's history entry, once the host has written it (which is after it has announced the end)."""
-        entries = self._until(lambda: self.get_json(f"/history/{prompt_id}").get(prompt_id), timeout, f"the end of prompt {prompt_id}")
+        """The prompt's history entry, once the host has written it (which is after it has announced the
+        end).
+        """
+        entries = self._until(
+            lambda: self.get_json(f"/history/{prompt_id}").get(prompt_id),
+            timeout,
+            f"the end of prompt {prompt_id}",
+        )
         return entries
 
     def run(self, prompt: dict, timeout: float = RUN_S) -> dict:
@@ -87,14 +101,20 @@ class Host:
 
     def wait_running(self, prompt_id: str, timeout: float = 60) -> None:
         """Until the prompt has begun."""
-        self._until(lambda: any(item[1] == prompt_id for item in self.get_json("/queue")["queue_running"]), timeout, f"the start of prompt {prompt_id}")
+        self._until(
+            lambda: any(item[1] == prompt_id for item in self.get_json("/queue")["queue_running"]),
+            timeout,
+            f"the start of prompt {prompt_id}",
+        )
 
     def interrupt(self, prompt_id: str) -> None:
         self.post("/interrupt", {"prompt_id": prompt_id})
 
     def fetch(self, output: dict) -> bytes:
         """The file of one entry of an output, such as entry["outputs"]["7"]["images"][0]."""
-        return self.get("/view?" + urllib.parse.urlencode({key: output[key] for key in ("filename", "subfolder", "type")}))
+        return self.get(
+            "/view?" + urllib.parse.urlencode({key: output[key] for key in ("filename", "subfolder", "type")})
+        )
 
     def put_input(self, path: Path) -> str:
         """Copies a picture into the host's input folder -> the name LoadImage knows it by."""
@@ -120,30 +140,42 @@ class Host:
             if value:
                 return value
             if not self.alive:
-                raise RuntimeError(f"waiting for {what}: the host ended with code {self.process.returncode}\n{self.log_tail()}")
+                raise RuntimeError(
+                    f"waiting for {what}: the host ended with code "
+                    f"{self.process.returncode}\n{self.log_tail()}"
+                )
             time.sleep(0.1)
         raise TimeoutError(f"waiting for {what}: nothing after {timeout:.0f} s\n{self.log_tail()}")
 
 
 def errors_of(entry: dict) -> list[dict]:
-    """The execution errors of a history entry: {node_id, node_type, exception_type, exception_message, ...}."""
+    """The execution errors of a history entry: {node_id, node_type, exception_type, exception_message,
+    ...}.
+    """
     return [message for kind, message in entry["status"]["messages"] if kind == "execution_error"]
 
 
 def ended_as(entry: dict) -> str:
-    """"success", "error" or "interrupted"."""
+    """ "success", "error" or "interrupted"."""
     kinds = [kind for kind, _ in entry["status"]["messages"]]
     return "interrupted" if "execution_interrupted" in kinds else entry["status"]["status_str"]
 
 
 def figures_of(entry: dict) -> dict:
     """The Streaming Sampler's own account of its run: frames, first_frame_s, fps, ..."""
-    return next(output["motionstream_run"][0] for output in entry["outputs"].values() if "motionstream_run" in output)
+    return next(
+        output["motionstream_run"][0] for output in entry["outputs"].values() if "motionstream_run" in output
+    )
 
 
 def video_of(entry: dict) -> dict:
     """The one file that SaveVideo wrote, for `Host.fetch`."""
-    found = [item for output in entry["outputs"].values() for item in output.get("images", []) if item["filename"].endswith(".mp4")]
+    found = [
+        item
+        for output in entry["outputs"].values()
+        for item in output.get("images", [])
+        if item["filename"].endswith(".mp4")
+    ]
     if len(found) != 1:
         raise RuntimeError(f"outputs: expected one mp4, got {found}")
     return found[0]
@@ -161,7 +193,14 @@ def options(base: Path, port: int) -> list[str]:
 
     device = [] if torch.cuda.is_available() else ["--cpu"]
     network = ["--listen", "127.0.0.1", "--port", str(port), "--disable-api-nodes"]
-    return [*device, *network, "--base-directory", str(base), "--database-url", f"sqlite:///{base}/comfyui.db"]
+    return [
+        *device,
+        *network,
+        "--base-directory",
+        str(base),
+        "--database-url",
+        f"sqlite:///{base}/comfyui.db",
+    ]
 
 
 def prepare_base(base: Path, fresh: bool = True) -> Path:
@@ -178,16 +217,29 @@ def prepare_base(base: Path, fresh: bool = True) -> Path:
 
 
 def command(base: Path, port: int) -> list[str]:
-    return [sys.executable, str(Path(__file__).parent / "launch.py"), str(install.host_source()), *options(base, port)]
+    return [
+        sys.executable,
+        str(Path(__file__).parent / "launch.py"),
+        str(install.host_source()),
+        *options(base, port),
+    ]
 
 
 @contextlib.contextmanager
 def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
-    """Boots a host on a free port, yields it when it answers, stops it in any case. The log stays at BASE/host.log."""
+    """Boots a host on a free port, yields it when it answers, stops it in any case. The log stays at
+    BASE/host.log.
+    """
     base, port = prepare_base(base, fresh), free_port()
     log = base / "host.log"
     with open(log, "w") as out:
-        process = subprocess.Popen(command(base, port), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command(base, port),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     host = Host(process, f"http://127.0.0.1:{port}", base, log)
     try:
         host._until(lambda: answers(host), BOOT_S, "the host's first answer")

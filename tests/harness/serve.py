@@ -11,7 +11,11 @@ PORT = 8188
 
 def main() -> None:
     base = host.prepare_base(install.CACHE / "comfy", fresh=False)
-    print(f"ComfyUI with the pack: http://127.0.0.1:{PORT}  (Ctrl+C ends it)\nIts files are in {base}\nStart with: Templates, ComfyUI-MotionStream, paint-a-track", flush=True)
+    print(
+        f"ComfyUI with the pack: http://127.0.0.1:{PORT}  (Ctrl+C ends it)\nIts files are in {base}\nStart "
+        "with: Templates, ComfyUI-MotionStream, paint-a-track",
+        flush=True,
+    )
     command = host.command(base, PORT)
     os.execv(command[0], command)
 

@@ -1,4 +1,6 @@
-"""The pack inside a real ComfyUI: it loads, runs, is cached, and says what is wrong with bad input while the host lives on."""
+"""The pack inside a real ComfyUI: it loads, runs, is cached, and says what is wrong with bad input while the
+host lives on.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from harness.graphs import DOCUMENT, changed, node, streaming
 from harness.host import Host, Refused, ended_as, errors_of
 from PIL import Image
 
-OURS = {"MotionStreamLoader", "MotionStreamTrackEditor", "MotionStreamCameraTracks", "MotionStreamVideoTracks", "MotionStreamMotionEncoder", "MotionStreamSampler", "MotionStreamPreview"}
+OURS = {
+    "MotionStreamLoader",
+    "MotionStreamTrackEditor",
+    "MotionStreamCameraTracks",
+    "MotionStreamVideoTracks",
+    "MotionStreamMotionEncoder",
+    "MotionStreamSampler",
+    "MotionStreamPreview",
+}
 LONG = 20_000
 
 
@@ -63,7 +73,9 @@ def started(host: Host, client: str, prompt_id: str) -> dict:
             if run["prompt_id"] == prompt_id:
                 return run
         time.sleep(0.02)
-    raise TimeoutError(f"expected prompt {prompt_id} to begin streaming; the host's last words:\n{host.log_tail()}")
+    raise TimeoutError(
+        f"expected prompt {prompt_id} to begin streaming; the host's last words:\n{host.log_tail()}"
+    )
 
 
 def decoded(video: bytes) -> list:
@@ -75,8 +87,14 @@ def test_all_nodes_are_there_with_a_tooltip_on_every_input(host):
     info = host.object_info()
     assert set(info) >= OURS
     for name in OURS:
-        inputs = {key: spec for group in ("required", "optional") for key, spec in info[name]["input"].get(group, {}).items()}
-        assert [key for key, spec in inputs.items() if len(spec) < 2 or not spec[1].get("tooltip")] == [], name
+        inputs = {
+            key: spec
+            for group in ("required", "optional")
+            for key, spec in info[name]["input"].get(group, {}).items()
+        }
+        assert [key for key, spec in inputs.items() if len(spec) < 2 or not spec[1].get("tooltip")] == [], (
+            name
+        )
     assert "IMPORT FAILED" not in host.log.read_text(errors="replace")
 
 
@@ -88,7 +106,11 @@ def test_a_painted_track_becomes_a_video_file_and_the_second_run_is_cached(host,
     assert len(frames) == 25 and frames[0].shape == (128, 128, 3)
     figures = first["outputs"]["6"]["motionstream_run"][0]
     assert figures["frames"] == 25 and figures["fps"] > 0 and figures["first_frame_s"] > 0
-    cached = [message["nodes"] for kind, message in host.run(prompt)["status"]["messages"] if kind == "execution_cached"]
+    cached = [
+        message["nodes"]
+        for kind, message in host.run(prompt)["status"]["messages"]
+        if kind == "execution_cached"
+    ]
     assert set(cached[0]) >= set("123456")
 
 
@@ -97,7 +119,10 @@ def test_the_same_seed_gives_the_same_video_and_another_seed_another(host, weigh
         """The frames, without loss. Another rate makes the host run the nodes again."""
         prompt = changed(streaming(weights, frames=9, seed=seed), n3={"fps": fps})
         prompt["9"] = node("PreviewImage", images=["6", 0])
-        return [Image.open(io.BytesIO(host.fetch(image))).tobytes() for image in host.run(prompt)["outputs"]["9"]["images"]]
+        return [
+            Image.open(io.BytesIO(host.fetch(image))).tobytes()
+            for image in host.run(prompt)["outputs"]["9"]["images"]
+        ]
 
     one, other, again = pixels(41, 16.0), pixels(42, 16.0), pixels(41, 15.0)
     assert len(one) == 9 and one == again
@@ -141,7 +166,9 @@ def test_a_document_that_is_none_is_refused(host, weights, text):
     assert "expected" in said and "got" in said, said
 
 
-@pytest.mark.parametrize("kind", ["a list of strings", "no tracks", "NaN", "infinite", "off the canvas", "short", "long"])
+@pytest.mark.parametrize(
+    "kind", ["a list of strings", "no tracks", "NaN", "infinite", "off the canvas", "short", "long"]
+)
 def test_bad_tracks_of_a_foreign_pack_end_with_expected_and_got(host, weights, lives_on, kind):
     prompt = streaming(weights, fit="error")
     prompt["9"] = node("ForeignTracks", kind=kind)
@@ -197,7 +224,10 @@ async def errors_told(host: Host, prompt: dict) -> list[str]:
     import aiohttp
 
     client, told = uuid.uuid4().hex, []
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{host.url}/ws?clientId={client}", max_msg_size=0) as socket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{host.url}/ws?clientId={client}", max_msg_size=0) as socket,
+    ):
         queued = await asyncio.to_thread(host.queue, prompt, client)
         while True:
             message = await socket.receive(120)
@@ -206,7 +236,11 @@ async def errors_told(host: Host, prompt: dict) -> list[str]:
             event = json.loads(message.data)
             if event["type"] == "execution_error":
                 told.append(event["data"]["exception_message"])
-            if event["type"] == "executing" and event["data"]["node"] is None and event["data"]["prompt_id"] == queued:
+            if (
+                event["type"] == "executing"
+                and event["data"]["node"] is None
+                and event["data"]["prompt_id"] == queued
+            ):
                 return told
 
 
@@ -270,7 +304,9 @@ def test_a_viewer_sees_frames_in_order_and_one_that_vanishes_does_no_harm(host, 
 
 
 async def watch_and_vanish(host: Host, token: str) -> list[int]:
-    """One viewer that never acknowledges and drops its connection without a word; the frame numbers of another, which drops it too."""
+    """One viewer that never acknowledges and drops its connection without a word; the frame numbers of
+    another, which drops it too.
+    """
     import aiohttp
 
     address = f"{host.url}/motionstream/stream?token={token}"
@@ -338,7 +374,12 @@ async def refusals(host: Host) -> dict[str, int]:
             async with session.get(f"{host.url}{path}", headers=headers) as answer:
                 return answer.status
 
-        socket = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+        socket = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        }
         return {
             "another type": await post(good, **{"Content-Type": "text/plain"}),
             "too long": await post('{"a":"' + "x" * 300_000 + '"}'),

@@ -18,10 +18,17 @@ def test_every_node_and_every_input_of_it_has_a_name_and_a_tooltip(host, languag
     for name, info in ours.items():
         inputs = {key for key, _ in inputs_of(info)}
         assert words[name]["inputs"].keys() == inputs, name
-        texts = [words[name]["display_name"], words[name]["description"], *(text for entry in words[name]["inputs"].values() for text in (entry["name"], entry["tooltip"]))]
+        texts = [
+            words[name]["display_name"],
+            words[name]["description"],
+            *(text for entry in words[name]["inputs"].values() for text in (entry["name"], entry["tooltip"])),
+        ]
         assert all(text.strip() for text in texts), name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_host_serves_them(host, language):
-    assert host.get_json("/i18n")[language]["nodeDefs"]["MotionStreamSampler"]["display_name"] not in ("", "Streaming Sampler")
+    assert host.get_json("/i18n")[language]["nodeDefs"]["MotionStreamSampler"]["display_name"] not in (
+        "",
+        "Streaming Sampler",
+    )

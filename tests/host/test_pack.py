@@ -18,7 +18,16 @@ NODES = {
     "MotionStreamLiveVideoMotion": "Live Motion from Video",
 }
 EXAMPLE = "motionstream_example.png"
-WORKFLOWS = ["camera-and-object", "camera-orbit", "causal-wan", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
+WORKFLOWS = [
+    "camera-and-object",
+    "camera-orbit",
+    "causal-wan",
+    "endless-stream",
+    "live-stream",
+    "live-webcam-motion",
+    "motion-transfer",
+    "paint-a-track",
+]
 
 
 def test_the_host_knows_every_node_by_its_name(host):
@@ -47,7 +56,10 @@ def test_the_browser_gets_one_extension(host):
 def test_the_example_picture_lies_in_the_input_folder(host):
     assert (host.base / "input" / EXAMPLE).is_file()
     assert EXAMPLE in host.object_info()["LoadImage"]["input"]["required"]["image"][0]
-    assert all((host.base / "input" / f"motionstream_{name}").is_file() for name in ("source.mp4", "source_mask.png", "example_mask.png", "example_depth.png"))
+    assert all(
+        (host.base / "input" / f"motionstream_{name}").is_file()
+        for name in ("source.mp4", "source_mask.png", "example_mask.png", "example_depth.png")
+    )
 
 
 def test_the_template_browser_offers_the_workflows(host):
@@ -66,10 +78,16 @@ def test_a_shipped_workflow_names_only_nodes_and_inputs_of_the_host(host, name):
 def test_a_shipped_workflow_has_a_thumbnail_and_a_fixed_seed(name):
     path = shipped(name)
     assert path.with_suffix(".jpg").read_bytes()[:2] == b"\xff\xd8"
-    (sampler,) = [node for node in json.loads(path.read_text())["nodes"] if node["type"] == "MotionStreamSampler"]
+    (sampler,) = [
+        node for node in json.loads(path.read_text())["nodes"] if node["type"] == "MotionStreamSampler"
+    ]
     assert "fixed" in sampler["widgets_values"]
 
 
 def test_the_pack_asks_for_opencv_and_nothing_that_the_host_has():
-    wanted = [line for line in (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    wanted = [
+        line
+        for line in (Path(__file__).parents[2] / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert [re.split("[<>=]", line)[0] for line in wanted] == ["opencv-python-headless"]

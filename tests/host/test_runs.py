@@ -17,7 +17,17 @@ def test_any_number_of_frames_can_be_asked_for(host, weights, frames):
 
 
 def test_the_hosts_own_track_nodes_feed_the_motion_encoder(host, weights):
-    way = {"width": 128, "height": 128, "start_x": 0.3, "start_y": 0.5, "end_x": 0.7, "end_y": 0.5, "num_frames": 13, "num_tracks": 5, "track_spread": 0.05}
+    way = {
+        "width": 128,
+        "height": 128,
+        "start_x": 0.3,
+        "start_y": 0.5,
+        "end_x": 0.7,
+        "end_y": 0.5,
+        "num_frames": 13,
+        "num_tracks": 5,
+        "track_spread": 0.05,
+    }
     prompt = changed(streaming(weights, frames=13, fit="error"), n5={"tracks": ["9", 0]})
     prompt["9"] = node("GenerateTracks", bezier=False, mid_x=0.5, mid_y=0.5, interpolation="linear", **way)
     assert ended_as(host.run(prompt)) == "success"
@@ -39,7 +49,10 @@ def test_a_prompt_that_the_validation_refuses_leaves_the_queue_empty(host, weigh
 
 
 def test_a_context_of_ones_own_can_be_without_sink_and_window(host, weights):
-    whole, bare = (figures_of(host.run(streaming(weights, frames=14, seed=3, **context)))["cache_bytes"] for context in ({}, {"sink": 0, "window": 0}))
+    whole, bare = (
+        figures_of(host.run(streaming(weights, frames=14, seed=3, **context)))["cache_bytes"]
+        for context in ({}, {"sink": 0, "window": 0})
+    )
     assert bare < whole
 
 

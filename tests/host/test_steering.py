@@ -1,4 +1,6 @@
-"""A stream steered while it runs, in a real ComfyUI: controls by the route, performances played again, endless runs, files, and what is left after."""
+"""A stream steered while it runs, in a real ComfyUI: controls by the route, performances played again,
+endless runs, files, and what is left after.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Performer:
 
     def post(self, kind: str, /, **fields) -> int:
         """Posts a control and gives the chunk in work."""
-        return self.host.post("/motionstream/control", {"token": self.run["token"], "type": kind, **fields})["chunk"]
+        return self.host.post("/motionstream/control", {"token": self.run["token"], "type": kind, **fields})[
+            "chunk"
+        ]
 
     def refused(self, kind: str, /, **fields) -> int:
         with pytest.raises(Refused) as refusal:
@@ -57,7 +61,9 @@ class Performer:
 
 
 def pixels(host: Host, entry: dict) -> np.ndarray:
-    return np.stack([np.asarray(Image.open(io.BytesIO(host.fetch(image)))) for image in entry["outputs"]["9"]["images"]])
+    return np.stack(
+        [np.asarray(Image.open(io.BytesIO(host.fetch(image)))) for image in entry["outputs"]["9"]["images"]]
+    )
 
 
 def performance(entry: dict) -> dict:
@@ -82,7 +88,9 @@ def test_a_steered_run_is_played_again_from_its_performance_frame_for_frame(host
     entry = live.done()
     frames, text = pixels(host, entry), performance(entry)
     assert len(frames) == 121 and [control["type"] for control in text["controls"]].count("camera") == 2
-    assert not {"scene", "add", "rewind"} & {control["type"] for control in text["controls"]}  # undone by the rewind
+    assert not {"scene", "add", "rewind"} & {
+        control["type"] for control in text["controls"]
+    }  # undone by the rewind
     prompt = steering(weights, frames=121, seed=51)
     prompt["11"] = node("PrimitiveStringMultiline", value=json.dumps(text))
     prompt["6"]["inputs"]["performance"] = ["11", 0]
@@ -151,7 +159,9 @@ def test_without_a_clip_the_prompt_is_not_among_the_controls(host, weights):
 
 
 async def watched_to_its_end(host: Host, token: str, interrupted: str | None):
-    """Two tabs watch. A stop: the host closes both sockets. An interrupt: before it one tab is lost without a word."""
+    """Two tabs watch. A stop: the host closes both sockets. An interrupt: before it one tab is lost without a
+    word.
+    """
     async with aiohttp.ClientSession() as session:
         tabs = [await session.ws_connect(f"{host.url}/motionstream/stream?token={token}") for _ in range(2)]
         for tab in tabs:
@@ -163,7 +173,9 @@ async def watched_to_its_end(host: Host, token: str, interrupted: str | None):
             await asyncio.to_thread(host.interrupt, interrupted)
         for tab in tabs:
             async for message in tab:
-                with contextlib.suppress(aiohttp.ClientConnectionResetError):  # the host may close before the last acknowledgement
+                with contextlib.suppress(
+                    aiohttp.ClientConnectionResetError
+                ):  # the host may close before the last acknowledgement
                     await acknowledge(tab, message)
             assert tab.closed
 
@@ -176,7 +188,9 @@ async def acknowledge(tab: aiohttp.ClientWebSocketResponse, message: aiohttp.WSM
 
 def test_nothing_is_left_of_200_runs_however_they_end(host, weights):
     def held() -> tuple[int, int]:
-        return len(os.listdir(f"/proc/{host.process.pid}/task")), len(os.listdir(f"/proc/{host.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{host.process.pid}/task")), len(
+            os.listdir(f"/proc/{host.process.pid}/fd")
+        )
 
     def run_some(count: int, first: int):
         for number in range(count):
@@ -187,7 +201,11 @@ def test_nothing_is_left_of_200_runs_however_they_end(host, weights):
             del prompt["7"]
             queued = host.queue(prompt, client)
             if kind in (1, 2):
-                asyncio.run(watched_to_its_end(host, started(host, client, queued)["token"], queued if kind == 2 else None))
+                asyncio.run(
+                    watched_to_its_end(
+                        host, started(host, client, queued)["token"], queued if kind == 2 else None
+                    )
+                )
             ended_as(host.wait(queued))
             assert runs_of(host, client) == []
 

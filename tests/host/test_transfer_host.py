@@ -1,4 +1,6 @@
-"""Motion transfer in the real host: targets, clicked points, boxes, odd sources, a video that drives a running stream."""
+"""Motion transfer in the real host: targets, clicked points, boxes, odd sources, a video that drives a
+running stream.
+"""
 
 import json
 import shutil
@@ -15,7 +17,15 @@ from PIL import Image
 from motionstream_core.codec.video import write_video
 
 pytest.importorskip("cv2")
-SETTINGS = {"width": 128, "height": 128, "frames": 9, "source_frames": 12, "part": "subject", "columns": 12, "rows": 12}
+SETTINGS = {
+    "width": 128,
+    "height": 128,
+    "frames": 9,
+    "source_frames": 12,
+    "part": "subject",
+    "columns": 12,
+    "rows": 12,
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +38,9 @@ def media(host):
     (folder / "broken.mp4").write_bytes((ROOT / "workflows" / "motionstream_source.mp4").read_bytes()[:1500])
     shutil.copy(ROOT / "workflows" / "motionstream_source.mp4", folder / "box.mp4")
     Image.new("RGB", (48, 48)).save(folder / "empty.png")
-    Image.fromarray(np.pad(np.full((40, 40, 3), 255, np.uint8), ((20, 40), (30, 30), (0, 0)))).save(folder / "square.png")
+    Image.fromarray(np.pad(np.full((40, 40, 3), 255, np.uint8), ((20, 40), (30, 30), (0, 0)))).save(
+        folder / "square.png"
+    )
     Image.open(ROOT / "workflows" / "motionstream_source_mask.png").save(folder / "box_mask.png")
     return folder
 
@@ -54,8 +66,20 @@ def video_tracks(**inputs) -> dict:
     "inputs",
     [
         {"mask": ["22", 0], "target": ["23", 0]},
-        {"mask": ["25", 0], "target": ["25", 0], "timing": "source speed", "fps": 16.0, "part": "everything", "smooth": 1.0, "shape": "fill the target"},
-        {"points": json.dumps([{"x": 160, "y": 100}, {"x": 180, "y": 110}]), "hold_ground": False, "target": ["23", 0]},
+        {
+            "mask": ["25", 0],
+            "target": ["25", 0],
+            "timing": "source speed",
+            "fps": 16.0,
+            "part": "everything",
+            "smooth": 1.0,
+            "shape": "fill the target",
+        },
+        {
+            "points": json.dumps([{"x": 160, "y": 100}, {"x": 180, "y": 110}]),
+            "hold_ground": False,
+            "target": ["23", 0],
+        },
         {"part": "camera", "mask": ["22", 0]},
     ],
     ids=["masks", "boxes", "points", "camera"],
@@ -82,7 +106,11 @@ def test_a_video_of_one_frame_and_a_black_one_are_motion_that_rests(host, weight
         ({}, "broken.mp4", "video: expected a file that can be decoded"),
         ({"mask": ["24", 0]}, "box.mp4", "mask: expected one that marks some"),
         ({"mask": ["22", 0], "target": ["24", 0]}, "box.mp4", "target: expected one that marks some"),
-        ({"tracker": "CoTracker3"}, "box.mp4", "CoTracker3 is CC-BY-NC-4.0 (not for commercial use): expected scaled_online.pth"),
+        (
+            {"tracker": "CoTracker3"},
+            "box.mp4",
+            "CoTracker3 is CC-BY-NC-4.0 (not for commercial use): expected scaled_online.pth",
+        ),
         ({}, "black.mp4", "subject: expected"),
     ],
 )
@@ -92,14 +120,29 @@ def test_what_cannot_be_done_is_named(host, weights, media, inputs, video, said)
 
 def test_an_interrupt_reaches_the_tracker_in_the_middle_of_a_long_video(host, weights, media):
     write_video(media / "long.mp4", (torch.zeros(100, 48, 64, 3) for _ in range(30)), 16.0)
-    asked = host.queue(prompt(weights, video_tracks(part="everything", source_frames=0, columns=50, rows=50, smooth=0.5), "long.mp4"))
+    asked = host.queue(
+        prompt(
+            weights,
+            video_tracks(part="everything", source_frames=0, columns=50, rows=50, smooth=0.5),
+            "long.mp4",
+        )
+    )
     host.wait_running(asked)
     host.interrupt(asked)
     assert outcome(host.wait(asked, 60)) == "interrupted"
 
 
 def live(weights: str, **inputs) -> dict:
-    source = node("MotionStreamLiveVideoMotion", start_image=["2", 0], video=["21", 0], width=128, height=128, columns=8, rows=8, **inputs)
+    source = node(
+        "MotionStreamLiveVideoMotion",
+        start_image=["2", 0],
+        video=["21", 0],
+        width=128,
+        height=128,
+        columns=8,
+        rows=8,
+        **inputs,
+    )
     asked = prompt(weights, source)
     del asked["5"], asked["26"]
     return changed(asked, n6={"motion": ["20", 0], "frames": 0})
@@ -112,4 +155,6 @@ def test_a_live_source_that_ends_ends_the_stream(host, weights, media):
 
 def test_bad_live_sources_are_named_before_the_stream_begins(host, weights, media):
     assert "mask: expected one that marks" in outcome(host.run(live(weights, at_end="end", mask=["24", 0])))
-    assert "TAPNext is Apache-2.0: expected" in outcome(host.run(live(weights, at_end="loop", tracker="TAPNext")))
+    assert "TAPNext is Apache-2.0: expected" in outcome(
+        host.run(live(weights, at_end="loop", tracker="TAPNext"))
+    )

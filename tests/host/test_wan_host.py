@@ -1,4 +1,6 @@
-"""Causal Wan checkpoints in a real ComfyUI: small random files through the host's own loaders, LoRA and VAE nodes into our sampler."""
+"""Causal Wan checkpoints in a real ComfyUI: small random files through the host's own loaders, LoRA and VAE
+nodes into our sampler.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,17 @@ SIDE = 64
 FROM_FILE = "as the file says"
 
 
+def document(*points: dict) -> str:
+    """The editor's document of one track through these points."""
+    size = {"version": 1, "width": SIDE, "height": SIDE, "frames": 25, "fps": 16}
+    return json.dumps({**size, "tracks": [{"points": list(points)}]})
+
+
 @pytest.fixture(scope="module")
 def files(host):
-    """In the host's models: a checkpoint converted by the command, one with the host's flag alone, an ordinary one; LoRAs; VAEs."""
+    """In the host's models: a checkpoint converted by the command, one with the host's flag alone, an
+    ordinary one; LoRAs; VAEs.
+    """
     models = host.base / "models"
     for name in ("diffusion_models", "loras", "vae", "vae_approx"):
         (models / name).mkdir(parents=True, exist_ok=True)
@@ -33,7 +43,10 @@ def files(host):
     rng = torch.Generator().manual_seed(5)
     for name, rows in (("fits", SIZES["dim"]), ("another-size", 300)):
         part = "diffusion_model.blocks.0.self_attn.q"
-        lora = {f"{part}.lora_A.weight": torch.randn(4, SIZES["dim"], generator=rng), f"{part}.lora_B.weight": torch.randn(rows, 4, generator=rng)}
+        lora = {
+            f"{part}.lora_A.weight": torch.randn(4, SIZES["dim"], generator=rng),
+            f"{part}.lora_B.weight": torch.randn(rows, 4, generator=rng),
+        }
         save_file(lora, models / "loras" / f"{name}.safetensors")
     write_autoencoders(models)
     return host
@@ -46,11 +59,33 @@ def write_models(folder, state):
     from motionstream_core.model.motion import TrackHead
     from motionstream_core.model.presets import MotionConfig
 
-    torch.save({"generator_ema": {f"model._fsdp_wrapped_module.{key}": value for key, value in state.items()}}, folder.parent / "public.pt")
+    torch.save(
+        {"generator_ema": {f"model._fsdp_wrapped_module.{key}": value for key, value in state.items()}},
+        folder.parent / "public.pt",
+    )
     out = str(folder / "converted.safetensors")
-    assert main(["convert", str(folder.parent / "public.pt"), out, "--preset", "self-forcing", "--context", "c3s1w2", "--heads", "2"]) == 0
+    assert (
+        main(
+            [
+                "convert",
+                str(folder.parent / "public.pt"),
+                out,
+                "--preset",
+                "self-forcing",
+                "--context",
+                "c3s1w2",
+                "--heads",
+                "2",
+            ]
+        )
+        == 0
+    )
     sizes = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
-    save_file(state, folder / "flagged.safetensors", metadata={"config": json.dumps({"transformer": {"causal_ar": True, **sizes}})})
+    save_file(
+        state,
+        folder / "flagged.safetensors",
+        metadata={"config": json.dumps({"transformer": {"causal_ar": True, **sizes}})},
+    )
     save_file(state, folder / "ordinary.safetensors", metadata={"config": json.dumps({"transformer": sizes})})
     wide = small(48, steps=2)
     save_file(state_of(wide), folder / "wan22.safetensors", metadata=metadata_of(wide, {}))
@@ -60,8 +95,15 @@ def write_models(folder, state):
     head = {f"track_head.{key}": value for key, value in TrackHead().state_dict().items()}
     save_file({**state_of(led), **head}, folder / "with-head.safetensors", metadata=metadata_of(led, {}))
     rng = torch.Generator().manual_seed(6)
-    seen = {key: 0.1 * torch.randn(value.shape, generator=rng) + ("norm" in key) for key, value in picture_keys(led).items()}
-    save_file({**state_of(led), **head, **seen}, folder / "looks.safetensors", metadata=metadata_of(led, {}, picture=True))
+    seen = {
+        key: 0.1 * torch.randn(value.shape, generator=rng) + ("norm" in key)
+        for key, value in picture_keys(led).items()
+    }
+    save_file(
+        {**state_of(led), **head, **seen},
+        folder / "looks.safetensors",
+        metadata=metadata_of(led, {}, picture=True),
+    )
 
 
 def write_autoencoders(models):
@@ -75,14 +117,24 @@ def write_autoencoders(models):
     save_file(vae.state_dict(), models / "vae" / "wan_small.safetensors")
     for channels, name in ((16, "taew2_1"), (48, "taew2_2")):
         tiny = TAEHV(channels)
-        torch.save({key: value.half() for key, value in tiny.state_dict().items()}, models / "vae_approx" / f"{name}.pth")
+        torch.save(
+            {key: value.half() for key, value in tiny.state_dict().items()},
+            models / "vae_approx" / f"{name}.pth",
+        )
         if channels == 16:  # the names by which the host's loader knows tiny VAEs
-            save_file({key: value.half() for key, value in tiny.state_dict().items()}, models / "vae_approx" / "taehv.safetensors")
+            save_file(
+                {key: value.half() for key, value in tiny.state_dict().items()},
+                models / "vae_approx" / "taehv.safetensors",
+            )
             save_file(tiny.state_dict(), models / "vae_approx" / "lighttaew2_1.safetensors")
 
 
-def graph(file: str, frames: int = 25, seed: int = 1, preset: str | None = None, tiny: str | None = None, **sampler) -> dict:
-    """Host's loaders → (statement) → motion → stream → file, preview. Ids as in `streaming`; 20 model, 21 statement, 22 VAE, 23 tiny VAE."""
+def graph(
+    file: str, frames: int = 25, seed: int = 1, preset: str | None = None, tiny: str | None = None, **sampler
+) -> dict:
+    """Host's loaders → (statement) → motion → stream → file, preview. Ids as in `streaming`; 20 model, 21
+    statement, 22 VAE, 23 tiny VAE.
+    """
     prompt = streaming("none", frames=frames, seed=seed, **{"steps": 0, **sampler})
     del prompt["1"]
     prompt["20"] = node("UNETLoader", unet_name=f"{file}.safetensors", weight_dtype="default")
@@ -93,12 +145,19 @@ def graph(file: str, frames: int = 25, seed: int = 1, preset: str | None = None,
         prompt["21"] = node("MotionStreamCheckpoint", model=model, preset=preset)
         model = ["21", 0]
     if tiny is not None:
-        prompt["23"] = node("MotionStreamTinyVAE", file=f"vae_approx/{tiny}", kind="taew (latents of the model)")
+        prompt["23"] = node(
+            "MotionStreamTinyVAE", file=f"vae_approx/{tiny}", kind="taew (latents of the model)"
+        )
         vae = ["23", 0]
     inputs = {"model": model, "vae": vae}
     prompt["5"]["inputs"].update(inputs)
     prompt["6"]["inputs"].update(inputs)
-    editor = {"width": SIDE, "height": SIDE, "frames": 25, "document": '{"version":1,"width":64,"height":64,"frames":25,"fps":16,"tracks":[{"points":[{"x":10,"y":30},{"x":50,"y":30}]}]}'}
+    editor = {
+        "width": SIDE,
+        "height": SIDE,
+        "frames": 25,
+        "document": document({"x": 10, "y": 30}, {"x": 50, "y": 30}),
+    }
     return changed(prompt, n3=editor)
 
 
@@ -110,7 +169,9 @@ def frames_of(host: Host, entry: dict) -> list:
 @pytest.mark.parametrize("name", ["MotionStreamCheckpoint", "MotionStreamTinyVAE"])
 def test_the_nodes_have_a_tooltip_everywhere_and_a_help_page(files, name):
     info = files.object_info()[name]
-    assert all(spec[1].get("tooltip") for spec in info["input"]["required"].values()) and all(info["output_tooltips"])
+    assert all(spec[1].get("tooltip") for spec in info["input"]["required"].values()) and all(
+        info["output_tooltips"]
+    )
     assert files.get(f"/extensions/{PACK}/docs/{name}.md").startswith(b"#")
 
 
@@ -125,9 +186,13 @@ def test_it_is_said_which_control_is_active_and_one_that_the_model_lacks_is_refu
     free = changed(graph("converted", frames=13), n6={"control": "none"})
     entry = files.run(free)
     led = frames_of(files, files.run(graph("converted", frames=13)))
-    assert figures_of(entry)["control"].startswith("none: ") and any("Control: none" in note for note in figures_of(entry)["notes"])
+    assert figures_of(entry)["control"].startswith("none: ") and any(
+        "Control: none" in note for note in figures_of(entry)["notes"]
+    )
     assert any((a != b).any() for a, b in zip(frames_of(files, entry), led))
-    assert "expected one of guided, none for this model, got 'track head'" in refusal(files, changed(free, n6={"control": "track head"}))
+    assert "expected one of guided, none for this model, got 'track head'" in refusal(
+        files, changed(free, n6={"control": "track head"})
+    )
 
 
 def test_the_hosts_own_vae_decodes_our_latents_to_the_same_frames(files):
@@ -147,11 +212,15 @@ def test_the_hosts_own_vae_decodes_our_latents_to_the_same_frames(files):
 def test_a_flagged_checkpoint_streams_once_it_is_stated_what_it_is(files):
     said = refusal(files, graph("flagged"))
     assert "not for which chunk and noise levels" in said and "Causal Wan Checkpoint" in said
-    assert len(frames_of(files, files.run(graph("flagged", preset="causal-forcing-framewise", frames=9)))) == 9
+    assert (
+        len(frames_of(files, files.run(graph("flagged", preset="causal-forcing-framewise", frames=9)))) == 9
+    )
 
 
 def test_load_motionstream_takes_a_converted_file_and_says_what_it_lacks(files):
-    (files.base / "models" / "motionstream" / "wan.safetensors").write_bytes((files.base / "models" / "diffusion_models" / "converted.safetensors").read_bytes())
+    (files.base / "models" / "motionstream" / "wan.safetensors").write_bytes(
+        (files.base / "models" / "diffusion_models" / "converted.safetensors").read_bytes()
+    )
     prompt = changed(graph("converted", frames=9), n20={})
     prompt["20"] = node("MotionStreamLoader", weights="wan.safetensors")
     assert len(frames_of(files, files.run(prompt))) == 9
@@ -161,7 +230,12 @@ def test_load_motionstream_takes_a_converted_file_and_says_what_it_lacks(files):
 
 def test_a_track_head_in_the_file_is_used(files):
     entry = files.run(graph("with-head"))
-    still = changed(graph("with-head"), n3={"document": '{"version":1,"width":64,"height":64,"frames":25,"fps":16,"tracks":[{"points":[{"x":10,"y":30}]}]}'})
+    still = changed(
+        graph("with-head"),
+        n3={
+            "document": document({"x": 10, "y": 30}),
+        },
+    )
     one, other = frames_of(files, entry), frames_of(files, files.run(still))
     assert figures_of(entry)["control"] == "track head"
     assert any((a != b).any() for a, b in zip(one, other))
@@ -181,7 +255,9 @@ def test_a_model_that_looks_at_a_picture_is_shown_one(files):
 def test_a_lora_of_the_hosts_loader_changes_the_video(files):
     plain = frames_of(files, files.run(graph("converted", frames=13, seed=4)))
     prompt = graph("converted", frames=13, seed=4)
-    prompt["30"] = node("LoraLoaderModelOnly", model=["20", 0], lora_name="fits.safetensors", strength_model=1.0)
+    prompt["30"] = node(
+        "LoraLoaderModelOnly", model=["20", 0], lora_name="fits.safetensors", strength_model=1.0
+    )
     for name in "56":
         prompt[name]["inputs"]["model"] = ["30", 0]
     patched = frames_of(files, files.run(prompt))
@@ -189,15 +265,25 @@ def test_a_lora_of_the_hosts_loader_changes_the_video(files):
     prompt["31"] = node("MotionStreamCheckpoint", model=["30", 0], preset=FROM_FILE)
     for name in "56":
         prompt[name]["inputs"]["model"] = ["31", 0]
-    assert all((a == b).all() for a, b in zip(patched, frames_of(files, files.run(prompt)))), "a statement behind the LoRA changes nothing"
+    assert all((a == b).all() for a, b in zip(patched, frames_of(files, files.run(prompt)))), (
+        "a statement behind the LoRA changes nothing"
+    )
 
 
 def test_the_benchmark_takes_a_checkpoint_and_a_vae_of_the_hosts_loaders(files):
-    prompt = {"20": node("UNETLoader", unet_name="converted.safetensors", weight_dtype="default"), "22": node("VAELoader", vae_name="wan_small.safetensors")}
-    prompt["2"] = node("MotionStreamBenchmark", model=["20", 0], vae=["22", 0], width=64, height=64, frames=37, steps=1)
+    prompt = {
+        "20": node("UNETLoader", unet_name="converted.safetensors", weight_dtype="default"),
+        "22": node("VAELoader", vae_name="wan_small.safetensors"),
+    }
+    prompt["2"] = node(
+        "MotionStreamBenchmark", model=["20", 0], vae=["22", 0], width=64, height=64, frames=37, steps=1
+    )
     entry = files.run(prompt)
     assert outcome(entry) == "success", outcome(entry)
-    assert "frames a second" in entry["outputs"]["2"]["text"][0] and "Most of a chunk goes into" in entry["outputs"]["2"]["text"][0]
+    assert (
+        "frames a second" in entry["outputs"]["2"]["text"][0]
+        and "Most of a chunk goes into" in entry["outputs"]["2"]["text"][0]
+    )
 
 
 def test_a_tiny_vae_decodes_48_channels_and_what_the_wan_vae_encoded(files):
@@ -205,7 +291,17 @@ def test_a_tiny_vae_decodes_48_channels_and_what_the_wan_vae_encoded(files):
     prompt = graph("converted", frames=9, tiny="taew2_1.pth")
     prompt["5"]["inputs"]["vae"] = ["22", 0]
     assert len(frames_of(files, files.run(prompt))) == 9
-    assert len(frames_of(files, files.run(changed(graph("converted", frames=9), n22={"vae_name": "lighttaew2_1.safetensors"})))) == 9
+    assert (
+        len(
+            frames_of(
+                files,
+                files.run(
+                    changed(graph("converted", frames=9), n22={"vae_name": "lighttaew2_1.safetensors"})
+                ),
+            )
+        )
+        == 9
+    )
 
 
 def test_the_prompt_of_the_hosts_text_encoder_counts_and_may_change_live(files):
@@ -225,14 +321,25 @@ def test_the_prompt_of_the_hosts_text_encoder_counts_and_may_change_live(files):
     entry = live.done()
     assert figures_of(entry)["frames"] > 40
     log = files.log.read_text()
-    assert "MotionStream: prompt took effect before chunk" in log and "MotionStream: scene took effect before chunk" in log
+    assert (
+        "MotionStream: prompt took effect before chunk" in log
+        and "MotionStream: scene took effect before chunk" in log
+    )
 
 
 def test_the_cache_and_what_is_worked_in_beside_it_are_announced_to_the_host(files):
     entry = files.run(graph("converted", frames=9, seed=8))
-    announced = [int(line.split("announced ")[1].split()[0]) for line in files.log.read_text().splitlines() if "announced" in line and "CausalAR" in line]
+    announced = [
+        int(line.split("announced ")[1].split()[0])
+        for line in files.log.read_text().splitlines()
+        if "announced" in line and "CausalAR" in line
+    ]
     cache, net = figures_of(entry)["cache_bytes"], SIZES["dim"] * SIZES["num_layers"]
-    assert outcome(entry) == "success" and cache == (2 * 6 + 5) * 16 * net * 4 and cache < announced[-1] < cache + 2**30
+    assert (
+        outcome(entry) == "success"
+        and cache == (2 * 6 + 5) * 16 * net * 4
+        and cache < announced[-1] < cache + 2**30
+    )
 
 
 @pytest.mark.parametrize("kind", ["card", "machine"])
@@ -241,16 +348,31 @@ def test_memory_that_ends_in_the_middle_ends_the_video_with_what_was_made(files,
     entry = files.run(prompt)
     made, figures = frames_of(files, entry), figures_of(entry)
     assert 13 <= len(made) < 61 and figures["frames"] == len(made)
-    assert any(note.startswith("Out of memory in chunk") and "Load Tiny VAE" in note for note in figures["notes"])
-    assert "memory: expected room for one chunk after the start image, got none: choose a smaller window" in refusal(files, changed(prompt, n30={"calls": 0}))
+    assert any(
+        note.startswith("Out of memory in chunk") and "Load Tiny VAE" in note for note in figures["notes"]
+    )
+    assert (
+        "memory: expected room for one chunk after the start image, got none: choose a smaller window"
+        in refusal(files, changed(prompt, n30={"calls": 0}))
+    )
     assert len(frames_of(files, files.run(graph("converted", frames=9, seed=31 + len(kind))))) == 9
 
 
 def test_what_nobody_can_know_of_the_weights_is_said(files):
     entry = files.run(graph("ordinary", preset="causal-forcing-framewise", frames=9))
-    assert outcome(entry) == "success" and any("An ordinary (bidirectional) Wan has weights of the same names" in note for note in figures_of(entry)["notes"])
-    for name, preset in (("flagged", "causal-forcing-framewise"), ("converted", None), ("converted", "self-forcing")):
-        assert not any("bidirectional" in note for note in figures_of(files.run(graph(name, preset=preset, frames=9)))["notes"]), name
+    assert outcome(entry) == "success" and any(
+        "An ordinary (bidirectional) Wan has weights of the same names" in note
+        for note in figures_of(entry)["notes"]
+    )
+    for name, preset in (
+        ("flagged", "causal-forcing-framewise"),
+        ("converted", None),
+        ("converted", "self-forcing"),
+    ):
+        assert not any(
+            "bidirectional" in note
+            for note in figures_of(files.run(graph(name, preset=preset, frames=9)))["notes"]
+        ), name
 
 
 def test_weights_cast_to_fp8_by_the_hosts_loader_stream(files):
@@ -262,18 +384,29 @@ def test_weights_cast_to_fp8_by_the_hosts_loader_stream(files):
 def packed(name: str, lora: str | None = None, **loader) -> dict:
     prompt = graph(name, preset="causal-forcing-framewise", frames=9, seed=21)
     prompt["9"] = node("PreviewImage", images=["6", 0])
-    prompt["20"] = node("PackedLoader", unet_name=f"{name}.safetensors", **{"packed": True, "low": False, **loader})
+    prompt["20"] = node(
+        "PackedLoader", unet_name=f"{name}.safetensors", **{"packed": True, "low": False, **loader}
+    )
     if lora is not None:
-        prompt["30"] = node("LoraLoaderModelOnly", model=["20", 0], lora_name=f"{lora}.safetensors", strength_model=1.0)
+        prompt["30"] = node(
+            "LoraLoaderModelOnly", model=["20", 0], lora_name=f"{lora}.safetensors", strength_model=1.0
+        )
         prompt["21"]["inputs"]["model"] = ["30", 0]
     return prompt
 
 
 def pictures(host: Host, prompt: dict) -> np.ndarray:
-    """The frames as they were made: the video file is compressed, and there a rounding in noise becomes a block."""
+    """The frames as they were made: the video file is compressed, and there a rounding in noise becomes a
+    block.
+    """
     entry = host.run(prompt)
     assert outcome(entry) == "success", outcome(entry)
-    return np.stack([np.asarray(Image.open(io.BytesIO(host.fetch(image)))).astype(int) for image in entry["outputs"]["9"]["images"]])
+    return np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(host.fetch(image)))).astype(int)
+            for image in entry["outputs"]["9"]["images"]
+        ]
+    )
 
 
 @pytest.mark.parametrize("low", [False, True])
@@ -295,9 +428,14 @@ def test_the_dtype_that_a_node_chose_counts_and_does_not_stay(files):
 
 
 def test_what_other_nodes_put_on_a_model_without_effect_is_said(files):
-    entry = files.run(with_node(graph("converted", frames=9, seed=23), "TorchCompileModel", backend="inductor"))
+    entry = files.run(
+        with_node(graph("converted", frames=9, seed=23), "TorchCompileModel", backend="inductor")
+    )
     assert outcome(entry) == "success", outcome(entry)
-    assert any(note.startswith("Without effect on the stream") and "torch.compile" in note for note in figures_of(entry)["notes"])
+    assert any(
+        note.startswith("Without effect on the stream") and "torch.compile" in note
+        for note in figures_of(entry)["notes"]
+    )
 
 
 def test_an_endless_stream_keeps_its_memory_and_ends_when_told(files):
@@ -311,18 +449,60 @@ def test_an_endless_stream_keeps_its_memory_and_ends_when_told(files):
 
 WRONG = {
     "an ordinary Wan": (lambda: graph("ordinary"), "nothing says that it is causal; an ordinary Wan is not"),
-    "no statement in the file": (lambda: graph("flagged", preset=FROM_FILE), "the file says nothing of what it was made for"),
-    "a preset of another latent": (lambda: graph("wan22", preset="self-forcing", tiny="taew2_2.pth"), "expected one for a latent of 48 channels, got one for 16"),
-    "a 16-channel VAE for 48": (lambda: graph("wan22"), "expected one with 48 latent channels and a stride of 16 for this model, got one with 16"),
-    "a tiny VAE of another model": (lambda: graph("converted", tiny="taew2_2.pth"), "expected one with 16 latent channels"),
-    "a file that is no tiny VAE": (lambda: changed(graph("converted", tiny="taew2_1.pth"), n23={"file": "vae/wan_small.safetensors"}), "expected the keys of a TAEHV"),
-    "a half-precision TAE of the host's loader": (lambda: changed(graph("converted"), n22={"vae_name": "taehv.safetensors"}), "got one that the host took for HunyuanVideo"),
-    "a LoRA of another size": (lambda: with_node(graph("converted"), "LoraLoaderModelOnly", lora_name="another-size.safetensors", strength_model=1.0), "expected a LoRA for this network"),
-    "guidance": (lambda: with_node(graph("converted"), "RescaleCFG", multiplier=0.7), "because a distilled student runs at CFG 1 alone"),
-    "text of another encoder": (lambda: changed(graph("converted"), n4={"width": 768}), "expected embeddings of width 24"),
-    "a size that does not fit": (lambda: changed(graph("converted"), n5={"width": 72, "height": 64}), "divisible by 16"),
-    "more cache than memory": (lambda: changed(graph("converted"), n6={"window": 256, "chunk": 64, "sink": 64}, n5={"width": 4096, "height": 4096}), "for the rolling cache"),
-}  # fmt: skip
+    "no statement in the file": (
+        lambda: graph("flagged", preset=FROM_FILE),
+        "the file says nothing of what it was made for",
+    ),
+    "a preset of another latent": (
+        lambda: graph("wan22", preset="self-forcing", tiny="taew2_2.pth"),
+        "expected one for a latent of 48 channels, got one for 16",
+    ),
+    "a 16-channel VAE for 48": (
+        lambda: graph("wan22"),
+        "expected one with 48 latent channels and a stride of 16 for this model, got one with 16",
+    ),
+    "a tiny VAE of another model": (
+        lambda: graph("converted", tiny="taew2_2.pth"),
+        "expected one with 16 latent channels",
+    ),
+    "a file that is no tiny VAE": (
+        lambda: changed(graph("converted", tiny="taew2_1.pth"), n23={"file": "vae/wan_small.safetensors"}),
+        "expected the keys of a TAEHV",
+    ),
+    "a half-precision TAE of the host's loader": (
+        lambda: changed(graph("converted"), n22={"vae_name": "taehv.safetensors"}),
+        "got one that the host took for HunyuanVideo",
+    ),
+    "a LoRA of another size": (
+        lambda: with_node(
+            graph("converted"),
+            "LoraLoaderModelOnly",
+            lora_name="another-size.safetensors",
+            strength_model=1.0,
+        ),
+        "expected a LoRA for this network",
+    ),
+    "guidance": (
+        lambda: with_node(graph("converted"), "RescaleCFG", multiplier=0.7),
+        "because a distilled student runs at CFG 1 alone",
+    ),
+    "text of another encoder": (
+        lambda: changed(graph("converted"), n4={"width": 768}),
+        "expected embeddings of width 24",
+    ),
+    "a size that does not fit": (
+        lambda: changed(graph("converted"), n5={"width": 72, "height": 64}),
+        "divisible by 16",
+    ),
+    "more cache than memory": (
+        lambda: changed(
+            graph("converted"),
+            n6={"window": 256, "chunk": 64, "sink": 64},
+            n5={"width": 4096, "height": 4096},
+        ),
+        "for the rolling cache",
+    ),
+}
 
 
 def with_node(prompt: dict, kind: str, /, **inputs) -> dict:

@@ -1,4 +1,6 @@
-"""Ours beside the host's own Wan modules: forward and rollout under LoRA patches, casting layers and its sampler; VAE and TAEHV in pieces."""
+"""Ours beside the host's own Wan modules: forward and rollout under LoRA patches, casting layers and its
+sampler; VAE and TAEHV in pieces.
+"""
 
 import json
 import os
@@ -26,7 +28,12 @@ EQUAL = [
     "a file of scaled fp8",
     "fp8 weights",
     "bfloat16 weights",
-    *(f"the Wan {kind} VAE, {way}, on {whose} module" for kind in ("2.1", "2.2") for way in ("decode", "encode") for whose in ("our", "its own")),
+    *(
+        f"the Wan {kind} VAE, {way}, on {whose} module"
+        for kind in ("2.1", "2.2")
+        for way in ("decode", "encode")
+        for whose in ("our", "its own")
+    ),
     *(f"TAEHV of {channels} channels, {way}" for channels in (16, 48) for way in ("decode", "encode")),
 ]
 
@@ -38,7 +45,14 @@ def measured():
     if not (install.VENV / ".motionstream-host").is_file():
         pytest.skip("ComfyUI is not set up here: make test does it")
     command = [sys.executable, str(PROBE), str(install.host_source())]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,7 +1,9 @@
-"""Run as a program in the host's environment: a umt5 file of few numbers, opened by the host's own loader and by `training.prompts`.
+"""Run as a program in the host's environment: a umt5 file of few numbers, opened by the host's own loader and
+by `training.prompts`.
 
-`python umt5_probe.py COMFYUI_FOLDER OUT` writes the file into OUT and prints one JSON line. The file has the names of the public one, with its own
-sentencepiece model; of the sizes only the feed-forward's is kept, by which the host knows the kind of file.
+`python umt5_probe.py COMFYUI_FOLDER OUT` writes the file into OUT and prints one JSON line. The file has the
+names of the public one, with its own sentencepiece model; of the sizes only the feed-forward's is kept, by
+which the host knows the kind of file.
 """
 
 import io
@@ -20,7 +22,15 @@ def words_model() -> bytes:
     made = io.BytesIO()
     text = iter(["a red cat moves right", "the camera pans left at night", "snow falls on a blue car"] * 20)
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=text, model_writer=made, vocab_size=SIZES["vocab_size"], pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False, minloglevel=2
+        sentence_iterator=text,
+        model_writer=made,
+        vocab_size=SIZES["vocab_size"],
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        hard_vocab_limit=False,
+        minloglevel=2,
     )
     return made.getvalue()
 
@@ -53,10 +63,15 @@ def measured(path: Path) -> dict:
     theirs = clip.encode_from_tokens_scheduled(clip.tokenize("a red cat moves right"))[0][0][0].float()
     told = int((torch.from_numpy(one).abs().sum(1) > 0).sum())
     return {
-        "model": type(clip.cond_stage_model).__name__, "tokenizer": type(clip.tokenizer).__name__, "shape": list(one.shape), "tokens": told, "spread": float(one[:told].std()),
-        "error": float((torch.from_numpy(one).float() - theirs[:LENGTH]).abs().max()), "apart": float(abs(one[:3] - two[:3]).max()),
+        "model": type(clip.cond_stage_model).__name__,
+        "tokenizer": type(clip.tokenizer).__name__,
+        "shape": list(one.shape),
+        "tokens": told,
+        "spread": float(one[:told].std()),
+        "error": float((torch.from_numpy(one).float() - theirs[:LENGTH]).abs().max()),
+        "apart": float(abs(one[:3] - two[:3]).max()),
         "refused": refused(path),
-    }  # fmt: skip
+    }
 
 
 def refused(path: Path) -> list[str]:
@@ -67,7 +82,10 @@ def refused(path: Path) -> list[str]:
     from motionstream_core.training.prompts import host_prompts
 
     said = []
-    for name, state in (("nothing", {"x": torch.zeros(1)}), ("t5", {"encoder.block.0.layer.0.SelfAttention.k.weight": torch.zeros(8, 8)})):
+    for name, state in (
+        ("nothing", {"x": torch.zeros(1)}),
+        ("t5", {"encoder.block.0.layer.0.SelfAttention.k.weight": torch.zeros(8, 8)}),
+    ):
         other = path.with_name(f"{name}.safetensors")
         save_file(state, other)
         try:

@@ -1,11 +1,14 @@
-"""Run as a program in the host's environment: our causal forward beside the host's Wan modules, on the same random weights.
+"""Run as a program in the host's environment: our causal forward beside the host's Wan modules, on the same
+random weights.
 
-`python wan_probe.py COMFYUI_FOLDER` prints one JSON line: for each comparison {error, scale}, the largest difference and the spread of the
-host's own answer. The host comes first on the path; our core is imported from the repository, without the pack's nodes.
+`python wan_probe.py COMFYUI_FOLDER` prints one JSON line: for each comparison {error, scale}, the largest
+difference and the spread of the host's own answer. The host comes first on the path; our core is imported
+from the repository, without the pack's nodes.
 """
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -39,7 +42,11 @@ def state_of(config, seed: int = SEED) -> dict:
     torch.manual_seed(seed)
     net = CausalDiT(config)
     for name, parameter in net.named_parameters():
-        torch.nn.init.normal_(parameter, mean=1.0 if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight")) else 0.0, std=0.08)
+        torch.nn.init.normal_(
+            parameter,
+            mean=1.0 if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight")) else 0.0,
+            std=0.08,
+        )
     return {name: value.detach().clone() for name, value in net.state_dict().items()}
 
 
@@ -56,8 +63,16 @@ def patcher_of(state: dict, *, causal: bool = True, options: dict | None = None)
     """A MODEL as UNETLoader makes it."""
     import comfy.sd
 
-    transformer = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"], **({"causal_ar": True} if causal else {})}
-    return comfy.sd.load_diffusion_model_state_dict(dict(state), model_options=options or {}, metadata={"config": json.dumps({"transformer": transformer})})
+    transformer = {
+        "text_dim": SIZES["text_dim"],
+        "text_len": SIZES["text_len"],
+        **({"causal_ar": True} if causal else {}),
+    }
+    return comfy.sd.load_diffusion_model_state_dict(
+        dict(state),
+        model_options=options or {},
+        metadata={"config": json.dumps({"transformer": transformer})},
+    )
 
 
 def loaded(patcher):
@@ -85,7 +100,10 @@ def inputs(config, seed: int = 1):
 
 
 def apart(got, expected) -> dict:
-    return {"error": float((got.float() - expected.float()).abs().max()), "scale": float(expected.float().std())}
+    return {
+        "error": float((got.float() - expected.float()).abs().max()),
+        "scale": float(expected.float().std()),
+    }
 
 
 def full_window(channels: int, own: bool, per_frame: bool = False) -> dict:
@@ -109,18 +127,29 @@ def full_window(channels: int, own: bool, per_frame: bool = False) -> dict:
 
 
 def looking_at_a_picture() -> dict:
-    """A network whose cross attention also looks at CLIP vision's features: the host's WanModel, image to video."""
+    """A network whose cross attention also looks at CLIP vision's features: the host's WanModel, image to
+    video.
+    """
     import comfy.ldm.wan.model
     import comfy.ops
     import torch
 
     config = small()
     net = comfy.ldm.wan.model.WanModel(
-        model_type="i2v", in_dim=16, out_dim=16, num_heads=2, freq_dim=256, operations=comfy.ops.disable_weight_init, dtype=torch.float32, **SIZES
+        model_type="i2v",
+        in_dim=16,
+        out_dim=16,
+        num_heads=2,
+        freq_dim=256,
+        operations=comfy.ops.disable_weight_init,
+        dtype=torch.float32,
+        **SIZES,
     )
     torch.manual_seed(SEED)
     for name, parameter in net.named_parameters():
-        torch.nn.init.normal_(parameter, mean=1.0 if "norm" in name and name.endswith("weight") else 0.0, std=0.08)
+        torch.nn.init.normal_(
+            parameter, mean=1.0 if "norm" in name and name.endswith("weight") else 0.0, std=0.08
+        )
     x, embeds = inputs(config)
     features = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(6))
     expected = net(x, torch.full((1,), 700.0), embeds, clip_fea=features)
@@ -133,7 +162,9 @@ def looking_at_a_picture() -> dict:
 
 
 def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None = None) -> dict:
-    """Chunk by chunk with the whole past: the host's CausalWanModel under its own sampler against our rollout, with the same noise."""
+    """Chunk by chunk with the whole past: the host's CausalWanModel under its own sampler against our
+    rollout, with the same noise.
+    """
     import torch
 
     from motionstream_core.model.cache import CacheShape
@@ -144,7 +175,9 @@ def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None 
     if patch is not None:
         patcher = patch(patcher)
     x, embeds = inputs(config)
-    first = torch.randn(1, 16, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2)) if prefill else None
+    first = (
+        torch.randn(1, 16, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2)) if prefill else None
+    )
     expected = host_samples(patcher, x, embeds, chunk, first)
     dit = adopted(loaded(patcher), config)
     noises, begin = [], int(prefill)
@@ -156,9 +189,16 @@ def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None 
     queue = iter(noises)
     rolling._noise = lambda run, frames: next(queue)
     run = rolling.rollout(
-        dit, first_latent=first, motion=None, text=dit.encode_text(embeds), shape=(HEIGHT, WIDTH), sigmas=SIGMAS,
-        cache=dit.make_cache(HEIGHT, WIDTH, shape=CacheShape(chunk, 0, FRAMES)), rng=torch.Generator(), chunks=(FRAMES - begin) // chunk,
-    )  # fmt: skip
+        dit,
+        first_latent=first,
+        motion=None,
+        text=dit.encode_text(embeds),
+        shape=(HEIGHT, WIDTH),
+        sigmas=SIGMAS,
+        cache=dit.make_cache(HEIGHT, WIDTH, shape=CacheShape(chunk, 0, FRAMES)),
+        rng=torch.Generator(),
+        chunks=(FRAMES - begin) // chunk,
+    )
     got = torch.cat([made.latents for made in run], dim=2)
     return apart(got, expected[:, :, : got.shape[2]])
 
@@ -171,7 +211,10 @@ def host_samples(patcher, x, embeds, chunk: int, first):
     if first is not None:
         patcher = patcher.clone()
         about = {"initial_latent": patcher.model.process_latent_out(first)}
-        patcher.model_options["transformer_options"] = {**patcher.model_options["transformer_options"], "ar_config": about}
+        patcher.model_options["transformer_options"] = {
+            **patcher.model_options["transformer_options"],
+            "ar_config": about,
+        }
     guider = comfy.samplers.CFGGuider(patcher)
     guider.set_conds([[embeds, {}]], [[embeds, {}]])
     guider.set_cfg(1.0)
@@ -194,7 +237,9 @@ def with_lora(patcher):
 
 
 def on_the_fly() -> dict:
-    """A LoRA that the host adds while a half offloaded model runs, against the same LoRA merged into the weights."""
+    """A LoRA that the host adds while a half offloaded model runs, against the same LoRA merged into the
+    weights.
+    """
     import torch
 
     config = small()
@@ -238,9 +283,11 @@ def reduced(dtype: str) -> dict:
 
 
 def foreign_layers() -> dict:
-    """Layers of a foreign loader (GGUF and its like) that keep their weights packed and show us none: the host's answer before, ours after.
+    """Layers of a foreign loader (GGUF and its like) that keep their weights packed and show us none: the
+    host's answer before, ours after.
 
-    The host's own feed-forward asks of which kind its last layer's weight is (since 0.33), and is told: of no kind that it knows.
+    The host's own feed-forward asks of which kind its last layer's weight is (since 0.33), and is told: of no
+    kind that it knows.
     """
     import torch
 
@@ -281,24 +328,38 @@ def foreign_layers() -> dict:
 
 
 def int8_file() -> dict:
-    """A file whose matrices are in int8 with a scale each: the host's WanModel, whose feed-forward may do both steps in one, against ours.
+    """A file whose matrices are in int8 with a scale each: the host's WanModel, whose feed-forward may do
+    both steps in one, against ours.
 
-    Layers in int8 round what they are given, so a last bit of difference before one is a step of the rounding behind it.
+    Layers in int8 round what they are given, so a last bit of difference before one is a step of the rounding
+    behind it.
     """
     import comfy.sd
     import torch
 
     config = small()
-    state, kind = {}, torch.tensor(list(json.dumps({"format": "int8_tensorwise"}).encode()), dtype=torch.uint8)
+    state, kind = (
+        {},
+        torch.tensor(list(json.dumps({"format": "int8_tensorwise"}).encode()), dtype=torch.uint8),
+    )
     for key, value in state_of(config).items():
         state[key] = value
         if key.startswith("blocks") and value.ndim == 2:
             scale, layer = value.abs().max() / 127, key.removesuffix("weight")
-            state |= {key: (value / scale).round().to(torch.int8), f"{layer}weight_scale": scale, f"{layer}comfy_quant": kind}
+            state |= {
+                key: (value / scale).round().to(torch.int8),
+                f"{layer}weight_scale": scale,
+                f"{layer}comfy_quant": kind,
+            }
     about = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
-    patcher = comfy.sd.load_diffusion_model_state_dict(state, metadata={"config": json.dumps({"transformer": about})})
+    patcher = comfy.sd.load_diffusion_model_state_dict(
+        state, metadata={"config": json.dumps({"transformer": about})}
+    )
     net, compute = loaded(patcher), patcher.model.get_dtype_inference()
-    assert "Quantized" in type(net.blocks[0].ffn[2].weight.data).__name__ and net.blocks[0].ffn[2].layout_type == "TensorWiseINT8Layout"
+    assert (
+        "Quantized" in type(net.blocks[0].ffn[2].weight.data).__name__
+        and net.blocks[0].ffn[2].layout_type == "TensorWiseINT8Layout"
+    )
     x, embeds = inputs(config)
     expected = net(x.to(compute), torch.full((1,), 700.0), embeds.to(compute))
     dit = adopted(net, config, compute)
@@ -306,7 +367,9 @@ def int8_file() -> dict:
 
 
 def scaled_fp8() -> dict:
-    """A file whose matrices are in fp8 with a scale each, as the public quantised ones: the host's WanModel on it against ours."""
+    """A file whose matrices are in fp8 with a scale each, as the public quantised ones: the host's WanModel
+    on it against ours.
+    """
     import comfy.sd
     import torch
 
@@ -315,15 +378,23 @@ def scaled_fp8() -> dict:
     for key, value in state_of(config).items():
         if key.startswith("blocks") and value.ndim == 2:
             scale = value.abs().max() / 400
-            state[key], state[key.removesuffix("weight") + "scale_weight"] = (value / scale).to(torch.float8_e4m3fn), scale
+            state[key], state[key.removesuffix("weight") + "scale_weight"] = (
+                (value / scale).to(torch.float8_e4m3fn),
+                scale,
+            )
         else:
             state[key] = value
     state["scaled_fp8"] = torch.empty(0, dtype=torch.float8_e4m3fn)
     about = {"text_dim": SIZES["text_dim"], "text_len": SIZES["text_len"]}
-    patcher = comfy.sd.load_diffusion_model_state_dict(state, metadata={"config": json.dumps({"transformer": about})})
+    patcher = comfy.sd.load_diffusion_model_state_dict(
+        state, metadata={"config": json.dumps({"transformer": about})}
+    )
     net, compute = loaded(patcher), patcher.model.get_dtype_inference()
     x, embeds = inputs(config)
-    assert "float8" in str(net.blocks[0].ffn[0].weight.dtype) or "Quantized" in type(net.blocks[0].ffn[0].weight.data).__name__, net.blocks[0].ffn[0].weight.dtype
+    assert (
+        "float8" in str(net.blocks[0].ffn[0].weight.dtype)
+        or "Quantized" in type(net.blocks[0].ffn[0].weight.data).__name__
+    ), net.blocks[0].ffn[0].weight.dtype
     expected = net(x.to(compute), torch.full((1,), 700.0), embeds.to(compute))
     dit = adopted(net, config, compute)
     return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
@@ -338,7 +409,13 @@ def autoencoder(kind: str, direction: str, own: bool) -> dict:
     from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
     from motionstream_core.codec.wan_vae import WanCodec
 
-    sizes = {"dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_scales": [], "temperal_downsample": [False, True, True], "dropout": 0.0}
+    sizes = {
+        "dim_mult": [1, 2, 4, 4],
+        "num_res_blocks": 2,
+        "attn_scales": [],
+        "temperal_downsample": [False, True, True],
+        "dropout": 0.0,
+    }
     if kind == "2.2":
         theirs = comfy.ldm.wan.vae2_2.WanVAE(dim=8, dec_dim=12, z_dim=48, **sizes)
         config = WanVAEConfig(48, 8, 12, stages=True)
@@ -421,10 +498,22 @@ CHECKS = {
     "fp8 weights": lambda: reduced("float8_e4m3fn"),
     "bfloat16 weights": lambda: reduced("bfloat16"),
     "moved by the LoRA": lora_changes,
-    **{f"the Wan {kind} VAE, {way}, on {'our' if own else 'its own'} module": lambda kind=kind, way=way, own=own: autoencoder(kind, way, own)
-       for kind in ("2.1", "2.2") for way in ("decode", "encode") for own in (False, True)},
-    **{f"TAEHV of {channels} channels, {way}": lambda channels=channels, way=way: tiny_autoencoder(channels, way) for channels in (16, 48) for way in ("decode", "encode")},
-}  # fmt: skip
+    **{
+        f"the Wan {kind} VAE, {way}, on {'our' if own else 'its own'} module": partial(
+            autoencoder, kind, way, own
+        )
+        for kind in ("2.1", "2.2")
+        for way in ("decode", "encode")
+        for own in (False, True)
+    },
+    **{
+        f"TAEHV of {channels} channels, {way}": lambda channels=channels, way=way: tiny_autoencoder(
+            channels, way
+        )
+        for channels in (16, 48)
+        for way in ("decode", "encode")
+    },
+}
 
 
 def main():

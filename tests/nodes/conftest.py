@@ -1,4 +1,6 @@
-"""The parts of the nodes that need no host, loaded as the host loads the pack: as a package of another name, found by its path."""
+"""The parts of the nodes that need no host, loaded as the host loads the pack: as a package of another name,
+found by its path.
+"""
 
 import importlib
 import pathlib

@@ -1,4 +1,6 @@
-"""What a stream needs of a MODEL and a VAE, ours or a host's, seen through stand-ins for the host's objects with real networks inside."""
+"""What a stream needs of a MODEL and a VAE, ours or a host's, seen through stand-ins for the host's objects
+with real networks inside.
+"""
 
 from types import SimpleNamespace
 
@@ -18,7 +20,9 @@ def networks(pack):
 
 @pytest.fixture(scope="module")
 def vae(pack, networks):
-    return pack("nodes._types").StreamVAE(networks.codec, "patcher", lambda patcher: None, torch.device("cpu"))
+    return pack("nodes._types").StreamVAE(
+        networks.codec, "patcher", lambda patcher: None, torch.device("cpu")
+    )
 
 
 class WanModel(torch.nn.Module):
@@ -29,7 +33,11 @@ class WanModel(torch.nn.Module):
         for name, child in net.named_children():
             setattr(self, name, child)
         config = net.config
-        self.in_dim, self.out_dim, self.patch_size = config.in_channels, config.out_channels, list(config.patch)
+        self.in_dim, self.out_dim, self.patch_size = (
+            config.in_channels,
+            config.out_channels,
+            list(config.patch),
+        )
         for name in ("dim", "ffn_dim", "num_heads", "num_layers", "text_dim", "text_len", "freq_dim", "eps"):
             setattr(self, name, getattr(config, name))
         for name, value in more.items():
@@ -45,30 +53,59 @@ def hosted(pack, kind=WanModel, attachments=None, options=None, patches=None, **
     presets, dit = pack("motionstream_core.model.presets"), pack("motionstream_core.model.dit")
     from dataclasses import replace
 
-    config = replace(presets.PRESETS["wan2.1-1.3b"], dim=24, ffn_dim=32, num_heads=2, num_layers=1, text_dim=8, text_len=4, freq_dim=8)
+    config = replace(
+        presets.PRESETS["wan2.1-1.3b"],
+        dim=24,
+        ffn_dim=32,
+        num_heads=2,
+        num_layers=1,
+        text_dim=8,
+        text_len=4,
+        freq_dim=8,
+    )
     torch.manual_seed(0)
     inner = torch.nn.Module()
     inner.diffusion_model = kind(dit.CausalDiT(config), **more)
     inner.get_dtype = lambda: torch.float32
     inner.manual_cast_dtype = None
-    made = SimpleNamespace(model=inner, attachments=attachments or {}, model_options=options or {}, patches=patches or {}, object_patches={}, cached_patcher_init=None, load_device=torch.device("cpu"))
-    made.get_model_object = lambda name: made.object_patches[name] if name in made.object_patches else getattr(inner, name)
+    made = SimpleNamespace(
+        model=inner,
+        attachments=attachments or {},
+        model_options=options or {},
+        patches=patches or {},
+        object_patches={},
+        cached_patcher_init=None,
+        load_device=torch.device("cpu"),
+    )
+    made.get_model_object = lambda name: (
+        made.object_patches[name] if name in made.object_patches else getattr(inner, name)
+    )
     return made
 
 
 def test_our_own_model_brings_its_network_and_its_head(pack, adopt, networks):
     mine = SimpleNamespace(model=pack("nodes._types").StreamModel(networks))
     parts = adopt.model_in(mine)
-    assert parts.dit is networks.dit and parts.track_head is networks.track_head and parts.dit.config.motion is not None
+    assert (
+        parts.dit is networks.dit
+        and parts.track_head is networks.track_head
+        and parts.dit.config.motion is not None
+    )
 
 
-@pytest.mark.parametrize(("other", "name"), [(SimpleNamespace(model=torch.nn.Linear(1, 1)), "Linear"), (3, "int"), (None, "NoneType")])
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [(SimpleNamespace(model=torch.nn.Linear(1, 1)), "Linear"), (3, "int"), (None, "NoneType")],
+)
 def test_a_model_of_another_kind_is_named_and_refused(adopt, other, name):
     with pytest.raises(ValueError, match=f"Load MotionStream or a causal Wan checkpoint, got {name}"):
         adopt.config_in(other)
 
 
-@pytest.mark.parametrize(("kind", "words"), [(WanModel, "nothing says that it is causal"), (CausalWanModel, "not for which chunk and noise levels")])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(WanModel, "nothing says that it is causal"), (CausalWanModel, "not for which chunk and noise levels")],
+)
 def test_a_wan_that_does_not_say_what_it_is_is_refused(pack, adopt, kind, words):
     with pytest.raises(ValueError, match=words):
         adopt.config_in(hosted(pack, kind))
@@ -78,8 +115,17 @@ def test_a_stated_wan_streams_with_its_presets_chunk_and_noise_levels(pack, adop
     model = hosted(pack)
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "causvid")
     parts = adopt.model_in(model)
-    assert parts.dit.config.context.label == "c3s3w15" and parts.dit.config.manner.timesteps == (1000.0, 757.0, 522.0)
-    assert (parts.dit.config.dim, parts.dit.config.text_dim, parts.dit.config.motion, parts.track_head) == (24, 8, None, None)
+    assert parts.dit.config.context.label == "c3s3w15" and parts.dit.config.manner.timesteps == (
+        1000.0,
+        757.0,
+        522.0,
+    )
+    assert (parts.dit.config.dim, parts.dit.config.text_dim, parts.dit.config.motion, parts.track_head) == (
+        24,
+        8,
+        None,
+        None,
+    )
 
 
 def test_a_shift_set_by_a_node_of_the_host_counts(pack, adopt):
@@ -103,7 +149,10 @@ def test_an_unknown_preset_and_our_own_model_take_no_statement(pack, adopt, netw
     ("more", "words"),
     [
         ({"vace_blocks": torch.nn.ModuleList()}, "a variant with vace_blocks"),
-        ({"in_dim": 36}, r"expected 16 input channels, 16 of them the latent, got 36 \(an image-to-video or control Wan"),
+        (
+            {"in_dim": 36},
+            r"expected 16 input channels, 16 of them the latent, got 36 \(an image-to-video or control Wan",
+        ),
         ({"out_dim": 48}, "expected a latent of 16 channels, as stated, got one of 48"),
     ],
 )
@@ -120,7 +169,9 @@ def test_guidance_and_a_lora_of_another_size_are_refused(pack, adopt):
     model.model_options.clear()
     key = "diffusion_model.blocks.0.self_attn.q.weight"
     for rows, fits in ((24, True), (30, False)):
-        lora = SimpleNamespace(name="lora", weights=(torch.zeros(rows, 2), torch.zeros(2, 24), None, None, None, None))
+        lora = SimpleNamespace(
+            name="lora", weights=(torch.zeros(rows, 2), torch.zeros(2, 24), None, None, None, None)
+        )
         model.patches = {key: [(1.0, lora, 1.0, None, None)]}
         if fits:
             adopt.model_in(model)
@@ -137,12 +188,26 @@ def test_a_vae_of_another_kind_or_size_is_named_and_refused(pack, adopt, network
     def of(module):
         return SimpleNamespace(first_stage_model=module, vae_dtype=torch.float32, patcher=patcher)
 
-    wan21, wan22 = (of(layers.WanVAE(layers.WanVAEConfig(channels, 4, 4, blocks=1, stages=channels == 48))) for channels in (16, 48))
+    wan21, wan22 = (
+        of(layers.WanVAE(layers.WanVAEConfig(channels, 4, 4, blocks=1, stages=channels == 48)))
+        for channels in (16, 48)
+    )
     presets = pack("motionstream_core.model.presets").PRESETS
-    assert adopt.codec_in(wan21, presets["wan2.1-1.3b"]).codec.stride == 8 and adopt.codec_in(wan22, presets["wan2.2-5b"]).codec.stride == 16
-    with pytest.raises(ValueError, match="expected one with 48 latent channels and a stride of 16 for this model, got one with 16 latent channels and a stride of 8"):
+    assert (
+        adopt.codec_in(wan21, presets["wan2.1-1.3b"]).codec.stride == 8
+        and adopt.codec_in(wan22, presets["wan2.2-5b"]).codec.stride == 16
+    )
+    with pytest.raises(
+        ValueError,
+        match=(
+            "expected one with 48 latent channels and a stride of 16 for this model, got one with 16 "
+            "latent channels and a stride of 8"
+        ),
+    ):
         adopt.codec_in(wan21, presets["wan2.2-5b"])
-    with pytest.raises(ValueError, match="expected a Wan VAE, a TAEHV, or the VAE of Load MotionStream, got Linear"):
+    with pytest.raises(
+        ValueError, match="expected a Wan VAE, a TAEHV, or the VAE of Load MotionStream, got Linear"
+    ):
         adopt.codec_in(of(torch.nn.Linear(1, 1)), presets["wan2.2-5b"])
     with pytest.raises(ValueError, match="got int"):
         adopt.codec_in(3, presets["wan2.2-5b"])
@@ -155,12 +220,26 @@ def test_one_vae_may_encode_and_another_decode(pack, adopt):
     module = layers.WanVAE(layers.WanVAEConfig(16, 4, 4, blocks=1)).requires_grad_(False)
     wan = SimpleNamespace(first_stage_model=module, vae_dtype=torch.float32, patcher=patcher)
     codec = taehv.TaehvCodec(taehv.TAEHV(16).requires_grad_(False))
-    tiny = pack("nodes._types").StreamVAE(codec, "tiny", lambda patcher: None, torch.device("cpu"), (torch.zeros(1, 16, 1, 1, 1), torch.ones(1, 16, 1, 1, 1)))
+    tiny = pack("nodes._types").StreamVAE(
+        codec,
+        "tiny",
+        lambda patcher: None,
+        torch.device("cpu"),
+        (torch.zeros(1, 16, 1, 1, 1), torch.ones(1, 16, 1, 1, 1)),
+    )
     parts = adopt.codec_in(tiny, pack("motionstream_core.model.presets").PRESETS["wan2.1-1.3b"], wan)
     frames = torch.rand(1, 1, 3, 16, 16)
     latents = parts.codec.encode(frames)
-    assert torch.equal(latents, adopt.codec_in(wan, pack("motionstream_core.model.presets").PRESETS["wan2.1-1.3b"]).codec.encode(frames))
-    assert torch.equal(parts.codec.decode(latents), codec.decode(latents)) and parts.patchers == ("tiny", patcher)
+    assert torch.equal(
+        latents,
+        adopt.codec_in(wan, pack("motionstream_core.model.presets").PRESETS["wan2.1-1.3b"]).codec.encode(
+            frames
+        ),
+    )
+    assert torch.equal(parts.codec.decode(latents), codec.decode(latents)) and parts.patchers == (
+        "tiny",
+        patcher,
+    )
     assert tiny.decode(latents).shape == (1, 1, 16, 16, 3)
 
 
@@ -175,9 +254,17 @@ def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt):
 
     said = []
     assert list(adopt.until_memory_ends(chunks_that_end(3, MemoryError()), full, said.append)) == [0, 1, 2]
-    assert len(said) == 1 and said[0].startswith("Out of memory in chunk 3: the video ends with what was made before it. For a longer one choose a smaller window")
+    assert len(said) == 1 and said[0].startswith(
+        "Out of memory in chunk 3: the video ends with what was made before it. For a longer one choose a "
+        "smaller window"
+    )
     for made in (0, 1):
-        with pytest.raises(ValueError, match="memory: expected room for one chunk after the start image, got none: choose a smaller window"):
+        with pytest.raises(
+            ValueError,
+            match=(
+                "memory: expected room for one chunk after the start image, got none: choose a smaller window"
+            ),
+        ):
             list(adopt.until_memory_ends(chunks_that_end(made, MemoryError()), full, said.append))
     for made in (0, 3):
         with pytest.raises(ZeroDivisionError):
@@ -188,7 +275,10 @@ def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt):
 def test_a_claim_that_only_a_person_makes_is_doubted_in_words(pack, adopt):
     model = hosted(pack)
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "self-forcing")
-    assert "An ordinary (bidirectional) Wan has weights of the same names and sizes" in adopt.model_in(model).doubt
+    assert (
+        "An ordinary (bidirectional) Wan has weights of the same names and sizes"
+        in adopt.model_in(model).doubt
+    )
     flagged = hosted(pack, CausalWanModel)
     flagged.attachments[adopt.STATEMENT] = adopt.stated_config(flagged, "self-forcing")
     assert adopt.model_in(flagged).doubt is None
@@ -199,5 +289,17 @@ def test_a_lora_on_a_layer_that_keeps_its_weight_in_a_form_of_its_own_is_left_to
     model.model.diffusion_model.blocks[0].self_attn.q = torch.nn.Identity()
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "self-forcing")
     key = "diffusion_model.blocks.0.self_attn.q.weight"
-    model.patches = {key: [(1.0, SimpleNamespace(name="lora", weights=(torch.zeros(30, 2), torch.zeros(2, 24), None, None, None, None)), 1.0, None, None)]}
+    model.patches = {
+        key: [
+            (
+                1.0,
+                SimpleNamespace(
+                    name="lora", weights=(torch.zeros(30, 2), torch.zeros(2, 24), None, None, None, None)
+                ),
+                1.0,
+                None,
+                None,
+            )
+        ]
+    }
     assert adopt.model_in(model).dit is not None

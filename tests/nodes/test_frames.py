@@ -27,7 +27,13 @@ def make_frame(frames, index: int):
 def test_a_message_carries_its_header_and_a_jpeg_of_the_frame(frames, make):
     header, jpeg = frames.unpack(make(13).message(queued=4))
     picture = np.asarray(Image.open(io.BytesIO(jpeg)))
-    assert (header["frame"], header["chunk"], header["fps"], header["latency_ms"], header["queued"]) == (13, 1, 17.25, 321.0, 4)
+    assert (header["frame"], header["chunk"], header["fps"], header["latency_ms"], header["queued"]) == (
+        13,
+        1,
+        17.25,
+        321.0,
+        4,
+    )
     assert header["t_made"] > 1e12
     assert picture.shape == (16, 32, 3)
     assert abs(picture[8, 28].astype(int) - (200, 40, 40)).max() < 12

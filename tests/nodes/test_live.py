@@ -17,7 +17,13 @@ def frame(pack):
 @pytest.fixture
 def start(live):
     def made(runs, client_id="tab"):
-        run = live.Run(client_id, "prompt", "6", {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}, ("pause", "stop", "scene"))
+        run = live.Run(
+            client_id,
+            "prompt",
+            "6",
+            {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12},
+            ("pause", "stop", "scene"),
+        )
         runs.add(run)
         return run
 
@@ -28,7 +34,17 @@ def test_a_client_is_told_of_its_own_runs_and_of_no_others(live, start):
     runs = live.Runs()
     mine, other, nobodys = start(runs), start(runs, "other"), start(runs, None)
     assert runs.of_client("tab") == [mine.info]
-    assert set(mine.info) == {"token", "prompt_id", "node_id", "width", "height", "fps", "frames", "chunk_frames", "controls"}
+    assert set(mine.info) == {
+        "token",
+        "prompt_id",
+        "node_id",
+        "width",
+        "height",
+        "fps",
+        "frames",
+        "chunk_frames",
+        "controls",
+    }
     assert runs.of_client("") == runs.of_client("None") == []
     assert runs.find(other.session.token) is other and runs.find(nobodys.session.token) is nobodys
 
@@ -56,7 +72,9 @@ def test_a_late_viewer_sees_the_state_and_the_latest_frame_at_once(live, start, 
     run.offer(frame(0))
     run.offer(frame(1))
     viewer = run.attach(lambda: None)
-    assert viewer.take_states() == [{"type": "state", "status": "running", "chunk": 0, "epoch": 0, "prompt": None}]
+    assert viewer.take_states() == [
+        {"type": "state", "status": "running", "chunk": 0, "epoch": 0, "prompt": None}
+    ]
     assert viewer.take_frame()[0].index == 1
 
 
@@ -128,6 +146,10 @@ def test_viewers_are_told_the_prompt_that_runs_from_the_first_state_on(live, beg
     about = {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}
     run = live.Run("tab", "prompt", "6", about, prompt=begun)
     assert run.attach(lambda: None).take_states()[0]["prompt"] == begun
-    for live_prompt, told in ((None, begun), ("night", "night"), (None, begun)):  # the last: a rewind to before the live prompt
+    for live_prompt, told in (
+        (None, begun),
+        ("night", "night"),
+        (None, begun),
+    ):  # the last: a rewind to before the live prompt
         run.session.say(prompt=live_prompt)
         assert run.state["prompt"] == told

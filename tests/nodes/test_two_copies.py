@@ -22,7 +22,14 @@ print(json.dumps(found))
 def loaded(tmp_path, *folders: Path) -> tuple[list, str]:
     (tmp_path / "comfy_api").mkdir()
     (tmp_path / "comfy_api" / "__init__.py").touch()
-    done = subprocess.run([sys.executable, "-c", LOAD, *map(str, folders)], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *map(str, folders)],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
@@ -42,8 +49,15 @@ def test_the_same_copy_loaded_again_is_no_second_one(tmp_path):
 
 
 def test_a_folder_that_the_hosts_server_cannot_serve_is_not_named_to_it(tmp_path):
-    """aiohttp answers 404 for static folders whose names are quoted in addresses; the pack then registers its browser part under another name."""
-    for name, web in (("ComfyUI-MotionStream-main (1)", None), ("Möwe", None), ("MotionStream#2", None), ("ComfyUI-MotionStream_v1.2(1)", "./js")):
+    """aiohttp answers 404 for static folders whose names are quoted in addresses; the pack then registers its
+    browser part under another name.
+    """
+    for name, web in (
+        ("ComfyUI-MotionStream-main (1)", None),
+        ("Möwe", None),
+        ("MotionStream#2", None),
+        ("ComfyUI-MotionStream_v1.2(1)", "./js"),
+    ):
         place = tmp_path / f"in {name}"
         place.mkdir()
         (place / name).symlink_to(ROOT, target_is_directory=True)

@@ -1,4 +1,6 @@
-"""What the nodes accept: pictures of any size, the right MODEL, VAE and CONDITIONING, and clear words for the wrong ones."""
+"""What the nodes accept: pictures of any size, the right MODEL, VAE and CONDITIONING, and clear words for the
+wrong ones.
+"""
 
 from types import SimpleNamespace
 
@@ -47,7 +49,10 @@ def test_a_prompt_becomes_one_conditioning_as_the_host_encodes_it(types, network
     clip = types.WordClip(networks.text_encoder)
     conditioning = clip.clone().encode_from_tokens_scheduled(clip.tokenize("a red ball moves right"))
     assert len(conditioning) == 1 and conditioning[0][1]["pooled_output"] is None
-    assert torch.equal(types.text_embeds(conditioning, networks.config), networks.text_encoder.encode("a red ball moves right"))
+    assert torch.equal(
+        types.text_embeds(conditioning, networks.config),
+        networks.text_encoder.encode("a red ball moves right"),
+    )
 
 
 def test_the_text_of_a_conditioning_is_known_until_a_node_changes_its_embeddings(types, networks):

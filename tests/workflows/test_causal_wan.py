@@ -1,4 +1,6 @@
-"""The shipped workflow for real weights, in the real host: small random files under the public names and keys take the place of the real ones."""
+"""The shipped workflow for real weights, in the real host: small random files under the public names and keys
+take the place of the real ones.
+"""
 
 import json
 import re
@@ -27,12 +29,30 @@ def workflow():
 
 @pytest.fixture(scope="module")
 def prompt(host, workflow):
-    """The workflow as the host takes it, once its files are where its note says; small pictures, and a small umt5 in place of the 5.7 billion."""
+    """The workflow as the host takes it, once its files are where its note says; small pictures, and a small
+    umt5 in place of the 5.7 billion.
+    """
     models = host.base / "models"
     for name in ("diffusion_models", "vae", "vae_approx", "text_encoders"):
         (models / name).mkdir(parents=True, exist_ok=True)
-    torch.save({"generator_ema": {f"model.{key}": value for key, value in state_of(small()).items()}}, models / "causal_forcing.pt")
-    assert main(["convert", str(models / "causal_forcing.pt"), str(models / "diffusion_models" / "causal_forcing.safetensors"), "--preset", "causal-forcing", "--heads", "2"]) == 0
+    torch.save(
+        {"generator_ema": {f"model.{key}": value for key, value in state_of(small()).items()}},
+        models / "causal_forcing.pt",
+    )
+    assert (
+        main(
+            [
+                "convert",
+                str(models / "causal_forcing.pt"),
+                str(models / "diffusion_models" / "causal_forcing.safetensors"),
+                "--preset",
+                "causal-forcing",
+                "--heads",
+                "2",
+            ]
+        )
+        == 0
+    )
     write_autoencoders(models)
     (models / "vae" / "wan_small.safetensors").rename(models / "vae" / "wan_2.1_vae.safetensors")
     made = to_api(workflow, host.object_info())
@@ -61,15 +81,30 @@ def test_the_note_names_the_files_their_folders_and_licences_and_a_command_that_
     text = note["widgets_values"][0]
     for kind in ("CLIPLoader", "VAELoader"):
         assert nodes_of_type(workflow, kind)[0]["widgets_values"][0] in text
-    for words in ("models/diffusion_models", "models/text_encoders", "models/vae`", "models/vae_approx", "Apache-2.0", "MIT", "not** for commercial use", "MotionStream Doctor", "guided"):
+    for words in (
+        "models/diffusion_models",
+        "models/text_encoders",
+        "models/vae`",
+        "models/vae_approx",
+        "Apache-2.0",
+        "MIT",
+        "not** for commercial use",
+        "MotionStream Doctor",
+        "guided",
+    ):
         assert words in text, words
     command = re.search(r"python -m motionstream_core convert (\S+) (\S+) --preset (\S+)`", text)
     assert command[2].endswith(nodes_of_type(workflow, "UNETLoader")[0]["widgets_values"][0])
-    assert command[3] in CAUSAL_PRESETS and command[3] == nodes_of_type(workflow, "MotionStreamCheckpoint")[0]["widgets_values"][0]
+    assert (
+        command[3] in CAUSAL_PRESETS
+        and command[3] == nodes_of_type(workflow, "MotionStreamCheckpoint")[0]["widgets_values"][0]
+    )
 
 
 def test_the_host_names_the_files_that_are_not_there_yet(host, workflow):
-    missing = json.loads(json.dumps(workflow).replace("causal_forcing.safetensors", "not_downloaded.safetensors"))
+    missing = json.loads(
+        json.dumps(workflow).replace("causal_forcing.safetensors", "not_downloaded.safetensors")
+    )
     with pytest.raises(Refused, match="not_downloaded.safetensors"):
         host.run(to_api(missing, host.object_info()))
 
@@ -80,15 +115,23 @@ def test_it_runs_as_shipped_and_says_that_it_is_guided(host, workflow, prompt):
     assert outcome(entry) == "success", host.log_tail()
     figures = figures_of(entry)
     assert len(decoded(host.fetch(video_of(entry)))) == figures["frames"] == 29
-    assert figures["control"].startswith("guided: ") and not any("bidirectional" in note for note in figures["notes"])
+    assert figures["control"].startswith("guided: ") and not any(
+        "bidirectional" in note for note in figures["notes"]
+    )
     shape = config_for(causal_preset("causal-forcing")).context
-    assert figures["cache_bytes"] == (2 * shape.frames + shape.window + shape.chunk) * 24 * SIZES["dim"] * SIZES["num_layers"] * 4
+    assert (
+        figures["cache_bytes"]
+        == (2 * shape.frames + shape.window + shape.chunk) * 24 * SIZES["dim"] * SIZES["num_layers"] * 4
+    )
 
 
 def test_the_doctor_says_before_loading_what_the_note_promises(host, workflow):
     asked = {"preset": "causal-forcing", "width": 832, "height": 480, "precision": "bf16", "memory_gib": 64.0}
     report = {}
-    for number, more in (("1", {"context": "", "decoder": "wan"}), ("2", {"context": "c3s3w3", "decoder": "taehv"})):
+    for number, more in (
+        ("1", {"context": "", "decoder": "wan"}),
+        ("2", {"context": "c3s3w3", "decoder": "taehv"}),
+    ):
         text = host.run({number: node("MotionStreamDoctor", **asked, **more)})["outputs"][number]["text"][0]
         report[number] = float(re.search(r"needs ([\d.]+) GiB of 64", text)[1])
     said = nodes_of_type(workflow, "MarkdownNote")[0]["widgets_values"][0]
@@ -98,4 +141,12 @@ def test_the_doctor_says_before_loading_what_the_note_promises(host, workflow):
 def test_the_workflow_asks_for_nothing_but_the_host_and_this_pack():
     kinds = {entry["type"] for entry in load(shipped("causal-wan"))["nodes"]}
     ours = {path.stem for path in (ROOT / "js" / "docs").glob("*.md")}
-    assert kinds - ours == {"UNETLoader", "CLIPLoader", "VAELoader", "CLIPTextEncode", "LoadImage", "SaveVideo", "MarkdownNote"}
+    assert kinds - ours == {
+        "UNETLoader",
+        "CLIPLoader",
+        "VAELoader",
+        "CLIPTextEncode",
+        "LoadImage",
+        "SaveVideo",
+        "MarkdownNote",
+    }

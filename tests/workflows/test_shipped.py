@@ -1,4 +1,6 @@
-"""The shipped workflows without a browser: what is in the files, and that the real host takes and runs them."""
+"""The shipped workflows without a browser: what is in the files, and that the real host takes and runs
+them.
+"""
 
 import copy
 
@@ -25,7 +27,16 @@ def values_of(workflow: dict, kind: str) -> list:
 
 
 def test_the_workflows_are_shipped():
-    assert NAMES == ["camera-and-object", "camera-orbit", "causal-wan", "endless-stream", "live-stream", "live-webcam-motion", "motion-transfer", "paint-a-track"]
+    assert NAMES == [
+        "camera-and-object",
+        "camera-orbit",
+        "causal-wan",
+        "endless-stream",
+        "live-stream",
+        "live-webcam-motion",
+        "motion-transfer",
+        "paint-a-track",
+    ]
 
 
 @EACH
@@ -33,9 +44,17 @@ def test_links_join_slots_that_know_of_them(name):
     workflow = load(shipped(name))
     nodes = {node["id"]: node for node in workflow["nodes"]}
     for link, source, out, target, into, kind in workflow["links"]:
-        assert link in nodes[source]["outputs"][out]["links"] and nodes[target]["inputs"][into]["link"] == link
-        assert kind == nodes[source]["outputs"][out]["type"] and kind in nodes[target]["inputs"][into]["type"].split(",")
-    assert workflow["version"] == 0.4 and workflow["last_node_id"] == max(nodes) and workflow["last_link_id"] == max(link[0] for link in workflow["links"])
+        assert (
+            link in nodes[source]["outputs"][out]["links"] and nodes[target]["inputs"][into]["link"] == link
+        )
+        assert kind == nodes[source]["outputs"][out]["type"] and kind in nodes[target]["inputs"][into][
+            "type"
+        ].split(",")
+    assert (
+        workflow["version"] == 0.4
+        and workflow["last_node_id"] == max(nodes)
+        and workflow["last_link_id"] == max(link[0] for link in workflow["links"])
+    )
 
 
 @EACH
@@ -43,7 +62,12 @@ def test_nodes_do_not_overlap_and_have_titles(name):
     boxes = [(*node["pos"], *node["size"]) for node in load(shipped(name))["nodes"]]
     for index, (x, y, width, height) in enumerate(boxes):
         for other_x, other_y, other_width, other_height in boxes[:index]:
-            apart = x + width <= other_x or other_x + other_width <= x or y + height + 30 <= other_y or other_y + other_height + 30 <= y
+            apart = (
+                x + width <= other_x
+                or other_x + other_width <= x
+                or y + height + 30 <= other_y
+                or other_y + other_height + 30 <= y
+            )
             assert apart, (name, index)
     assert all(node["title"] for node in load(shipped(name))["nodes"])
 
@@ -66,7 +90,9 @@ def test_the_endless_tracks_end_where_they_begin():
 @EACH
 def test_the_prompt_is_of_the_vocabulary_and_the_seed_fixed(name):
     workflow = load(shipped(name))
-    if nodes_of_type(workflow, "MotionStreamLoader"):  # the built-in model; the others' text encoders know every word
+    if nodes_of_type(
+        workflow, "MotionStreamLoader"
+    ):  # the built-in model; the others' text encoders know every word
         assert unknown_words(values_of(workflow, "CLIPTextEncode")[0]) == []
     assert values_of(workflow, "MotionStreamSampler")[2] == "fixed"
 
@@ -77,7 +103,16 @@ def test_there_is_a_thumbnail(name):
         assert picture.format == "JPEG" and min(picture.size) >= 256
 
 
-@pytest.mark.parametrize(("name", "frames"), [("paint-a-track", 49), ("endless-stream", 600), ("camera-orbit", 49), ("motion-transfer", 49), ("camera-and-object", 49)])
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("paint-a-track", 49),
+        ("endless-stream", 600),
+        ("camera-orbit", 49),
+        ("motion-transfer", 49),
+        ("camera-and-object", 49),
+    ],
+)
 def test_the_host_runs_it_as_shipped(host, name, frames):
     workflow = load(shipped(name))
     entry = host.run(to_api(workflow, host.object_info()))
@@ -117,8 +152,16 @@ def test_a_workflow_that_cannot_be_converted_is_refused(host):
 
 
 def test_a_widget_that_a_node_has_got_since_the_workflow_was_saved_has_its_default():
-    codec = ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key": "h264", "inputs": {"required": {"crf": ["FLOAT", {"default": 23.0}]}}}]}]
-    info = {"input": {"required": {"video": ["VIDEO", {}], "prefix": ["STRING", {"default": "v"}]}, "optional": {"codec": codec, "kind": ["COMBO", {"options": ["a", "b"]}]}}}
+    codec = [
+        "COMFY_DYNAMICCOMBO_V3",
+        {"options": [{"key": "h264", "inputs": {"required": {"crf": ["FLOAT", {"default": 23.0}]}}}]},
+    ]
+    info = {
+        "input": {
+            "required": {"video": ["VIDEO", {}], "prefix": ["STRING", {"default": "v"}]},
+            "optional": {"codec": codec, "kind": ["COMBO", {"options": ["a", "b"]}]},
+        }
+    }
     found = widget_inputs({"type": "SaveVideo", "widgets_values": ["mine"]}, info)
     assert found == {"prefix": "mine", "codec": "h264", "codec.crf": 23.0, "kind": "a"}
 
@@ -130,4 +173,6 @@ def test_the_measure_of_the_demo_is_nought_for_a_shifted_picture_and_large_for_a
     still = np.repeat(first[None], 9, 0)
     centre = tracks.xy[:, 0].round().int().numpy()
     shifted = np.stack([np.roll(first, tuple((at - centre[0])[::-1]), (0, 1)) for at in centre])
-    assert np.median(following_errors(shifted, tracks)) <= 1.5 and np.median(following_errors(still, tracks)) > 4
+    assert (
+        np.median(following_errors(shifted, tracks)) <= 1.5 and np.median(following_errors(still, tracks)) > 4
+    )

@@ -1,1 +1,3 @@
-"""Stands in for the host's own example workflows, a large download: an empty list, beside which the template browser shows those of the packs."""
+"""Stands in for the host's own example workflows, a large download: an empty list, beside which the template
+browser shows those of the packs.
+"""

@@ -1,1 +1,3 @@
-"""Stands in for torchaudio, which the host imports at its start and which has no build for this torch. Only sound nodes would call it."""
+"""Stands in for torchaudio, which the host imports at its start and which has no build for this torch. Only
+sound nodes would call it.
+"""
