@@ -29,7 +29,9 @@ export class LiveViews {
     for (const [root, { node, name }] of this.views) {
       root.dataset.motionstreamView = viewKey(node, name);
       if (root.isConnected) continue;
-      const places = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-motionstream-view="${CSS.escape(viewKey(node, name))}"]`));
+      const places = /** @type {NodeListOf<HTMLElement>} */ (
+        document.querySelectorAll(`[data-motionstream-view="${CSS.escape(viewKey(node, name))}"]`)
+      );
       const stale = [...places].find((place) => !this.views.has(place));
       stale?.replaceWith(root);
     }
@@ -41,7 +43,8 @@ export class LiveViews {
 }
 
 /** The name of a widget's place, the same before and after the host has rebuilt the graph. @param {ComfyNode} node @param {string} name */
-export const viewKey = (node, name) => `${node.graph?.isRootGraph === false ? node.graph.id : ""}/${node.id}/${name}`;
+export const viewKey = (node, name) =>
+  `${node.graph?.isRootGraph === false ? node.graph.id : ""}/${node.id}/${name}`;
 
 /**
  * Calls `after` whenever the host calls this method of `owner`, after what was there before.
@@ -88,9 +91,13 @@ const REROUTES = new Set(["Reroute", "Reroute (rgthree)"]);
 export function sourceNode(node, input) {
   const slot = node.inputs?.findIndex((candidate) => candidate.name === input) ?? -1;
   let source = slot >= 0 ? node.getInputNode(slot) : null;
-  for (let steps = 0; source && REROUTES.has(source.type) && steps < 64; steps++) source = source.getInputNode(0);
+  for (let steps = 0; source && REROUTES.has(source.type) && steps < 64; steps++)
+    source = source.getInputNode(0);
   return source;
 }
 
 /** @param {ComfyNode} node @param {string} input */
-export const isLinked = (node, input) => node.inputs?.some((candidate) => (candidate.widget?.name ?? candidate.name) === input && candidate.link != null) ?? false;
+export const isLinked = (node, input) =>
+  node.inputs?.some(
+    (candidate) => (candidate.widget?.name ?? candidate.name) === input && candidate.link != null,
+  ) ?? false;

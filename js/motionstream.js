@@ -33,7 +33,16 @@ app.registerExtension({
   },
   getCustomWidgets() {
     return {
-      MOTIONSTREAM_TRACKS: (node, name, inputData) => ({ widget: createTrackWidget(node, name, inputData[1]?.default ?? "", { app, api, lives, memory, backdrops, library }) }),
+      MOTIONSTREAM_TRACKS: (node, name, inputData) => ({
+        widget: createTrackWidget(node, name, inputData[1]?.default ?? "", {
+          app,
+          api,
+          lives,
+          memory,
+          backdrops,
+          library,
+        }),
+      }),
     };
   },
   nodeCreated(node) {

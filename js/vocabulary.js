@@ -14,7 +14,8 @@ export function vocabulary(english) {
   let spoken = english;
   return {
     speak: (table) => void (spoken = { ...english, ...table }),
-    word: (key, values = {}) => (spoken[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)),
+    word: (key, values = {}) =>
+      (spoken[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)),
   };
 }
 
@@ -29,7 +30,8 @@ export async function learnLanguage({ app, api }, views) {
     const answer = await api.fetchApi("/i18n");
     const all = await answer.json();
     const tables = (all[locale] ?? all[locale.split("-")[0]])?.motionstream;
-    for (const [view, speak] of Object.entries(views)) if (tables?.[view] && typeof tables[view] === "object") speak(tables[view]);
+    for (const [view, speak] of Object.entries(views))
+      if (tables?.[view] && typeof tables[view] === "object") speak(tables[view]);
   } catch (error) {
     console.warn("MotionStream: no translation could be loaded, its views speak English.", error);
   }

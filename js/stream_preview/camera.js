@@ -17,19 +17,33 @@ const KEY_PUSH = 0.75;
 const KEY_STEP = 0.25;
 
 /** @type {Record<string, [Axis, 1 | -1]>} */
-const KEYS = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowUp: ["y", -1], ArrowDown: ["y", 1], "+": ["zoom", 1], "=": ["zoom", 1], "-": ["zoom", -1], _: ["zoom", -1], "[": ["roll", -1], "]": ["roll", 1] };
+const KEYS = {
+  ArrowLeft: ["x", -1],
+  ArrowRight: ["x", 1],
+  ArrowUp: ["y", -1],
+  ArrowDown: ["y", 1],
+  "+": ["zoom", 1],
+  "=": ["zoom", 1],
+  "-": ["zoom", -1],
+  _: ["zoom", -1],
+  "[": ["roll", -1],
+  "]": ["roll", 1],
+};
 
 /** @returns {Rig} */
 export const createRig = () => ({ push: { ...AT_REST }, hold: false });
 
 /** @param {Rig} rig @param {Partial<Push>} push @returns {Rig} */
 export function pushed(rig, push) {
-  const clamped = Object.fromEntries(Object.entries(push).map(([axis, value]) => [axis, Math.min(1, Math.max(-1, value))]));
+  const clamped = Object.fromEntries(
+    Object.entries(push).map(([axis, value]) => [axis, Math.min(1, Math.max(-1, value))]),
+  );
   return { ...rig, push: { ...rig.push, ...clamped } };
 }
 
 /** @param {Rig} rig @param {Axis[]} axes @returns {Rig} */
-export const letGo = (rig, axes) => (rig.hold ? rig : pushed(rig, Object.fromEntries(axes.map((axis) => [axis, 0]))));
+export const letGo = (rig, axes) =>
+  rig.hold ? rig : pushed(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
 
 /** @param {Rig} rig @param {boolean} hold @returns {Rig} without holding, all springs back at once */
 export const holding = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
@@ -42,13 +56,22 @@ const uncurve = (share) => Math.sign(share) * Math.sqrt(Math.min(1, Math.abs(sha
 /** @param {Rig} rig @param {{width: number, height: number}} video @returns {Speeds} */
 export function speedsOf({ push }, video) {
   const pan = PAN_SHARE * Math.max(video.width, video.height);
-  return { pan: [curve(push.x) * pan, curve(push.y) * pan], zoom: curve(push.zoom) * MOST.zoom, roll: curve(push.roll) * MOST.roll, orbit: curve(push.orbit) * MOST.orbit };
+  return {
+    pan: [curve(push.x) * pan, curve(push.y) * pan],
+    zoom: curve(push.zoom) * MOST.zoom,
+    roll: curve(push.roll) * MOST.roll,
+    orbit: curve(push.orbit) * MOST.orbit,
+  };
 }
 
 /** The camera that the sampler says it has. @param {Rig} rig @param {Speeds} speeds @param {{width: number, height: number}} video @returns {Rig} */
 export function told(rig, speeds, video) {
   const pan = PAN_SHARE * Math.max(1, video.width, video.height);
-  const turns = { zoom: uncurve(speeds.zoom / MOST.zoom), roll: uncurve(speeds.roll / MOST.roll), orbit: uncurve(speeds.orbit / MOST.orbit) };
+  const turns = {
+    zoom: uncurve(speeds.zoom / MOST.zoom),
+    roll: uncurve(speeds.roll / MOST.roll),
+    orbit: uncurve(speeds.orbit / MOST.orbit),
+  };
   return { ...rig, push: { x: uncurve(speeds.pan[0] / pan), y: uncurve(speeds.pan[1] / pan), ...turns } };
 }
 
@@ -60,7 +83,8 @@ export function axisOf({ key, shiftKey }) {
 }
 
 /** A key goes down: pushed while it is held, or, where the camera holds, one step further. @param {Rig} rig @param {Axis} axis @param {1 | -1} way @returns {Rig} */
-export const keyed = (rig, axis, way) => pushed(rig, { [axis]: rig.hold ? rig.push[axis] + way * KEY_STEP : way * KEY_PUSH });
+export const keyed = (rig, axis, way) =>
+  pushed(rig, { [axis]: rig.hold ? rig.push[axis] + way * KEY_STEP : way * KEY_PUSH });
 
 /** @param {Rig} rig */
 export const atRest = (rig) => Object.values(rig.push).every((push) => push === 0);

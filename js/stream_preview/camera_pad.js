@@ -30,15 +30,24 @@ export class CameraPad {
     this.sliders = SLIDERS.map((axis) => this.slider(axis));
     this.hold = glyphButton("hold", word("hold"), () => actions.hold(!this.holds));
     this.still = glyphButton("rest", word("rest"), actions.rest);
-    const rows = element("div", "ms-axes", this.sliders.map(({ root }) => root));
-    this.root = element("div", "ms-camera", [this.pad, rows, element("div", "ms-group ms-column", [this.hold, this.still])]);
+    const rows = element(
+      "div",
+      "ms-axes",
+      this.sliders.map(({ root }) => root),
+    );
+    this.root = element("div", "ms-camera", [
+      this.pad,
+      rows,
+      element("div", "ms-group ms-column", [this.hold, this.still]),
+    ]);
     this.holds = false;
     /** @type {number | null} the pointer on the pad */
     this.pointer = null;
     this.able = false;
     this.pad.addEventListener("pointerdown", (event) => this.down(event));
     this.pad.addEventListener("pointermove", (event) => this.move(event));
-    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) this.pad.addEventListener(end, (event) => this.up(event));
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"]))
+      this.pad.addEventListener(end, (event) => this.up(event));
   }
 
   /** @param {Axis} axis */
@@ -46,7 +55,8 @@ export class CameraPad {
     const range = element("input");
     Object.assign(range, { type: "range", min: "-100", max: "100", step: "1", value: "0" });
     range.addEventListener("input", () => this.actions.push({ [axis]: Number(range.value) / 100 }));
-    for (const end of ["change", "pointerup", "pointercancel"]) range.addEventListener(end, () => this.actions.letGo([axis]));
+    for (const end of ["change", "pointerup", "pointercancel"])
+      range.addEventListener(end, () => this.actions.letGo([axis]));
     range.addEventListener("dblclick", () => this.actions.push({ [axis]: 0 }));
     return { axis, range, root: element("label", "ms-axis", [glyph(axis), range]) };
   }
@@ -65,8 +75,12 @@ export class CameraPad {
     if (event.pointerId !== this.pointer) return;
     event.stopPropagation();
     const box = this.pad.getBoundingClientRect();
-    const share = (/** @type {number} */ place, /** @type {number} */ from, /** @type {number} */ size) => (place - from - size / 2) / (size * TRAVEL);
-    this.actions.push({ x: share(event.clientX, box.left, box.width), y: share(event.clientY, box.top, box.height) });
+    const share = (/** @type {number} */ place, /** @type {number} */ from, /** @type {number} */ size) =>
+      (place - from - size / 2) / (size * TRAVEL);
+    this.actions.push({
+      x: share(event.clientX, box.left, box.width),
+      y: share(event.clientY, box.top, box.height),
+    });
   }
 
   /** @param {PointerEvent} event */

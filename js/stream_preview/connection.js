@@ -63,7 +63,8 @@ export class StreamConnection {
 
   /** @param {unknown} error */
   fail(error) {
-    this.problem = error instanceof ProtocolError ? error.message : word("bad_frame", { detail: String(error) });
+    this.problem =
+      error instanceof ProtocolError ? error.message : word("bad_frame", { detail: String(error) });
     console.warn("MotionStream:", this.problem);
     this.socket.close();
   }

@@ -19,12 +19,24 @@ const MOST_POINTS = 1024;
 const MOST_TEXT = 2000;
 const FARTHEST = 1e5;
 /** @type {Record<number, string>} */
-const REFUSALS = { 0: "refused_unreached", 403: "refused_origin", 404: "refused_unknown", 409: "refused_late", 413: "refused_large", 415: "refused_type", 429: "refused_many" };
+const REFUSALS = {
+  0: "refused_unreached",
+  403: "refused_origin",
+  404: "refused_unknown",
+  409: "refused_late",
+  413: "refused_large",
+  415: "refused_type",
+  429: "refused_many",
+};
 const CAMERA_LIMITS = { zoom: 8, roll: 720, orbit: 360 };
 
 const round = (/** @type {number} */ value) => Math.round(value * 100) / 100 + 0; // + 0: no minus zero
-const within = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) => Math.min(high, Math.max(low, value));
-const place = (/** @type {Point} */ { x, y }) => [round(within(x, -FARTHEST, FARTHEST)), round(within(y, -FARTHEST, FARTHEST))];
+const within = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) =>
+  Math.min(high, Math.max(low, value));
+const place = (/** @type {Point} */ { x, y }) => [
+  round(within(x, -FARTHEST, FARTHEST)),
+  round(within(y, -FARTHEST, FARTHEST)),
+];
 
 /** Every so many of a list that is too long, the first and the last always. @template T @param {T[]} list @param {number} most @returns {T[]} */
 export function thinned(list, most) {
@@ -44,7 +56,8 @@ export const prompt = (text) => ({ type: "prompt", text: text.slice(0, MOST_TEXT
 /** @param {Speeds} speeds @returns {Control} */
 export function camera({ pan, ...turns }) {
   const [x, y] = place({ x: pan[0], y: pan[1] });
-  const speed = (/** @type {keyof typeof CAMERA_LIMITS} */ axis) => round(within(turns[axis], -CAMERA_LIMITS[axis], CAMERA_LIMITS[axis]));
+  const speed = (/** @type {keyof typeof CAMERA_LIMITS} */ axis) =>
+    round(within(turns[axis], -CAMERA_LIMITS[axis], CAMERA_LIMITS[axis]));
   return { type: "camera", pan: [x, y], zoom: speed("zoom"), roll: speed("roll"), orbit: speed("orbit") };
 }
 
@@ -52,7 +65,12 @@ export function camera({ pan, ...turns }) {
 export const grabHandle = (hand, handle) => ({ type: "grab", hand, handle });
 
 /** @param {number} hand @param {Point} at @param {number} radius @returns {Control} */
-export const grabPlace = (hand, at, radius) => ({ type: "grab", hand, at: place(at), radius: round(Math.max(0.5, radius)) });
+export const grabPlace = (hand, at, radius) => ({
+  type: "grab",
+  hand,
+  at: place(at),
+  radius: round(Math.max(0.5, radius)),
+});
 
 /** @param {number} hand @param {Point[]} to oldest first @returns {Control} */
 export const move = (hand, to) => ({ type: "move", hand, to: thinned(to, MOST_PLACES).map(place) });
@@ -61,16 +79,26 @@ export const move = (hand, to) => ({ type: "move", hand, to: thinned(to, MOST_PL
 export const release = (hand, mode) => ({ type: "release", hand, mode });
 
 /** @param {"pin" | "grid"} kind @param {Point[]} points @param {Brush | null} [brush] @returns {Control} */
-export const addResting = (kind, points, brush = null) => ({ type: "add", kind, points: thinned(points, MOST_POINTS).map(place), ...(brush && { brush }) });
+export const addResting = (kind, points, brush = null) => ({
+  type: "add",
+  kind,
+  points: thinned(points, MOST_POINTS).map(place),
+  ...(brush && { brush }),
+});
 
 /** @param {Point[]} points two or more @param {number} seconds @param {Brush | null} brush @returns {Control} */
-export const addPath = (points, seconds, brush) => ({ ...addResting("pin", points, brush), kind: "path", seconds: round(within(seconds, 0.05, 3600)) });
+export const addPath = (points, seconds, brush) => ({
+  ...addResting("pin", points, brush),
+  kind: "path",
+  seconds: round(within(seconds, 0.05, 3600)),
+});
 
 /** @param {number} handle @returns {Control} */
 export const remove = (handle) => ({ type: "remove", handle });
 
 /** @param {string} token @param {Control} control @param {string | null} [id] the sampler takes a control with the same id once @returns {string} */
-export const controlBody = (token, control, id = null) => JSON.stringify({ token, ...control, ...(id && { id }) });
+export const controlBody = (token, control, id = null) =>
+  JSON.stringify({ token, ...control, ...(id && { id }) });
 
 /** What a refusal means, for the person. @param {number} status of the answer; 0 = none came @param {string} error the server's own words @returns {string} */
 export function refusal(status, error) {

@@ -18,7 +18,14 @@
 const CATCH_UP = 1.25;
 
 /** @template Item @param {number} fps @param {number} [capacity] @returns {FrameQueue<Item>} */
-export const createQueue = (fps, capacity = 24) => ({ items: [], fps: Math.max(1, fps), made: 0, capacity, due: 0, epoch: 0 });
+export const createQueue = (fps, capacity = 24) => ({
+  items: [],
+  fps: Math.max(1, fps),
+  made: 0,
+  capacity,
+  due: 0,
+  epoch: 0,
+});
 
 /**
  * @template Item

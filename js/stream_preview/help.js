@@ -72,10 +72,19 @@ export function helpPanel() {
     return element("span", "", [dot, word(text)]);
   });
   const rows = SHORTCUTS.flatMap(([keys, text]) => [
-    element("dt", "", keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [word(key)]), " "])),
+    element(
+      "dt",
+      "",
+      keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [word(key)]), " "]),
+    ),
     element("dd", "", [word(text)]),
   ]);
-  const root = element("div", "ms-help", [element("h4", "", [word("legend")]), element("div", "ms-legend", legend), element("h4", "", [word("keys_title")]), element("dl", "", rows)]);
+  const root = element("div", "ms-help", [
+    element("h4", "", [word("legend")]),
+    element("div", "ms-legend", legend),
+    element("h4", "", [word("keys_title")]),
+    element("dl", "", rows),
+  ]);
   root.hidden = true;
   root.dataset.captureWheel = "true";
   return root;

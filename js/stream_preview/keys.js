@@ -81,7 +81,10 @@ export class PreviewKeys {
     if (!command) return false;
     if ("tool" in command) this.preview.steer({ tool: command.tool });
     else if ("mode" in command) this.preview.steer({ mode: command.mode });
-    else return event.repeat && command.deed !== "larger" && command.deed !== "smaller" ? true : this.deed(command.deed);
+    else
+      return event.repeat && command.deed !== "larger" && command.deed !== "smaller"
+        ? true
+        : this.deed(command.deed);
     return true;
   }
 
@@ -99,7 +102,8 @@ export class PreviewKeys {
     else if (deed === "help") preview.layout.toggleHelp();
     else if (deed === "rest") preview.restCamera();
     else if (deed === "escape") return preview.releaseAll() || preview.layout.closeHelp();
-    else if (run) preview.steer({ radius: stepped(steering.radius, deed === "larger" ? 1 : -1, largestRadius(run)) });
+    else if (run)
+      preview.steer({ radius: stepped(steering.radius, deed === "larger" ? 1 : -1, largestRadius(run)) });
     return true;
   }
 
@@ -114,5 +118,7 @@ function isFieldKey(event) {
   const { target, key } = event;
   if (target instanceof HTMLButtonElement) return key === " " || key === "Enter";
   if (target instanceof HTMLSelectElement) return true;
-  return target instanceof HTMLInputElement && (target.type !== "range" || /^(Arrow|Home|End|Page)/.test(key));
+  return (
+    target instanceof HTMLInputElement && (target.type !== "range" || /^(Arrow|Home|End|Page)/.test(key))
+  );
 }

@@ -25,7 +25,10 @@ export function shown(latency, epoch, time) {
   const effective = latency.waiting.filter((each) => each.epoch < epoch);
   if (!effective.length) return latency;
   const sample = time - Math.min(...effective.map((each) => each.time));
-  return { waiting: latency.waiting.filter((each) => each.epoch >= epoch), samples: [...latency.samples, sample].slice(-MOST_SAMPLES) };
+  return {
+    waiting: latency.waiting.filter((each) => each.epoch >= epoch),
+    samples: [...latency.samples, sample].slice(-MOST_SAMPLES),
+  };
 }
 
 /** A pause is no latency: what waits through one is not measured. @param {Latency} latency @returns {Latency} */

@@ -30,7 +30,10 @@ export function enqueue(queue, control) {
   for (let i = queue.length - 1; isStream(control) && i >= 0 && isStream(queue[i]); i--) {
     const before = queue[i];
     if (before.type !== control.type || before.hand !== control.hand) continue;
-    const merged = control.type === "move" ? { ...control, to: thinned([...before.to, ...control.to], MOST_PLACES) } : control;
+    const merged =
+      control.type === "move"
+        ? { ...control, to: thinned([...before.to, ...control.to], MOST_PLACES) }
+        : control;
     return queue.map((each, k) => (k === i ? merged : each));
   }
   return [...queue, control];
@@ -44,7 +47,8 @@ export function patience(queue, last, now) {
 }
 
 /** What is sent when no answer came: of moves the last place alone, for the others may have been taken. @param {Control} control @returns {Control} */
-export const anew = (control) => (control.type === "move" ? { ...control, to: control.to.slice(-1) } : control);
+export const anew = (control) =>
+  control.type === "move" ? { ...control, to: control.to.slice(-1) } : control;
 
 export class Outbox {
   /** @param {Post} post @param {{now?: () => number, name?: string}} [options] name: the beginning of the ids, different in every view */

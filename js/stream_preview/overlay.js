@@ -31,7 +31,8 @@ const MANY = 120;
 /** @param {CanvasRenderingContext2D} ctx scaled to stage pixels @param {View} view @param {Overlay} overlay */
 export function drawOverlay(ctx, view, overlay) {
   const { steering, handles, near } = overlay;
-  if (overlay.visible) drawHandles(ctx, view, handles, new Set(steering.hands.map((hand) => hand.handle)), near);
+  if (overlay.visible)
+    drawHandles(ctx, view, handles, new Set(steering.hands.map((hand) => hand.handle)), near);
   for (const ghost of overlay.ghosts) drawGhost(ctx, view, ghost);
   for (const hand of steering.hands) drawHand(ctx, view, hand, handles, steering.radius);
   if (steering.draft) drawDraft(ctx, view, steering.draft);
@@ -137,7 +138,8 @@ function drawRoute(ctx, view, points, alpha) {
 function drawResting(ctx, view, points, alpha) {
   ctx.save();
   ctx.globalAlpha = alpha;
-  for (const point of points) drawHandle(ctx, toStage(view, point), STATIC, points.length > MANY ? 2.4 : 3.6, false);
+  for (const point of points)
+    drawHandle(ctx, toStage(view, point), STATIC, points.length > MANY ? 2.4 : 3.6, false);
   ctx.restore();
 }
 
@@ -157,7 +159,9 @@ function drawGrid(ctx, view, corners) {
 /** The reach of a press beside any handle. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Overlay} overlay */
 function drawBrush(ctx, view, { steering, near, hover }) {
   if (!hover || near || !["grab", "pin", "path"].includes(steering.tool) || steering.radius <= 0) return;
-  const kind = { grab: ONLINE, pin: STATIC, path: PREDRAWN }[/** @type {"grab" | "pin" | "path"} */ (steering.tool)];
+  const kind = { grab: ONLINE, pin: STATIC, path: PREDRAWN }[
+    /** @type {"grab" | "pin" | "path"} */ (steering.tool)
+  ];
   disc(ctx, toStage(view, hover), steering.radius * view.scale);
   ctx.fillStyle = `${COLORS[kind]}1c`;
   ctx.fill();

@@ -56,7 +56,12 @@ export function transport(actions) {
   const eye = glyphButton("eye", word("handles_hide"), actions.toggleHandles);
   const help = glyphButton("help", word("help"), actions.toggleHelp);
   const large = glyphButton("expand", word("large"), actions.toggleLarge);
-  const root = element("div", "ms-bar", [group("", pause, step), group("", stop), group("", scene), group("ms-push", camera, eye, help, large)]);
+  const root = element("div", "ms-bar", [
+    group("", pause, step),
+    group("", stop),
+    group("", scene),
+    group("ms-push", camera, eye, help, large),
+  ]);
   const update = (/** @type {Model} */ model) => {
     const paused = model.status === "paused";
     reglyph(pause, paused ? "play" : "pause", word(paused ? "resume" : "pause"));
@@ -88,14 +93,22 @@ const MODES = ["keep", "pin", "fade"];
 
 /** @param {Actions} actions @returns {Panel} */
 export function tools(actions) {
-  const kinds = TOOL_BUTTONS.map(([tool]) => glyphButton(tool, word(`tool_${tool}`), () => actions.steer({ tool })));
+  const kinds = TOOL_BUTTONS.map(([tool]) =>
+    glyphButton(tool, word(`tool_${tool}`), () => actions.steer({ tool })),
+  );
   const border = glyphButton("border", word("border"), () => actions.plain("pin_border"));
-  const modes = MODES.map((mode) => glyphButton(mode, word(`release_${mode}`), () => actions.steer({ mode })));
+  const modes = MODES.map((mode) =>
+    glyphButton(mode, word(`release_${mode}`), () => actions.steer({ mode })),
+  );
   const caption = element("span", "ms-caption", [word("release")]);
   const released = group("", caption, ...modes);
   const radius = slider("brush", (value) => actions.steer({ radius: value }));
   const seconds = secondsChoice((value) => actions.steer({ seconds: value }));
-  const root = element("div", "ms-bar", [group("ms-tools", ...kinds, border), radius.root, element("div", "ms-slot", [released, seconds.root])]);
+  const root = element("div", "ms-bar", [
+    group("ms-tools", ...kinds, border),
+    radius.root,
+    element("div", "ms-slot", [released, seconds.root]),
+  ]);
   const update = (/** @type {Model} */ model) => {
     const { steering, run } = model;
     TOOL_BUTTONS.forEach(([tool, control], i) => {
@@ -110,7 +123,11 @@ export function tools(actions) {
     released.hidden = steering.tool !== "grab";
     seconds.root.hidden = steering.tool !== "path";
     radius.root.classList.toggle("ms-blank", !["grab", "pin", "path"].includes(steering.tool));
-    radius.update(steering.radius, largestRadius(run ?? { width: 128, height: 128 }), obstacleOf(model, steering.tool === "grab" ? "grab" : "add"));
+    radius.update(
+      steering.radius,
+      largestRadius(run ?? { width: 128, height: 128 }),
+      obstacleOf(model, steering.tool === "grab" ? "grab" : "add"),
+    );
     seconds.update(steering.seconds);
   };
   return { root, update };
@@ -123,7 +140,11 @@ function slider(name, change) {
   range.addEventListener("input", () => change(Number(range.value)));
   const shown = element("output");
   const root = element("label", "ms-slider", [glyph(name), range, shown]);
-  const update = (/** @type {number} */ value, /** @type {number} */ most, /** @type {string} */ obstacle) => {
+  const update = (
+    /** @type {number} */ value,
+    /** @type {number} */ most,
+    /** @type {string} */ obstacle,
+  ) => {
     range.max = String(most);
     range.value = String(value);
     allow(range, word("radius"), obstacle);
@@ -135,20 +156,31 @@ function slider(name, change) {
 /** @param {(seconds: number) => void} change */
 function secondsChoice(change) {
   const options = [0, 1, 2, 4, 8].map((seconds) => {
-    const option = element("option", "", [seconds ? word("seconds_count", { count: seconds }) : word("as_drawn")]);
+    const option = element("option", "", [
+      seconds ? word("seconds_count", { count: seconds }) : word("as_drawn"),
+    ]);
     option.value = String(seconds);
     return option;
   });
   const choice = element("select", "ms-select", options);
   entitle(choice, word("seconds"));
   choice.addEventListener("change", () => change(Number(choice.value)));
-  return { root: element("label", "ms-choice", [choice]), update: (/** @type {number} */ seconds) => void (choice.value = String(seconds)) };
+  return {
+    root: element("label", "ms-choice", [choice]),
+    update: (/** @type {number} */ seconds) => void (choice.value = String(seconds)),
+  };
 }
 
 /** @param {Actions} actions @returns {Panel} */
 export function promptBox(actions) {
   const box = element("input", "ms-prompt");
-  Object.assign(box, { type: "text", maxLength: 2000, placeholder: word("prompt"), spellcheck: false, autocomplete: "off" });
+  Object.assign(box, {
+    type: "text",
+    maxLength: 2000,
+    placeholder: word("prompt"),
+    spellcheck: false,
+    autocomplete: "off",
+  });
   const send = glyphButton("send", word("prompt_send"), () => submit());
   const root = element("div", "ms-row", [box, send]);
   /** @type {string | null} what was sent and has not taken effect yet */
@@ -213,7 +245,12 @@ export function timeline(actions) {
     const size = run?.chunk_frames || 12;
     const total = run?.frames ? Math.ceil((run.frames - 1) / size) : 0;
     const oldest = Math.max(1, state.oldest_chunk ?? state.chunk);
-    last = { chunk: state.chunk, oldest, first: (chunk) => (chunk > 0 ? 1 + (chunk - 1) * size : 0), fps: run?.fps || 16 };
+    last = {
+      chunk: state.chunk,
+      oldest,
+      first: (chunk) => (chunk > 0 ? 1 + (chunk - 1) * size : 0),
+      fps: run?.fps || 16,
+    };
     const most = Math.max(1, total, state.chunk);
     if (!dragged) {
       range.max = String(most);
@@ -245,16 +282,36 @@ function controlSaid(control) {
 
 /** @returns {Panel} */
 export function figures() {
-  const facts = { frame: fact("frame"), made: fact("made"), shown: fact("shown"), latency: fact("latency"), memory: fact("memory"), control: fact("control") };
-  const root = element("div", "ms-facts ms-six", Object.values(facts).map((each) => each.root));
+  const facts = {
+    frame: fact("frame"),
+    made: fact("made"),
+    shown: fact("shown"),
+    latency: fact("latency"),
+    memory: fact("memory"),
+    control: fact("control"),
+  };
+  const root = element(
+    "div",
+    "ms-facts ms-six",
+    Object.values(facts).map((each) => each.root),
+  );
   const update = (/** @type {Model} */ { run, state, header, shownFps, latency, usualLatency }) => {
     const total = run?.frames ? ` / ${run.frames}` : "";
     facts.frame.say(header ? `${header.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
-    facts.made.say(header ? header.fps.toFixed(1) : "–", header ? word("made_chunk", { time: duration(header.latency_ms) }) : word("made_help"));
+    facts.made.say(
+      header ? header.fps.toFixed(1) : "–",
+      header ? word("made_chunk", { time: duration(header.latency_ms) }) : word("made_help"),
+    );
     facts.shown.say(header ? shownFps.toFixed(1) : "–", word("shown_help"));
-    facts.latency.say(latency === null ? "–" : duration(latency), usualLatency === null ? word("latency_help") : word("latency_usual", { time: duration(usualLatency) }));
+    facts.latency.say(
+      latency === null ? "–" : duration(latency),
+      usualLatency === null ? word("latency_help") : word("latency_usual", { time: duration(usualLatency) }),
+    );
     const bytes = state.cache_bytes + state.kept_bytes;
-    facts.memory.say(bytes ? amount(bytes) : "–", word("memory_help", { cache: amount(state.cache_bytes), kept: amount(state.kept_bytes) }));
+    facts.memory.say(
+      bytes ? amount(bytes) : "–",
+      word("memory_help", { cache: amount(state.cache_bytes), kept: amount(state.kept_bytes) }),
+    );
     facts.control.say(...controlSaid(state.control));
   };
   return { root, update };

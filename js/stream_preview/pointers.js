@@ -57,7 +57,10 @@ export class StagePointers {
   at(event) {
     const box = this.canvas.getBoundingClientRect();
     const zoom = this.zoom(box);
-    return toVideo(this.host.view(), { x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom });
+    return toVideo(this.host.view(), {
+      x: (event.clientX - box.left) / zoom,
+      y: (event.clientY - box.top) / zoom,
+    });
   }
 
   /** Screen pixels per stage pixel. @param {{width: number}} box */
@@ -70,7 +73,12 @@ export class StagePointers {
     const kind = "pointerType" in event ? String(event.pointerType) : "mouse";
     const pixels = REACH[/** @type {keyof typeof REACH} */ (kind)] ?? REACH.mouse;
     const pointer = "pointerId" in event ? Number(event.pointerId) : 0;
-    return { pointer, at: this.at(event), reach: pixels / (this.host.view().scale * Math.max(1, this.zoom())), time: event.timeStamp };
+    return {
+      pointer,
+      at: this.at(event),
+      reach: pixels / (this.host.view().scale * Math.max(1, this.zoom())),
+      time: event.timeStamp,
+    };
   }
 
   /** @param {PointerEvent} event */

@@ -31,7 +31,17 @@ const HINT_MS = 8000;
 const PROBLEM_MS = 7000;
 const PANELS_MS = 150;
 /** @type {RunState} */
-const UNTOLD = { status: "running", chunk: 0, epoch: 0, prompt: null, camera: STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0, control: null };
+const UNTOLD = {
+  status: "running",
+  chunk: 0,
+  epoch: 0,
+  prompt: null,
+  camera: STILL,
+  oldest_chunk: null,
+  cache_bytes: 0,
+  kept_bytes: 0,
+  control: null,
+};
 
 export class StreamPreview {
   /** @param {ComfyApi} api @param {RunHub} hub @param {(run: Run) => boolean} wants @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels */
@@ -147,9 +157,23 @@ export class StreamPreview {
     this.link?.close();
     this.outbox?.clear();
     this.player.begin(run);
-    const radius = this.run?.width === run.width && this.run.height === run.height ? this.steering.radius : usualRadius(run);
+    const radius =
+      this.run?.width === run.width && this.run.height === run.height
+        ? this.steering.radius
+        : usualRadius(run);
     this.steering = { ...letGoOfAll(this.steering).steering, radius };
-    Object.assign(this, { run, status: "live", state: UNTOLD, problem: "", latency: NO_LATENCY, epoch: 0, ghosts: [], asked: null, touched: false, began_ms: performance.now() });
+    Object.assign(this, {
+      run,
+      status: "live",
+      state: UNTOLD,
+      problem: "",
+      latency: NO_LATENCY,
+      epoch: 0,
+      ghosts: [],
+      asked: null,
+      touched: false,
+      began_ms: performance.now(),
+    });
     this.rig = { ...createRig(), hold: this.rig.hold };
     this.outbox = this.outboxOf(run);
     this.link = new StreamLink(this.api, this.hub, run, {
@@ -197,7 +221,8 @@ export class StreamPreview {
     this.player.flowing = state.status === "running";
     this.epoch = Math.max(this.epoch, state.epoch);
     if (state.status === "paused") this.latency = unmeasured(this.latency);
-    if (["running", "paused", "stopping"].includes(state.status)) this.status = state.status === "running" ? "live" : /** @type {Status} */ (state.status);
+    if (["running", "paused", "stopping"].includes(state.status))
+      this.status = state.status === "running" ? "live" : /** @type {Status} */ (state.status);
     else this.finish(/** @type {Ending} */ (state.status));
     this.followCamera(state);
     this.schedule();
@@ -211,14 +236,19 @@ export class StreamPreview {
       post: (control, id) => this.post(run, control, id),
       sending: () => {},
       taken: (control) => this.taken(control),
-      refused: (control, answer) => this.refused(control, controls.refusal(answer.status, answer.error ?? ""), answer.status),
+      refused: (control, answer) =>
+        this.refused(control, controls.refusal(answer.status, answer.error ?? ""), answer.status),
     });
   }
 
   /** @param {Run} run @param {Control} control @param {string | null} id */
   async post(run, control, id) {
     const body = controls.controlBody(run.token, control, id);
-    const response = await this.api.fetchApi("/motionstream/control", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const response = await this.api.fetchApi("/motionstream/control", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body,
+    });
     const answer = response.ok ? null : await response.json().catch(() => null);
     return { status: response.status, error: typeof answer?.error === "string" ? answer.error : "" };
   }
@@ -263,7 +293,8 @@ export class StreamPreview {
 
   /** @param {Partial<import("./steering.js").Steering>} changes a tool is kept while it is in use */
   steer(changes) {
-    if (!changes.tool || (!this.steering.draft && !this.steering.hands.length)) this.set({ steering: { ...this.steering, ...changes } });
+    if (!changes.tool || (!this.steering.draft && !this.steering.hands.length))
+      this.set({ steering: { ...this.steering, ...changes } });
   }
 
   /** The handles of the frame shown. */
@@ -394,7 +425,21 @@ export class StreamPreview {
   /** @param {number} now @returns {Model} */
   model(now) {
     const { run, status, state, steering, handlesVisible, cameraOpen } = this;
-    const measured = { shownFps: this.player.rate(now), latency: newest(this.latency), usualLatency: typical(this.latency) };
-    return { run, status, state, steering, handlesVisible, cameraOpen, large: Boolean(this.large), header: this.player.last, ...measured };
+    const measured = {
+      shownFps: this.player.rate(now),
+      latency: newest(this.latency),
+      usualLatency: typical(this.latency),
+    };
+    return {
+      run,
+      status,
+      state,
+      steering,
+      handlesVisible,
+      cameraOpen,
+      large: Boolean(this.large),
+      header: this.player.last,
+      ...measured,
+    };
   }
 }

@@ -34,7 +34,12 @@ const FIRST_CONTROLS = ["pause", "resume", "stop"];
 export const KINDS = /** @type {const} */ (["predrawn", "static", "online", "hidden"]);
 
 /** @type {Readonly<Speeds>} */
-export const STILL = Object.freeze({ pan: /** @type {[number, number]} */ ([0, 0]), zoom: 0, roll: 0, orbit: 0 });
+export const STILL = Object.freeze({
+  pan: /** @type {[number, number]} */ ([0, 0]),
+  zoom: 0,
+  roll: 0,
+  orbit: 0,
+});
 
 /** @type {Handle[]} */
 const NO_HANDLES = [];
@@ -44,14 +49,20 @@ export class ProtocolError extends Error {}
 
 /** @param {ArrayBuffer} buffer @returns {FrameMessage} @throws {ProtocolError} */
 export function parseFrame(buffer) {
-  if (buffer.byteLength < 4) throw new ProtocolError(`Expected a frame of at least 4 bytes, got ${buffer.byteLength}.`);
+  if (buffer.byteLength < 4)
+    throw new ProtocolError(`Expected a frame of at least 4 bytes, got ${buffer.byteLength}.`);
   const length = new DataView(buffer).getUint32(0, true);
   if (length > HEADER_LIMIT || 4 + length >= buffer.byteLength) {
-    throw new ProtocolError(`Expected a header and a picture in ${buffer.byteLength} bytes, got a header of ${length} bytes.`);
+    throw new ProtocolError(
+      `Expected a header and a picture in ${buffer.byteLength} bytes, got a header of ${length} bytes.`,
+    );
   }
   const header = parseObject(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   for (const key of HEADER_KEYS) {
-    if (!Number.isFinite(header[key])) throw new ProtocolError(`Expected a number for ${key} in a frame's header, got ${JSON.stringify(header[key])}.`);
+    if (!Number.isFinite(header[key]))
+      throw new ProtocolError(
+        `Expected a number for ${key} in a frame's header, got ${JSON.stringify(header[key])}.`,
+      );
   }
   const epoch = optional(header, "epoch", 0, isWhole, "a whole number");
   const handles = optional(header, "handles", NO_HANDLES, isHandles, "a list of [id, x, y, kind]");
@@ -65,7 +76,10 @@ export function parseText(text) {
   const message = parseObject(text);
   if (message.type !== "state") return null;
   const status = message.status ?? (message.paused ? "paused" : "running");
-  if (!STATUSES.includes(status)) throw new ProtocolError(`Expected a status out of ${STATUSES.join(", ")}, got ${JSON.stringify(status)}.`);
+  if (!STATUSES.includes(status))
+    throw new ProtocolError(
+      `Expected a status out of ${STATUSES.join(", ")}, got ${JSON.stringify(status)}.`,
+    );
   const camera = optional(message, "camera", STILL, isObject, "an object");
   return {
     status,
@@ -82,8 +96,14 @@ export function parseText(text) {
 
 /** @param {Record<string, any>} camera @returns {Speeds} */
 function parseSpeeds(camera) {
-  const speed = (/** @type {"zoom" | "roll" | "orbit"} */ axis) => optional(camera, axis, 0, Number.isFinite, "a number");
-  return { pan: optional(camera, "pan", [0, 0], isPlace, "[x, y]"), zoom: speed("zoom"), roll: speed("roll"), orbit: speed("orbit") };
+  const speed = (/** @type {"zoom" | "roll" | "orbit"} */ axis) =>
+    optional(camera, axis, 0, Number.isFinite, "a number");
+  return {
+    pan: optional(camera, "pan", [0, 0], isPlace, "[x, y]"),
+    zoom: speed("zoom"),
+    roll: speed("roll"),
+    orbit: speed("orbit"),
+  };
 }
 
 /** @param {unknown} value the event motionstream.run, or one of the list of runs @returns {Run} @throws {ProtocolError} */
@@ -91,17 +111,25 @@ export function parseRun(value) {
   const run = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
   if (typeof run.token !== "string" || !run.token) throw new ProtocolError("Expected a run with a token.");
   for (const key of ["width", "height", "fps", "frames"]) {
-    if (!isAmount(run[key])) throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
+    if (!isAmount(run[key]))
+      throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
   }
   const chunk_frames = optional(run, "chunk_frames", 0, isWhole, "a whole number");
   const controls = optional(run, "controls", FIRST_CONTROLS, isTexts, "a list of texts");
-  return /** @type {Run} */ ({ ...run, node_id: String(run.node_id ?? ""), prompt_id: String(run.prompt_id ?? ""), chunk_frames, controls });
+  return /** @type {Run} */ ({
+    ...run,
+    node_id: String(run.node_id ?? ""),
+    prompt_id: String(run.prompt_id ?? ""),
+    chunk_frames,
+    controls,
+  });
 }
 
 /** @param {unknown} value the event motionstream.end @returns {{token: string, status: Ending}} @throws {ProtocolError} */
 export function parseEnd(value) {
   const end = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
-  if (typeof end.token !== "string" || !ENDINGS.includes(end.status)) throw new ProtocolError(`Expected the end of a run, got ${JSON.stringify(value)}.`);
+  if (typeof end.token !== "string" || !ENDINGS.includes(end.status))
+    throw new ProtocolError(`Expected the end of a run, got ${JSON.stringify(value)}.`);
   return { token: end.token, status: end.status };
 }
 
@@ -120,7 +148,8 @@ function parseObject(text) {
   } catch {
     throw new ProtocolError(`Expected JSON, got ${JSON.stringify(text.slice(0, 60))}.`);
   }
-  if (!isObject(value)) throw new ProtocolError(`Expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}.`);
+  if (!isObject(value))
+    throw new ProtocolError(`Expected a JSON object, got ${JSON.stringify(value).slice(0, 60)}.`);
   return value;
 }
 
@@ -132,21 +161,32 @@ function parseObject(text) {
 function optional(message, key, absent, fits, expected) {
   const value = message[key];
   if (value === undefined || value === null) return absent;
-  if (!fits(value)) throw new ProtocolError(`Expected ${expected} for ${key}, got ${(JSON.stringify(value) ?? "").slice(0, 60)}.`);
+  if (!fits(value))
+    throw new ProtocolError(
+      `Expected ${expected} for ${key}, got ${(JSON.stringify(value) ?? "").slice(0, 60)}.`,
+    );
   return value;
 }
 
-const isObject = (/** @type {unknown} */ value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (/** @type {unknown} */ value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (/** @type {unknown} */ value) => typeof value === "string";
 const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
 const isAmount = (/** @type {any} */ value) => Number.isFinite(value) && value >= 0;
 const isWhole = (/** @type {any} */ value) => Number.isInteger(value) && value >= 0;
-const isPlace = (/** @type {any} */ value) => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
-const isHandle = (/** @type {any} */ value) => Array.isArray(value) && value.length === 4 && isWhole(value[0]) && value.every(Number.isFinite) && value[3] in KINDS;
+const isPlace = (/** @type {any} */ value) =>
+  Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
+const isHandle = (/** @type {any} */ value) =>
+  Array.isArray(value) &&
+  value.length === 4 &&
+  isWhole(value[0]) &&
+  value.every(Number.isFinite) &&
+  value[3] in KINDS;
 const isHandles = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isHandle);
 
 /** @param {number} frame */
 export const ackMessage = (frame) => JSON.stringify({ type: "ack", frame });
 
 /** @param {{protocol: string, host: string}} place of the page @param {string} path @param {string} token @returns {string} */
-export const streamUrl = (place, path, token) => `${place.protocol === "https:" ? "wss:" : "ws:"}//${place.host}${path}?token=${encodeURIComponent(token)}`;
+export const streamUrl = (place, path, token) =>
+  `${place.protocol === "https:" ? "wss:" : "ws:"}//${place.host}${path}?token=${encodeURIComponent(token)}`;

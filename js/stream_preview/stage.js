@@ -76,7 +76,8 @@ export class Stage {
   /** The wheel changes the radius while the preview has the focus. @param {1 | -1} way @returns {boolean} */
   wheel(way) {
     const { steering, steerable, run } = this.preview;
-    if (!run || !steerable || !WITH_RADIUS.includes(steering.tool) || !this.preview.layout.focused) return false;
+    if (!run || !steerable || !WITH_RADIUS.includes(steering.tool) || !this.preview.layout.focused)
+      return false;
     this.preview.steer({ radius: stepped(steering.radius, way, largestRadius(run)) });
     return true;
   }
@@ -85,13 +86,22 @@ export class Stage {
   draw(fresh) {
     const view = this.view();
     const screen = window.devicePixelRatio;
-    if (fresh || this.stale || screen !== this.screen) this.onto(this.canvas, (ctx) => this.preview.player.draw(ctx, view));
+    if (fresh || this.stale || screen !== this.screen)
+      this.onto(this.canvas, (ctx) => this.preview.player.draw(ctx, view));
     Object.assign(this, { stale: false, screen });
     const near = this.near();
     const { steering, handles, handlesVisible, ghosts, steerable, player } = this.preview;
     const able = steerable && player.last !== null;
     this.onto(this.over, (ctx) => {
-      if (player.last) drawOverlay(ctx, view, { handles, visible: handlesVisible, steering, near, hover: able ? this.hover : null, ghosts: ghosts.map((ghost) => ghost.control) });
+      if (player.last)
+        drawOverlay(ctx, view, {
+          handles,
+          visible: handlesVisible,
+          steering,
+          near,
+          hover: able ? this.hover : null,
+          ghosts: ghosts.map((ghost) => ghost.control),
+        });
     });
     const resting = steering.tool === "grab" ? "grab" : "crosshair";
     const cursor = !able ? "default" : steering.hands.length ? "grabbing" : resting;
@@ -103,7 +113,9 @@ export class Stage {
     const { hover, preview } = this;
     const idle = !preview.steering.hands.length && !preview.steering.draft;
     const taking = ["grab", "erase"].includes(preview.steering.tool);
-    return hover && idle && taking && preview.steerable ? handleAt(preview.grabbable(), hover, hover.reach) : null;
+    return hover && idle && taking && preview.steerable
+      ? handleAt(preview.grabbable(), hover, hover.reach)
+      : null;
   }
 
   /** One canvas pixel for each pixel of the screen. @param {HTMLCanvasElement} canvas @param {(ctx: CanvasRenderingContext2D) => void} paint */
@@ -123,4 +135,5 @@ export class Stage {
 }
 
 /** @param {number} radius @param {1 | -1} way @param {number} most */
-export const stepped = (radius, way, most) => Math.min(most, Math.max(0, Math.round(radius + way * Math.max(1, radius * 0.15))));
+export const stepped = (radius, way, most) =>
+  Math.min(most, Math.max(0, Math.round(radius + way * Math.max(1, radius * 0.15))));

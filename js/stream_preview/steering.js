@@ -40,7 +40,15 @@ const PATH_SECONDS = { least: 0.3, most: 60 };
 const TOLERANCE = 0.35;
 
 /** @param {number} [base] @returns {Steering} */
-export const createSteering = (base = 0) => ({ tool: "grab", radius: 12, mode: "pin", seconds: 0, hands: [], draft: null, base });
+export const createSteering = (base = 0) => ({
+  tool: "grab",
+  radius: 12,
+  mode: "pin",
+  seconds: 0,
+  hands: [],
+  draft: null,
+  base,
+});
 
 /** @param {{width: number, height: number}} video @returns {number} a radius that suits the video */
 export const usualRadius = (video) => Math.max(2, Math.round(Math.min(video.width, video.height) * 0.09));
@@ -62,19 +70,37 @@ export function handleAt(handles, at, reach) {
 export function press(steering, event) {
   if (steering.tool === "grab") return grab(steering, event);
   if (steering.draft) return { steering, controls: [] };
-  const draft = { pointer: event.pointer, tool: steering.tool, points: [event.at], began: event.time, touched: [] };
+  const draft = {
+    pointer: event.pointer,
+    tool: steering.tool,
+    points: [event.at],
+    began: event.time,
+    touched: [],
+  };
   const begun = { ...steering, draft };
-  return steering.tool === "erase" ? erase(begun, draft, [event.at], event) : { steering: begun, controls: [] };
+  return steering.tool === "erase"
+    ? erase(begun, draft, [event.at], event)
+    : { steering: begun, controls: [] };
 }
 
 /** @param {Steering} steering @param {Press} event @returns {Step} */
 function grab(steering, { pointer, at, handles, reach }) {
   const hand = freeHand(steering);
-  if (hand === null || steering.hands.some((held) => held.pointer === pointer)) return { steering, controls: [] };
+  if (hand === null || steering.hands.some((held) => held.pointer === pointer))
+    return { steering, controls: [] };
   const handle = handleAt(handles, at, reach);
   const from = handle ? { x: handle[1], y: handle[2] } : at;
-  const held = { pointer, hand, handle: handle?.[0] ?? null, offset: { x: at.x - from.x, y: at.y - from.y }, from, at: from };
-  const control = handle ? controls.grabHandle(hand, handle[0]) : controls.grabPlace(hand, at, steering.radius);
+  const held = {
+    pointer,
+    hand,
+    handle: handle?.[0] ?? null,
+    offset: { x: at.x - from.x, y: at.y - from.y },
+    from,
+    at: from,
+  };
+  const control = handle
+    ? controls.grabHandle(hand, handle[0])
+    : controls.grabPlace(hand, at, steering.radius);
   return { steering: { ...steering, hands: [...steering.hands, held] }, controls: [control] };
 }
 
@@ -92,7 +118,10 @@ export function drag(steering, event) {
   const { draft } = steering;
   if (draft?.pointer === event.pointer) {
     if (draft.tool === "erase") return erase(steering, draft, event.places, event);
-    return { steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } }, controls: [] };
+    return {
+      steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } },
+      controls: [],
+    };
   }
   const held = steering.hands.find((hand) => hand.pointer === event.pointer);
   if (!held || !event.places.length) return { steering, controls: [] };
@@ -127,16 +156,21 @@ function erase(steering, draft, places, { handles, reach }) {
 /** @param {Steering} steering @param {{pointer: number, time: number}} event @returns {Step} */
 export function lift(steering, { pointer, time }) {
   const { draft } = steering;
-  if (draft?.pointer === pointer) return { steering: { ...steering, draft: null }, controls: finished(steering, draft, time) };
+  if (draft?.pointer === pointer)
+    return { steering: { ...steering, draft: null }, controls: finished(steering, draft, time) };
   const held = steering.hands.find((hand) => hand.pointer === pointer);
   if (!held) return { steering, controls: [] };
-  return { steering: { ...steering, hands: steering.hands.filter((hand) => hand !== held) }, controls: [controls.release(held.hand, steering.mode)] };
+  return {
+    steering: { ...steering, hands: steering.hands.filter((hand) => hand !== held) },
+    controls: [controls.release(held.hand, steering.mode)],
+  };
 }
 
 /** @param {Steering} steering @param {Draft} draft @param {number} time @returns {Control[]} */
 function finished(steering, draft, time) {
   const brush = brushOf(steering.radius);
-  if (draft.tool === "pin") return [controls.addResting("pin", draft.points, draft.points.length > 1 ? null : brush)];
+  if (draft.tool === "pin")
+    return [controls.addResting("pin", draft.points, draft.points.length > 1 ? null : brush)];
   if (draft.tool === "grid") {
     const points = gridPoints(draft.points);
     return points.length > 1 ? [controls.addResting("grid", points)] : [];
@@ -152,12 +186,26 @@ export function gridPoints([a, b]) {
   const [left, top] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
   const [width, height] = [Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
   const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MOST_IN_GRID) * 1.1);
-  const [columns, rows] = [Math.max(1, Math.round(width / step) + 1), Math.max(1, Math.round(height / step) + 1)];
-  const along = (/** @type {number} */ from, /** @type {number} */ length, /** @type {number} */ i, /** @type {number} */ count) => (count > 1 ? from + (length * i) / (count - 1) : from + length / 2);
-  return Array.from({ length: columns * rows }, (_, k) => ({ x: along(left, width, k % columns, columns), y: along(top, height, Math.floor(k / columns), rows) }));
+  const [columns, rows] = [
+    Math.max(1, Math.round(width / step) + 1),
+    Math.max(1, Math.round(height / step) + 1),
+  ];
+  const along = (
+    /** @type {number} */ from,
+    /** @type {number} */ length,
+    /** @type {number} */ i,
+    /** @type {number} */ count,
+  ) => (count > 1 ? from + (length * i) / (count - 1) : from + length / 2);
+  return Array.from({ length: columns * rows }, (_, k) => ({
+    x: along(left, width, k % columns, columns),
+    y: along(top, height, Math.floor(k / columns), rows),
+  }));
 }
 
 /** All hands let go, what is half drawn is left out. @param {Steering} steering @returns {Step} */
 export function letGoOfAll(steering) {
-  return { steering: { ...steering, hands: [], draft: null }, controls: steering.hands.map((held) => controls.release(held.hand, steering.mode)) };
+  return {
+    steering: { ...steering, hands: [], draft: null },
+    controls: steering.hands.map((held) => controls.release(held.hand, steering.mode)),
+  };
 }

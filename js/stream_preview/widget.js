@@ -13,7 +13,12 @@ const MIN_HEIGHT = 440;
 
 /** @param {ComfyNode} node @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, lives: LiveViews}} services */
 export function addPreview(node, { app, api, hub, lives }) {
-  const view = new StreamPreview(api, hub, (run) => follows(node, run), (dx, dy) => panCanvas(app, dx, dy));
+  const view = new StreamPreview(
+    api,
+    hub,
+    (run) => follows(node, run),
+    (dx, dy) => panCanvas(app, dx, dy),
+  );
   forwardWheel(app, view.root);
   const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
     getValue: () => "",

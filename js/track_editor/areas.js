@@ -26,7 +26,8 @@ export function brushOffsets(brush) {
 /** @param {Grid} grid @returns {Point[]} row by row from the top left corner */
 export function gridOffsets({ width, height, columns, rows }) {
   /** @param {number} side @param {number} count */
-  const steps = (side, count) => Array.from({ length: count }, (_, i) => (count > 1 ? side * (i / (count - 1) - 0.5) : 0));
+  const steps = (side, count) =>
+    Array.from({ length: count }, (_, i) => (count > 1 ? side * (i / (count - 1) - 0.5) : 0));
   const across = steps(width, columns);
   return steps(height, rows).flatMap((y) => across.map((x) => ({ x, y })));
 }
@@ -35,12 +36,14 @@ export function gridOffsets({ width, height, columns, rows }) {
 export function toLine(place, line) {
   if (line.length === 1) return Math.hypot(place.x - line[0].x, place.y - line[0].y);
   let best = Infinity;
-  for (let i = 1; i < line.length; i++) best = Math.min(best, toSegment(place, line[i - 1], line[i]).distance);
+  for (let i = 1; i < line.length; i++)
+    best = Math.min(best, toSegment(place, line[i - 1], line[i]).distance);
   return best;
 }
 
 /** @param {Region} region @param {Point} offset from the moving point @returns {boolean} */
-export const inRegion = (region, offset) => region.lines.some((line) => toLine(offset, line) ** 2 <= region.radius ** 2 + 1e-6);
+export const inRegion = (region, offset) =>
+  region.lines.some((line) => toLine(offset, line) ** 2 <= region.radius ** 2 + 1e-6);
 
 /** @param {Region} region @returns {{left: number, top: number, right: number, bottom: number}} offsets */
 export function regionBox({ lines, radius }) {
@@ -58,7 +61,12 @@ export function regionBox({ lines, radius }) {
 export function regionOffsets(region) {
   const { spacing } = region;
   const box = regionBox(region);
-  const [left, top, right, bottom] = [Math.floor(box.left / spacing), Math.floor(box.top / spacing), Math.ceil(box.right / spacing), Math.ceil(box.bottom / spacing)];
+  const [left, top, right, bottom] = [
+    Math.floor(box.left / spacing),
+    Math.floor(box.top / spacing),
+    Math.ceil(box.right / spacing),
+    Math.ceil(box.bottom / spacing),
+  ];
   const offsets = [];
   if ((right - left + 1) * (bottom - top + 1) <= 4 * MOST_POINTS) {
     for (let iy = top; iy <= bottom; iy++) {

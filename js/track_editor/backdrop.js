@@ -14,7 +14,11 @@ const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at ever
 export function parseImageName(value) {
   const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/s.exec(value) ?? [];
   const cut = path.lastIndexOf("/");
-  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: type ?? "input" };
+  return {
+    filename: path.slice(cut + 1),
+    subfolder: cut < 0 ? "" : path.slice(0, cut),
+    type: type ?? "input",
+  };
 }
 
 /** @param {{filename: string, subfolder?: string, type?: string}} file @returns {string} */
@@ -81,7 +85,10 @@ export class Backdrop {
 export function shrunk(image) {
   const { naturalWidth, naturalHeight } = image;
   const scale = Math.min(1, LARGEST / Math.max(naturalWidth, naturalHeight));
-  const [width, height] = [Math.max(1, Math.round(naturalWidth * scale)), Math.max(1, Math.round(naturalHeight * scale))];
+  const [width, height] = [
+    Math.max(1, Math.round(naturalWidth * scale)),
+    Math.max(1, Math.round(naturalHeight * scale)),
+  ];
   if (scale === 1) return { image, width, height };
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const ctx = canvas.getContext("2d");

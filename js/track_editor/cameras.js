@@ -30,7 +30,12 @@ export function restingCamera({ width, height }) {
     points: [{ x: (width - 1) / 2, y: (height - 1) / 2 }],
     interpolation: "spline",
     brush: null,
-    grid: { width: Math.max(1, width - 1 - 2 * INSET), height: Math.max(1, height - 1 - 2 * INSET), columns: count(width), rows: count(height) },
+    grid: {
+      width: Math.max(1, width - 1 - 2 * INSET),
+      height: Math.max(1, height - 1 - 2 * INSET),
+      columns: count(width),
+      rows: count(height),
+    },
     speed: SPEED_PRESETS["ease-in-out"],
     carries: true,
   };

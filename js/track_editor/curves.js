@@ -17,7 +17,10 @@ function hermite(p1, p2, m1, m2) {
   return (w) => {
     const [w2, w3] = [w * w, w * w * w];
     const [h1, h2, h3, h4] = [2 * w3 - 3 * w2 + 1, 3 * w2 - 2 * w3, w3 - 2 * w2 + w, w3 - w2];
-    return { x: h1 * p1.x + h2 * p2.x + h3 * m1.x + h4 * m2.x, y: h1 * p1.y + h2 * p2.y + h3 * m1.y + h4 * m2.y };
+    return {
+      x: h1 * p1.x + h2 * p2.x + h3 * m1.x + h4 * m2.x,
+      y: h1 * p1.y + h2 * p2.y + h3 * m1.y + h4 * m2.y,
+    };
   };
 }
 
@@ -36,15 +39,26 @@ function catmullRom(p0, p1, p2, p3) {
 /** @param {number} tension @returns {Span} */
 const cardinal = (tension) => (p0, p1, p2, p3) => {
   const half = (1 - tension) / 2;
-  const tangent = (/** @type {Point} */ a, /** @type {Point} */ b) => ({ x: half * (b.x - a.x), y: half * (b.y - a.y) });
+  const tangent = (/** @type {Point} */ a, /** @type {Point} */ b) => ({
+    x: half * (b.x - a.x),
+    y: half * (b.y - a.y),
+  });
   return hermite(p1, p2, tangent(p0, p2), tangent(p1, p3));
 };
 
 /** Uniform cubic B-spline: near its points, through the first and the last. @type {Span} */
 const bspline = (p0, p1, p2, p3) => (w) => {
   const [w2, w3] = [w * w, w * w * w];
-  const [b0, b1, b2, b3] = [(1 - w) ** 3 / 6, (3 * w3 - 6 * w2 + 4) / 6, (-3 * w3 + 3 * w2 + 3 * w + 1) / 6, w3 / 6];
-  return { x: b0 * p0.x + b1 * p1.x + b2 * p2.x + b3 * p3.x, y: b0 * p0.y + b1 * p1.y + b2 * p2.y + b3 * p3.y };
+  const [b0, b1, b2, b3] = [
+    (1 - w) ** 3 / 6,
+    (3 * w3 - 6 * w2 + 4) / 6,
+    (-3 * w3 + 3 * w2 + 3 * w + 1) / 6,
+    w3 / 6,
+  ];
+  return {
+    x: b0 * p0.x + b1 * p1.x + b2 * p2.x + b3 * p3.x,
+    y: b0 * p0.y + b1 * p1.y + b2 * p2.y + b3 * p3.y,
+  };
 };
 
 /** @param {Interpolation} interpolation @param {number} tension @returns {Span | null} null = straight */
@@ -92,7 +106,8 @@ export function ruler(line) {
     let [best, share] = [Infinity, 0];
     for (let i = 1; i < line.length; i++) {
       const near = toSegment(place, line[i - 1], line[i]);
-      if (near.distance < best) [best, share] = [near.distance, (gone[i - 1] + distance(line[i - 1], near.at)) / (length || 1)];
+      if (near.distance < best)
+        [best, share] = [near.distance, (gone[i - 1] + distance(line[i - 1], near.at)) / (length || 1)];
     }
     return share;
   };
@@ -107,7 +122,9 @@ export function wayOf(track) {
   let way = ways.get(track);
   if (!way) {
     const points = track.kind === "pin" ? track.points.slice(0, 1) : track.points;
-    way = ruler(polyline(points, CURVED.includes(track.kind) ? track.interpolation : "linear", track.tension ?? 0));
+    way = ruler(
+      polyline(points, CURVED.includes(track.kind) ? track.interpolation : "linear", track.tension ?? 0),
+    );
     ways.set(track, way);
   }
   return way;

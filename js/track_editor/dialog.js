@@ -12,7 +12,10 @@ export function openDialog(store, host, title) {
   const editor = new TrackEditor(store, { ...host, large: null, pan: () => {} });
   const dialog = element("dialog", "ms-dialog");
   const close = () => dialog.close();
-  dialog.append(element("header", "", [element("span", "", [title]), button("close", word("close"), close)]), editor.root);
+  dialog.append(
+    element("header", "", [element("span", "", [title]), button("close", word("close"), close)]),
+    editor.root,
+  );
   dialog.addEventListener("keydown", (event) => event.stopPropagation());
   dialog.addEventListener("close", () => {
     editor.disconnect();

@@ -28,17 +28,23 @@ export const writeDocument = (doc) => JSON.stringify(doc);
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
   if (!text.trim()) return emptyDocument(size);
-  if (text.length > MOST_TEXT) throw new Error(`Expected a track document of at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MOST_TEXT)
+    throw new Error(`Expected a track document of at most ${MOST_TEXT} characters, got ${text.length}.`);
   const value = parse(text);
-  if (value.version !== 1) throw new Error(`Expected a track document of version 1, got version ${JSON.stringify(value.version)}.`);
+  if (value.version !== 1)
+    throw new Error(`Expected a track document of version 1, got version ${JSON.stringify(value.version)}.`);
   for (const key of /** @type {const} */ (["width", "height", "frames", "fps"])) {
-    if (!(Number.isFinite(value[key]) && value[key] > 0)) throw new Error(`Expected a positive number for ${key}, got ${JSON.stringify(value[key])}.`);
+    if (!(Number.isFinite(value[key]) && value[key] > 0))
+      throw new Error(`Expected a positive number for ${key}, got ${JSON.stringify(value[key])}.`);
   }
   if (!Array.isArray(value.tracks)) throw new Error(`Expected a list of tracks, got ${typeof value.tracks}.`);
-  if (value.tracks.length > MOST_TRACKS) throw new Error(`Expected at most ${MOST_TRACKS} tracks, got ${value.tracks.length}.`);
+  if (value.tracks.length > MOST_TRACKS)
+    throw new Error(`Expected at most ${MOST_TRACKS} tracks, got ${value.tracks.length}.`);
   /** @type {Set<string>} */
   const taken = new Set();
-  const tracks = value.tracks.map((/** @type {unknown} */ track, /** @type {number} */ i) => readTrack(track, i, taken));
+  const tracks = value.tracks.map((/** @type {unknown} */ track, /** @type {number} */ i) =>
+    readTrack(track, i, taken),
+  );
   return /** @type {TrackDocument} */ ({ ...value, tracks, pin_border: value.pin_border === true });
 }
 
@@ -48,9 +54,12 @@ function parse(text) {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`Expected a track document as JSON, got text that is none (${/** @type {Error} */ (error).message}).`);
+    throw new Error(
+      `Expected a track document as JSON, got text that is none (${/** @type {Error} */ (error).message}).`,
+    );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`Expected a track document, got ${JSON.stringify(value).slice(0, 60)}.`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error(`Expected a track document, got ${JSON.stringify(value).slice(0, 60)}.`);
   return value;
 }
 
@@ -58,7 +67,8 @@ function parse(text) {
 export const roundPoint = (point) => ({ x: rounded(point.x), y: rounded(point.y) });
 
 /** @param {Size} a @param {Size} b */
-export const sameSize = (a, b) => a.width === b.width && a.height === b.height && a.frames === b.frames && a.fps === b.fps;
+export const sameSize = (a, b) =>
+  a.width === b.width && a.height === b.height && a.frames === b.frames && a.fps === b.fps;
 
 /** The document for a video of another size: coordinates, areas and times scaled. @param {TrackDocument} doc @param {Size} size @returns {TrackDocument} */
 export function fitDocument(doc, size) {
@@ -78,15 +88,28 @@ function fitTrack(track, sx, sy, st) {
   const made = {
     ...track,
     points: track.points.map(placed),
-    brush: track.brush && { radius: rounded(track.brush.radius * small), spacing: rounded(track.brush.spacing * small) },
+    brush: track.brush && {
+      radius: rounded(track.brush.radius * small),
+      spacing: rounded(track.brush.spacing * small),
+    },
     start: Math.round(track.start * st),
     end: track.end === null ? null : Math.round(track.end * st),
   };
-  if (track.grid) made.grid = { ...track.grid, width: rounded(track.grid.width * sx), height: rounded(track.grid.height * sy) };
+  if (track.grid)
+    made.grid = {
+      ...track.grid,
+      width: rounded(track.grid.width * sx),
+      height: rounded(track.grid.height * sy),
+    };
   if (track.region) {
     const { lines, radius, spacing } = track.region;
-    made.region = { lines: lines.map((line) => line.map(placed)), radius: atLeast(radius * small), spacing: atLeast(spacing * small) };
+    made.region = {
+      lines: lines.map((line) => line.map(placed)),
+      radius: atLeast(radius * small),
+      spacing: atLeast(spacing * small),
+    };
   }
-  if (track.shown) made.shown = track.shown.map(([first, last]) => [Math.round(first * st), Math.round(last * st)]);
+  if (track.shown)
+    made.shown = track.shown.map(([first, last]) => [Math.round(first * st), Math.round(last * st)]);
   return made;
 }

@@ -32,21 +32,44 @@ export function dragStarted(state, id, point, at, recorded) {
   const together = point === null && state.selection.tracks.includes(id);
   const selection = together ? { ...state.selection, track: id, point: null } : only(id, point);
   const mode = point === null ? "move" : "point";
-  return { ...state, stroke: null, selection, drag: { mode, track: id, point, from: at, base: state.doc, recorded } };
+  return {
+    ...state,
+    stroke: null,
+    selection,
+    drag: { mode, track: id, point, from: at, base: state.doc, recorded },
+  };
 }
 
 /** @param {EditorState} state @param {"scale" | "rotate"} mode @param {Corner} corner @param {Point} at @returns {EditorState} */
 export function transformStarted(state, mode, corner, at) {
   const tracks = movable(state);
   const box = boundsOf(tracks);
-  return box ? { ...state, drag: { mode, track: tracks[0].id, point: null, from: at, base: state.doc, recorded: false, box, corner } } : state;
+  return box
+    ? {
+        ...state,
+        drag: {
+          mode,
+          track: tracks[0].id,
+          point: null,
+          from: at,
+          base: state.doc,
+          recorded: false,
+          box,
+          corner,
+        },
+      }
+    : state;
 }
 
 /** The moving point of a track held at the playhead's time: where it is let go it will be at that frame. @param {EditorState} state @param {string} id @param {Point} at @returns {EditorState} */
 export function retimeStarted(state, id, at) {
   const track = state.doc.tracks.find((candidate) => candidate.id === id);
   if (!track || track.locked || track.points.length < 2) return state;
-  return { ...state, selection: only(id), drag: { mode: "retime", track: id, point: null, from: at, base: state.doc, recorded: false } };
+  return {
+    ...state,
+    selection: only(id),
+    drag: { mode: "retime", track: id, point: null, from: at, base: state.doc, recorded: false },
+  };
 }
 
 /** @param {EditorState} state @param {Point} at @param {boolean} even @param {number} reach of the snap, px; 0 = none @returns {EditorState} */
@@ -56,8 +79,10 @@ export function dragMoved(state, at, even, reach) {
   const held = heldPlace(drag);
   const asked = even && drag.mode === "move" ? evened(drag.from, at) : at;
   const wanted = held && { x: held.x + asked.x - drag.from.x, y: held.y + asked.y - drag.from.y };
-  const snap = wanted && state.options.snap && reach > 0 ? snapped(drag.base, wanted, reach, skipOf(state, drag)) : null;
-  const goal = wanted && held && snap ? { x: asked.x + snap.at.x - wanted.x, y: asked.y + snap.at.y - wanted.y } : asked;
+  const snap =
+    wanted && state.options.snap && reach > 0 ? snapped(drag.base, wanted, reach, skipOf(state, drag)) : null;
+  const goal =
+    wanted && held && snap ? { x: asked.x + snap.at.x - wanted.x, y: asked.y + snap.at.y - wanted.y } : asked;
   return { ...state, guides: snap?.guides ?? null, doc: draggedDocument(state, drag, goal, even) };
 }
 
@@ -69,7 +94,10 @@ function heldPlace({ mode, base, track, point }) {
 
 /** @param {EditorState} state @param {Drag} drag @returns {(track: string, point: number) => boolean} what moves along cannot be snapped to */
 function skipOf(state, drag) {
-  return (track, point) => (drag.mode === "point" ? track === drag.track && point === drag.point : state.selection.tracks.includes(track));
+  return (track, point) =>
+    drag.mode === "point"
+      ? track === drag.track && point === drag.point
+      : state.selection.tracks.includes(track);
 }
 
 /** @param {EditorState} state @param {Drag} drag @param {Point} at @param {boolean} even @returns {TrackDocument} */
@@ -77,12 +105,23 @@ function draggedDocument(state, drag, at, even) {
   const { base, from } = drag;
   const [dx, dy] = [at.x - from.x, at.y - from.y];
   if (drag.mode === "point") {
-    const move = (/** @type {Point} */ point, /** @type {number} */ i) => (drag.point === i ? roundPoint({ x: point.x + dx, y: point.y + dy }) : point);
+    const move = (/** @type {Point} */ point, /** @type {number} */ i) =>
+      drag.point === i ? roundPoint({ x: point.x + dx, y: point.y + dy }) : point;
     return withTrack(base, drag.track, (track) => ({ ...track, points: track.points.map(move) }));
   }
-  if (drag.mode === "retime") return withTrack(base, drag.track, (track) => retimed(track, state.frame, base.frames, at));
-  const map = drag.mode === "move" || !drag.box ? moving(dx, dy) : drag.mode === "scale" ? pulled(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even) : swung(drag.box, from, at, even);
-  return withTracks(base, (track) => state.selection.tracks.includes(track.id) && !track.locked, (track) => mapTrack(track, map));
+  if (drag.mode === "retime")
+    return withTrack(base, drag.track, (track) => retimed(track, state.frame, base.frames, at));
+  const map =
+    drag.mode === "move" || !drag.box
+      ? moving(dx, dy)
+      : drag.mode === "scale"
+        ? pulled(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even)
+        : swung(drag.box, from, at, even);
+  return withTracks(
+    base,
+    (track) => state.selection.tracks.includes(track.id) && !track.locked,
+    (track) => mapTrack(track, map),
+  );
 }
 
 /** @param {Track} track @param {number} frame @param {number} frames @param {Point} at @returns {Track} */
@@ -97,15 +136,24 @@ export function dragEnded(state) {
   const drag = state.drag;
   if (!drag) return state.guides ? { ...state, guides: null } : state;
   const calm = { ...state, drag: null, guides: null };
-  if (state.doc === drag.base || JSON.stringify(state.doc) === JSON.stringify(drag.base)) return { ...calm, doc: drag.base };
-  return drag.recorded ? calm : { ...committed({ ...calm, doc: drag.base }, state.doc), selection: state.selection };
+  if (state.doc === drag.base || JSON.stringify(state.doc) === JSON.stringify(drag.base))
+    return { ...calm, doc: drag.base };
+  return drag.recorded
+    ? calm
+    : { ...committed({ ...calm, doc: drag.base }, state.doc), selection: state.selection };
 }
 
 /** @param {EditorState} state @param {Point} at @param {StrokeUse} use @returns {EditorState} */
 export function strokeStarted(state, at, use) {
   const calm = settled(state);
   const keeps = use === "box" || use === "area" || use === "way";
-  return { ...calm, selection: keeps ? calm.selection : NOTHING, stroke: [at], use, frame: use === "box" ? calm.frame : 0 };
+  return {
+    ...calm,
+    selection: keeps ? calm.selection : NOTHING,
+    stroke: [at],
+    use,
+    frame: use === "box" ? calm.frame : 0,
+  };
 }
 
 /** @param {EditorState} state @param {Point} at @param {boolean} even @param {number} reach @returns {EditorState} */
@@ -114,7 +162,8 @@ export function strokeExtended(state, at, even, reach) {
   if (!stroke) return state;
   if (use === "line" || use === "grid" || use === "box") {
     const goal = even && use === "line" ? evened(stroke[0], at) : at;
-    const snap = state.options.snap && reach > 0 && use !== "box" ? snapped(state.doc, goal, reach, () => false) : null;
+    const snap =
+      state.options.snap && reach > 0 && use !== "box" ? snapped(state.doc, goal, reach, () => false) : null;
     return { ...state, stroke: [stroke[0], snap?.at ?? goal], guides: snap?.guides ?? null };
   }
   return distance(stroke[stroke.length - 1], at) < 0.25 ? state : { ...state, stroke: [...stroke, at] };
@@ -128,10 +177,14 @@ export function strokeEnded(state, add) {
   if (use === "area") return painted(calm, stroke);
   if (use === "box") return boxed(calm, stroke, add);
   const points = simplify(stroke, STROKE_TOLERANCE);
-  const moved = points.length > 1 && distance(points[0], points[points.length - 1]) + points.length - 2 > STROKE_TOLERANCE;
+  const moved =
+    points.length > 1 &&
+    distance(points[0], points[points.length - 1]) + points.length - 2 > STROKE_TOLERANCE;
   if (!moved) return calm;
   if (use === "way") return wayDrawn(calm, points);
-  return use === "grid" ? gridDrawn(calm, points) : added(calm, newTrack(calm, use === "line" ? "line" : "freehand", points));
+  return use === "grid"
+    ? gridDrawn(calm, points)
+    : added(calm, newTrack(calm, use === "line" ? "line" : "freehand", points));
 }
 
 /** @param {EditorState} state @param {Point[]} stroke @param {boolean} add @returns {EditorState} */
@@ -149,7 +202,12 @@ function gridDrawn(state, corners) {
   const count = (/** @type {number} */ side) => Math.max(2, Math.round(side / apart) + 1);
   const grid = { width, height, columns: count(width), rows: count(height) };
   const centre = { x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 };
-  return added(state, { ...newTrack(state, "grid", [centre]), interpolation: state.interpolation, brush: null, grid });
+  return added(state, {
+    ...newTrack(state, "grid", [centre]),
+    interpolation: state.interpolation,
+    brush: null,
+    grid,
+  });
 }
 
 /** The region a stroke of the region tool belongs to: the selected one, until it has a way and the stroke lies apart from it. @param {EditorState} state @param {Point} at @returns {Track | null} */
@@ -157,7 +215,9 @@ export function regionUnder(state, at) {
   const track = selectedTrack(state);
   if (track?.kind !== "region" || !track.region || track.locked) return null;
   const offset = { x: at.x - track.points[0].x, y: at.y - track.points[0].y };
-  const near = track.region.lines.some((line) => toLine(offset, line) <= (track.region?.radius ?? 0) + areaRadius(state));
+  const near = track.region.lines.some(
+    (line) => toLine(offset, line) <= (track.region?.radius ?? 0) + areaRadius(state),
+  );
   return track.points.length === 1 || near ? track : null;
 }
 
@@ -172,16 +232,30 @@ function painted(state, stroke) {
   if (!track?.region) {
     const { left, right, top, bottom } = boxOf(line.reduce(least), line.reduce(most));
     const centre = roundPoint(mix({ x: left, y: top }, { x: right, y: bottom }, 0.5));
-    const region = { lines: [line.map((point) => from(centre, point))], radius, spacing: brushOf(radius)?.spacing ?? radius };
-    return added(state, { ...newTrack(state, "region", [centre]), interpolation: state.interpolation, brush: null, region });
+    const region = {
+      lines: [line.map((point) => from(centre, point))],
+      radius,
+      spacing: brushOf(radius)?.spacing ?? radius,
+    };
+    return added(state, {
+      ...newTrack(state, "region", [centre]),
+      interpolation: state.interpolation,
+      brush: null,
+      region,
+    });
   }
   const { region } = track;
   const count = region.lines.reduce((sum, other) => sum + other.length, line.length);
   if (count > MOST_REGION_POINTS) return state;
-  const inside = line.every((point) => inRegion({ ...region, radius: Math.max(0, region.radius / 2) }, from(track.points[0], point)));
+  const inside = line.every((point) =>
+    inRegion({ ...region, radius: Math.max(0, region.radius / 2) }, from(track.points[0], point)),
+  );
   if (inside) return state;
   const lines = [...region.lines, line.map((point) => from(track.points[0], point))];
-  return committed(state, withTrack(state.doc, track.id, () => ({ ...track, region: { ...region, lines } })));
+  return committed(
+    state,
+    withTrack(state.doc, track.id, () => ({ ...track, region: { ...region, lines } })),
+  );
 }
 
 /** @param {Point} a @param {Point} b @returns {Point} */
@@ -196,6 +270,11 @@ function wayDrawn(state, stroke) {
   const track = selectedTrack(state);
   if (!track || track.locked) return state;
   const [start, first] = [track.points[0], stroke[0]];
-  const points = stroke.map((point, i) => (i ? roundPoint({ x: start.x + point.x - first.x, y: start.y + point.y - first.y }) : start));
-  return committed(state, withTrack(state.doc, track.id, () => ({ ...track, points })));
+  const points = stroke.map((point, i) =>
+    i ? roundPoint({ x: start.x + point.x - first.x, y: start.y + point.y - first.y }) : start,
+  );
+  return committed(
+    state,
+    withTrack(state.doc, track.id, () => ({ ...track, points })),
+  );
 }

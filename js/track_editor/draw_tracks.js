@@ -48,7 +48,8 @@ export function drawStill(scene, track) {
       drawTicks(scene, track, way, shows);
       drawArrow(scene, track, way, chosen);
     }
-    if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region)) drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
+    if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region))
+      drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
     else drawHandles(scene, track, chosen, shows);
     if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
   });
@@ -63,12 +64,20 @@ export function drawMoving(scene, tracks) {
   scene.ctx.globalAlpha = 0.5;
   drawDots(scene.ctx, dots, 1, "#fff");
   scene.ctx.restore();
-  if (scene.moves) for (const track of tracks) if (wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
+  if (scene.moves)
+    for (const track of tracks)
+      if (wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
 }
 
 /** What a track carries, where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen @returns {Point[]} dots that are left to draw */
 function drawCarried(scene, track, chosen) {
-  if (track.kind !== "camera") return drawArea(scene, track, placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames), chosen);
+  if (track.kind !== "camera")
+    return drawArea(
+      scene,
+      track,
+      placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
+      chosen,
+    );
   drawCamera(scene, track, chosen);
   return [];
 }
@@ -119,7 +128,8 @@ export function disc(ctx, at, radius) {
 
 /** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen @returns {Point[]} dots that are left to draw */
 function drawArea({ ctx, view, camera }, track, place, chosen) {
-  const put = (/** @type {Point} */ offset) => toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
+  const put = (/** @type {Point} */ offset) =>
+    toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
   if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return [];
   const base = ctx.globalAlpha;
   ctx.strokeStyle = ctx.fillStyle = track.color;
@@ -161,7 +171,12 @@ function outline(ctx, track, put, scale) {
   if (!track.grid) return disc(ctx, put({ x: 0, y: 0 }), (track.brush?.radius ?? 0) * scale);
   const [w, h] = [track.grid.width / 2, track.grid.height / 2];
   ctx.beginPath();
-  for (const corner of [[-w, -h], [w, -h], [w, h], [-w, h]]) {
+  for (const corner of [
+    [-w, -h],
+    [w, -h],
+    [w, h],
+    [-w, h],
+  ]) {
     const at = put({ x: corner[0], y: corner[1] });
     ctx.lineTo(at.x, at.y);
   }
@@ -179,7 +194,9 @@ function drawDots(ctx, places, radius, color) {
 /** A camera: where each point of its grid goes, and where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen */
 function drawCamera({ ctx, view, state, moves }, track, chosen) {
   const { frames } = state.doc;
-  const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) => placeAt(track, frame, frames));
+  const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) =>
+    placeAt(track, frame, frames),
+  );
   const offsets = trackOffsets(track).slice(0, MOST_DOTS);
   ctx.save();
   const base = ctx.globalAlpha;
@@ -193,8 +210,18 @@ function drawCamera({ ctx, view, state, moves }, track, chosen) {
   ctx.strokeStyle = track.color;
   ctx.lineWidth = chosen ? 1.6 : 1.1;
   ctx.stroke();
-  drawDots(ctx, offsets.map((offset) => toView(view, carried(now, offset))), chosen ? 2.4 : 1.8, INK);
-  drawDots(ctx, offsets.map((offset) => toView(view, carried(now, offset))), chosen ? 1.6 : 1.1, "#fff");
+  drawDots(
+    ctx,
+    offsets.map((offset) => toView(view, carried(now, offset))),
+    chosen ? 2.4 : 1.8,
+    INK,
+  );
+  drawDots(
+    ctx,
+    offsets.map((offset) => toView(view, carried(now, offset))),
+    chosen ? 1.6 : 1.1,
+    "#fff",
+  );
   ctx.globalAlpha = base * (chosen ? 0.9 : 0.35);
   outline(ctx, track, (offset) => toView(view, carried(last, offset)), 1);
   ctx.setLineDash([6, 4]);
@@ -211,16 +238,31 @@ function drawTicks({ ctx, view, state }, track, way, shows) {
   const step = tickStep(way.length * view.scale, travelled, TICKS_APART);
   const numbered = tickStep(way.length * view.scale, travelled, NUMBERS_APART);
   const places = [];
-  for (let frame = step; frame < travelled; frame += step) places.push({ frame, at: toView(view, way.at(progress(track, track.start + frame, frames))) });
-  drawDots(ctx, places.filter(({ frame }) => frame % (4 * step)).map(({ at }) => at), 1, "#fff");
-  drawDots(ctx, places.filter(({ frame }) => frame % (4 * step) === 0).map(({ at }) => at), 1.7, "#fff");
+  for (let frame = step; frame < travelled; frame += step)
+    places.push({ frame, at: toView(view, way.at(progress(track, track.start + frame, frames))) });
+  drawDots(
+    ctx,
+    places.filter(({ frame }) => frame % (4 * step)).map(({ at }) => at),
+    1,
+    "#fff",
+  );
+  drawDots(
+    ctx,
+    places.filter(({ frame }) => frame % (4 * step) === 0).map(({ at }) => at),
+    1.7,
+    "#fff",
+  );
   if (!shows || !state.options.numbers) return;
   ctx.font = FONT;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
   /** @type {Point | null} */
   let before = null;
-  for (const { frame, at } of [{ frame: 0, at: toView(view, way.at(0)) }, ...places, { frame: travelled, at: toView(view, way.at(1)) }]) {
+  for (const { frame, at } of [
+    { frame: 0, at: toView(view, way.at(0)) },
+    ...places,
+    { frame: travelled, at: toView(view, way.at(1)) },
+  ]) {
     if (frame % numbered && frame !== travelled) continue;
     if (before && Math.hypot(at.x - before.x, at.y - before.y) < NUMBERS_APART * 0.6) continue;
     before = at;
@@ -291,9 +333,15 @@ function drawHandles({ ctx, view, state }, track, chosen, shows) {
 function drawPin(ctx, at, color, chosen) {
   const arm = chosen ? 8 : 6.5;
   ctx.lineCap = "round";
-  for (const [style, width] of /** @type {const} */ ([[INK, 6], [color, 3]])) {
+  for (const [style, width] of /** @type {const} */ ([
+    [INK, 6],
+    [color, 3],
+  ])) {
     ctx.beginPath();
-    for (const [dx, dy] of [[arm, 0], [0, arm]]) {
+    for (const [dx, dy] of [
+      [arm, 0],
+      [0, arm],
+    ]) {
       ctx.moveTo(at.x - dx, at.y - dy);
       ctx.lineTo(at.x + dx, at.y + dy);
     }

@@ -61,14 +61,25 @@ export class TrackEditor {
     this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
     const menu = () => editorMenu(store, host, (file) => void this.take(file));
-    this.panels = [toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }), optionsBar(store, (text) => host.notify?.(text)), this.time, trackList(store), inspector(store)];
+    this.panels = [
+      toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }),
+      optionsBar(store, (text) => host.notify?.(text)),
+      this.time,
+      trackList(store),
+      inspector(store),
+    ];
     const [bar, options, time, list, props] = this.panels.map((panel) => panel.root);
     const side = element("div", "ms-side", [list, props]);
     this.bars = element("div", "ms-bars", [bar, options]);
     this.props = props;
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
     this.keys = keyCatcher(word("label"));
-    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [this.keys, this.bars, body, this.note]);
+    this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [
+      this.keys,
+      this.bars,
+      body,
+      this.note,
+    ]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
     /** @type {Point | null} */
     this.hover = null;
@@ -141,9 +152,18 @@ export class TrackEditor {
     this.root.addEventListener("focusout", () => (this.space.held = false), { signal });
     this.root.addEventListener("pointerenter", () => this.schedule(), { signal });
     this.root.addEventListener("copy", (event) => this.copy(event), { signal });
-    this.root.addEventListener("cut", (event) => this.copy(event) && this.store.dispatch({ type: "delete" }), { signal });
+    this.root.addEventListener(
+      "cut",
+      (event) => this.copy(event) && this.store.dispatch({ type: "delete" }),
+      { signal },
+    );
     this.root.addEventListener("paste", (event) => this.paste(event), { signal });
-    this.root.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && (event.preventDefault(), event.stopPropagation()), { signal });
+    this.root.addEventListener(
+      "dragover",
+      (event) =>
+        event.dataTransfer?.types.includes("Files") && (event.preventDefault(), event.stopPropagation()),
+      { signal },
+    );
     this.root.addEventListener("drop", (event) => this.drop(event), { signal });
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { signal, passive: false });
     keepTouches([this.canvas], signal);
@@ -202,7 +222,13 @@ export class TrackEditor {
     if (!ctx || !area.width || !area.height) return;
     const ratio = this.fitPixels(area);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
-    render(ctx, area, state, { hover: this.hover, backdrop: this.host.backdrop(), playing: this.playing, lens: this.lens, layer: this.layer });
+    render(ctx, area, state, {
+      hover: this.hover,
+      backdrop: this.host.backdrop(),
+      playing: this.playing,
+      lens: this.lens,
+      layer: this.layer,
+    });
   }
 
   /** One canvas pixel for each pixel of the screen. @param {{width: number, height: number}} area @returns {number} canvas pixels per view pixel */
@@ -210,7 +236,8 @@ export class TrackEditor {
     const zoom = this.canvas.getBoundingClientRect().width / area.width;
     const ratio = Math.min(4, Math.max(1, zoom * window.devicePixelRatio));
     const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    if (this.canvas.width !== width || this.canvas.height !== height)
+      Object.assign(this.canvas, { width, height });
     return ratio;
   }
 
@@ -228,9 +255,12 @@ export class TrackEditor {
     if (state.open) return word("hint_path");
     if (state.stroke) return "";
     const track = selectedTrack(state);
-    if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0])) return word("hint_way");
+    if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0]))
+      return word("hint_way");
     const fresh = ["line", "grid", "region"].includes(state.tool) && !track;
-    return RESTING_HINTS.includes(state.tool) && (fresh || !state.doc.tracks.length) ? word(`hint_${state.tool}`) : "";
+    return RESTING_HINTS.includes(state.tool) && (fresh || !state.doc.tracks.length)
+      ? word(`hint_${state.tool}`)
+      : "";
   }
 
   /** Tracks, a picture or a video in a file. @param {File} file */
@@ -239,7 +269,9 @@ export class TrackEditor {
       if (isPicture(file)) await this.host.own?.show(file);
       else this.store.dispatch({ type: "paste", tracks: await tracksInFile(file, this.store.state.doc) });
     } catch (error) {
-      this.host.notify?.(word("bad_file", { name: file.name, problem: /** @type {Error} */ (error).message }));
+      this.host.notify?.(
+        word("bad_file", { name: file.name, problem: /** @type {Error} */ (error).message }),
+      );
     }
   }
 
@@ -262,7 +294,8 @@ export class TrackEditor {
     if (file) return void this.take(file);
     const text = event.clipboardData?.getData("text/plain") ?? "";
     try {
-      if (text.trim()) this.store.dispatch({ type: "paste", tracks: readTracks(text, this.store.state.doc), shift: true });
+      if (text.trim())
+        this.store.dispatch({ type: "paste", tracks: readTracks(text, this.store.state.doc), shift: true });
     } catch (error) {
       this.host.notify?.(/** @type {Error} */ (error).message);
     }

@@ -13,7 +13,15 @@ import { boundsOf, mapTrack, middleOf, moving, scaling, turning } from "./transf
 /** @import {Affine} from "./transform.js" */
 
 /** @type {Record<Kind, string>} */
-const WORDS = { path: "Track", freehand: "Track", pin: "Pin", line: "Line", grid: "Grid", region: "Region", camera: "Camera" };
+const WORDS = {
+  path: "Track",
+  freehand: "Track",
+  pin: "Pin",
+  line: "Line",
+  grid: "Grid",
+  region: "Region",
+  camera: "Camera",
+};
 const MANY = 0.06; // of the picture's shorter side: how far a copy lies from what was copied
 
 /** @param {TrackDocument} doc @param {string} word @returns {string} "Word 1", "Word 2" … as is free */
@@ -54,7 +62,10 @@ export function added(state, track) {
 }
 
 /** @param {TrackDocument} doc @param {(track: Track) => boolean} chosen @param {(track: Track) => Track} change @returns {TrackDocument} */
-export const withTracks = (doc, chosen, change) => ({ ...doc, tracks: doc.tracks.map((track) => (chosen(track) ? change(track) : track)) });
+export const withTracks = (doc, chosen, change) => ({
+  ...doc,
+  tracks: doc.tracks.map((track) => (chosen(track) ? change(track) : track)),
+});
 
 /** @param {TrackDocument} doc @param {string} id @param {(track: Track) => Track} change @returns {TrackDocument} */
 export const withTrack = (doc, id, change) => withTracks(doc, (track) => track.id === id, change);
@@ -63,7 +74,11 @@ export const withTrack = (doc, id, change) => withTracks(doc, (track) => track.i
 const trackOf = (state, id) => state.doc.tracks.find((track) => track.id === id);
 
 /** @param {Track} track @param {TrackChanges} changes */
-const differs = (track, changes) => Object.entries(changes).some(([name, value]) => JSON.stringify(track[/** @type {keyof Track} */ (name)] ?? null) !== JSON.stringify(value ?? null));
+const differs = (track, changes) =>
+  Object.entries(changes).some(
+    ([name, value]) =>
+      JSON.stringify(track[/** @type {keyof Track} */ (name)] ?? null) !== JSON.stringify(value ?? null),
+  );
 
 /** @param {EditorState} state @param {Track[]} tracks @param {(track: Track) => TrackChanges} changes @param {string | null} key @returns {EditorState} */
 export function changed(state, tracks, changes, key) {
@@ -71,7 +86,15 @@ export function changed(state, tracks, changes, key) {
   const differing = tracks.filter((track) => differs(track, made.get(track.id) ?? {}));
   if (!differing.length) return state;
   const ids = new Set(differing.map((track) => track.id));
-  return committed(state, withTracks(state.doc, (track) => ids.has(track.id), (track) => ({ ...track, ...made.get(track.id) })), key);
+  return committed(
+    state,
+    withTracks(
+      state.doc,
+      (track) => ids.has(track.id),
+      (track) => ({ ...track, ...made.get(track.id) }),
+    ),
+    key,
+  );
 }
 
 /** @param {EditorState} state @param {string} id @param {TrackChanges} changes @param {string | null} key @returns {EditorState} */
@@ -82,7 +105,12 @@ export function edited(state, id, changes, key) {
 
 /** @param {EditorState} state @param {TrackChanges} changes @param {string | null} key @returns {EditorState} */
 export function selectedEdited(state, changes, key) {
-  return changed(state, selectedTracks(state), (track) => checked(state, track, changes), key && `${key} ${state.selection.tracks.join()}`);
+  return changed(
+    state,
+    selectedTracks(state),
+    (track) => checked(state, track, changes),
+    key && `${key} ${state.selection.tracks.join()}`,
+  );
 }
 
 /** @param {EditorState} state @param {Track} track @param {TrackChanges} changes @returns {TrackChanges} with start and end inside the video and in order */
@@ -106,7 +134,15 @@ export const movable = (state) => selectedTracks(state).filter((track) => !track
 function selectedMapped(state, map, key) {
   const ids = new Set(movable(state).map((track) => track.id));
   if (!ids.size) return state;
-  return committed(state, withTracks(state.doc, (track) => ids.has(track.id), (track) => mapTrack(track, map)), key);
+  return committed(
+    state,
+    withTracks(
+      state.doc,
+      (track) => ids.has(track.id),
+      (track) => mapTrack(track, map),
+    ),
+    key,
+  );
 }
 
 /** @param {EditorState} state @param {number} dx @param {number} dy @returns {EditorState} the selected point, or all that is selected */
@@ -116,8 +152,13 @@ export function nudged(state, dx, dy) {
   if (!track) return state;
   const key = `nudge ${tracks.join()} ${point}`;
   if (point === null || tracks.length > 1) return selectedMapped(state, moving(dx, dy), key);
-  const move = (/** @type {Point} */ place, /** @type {number} */ i) => (point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place);
-  return committed(state, withTrack(state.doc, track.id, () => ({ ...track, points: track.points.map(move) })), key);
+  const move = (/** @type {Point} */ place, /** @type {number} */ i) =>
+    point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place;
+  return committed(
+    state,
+    withTrack(state.doc, track.id, () => ({ ...track, points: track.points.map(move) })),
+    key,
+  );
 }
 
 /** Round the middle of what is selected. @param {EditorState} state @param {(centre: Point) => Affine} map @returns {EditorState} */
@@ -127,20 +168,29 @@ export function transformed(state, map) {
 }
 
 /** @param {EditorState} state @param {"x" | "y"} axis x = left becomes right @returns {EditorState} */
-export const mirrored = (state, axis) => transformed(state, (centre) => scaling(axis === "x" ? -1 : 1, axis === "y" ? -1 : 1, centre));
+export const mirrored = (state, axis) =>
+  transformed(state, (centre) => scaling(axis === "x" ? -1 : 1, axis === "y" ? -1 : 1, centre));
 /** @param {EditorState} state @param {number} degrees @returns {EditorState} */
 export const rotated = (state, degrees) => transformed(state, (centre) => turning(degrees, centre));
 /** @param {EditorState} state @param {number} factor @returns {EditorState} */
-export const scaled = (state, factor) => (factor > 0 ? transformed(state, (centre) => scaling(factor, factor, centre)) : state);
+export const scaled = (state, factor) =>
+  factor > 0 ? transformed(state, (centre) => scaling(factor, factor, centre)) : state;
 
 /** @param {EditorState} state @param {string} id @param {number} index -1 = where it belongs @param {Point} at @returns {EditorState} */
 export function inserted(state, id, index, at) {
   const track = trackOf(state, id);
   if (!track || track.kind === "pin" || track.locked) return state;
-  const place = index >= 0 ? Math.min(index, track.points.length) : track.points.length > 1 ? insertIndex(track, at) : 1;
+  const place =
+    index >= 0 ? Math.min(index, track.points.length) : track.points.length > 1 ? insertIndex(track, at) : 1;
   const points = [...track.points.slice(0, place), roundPoint(at), ...track.points.slice(place)];
   const kind = track.kind === "line" ? "path" : track.kind;
-  return { ...committed(state, withTrack(state.doc, id, () => ({ ...track, kind, points }))), selection: only(id, place) };
+  return {
+    ...committed(
+      state,
+      withTrack(state.doc, id, () => ({ ...track, kind, points })),
+    ),
+    selection: only(id, place),
+  };
 }
 
 /** The last point takes its track with it. @param {EditorState} state @param {string} id @param {number} index @returns {EditorState} */
@@ -149,7 +199,10 @@ export function pointDeleted(state, id, index) {
   if (!track || track.locked || !track.points[index]) return state;
   if (track.points.length === 1) return tracksDeleted(state, [id]);
   const points = track.points.filter((_, i) => i !== index);
-  const next = committed(state, withTrack(state.doc, id, () => ({ ...track, points })));
+  const next = committed(
+    state,
+    withTrack(state.doc, id, () => ({ ...track, points })),
+  );
   return { ...next, selection: only(id, Math.max(0, index - 1)) };
 }
 
@@ -182,19 +235,30 @@ export function reordered(state, id, to) {
   const place = Math.min(state.doc.tracks.length - 1, Math.max(0, to));
   if (from < 0 || from === place) return state;
   const tracks = state.doc.tracks.filter((track) => track.id !== id);
-  return committed(state, { ...state.doc, tracks: [...tracks.slice(0, place), state.doc.tracks[from], ...tracks.slice(place)] });
+  return committed(state, {
+    ...state.doc,
+    tracks: [...tracks.slice(0, place), state.doc.tracks[from], ...tracks.slice(place)],
+  });
 }
 
 /** A camera preset: on top of the camera that is there, else a new one, for which the border lets go. @param {EditorState} state @param {string} preset @returns {EditorState} */
 export function cameraMoved(state, preset) {
   if (!Object.hasOwn(CAMERA_PRESETS, preset)) return state;
   const chosen = selectedTrack(state);
-  const camera = chosen?.kind === "camera" ? chosen : state.doc.tracks.find((track) => track.kind === "camera");
+  const camera =
+    chosen?.kind === "camera" ? chosen : state.doc.tracks.find((track) => track.kind === "camera");
   if (camera) {
-    const next = committed(state, withTrack(state.doc, camera.id, (track) => withPreset(track, preset, state.doc)));
+    const next = committed(
+      state,
+      withTrack(state.doc, camera.id, (track) => withPreset(track, preset, state.doc)),
+    );
     return { ...next, selection: only(camera.id) };
   }
-  const fresh = withPreset({ ...newTrack(state, "camera", []), ...restingCamera(state.doc) }, preset, state.doc);
+  const fresh = withPreset(
+    { ...newTrack(state, "camera", []), ...restingCamera(state.doc) },
+    preset,
+    state.doc,
+  );
   const next = committed(state, { ...state.doc, tracks: [...state.doc.tracks, fresh], pin_border: false });
   return { ...next, selection: only(fresh.id) };
 }
@@ -202,14 +266,26 @@ export function cameraMoved(state, preset) {
 /** Seen or not from the playhead on. @param {EditorState} state @returns {EditorState} */
 export function shownToggled(state) {
   const { frame, doc } = state;
-  return changed(state, selectedTracks(state), (track) => ({ shown: toggledFrom(track.shown, frame, doc.frames) }), null);
+  return changed(
+    state,
+    selectedTracks(state),
+    (track) => ({ shown: toggledFrom(track.shown, frame, doc.frames) }),
+    null,
+  );
 }
 
 /** @param {EditorState} state @param {number} radius @returns {EditorState} */
 export function brushed(state, radius) {
   const next = { ...state, brush: Math.max(0, radius) };
-  const tracks = selectedTracks(next).filter((track) => !track.grid && !track.region && (track.brush?.radius ?? 0) !== next.brush);
-  return changed(next, tracks, () => ({ brush: brushOf(next.brush) }), `brush ${state.selection.tracks.join()}`);
+  const tracks = selectedTracks(next).filter(
+    (track) => !track.grid && !track.region && (track.brush?.radius ?? 0) !== next.brush,
+  );
+  return changed(
+    next,
+    tracks,
+    () => ({ brush: brushOf(next.brush) }),
+    `brush ${state.selection.tracks.join()}`,
+  );
 }
 
 /** @param {EditorState} state @param {Interpolation} interpolation @returns {EditorState} */
@@ -220,5 +296,7 @@ export function interpolated(state, interpolation) {
 
 /** @param {EditorState} state @returns {EditorState} */
 export function cleared(state) {
-  return state.doc.tracks.length || state.doc.pin_border ? committed(state, { ...state.doc, tracks: [], pin_border: false }) : state;
+  return state.doc.tracks.length || state.doc.pin_border
+    ? committed(state, { ...state.doc, tracks: [], pin_border: false })
+    : state;
 }

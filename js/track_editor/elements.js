@@ -15,7 +15,11 @@ export function element(name, className = "", children = []) {
 
 /** @param {string} name of the icon @param {string} title @param {() => void} action @param {string} [label] text beside the icon @returns {HTMLButtonElement} */
 export function button(name, title, action, label) {
-  const made = element("button", label ? "ms-button ms-labelled" : "ms-button", label ? [icon(name), label] : [icon(name)]);
+  const made = element(
+    "button",
+    label ? "ms-button ms-labelled" : "ms-button",
+    label ? [icon(name), label] : [icon(name)],
+  );
   made.type = "button";
   made.title = title;
   made.dataset.icon = name;

@@ -7,12 +7,19 @@ import { word } from "./words.js";
 /** @returns {HTMLElement} hidden at first */
 export function helpPanel() {
   const rows = SHORTCUTS.flatMap(([keys, text]) => [
-    element("dt", "", keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [key]), " "])),
+    element(
+      "dt",
+      "",
+      keys.split(/\s{2,}/).flatMap((key) => [element("kbd", "", [key]), " "]),
+    ),
     element("dd", "", [word(text)]),
   ]);
   const root = element("div", "ms-help");
   const close = button("close", word("close"), () => (root.hidden = true));
-  root.append(element("header", "", [element("h4", "", [word("keys_title")]), close]), element("dl", "", rows));
+  root.append(
+    element("header", "", [element("h4", "", [word("keys_title")]), close]),
+    element("dl", "", rows),
+  );
   root.dataset.captureWheel = "true";
   root.hidden = true;
   return root;

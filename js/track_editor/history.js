@@ -31,16 +31,19 @@ export function initialState(doc) {
 }
 
 /** @param {EditorState} state @returns {Track | null} the one whose points are shown */
-export const selectedTrack = (state) => state.doc.tracks.find((track) => track.id === state.selection.track) ?? null;
+export const selectedTrack = (state) =>
+  state.doc.tracks.find((track) => track.id === state.selection.track) ?? null;
 
 /** @param {EditorState} state @returns {Track[]} in the order of the layers */
-export const selectedTracks = (state) => state.doc.tracks.filter((track) => state.selection.tracks.includes(track.id));
+export const selectedTracks = (state) =>
+  state.doc.tracks.filter((track) => state.selection.tracks.includes(track.id));
 
 /** @param {string} track @param {number | null} [point] @returns {Selection} */
 export const only = (track, point = null) => ({ track, point, tracks: [track] });
 
 /** @param {string[]} tracks @returns {Selection} */
-export const many = (tracks) => (tracks.length ? { track: tracks[tracks.length - 1], point: null, tracks } : NOTHING);
+export const many = (tracks) =>
+  tracks.length ? { track: tracks[tracks.length - 1], point: null, tracks } : NOTHING;
 
 /** One more, or one less. @param {Selection} selection @param {string} track @returns {Selection} */
 export function toggled(selection, track) {
@@ -62,7 +65,9 @@ export function kept(doc, selection) {
   const track = doc.tracks.find((candidate) => candidate.id === selection.track);
   if (!track) return many(left);
   const gone = selection.point !== null && selection.point >= track.points.length;
-  return left.length === selection.tracks.length && !gone ? selection : { track: track.id, point: gone ? null : selection.point, tracks: left };
+  return left.length === selection.tracks.length && !gone
+    ? selection
+    : { track: track.id, point: gone ? null : selection.point, tracks: left };
 }
 
 /** @param {EditorState} state @param {"past" | "future"} from @param {"past" | "future"} to @returns {EditorState} */
@@ -72,12 +77,21 @@ export function travelled(state, from, to) {
   const doc = fitDocument(entry, state.doc);
   const past = from === "past" ? state.past.slice(0, -1) : [...state.past, state.doc];
   const future = to === "future" ? [state.doc, ...state.future] : state.future.slice(1);
-  return { ...state, doc, past, future, lastKey: null, selection: kept(doc, state.selection), frame: Math.min(state.frame, doc.frames - 1) };
+  return {
+    ...state,
+    doc,
+    past,
+    future,
+    lastKey: null,
+    selection: kept(doc, state.selection),
+    frame: Math.min(state.frame, doc.frames - 1),
+  };
 }
 
 /** A document from outside: a step of our own history if it is one, else a new beginning. @param {EditorState} calm nothing half done @param {TrackDocument} doc @returns {EditorState} */
 export function loaded(calm, doc) {
-  const same = (/** @type {TrackDocument | undefined} */ other) => other !== undefined && JSON.stringify(other) === JSON.stringify(doc);
+  const same = (/** @type {TrackDocument | undefined} */ other) =>
+    other !== undefined && JSON.stringify(other) === JSON.stringify(doc);
   if (same(calm.past[calm.past.length - 1])) return travelled(calm, "past", "future");
   if (same(calm.future[0])) return travelled(calm, "future", "past");
   const { tool, interpolation, options } = calm;
@@ -91,5 +105,14 @@ export function resized(state, size) {
   const doc = fitDocument(from, size);
   const ratio = Math.min(size.width / state.doc.width, size.height / state.doc.height);
   const brush = Math.round(state.brush * ratio);
-  return { ...state, doc, resized: { from, to: doc }, drag: null, stroke: null, guides: null, brush, frame: Math.min(state.frame, size.frames - 1) };
+  return {
+    ...state,
+    doc,
+    resized: { from, to: doc },
+    drag: null,
+    stroke: null,
+    guides: null,
+    brush,
+    frame: Math.min(state.frame, size.frames - 1),
+  };
 }

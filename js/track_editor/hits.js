@@ -32,8 +32,13 @@ export function hitTest(doc, at, reach, prefer) {
 function inArea(track, at) {
   const offset = { x: at.x - track.points[0].x, y: at.y - track.points[0].y };
   if (track.kind === "region") return Boolean(track.region && inRegion(track.region, offset));
-  if (track.kind === "grid") return Boolean(track.grid && Math.abs(offset.x) <= track.grid.width / 2 && Math.abs(offset.y) <= track.grid.height / 2);
-  return Boolean(track.kind !== "camera" && track.brush && Math.hypot(offset.x, offset.y) <= track.brush.radius);
+  if (track.kind === "grid")
+    return Boolean(
+      track.grid && Math.abs(offset.x) <= track.grid.width / 2 && Math.abs(offset.y) <= track.grid.height / 2,
+    );
+  return Boolean(
+    track.kind !== "camera" && track.brush && Math.hypot(offset.x, offset.y) <= track.brush.radius,
+  );
 }
 
 /** @param {Point[]} points @param {Point} at */
@@ -52,7 +57,8 @@ function nearest(points, at) {
 export function insertIndex(track, at) {
   let [index, best] = [1, Infinity];
   const kept = track.points;
-  const curved = CURVED.includes(track.kind) && track.interpolation !== "linear" && distinct(kept).length === kept.length;
+  const curved =
+    CURVED.includes(track.kind) && track.interpolation !== "linear" && distinct(kept).length === kept.length;
   const line = curved ? trackLine(track) : kept;
   const pieces = curved ? SEGMENTS : 1;
   for (let i = 1; i < line.length; i++) {
@@ -64,10 +70,20 @@ export function insertIndex(track, at) {
 
 /** @param {TrackDocument} doc @param {Box} box @returns {string[]} ids of the tracks with a control point in it */
 export const tracksIn = (doc, { left, top, right, bottom }) =>
-  doc.tracks.filter((track) => within(track) && track.points.some(({ x, y }) => x >= left && x <= right && y >= top && y <= bottom)).map((track) => track.id);
+  doc.tracks
+    .filter(
+      (track) =>
+        within(track) && track.points.some(({ x, y }) => x >= left && x <= right && y >= top && y <= bottom),
+    )
+    .map((track) => track.id);
 
 /** @param {Point} a @param {Point} b @returns {Box} */
-export const boxOf = (a, b) => ({ left: Math.min(a.x, b.x), top: Math.min(a.y, b.y), right: Math.max(a.x, b.x), bottom: Math.max(a.y, b.y) });
+export const boxOf = (a, b) => ({
+  left: Math.min(a.x, b.x),
+  top: Math.min(a.y, b.y),
+  right: Math.max(a.x, b.x),
+  bottom: Math.max(a.y, b.y),
+});
 
 /**
  * A place drawn to the edges and the middle of the picture and to the control points of other tracks, each way by itself.
@@ -75,15 +91,24 @@ export const boxOf = (a, b) => ({ left: Math.min(a.x, b.x), top: Math.min(a.y, b
  * @returns {{at: Point, guides: Guides}}
  */
 export function snapped(doc, at, reach, skip) {
-  const points = doc.tracks.filter((track) => !track.hidden).flatMap((track) => track.points.filter((_, i) => !skip(track.id, i)));
+  const points = doc.tracks
+    .filter((track) => !track.hidden)
+    .flatMap((track) => track.points.filter((_, i) => !skip(track.id, i)));
   const x = closest([0, (doc.width - 1) / 2, doc.width - 1, ...points.map((point) => point.x)], at.x, reach);
-  const y = closest([0, (doc.height - 1) / 2, doc.height - 1, ...points.map((point) => point.y)], at.y, reach);
+  const y = closest(
+    [0, (doc.height - 1) / 2, doc.height - 1, ...points.map((point) => point.y)],
+    at.y,
+    reach,
+  );
   return { at: { x: x ?? at.x, y: y ?? at.y }, guides: { x, y } };
 }
 
 /** @param {number[]} values @param {number} wanted @param {number} reach @returns {number | null} */
 function closest(values, wanted, reach) {
-  const best = values.reduce((found, value) => (Math.abs(value - wanted) < Math.abs(found - wanted) ? value : found), Infinity);
+  const best = values.reduce(
+    (found, value) => (Math.abs(value - wanted) < Math.abs(found - wanted) ? value : found),
+    Infinity,
+  );
   return Math.abs(best - wanted) <= reach ? best : null;
 }
 

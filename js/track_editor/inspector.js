@@ -20,7 +20,15 @@ export function inspector(store) {
   const tabs = TABS.map((name) => ({ name, made: tabButton(name, () => show(name)) }));
   const actions = actionButtons(store);
   const about = element("span", "ms-about");
-  const head = element("div", "ms-head", [element("div", "ms-group ms-tabs", tabs.map(({ made }) => made)), about, actions.root]);
+  const head = element("div", "ms-head", [
+    element(
+      "div",
+      "ms-group ms-tabs",
+      tabs.map(({ made }) => made),
+    ),
+    about,
+    actions.root,
+  ]);
   const pages = TABS.map((name) => {
     const { root } = panels[/** @type {keyof typeof panels} */ (name)];
     root.classList.add("ms-page");
@@ -59,7 +67,9 @@ function tabButton(name, action) {
 
 /** @param {EditorStore} store @returns {Panel} */
 function actionButtons(store) {
-  const hide = button("ghost", word("hide"), () => store.dispatch({ type: "edit-selected", changes: { hidden: !selectedTrack(store.state)?.hidden } }));
+  const hide = button("ghost", word("hide"), () =>
+    store.dispatch({ type: "edit-selected", changes: { hidden: !selectedTrack(store.state)?.hidden } }),
+  );
   const made = [
     button("copy", word("duplicate"), () => store.dispatch({ type: "duplicate" })),
     button("mirror_x", word("mirror_x"), () => store.dispatch({ type: "mirror", axis: "x" })),
@@ -85,8 +95,14 @@ function timePanel(store) {
   };
   const start = numberField((value) => edit({ start: value }));
   const end = numberField((value) => edit({ end: value }));
-  const here = (/** @type {"start" | "end"} */ name) => button("here", word("here"), () => edit({ [name]: Math.round(store.state.frame) }));
-  const times = element("div", "ms-row", [element("label", "", [word("moves_from"), start]), here("start"), element("label", "", [word("to"), end]), here("end")]);
+  const here = (/** @type {"start" | "end"} */ name) =>
+    button("here", word("here"), () => edit({ [name]: Math.round(store.state.frame) }));
+  const times = element("div", "ms-row", [
+    element("label", "", [word("moves_from"), start]),
+    here("start"),
+    element("label", "", [word("to"), end]),
+    here("end"),
+  ]);
   times.title = word("time_help");
   const ranges = element("input", "ms-ranges");
   Object.assign(ranges, { type: "text", placeholder: word("shown_all"), title: word("shown_help") });
@@ -103,7 +119,10 @@ function timePanel(store) {
     if (!track) return;
     times.hidden = track.kind === "pin";
     const last = state.doc.frames - 1;
-    for (const [field, value] of /** @type {const} */ ([[start, track.start], [end, track.end ?? last]])) {
+    for (const [field, value] of /** @type {const} */ ([
+      [start, track.start],
+      [end, track.end ?? last],
+    ])) {
       field.max = String(last);
       if (document.activeElement !== field) field.value = String(value);
     }
@@ -133,18 +152,31 @@ function shapePanel(store) {
   const gridEdit = (/** @type {{columns?: number, rows?: number}} */ changes) => {
     const grid = one()?.grid;
     const made = grid && { ...grid, ...changes };
-    if (made && made.columns >= 1 && made.rows >= 1 && made.columns * made.rows <= 2500) edit({ grid: { ...made, columns: Math.round(made.columns), rows: Math.round(made.rows) } });
+    if (made && made.columns >= 1 && made.rows >= 1 && made.columns * made.rows <= 2500)
+      edit({ grid: { ...made, columns: Math.round(made.columns), rows: Math.round(made.rows) } });
     update(store.state);
   };
   const panEdit = (/** @type {{x?: number, y?: number}} */ changes) => {
     const track = one();
-    if (track?.kind === "camera") store.dispatch({ type: "edit", track: track.id, changes: { points: withPan(track, { ...panOf(track), ...changes }).points } });
+    if (track?.kind === "camera")
+      store.dispatch({
+        type: "edit",
+        track: track.id,
+        changes: { points: withPan(track, { ...panOf(track), ...changes }).points },
+      });
     update(store.state);
   };
   const turnWord = element("span");
   const scaleWord = element("span");
-  const bodily = element("div", "ms-row", [element("label", "", [turnWord, turn, "°"]), element("label", "", [scaleWord, scale, "%"])]);
-  const panRow = element("div", "ms-row", [element("label", "", [word("pan"), panX]), element("label", "", [panY, "px"]), element("label", "ms-check", [carries, word("carries")])]);
+  const bodily = element("div", "ms-row", [
+    element("label", "", [turnWord, turn, "°"]),
+    element("label", "", [scaleWord, scale, "%"]),
+  ]);
+  const panRow = element("div", "ms-row", [
+    element("label", "", [word("pan"), panX]),
+    element("label", "", [panY, "px"]),
+    element("label", "ms-check", [carries, word("carries")]),
+  ]);
   const gridRow = element("div", "ms-row", [element("label", "", [word("grid"), columns, "×"]), rows]);
   const pin = element("div", "ms-row", [word("shape_pin")]);
   const root = element("div", "", [bodily, panRow, gridRow, pin]);
@@ -161,7 +193,14 @@ function shapePanel(store) {
     carries.checked = track.carries === true;
     const pan = camera ? panOf(track) : { x: 0, y: 0 };
     const percent = Math.round((track.scale ?? 1) * 1000) / 10;
-    for (const [field, value] of /** @type {const} */ ([[turn, track.turn ?? 0], [scale, percent], [columns, track.grid?.columns ?? 0], [rows, track.grid?.rows ?? 0], [panX, pan.x], [panY, pan.y]])) {
+    for (const [field, value] of /** @type {const} */ ([
+      [turn, track.turn ?? 0],
+      [scale, percent],
+      [columns, track.grid?.columns ?? 0],
+      [rows, track.grid?.rows ?? 0],
+      [panX, pan.x],
+      [panY, pan.y],
+    ])) {
       if (document.activeElement !== field) field.value = String(value);
     }
   };

@@ -140,7 +140,9 @@ function toggle(name, state) {
 /** The kind of curve that the toolbar shows: the selected track's, else that of the next one. @param {EditorState} state @returns {Interpolation} */
 export function shownInterpolation(state) {
   const track = selectedTrack(state);
-  return track && !["freehand", "pin", "line"].includes(track.kind) ? track.interpolation : state.interpolation;
+  return track && !["freehand", "pin", "line"].includes(track.kind)
+    ? track.interpolation
+    : state.interpolation;
 }
 
 /** @param {Interpolation} now @returns {Interpolation} */

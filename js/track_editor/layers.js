@@ -41,7 +41,8 @@ export function trackList(store) {
 
 /** @param {EditorStore} store @param {string} id */
 function trackRow(store, id) {
-  const edit = (/** @type {TrackChanges} */ changes, /** @type {string} */ key = "") => store.dispatch({ type: "edit", track: id, changes, ...(key && { key }) });
+  const edit = (/** @type {TrackChanges} */ changes, /** @type {string} */ key = "") =>
+    store.dispatch({ type: "edit", track: id, changes, ...(key && { key }) });
   const current = () => store.state.doc.tracks.find((track) => track.id === id);
   const color = element("input");
   Object.assign(color, { type: "color", title: word("color") });
@@ -53,7 +54,9 @@ function trackRow(store, id) {
   const span = element("span", "ms-span", [element("i"), element("b")]);
   const lock = button("unlock", "", () => edit({ locked: !current()?.locked }));
   const eye = button("eye", "", () => edit({ visible: !current()?.visible }));
-  const remove = button("clear", word("delete_track"), () => store.dispatch({ type: "delete-track", track: id }));
+  const remove = button("clear", word("delete_track"), () =>
+    store.dispatch({ type: "delete-track", track: id }),
+  );
   remove.classList.add("ms-danger");
   const grip = element("span", "ms-grip", [icon("grip")]);
   grip.title = word("grip");
@@ -62,7 +65,8 @@ function trackRow(store, id) {
   root.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("button, .ms-grip")) return;
     const add = event.shiftKey || event.ctrlKey || event.metaKey;
-    if (add || store.state.selection.track !== id || store.state.selection.tracks.length > 1) store.dispatch({ type: "select", track: id, add });
+    if (add || store.state.selection.track !== id || store.state.selection.tracks.length > 1)
+      store.dispatch({ type: "select", track: id, add });
   });
   let shownKind = "";
   let scrolled = false;
@@ -71,11 +75,18 @@ function trackRow(store, id) {
     root.style.setProperty("--ms-color", track.color);
     root.classList.toggle("ms-chosen", chosen);
     root.classList.toggle("ms-muted", !track.visible || track.hidden === true);
-    if (chosen && !scrolled && root.parentElement && state.selection.track === id) root.parentElement.scrollTop = root.offsetTop - root.parentElement.offsetTop - ROW;
+    if (chosen && !scrolled && root.parentElement && state.selection.track === id)
+      root.parentElement.scrollTop = root.offsetTop - root.parentElement.offsetTop - ROW;
     scrolled = chosen;
     if (color.value !== track.color) color.value = track.color;
     if (document.activeElement !== name && name.value !== track.name) name.value = track.name;
-    const shape = track.hidden ? "ghost" : track.kind === "freehand" ? "draw" : track.kind === "path" ? track.interpolation : track.kind;
+    const shape = track.hidden
+      ? "ghost"
+      : track.kind === "freehand"
+        ? "draw"
+        : track.kind === "path"
+          ? track.interpolation
+          : track.kind;
     if (shape !== shownKind) kind.replaceChildren(icon(shape));
     shownKind = shape;
     showSpan(span, track, state.doc.frames - 1);
@@ -100,7 +111,8 @@ function showSpan(span, track, last) {
 function reorderBy(grip, row, store, id) {
   /** @type {{y: number, from: number, zoom: number} | null} */
   let held = null;
-  const by = (/** @type {PointerEvent} */ event) => (held ? Math.round((event.clientY - held.y) / (ROW * held.zoom)) : 0);
+  const by = (/** @type {PointerEvent} */ event) =>
+    held ? Math.round((event.clientY - held.y) / (ROW * held.zoom)) : 0;
   grip.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
     grip.setPointerCapture(event.pointerId);

@@ -14,7 +14,12 @@ const MOST_PRESETS = 60;
 const MOST_TEXT = 30_000;
 
 /** For the host's settings; neither is shown among them. */
-export const EDITOR_SETTINGS = [RECENT, PRESETS].map((id) => ({ id, name: id.split(".").pop() ?? id, type: "hidden", defaultValue: [] }));
+export const EDITOR_SETTINGS = [RECENT, PRESETS].map((id) => ({
+  id,
+  name: id.split(".").pop() ?? id,
+  type: "hidden",
+  defaultValue: [],
+}));
 
 export class Library {
   /** @param {ComfyApp} app */
@@ -33,7 +38,12 @@ export class Library {
   /** @param {string} id @returns {Kept[]} what of the setting is sound */
   read(id) {
     const value = this.app.extensionManager?.setting?.get(id);
-    return Array.isArray(value) ? value.filter((item) => typeof item?.name === "string" && typeof item?.text === "string" && item.text.length <= MOST_TEXT) : [];
+    return Array.isArray(value)
+      ? value.filter(
+          (item) =>
+            typeof item?.name === "string" && typeof item?.text === "string" && item.text.length <= MOST_TEXT,
+        )
+      : [];
   }
 
   /** @param {string} id @param {Kept[]} items */
@@ -43,8 +53,19 @@ export class Library {
 
   /** The newest first, none twice. @param {TrackDocument} doc @param {Track[]} tracks */
   remember(doc, tracks) {
-    const fresh = tracks.map((track) => ({ name: track.name, text: copyText(doc, [track]) })).filter(({ text }) => text.length <= MOST_TEXT);
-    const shape = (/** @type {Kept} */ item) => JSON.stringify(tracksIn(item)?.tracks.map(({ kind, points, speed, region, grid }) => [kind, points, speed, region, grid]));
+    const fresh = tracks
+      .map((track) => ({ name: track.name, text: copyText(doc, [track]) }))
+      .filter(({ text }) => text.length <= MOST_TEXT);
+    const shape = (/** @type {Kept} */ item) =>
+      JSON.stringify(
+        tracksIn(item)?.tracks.map(({ kind, points, speed, region, grid }) => [
+          kind,
+          points,
+          speed,
+          region,
+          grid,
+        ]),
+      );
     const seen = new Set(fresh.map(shape));
     const older = this.recent.filter((item) => !seen.has(shape(item)));
     if (fresh.length) this.write(RECENT, [...fresh.reverse(), ...older].slice(0, MOST_RECENT));
@@ -54,13 +75,19 @@ export class Library {
   keep(name, doc, tracks) {
     const text = copyText(doc, tracks);
     if (text.length > MOST_TEXT) return false;
-    this.write(PRESETS, [{ name, text }, ...this.presets.filter((item) => item.name !== name)].slice(0, MOST_PRESETS));
+    this.write(
+      PRESETS,
+      [{ name, text }, ...this.presets.filter((item) => item.name !== name)].slice(0, MOST_PRESETS),
+    );
     return true;
   }
 
   /** @param {string} name */
   forget(name) {
-    this.write(PRESETS, this.presets.filter((item) => item.name !== name));
+    this.write(
+      PRESETS,
+      this.presets.filter((item) => item.name !== name),
+    );
   }
 }
 

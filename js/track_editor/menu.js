@@ -24,7 +24,11 @@ export function menuButton(name, title, sections, side = "left") {
     made.setAttribute("aria-expanded", "false");
   };
   const open = () => {
-    list = element("div", `ms-list ms-${side}`, sections().map((section) => sectionOf(section, close)));
+    list = element(
+      "div",
+      `ms-list ms-${side}`,
+      sections().map((section) => sectionOf(section, close)),
+    );
     list.setAttribute("role", "menu");
     list.dataset.captureWheel = "true";
     root.append(list);
@@ -32,8 +36,18 @@ export function menuButton(name, title, sections, side = "left") {
     made.setAttribute("aria-expanded", "true");
     outside = new AbortController();
     const { signal } = outside;
-    document.addEventListener("pointerdown", (event) => !root.contains(/** @type {Node} */ (event.target)) && close(), { signal, capture: true });
-    root.closest(".ms-root")?.addEventListener("keydown", (event) => /** @type {KeyboardEvent} */ (event).key === "Escape" && swallow(event, close), { signal, capture: true });
+    document.addEventListener(
+      "pointerdown",
+      (event) => !root.contains(/** @type {Node} */ (event.target)) && close(),
+      { signal, capture: true },
+    );
+    root
+      .closest(".ms-root")
+      ?.addEventListener(
+        "keydown",
+        (event) => /** @type {KeyboardEvent} */ (event).key === "Escape" && swallow(event, close),
+        { signal, capture: true },
+      );
   };
   return { root, made };
 }
@@ -47,13 +61,18 @@ function swallow(event, action) {
 
 /** @param {Section} section @param {() => void} close */
 function sectionOf({ title, entries, empty }, close) {
-  const rows = entries.length ? entries.map((entry) => entryOf(entry, close)) : [element("div", "ms-empty", [empty ?? ""])];
+  const rows = entries.length
+    ? entries.map((entry) => entryOf(entry, close))
+    : [element("div", "ms-empty", [empty ?? ""])];
   return element("div", "ms-section", title ? [element("h5", "", [title]), ...rows] : rows);
 }
 
 /** @param {Entry} entry @param {() => void} close */
 function entryOf({ icon: name, picture, text, title, on, action, remove }, close) {
-  const made = element("button", on ? "ms-entry ms-chosen" : "ms-entry", [picture ?? icon(name ?? "path"), element("span", "", [text])]);
+  const made = element("button", on ? "ms-entry ms-chosen" : "ms-entry", [
+    picture ?? icon(name ?? "path"),
+    element("span", "", [text]),
+  ]);
   made.type = "button";
   made.setAttribute("role", "menuitem");
   if (title) made.title = title;

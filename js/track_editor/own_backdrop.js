@@ -82,7 +82,12 @@ async function loadedImage(url) {
 
 /** @param {string} url @returns {Promise<HTMLVideoElement>} */
 function loadedVideo(url) {
-  const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, preload: "auto", src: url });
+  const video = Object.assign(document.createElement("video"), {
+    muted: true,
+    playsInline: true,
+    preload: "auto",
+    src: url,
+  });
   return new Promise((resolve, reject) => {
     video.addEventListener("loadeddata", () => resolve(video), { once: true });
     video.addEventListener("error", () => reject(new Error("video")), { once: true });

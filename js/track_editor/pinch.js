@@ -33,12 +33,19 @@ export class Pinch {
     this.fingers.set(id, at);
     const after = this.spread();
     if (!before || !after) return null;
-    return { factor: after.apart / Math.max(1, before.apart), dx: after.middle.x - before.middle.x, dy: after.middle.y - before.middle.y, at: after.middle };
+    return {
+      factor: after.apart / Math.max(1, before.apart),
+      dx: after.middle.x - before.middle.x,
+      dy: after.middle.y - before.middle.y,
+      at: after.middle,
+    };
   }
 
   /** @returns {{apart: number, middle: Point} | null} */
   spread() {
     const [a, b] = this.fingers.values();
-    return a && b ? { apart: Math.hypot(a.x - b.x, a.y - b.y), middle: { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 } } : null;
+    return a && b
+      ? { apart: Math.hypot(a.x - b.x, a.y - b.y), middle: { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 } }
+      : null;
   }
 }

@@ -74,7 +74,11 @@ export class PointerInput {
   }
 
   view() {
-    return fitView({ width: this.canvas.clientWidth, height: this.canvas.clientHeight }, this.state.doc, this.host.lens());
+    return fitView(
+      { width: this.canvas.clientWidth, height: this.canvas.clientHeight },
+      this.state.doc,
+      this.host.lens(),
+    );
   }
 
   /** @param {{clientX: number, clientY: number}} event @returns {Point} view pixels */
@@ -125,7 +129,8 @@ export class PointerInput {
 
   /** A second finger: what the first one began is taken back. */
   giveUp() {
-    if (this.active !== null) this.host.store.dispatch({ type: this.state.stroke ? "stroke-cancel" : "drag-cancel" });
+    if (this.active !== null)
+      this.host.store.dispatch({ type: this.state.stroke ? "stroke-cancel" : "drag-cancel" });
     this.active = null;
   }
 
@@ -144,14 +149,24 @@ export class PointerInput {
       case "grid":
         return store.dispatch({ type: "stroke-start", at, use: this.state.tool });
       default:
-        return store.dispatch({ type: "stroke-start", at, use: this.onAnchor(event, at) ? "way" : this.state.tool === "region" ? "area" : "track" });
+        return store.dispatch({
+          type: "stroke-start",
+          at,
+          use: this.onAnchor(event, at) ? "way" : this.state.tool === "region" ? "area" : "track",
+        });
     }
   }
 
   /** On the middle of a selected area that is not yet drawn a way. @param {PointerEvent} event @param {Point} at */
   onAnchor(event, at) {
     const track = selectedTrack(this.state);
-    if (!track || track.locked || !GIVEN_A_WAY.includes(track.kind) || distance(track.points[0], at) > this.reach(event.pointerType)) return false;
+    if (
+      !track ||
+      track.locked ||
+      !GIVEN_A_WAY.includes(track.kind) ||
+      distance(track.points[0], at) > this.reach(event.pointerType)
+    )
+      return false;
     return this.state.tool === "draw" || track.points.length === 1 || !regionUnder(this.state, at);
   }
 
@@ -159,10 +174,12 @@ export class PointerInput {
   pressSelect(event, at) {
     const { store } = this.host;
     const handle = this.handleUnder(event);
-    if (handle) return store.dispatch({ type: "transform-start", mode: handle.mode, corner: handle.corner, at });
+    if (handle)
+      return store.dispatch({ type: "transform-start", mode: handle.mode, corner: handle.corner, at });
     const hit = this.hit(event);
     if (event.shiftKey && hit) return store.dispatch({ type: "select", track: hit.track.id, add: true });
-    if (!hit?.point && this.onRunner(event, at)) return store.dispatch({ type: "retime-start", track: this.state.selection.track ?? "", at });
+    if (!hit?.point && this.onRunner(event, at))
+      return store.dispatch({ type: "retime-start", track: this.state.selection.track ?? "", at });
     if (!hit) return store.dispatch({ type: "stroke-start", at, use: "box" });
     return this.grab(event, hit);
   }
@@ -172,14 +189,23 @@ export class PointerInput {
     const frame = selectionFrame(this.view(), this.state);
     const spot = this.spot(event);
     const near = event.pointerType === "touch" ? 18 : 8;
-    return frame ? handlesOf(frame).find(({ at }) => Math.hypot(at.x - spot.x, at.y - spot.y) <= near) : undefined;
+    return frame
+      ? handlesOf(frame).find(({ at }) => Math.hypot(at.x - spot.x, at.y - spot.y) <= near)
+      : undefined;
   }
 
   /** On the selected track's point at the playhead. @param {PointerEvent} event @param {Point} at */
   onRunner(event, at) {
     const track = selectedTrack(this.state);
     const { frame, doc, selection } = this.state;
-    if (!track || selection.tracks.length > 1 || track.points.length < 2 || frame <= 0 || !isShown(track, frame)) return false;
+    if (
+      !track ||
+      selection.tracks.length > 1 ||
+      track.points.length < 2 ||
+      frame <= 0 ||
+      !isShown(track, frame)
+    )
+      return false;
     const centre = positionAt(track, frame, doc.frames);
     const camera = track.kind === "camera" ? null : cameraMove(doc, frame);
     return distance(camera ? camera(centre) : centre, at) <= this.reach(event.pointerType);
@@ -198,7 +224,12 @@ export class PointerInput {
     const hit = this.state.open ? this.hit(event) : null;
     const open = hit?.track.id === this.state.open ? hit?.track : null;
     if (hit && open && hit.point !== null && hit.point < open.points.length - 1) return this.grab(event, hit);
-    store.dispatch({ type: "path-click", at, near: this.reach(event.pointerType) * 0.6, reach: this.snap(event) });
+    store.dispatch({
+      type: "path-click",
+      at,
+      near: this.reach(event.pointerType) * 0.6,
+      reach: this.snap(event),
+    });
     return this.dragNewest(at, store.state.open);
   }
 
@@ -213,7 +244,14 @@ export class PointerInput {
   /** The point just made follows the pointer until it is let go. @param {Point} at @param {string | null} id */
   dragNewest(at, id) {
     const track = this.state.doc.tracks.find((candidate) => candidate.id === id);
-    if (track) this.host.store.dispatch({ type: "drag-start", track: track.id, point: track.points.length - 1, at, recorded: true });
+    if (track)
+      this.host.store.dispatch({
+        type: "drag-start",
+        track: track.id,
+        point: track.points.length - 1,
+        at,
+        recorded: true,
+      });
   }
 
   /** @param {PointerEvent} event */
@@ -251,7 +289,8 @@ export class PointerInput {
     if (this.state.drag) return store.dispatch({ type: "drag-move", at, even, reach });
     if (!this.state.stroke) return undefined;
     const passed = event.getCoalescedEvents?.() ?? [];
-    for (const place of passed.length ? passed : [event]) store.dispatch({ type: "stroke-extend", at: this.place(place), even, reach });
+    for (const place of passed.length ? passed : [event])
+      store.dispatch({ type: "stroke-extend", at: this.place(place), even, reach });
     return undefined;
   }
 
@@ -262,7 +301,13 @@ export class PointerInput {
     if (this.active !== event.pointerId) return;
     this.active = null;
     const { store } = this.host;
-    if (this.state.stroke) store.dispatch({ type: "stroke-extend", at: this.place(event), even: event.shiftKey, reach: this.snap(event) });
+    if (this.state.stroke)
+      store.dispatch({
+        type: "stroke-extend",
+        at: this.place(event),
+        even: event.shiftKey,
+        reach: this.snap(event),
+      });
     if (this.state.stroke) store.dispatch({ type: "stroke-end", add: event.shiftKey });
     else store.dispatch({ type: "drag-end" });
   }
@@ -289,7 +334,8 @@ export class PointerInput {
     event.preventDefault();
     event.stopPropagation();
     const hit = this.hit(event);
-    if (hit && hit.point !== null) this.host.store.dispatch({ type: "delete-point", track: hit.track.id, point: hit.point });
+    if (hit && hit.point !== null)
+      this.host.store.dispatch({ type: "delete-point", track: hit.track.id, point: hit.point });
   }
 
   /** @param {PointerEvent} event */

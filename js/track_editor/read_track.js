@@ -6,7 +6,16 @@ import { EASES } from "./speed.js";
 
 export const KINDS = ["path", "freehand", "pin", "line", "grid", "region", "camera"];
 export const INTERPOLATIONS = /** @type {const} */ (["linear", "spline", "cardinal", "bspline"]);
-export const COLORS = ["#34c759", "#0a84ff", "#ff9f0a", "#ff375f", "#bf5af2", "#64d2ff", "#ffd60a", "#ff6b5e"];
+export const COLORS = [
+  "#34c759",
+  "#0a84ff",
+  "#ff9f0a",
+  "#ff375f",
+  "#bf5af2",
+  "#64d2ff",
+  "#ffd60a",
+  "#ff6b5e",
+];
 const FARTHEST = 1e6;
 const MOST_POINTS = 4096;
 const MOST_GRID_POINTS = 10_000;
@@ -20,10 +29,15 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 /** @param {any} track @param {number} index @param {Set<string>} taken ids @returns {Track} @throws {Error} naming what was expected and found */
 export function readTrack(track, index, taken) {
   const name = `track ${index + 1}`;
-  if (!isObject(track) || !Array.isArray(track.points)) throw new Error(`Expected ${name} to have a list of points.`);
-  if (track.points.length > MOST_POINTS) throw new Error(`Expected at most ${MOST_POINTS} points in ${name}, got ${track.points.length}.`);
+  if (!isObject(track) || !Array.isArray(track.points))
+    throw new Error(`Expected ${name} to have a list of points.`);
+  if (track.points.length > MOST_POINTS)
+    throw new Error(`Expected at most ${MOST_POINTS} points in ${name}, got ${track.points.length}.`);
   const kind = track.kind ?? "path";
-  if (!KINDS.includes(kind)) throw new Error(`Expected the kind of ${name} to be one of ${KINDS.join(", ")}, got ${shownValue(kind)}.`);
+  if (!KINDS.includes(kind))
+    throw new Error(
+      `Expected the kind of ${name} to be one of ${KINDS.join(", ")}, got ${shownValue(kind)}.`,
+    );
   const id = typeof track.id === "string" && track.id && !taken.has(track.id) ? track.id : freeId(taken);
   taken.add(id);
   return /** @type {Track} */ ({
@@ -51,80 +65,122 @@ function readMore(track, name) {
   if (track.scale != null) more.scale = between(track.scale, 0.01, 100, `the scale of ${name}`);
   if (track.speed != null) more.speed = readSpeed(track.speed, name);
   if (track.shown != null) more.shown = readShown(track.shown, name);
-  if (track.grid != null || track.kind === "grid" || track.kind === "camera") more.grid = readGrid(track.grid, name);
+  if (track.grid != null || track.kind === "grid" || track.kind === "camera")
+    more.grid = readGrid(track.grid, name);
   if (track.region != null || track.kind === "region") more.region = readRegion(track.region, name);
-  for (const key of /** @type {const} */ (["carries", "locked", "hidden"])) if (key in track) more[key] = track[key] === true;
+  for (const key of /** @type {const} */ (["carries", "locked", "hidden"]))
+    if (key in track) more[key] = track[key] === true;
   return more;
 }
 
 /** @param {unknown} value @param {number} least @param {number} most @param {string} what @returns {number} */
 function between(value, least, most, what) {
-  if (typeof value !== "number" || !(value >= least && value <= most)) throw new Error(`Expected ${what} to be a number from ${least} to ${most}, got ${shownValue(value)}.`);
+  if (typeof value !== "number" || !(value >= least && value <= most))
+    throw new Error(`Expected ${what} to be a number from ${least} to ${most}, got ${shownValue(value)}.`);
   return value;
 }
 
 /** @param {unknown} value @param {string} name @returns {Track["interpolation"]} */
 function readInterpolation(value, name) {
   const known = INTERPOLATIONS.find((candidate) => candidate === (value ?? "linear"));
-  if (!known) throw new Error(`Expected the interpolation of ${name} to be one of ${INTERPOLATIONS.join(", ")}, got ${shownValue(value)}.`);
+  if (!known)
+    throw new Error(
+      `Expected the interpolation of ${name} to be one of ${INTERPOLATIONS.join(", ")}, got ${shownValue(value)}.`,
+    );
   return known;
 }
 
 /** @param {any} point @param {string} name @returns {Point} */
 function readPoint(point, name) {
   const good = (/** @type {unknown} */ value) => typeof value === "number" && Math.abs(value) <= FARTHEST;
-  if (!good(point?.x) || !good(point?.y)) throw new Error(`Expected points of ${name} as {"x", "y"} within ${FARTHEST}, got ${shownValue(point)}.`);
+  if (!good(point?.x) || !good(point?.y))
+    throw new Error(`Expected points of ${name} as {"x", "y"} within ${FARTHEST}, got ${shownValue(point)}.`);
   return { x: point.x, y: point.y };
 }
 
 /** @param {any} brush @param {string} name */
 function readBrush(brush, name) {
   if (brush == null) return null;
-  if (!Number.isFinite(brush.radius) || !Number.isFinite(brush.spacing)) throw new Error(`Expected the brush of ${name} as {"radius", "spacing"}, got ${shownValue(brush)}.`);
+  if (!Number.isFinite(brush.radius) || !Number.isFinite(brush.spacing))
+    throw new Error(`Expected the brush of ${name} as {"radius", "spacing"}, got ${shownValue(brush)}.`);
   return { radius: brush.radius, spacing: brush.spacing };
 }
 
 /** @param {unknown} value @param {string} name */
 function frameNumber(value, name) {
-  if (typeof value !== "number" || !(Math.abs(value) <= FARTHEST)) throw new Error(`Expected start and end of ${name} as frame numbers, got ${shownValue(value)}.`);
+  if (typeof value !== "number" || !(Math.abs(value) <= FARTHEST))
+    throw new Error(`Expected start and end of ${name} as frame numbers, got ${shownValue(value)}.`);
   return value;
 }
 
 /** @param {any} keys @param {string} name @returns {SpeedKey[]} */
 function readSpeed(keys, name) {
-  if (!Array.isArray(keys) || !keys.length || keys.length > 256 || !keys.every(isObject)) throw new Error(`Expected the speed of ${name} as 1 to 256 keys {"t", "s"}, got ${shownValue(keys)}.`);
+  if (!Array.isArray(keys) || !keys.length || keys.length > 256 || !keys.every(isObject))
+    throw new Error(`Expected the speed of ${name} as 1 to 256 keys {"t", "s"}, got ${shownValue(keys)}.`);
   const read = keys.map((key) => {
     const ease = EASES.find((candidate) => candidate === (key.ease ?? "linear"));
-    if (!ease) throw new Error(`Expected the ease of ${name} to be one of ${EASES.join(", ")}, got ${shownValue(key.ease)}.`);
-    return { ...key, t: between(key.t, 0, 1, `t of the speed of ${name}`), s: between(key.s, 0, 1, `s of the speed of ${name}`), ease };
+    if (!ease)
+      throw new Error(
+        `Expected the ease of ${name} to be one of ${EASES.join(", ")}, got ${shownValue(key.ease)}.`,
+      );
+    return {
+      ...key,
+      t: between(key.t, 0, 1, `t of the speed of ${name}`),
+      s: between(key.s, 0, 1, `s of the speed of ${name}`),
+      ease,
+    };
   });
   for (let i = 1; i < read.length; i++) {
-    if (read[i].t - read[i - 1].t < 1e-6 || read[i].s < read[i - 1].s) throw new Error(`Expected the speed keys of ${name} with rising t and an s that never falls.`);
+    if (read[i].t - read[i - 1].t < 1e-6 || read[i].s < read[i - 1].s)
+      throw new Error(`Expected the speed keys of ${name} with rising t and an s that never falls.`);
   }
   return read;
 }
 
 /** @param {any} ranges @param {string} name @returns {[number, number][]} */
 function readShown(ranges, name) {
-  const good = Array.isArray(ranges) && ranges.length > 0 && ranges.length <= 256 && ranges.every((range) => Array.isArray(range) && range.length === 2);
-  if (!good) throw new Error(`Expected the shown frames of ${name} as ranges [first, last], got ${shownValue(ranges)}.`);
+  const good =
+    Array.isArray(ranges) &&
+    ranges.length > 0 &&
+    ranges.length <= 256 &&
+    ranges.every((range) => Array.isArray(range) && range.length === 2);
+  if (!good)
+    throw new Error(
+      `Expected the shown frames of ${name} as ranges [first, last], got ${shownValue(ranges)}.`,
+    );
   return ranges.map(([first, last]) => [frameNumber(first, name), frameNumber(last, name)]);
 }
 
 /** @param {any} grid @param {string} name @returns {Grid} */
 function readGrid(grid, name) {
-  if (!isObject(grid)) throw new Error(`Expected the grid of ${name} as {"width", "height", "columns", "rows"}, got ${shownValue(grid)}.`);
-  const [width, height] = [grid.width, grid.height].map((value) => between(value, 0, FARTHEST, `the size of the grid of ${name}`));
-  const [columns, rows] = [grid.columns, grid.rows].map((value) => between(value, 1, MOST_GRID_POINTS, `columns and rows of ${name}`));
-  if (columns % 1 || rows % 1 || columns * rows > MOST_GRID_POINTS) throw new Error(`Expected at most ${MOST_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`);
+  if (!isObject(grid))
+    throw new Error(
+      `Expected the grid of ${name} as {"width", "height", "columns", "rows"}, got ${shownValue(grid)}.`,
+    );
+  const [width, height] = [grid.width, grid.height].map((value) =>
+    between(value, 0, FARTHEST, `the size of the grid of ${name}`),
+  );
+  const [columns, rows] = [grid.columns, grid.rows].map((value) =>
+    between(value, 1, MOST_GRID_POINTS, `columns and rows of ${name}`),
+  );
+  if (columns % 1 || rows % 1 || columns * rows > MOST_GRID_POINTS)
+    throw new Error(
+      `Expected at most ${MOST_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`,
+    );
   return { width, height, columns, rows };
 }
 
 /** @param {any} region @param {string} name @returns {Region} */
 function readRegion(region, name) {
   const lines = isObject(region) && Array.isArray(region.lines) ? region.lines : [];
-  const good = lines.length > 0 && lines.every((line) => Array.isArray(line) && line.length) && lines.flat().length <= MOST_REGION_POINTS;
-  if (!good) throw new Error(`Expected the region of ${name} with lines of 1 to ${MOST_REGION_POINTS} points, got ${shownValue(region)}.`);
+  const good =
+    lines.length > 0 &&
+    lines.every((line) => Array.isArray(line) && line.length) &&
+    lines.flat().length <= MOST_REGION_POINTS;
+  if (!good)
+    throw new Error(
+      `Expected the region of ${name} with lines of 1 to ${MOST_REGION_POINTS} points, got ${shownValue(region)}.`,
+    );
   return {
     lines: lines.map((line) => line.map((/** @type {unknown} */ point) => readPoint(point, name))),
     radius: between(region.radius, 0.01, FARTHEST, `the radius of ${name}`),

@@ -21,11 +21,19 @@ export function render(ctx, area, state, extras) {
   const moves = state.frame > 0 || extras.playing;
   const scene = { ctx, view, state, moves, camera: moves ? cameraMove(state.doc, state.frame) : null };
   const drawn = state.doc.tracks.filter((track) => track.points.length && !track.hidden);
-  if (state.options.onion) drawOnion(scene, drawn.filter((track) => track.visible && track.kind !== "pin"), (frame) => cameraMove(state.doc, frame));
+  if (state.options.onion)
+    drawOnion(
+      scene,
+      drawn.filter((track) => track.visible && track.kind !== "pin"),
+      (frame) => cameraMove(state.doc, frame),
+    );
   const chosen = new Set(state.selection.tracks);
   const others = drawn.filter((track) => !chosen.has(track.id));
-  const still = (/** @type {CanvasRenderingContext2D} */ on) => others.forEach((track) => drawStill({ ...scene, ctx: on }, track));
-  const look = moves ? others.map((track) => (track.shown ? Number(isShown(track, state.frame)) : "")).join("") : "rests";
+  const still = (/** @type {CanvasRenderingContext2D} */ on) =>
+    others.forEach((track) => drawStill({ ...scene, ctx: on }, track));
+  const look = moves
+    ? others.map((track) => (track.shown ? Number(isShown(track, state.frame)) : "")).join("")
+    : "rests";
   if (extras.layer) extras.layer.put(ctx, view, others, `${state.doc.frames} ${look}`, still);
   else still(ctx);
   drawMoving(scene, others);
@@ -46,7 +54,17 @@ function drawBackdrop(ctx, view, state, backdrop) {
   if (backdrop) {
     const crop = coverCrop(backdrop, state.doc);
     ctx.imageSmoothingQuality = "high";
-    ctx.drawImage(backdrop.image, crop.x, crop.y, crop.width, crop.height, view.left, view.top, view.width, view.height);
+    ctx.drawImage(
+      backdrop.image,
+      crop.x,
+      crop.y,
+      crop.width,
+      crop.height,
+      view.left,
+      view.top,
+      view.width,
+      view.height,
+    );
     ctx.fillStyle = "rgba(10, 12, 16, 0.18)";
     ctx.fillRect(view.left, view.top, view.width, view.height);
   } else drawGrid(ctx, view);
@@ -135,8 +153,15 @@ function drawSelectionFrame(ctx, view, state) {
 /** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Point[]} stroke */
 function drawStroke(ctx, view, state, stroke) {
   const line = stroke.map((point) => toView(view, point));
-  if (state.use === "box" || state.use === "grid") return drawRectangle(ctx, line[0], line[line.length - 1], state.use === "box");
-  if (state.use === "area") return strokeLine(ctx, line.length > 1 ? line : [line[0], { x: line[0].x + 0.01, y: line[0].y }], "rgba(74, 163, 255, 0.5)", 2 * Math.max(2, state.brush) * view.scale);
+  if (state.use === "box" || state.use === "grid")
+    return drawRectangle(ctx, line[0], line[line.length - 1], state.use === "box");
+  if (state.use === "area")
+    return strokeLine(
+      ctx,
+      line.length > 1 ? line : [line[0], { x: line[0].x + 0.01, y: line[0].y }],
+      "rgba(74, 163, 255, 0.5)",
+      2 * Math.max(2, state.brush) * view.scale,
+    );
   strokeLine(ctx, line, INK, 6);
   return strokeLine(ctx, line, "#ffffff", 3);
 }

@@ -26,23 +26,33 @@ export function placeAt(track, frame, frames) {
 }
 
 /** @param {Place} place @param {Point} offset @returns {Point} */
-export const carried = ({ centre, a, b }, { x, y }) => ({ x: centre.x + a * x - b * y, y: centre.y + b * x + a * y });
+export const carried = ({ centre, a, b }, { x, y }) => ({
+  x: centre.x + a * x - b * y,
+  y: centre.y + b * x + a * y,
+});
 
 /** @param {Track} track with points @param {number} frame @param {number} frames @returns {Point} the centre at that frame, before any camera */
 export const positionAt = (track, frame, frames) => placeAt(track, frame, frames).centre;
 
 /** @param {Track} track @param {number} frame @returns {boolean} */
-export const isShown = (track, frame) => !track.shown || track.shown.some(([first, last]) => frame >= first && frame <= last);
+export const isShown = (track, frame) =>
+  !track.shown || track.shown.some(([first, last]) => frame >= first && frame <= last);
 
 /**
  * What the cameras that move the other tracks do to a place of the picture at a frame.
  * @param {TrackDocument} doc @param {number} frame @param {number} [frames] @returns {((place: Point) => Point) | null} null = there is none
  */
 export function cameraMove(doc, frame, frames = doc.frames) {
-  const cameras = doc.tracks.filter((track) => track.kind === "camera" && track.carries && track.visible && track.points.length);
+  const cameras = doc.tracks.filter(
+    (track) => track.kind === "camera" && track.carries && track.visible && track.points.length,
+  );
   if (!cameras.length) return null;
   const moves = cameras.map((camera) => ({ pivot: camera.points[0], place: placeAt(camera, frame, frames) }));
-  return (at) => moves.reduce((from, { pivot, place }) => carried(place, { x: from.x - pivot.x, y: from.y - pivot.y }), at);
+  return (at) =>
+    moves.reduce(
+      (from, { pivot, place }) => carried(place, { x: from.x - pivot.x, y: from.y - pivot.y }),
+      at,
+    );
 }
 
 /** @param {Track} track @param {number} frame @param {number} frames @param {((place: Point) => Point) | null} camera @returns {Point[]} */

@@ -34,5 +34,6 @@ export function keepTouches(elements, signal) {
   const keep = (/** @type {Event} */ event) => {
     if (event.target && elements.includes(event.target)) event.stopPropagation();
   };
-  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"]) window.addEventListener(kind, keep, { signal, passive: true, capture: true });
+  for (const kind of ["touchstart", "touchmove", "touchend", "touchcancel"])
+    window.addEventListener(kind, keep, { signal, passive: true, capture: true });
 }

@@ -3,14 +3,20 @@
 /** @import {Ease, SpeedKey} from "./types.js" */
 
 /** @type {readonly SpeedKey[]} */
-export const STEADY = Object.freeze([{ t: 0, s: 0, ease: "linear" }, { t: 1, s: 1, ease: "linear" }]);
+export const STEADY = Object.freeze([
+  { t: 0, s: 0, ease: "linear" },
+  { t: 1, s: 1, ease: "linear" },
+]);
 /** @type {Ease[]} */
 export const EASES = ["linear", "in", "out", "in-out", "smooth", "hold"];
 export const MOST_KEYS = 256;
 const APART = 0.002; // of the time, between two keys that the editor sets
 
 /** @param {Ease} ease @returns {SpeedKey[]} */
-const eased = (ease) => [{ t: 0, s: 0, ease }, { t: 1, s: 1, ease: "linear" }];
+const eased = (ease) => [
+  { t: 0, s: 0, ease },
+  { t: 1, s: 1, ease: "linear" },
+];
 
 /** Presets by name; null = constant speed, which needs no keys. @type {Record<string, SpeedKey[] | null>} */
 export const SPEED_PRESETS = {
@@ -18,9 +24,21 @@ export const SPEED_PRESETS = {
   "ease-in": eased("in"),
   "ease-out": eased("out"),
   "ease-in-out": eased("in-out"),
-  pause: [{ t: 0, s: 0, ease: "in-out" }, { t: 0.4, s: 0.5, ease: "hold" }, { t: 0.6, s: 0.5, ease: "in-out" }, { t: 1, s: 1, ease: "linear" }],
-  burst: [{ t: 0, s: 0, ease: "smooth" }, { t: 0.4, s: 0.1, ease: "smooth" }, { t: 0.6, s: 0.9, ease: "smooth" }, { t: 1, s: 1, ease: "linear" }],
-  steps: [0, 1, 2, 3].map((i) => ({ t: i / 4, s: i / 4, ease: /** @type {Ease} */ ("in-out") })).concat([{ t: 1, s: 1, ease: "linear" }]),
+  pause: [
+    { t: 0, s: 0, ease: "in-out" },
+    { t: 0.4, s: 0.5, ease: "hold" },
+    { t: 0.6, s: 0.5, ease: "in-out" },
+    { t: 1, s: 1, ease: "linear" },
+  ],
+  burst: [
+    { t: 0, s: 0, ease: "smooth" },
+    { t: 0.4, s: 0.1, ease: "smooth" },
+    { t: 0.6, s: 0.9, ease: "smooth" },
+    { t: 1, s: 1, ease: "linear" },
+  ],
+  steps: [0, 1, 2, 3]
+    .map((i) => ({ t: i / 4, s: i / 4, ease: /** @type {Ease} */ ("in-out") }))
+    .concat([{ t: 1, s: 1, ease: "linear" }]),
 };
 
 /** @type {Record<Exclude<Ease, "smooth">, (w: number) => number>} */
@@ -44,7 +62,11 @@ export function speedShare(keys, time) {
   const w = (time - a.t) / run;
   if (a.ease !== "smooth") return a.s + (b.s - a.s) * SHAPES[a.ease](w);
   const [w2, w3] = [w * w, w * w * w];
-  return (2 * w3 - 3 * w2 + 1) * a.s + (3 * w2 - 2 * w3) * b.s + run * ((w3 - 2 * w2 + w) * slopeAt(keys, i) + (w3 - w2) * slopeAt(keys, i + 1));
+  return (
+    (2 * w3 - 3 * w2 + 1) * a.s +
+    (3 * w2 - 2 * w3) * b.s +
+    run * ((w3 - 2 * w2 + w) * slopeAt(keys, i) + (w3 - w2) * slopeAt(keys, i + 1))
+  );
 }
 
 /** The slope at a key that keeps the curve from ever falling (Fritsch and Butland 1984). @param {readonly SpeedKey[]} keys @param {number} i */
@@ -71,7 +93,11 @@ export function addKey(keys, t, s) {
   const index = keys.findIndex((key) => key.t > t);
   const place = index < 0 ? keys.length : index;
   const ease = keys[Math.max(0, place - 1)].ease;
-  const grown = [...keys.slice(0, place), { t, s, ease: ease === "hold" ? "smooth" : ease }, ...keys.slice(place)];
+  const grown = [
+    ...keys.slice(0, place),
+    { t, s, ease: ease === "hold" ? "smooth" : ease },
+    ...keys.slice(place),
+  ];
   return { keys: moveKey(grown, place, t, s), index: place };
 }
 

@@ -2,7 +2,17 @@
 
 import { element } from "./elements.js";
 import { selectedTrack } from "./state.js";
-import { EASES, SPEED_PRESETS, STEADY, addKey, easeKey, moveKey, presetOf, removeKey, speedShare } from "./speed.js";
+import {
+  EASES,
+  SPEED_PRESETS,
+  STEADY,
+  addKey,
+  easeKey,
+  moveKey,
+  presetOf,
+  removeKey,
+  speedShare,
+} from "./speed.js";
 import { word } from "./words.js";
 
 /** @import {Ease, EditorState, Point, SpeedKey, Track} from "./types.js" */
@@ -16,18 +26,29 @@ const REACH = 10;
 export function speedPanel(store) {
   const canvas = element("canvas");
   canvas.title = word("speed_help");
-  const presets = choice(word("speed"), Object.keys(SPEED_PRESETS).map((name) => [name, word(`speed_${name}`)]), (name) => apply(store, SPEED_PRESETS[name] ?? null));
+  const presets = choice(
+    word("speed"),
+    Object.keys(SPEED_PRESETS).map((name) => [name, word(`speed_${name}`)]),
+    (name) => apply(store, SPEED_PRESETS[name] ?? null),
+  );
   const own = element("option", "", [word("speed_own")]);
   own.value = "";
   presets.append(own);
-  const ease = choice(word("ease"), EASES.map((name) => [name, word(`ease_${name}`)]), (name) => setEase(store, picked, /** @type {Ease} */ (name)));
+  const ease = choice(
+    word("ease"),
+    EASES.map((name) => [name, word(`ease_${name}`)]),
+    (name) => setEase(store, picked, /** @type {Ease} */ (name)),
+  );
   let picked = 0;
   const pick = (/** @type {number} */ index) => {
     picked = index;
     update(store.state);
   };
   listen(canvas, store, pick);
-  const root = element("div", "ms-speed", [element("div", "ms-curve", [canvas]), element("div", "ms-column", [presets, ease])]);
+  const root = element("div", "ms-speed", [
+    element("div", "ms-curve", [canvas]),
+    element("div", "ms-column", [presets, ease]),
+  ]);
   const update = (/** @type {EditorState} */ state) => {
     const track = selectedTrack(state);
     if (!track || root.hidden || !canvas.clientWidth) return;
@@ -53,12 +74,22 @@ function apply(store, keys, key, id) {
 /** @param {EditorStore} store @param {number} picked @param {Ease} ease */
 function setEase(store, picked, ease) {
   const track = selectedTrack(store.state);
-  if (track) apply(store, easeKey(keysOf(track), Math.min(picked, Math.max(0, keysOf(track).length - 2)), ease), "", track.id);
+  if (track)
+    apply(
+      store,
+      easeKey(keysOf(track), Math.min(picked, Math.max(0, keysOf(track).length - 2)), ease),
+      "",
+      track.id,
+    );
 }
 
 /** @param {string} title @param {string[][]} options value and text @param {(value: string) => void} change */
 export function choice(title, options, change) {
-  const made = element("select", "ms-choice", options.map(([value, text]) => Object.assign(element("option", "", [text]), { value })));
+  const made = element(
+    "select",
+    "ms-choice",
+    options.map(([value, text]) => Object.assign(element("option", "", [text]), { value })),
+  );
   made.title = title;
   made.setAttribute("aria-label", title);
   made.addEventListener("change", () => change(made.value));
@@ -76,7 +107,13 @@ function listen(canvas, store, pick) {
   };
   const under = (/** @type {MouseEvent} */ event) => {
     const track = selectedTrack(store.state);
-    return track ? keysOf(track).findIndex((key) => Math.hypot(toCanvas(canvas, key).x - place(event).x, toCanvas(canvas, key).y - place(event).y) <= REACH) : -1;
+    return track
+      ? keysOf(track).findIndex(
+          (key) =>
+            Math.hypot(toCanvas(canvas, key).x - place(event).x, toCanvas(canvas, key).y - place(event).y) <=
+            REACH,
+        )
+      : -1;
   };
   canvas.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
@@ -112,17 +149,29 @@ function listen(canvas, store, pick) {
 }
 
 /** @param {HTMLCanvasElement} canvas */
-const plot = (canvas) => ({ width: canvas.clientWidth - PAD.left - PAD.right, height: canvas.clientHeight - PAD.top - PAD.bottom });
+const plot = (canvas) => ({
+  width: canvas.clientWidth - PAD.left - PAD.right,
+  height: canvas.clientHeight - PAD.top - PAD.bottom,
+});
 
 /** @param {HTMLCanvasElement} canvas @param {{t: number, s: number}} key @returns {Point} */
-const toCanvas = (canvas, { t, s }) => ({ x: PAD.left + t * plot(canvas).width, y: PAD.top + (1 - s) * plot(canvas).height });
+const toCanvas = (canvas, { t, s }) => ({
+  x: PAD.left + t * plot(canvas).width,
+  y: PAD.top + (1 - s) * plot(canvas).height,
+});
 
 /** @param {HTMLCanvasElement} canvas @param {Point} at */
-const fromCanvas = (canvas, { x, y }) => ({ t: (x - PAD.left) / plot(canvas).width, s: 1 - (y - PAD.top) / plot(canvas).height });
+const fromCanvas = (canvas, { x, y }) => ({
+  t: (x - PAD.left) / plot(canvas).width,
+  s: 1 - (y - PAD.top) / plot(canvas).height,
+});
 
 /** @param {HTMLCanvasElement} canvas @param {EditorState} state @param {Track} track @param {readonly SpeedKey[]} keys @param {number} picked */
 function draw(canvas, state, track, keys, picked) {
-  const ratio = Math.min(4, Math.max(1, (canvas.getBoundingClientRect().width / canvas.clientWidth) * window.devicePixelRatio));
+  const ratio = Math.min(
+    4,
+    Math.max(1, (canvas.getBoundingClientRect().width / canvas.clientWidth) * window.devicePixelRatio),
+  );
   const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const ctx = canvas.getContext("2d");
@@ -174,7 +223,11 @@ function drawScale(ctx, canvas, state, track) {
     ctx.fillRect(x - 0.5, PAD.top, 1, height);
     ctx.fillStyle = "rgba(255, 255, 255, 0.6)";
     ctx.textAlign = i === 0 ? "left" : i === marks ? "right" : "center";
-    ctx.fillText(String(Math.round(track.start + ((end - track.start) * i) / marks)), i === 0 ? 2 : i === marks ? canvas.clientWidth - 2 : x, canvas.clientHeight - 4);
+    ctx.fillText(
+      String(Math.round(track.start + ((end - track.start) * i) / marks)),
+      i === 0 ? 2 : i === marks ? canvas.clientWidth - 2 : x,
+      canvas.clientHeight - 4,
+    );
   }
   ctx.fillStyle = "rgba(255, 255, 255, 0.12)";
   ctx.fillRect(PAD.left, PAD.top + height, width, 1);

@@ -4,14 +4,54 @@
  */
 
 import { roundPoint } from "./document.js";
-import { dragEnded, dragMoved, dragStarted, retimeStarted, settled, strokeEnded, strokeExtended, strokeStarted, transformStarted } from "./drags.js";
 import {
-  added, brushed, cameraMoved, cleared, edited, inserted, interpolated, mirrored, newTrack, nudged, pasted, pointDeleted, reordered, rotated, scaled,
-  selectedEdited, shownToggled, tracksDeleted, withTrack,
+  dragEnded,
+  dragMoved,
+  dragStarted,
+  retimeStarted,
+  settled,
+  strokeEnded,
+  strokeExtended,
+  strokeStarted,
+  transformStarted,
+} from "./drags.js";
+import {
+  added,
+  brushed,
+  cameraMoved,
+  cleared,
+  edited,
+  inserted,
+  interpolated,
+  mirrored,
+  newTrack,
+  nudged,
+  pasted,
+  pointDeleted,
+  reordered,
+  rotated,
+  scaled,
+  selectedEdited,
+  shownToggled,
+  tracksDeleted,
+  withTrack,
 } from "./edits.js";
 import { distance } from "./geometry.js";
 import { snapped } from "./hits.js";
-import { NOTHING, committed, initialState, kept, loaded, many, only, resized, selectedTrack, selectedTracks, toggled, travelled } from "./history.js";
+import {
+  NOTHING,
+  committed,
+  initialState,
+  kept,
+  loaded,
+  many,
+  only,
+  resized,
+  selectedTrack,
+  selectedTracks,
+  toggled,
+  travelled,
+} from "./history.js";
 
 /** @import {EditorEvent, EditorState, Point, Selection} from "./types.js" */
 
@@ -61,7 +101,9 @@ export function reduce(state, event) {
     case "resize":
       return resized(state, event.size);
     case "load":
-      return JSON.stringify(state.doc) === JSON.stringify(event.document) ? state : loaded(settled(state), event.document);
+      return JSON.stringify(state.doc) === JSON.stringify(event.document)
+        ? state
+        : loaded(settled(state), event.document);
     case "seek":
       return { ...state, frame: Math.min(state.doc.frames - 1, Math.max(0, event.frame)) };
     default:
@@ -95,7 +137,13 @@ function edit(state, event) {
     case "reorder":
       return reordered(settled(state), event.track, event.to);
     case "shift-order":
-      return state.selection.track === null ? state : reordered(settled(state), state.selection.track, state.doc.tracks.findIndex((track) => track.id === state.selection.track) + event.by);
+      return state.selection.track === null
+        ? state
+        : reordered(
+            settled(state),
+            state.selection.track,
+            state.doc.tracks.findIndex((track) => track.id === state.selection.track) + event.by,
+          );
     case "edit":
       return edited(state, event.track, event.changes, event.key ?? null);
     case "edit-selected":
@@ -109,7 +157,9 @@ function edit(state, event) {
     case "interpolation":
       return interpolated(state, event.interpolation);
     case "pin-border":
-      return event.on === state.doc.pin_border ? state : committed(state, { ...state.doc, pin_border: event.on });
+      return event.on === state.doc.pin_border
+        ? state
+        : committed(state, { ...state.doc, pin_border: event.on });
     case "clear":
       return cleared(settled(state));
     default:
@@ -125,13 +175,15 @@ function selected(state, event) {
 /** @param {EditorState} state @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event @returns {Selection} */
 function asked({ doc, selection }, event) {
   if (event.type === "select-many") return many(event.tracks);
-  if (event.type === "select-all") return many(doc.tracks.filter((track) => !track.hidden).map((track) => track.id));
+  if (event.type === "select-all")
+    return many(doc.tracks.filter((track) => !track.hidden).map((track) => track.id));
   if (event.track === null) return event.add ? selection : NOTHING;
   return event.add ? toggled(selection, event.track) : only(event.track, event.point ?? null);
 }
 
 /** @param {EditorState} state @param {Point} at @param {number} reach @returns {Point} */
-const snapTo = (state, at, reach) => (state.options.snap && reach > 0 ? snapped(state.doc, at, reach, () => false).at : at);
+const snapTo = (state, at, reach) =>
+  state.options.snap && reach > 0 ? snapped(state.doc, at, reach, () => false).at : at;
 
 /** @param {EditorState} state @param {Point} at @param {number} near a click this close to the last point ends the path @returns {EditorState} */
 function pathClicked(state, at, near) {
@@ -142,7 +194,10 @@ function pathClicked(state, at, near) {
   }
   if (distance(track.points[track.points.length - 1], at) <= near) return settled(state);
   const points = [...track.points, roundPoint(at)];
-  const next = committed(state, withTrack(state.doc, track.id, () => ({ ...track, points })));
+  const next = committed(
+    state,
+    withTrack(state.doc, track.id, () => ({ ...track, points })),
+  );
   return { ...next, selection: only(track.id, points.length - 1) };
 }
 
@@ -150,5 +205,7 @@ function pathClicked(state, at, near) {
 function deleted(state) {
   const { track, point, tracks } = state.selection;
   if (track === null) return state;
-  return point !== null && tracks.length < 2 ? pointDeleted(state, track, point) : tracksDeleted(settled(state), tracks);
+  return point !== null && tracks.length < 2
+    ? pointDeleted(state, track, point)
+    : tracksDeleted(settled(state), tracks);
 }

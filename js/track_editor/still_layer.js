@@ -21,7 +21,10 @@ export class StillLayer {
     const { canvas: target } = ctx;
     const scale = ctx.getTransform();
     const about = JSON.stringify([view, target.width, target.height, scale.a, look]);
-    const same = about === this.about && tracks.length === this.tracks.length && tracks.every((track, i) => track === this.tracks[i]);
+    const same =
+      about === this.about &&
+      tracks.length === this.tracks.length &&
+      tracks.every((track, i) => track === this.tracks[i]);
     if (!same || !this.canvas) this.make(target, scale, draw);
     [this.tracks, this.about] = [tracks, about];
     if (!this.canvas) return;

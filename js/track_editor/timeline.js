@@ -24,8 +24,13 @@ export function timeline(store, play) {
     range.style.setProperty("--ms-track", track && track.kind !== "pin" ? band(track, last) : "");
     say(shown, `${Math.round(state.frame)} / ${last} · ${(state.frame / state.doc.fps).toFixed(2)} s`);
   };
-  const playing = (/** @type {boolean} */ on) => setIcon(toggle, on ? "pause" : "play", on ? word("pause") : word("play"));
-  return { root: element("div", "ms-time", [element("div", "ms-group", [toggle]), range, shown]), update, playing };
+  const playing = (/** @type {boolean} */ on) =>
+    setIcon(toggle, on ? "pause" : "play", on ? word("pause") : word("play"));
+  return {
+    root: element("div", "ms-time", [element("div", "ms-group", [toggle]), range, shown]),
+    update,
+    playing,
+  };
 }
 
 /** The share of the time in which the track moves, in its colour. @param {Track} track @param {number} last */
@@ -37,7 +42,8 @@ function band(track, last) {
 
 /** @param {Pick<Track, "start" | "end">} track @param {number} last @returns {[number, number]} per cent */
 export function share(track, last) {
-  const percent = (/** @type {number} */ frame) => Math.min(100, Math.max(0, (100 * frame) / Math.max(1, last)));
+  const percent = (/** @type {number} */ frame) =>
+    Math.min(100, Math.max(0, (100 * frame) / Math.max(1, last)));
   return [percent(track.start), percent(track.end ?? last)];
 }
 
@@ -46,6 +52,7 @@ export function gaps(track, last) {
   if (!track.shown) return "";
   const edges = track.shown.map(([first, end]) => share({ start: first - 0.5, end: end + 0.5 }, last));
   const stops = ["#000 0"];
-  for (const [from, to] of edges) stops.push(`#000 ${from}%`, `transparent ${from}%`, `transparent ${to}%`, `#000 ${to}%`);
+  for (const [from, to] of edges)
+    stops.push(`#000 ${from}%`, `transparent ${from}%`, `transparent ${to}%`, `#000 ${to}%`);
   return `linear-gradient(90deg, ${[...stops, "#000 100%"].join(", ")})`;
 }

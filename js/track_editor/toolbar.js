@@ -21,16 +21,25 @@ const TOOLS = ["select", "draw", "path", "line", "pin", "grid", "region"];
 
 /** @param {EditorStore} store @param {Actions} actions @returns {Panel} */
 export function toolbar(store, actions) {
-  const tools = TOOLS.map((tool) => ({ tool, made: button(tool, word(`tool_${tool}`), () => store.dispatch({ type: "tool", tool })) }));
+  const tools = TOOLS.map((tool) => ({
+    tool,
+    made: button(tool, word(`tool_${tool}`), () => store.dispatch({ type: "tool", tool })),
+  }));
   const undo = button("undo", word("undo"), () => store.dispatch({ type: "undo" }));
   const redo = button("redo", word("redo"), () => store.dispatch({ type: "redo" }));
   const clear = button("clear", word("clear"), () => store.dispatch({ type: "clear" }));
   clear.classList.add("ms-danger");
   const menu = menuButton("menu", word("menu"), actions.menu, "right");
   const help = button("help", word("help"), actions.help);
-  const last = actions.large ? [menu.root, help, button("expand", word("large"), actions.large)] : [menu.root, help];
+  const last = actions.large
+    ? [menu.root, help, button("expand", word("large"), actions.large)]
+    : [menu.root, help];
   const root = element("div", "ms-bar", [
-    element("div", "ms-group", tools.map(({ made }) => made)),
+    element(
+      "div",
+      "ms-group",
+      tools.map(({ made }) => made),
+    ),
     element("div", "ms-group", [undo, redo, clear]),
     element("div", "ms-group ms-push", last),
   ]);
@@ -46,12 +55,18 @@ export function toolbar(store, actions) {
 /** @param {EditorStore} store @param {(text: string) => void} notify  the person @returns {Panel} */
 export function optionsBar(store, notify) {
   const curve = menuButton("spline", word("curve"), () => curveMenu(store));
-  const tension = slider(word("tension"), 0, 100, (value) => store.dispatch({ type: "edit-selected", changes: { tension: value / 100 }, key: "tension" }));
+  const tension = slider(word("tension"), 0, 100, (value) =>
+    store.dispatch({ type: "edit-selected", changes: { tension: value / 100 }, key: "tension" }),
+  );
   const camera = menuButton("camera", word("camera"), () => cameraMenu(store, notify));
-  const border = button("border", word("border"), () => store.dispatch({ type: "pin-border", on: !store.state.doc.pin_border }));
+  const border = button("border", word("border"), () =>
+    store.dispatch({ type: "pin-border", on: !store.state.doc.pin_border }),
+  );
   const options = /** @type {Option[]} */ (["snap", "onion", "numbers"]).map((option) => ({
     option,
-    made: button(option, word(option), () => store.dispatch({ type: "option", option, on: !store.state.options[option] })),
+    made: button(option, word(option), () =>
+      store.dispatch({ type: "option", option, on: !store.state.options[option] }),
+    ),
   }));
   const brush = brushSlider(store);
   const root = element("div", "ms-bar", [
@@ -59,7 +74,11 @@ export function optionsBar(store, notify) {
     tension.root,
     brush.root,
     element("div", "ms-group", [border, camera.root]),
-    element("div", "ms-group ms-push", options.map(({ made }) => made)),
+    element(
+      "div",
+      "ms-group ms-push",
+      options.map(({ made }) => made),
+    ),
   ]);
   const update = (/** @type {EditorState} */ state) => {
     const kind = shownInterpolation(state);
@@ -77,7 +96,16 @@ export function optionsBar(store, notify) {
 /** @param {EditorStore} store @returns {Section[]} */
 function curveMenu(store) {
   const now = shownInterpolation(store.state);
-  return [{ entries: INTERPOLATIONS.map((name) => ({ icon: name, text: word(`curve_${name}`), on: name === now, action: () => store.dispatch({ type: "interpolation", interpolation: name }) })) }];
+  return [
+    {
+      entries: INTERPOLATIONS.map((name) => ({
+        icon: name,
+        text: word(`curve_${name}`),
+        on: name === now,
+        action: () => store.dispatch({ type: "interpolation", interpolation: name }),
+      })),
+    },
+  ];
 }
 
 /** @param {EditorStore} store @param {(text: string) => void} notify @returns {Section[]} */
@@ -87,7 +115,16 @@ function cameraMenu(store, notify) {
     store.dispatch({ type: "camera", preset });
     if (pinned && !store.state.doc.pin_border) notify(word("border_off"));
   };
-  return [{ title: word("camera"), entries: Object.keys(CAMERA_PRESETS).map((preset) => ({ icon: "camera", text: word(preset), action: () => add(preset) })) }];
+  return [
+    {
+      title: word("camera"),
+      entries: Object.keys(CAMERA_PRESETS).map((preset) => ({
+        icon: "camera",
+        text: word(preset),
+        action: () => add(preset),
+      })),
+    },
+  ];
 }
 
 /** @param {string} title @param {number} least @param {number} most @param {(value: number) => void} change */

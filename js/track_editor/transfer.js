@@ -28,26 +28,41 @@ export const copyText = (doc, tracks) => writeDocument({ ...emptyDocument(doc), 
 /** @param {TrackDocument} doc @returns {Samples} every point of the document at every frame */
 export function samplesOf(doc) {
   const frames = Array.from({ length: doc.frames }, (_, frame) => frame);
-  const [places, seen] = [frames.map((frame) => sampleDocument(doc, frame)), frames.map((frame) => sampleVisible(doc, frame))];
+  const [places, seen] = [
+    frames.map((frame) => sampleDocument(doc, frame)),
+    frames.map((frame) => sampleVisible(doc, frame)),
+  ];
   const points = places[0].map((_, n) => n);
   const { width, height, fps } = doc;
-  return { width, height, fps, xy: points.map((n) => places.map((all) => all[n])), visible: points.map((n) => seen.map((all) => all[n])) };
+  return {
+    width,
+    height,
+    fps,
+    xy: points.map((n) => places.map((all) => all[n])),
+    visible: points.map((n) => seen.map((all) => all[n])),
+  };
 }
 
 /** @param {TrackDocument} doc @param {"ati" | "kjnodes"} style @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat list */
 export function sampledJson(doc, style) {
   const { xy, visible } = samplesOf(doc);
-  const exact = (/** @type {number} */ value) => (style === "kjnodes" ? Math.round(value) : Math.round(value * 1e4) / 1e4);
-  const lists = xy.map((track, n) => track.map(({ x, y }, t) => (visible[n][t] ? { x: exact(x), y: exact(y) } : { x: FAR, y: FAR })));
+  const exact = (/** @type {number} */ value) =>
+    style === "kjnodes" ? Math.round(value) : Math.round(value * 1e4) / 1e4;
+  const lists = xy.map((track, n) =>
+    track.map(({ x, y }, t) => (visible[n][t] ? { x: exact(x), y: exact(y) } : { x: FAR, y: FAR })),
+  );
   return JSON.stringify(style === "kjnodes" && lists.length === 1 ? lists[0] : lists);
 }
 
 /** @param {string} text a document or sampled points @param {Size} size of the document they come into @returns {Track[]} @throws {Error} naming what was expected and found */
 export function readTracks(text, size) {
-  if (text.length > MOST_TEXT) throw new Error(`Expected at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MOST_TEXT)
+    throw new Error(`Expected at most ${MOST_TEXT} characters, got ${text.length}.`);
   const value = parsed(text);
-  if (typeof value === "object" && value !== null && !Array.isArray(value) && "tracks" in value) return limited(fitDocument(readDocument(JSON.stringify(value)), size).tracks);
-  if (!Array.isArray(value)) throw new Error(`Expected a track document or lists of sampled points, got ${describe(value)}.`);
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && "tracks" in value)
+    return limited(fitDocument(readDocument(JSON.stringify(value)), size).tracks);
+  if (!Array.isArray(value))
+    throw new Error(`Expected a track document or lists of sampled points, got ${describe(value)}.`);
   const lists = trackLists(value, 0);
   if (!lists.length) throw new Error("Expected at least one track, got none.");
   return tracksOf(filled(lists.map((list, n) => list.map((point, t) => readPoint(point, n, t)))), size);
@@ -56,13 +71,24 @@ export function readTracks(text, size) {
 /** Sampled points as tracks that can be edited. @param {Pick<Samples, "xy" | "visible"> & Partial<Samples>} samples @param {Size} size @returns {Track[]} */
 export function tracksOf(samples, size) {
   limited(samples.xy);
-  const [sx, sy] = [size.width / (samples.width ?? size.width), size.height / (samples.height ?? size.height)];
-  return samples.xy.map((points, n) => trackOf(points.map(({ x, y }) => ({ x: x * sx, y: y * sy })), samples.visible[n], n, size));
+  const [sx, sy] = [
+    size.width / (samples.width ?? size.width),
+    size.height / (samples.height ?? size.height),
+  ];
+  return samples.xy.map((points, n) =>
+    trackOf(
+      points.map(({ x, y }) => ({ x: x * sx, y: y * sy })),
+      samples.visible[n],
+      n,
+      size,
+    ),
+  );
 }
 
 /** @template T @param {T[]} tracks @returns {T[]} */
 function limited(tracks) {
-  if (tracks.length > MOST_EDITED) throw new Error(word("many_tracks", { most: MOST_EDITED, count: tracks.length }));
+  if (tracks.length > MOST_EDITED)
+    throw new Error(word("many_tracks", { most: MOST_EDITED, count: tracks.length }));
   return tracks;
 }
 
@@ -73,9 +99,16 @@ function trackOf(places, visible, n, size) {
   const last = Math.min(places.length, size.frames) - 1;
   /** @type {Track} */
   const track = {
-    id: `t${n + 1}`, name: `${rests ? "Pin" : "Track"} ${n + 1}`, color: COLORS[n % COLORS.length], kind: rests ? "pin" : "freehand",
-    points: (rests ? places.slice(0, 1) : way.slice(0, 4000)).map(roundPoint), interpolation: "linear", brush: null,
-    start: 0, end: last >= size.frames - 1 || last < 1 ? null : last, visible: true,
+    id: `t${n + 1}`,
+    name: `${rests ? "Pin" : "Track"} ${n + 1}`,
+    color: COLORS[n % COLORS.length],
+    kind: rests ? "pin" : "freehand",
+    points: (rests ? places.slice(0, 1) : way.slice(0, 4000)).map(roundPoint),
+    interpolation: "linear",
+    brush: null,
+    start: 0,
+    end: last >= size.frames - 1 || last < 1 ? null : last,
+    visible: true,
   };
   const speed = rests ? null : speedOf(places.slice(0, last + 1));
   if (speed) track.speed = speed;
@@ -128,7 +161,10 @@ function parsed(text) {
 const describe = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
 
 /** null, an object, or a list of 2 or 3 numbers. @param {unknown} value */
-const isPoint = (value) => (Array.isArray(value) ? (value.length === 2 || value.length === 3) && value.every((part) => typeof part === "number") : value === null || typeof value === "object");
+const isPoint = (value) =>
+  Array.isArray(value)
+    ? (value.length === 2 || value.length === 3) && value.every((part) => typeof part === "number")
+    : value === null || typeof value === "object";
 
 /** All lists of points within nested lists and strings, in order. @param {unknown} value @param {number} depth @returns {unknown[][]} */
 function trackLists(value, depth) {
@@ -138,25 +174,39 @@ function trackLists(value, depth) {
   if (depth && !list.length) throw new Error("Expected points in every track, got an empty list.");
   if (list.length && list.every(isPoint)) return [list];
   const odd = list.find((item) => !isPoint(item));
-  if (list.some(isPoint)) throw new Error(`Expected points alone or tracks alone in one list, got ${describe(odd)} among points.`);
+  if (list.some(isPoint))
+    throw new Error(`Expected points alone or tracks alone in one list, got ${describe(odd)} among points.`);
   return list.flatMap((item) => trackLists(item, depth + 1));
 }
 
 /** @param {any} value @param {number} track @param {number} frame @returns {{place: Point | null, seen: boolean}} */
 function readPoint(value, track, frame) {
   if (value === null) return { place: null, seen: false };
-  const [x, y, seen = true] = Array.isArray(value) ? value : [value.x, value.y, value.visible ?? value.v ?? true];
-  if (![x, y].every((part) => typeof part === "number" && Math.abs(part) <= FARTHEST)) throw new Error(`Expected x and y to be numbers, got ${describe(value)} in track ${track + 1} at frame ${frame}.`);
-  return x === y && (x === HIDDEN || x === FAR) ? { place: null, seen: false } : { place: { x, y }, seen: Number(seen) > 0.5 };
+  const [x, y, seen = true] = Array.isArray(value)
+    ? value
+    : [value.x, value.y, value.visible ?? value.v ?? true];
+  if (![x, y].every((part) => typeof part === "number" && Math.abs(part) <= FARTHEST))
+    throw new Error(
+      `Expected x and y to be numbers, got ${describe(value)} in track ${track + 1} at frame ${frame}.`,
+    );
+  return x === y && (x === HIDDEN || x === FAR)
+    ? { place: null, seen: false }
+    : { place: { x, y }, seen: Number(seen) > 0.5 };
 }
 
 /** A hidden point without a place waits at its last known one, before its first at that. @param {{place: Point | null, seen: boolean}[][]} tracks */
 function filled(tracks) {
   const frames = tracks.reduce((most, track) => Math.max(most, track.length), 0);
-  if (frames * tracks.length > MOST_POSITIONS) throw new Error(`Expected at most ${MOST_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`);
+  if (frames * tracks.length > MOST_POSITIONS)
+    throw new Error(
+      `Expected at most ${MOST_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`,
+    );
   const xy = tracks.map((track) => {
     let last = track.find(({ place }) => place)?.place ?? { x: 0, y: 0 };
     return Array.from({ length: frames }, (_, t) => (last = track[t]?.place ?? last));
   });
-  return { xy, visible: tracks.map((track) => Array.from({ length: frames }, (_, t) => track[t]?.seen ?? false)) };
+  return {
+    xy,
+    visible: tracks.map((track) => Array.from({ length: frames }, (_, t) => track[t]?.seen ?? false)),
+  };
 }

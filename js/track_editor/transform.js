@@ -13,13 +13,29 @@ const SMALLEST = 0.02;
 export const moving = (dx, dy) => ({ a: 1, b: 0, c: 0, d: 1, e: dx, f: dy });
 
 /** @param {number} sx @param {number} sy @param {Point} centre that stays @returns {Affine} */
-export const scaling = (sx, sy, centre) => ({ a: sx, b: 0, c: 0, d: sy, e: centre.x * (1 - sx), f: centre.y * (1 - sy) });
+export const scaling = (sx, sy, centre) => ({
+  a: sx,
+  b: 0,
+  c: 0,
+  d: sy,
+  e: centre.x * (1 - sx),
+  f: centre.y * (1 - sy),
+});
 
 /** @param {number} degrees clockwise @param {Point} centre @returns {Affine} */
 export function turning(degrees, centre) {
   const quarter = degrees % 90 === 0; // a quarter turn is exact
-  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)].map((value) => (quarter ? Math.round(value) : value));
-  return { a: cos, b: sin, c: -sin, d: cos, e: centre.x - cos * centre.x + sin * centre.y, f: centre.y - sin * centre.x - cos * centre.y };
+  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)].map(
+    (value) => (quarter ? Math.round(value) : value),
+  );
+  return {
+    a: cos,
+    b: sin,
+    c: -sin,
+    d: cos,
+    e: centre.x - cos * centre.x + sin * centre.y,
+    f: centre.y - sin * centre.x - cos * centre.y,
+  };
 }
 
 /** @param {Affine} map @param {Point} point @returns {Point} */
@@ -30,7 +46,11 @@ export function mapTrack(track, map) {
   const grown = Math.sqrt(Math.abs(map.a * map.d - map.b * map.c));
   /** @type {Track} */
   const made = { ...track, points: track.points.map((point) => roundPoint(mapped(map, point))) };
-  if (track.brush && grown !== 1) made.brush = { radius: rounded(track.brush.radius * grown), spacing: rounded(track.brush.spacing * grown) };
+  if (track.brush && grown !== 1)
+    made.brush = {
+      radius: rounded(track.brush.radius * grown),
+      spacing: rounded(track.brush.spacing * grown),
+    };
   if (track.grid) made.grid = mapGrid(track.grid, map);
   if (track.region) made.region = mapRegion(track.region, map, grown);
   if (track.turn && map.a * map.d < map.b * map.c) made.turn = -track.turn;
@@ -42,14 +62,20 @@ function mapGrid(grid, { a, b, c, d }) {
   const [across, down] = [Math.hypot(a, b), Math.hypot(c, d)];
   const upright = Math.abs(b) > Math.abs(a);
   const [width, height] = [rounded(grid.width * across), rounded(grid.height * down)];
-  return upright ? { width: height, height: width, columns: grid.rows, rows: grid.columns } : { ...grid, width, height };
+  return upright
+    ? { width: height, height: width, columns: grid.rows, rows: grid.columns }
+    : { ...grid, width, height };
 }
 
 /** @param {Region} region @param {Affine} map @param {number} grown @returns {Region} */
 function mapRegion(region, map, grown) {
   const linear = { ...map, e: 0, f: 0 };
   const lines = region.lines.map((line) => line.map((point) => roundPoint(mapped(linear, point))));
-  return { lines, radius: Math.max(0.01, rounded(region.radius * grown)), spacing: Math.max(0.01, rounded(region.spacing * grown)) };
+  return {
+    lines,
+    radius: Math.max(0.01, rounded(region.radius * grown)),
+    spacing: Math.max(0.01, rounded(region.spacing * grown)),
+  };
 }
 
 /** @param {Track[]} tracks @returns {Box | null} round their control points and areas */
@@ -86,19 +112,24 @@ export const middleOf = (box) => ({ x: (box.left + box.right) / 2, y: (box.top +
 /** @param {Box} box @param {Corner} corner @returns {Point} */
 export const cornerOf = (box, corner) => {
   const middle = middleOf(box);
-  return { x: middle.x + ((box.right - box.left) / 2) * corner.x, y: middle.y + ((box.bottom - box.top) / 2) * corner.y };
+  return {
+    x: middle.x + ((box.right - box.left) / 2) * corner.x,
+    y: middle.y + ((box.bottom - box.top) / 2) * corner.y,
+  };
 };
 
 /** A corner pulled: the opposite one stays. @param {Box} box @param {Corner} corner @param {Point} by @param {boolean} even the same both ways @returns {Affine} */
 export function pulled(box, corner, by, even) {
   const still = cornerOf(box, /** @type {Corner} */ ({ x: -corner.x, y: -corner.y }));
-  const grow = (/** @type {number} */ side, /** @type {number} */ sign, /** @type {number} */ moved) => (sign && side > 0 ? (side + sign * moved) / side : 1);
+  const grow = (/** @type {number} */ side, /** @type {number} */ sign, /** @type {number} */ moved) =>
+    sign && side > 0 ? (side + sign * moved) / side : 1;
   let [sx, sy] = [grow(box.right - box.left, corner.x, by.x), grow(box.bottom - box.top, corner.y, by.y)];
   if (even) {
     const one = Math.abs(sx - 1) > Math.abs(sy - 1) ? sx : sy;
     [sx, sy] = [one, one];
   }
-  const kept = (/** @type {number} */ factor) => (Math.abs(factor) < SMALLEST ? (factor < 0 ? -SMALLEST : SMALLEST) : factor);
+  const kept = (/** @type {number} */ factor) =>
+    Math.abs(factor) < SMALLEST ? (factor < 0 ? -SMALLEST : SMALLEST) : factor;
   return scaling(kept(sx), kept(sy), still);
 }
 

@@ -63,7 +63,13 @@ class WidgetBridge {
       obstacle: () => (isLinked(node, name) ? word("linked") : ""),
       pan: (dx, dy) => panCanvas(services.app, dx, dy),
       large: () => this.openLarge(),
-      notify: (problem) => services.app.extensionManager?.toast?.add({ severity: "warn", summary: word("tracks"), detail: problem, life: 8000 }),
+      notify: (problem) =>
+        services.app.extensionManager?.toast?.add({
+          severity: "warn",
+          summary: word("tracks"),
+          detail: problem,
+          life: 8000,
+        }),
       grown: () => services.app.canvas?.setDirty(true, true),
       library: services.library,
       own: new OwnBackdrop(services.api),
@@ -123,7 +129,9 @@ class WidgetBridge {
     clearTimeout(this.remembering);
     this.remembering = setTimeout(() => {
       const { doc } = memory.get(this.key) ?? this.store.state;
-      const fresh = doc.tracks.filter((track) => track.kind !== "pin" && !this.known?.has(JSON.stringify(track.points)));
+      const fresh = doc.tracks.filter(
+        (track) => track.kind !== "pin" && !this.known?.has(JSON.stringify(track.points)),
+      );
       this.known = new Set(doc.tracks.map((track) => JSON.stringify(track.points)));
       library.remember(doc, fresh);
     }, REMEMBER_MS);
@@ -131,7 +139,7 @@ class WidgetBridge {
 
   /** @param {unknown} value */
   setValue(value) {
-    this.store.load(typeof value === "string" ? value : JSON.stringify(value) ?? "", this.size());
+    this.store.load(typeof value === "string" ? value : (JSON.stringify(value) ?? ""), this.size());
   }
 
   /** The host has given the node its saved values: an editor that stood here before hands on its tool and its history. */

@@ -28,7 +28,8 @@ export const ENGLISH = {
   snap: "Snap to the picture's edges and middle and to other points (N). Ctrl = not now",
   onion: "Onion skin: places before and after (O)",
   numbers: "Frame numbers along the way",
-  brush: "Brush: radius of the disc of points that moves with the track ([ and ]). 0 = a single point. Make it about as large as the object.",
+  brush:
+    "Brush: radius of the disc of points that moves with the track ([ and ]). 0 = a single point. Make it about as large as the object.",
   brush_label: "Brush radius",
   "pan-left": "Pan left",
   "pan-right": "Pan right",
@@ -73,10 +74,11 @@ export const ENGLISH = {
   hide: "Hide in the editor; it is still used (H)",
   unhide: "Show in the editor again (H)",
   speed: "Speed",
-  speed_help: "Drag the keys: across = time, up = way gone. Double-click adds a key, right-click removes one.",
+  speed_help:
+    "Drag the keys: across = time, up = way gone. Double-click adds a key, right-click removes one.",
   speed_hint: "Double-click: a new key",
   speed_own: "Own curve",
-  "speed_steady": "Constant",
+  speed_steady: "Constant",
   "speed_ease-in": "Speeds up",
   "speed_ease-out": "Slows down",
   "speed_ease-in-out": "Eases in and out",
@@ -113,7 +115,8 @@ export const ENGLISH = {
   hint_way: "Paint more, or drag the white point to where it goes",
   menu_file: "File",
   import: "Open a file…",
-  import_help: "Track documents, sampled tracks (ATI, LTX, KJNodes, CoTracker JSON), .npz, pictures and videos",
+  import_help:
+    "Track documents, sampled tracks (ATI, LTX, KJNodes, CoTracker JSON), .npz, pictures and videos",
   save_document: "Save the document (.json)",
   save_ati: "Save sampled tracks for ATI and LTX (.json)",
   save_kj: "Save sampled tracks for KJNodes (.json)",
@@ -129,7 +132,8 @@ export const ENGLISH = {
   preset_delete: "Delete this preset",
   bad_file: "{name}: {problem}",
   bad_video: "the browser cannot play it",
-  many_tracks: "Expected at most {most} tracks to edit, got {count}. Connect the file to the Motion Encoder instead.",
+  many_tracks:
+    "Expected at most {most} tracks to edit, got {count}. Connect the file to the Motion Encoder instead.",
   keys_title: "Keys, while the editor has the focus",
   key_tools: "Select, Draw, Path, Line, Pin, Grid, Region",
   key_path: "Path: add points, then finish (or click the last point again)",

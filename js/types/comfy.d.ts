@@ -19,12 +19,23 @@ interface ComfyApi {
 }
 
 interface ComfyApp {
-  readonly canvas?: { ds: { scale: number; offset: [number, number] }; setDirty(foreground: boolean, background?: boolean): void; processMouseWheel?(event: WheelEvent): void };
+  readonly canvas?: {
+    ds: { scale: number; offset: [number, number] };
+    setDirty(foreground: boolean, background?: boolean): void;
+    processMouseWheel?(event: WheelEvent): void;
+  };
   readonly nodeOutputs?: Record<string, Record<string, unknown> | undefined>;
   readonly extensionManager?: {
     workflow?: { activeWorkflow?: { changeTracker?: { captureCanvasState?(): void; checkState?(): void } } };
     setting?: { get(id: string): unknown; set(id: string, value: unknown): Promise<void> | void };
-    toast?: { add(message: { severity: "success" | "info" | "warn" | "error"; summary: string; detail?: string; life?: number }): void };
+    toast?: {
+      add(message: {
+        severity: "success" | "info" | "warn" | "error";
+        summary: string;
+        detail?: string;
+        life?: number;
+      }): void;
+    };
   };
   registerExtension(extension: ComfyExtension): void;
 }
@@ -38,7 +49,11 @@ interface ComfyExtension {
   afterConfigureGraph?(): void;
 }
 
-type ComfyWidgetFactory = (node: ComfyNode, name: string, inputData: [string, { default?: string }?]) => { widget: ComfyWidget };
+type ComfyWidgetFactory = (
+  node: ComfyNode,
+  name: string,
+  inputData: [string, { default?: string }?],
+) => { widget: ComfyWidget };
 
 interface ComfyWidget {
   name: string;
@@ -72,7 +87,12 @@ interface ComfyNode {
   size: [number, number];
   inputs?: ComfyInput[];
   widgets?: ComfyWidget[];
-  addDOMWidget(name: string, type: string, element: HTMLElement, options?: ComfyDomWidgetOptions): ComfyWidget;
+  addDOMWidget(
+    name: string,
+    type: string,
+    element: HTMLElement,
+    options?: ComfyDomWidgetOptions,
+  ): ComfyWidget;
   getInputNode(slot: number): ComfyNode | null;
   setSize(size: [number, number]): void;
   onAdded?: (...parameters: any[]) => void;

@@ -8,29 +8,66 @@ import { commandFor } from "../../js/track_editor/keys.js";
 import { Pinch } from "../../js/track_editor/pinch.js";
 import { positionAt, progress, sampleDocument } from "../../js/track_editor/sampling.js";
 import { readRanges, toggledFrom, writeRanges } from "../../js/track_editor/shown.js";
-import { SPEED_PRESETS, STEADY, addKey, moveKey, presetOf, removeKey, speedShare } from "../../js/track_editor/speed.js";
+import {
+  SPEED_PRESETS,
+  STEADY,
+  addKey,
+  moveKey,
+  presetOf,
+  removeKey,
+  speedShare,
+} from "../../js/track_editor/speed.js";
 import { initialState, reduce, selectedTracks } from "../../js/track_editor/state.js";
 import { cornerOf, middleOf } from "../../js/track_editor/transform.js";
-import { WHOLE, fitView, handlesOf, panned, selectionFrame, toVideo, toView, zoomed } from "../../js/track_editor/view.js";
+import {
+  WHOLE,
+  fitView,
+  handlesOf,
+  panned,
+  selectionFrame,
+  toVideo,
+  toView,
+  zoomed,
+} from "../../js/track_editor/view.js";
 
 const play = (state, ...events) => events.reduce(reduce, state);
 const at = (x, y) => ({ x, y });
-const key = (name, state, more = {}) => commandFor({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more }, state);
+const key = (name, state, more = {}) =>
+  commandFor({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more }, state);
 
 function stroke(use, ...points) {
   const [first, ...rest] = points;
-  return [{ type: "stroke-start", at: first, use }, ...rest.map((place) => ({ type: "stroke-extend", at: place })), { type: "stroke-end" }];
+  return [
+    { type: "stroke-start", at: first, use },
+    ...rest.map((place) => ({ type: "stroke-extend", at: place })),
+    { type: "stroke-end" },
+  ];
 }
 
 /** Two straight lines and a pin, nothing selected. */
-const scene = () => play(initialState(emptyDocument()), ...stroke("line", at(10, 10), at(50, 10)), ...stroke("line", at(10, 60), at(50, 100)), { type: "pin", at: at(100, 20) }, { type: "select", track: null });
+const scene = () =>
+  play(
+    initialState(emptyDocument()),
+    ...stroke("line", at(10, 10), at(50, 10)),
+    ...stroke("line", at(10, 60), at(50, 100)),
+    { type: "pin", at: at(100, 20) },
+    { type: "select", track: null },
+  );
 
 test("a box selects what has a point in it, with shift on top of what is selected", () => {
   const state = play(scene(), ...stroke("box", at(0, 0), at(20, 70)));
   assert.deepEqual(state.selection.tracks, ["t1", "t2"]);
-  const more = play(state, { type: "stroke-start", at: at(90, 10), use: "box" }, { type: "stroke-extend", at: at(110, 30) }, { type: "stroke-end", add: true });
+  const more = play(
+    state,
+    { type: "stroke-start", at: at(90, 10), use: "box" },
+    { type: "stroke-extend", at: at(110, 30) },
+    { type: "stroke-end", add: true },
+  );
   assert.deepEqual(more.selection.tracks, ["t1", "t2", "t3"]);
-  assert.deepEqual(play(more, { type: "stroke-start", at: at(70, 70), use: "box" }, { type: "stroke-end" }).selection.tracks, []);
+  assert.deepEqual(
+    play(more, { type: "stroke-start", at: at(70, 70), use: "box" }, { type: "stroke-end" }).selection.tracks,
+    [],
+  );
 });
 
 test("a click with shift takes a track in or out of the selection", () => {
@@ -40,25 +77,58 @@ test("a click with shift takes a track in or out of the selection", () => {
 });
 
 test("dragging one of several selected tracks moves all, a locked one stays", () => {
-  const state = play(scene(), { type: "edit", track: "t3", changes: { locked: true } }, { type: "select-all" }, { type: "drag-start", track: "t1", point: null, at: at(30, 10) }, { type: "drag-move", at: at(35, 17) }, { type: "drag-end" });
-  assert.deepEqual(state.doc.tracks.map((track) => track.points[0]), [at(15, 17), at(15, 67), at(100, 20)]);
+  const state = play(
+    scene(),
+    { type: "edit", track: "t3", changes: { locked: true } },
+    { type: "select-all" },
+    { type: "drag-start", track: "t1", point: null, at: at(30, 10) },
+    { type: "drag-move", at: at(35, 17) },
+    { type: "drag-end" },
+  );
+  assert.deepEqual(
+    state.doc.tracks.map((track) => track.points[0]),
+    [at(15, 17), at(15, 67), at(100, 20)],
+  );
   assert.deepEqual(state.selection.tracks, ["t1", "t2", "t3"]);
 });
 
 test("a locked track is neither dragged nor changed point by point", () => {
-  const state = play(scene(), { type: "edit", track: "t1", changes: { locked: true } }, { type: "select", track: "t1" });
+  const state = play(
+    scene(),
+    { type: "edit", track: "t1", changes: { locked: true } },
+    { type: "select", track: "t1" },
+  );
   const events = [
-    [{ type: "drag-start", track: "t1", point: 0, at: at(10, 10) }, { type: "drag-move", at: at(40, 40) }, { type: "drag-end" }],
-    [{ type: "nudge", dx: 1, dy: 0 }], [{ type: "mirror", axis: "x" }], [{ type: "insert", track: "t1", index: 1, at: at(1, 1) }], [{ type: "delete-point", track: "t1", point: 0 }],
+    [
+      { type: "drag-start", track: "t1", point: 0, at: at(10, 10) },
+      { type: "drag-move", at: at(40, 40) },
+      { type: "drag-end" },
+    ],
+    [{ type: "nudge", dx: 1, dy: 0 }],
+    [{ type: "mirror", axis: "x" }],
+    [{ type: "insert", track: "t1", index: 1, at: at(1, 1) }],
+    [{ type: "delete-point", track: "t1", point: 0 }],
   ];
   for (const step of events) assert.deepEqual(play(state, ...step).doc, state.doc);
 });
 
 test("a corner pulled with the opposite one still, and in proportion", () => {
   const grab = { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(50, 100) };
-  const state = play(scene(), { type: "select-many", tracks: ["t2"] }, grab, { type: "drag-move", at: at(90, 100) }, { type: "drag-end" });
+  const state = play(
+    scene(),
+    { type: "select-many", tracks: ["t2"] },
+    grab,
+    { type: "drag-move", at: at(90, 100) },
+    { type: "drag-end" },
+  );
   assert.deepEqual(state.doc.tracks[1].points, [at(10, 60), at(90, 100)]);
-  const even = play(scene(), { type: "select-many", tracks: ["t2"] }, grab, { type: "drag-move", at: at(70, 100), even: true }, { type: "drag-end" });
+  const even = play(
+    scene(),
+    { type: "select-many", tracks: ["t2"] },
+    grab,
+    { type: "drag-move", at: at(70, 100), even: true },
+    { type: "drag-end" },
+  );
   assert.deepEqual(even.doc.tracks[1].points, [at(10, 60), at(70, 120)]);
 });
 
@@ -66,34 +136,62 @@ test("a quarter turn four times over changes nothing", () => {
   const before = play(scene(), { type: "select-all" });
   const turn = { type: "rotate", degrees: 90 };
   const places = (state) => state.doc.tracks.flatMap((track) => track.points);
-  places(play(before, turn, turn, turn, turn)).forEach((point, i) => assert.ok(distance(point, places(before)[i]) < 0.05));
+  places(play(before, turn, turn, turn, turn)).forEach((point, i) =>
+    assert.ok(distance(point, places(before)[i]) < 0.05),
+  );
   assert.ok(distance(places(reduce(before, turn))[0], places(before)[0]) > 10);
 });
 
 test("a mirrored brush that turned clockwise turns the other way, and its region is mirrored too", () => {
-  const state = play(scene(), ...stroke("area", at(70, 70), at(90, 70), at(90, 90)), { type: "edit-selected", changes: { turn: 30 } }, { type: "mirror", axis: "x" });
+  const state = play(
+    scene(),
+    ...stroke("area", at(70, 70), at(90, 70), at(90, 90)),
+    { type: "edit-selected", changes: { turn: 30 } },
+    { type: "mirror", axis: "x" },
+  );
   const [track] = selectedTracks(state);
   assert.equal(track.turn, -30);
-  const before = play(scene(), ...stroke("area", at(70, 70), at(90, 70), at(90, 90))).doc.tracks[3].region.lines[0];
-  assert.deepEqual(track.region.lines[0].map(({ x }) => x), before.map(({ x }) => -x));
+  const before = play(scene(), ...stroke("area", at(70, 70), at(90, 70), at(90, 90))).doc.tracks[3].region
+    .lines[0];
+  assert.deepEqual(
+    track.region.lines[0].map(({ x }) => x),
+    before.map(({ x }) => -x),
+  );
 });
 
 test("a straight line held with shift keeps to the eight directions", () => {
-  const state = play(initialState(emptyDocument()), { type: "stroke-start", at: at(10, 10), use: "line" }, { type: "stroke-extend", at: at(50, 13), even: true }, { type: "stroke-end" });
+  const state = play(
+    initialState(emptyDocument()),
+    { type: "stroke-start", at: at(10, 10), use: "line" },
+    { type: "stroke-extend", at: at(50, 13), even: true },
+    { type: "stroke-end" },
+  );
   assert.deepEqual(state.doc.tracks[0].points[1], at(50, 10));
   assert.equal(state.doc.tracks[0].kind, "line");
 });
 
 test("a point snaps to another track's place and to the middle of the picture, and says so while it is held", () => {
-  const snap = play(scene(), { type: "option", option: "snap", on: true }, { type: "drag-start", track: "t1", point: 1, at: at(50, 10) });
+  const snap = play(
+    scene(),
+    { type: "option", option: "snap", on: true },
+    { type: "drag-start", track: "t1", point: 1, at: at(50, 10) },
+  );
   const held = play(snap, { type: "drag-move", at: at(98, 63), reach: 4 });
   assert.deepEqual([held.doc.tracks[0].points[1], held.guides], [at(100, 63.5), at(100, 63.5)]);
   assert.equal(reduce(held, { type: "drag-end" }).guides, null);
-  assert.deepEqual(play(snap, { type: "drag-move", at: at(98, 63), reach: 0 }).doc.tracks[0].points[1], at(98, 63));
+  assert.deepEqual(
+    play(snap, { type: "drag-move", at: at(98, 63), reach: 0 }).doc.tracks[0].points[1],
+    at(98, 63),
+  );
 });
 
 test("a region is painted, added to, and given a way that it follows as one", () => {
-  const painted = play(initialState(emptyDocument()), { type: "tool", tool: "region" }, ...stroke("area", at(30, 30), at(50, 30)), ...stroke("area", at(30, 45), at(50, 45)));
+  const painted = play(
+    initialState(emptyDocument()),
+    { type: "tool", tool: "region" },
+    ...stroke("area", at(30, 30), at(50, 30)),
+    ...stroke("area", at(30, 45), at(50, 45)),
+  );
   assert.equal(painted.doc.tracks.length, 1);
   assert.equal(painted.doc.tracks[0].region.lines.length, 2);
   const sent = play(painted, ...stroke("way", painted.doc.tracks[0].points[0], at(60, 60), at(90, 70)));
@@ -113,7 +211,14 @@ test("a grid fills its rectangle", () => {
 });
 
 test("camera presets add up in one camera, that lets go of the border and moves the other tracks", () => {
-  const state = play(scene(), { type: "pin-border", on: true }, { type: "camera", preset: "pan-right" }, { type: "select", track: null }, { type: "camera", preset: "zoom-in" }, { type: "camera", preset: "roll-left" });
+  const state = play(
+    scene(),
+    { type: "pin-border", on: true },
+    { type: "camera", preset: "pan-right" },
+    { type: "select", track: null },
+    { type: "camera", preset: "zoom-in" },
+    { type: "camera", preset: "roll-left" },
+  );
   const cameras = state.doc.tracks.filter((track) => track.kind === "camera");
   assert.equal(cameras.length, 1);
   assert.equal(state.doc.pin_border, false);
@@ -125,7 +230,13 @@ test("camera presets add up in one camera, that lets go of the border and moves 
 });
 
 test("a runner let go at a place is there at that frame", () => {
-  const state = play(scene(), { type: "seek", frame: 12 }, { type: "retime-start", track: "t1", at: at(20, 10) }, { type: "drag-move", at: at(40, 14) }, { type: "drag-end" });
+  const state = play(
+    scene(),
+    { type: "seek", frame: 12 },
+    { type: "retime-start", track: "t1", at: at(20, 10) },
+    { type: "drag-move", at: at(40, 14) },
+    { type: "drag-end" },
+  );
   assert.ok(distance(positionAt(state.doc.tracks[0], 12, 49), at(40, 10)) < 0.05);
   assert.ok(distance(positionAt(state.doc.tracks[0], 48, 49), at(50, 10)) < 1e-9);
 });
@@ -134,7 +245,9 @@ test("speed curves never fall, keys keep their order, and presets are known by t
   const grown = addKey(addKey(STEADY, 0.5, 0.9).keys, 0.7, 0.1).keys;
   for (const keys of [grown, ...Object.values(SPEED_PRESETS).filter(Boolean), moveKey(grown, 1, 5, -5)]) {
     const shares = Array.from({ length: 301 }, (_, i) => speedShare(keys, i / 300));
-    shares.slice(1).forEach((share, i) => assert.ok(share >= shares[i] - 1e-12, `${JSON.stringify(keys)} falls at ${i}`));
+    shares
+      .slice(1)
+      .forEach((share, i) => assert.ok(share >= shares[i] - 1e-12, `${JSON.stringify(keys)} falls at ${i}`));
     keys.slice(1).forEach((one, i) => assert.ok(one.t > keys[i].t && one.s >= keys[i].s));
   }
   for (const name of Object.keys(SPEED_PRESETS)) assert.equal(presetOf(SPEED_PRESETS[name]), name);
@@ -150,18 +263,34 @@ test("a key set where there is one moves it", () => {
 test("visibility: toggled from a frame on to the next change, written and read back", () => {
   const hidden = toggledFrom(null, 20, 49);
   assert.deepEqual(hidden, [[0, 19]]);
-  assert.deepEqual(toggledFrom(hidden, 30, 49), [[0, 19], [30, 48]]);
+  assert.deepEqual(toggledFrom(hidden, 30, 49), [
+    [0, 19],
+    [30, 48],
+  ]);
   assert.equal(toggledFrom(toggledFrom(null, 20, 49), 20, 49), null);
   assert.deepEqual(toggledFrom(null, 0, 49), [[0, 0]]);
-  assert.equal(writeRanges([[0, 19], [30, 30]]), "0–19, 30");
-  assert.deepEqual(readRanges(" 0-19, 30 ; 40–99", 49), [[0, 19], [30, 30], [40, 48]]);
+  assert.equal(
+    writeRanges([
+      [0, 19],
+      [30, 30],
+    ]),
+    "0–19, 30",
+  );
+  assert.deepEqual(readRanges(" 0-19, 30 ; 40–99", 49), [
+    [0, 19],
+    [30, 30],
+    [40, 48],
+  ]);
   assert.equal(readRanges("", 49), null);
   for (const text of ["x", "1-", "5-2", "900-999"]) assert.equal(readRanges(text, 49), undefined, text);
 });
 
 test("layers change places and keep everything else", () => {
   const state = play(scene(), { type: "reorder", track: "t3", to: -5 });
-  assert.deepEqual(state.doc.tracks.map((track) => track.id), ["t3", "t1", "t2"]);
+  assert.deepEqual(
+    state.doc.tracks.map((track) => track.id),
+    ["t3", "t1", "t2"],
+  );
   assert.deepEqual(reduce(state, { type: "reorder", track: "t1", to: 1 }), state);
 });
 
@@ -175,7 +304,13 @@ test("pasted tracks get free ids, names and colours and are selected", () => {
 });
 
 test("a document of every kind is fitted to another size and back", () => {
-  const state = play(scene(), ...stroke("area", at(30, 30), at(50, 30)), { type: "camera", preset: "zoom-in" }, ...stroke("grid", at(20, 20), at(80, 50)), { type: "edit-selected", changes: { shown: [[0, 24]] } });
+  const state = play(
+    scene(),
+    ...stroke("area", at(30, 30), at(50, 30)),
+    { type: "camera", preset: "zoom-in" },
+    ...stroke("grid", at(20, 20), at(80, 50)),
+    { type: "edit-selected", changes: { shown: [[0, 24]] } },
+  );
   const wide = fitDocument(state.doc, { width: 256, height: 256, frames: 97, fps: 16 });
   assert.deepEqual(wide.tracks[5].shown, [[0, 48]]);
   assert.deepEqual(wide.tracks[5].grid, { width: 120, height: 60, columns: 6, rows: 3 });
@@ -183,7 +318,28 @@ test("a document of every kind is fitted to another size and back", () => {
 });
 
 test("old documents are written as they were read, without a single new key", () => {
-  const old = { version: 1, width: 128, height: 128, frames: 49, fps: 16, tracks: [{ id: "t1", name: "Track 1", color: "#34c759", kind: "path", points: [at(20, 64)], interpolation: "spline", brush: null, start: 0, end: null, visible: true }], pin_border: false };
+  const old = {
+    version: 1,
+    width: 128,
+    height: 128,
+    frames: 49,
+    fps: 16,
+    tracks: [
+      {
+        id: "t1",
+        name: "Track 1",
+        color: "#34c759",
+        kind: "path",
+        points: [at(20, 64)],
+        interpolation: "spline",
+        brush: null,
+        start: 0,
+        end: null,
+        visible: true,
+      },
+    ],
+    pin_border: false,
+  };
   assert.equal(writeDocument(readDocument(JSON.stringify(old))), JSON.stringify(old));
 });
 
@@ -222,7 +378,10 @@ test("two fingers apart by twice as much zoom in by two, together they move", ()
 test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   const state = play(scene(), { type: "select", track: "t1" });
   const event = (name, more) => key(name, state, more).event;
-  assert.deepEqual(["l", "g", "r"].map((name) => event(name).tool), ["line", "grid", "region"]);
+  assert.deepEqual(
+    ["l", "g", "r"].map((name) => event(name).tool),
+    ["line", "grid", "region"],
+  );
   assert.deepEqual(event("s"), { type: "interpolation", interpolation: "cardinal" });
   assert.deepEqual(event("n"), { type: "option", option: "snap", on: true });
   assert.deepEqual(event("H", { shiftKey: true }), { type: "mirror", axis: "x" });
@@ -234,5 +393,6 @@ test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   assert.deepEqual(event("a", { ctrlKey: true }), { type: "select-all" });
   assert.deepEqual(key("0", state), { do: "zoom", factor: 0 });
   assert.equal(key("k", scene()), null);
-  for (const name of ["c", "v", "x"]) assert.equal(key(name, state, { ctrlKey: true }), null, "the clipboard has events of its own");
+  for (const name of ["c", "v", "x"])
+    assert.equal(key(name, state, { ctrlKey: true }), null, "the clipboard has events of its own");
 });

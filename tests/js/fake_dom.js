@@ -26,7 +26,18 @@ class CountedTarget extends EventTarget {
 class FakeElement extends CountedTarget {
   constructor(tag) {
     super();
-    Object.assign(this, { tagName: tag.toUpperCase(), className: "", dataset: {}, children: [], attributes: {}, parentElement: null, title: "", value: "", hidden: false, disabled: false });
+    Object.assign(this, {
+      tagName: tag.toUpperCase(),
+      className: "",
+      dataset: {},
+      children: [],
+      attributes: {},
+      parentElement: null,
+      title: "",
+      value: "",
+      hidden: false,
+      disabled: false,
+    });
     this.text = "";
     this.style = { setProperty: (name, value) => (this.style[name] = value) };
     this.clientWidth = SIZE.width;
@@ -68,7 +79,8 @@ class FakeElement extends CountedTarget {
   }
 
   remove() {
-    if (this.parentElement) this.parentElement.children = this.parentElement.children.filter((child) => child !== this);
+    if (this.parentElement)
+      this.parentElement.children = this.parentElement.children.filter((child) => child !== this);
     this.parentElement = null;
   }
 
@@ -91,7 +103,13 @@ class FakeElement extends CountedTarget {
   }
 
   querySelector(selector) {
-    return this.all().find((each) => (selector.startsWith(".") ? each.classList.contains(selector.slice(1)) : each.tagName === selector.toUpperCase())) ?? null;
+    return (
+      this.all().find((each) =>
+        selector.startsWith(".")
+          ? each.classList.contains(selector.slice(1))
+          : each.tagName === selector.toUpperCase(),
+      ) ?? null
+    );
   }
 
   getBoundingClientRect() {
@@ -99,7 +117,10 @@ class FakeElement extends CountedTarget {
   }
 
   getContext() {
-    return new Proxy({}, { get: (own, name) => own[name] ?? (() => {}), set: (own, name, value) => ((own[name] = value), true) });
+    return new Proxy(
+      {},
+      { get: (own, name) => own[name] ?? (() => {}), set: (own, name, value) => ((own[name] = value), true) },
+    );
   }
 
   focus() {
@@ -166,11 +187,21 @@ export function install() {
   const page = { sockets: FakeSocket.all, pictures: 0, observers: 0, frames: new Map(), next: 1, late: 0 };
   const make = (tag) => new (CLASSES[tag] ?? FakeElement)(tag);
   const body = make("body");
-  const fakeDocument = Object.assign(new CountedTarget(), { createElement: make, createElementNS: (_, tag) => make(tag), head: make("head"), body, activeElement: body, hidden: false });
+  const fakeDocument = Object.assign(new CountedTarget(), {
+    createElement: make,
+    createElementNS: (_, tag) => make(tag),
+    head: make("head"),
+    body,
+    activeElement: body,
+    hidden: false,
+  });
   fakeDocument.getElementById = (id) => fakeDocument.head.all().find((each) => each.id === id) ?? null;
   const globals = {
     document: fakeDocument,
-    window: Object.assign(new CountedTarget(), { devicePixelRatio: 1, matchMedia: () => (page.screen = new CountedTarget()) }),
+    window: Object.assign(new CountedTarget(), {
+      devicePixelRatio: 1,
+      matchMedia: () => (page.screen = new CountedTarget()),
+    }),
     location: { protocol: "http:", host: "host:8188" },
     HTMLInputElement: FakeInput,
     HTMLSelectElement: FakeSelect,

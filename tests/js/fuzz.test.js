@@ -22,7 +22,10 @@ function tried(read, text) {
   try {
     return read(text);
   } catch (error) {
-    assert.ok(error.constructor === Error && /^Expected /.test(error.message), `${error.stack}\n${text.slice(0, 500)}`);
+    assert.ok(
+      error.constructor === Error && /^Expected /.test(error.message),
+      `${error.stack}\n${text.slice(0, 500)}`,
+    );
     return null;
   }
 }
@@ -58,7 +61,10 @@ test("10,000 random events leave a document that Python would take, a history th
       const event = eventOf(make, state);
       state = reduce(state, event);
       const ids = state.doc.tracks.map((track) => track.id);
-      assert.ok(state.selection.tracks.every((id) => ids.includes(id) || state.drag), JSON.stringify(event));
+      assert.ok(
+        state.selection.tracks.every((id) => ids.includes(id) || state.drag),
+        JSON.stringify(event),
+      );
       assert.equal(new Set(ids).size, ids.length);
       if (state.doc.tracks.length > 30) state = reduce(state, { type: "clear" });
     }
@@ -73,23 +79,39 @@ test("10,000 random events leave a document that Python would take, a history th
 
 test("damaged .npz files are refused with a reason", async () => {
   const make = maker(5);
-  const whole = writeNpz(samplesOf(readDocument(JSON.stringify({ ...make.document(), tracks: [make.track(), { points: [{ x: 3, y: 4 }] }] }))));
+  const whole = writeNpz(
+    samplesOf(
+      readDocument(
+        JSON.stringify({ ...make.document(), tracks: [make.track(), { points: [{ x: 3, y: 4 }] }] }),
+      ),
+    ),
+  );
   for (let i = 0; i < 300; i++) {
     const torn = make.next() < 0.3 ? whole.slice(0, make.whole(0, whole.length)) : whole.slice();
     for (let n = 0; n < 4 && torn.length; n++) torn[make.whole(0, torn.length - 1)] = make.whole(0, 255);
-    await readNpz(torn, emptyDocument()).catch((error) => assert.match(`${error}`, /^Error: Expected /, error.stack));
+    await readNpz(torn, emptyDocument()).catch((error) =>
+      assert.match(`${error}`, /^Error: Expected /, error.stack),
+    );
   }
 });
 
-test("Python finds the points that the browser finds, in 150 random documents", { skip: !existsSync(python) && "no Python set up" }, () => {
-  const cases = [];
-  for (let seed = 0; seed < 150; seed++) {
-    const value = maker(7000 + seed).document();
-    const doc = readDocument(JSON.stringify(value));
-    const asked = [0, Math.floor(doc.frames / 3), doc.frames - 1];
-    cases.push({ document: value, asked, xy: asked.map((frame) => sampleDocument(doc, frame).map(({ x, y }) => [x, y])), visible: asked.map((frame) => sampleVisible(doc, frame)) });
-  }
-  const script = `
+test(
+  "Python finds the points that the browser finds, in 150 random documents",
+  { skip: !existsSync(python) && "no Python set up" },
+  () => {
+    const cases = [];
+    for (let seed = 0; seed < 150; seed++) {
+      const value = maker(7000 + seed).document();
+      const doc = readDocument(JSON.stringify(value));
+      const asked = [0, Math.floor(doc.frames / 3), doc.frames - 1];
+      cases.push({
+        document: value,
+        asked,
+        xy: asked.map((frame) => sampleDocument(doc, frame).map(({ x, y }) => [x, y])),
+        visible: asked.map((frame) => sampleVisible(doc, frame)),
+      });
+    }
+    const script = `
 import json, sys
 import numpy as np
 from motionstream_core.tracks.document import document_to_tracks, parse_document
@@ -103,7 +125,13 @@ for case in json.load(sys.stdin):
     assert made.visible[case["asked"]].tolist() == case["visible"]
     worst, compared = max(worst, float(np.abs(made.xy[case["asked"]].numpy() - np.array(case["xy"])).max())), compared + 1
 print(worst, compared)`;
-  const said = execFileSync(python, ["-c", script], { cwd: root, input: JSON.stringify(cases), encoding: "utf8", maxBuffer: 2 ** 28 });
-  const [worst, compared] = said.trim().split(" ").map(Number);
-  assert.ok(worst <= 1e-4 && compared > 100, said);
-});
+    const said = execFileSync(python, ["-c", script], {
+      cwd: root,
+      input: JSON.stringify(cases),
+      encoding: "utf8",
+      maxBuffer: 2 ** 28,
+    });
+    const [worst, compared] = said.trim().split(" ").map(Number);
+    assert.ok(worst <= 1e-4 && compared > 100, said);
+  },
+);

@@ -15,7 +15,10 @@ function assertNear(points, expected, text) {
   assert.equal(points.length, expected.length, text);
   points.forEach((point, i) => {
     const off = Math.max(Math.abs(point.x - expected[i][0]), Math.abs(point.y - expected[i][1]));
-    assert.ok(off <= golden.tolerance, `${text}: point ${i} expected ${expected[i]}, got ${point.x},${point.y}`);
+    assert.ok(
+      off <= golden.tolerance,
+      `${text}: point ${i} expected ${expected[i]}, got ${point.x},${point.y}`,
+    );
   });
 }
 
@@ -37,7 +40,17 @@ for (const item of golden.cases) {
 }
 
 test("a point on a path travels at constant speed", () => {
-  const track = { kind: "path", interpolation: "spline", points: [{ x: 8, y: 64 }, { x: 12, y: 60 }, { x: 120, y: 64 }], start: 0, end: null };
+  const track = {
+    kind: "path",
+    interpolation: "spline",
+    points: [
+      { x: 8, y: 64 },
+      { x: 12, y: 60 },
+      { x: 120, y: 64 },
+    ],
+    start: 0,
+    end: null,
+  };
   const places = Array.from({ length: 40 }, (_, frame) => positionAt(track, frame, 40));
   const steps = places.slice(1).map((place, i) => geometry.distance(places[i], place));
   assert.ok(Math.max(...steps) - Math.min(...steps) < 0.05, `${Math.min(...steps)} to ${Math.max(...steps)}`);
@@ -49,23 +62,49 @@ test("simplification keeps corners and drops what lies on the way", () => {
 });
 
 test("simplification of a closed stroke does not collapse", () => {
-  const ring = [...Array(37).keys()].map((i) => ({ x: 50 + 30 * Math.cos((i * Math.PI) / 18), y: 50 + 30 * Math.sin((i * Math.PI) / 18) }));
+  const ring = [...Array(37).keys()].map((i) => ({
+    x: 50 + 30 * Math.cos((i * Math.PI) / 18),
+    y: 50 + 30 * Math.sin((i * Math.PI) / 18),
+  }));
   assert.ok(geometry.simplify(ring, 1).length > 8);
 });
 
 test("a picture covers the video and is cut at its centre", () => {
-  assert.deepEqual(geometry.coverCrop({ width: 200, height: 100 }, { width: 50, height: 50 }), { x: 50, y: 0, width: 100, height: 100 });
-  assert.deepEqual(geometry.coverCrop({ width: 100, height: 300 }, { width: 50, height: 50 }), { x: 0, y: 100, width: 100, height: 100 });
+  assert.deepEqual(geometry.coverCrop({ width: 200, height: 100 }, { width: 50, height: 50 }), {
+    x: 50,
+    y: 0,
+    width: 100,
+    height: 100,
+  });
+  assert.deepEqual(geometry.coverCrop({ width: 100, height: 300 }, { width: 50, height: 50 }), {
+    x: 0,
+    y: 100,
+    width: 100,
+    height: 100,
+  });
 });
 
 test("a hit prefers the selected track's points, then lines, then brushes", () => {
-  const doc = readDocument(JSON.stringify({
-    version: 1, width: 100, height: 100, frames: 9, fps: 8,
-    tracks: [
-      { id: "a", points: [{ x: 10, y: 10 }, { x: 50, y: 10 }, { x: 90, y: 10 }] },
-      { id: "b", kind: "pin", points: [{ x: 50, y: 12 }], brush: { radius: 20, spacing: 5 } },
-    ],
-  }));
+  const doc = readDocument(
+    JSON.stringify({
+      version: 1,
+      width: 100,
+      height: 100,
+      frames: 9,
+      fps: 8,
+      tracks: [
+        {
+          id: "a",
+          points: [
+            { x: 10, y: 10 },
+            { x: 50, y: 10 },
+            { x: 90, y: 10 },
+          ],
+        },
+        { id: "b", kind: "pin", points: [{ x: 50, y: 12 }], brush: { radius: 20, spacing: 5 } },
+      ],
+    }),
+  );
   const hit = (x, y, prefer) => {
     const found = hitTest(doc, { x, y }, 4, prefer);
     return found && [found.track.id, found.point];
@@ -78,7 +117,11 @@ test("a hit prefers the selected track's points, then lines, then brushes", () =
 });
 
 test("a new point is put between its neighbours on the curve", () => {
-  const points = [{ x: 0, y: 0 }, { x: 50, y: 0 }, { x: 50, y: 50 }];
+  const points = [
+    { x: 0, y: 0 },
+    { x: 50, y: 0 },
+    { x: 50, y: 50 },
+  ];
   for (const interpolation of ["linear", "spline", "cardinal", "bspline"]) {
     const track = { kind: "path", interpolation, points };
     assert.equal(insertIndex(track, { x: 20, y: 1 }), 1);
@@ -100,19 +143,41 @@ test("ticks are never closer than asked", () => {
 });
 
 test("a place snaps to the middle of the picture and to other points, each way by itself", () => {
-  const doc = readDocument(JSON.stringify({ version: 1, width: 101, height: 81, frames: 9, fps: 8, tracks: [{ id: "a", points: [{ x: 20, y: 30 }] }] }));
-  assert.deepEqual(snapped(doc, { x: 51, y: 29 }, 3, () => false), { at: { x: 50, y: 30 }, guides: { x: 50, y: 30 } });
-  assert.deepEqual(snapped(doc, { x: 21, y: 60 }, 3, () => true), { at: { x: 21, y: 60 }, guides: { x: null, y: null } });
+  const doc = readDocument(
+    JSON.stringify({
+      version: 1,
+      width: 101,
+      height: 81,
+      frames: 9,
+      fps: 8,
+      tracks: [{ id: "a", points: [{ x: 20, y: 30 }] }],
+    }),
+  );
+  assert.deepEqual(
+    snapped(doc, { x: 51, y: 29 }, 3, () => false),
+    { at: { x: 50, y: 30 }, guides: { x: 50, y: 30 } },
+  );
+  assert.deepEqual(
+    snapped(doc, { x: 21, y: 60 }, 3, () => true),
+    { at: { x: 21, y: 60 }, guides: { x: null, y: null } },
+  );
 });
 
 test("the share of a way nearest to a place is found on it", () => {
-  const way = curves.ruler([{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 30 }]);
+  const way = curves.ruler([
+    { x: 0, y: 0 },
+    { x: 10, y: 0 },
+    { x: 10, y: 30 },
+  ]);
   assert.equal(way.length, 40);
   assert.equal(way.shareNear({ x: 12, y: 10 }), 0.5);
   assert.deepEqual(way.at(0.5), { x: 10, y: 10 });
 });
 
 test("a very long stroke is simplified without running out of stack", () => {
-  const spiral = Array.from({ length: 50_000 }, (_, i) => ({ x: i * 0.01 * Math.cos(i / 40), y: i * 0.01 * Math.sin(i / 40) }));
+  const spiral = Array.from({ length: 50_000 }, (_, i) => ({
+    x: i * 0.01 * Math.cos(i / 40),
+    y: i * 0.01 * Math.sin(i / 40),
+  }));
   assert.ok(geometry.simplify(spiral, 1).length > 1000);
 });

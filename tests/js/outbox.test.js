@@ -32,8 +32,12 @@ const settled = () => new Promise((go) => setImmediate(go));
 
 test("waiting moves of a hand are one message, and other hands and the order are kept", () => {
   let queue = [];
-  for (const control of [move(0, at(1)), move(1, at(5)), move(0, at(2, 3)), plain("scene"), move(0, at(4))]) queue = enqueue(queue, control);
-  assert.deepEqual(queue.map((control) => control.type), ["move", "move", "scene", "move"]);
+  for (const control of [move(0, at(1)), move(1, at(5)), move(0, at(2, 3)), plain("scene"), move(0, at(4))])
+    queue = enqueue(queue, control);
+  assert.deepEqual(
+    queue.map((control) => control.type),
+    ["move", "move", "scene", "move"],
+  );
   assert.deepEqual(xs(queue[0]), [1, 2, 3]);
 });
 
@@ -71,7 +75,10 @@ test("at most 30 moves a second go out, with every place in them", async () => {
     for (let i = 0; i < 4; i++) await settled();
     const moves = seen.posted.filter(({ control }) => control.type === "move");
     assert.ok(moves.length <= 31, `${moves.length} messages in a second`);
-    assert.deepEqual(moves.flatMap(({ control }) => xs(control)), [...Array(240).keys()]);
+    assert.deepEqual(
+      moves.flatMap(({ control }) => xs(control)),
+      [...Array(240).keys()],
+    );
     assert.equal(seen.posted.at(-1).control.type, "release");
   } finally {
     mock.timers.reset();
@@ -89,18 +96,28 @@ test("controls arrive in order, one at a time", async () => {
     await settled();
   }
   assert.deepEqual(seen.taken, ["pause", "step", "stop"]);
-  assert.deepEqual(seen.posted.map(({ id }) => id), ["n-1", "n-2", "n-3"]);
+  assert.deepEqual(
+    seen.posted.map(({ id }) => id),
+    ["n-1", "n-2", "n-3"],
+  );
 });
 
 test("a lost answer is asked for again under the same id, and counts as taken when the sampler has it already", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
-    const { box, seen } = outbox((_control, _id, count) => (count === 1 ? new TypeError("lost") : { status: 409, error: "expected a new control, got one that was taken before" }));
+    const { box, seen } = outbox((_control, _id, count) =>
+      count === 1
+        ? new TypeError("lost")
+        : { status: 409, error: "expected a new control, got one that was taken before" },
+    );
     box.send(plain("scene"));
     await settled();
     mock.timers.tick(300);
     await settled();
-    assert.deepEqual(seen.posted.map(({ id }) => id), ["n-1", "n-1"]);
+    assert.deepEqual(
+      seen.posted.map(({ id }) => id),
+      ["n-1", "n-1"],
+    );
     assert.deepEqual([seen.taken, seen.refused], [["scene"], []]);
   } finally {
     mock.timers.reset();
@@ -120,7 +137,10 @@ test("a refusal is told once and the next control goes out", async () => {
 test("a full mailbox is asked again, a dead server is given up after five tries", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
-    for (const [status, tries] of [[429, 5], [0, 5]]) {
+    for (const [status, tries] of [
+      [429, 5],
+      [0, 5],
+    ]) {
       const { box, seen } = outbox(() => ({ status }));
       box.send(plain("pause"));
       for (let i = 0; i < 8; i++) {
@@ -135,7 +155,8 @@ test("a full mailbox is asked again, a dead server is given up after five tries"
   }
 });
 
-test("moves that may have been taken are not walked twice", () => assert.deepEqual(xs(anew(move(0, at(1, 2, 3)))), [3]));
+test("moves that may have been taken are not walked twice", () =>
+  assert.deepEqual(xs(anew(move(0, at(1, 2, 3)))), [3]));
 
 test("what is cleared is neither sent nor heard of", async () => {
   const waiting = [];

@@ -6,8 +6,33 @@ import { backOff } from "../../js/stream_preview/link.js";
 import { StreamPreview } from "../../js/stream_preview/preview.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
 
-const ALL = ["pause", "resume", "stop", "step", "rewind", "scene", "prompt", "camera", "grab", "move", "release", "add", "remove", "pin_border"];
-const RUN = { token: "t1", prompt_id: "p", node_id: "7", width: 128, height: 128, fps: 16, frames: 0, chunk_frames: 12, controls: ALL };
+const ALL = [
+  "pause",
+  "resume",
+  "stop",
+  "step",
+  "rewind",
+  "scene",
+  "prompt",
+  "camera",
+  "grab",
+  "move",
+  "release",
+  "add",
+  "remove",
+  "pin_border",
+];
+const RUN = {
+  token: "t1",
+  prompt_id: "p",
+  node_id: "7",
+  width: 128,
+  height: 128,
+  fps: 16,
+  frames: 0,
+  chunk_frames: 12,
+  controls: ALL,
+};
 const settled = () => new Promise((go) => setImmediate(go));
 
 /** A view of one run, its server played by the test. */
@@ -19,9 +44,14 @@ async function watching({ run = RUN, status = 200, error = "" } = {}) {
     apiURL: (route) => route,
     fetchApi: async (route, options) => {
       if (!server.reachable) throw new TypeError("no network");
-      if (route.startsWith("/motionstream/runs")) return { ok: true, status: 200, json: async () => ({ runs: server.listed }) };
+      if (route.startsWith("/motionstream/runs"))
+        return { ok: true, status: 200, json: async () => ({ runs: server.listed }) };
       server.posts.push(JSON.parse(options.body));
-      return { ok: server.status === 200, status: server.status, json: async () => ({ error: server.error }) };
+      return {
+        ok: server.status === 200,
+        status: server.status,
+        json: async () => ({ error: server.error }),
+      };
     },
   });
   const hub = new RunHub(api);
@@ -29,9 +59,36 @@ async function watching({ run = RUN, status = 200, error = "" } = {}) {
   const view = new StreamPreview(api, hub, () => true);
   view.connect();
   await settled();
-  const state = (more = {}) => page.sockets.at(-1).deliver(JSON.stringify({ type: "state", status: "running", chunk: 5, epoch: 1, oldest_chunk: 2, prompt: "a kite", cache_bytes: 1e6, kept_bytes: 2e6, ...more }));
-  const frame = (more = {}) => page.sockets.at(-1).deliver(packed({ frame: 12, chunk: 4, fps: 15.5, t_made: 1, latency_ms: 600, queued: 0, epoch: 1, handles: [[3, 64, 64, 0]], ...more }));
-  const button = (name) => view.root.all().find((each) => each.tagName === "BUTTON" && each.title.startsWith(name));
+  const state = (more = {}) =>
+    page.sockets.at(-1).deliver(
+      JSON.stringify({
+        type: "state",
+        status: "running",
+        chunk: 5,
+        epoch: 1,
+        oldest_chunk: 2,
+        prompt: "a kite",
+        cache_bytes: 1e6,
+        kept_bytes: 2e6,
+        ...more,
+      }),
+    );
+  const frame = (more = {}) =>
+    page.sockets.at(-1).deliver(
+      packed({
+        frame: 12,
+        chunk: 4,
+        fps: 15.5,
+        t_made: 1,
+        latency_ms: 600,
+        queued: 0,
+        epoch: 1,
+        handles: [[3, 64, 64, 0]],
+        ...more,
+      }),
+    );
+  const button = (name) =>
+    view.root.all().find((each) => each.tagName === "BUTTON" && each.title.startsWith(name));
   const types = () => server.posts.map((post) => post.type);
   return { page, server, api, hub, view, state, frame, button, types };
 }
@@ -45,9 +102,20 @@ function packed(header) {
   return bytes.buffer;
 }
 
-const facts = (view) => view.root.all().filter((each) => each.tagName === "B").map((each) => each.textContent);
+const facts = (view) =>
+  view.root
+    .all()
+    .filter((each) => each.tagName === "B")
+    .map((each) => each.textContent);
 /** The stage is 400 × 300, the video 128 × 128: where a pixel of the video is on it. */
-const on = (x, y, more = {}) => ({ pointerId: 1, pointerType: "mouse", button: 0, clientX: 50 + ((x + 0.5) * 300) / 128, clientY: ((y + 0.5) * 300) / 128, ...more });
+const on = (x, y, more = {}) => ({
+  pointerId: 1,
+  pointerType: "mouse",
+  button: 0,
+  clientX: 50 + ((x + 0.5) * 300) / 128,
+  clientY: ((y + 0.5) * 300) / 128,
+  ...more,
+});
 
 test("frames are shown, acknowledged and described", async () => {
   const { page, view, state, frame } = await watching();
@@ -61,7 +129,12 @@ test("frames are shown, acknowledged and described", async () => {
 
 test("the view says what makes the video follow the tracks", async () => {
   const { page, view, state } = await watching();
-  for (const [control, said] of [["track head", "trained"], ["guided", "guided"], ["none", "none"], ["of a later version", "–"]]) {
+  for (const [control, said] of [
+    ["track head", "trained"],
+    ["guided", "guided"],
+    ["none", "none"],
+    ["of a later version", "–"],
+  ]) {
     await state({ control });
     page.tick();
     assert.equal(facts(view)[5], said);
@@ -91,7 +164,9 @@ test("the bar pauses, steps, resumes and stops, by mouse and by key", async () =
 });
 
 test("what the run does not take is disabled and says why", async () => {
-  const { page, view, state, button, types } = await watching({ run: { ...RUN, controls: ["pause", "resume", "stop", "step"] } });
+  const { page, view, state, button, types } = await watching({
+    run: { ...RUN, controls: ["pause", "resume", "stop", "step"] },
+  });
   await state();
   page.tick();
   assert.equal(button("Pause").disabled, false);
@@ -117,7 +192,10 @@ test("a drag over a handle grabs it, takes it along and lets it go as the bar sa
   for (let i = 0; i < 4; i++) await settled();
   const [grab, move, release, ...rest] = server.posts;
   assert.deepEqual([grab.type, grab.handle, grab.token], ["grab", 3, "t1"]);
-  assert.deepEqual(move.to, [[69, 70], [79, 70]]);
+  assert.deepEqual(move.to, [
+    [69, 70],
+    [79, 70],
+  ]);
   assert.deepEqual([release.type, release.mode, release.hand], ["release", "keep", grab.hand]);
   assert.deepEqual(rest, []);
 });
@@ -195,7 +273,10 @@ test("the prompt is sent once, and another tab's prompt is shown", async () => {
   box.value = "night";
   for (let i = 0; i < 2; i++) box.dispatchEvent(event("keydown", { key: "Enter" }));
   await settled();
-  assert.deepEqual(server.posts.map((post) => post.text), ["night"]);
+  assert.deepEqual(
+    server.posts.map((post) => post.text),
+    ["night"],
+  );
   await state({ prompt: "night", epoch: 2 });
   page.tick();
   await state({ prompt: "winter", epoch: 3 });
@@ -208,7 +289,10 @@ test("a prompt whose text nobody knows leaves the box empty and says so", async 
   await state({ prompt: null });
   page.tick();
   const box = view.root.all().find((each) => each.type === "text");
-  assert.deepEqual([box.value, box.placeholder, box.disabled], ["", "The workflow's prompt goes on; write another one here", false]);
+  assert.deepEqual(
+    [box.value, box.placeholder, box.disabled],
+    ["", "The workflow's prompt goes on; write another one here", false],
+  );
   await state({ prompt: "a kite", epoch: 2 });
   page.tick();
   assert.deepEqual([box.value, box.placeholder], ["a kite", "Prompt"]);
@@ -223,7 +307,13 @@ test("the camera pushes while a key is held and springs back, and follows what a
   await settled();
   panel.dispatchEvent(event("keyup", { key: "ArrowRight", code: "ArrowRight" }));
   await new Promise((go) => setTimeout(go, 130));
-  assert.deepEqual(server.posts.map((post) => post.pan), [[36, 0], [0, 0]]);
+  assert.deepEqual(
+    server.posts.map((post) => post.pan),
+    [
+      [36, 0],
+      [0, 0],
+    ],
+  );
   await state({ epoch: 3, camera: { pan: [0, 0], zoom: 1 } });
   assert.equal(view.rig.push.zoom, 1);
 });
@@ -340,9 +430,30 @@ test("nothing is left after destroy, even in the middle of a drag, over fifty ru
   view.layout.stage.over.dispatchEvent(event("pointerdown", on(64, 64)));
   view.destroy();
   for (let i = 0; i < 4; i++) await settled();
-  assert.deepEqual(server.posts.slice(-2).map((post) => post.type), ["grab", "release"]);
-  const counts = { pictures: page.pictures, observers: page.observers, frames: page.frames.size, window: window.alive, document: document.alive, over: view.layout.stage.over.alive, panel: view.layout.panel.alive, screen: page.screen.alive };
-  assert.deepEqual(counts, { pictures: 0, observers: 0, frames: 0, window: 0, document: 0, over: 0, panel: 0, screen: 0 });
+  assert.deepEqual(
+    server.posts.slice(-2).map((post) => post.type),
+    ["grab", "release"],
+  );
+  const counts = {
+    pictures: page.pictures,
+    observers: page.observers,
+    frames: page.frames.size,
+    window: window.alive,
+    document: document.alive,
+    over: view.layout.stage.over.alive,
+    panel: view.layout.panel.alive,
+    screen: page.screen.alive,
+  };
+  assert.deepEqual(counts, {
+    pictures: 0,
+    observers: 0,
+    frames: 0,
+    window: 0,
+    document: 0,
+    over: 0,
+    panel: 0,
+    screen: 0,
+  });
   assert.ok(page.sockets.every((socket) => socket.readyState === 3 && !socket.onmessage && !socket.onclose));
   assert.equal(hub.listeners.size, 0);
   assert.equal(view.layout.panel.parentElement, view.root);

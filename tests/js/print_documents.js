@@ -4,7 +4,8 @@ import { emptyDocument, readDocument, writeDocument } from "../../js/track_edito
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { eventOf, maker } from "./random_documents.js";
 
-for (let seed = 0; seed < 300; seed++) console.log(writeDocument(readDocument(JSON.stringify(maker(seed).document()))));
+for (let seed = 0; seed < 300; seed++)
+  console.log(writeDocument(readDocument(JSON.stringify(maker(seed).document()))));
 for (let seed = 0; seed < 40; seed++) {
   const make = maker(9000 + seed);
   let state = initialState(emptyDocument());

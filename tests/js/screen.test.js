@@ -30,7 +30,10 @@ test("a wheel counts in pixels, whether the browser says pixels, lines or pages"
 
 test("another screen is heard of each time it changes, until the view leaves", (t) => {
   const asked = [];
-  globalThis.window = { devicePixelRatio: 1, matchMedia: (query) => asked[asked.push({ query, target: new EventTarget() }) - 1].target };
+  globalThis.window = {
+    devicePixelRatio: 1,
+    matchMedia: (query) => asked[asked.push({ query, target: new EventTarget() }) - 1].target,
+  };
   t.after(() => delete globalThis.window);
   const leave = new AbortController();
   let heard = 0;
@@ -40,7 +43,10 @@ test("another screen is heard of each time it changes, until the view leaves", (
     asked.at(-1).target.dispatchEvent(new Event("change"));
   }
   assert.equal(heard, 2);
-  assert.deepEqual(asked.map(({ query }) => query), ["(resolution: 1dppx)", "(resolution: 2dppx)", "(resolution: 1.5dppx)"]);
+  assert.deepEqual(
+    asked.map(({ query }) => query),
+    ["(resolution: 1dppx)", "(resolution: 2dppx)", "(resolution: 1.5dppx)"],
+  );
   leave.abort();
   asked.at(-1).target.dispatchEvent(new Event("change"));
   assert.equal(heard, 2);
@@ -48,7 +54,9 @@ test("another screen is heard of each time it changes, until the view leaves", (
 
 test("fingers on our elements are kept from the page, others are not, until the view leaves", (t) => {
   const listeners = new Map();
-  globalThis.window = { addEventListener: (kind, listener, options) => listeners.set(kind, { listener, options }) };
+  globalThis.window = {
+    addEventListener: (kind, listener, options) => listeners.set(kind, { listener, options }),
+  };
   t.after(() => delete globalThis.window);
   const [ours, other] = [new EventTarget(), new EventTarget()];
   const leave = new AbortController();

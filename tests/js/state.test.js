@@ -38,34 +38,90 @@ function scene0() {
 }
 
 const CHANGES = {
-  "a freehand stroke": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-extend", at: at(30, 40) }, { type: "stroke-end" }],
+  "a freehand stroke": [
+    { type: "stroke-start", at: at(1, 1) },
+    { type: "stroke-extend", at: at(30, 40) },
+    { type: "stroke-end" },
+  ],
   "a new path": [{ type: "path-click", at: at(5, 5) }],
   "a pin": [{ type: "pin", at: at(5, 5) }],
-  "a point dragged": [{ type: "drag-start", track: "t1", point: 1, at: at(60, 20) }, { type: "drag-move", at: at(62, 30) }, { type: "drag-move", at: at(70, 33) }, { type: "drag-end" }],
-  "a track dragged": [{ type: "drag-start", track: "t2", point: null, at: at(30, 95) }, { type: "drag-move", at: at(35, 90) }, { type: "drag-end" }],
+  "a point dragged": [
+    { type: "drag-start", track: "t1", point: 1, at: at(60, 20) },
+    { type: "drag-move", at: at(62, 30) },
+    { type: "drag-move", at: at(70, 33) },
+    { type: "drag-end" },
+  ],
+  "a track dragged": [
+    { type: "drag-start", track: "t2", point: null, at: at(30, 95) },
+    { type: "drag-move", at: at(35, 90) },
+    { type: "drag-end" },
+  ],
   "a nudge": [{ type: "nudge", dx: 1, dy: -1 }],
-  "two nudges in a row": [{ type: "nudge", dx: 1, dy: 0 }, { type: "nudge", dx: 1, dy: 0 }],
+  "two nudges in a row": [
+    { type: "nudge", dx: 1, dy: 0 },
+    { type: "nudge", dx: 1, dy: 0 },
+  ],
   "a point inserted": [{ type: "insert", track: "t1", index: -1, at: at(35, 15) }],
   "the selected point deleted": [{ type: "delete" }],
   "a point deleted": [{ type: "delete-point", track: "t2", point: 1 }],
   "a track deleted": [{ type: "delete-track", track: "t2" }],
   "a track duplicated": [{ type: "duplicate" }],
   "a name": [{ type: "edit", track: "t1", changes: { name: "Boat" } }],
-  "a colour picked in many steps": [{ type: "edit", track: "t1", changes: { color: "#112233" }, key: "c" }, { type: "edit", track: "t1", changes: { color: "#445566" }, key: "c" }],
-  "times": [{ type: "edit", track: "t1", changes: { start: 5 } }],
+  "a colour picked in many steps": [
+    { type: "edit", track: "t1", changes: { color: "#112233" }, key: "c" },
+    { type: "edit", track: "t1", changes: { color: "#445566" }, key: "c" },
+  ],
+  times: [{ type: "edit", track: "t1", changes: { start: 5 } }],
   "a mute": [{ type: "edit", track: "t1", changes: { visible: false } }],
-  "a brush slid": [{ type: "brush", radius: 4 }, { type: "brush", radius: 9 }, { type: "brush", radius: 14 }],
+  "a brush slid": [
+    { type: "brush", radius: 4 },
+    { type: "brush", radius: 9 },
+    { type: "brush", radius: 14 },
+  ],
   "straight lines": [{ type: "interpolation", interpolation: "linear" }],
   "border pins": [{ type: "pin-border", on: true }],
-  "clear": [{ type: "clear" }],
-  "a line": [{ type: "stroke-start", at: at(1, 1), use: "line" }, { type: "stroke-extend", at: at(30, 40) }, { type: "stroke-extend", at: at(60, 40) }, { type: "stroke-end" }],
-  "a grid": [{ type: "stroke-start", at: at(10, 10), use: "grid" }, { type: "stroke-extend", at: at(60, 40) }, { type: "stroke-end" }],
-  "a region painted": [{ type: "stroke-start", at: at(10, 10), use: "area" }, { type: "stroke-extend", at: at(30, 12) }, { type: "stroke-end" }],
+  clear: [{ type: "clear" }],
+  "a line": [
+    { type: "stroke-start", at: at(1, 1), use: "line" },
+    { type: "stroke-extend", at: at(30, 40) },
+    { type: "stroke-extend", at: at(60, 40) },
+    { type: "stroke-end" },
+  ],
+  "a grid": [
+    { type: "stroke-start", at: at(10, 10), use: "grid" },
+    { type: "stroke-extend", at: at(60, 40) },
+    { type: "stroke-end" },
+  ],
+  "a region painted": [
+    { type: "stroke-start", at: at(10, 10), use: "area" },
+    { type: "stroke-extend", at: at(30, 12) },
+    { type: "stroke-end" },
+  ],
   "a camera": [{ type: "camera", preset: "zoom-in" }],
-  "two tracks dragged": [{ type: "select-many", tracks: ["t1", "t3"] }, { type: "drag-start", track: "t1", point: null, at: at(30, 15) }, { type: "drag-move", at: at(40, 30) }, { type: "drag-end" }],
-  "tracks scaled by a corner": [{ type: "select-many", tracks: ["t1", "t2"] }, { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) }, { type: "drag-move", at: at(110, 120), even: true }, { type: "drag-end" }],
-  "tracks turned by hand": [{ type: "select-many", tracks: ["t1", "t2"] }, { type: "transform-start", mode: "rotate", corner: at(0, -1), at: at(50, 0) }, { type: "drag-move", at: at(90, 30) }, { type: "drag-end" }],
-  "a track retimed by its runner": [{ type: "seek", frame: 24 }, { type: "retime-start", track: "t1", at: at(60, 20) }, { type: "drag-move", at: at(80, 70) }, { type: "drag-end" }],
+  "two tracks dragged": [
+    { type: "select-many", tracks: ["t1", "t3"] },
+    { type: "drag-start", track: "t1", point: null, at: at(30, 15) },
+    { type: "drag-move", at: at(40, 30) },
+    { type: "drag-end" },
+  ],
+  "tracks scaled by a corner": [
+    { type: "select-many", tracks: ["t1", "t2"] },
+    { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) },
+    { type: "drag-move", at: at(110, 120), even: true },
+    { type: "drag-end" },
+  ],
+  "tracks turned by hand": [
+    { type: "select-many", tracks: ["t1", "t2"] },
+    { type: "transform-start", mode: "rotate", corner: at(0, -1), at: at(50, 0) },
+    { type: "drag-move", at: at(90, 30) },
+    { type: "drag-end" },
+  ],
+  "a track retimed by its runner": [
+    { type: "seek", frame: 24 },
+    { type: "retime-start", track: "t1", at: at(60, 20) },
+    { type: "drag-move", at: at(80, 70) },
+    { type: "drag-end" },
+  ],
   "many nudged": [{ type: "select-all" }, { type: "nudge", dx: 1, dy: 0 }, { type: "nudge", dx: 1, dy: 0 }],
   "a mirror across": [{ type: "mirror", axis: "x" }],
   "a mirror down": [{ type: "mirror", axis: "y" }],
@@ -75,13 +131,36 @@ const CHANGES = {
   "several duplicated": [{ type: "select-all" }, { type: "duplicate" }],
   "a paste": [{ type: "paste", tracks: [scene0().doc.tracks[0]] }],
   "a layer moved": [{ type: "reorder", track: "t1", to: 2 }],
-  "a layer up": [{ type: "select", track: "t2" }, { type: "shift-order", by: -1 }],
+  "a layer up": [
+    { type: "select", track: "t2" },
+    { type: "shift-order", by: -1 },
+  ],
   "a lock": [{ type: "edit-selected", changes: { locked: true } }],
   "a track hidden in the editor": [{ type: "edit-selected", changes: { hidden: true } }],
   "a speed curve": [{ type: "edit", track: "t1", changes: { speed: SPEED_PRESETS.pause } }],
-  "a speed key dragged": [1, 2, 3].map((s) => ({ type: "edit", track: "t1", changes: { speed: [{ t: 0, s: 0, ease: "in" }, { t: 1, s: s / 3, ease: "linear" }] }, key: "speed t1" })),
+  "a speed key dragged": [1, 2, 3].map((s) => ({
+    type: "edit",
+    track: "t1",
+    changes: {
+      speed: [
+        { t: 0, s: 0, ease: "in" },
+        { t: 1, s: s / 3, ease: "linear" },
+      ],
+    },
+    key: "speed t1",
+  })),
   "visibility from the playhead on": [{ type: "seek", frame: 20 }, { type: "toggle-shown" }],
-  "visibility ranges": [{ type: "edit-selected", changes: { shown: [[0, 4], [9, 12]] } }],
+  "visibility ranges": [
+    {
+      type: "edit-selected",
+      changes: {
+        shown: [
+          [0, 4],
+          [9, 12],
+        ],
+      },
+    },
+  ],
   "a turn and a growth on the way": [{ type: "edit-selected", changes: { turn: 45, scale: 2 } }],
   "a tension": [{ type: "interpolation", interpolation: "cardinal" }],
 };
@@ -103,19 +182,53 @@ const QUIET = {
   "a choice of tool": [{ type: "tool", tool: "path" }],
   "a selection": [{ type: "select", track: "t3" }],
   "a seek": [{ type: "seek", frame: 12 }],
-  "many selected": [{ type: "select-all" }, { type: "select", track: "t2", add: true }, { type: "select-many", tracks: ["t1"] }],
-  "a box over nothing": [{ type: "stroke-start", at: at(100, 1), use: "box" }, { type: "stroke-extend", at: at(120, 9) }, { type: "stroke-end" }],
+  "many selected": [
+    { type: "select-all" },
+    { type: "select", track: "t2", add: true },
+    { type: "select-many", tracks: ["t1"] },
+  ],
+  "a box over nothing": [
+    { type: "stroke-start", at: at(100, 1), use: "box" },
+    { type: "stroke-extend", at: at(120, 9) },
+    { type: "stroke-end" },
+  ],
   "an option": [{ type: "option", option: "snap", on: true }],
-  "a frame pulled there and back": [{ type: "select-all" }, { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) }, { type: "drag-move", at: at(99, 99) }, { type: "drag-cancel" }],
+  "a frame pulled there and back": [
+    { type: "select-all" },
+    { type: "transform-start", mode: "scale", corner: at(1, 1), at: at(90, 110) },
+    { type: "drag-move", at: at(99, 99) },
+    { type: "drag-cancel" },
+  ],
   "a paste of nothing": [{ type: "paste", tracks: [] }],
   "a camera move that does not exist": [{ type: "camera", preset: "toString" }],
-  "a stroke given up": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-extend", at: at(30, 40) }, { type: "stroke-cancel" }],
+  "a stroke given up": [
+    { type: "stroke-start", at: at(1, 1) },
+    { type: "stroke-extend", at: at(30, 40) },
+    { type: "stroke-cancel" },
+  ],
   "a tap without a stroke": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-end" }],
-  "a drag given up": [{ type: "drag-start", track: "t1", point: 1, at: at(60, 20) }, { type: "drag-move", at: at(62, 30) }, { type: "drag-cancel" }],
-  "a press without a drag": [{ type: "drag-start", track: "t1", point: 1, at: at(60, 20) }, { type: "drag-end" }],
-  "a drag there and back": [{ type: "drag-start", track: "t1", point: 1, at: at(60, 20) }, { type: "drag-move", at: at(62, 30) }, { type: "drag-move", at: at(60, 20) }, { type: "drag-end" }],
+  "a drag given up": [
+    { type: "drag-start", track: "t1", point: 1, at: at(60, 20) },
+    { type: "drag-move", at: at(62, 30) },
+    { type: "drag-cancel" },
+  ],
+  "a press without a drag": [
+    { type: "drag-start", track: "t1", point: 1, at: at(60, 20) },
+    { type: "drag-end" },
+  ],
+  "a drag there and back": [
+    { type: "drag-start", track: "t1", point: 1, at: at(60, 20) },
+    { type: "drag-move", at: at(62, 30) },
+    { type: "drag-move", at: at(60, 20) },
+    { type: "drag-end" },
+  ],
   "an edit that changes nothing": [{ type: "edit", track: "t1", changes: { visible: true } }],
-  "events of a track that is gone": [{ type: "delete-track", track: "t9" }, { type: "delete-point", track: "t9", point: 0 }, { type: "insert", track: "t9", index: 0, at: at(1, 1) }, { type: "drag-start", track: "t9", point: 0, at: at(1, 1) }],
+  "events of a track that is gone": [
+    { type: "delete-track", track: "t9" },
+    { type: "delete-point", track: "t9", point: 0 },
+    { type: "insert", track: "t9", index: 0, at: at(1, 1) },
+    { type: "drag-start", track: "t9", point: 0, at: at(1, 1) },
+  ],
   "an undo without a history": [{ type: "undo" }, { type: "redo" }],
 };
 
@@ -129,7 +242,12 @@ for (const [name, events] of Object.entries(QUIET)) {
 }
 
 test("a path is built click by click, and a click on its last point ends it", () => {
-  const state = play(initialState(emptyDocument()), { type: "path-click", at: at(1, 2) }, { type: "path-click", at: at(50, 2), near: 3 }, { type: "path-click", at: at(51, 3), near: 3 });
+  const state = play(
+    initialState(emptyDocument()),
+    { type: "path-click", at: at(1, 2) },
+    { type: "path-click", at: at(50, 2), near: 3 },
+    { type: "path-click", at: at(51, 3), near: 3 },
+  );
   assert.equal(state.open, null);
   assert.deepEqual(state.doc.tracks[0].points, [at(1, 2), at(50, 2)]);
   assert.equal(state.doc.tracks[0].interpolation, "spline");
@@ -149,32 +267,57 @@ test("a point dragged in the same press that made it is one step", () => {
 });
 
 test("choosing another tool ends an open path and keeps its points", () => {
-  const state = play(initialState(emptyDocument()), { type: "path-click", at: at(1, 2) }, { type: "path-click", at: at(50, 2) }, { type: "tool", tool: "draw" });
+  const state = play(
+    initialState(emptyDocument()),
+    { type: "path-click", at: at(1, 2) },
+    { type: "path-click", at: at(50, 2) },
+    { type: "tool", tool: "draw" },
+  );
   assert.equal(state.open, null);
   assert.equal(state.doc.tracks[0].points.length, 2);
 });
 
 test("a freehand stroke is simplified to a pixel", () => {
-  const line = Array.from({ length: 60 }, (_, i) => ({ type: "stroke-extend", at: at(10 + i, 20 + 0.4 * (i % 2)) }));
-  const state = play(initialState(emptyDocument()), { type: "stroke-start", at: at(10, 20) }, ...line, { type: "stroke-end" });
+  const line = Array.from({ length: 60 }, (_, i) => ({
+    type: "stroke-extend",
+    at: at(10 + i, 20 + 0.4 * (i % 2)),
+  }));
+  const state = play(initialState(emptyDocument()), { type: "stroke-start", at: at(10, 20) }, ...line, {
+    type: "stroke-end",
+  });
   assert.equal(state.doc.tracks[0].kind, "freehand");
   assert.equal(state.doc.tracks[0].points.length, 2);
 });
 
 test("the last point of a track takes the track with it", () => {
   const state = play(scene(), { type: "select", track: "t3", point: 0 }, { type: "delete" });
-  assert.deepEqual(state.doc.tracks.map((track) => track.id), ["t1", "t2"]);
+  assert.deepEqual(
+    state.doc.tracks.map((track) => track.id),
+    ["t1", "t2"],
+  );
   assert.equal(state.selection.track, null);
 });
 
 test("tracks get free ids, names and colours", () => {
   const { tracks } = scene().doc;
-  assert.deepEqual(tracks.map((track) => [track.id, track.name]), [["t1", "Track 1"], ["t2", "Track 2"], ["t3", "Pin 1"]]);
+  assert.deepEqual(
+    tracks.map((track) => [track.id, track.name]),
+    [
+      ["t1", "Track 1"],
+      ["t2", "Track 2"],
+      ["t3", "Pin 1"],
+    ],
+  );
   assert.equal(new Set(tracks.map((track) => track.color)).size, 3);
 });
 
 test("times stay inside the video and in order", () => {
-  const edit = (changes) => play(scene(), { type: "edit", track: "t1", changes: { start: 10, end: 30 } }, { type: "edit", track: "t1", changes }).doc.tracks[0];
+  const edit = (changes) =>
+    play(
+      scene(),
+      { type: "edit", track: "t1", changes: { start: 10, end: 30 } },
+      { type: "edit", track: "t1", changes },
+    ).doc.tracks[0];
   assert.equal(edit({ start: 99 }).start, 30);
   assert.equal(edit({ end: 3 }).end, 10);
   assert.equal(edit({ end: 99 }).end, null);
@@ -212,8 +355,13 @@ test("text that is no document is kept as it is, named, and not written over", (
   const store = new EditorStore();
   const commits = [];
   store.onCommit = () => commits.push(store.text);
-  for (const text of ["{", "[]", '{"version":2}', '{"version":1,"width":0,"height":1,"frames":1,"fps":1,"tracks":[]}',
-    '{"version":1,"width":8,"height":8,"frames":1,"fps":1,"tracks":[{"points":[{"x":null,"y":1}]}]}']) {
+  for (const text of [
+    "{",
+    "[]",
+    '{"version":2}',
+    '{"version":1,"width":0,"height":1,"frames":1,"fps":1,"tracks":[]}',
+    '{"version":1,"width":8,"height":8,"frames":1,"fps":1,"tracks":[{"points":[{"x":null,"y":1}]}]}',
+  ]) {
     store.load(text);
     assert.match(store.problem, /^Expected /);
     store.dispatch({ type: "pin", at: at(1, 1) });
@@ -226,7 +374,8 @@ test("text that is no document is kept as it is, named, and not written over", (
 });
 
 test("a document that is loaded and not touched is written as it came", () => {
-  const text = '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
+  const text =
+    '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
   const store = new EditorStore();
   store.load(text);
   assert.equal(store.text, text);
@@ -251,12 +400,19 @@ test("the host hears of a step when it is complete, once", () => {
 });
 
 test("keys: undo, tools and deletion are ours, what the editor does not know is the host's", () => {
-  const key = (name, more = {}) => commandFor({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more }, scene());
+  const key = (name, more = {}) =>
+    commandFor(
+      { key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more },
+      scene(),
+    );
   assert.deepEqual(key("z", { ctrlKey: true }), { do: "event", event: { type: "undo" } });
   assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), { do: "event", event: { type: "redo" } });
   assert.deepEqual(key("p"), { do: "event", event: { type: "tool", tool: "path" } });
   assert.deepEqual(key("Delete"), { do: "event", event: { type: "delete" } });
-  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), { do: "event", event: { type: "nudge", dx: -10, dy: 0 } });
+  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), {
+    do: "event",
+    event: { type: "nudge", dx: -10, dy: 0 },
+  });
   assert.deepEqual(key("Escape"), { do: "event", event: { type: "select", track: null } });
   assert.equal(key("s", { ctrlKey: true }), null);
   assert.equal(key("Enter", { ctrlKey: true }), null);

@@ -8,10 +8,16 @@ import * as steering from "../../js/stream_preview/steering.js";
 import { letterbox, toStage, toVideo } from "../../js/stream_preview/view.js";
 import { amount, clock, obstacleOf } from "../../js/stream_preview/words.js";
 
-const HANDLES = [[0, 20, 30, 0], [1, 60, 60, 1], [2, 100, 100, 3]];
+const HANDLES = [
+  [0, 20, 30, 0],
+  [1, 60, 60, 1],
+  [2, 100, 100, 3],
+];
 const at = (x, y) => ({ x, y });
-const pressed = (state, x, y, more = {}) => steering.press(state, { pointer: 1, at: at(x, y), time: 0, handles: HANDLES, reach: 4, ...more });
-const dragged = (state, places, more = {}) => steering.drag(state, { pointer: 1, places, handles: HANDLES, reach: 4, ...more });
+const pressed = (state, x, y, more = {}) =>
+  steering.press(state, { pointer: 1, at: at(x, y), time: 0, handles: HANDLES, reach: 4, ...more });
+const dragged = (state, places, more = {}) =>
+  steering.drag(state, { pointer: 1, places, handles: HANDLES, reach: 4, ...more });
 const lifted = (state, more = {}) => steering.lift(state, { pointer: 1, time: 500, ...more });
 
 /** One press, drag and lift with a tool -> all controls sent. */
@@ -26,7 +32,18 @@ function gesture(tool, places, changes = {}) {
 
 test("a press on a handle takes it, and it keeps its distance from the pointer", () => {
   const sent = gesture("grab", [at(22, 31), at(32, 41), at(42, 51)]);
-  assert.deepEqual(sent, [{ type: "grab", hand: 0, handle: 0 }, { type: "move", hand: 0, to: [[30, 40], [40, 50]] }, { type: "release", hand: 0, mode: "pin" }]);
+  assert.deepEqual(sent, [
+    { type: "grab", hand: 0, handle: 0 },
+    {
+      type: "move",
+      hand: 0,
+      to: [
+        [30, 40],
+        [40, 50],
+      ],
+    },
+    { type: "release", hand: 0, mode: "pin" },
+  ]);
 });
 
 test("a press beside every handle takes what is within the radius", () => {
@@ -59,22 +76,51 @@ test("several pointers are several hands, at most ten, and each is let go alone"
 
 test("letting go of everything releases every hand and drops a drawing", () => {
   const held = pressed(pressed(steering.createSteering(), 80, 10).steering, 20, 30, { pointer: 2 }).steering;
-  assert.deepEqual(steering.letGoOfAll({ ...held, mode: "keep" }).controls.map((control) => [control.type, control.hand, control.mode]), [["release", 0, "keep"], ["release", 1, "keep"]]);
-  assert.deepEqual(steering.letGoOfAll(pressed({ ...steering.createSteering(), tool: "path" }, 1, 1).steering).controls, []);
+  assert.deepEqual(
+    steering
+      .letGoOfAll({ ...held, mode: "keep" })
+      .controls.map((control) => [control.type, control.hand, control.mode]),
+    [
+      ["release", 0, "keep"],
+      ["release", 1, "keep"],
+    ],
+  );
+  assert.deepEqual(
+    steering.letGoOfAll(pressed({ ...steering.createSteering(), tool: "path" }, 1, 1).steering).controls,
+    [],
+  );
 });
 
 test("a pin is a click; several places painted in one go are one handle", () => {
-  assert.deepEqual(gesture("pin", [at(50, 50)], { radius: 0 }), [{ type: "add", kind: "pin", points: [[50, 50]] }]);
+  assert.deepEqual(gesture("pin", [at(50, 50)], { radius: 0 }), [
+    { type: "add", kind: "pin", points: [[50, 50]] },
+  ]);
   assert.deepEqual(gesture("pin", [at(50, 50)], { radius: 12 })[0].brush, { radius: 12, spacing: 6 });
   const painted = gesture("pin", [at(10, 50), at(15, 50), at(25, 50), at(40, 50)]);
-  assert.deepEqual(painted, [{ type: "add", kind: "pin", points: [[10, 50], [25, 50], [40, 50]] }]);
+  assert.deepEqual(painted, [
+    {
+      type: "add",
+      kind: "pin",
+      points: [
+        [10, 50],
+        [25, 50],
+        [40, 50],
+      ],
+    },
+  ]);
 });
 
 test("a path takes as long as its drawing, or as long as was chosen, and its first and last point stay", () => {
   const places = Array.from({ length: 40 }, (_, i) => at(10 + i, 20 + (i % 7)));
   const [path] = gesture("path", places);
   assert.equal(path.seconds, 0.5);
-  assert.deepEqual([path.points[0], path.points.at(-1)], [[10, 20], [49, 24]]);
+  assert.deepEqual(
+    [path.points[0], path.points.at(-1)],
+    [
+      [10, 20],
+      [49, 24],
+    ],
+  );
   assert.equal(gesture("path", places, { seconds: 4 })[0].seconds, 4);
   assert.deepEqual(gesture("path", [at(10, 10)]), []);
 });
@@ -83,13 +129,22 @@ test("a grid fills its rectangle evenly, never with more than 400 points, and a 
   const [grid] = gesture("grid", [at(20, 70), at(100, 110)]);
   assert.equal(grid.kind, "grid");
   assert.equal(grid.points.length, 6 * 4);
-  assert.deepEqual([grid.points[0], grid.points.at(-1)], [[20, 70], [100, 110]]);
+  assert.deepEqual(
+    [grid.points[0], grid.points.at(-1)],
+    [
+      [20, 70],
+      [100, 110],
+    ],
+  );
   assert.ok(steering.gridPoints([at(0, 0), at(832, 480)]).length <= 400);
   assert.deepEqual(gesture("grid", [at(20, 70)]), []);
 });
 
 test("the eraser removes every handle it touches, once", () => {
-  assert.deepEqual(gesture("erase", [at(20, 30), at(21, 30), at(60, 59), at(20, 31)]), [{ type: "remove", handle: 0 }, { type: "remove", handle: 1 }]);
+  assert.deepEqual(gesture("erase", [at(20, 30), at(21, 30), at(60, 59), at(20, 31)]), [
+    { type: "remove", handle: 0 },
+    { type: "remove", handle: 1 },
+  ]);
 });
 
 test("steering leaves the state it was given as it was", () => {
@@ -103,17 +158,34 @@ test("controls are rounded, cut to what the sampler takes, and carry token and i
   const many = Array.from({ length: 500 }, (_, i) => at(i, 0));
   const { to } = controls.move(1, many);
   assert.equal(to.length, 64);
-  assert.deepEqual([to[0], to.at(-1)], [[0, 0], [499, 0]]);
+  assert.deepEqual(
+    [to[0], to.at(-1)],
+    [
+      [0, 0],
+      [499, 0],
+    ],
+  );
   assert.equal(controls.prompt("x".repeat(3000)).text.length, 2000);
-  assert.deepEqual(controls.camera({ pan: [1e9, 0], zoom: 99, roll: -1e4, orbit: 1 }), { type: "camera", pan: [1e5, 0], zoom: 8, roll: -720, orbit: 1 });
+  assert.deepEqual(controls.camera({ pan: [1e9, 0], zoom: 99, roll: -1e4, orbit: 1 }), {
+    type: "camera",
+    pan: [1e5, 0],
+    zoom: 8,
+    roll: -720,
+    orbit: 1,
+  });
   assert.equal(controls.rewind(0).chunk, 1);
   assert.equal(controls.grabPlace(0, at(1, 1), 0).radius, 0.5);
-  assert.deepEqual(JSON.parse(controls.controlBody("t", controls.plain("stop"), "a-1")), { token: "t", type: "stop", id: "a-1" });
+  assert.deepEqual(JSON.parse(controls.controlBody("t", controls.plain("stop"), "a-1")), {
+    token: "t",
+    type: "stop",
+    id: "a-1",
+  });
   assert.equal("id" in JSON.parse(controls.controlBody("t", controls.plain("stop"))), false);
 });
 
 test("every refusal is said in plain words", () => {
-  for (const status of [0, 400, 403, 404, 409, 413, 415, 429, 500]) assert.match(controls.refusal(status, "why"), /^[A-Z].*\.$/);
+  for (const status of [0, 400, 403, 404, 409, 413, 415, 429, 500])
+    assert.match(controls.refusal(status, "why"), /^[A-Z].*\.$/);
   assert.match(controls.refusal(400, "hand: expected 0 to 9"), /hand: expected 0 to 9/);
   assert.match(controls.refusal(409, ""), /ended/);
 });
@@ -131,7 +203,10 @@ test("a push springs back unless the camera holds, and the speeds grow from the 
 
 test("the keys of the camera: arrows, plus and minus, brackets, Shift for the orbit", () => {
   const key = (name, shiftKey = false) => camera.axisOf({ key: name, shiftKey });
-  assert.deepEqual([key("ArrowLeft"), key("ArrowUp"), key("ArrowRight", true), key("+", true), key("-"), key("["), key("x")], [["x", -1], ["y", -1], ["orbit", 1], ["zoom", 1], ["zoom", -1], ["roll", -1], null]);
+  assert.deepEqual(
+    [key("ArrowLeft"), key("ArrowUp"), key("ArrowRight", true), key("+", true), key("-"), key("["), key("x")],
+    [["x", -1], ["y", -1], ["orbit", 1], ["zoom", 1], ["zoom", -1], ["roll", -1], null],
+  );
   const rig = camera.createRig();
   assert.equal(camera.keyed(rig, "roll", -1).push.roll, -0.75);
   const held = camera.holding(rig, true);
@@ -139,7 +214,8 @@ test("the keys of the camera: arrows, plus and minus, brackets, Shift for the or
 });
 
 test("keys of the preview are plain keys; the host keeps its own", () => {
-  const key = (name, more = {}) => commandFor({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  const key = (name, more = {}) =>
+    commandFor({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
   assert.deepEqual(key(" "), { deed: "pause" });
   assert.deepEqual(key("G"), { tool: "grab" });
   assert.deepEqual(key("2"), { mode: "pin" });
@@ -166,6 +242,9 @@ test("what cannot be used says why", () => {
 });
 
 test("amounts and times are short", () => {
-  assert.deepEqual([amount(2_340_000), amount(56_700_000), amount(1_250_000_000), amount(900)], ["2.3 MB", "57 MB", "1.3 GB", "1 kB"]);
+  assert.deepEqual(
+    [amount(2_340_000), amount(56_700_000), amount(1_250_000_000), amount(900)],
+    ["2.3 MB", "57 MB", "1.3 GB", "1 kB"],
+  );
   assert.deepEqual([clock(0), clock(65.9), clock(3600)], ["0:00", "1:05", "60:00"]);
 });

@@ -26,7 +26,10 @@ const burst = (time, from, count) => Array.from({ length: count }, (_, i) => ({ 
 
 test("a burst is shown one by one at the video's rate", () => {
   const { shown } = watch(createQueue(16), burst(0, 0, 12), 2000, 30);
-  assert.deepEqual(shown.map((each) => each.frame), [...Array(12).keys()]);
+  assert.deepEqual(
+    shown.map((each) => each.frame),
+    [...Array(12).keys()],
+  );
   const length = shown[11].time - shown[0].time;
   assert.ok(Math.abs(length - (11 * 1000) / 16) < 30, `${length} ms`);
 });
@@ -42,7 +45,10 @@ test("frames made slower than the video are spread over the time until the next 
 test("a stall drops the oldest frames, never the newest, and keeps the order", () => {
   const { shown, dropped } = watch(createQueue(16, 24), burst(0, 0, 100), 4000, 16);
   assert.equal(dropped, 76);
-  assert.deepEqual(shown.map((each) => each.frame), Array.from({ length: 24 }, (_, i) => 76 + i));
+  assert.deepEqual(
+    shown.map((each) => each.frame),
+    Array.from({ length: 24 }, (_, i) => 76 + i),
+  );
 });
 
 test("a queue that is nearly full is played faster", () => {
@@ -72,7 +78,10 @@ test("frames of an older epoch are dropped when a newer one arrives, and when th
 test("after a rewind the numbers of the frames fall and the queue does not mind", () => {
   let queue = push(createQueue(16), { frame: 90 }, 16, 1).queue;
   for (const frame of [13, 14, 15]) queue = push(queue, { frame }, 16, 2).queue;
-  assert.deepEqual(queue.items.map((item) => item.frame), [13, 14, 15]);
+  assert.deepEqual(
+    queue.items.map((item) => item.frame),
+    [13, 14, 15],
+  );
 });
 
 test("latency is the time to the first frame of a newer epoch, of the control that waited longest", () => {
@@ -87,7 +96,8 @@ test("latency is the time to the first frame of a newer epoch, of the control th
 });
 
 test("pauses are not measured, nor what waits through one", () => {
-  for (const type of ["pause", "resume", "step", "stop"]) assert.equal(sent(NO_LATENCY, type, 0, 0), NO_LATENCY);
+  for (const type of ["pause", "resume", "step", "stop"])
+    assert.equal(sent(NO_LATENCY, type, 0, 0), NO_LATENCY);
   assert.equal(newest(shown(unmeasured(sent(NO_LATENCY, "prompt", 0, 0)), 1, 5000)), null);
 });
 
@@ -123,7 +133,10 @@ test("a frame is its header and its JPEG", () => {
 });
 
 test("a frame brings its epoch and its handles", () => {
-  const handles = [[0, 22.5, 33, 0], [7, -3, 128.25, 2]];
+  const handles = [
+    [0, 22.5, 33, 0],
+    [7, -3, 128.25, 2],
+  ];
   const { header } = protocol.parseFrame(packed({ ...HEADER, epoch: 9, handles }));
   assert.equal(header.epoch, 9);
   assert.deepEqual(header.handles, handles);
@@ -131,7 +144,7 @@ test("a frame brings its epoch and its handles", () => {
 });
 
 const BROKEN = {
-  "nothing": new ArrayBuffer(0),
+  nothing: new ArrayBuffer(0),
   "three bytes": new ArrayBuffer(3),
   "a header longer than the message": packed(HEADER, JPEG, 5000),
   "a header of four gigabytes": packed(HEADER, JPEG, 0xffffffff),
@@ -150,25 +163,73 @@ const BROKEN = {
 };
 
 for (const [name, buffer] of Object.entries(BROKEN)) {
-  test(`${name} is refused as a frame`, () => assert.throws(() => protocol.parseFrame(buffer), protocol.ProtocolError));
+  test(`${name} is refused as a frame`, () =>
+    assert.throws(() => protocol.parseFrame(buffer), protocol.ProtocolError));
 }
 
 test("states are read in both spellings, unknown kinds are passed over, nonsense is refused", () => {
-  const untold = { chunk: 0, epoch: 0, prompt: null, camera: protocol.STILL, oldest_chunk: null, cache_bytes: 0, kept_bytes: 0, control: null };
-  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), { ...untold, status: "paused", chunk: 4 });
+  const untold = {
+    chunk: 0,
+    epoch: 0,
+    prompt: null,
+    camera: protocol.STILL,
+    oldest_chunk: null,
+    cache_bytes: 0,
+    kept_bytes: 0,
+    control: null,
+  };
+  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), {
+    ...untold,
+    status: "paused",
+    chunk: 4,
+  });
   assert.deepEqual(protocol.parseText('{"type":"state","paused":true}'), { ...untold, status: "paused" });
   assert.equal(protocol.parseText('{"type":"news"}'), null);
-  for (const text of ["", "null", "[]", '{"type":"state","status":"dancing"}']) assert.throws(() => protocol.parseText(text), protocol.ProtocolError);
+  for (const text of ["", "null", "[]", '{"type":"state","status":"dancing"}'])
+    assert.throws(() => protocol.parseText(text), protocol.ProtocolError);
 });
 
 test("a state says all that docs/live.md names, and wrong types are refused", () => {
   const camera = { pan: [12, -3], zoom: 0.5, roll: -10, orbit: 2 };
-  const state = { status: "running", chunk: 8, epoch: 3, prompt: "a kite", camera, oldest_chunk: 2, cache_bytes: 1000, kept_bytes: 2000, control: "guided" };
+  const state = {
+    status: "running",
+    chunk: 8,
+    epoch: 3,
+    prompt: "a kite",
+    camera,
+    oldest_chunk: 2,
+    cache_bytes: 1000,
+    kept_bytes: 2000,
+    control: "guided",
+  };
   assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
-  assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, { pan: [0, 0], zoom: 1, roll: 0, orbit: 0 });
-  const wrong = { chunk: "8", epoch: -1, prompt: 5, camera: [1], oldest_chunk: "first", cache_bytes: "many", kept_bytes: -5, control: 3 };
-  for (const [key, value] of Object.entries(wrong)) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, [key]: value })), protocol.ProtocolError, key);
-  for (const bad of [{ pan: [1] }, { pan: "left" }, { zoom: "in" }]) assert.throws(() => protocol.parseText(JSON.stringify({ type: "state", ...state, camera: bad })), protocol.ProtocolError);
+  assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, {
+    pan: [0, 0],
+    zoom: 1,
+    roll: 0,
+    orbit: 0,
+  });
+  const wrong = {
+    chunk: "8",
+    epoch: -1,
+    prompt: 5,
+    camera: [1],
+    oldest_chunk: "first",
+    cache_bytes: "many",
+    kept_bytes: -5,
+    control: 3,
+  };
+  for (const [key, value] of Object.entries(wrong))
+    assert.throws(
+      () => protocol.parseText(JSON.stringify({ type: "state", ...state, [key]: value })),
+      protocol.ProtocolError,
+      key,
+    );
+  for (const bad of [{ pan: [1] }, { pan: "left" }, { zoom: "in" }])
+    assert.throws(
+      () => protocol.parseText(JSON.stringify({ type: "state", ...state, camera: bad })),
+      protocol.ProtocolError,
+    );
 });
 
 test("runs and their ends are checked", () => {
@@ -176,15 +237,21 @@ test("runs and their ends are checked", () => {
   assert.equal(protocol.parseRun(run).node_id, "7");
   assert.deepEqual(protocol.parseRun(run).controls, ["pause", "resume", "stop"]);
   assert.equal(protocol.parseRun({ ...run, chunk_frames: 12, controls: ["grab"] }).chunk_frames, 12);
-  for (const bad of [{ controls: "grab" }, { controls: [1] }, { chunk_frames: "12" }]) assert.throws(() => protocol.parseRun({ ...run, ...bad }), protocol.ProtocolError);
+  for (const bad of [{ controls: "grab" }, { controls: [1] }, { chunk_frames: "12" }])
+    assert.throws(() => protocol.parseRun({ ...run, ...bad }), protocol.ProtocolError);
   assert.deepEqual(protocol.parseRuns({ runs: [] }), []);
   assert.deepEqual(protocol.parseEnd({ token: "abc", status: "done" }), { token: "abc", status: "done" });
-  for (const bad of [null, {}, { ...run, token: "" }, { ...run, fps: "16" }]) assert.throws(() => protocol.parseRun(bad), protocol.ProtocolError);
-  for (const bad of [null, { token: "abc" }, { token: 1, status: "done" }]) assert.throws(() => protocol.parseEnd(bad), protocol.ProtocolError);
+  for (const bad of [null, {}, { ...run, token: "" }, { ...run, fps: "16" }])
+    assert.throws(() => protocol.parseRun(bad), protocol.ProtocolError);
+  for (const bad of [null, { token: "abc" }, { token: 1, status: "done" }])
+    assert.throws(() => protocol.parseEnd(bad), protocol.ProtocolError);
   assert.throws(() => protocol.parseRuns({}), protocol.ProtocolError);
 });
 
 test("the client's words are those of the protocol", () => {
   assert.deepEqual(JSON.parse(protocol.ackMessage(5)), { type: "ack", frame: 5 });
-  assert.equal(protocol.streamUrl({ protocol: "https:", host: "h:1" }, "/api/motionstream/stream", "a&b"), "wss://h:1/api/motionstream/stream?token=a%26b");
+  assert.equal(
+    protocol.streamUrl({ protocol: "https:", host: "h:1" }, "/api/motionstream/stream", "a&b"),
+    "wss://h:1/api/motionstream/stream?token=a%26b",
+  );
 });

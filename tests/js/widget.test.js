@@ -6,7 +6,17 @@ import { LiveViews } from "../../js/host_canvas.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
 import { addPreview } from "../../js/stream_preview/widget.js";
 
-const RUN = { token: "t", prompt_id: "p", node_id: "7", width: 128, height: 128, fps: 16, frames: 0, chunk_frames: 12, controls: ["pause", "stop"] };
+const RUN = {
+  token: "t",
+  prompt_id: "p",
+  node_id: "7",
+  width: 128,
+  height: 128,
+  fps: 16,
+  frames: 0,
+  chunk_frames: 12,
+  controls: ["pause", "stop"],
+};
 const settled = () => new Promise((go) => setImmediate(go));
 
 /** A node as the host makes it, before it is in a graph. */
@@ -23,7 +33,11 @@ const nodeOf = (id) => ({
 
 function services() {
   const page = install();
-  const api = Object.assign(new EventTarget(), { clientId: "c", apiURL: (route) => route, fetchApi: async () => ({ ok: true, status: 200, json: async () => ({ runs: [] }) }) });
+  const api = Object.assign(new EventTarget(), {
+    clientId: "c",
+    apiURL: (route) => route,
+    fetchApi: async () => ({ ok: true, status: 200, json: async () => ({ runs: [] }) }),
+  });
   const hub = new RunHub(api);
   hub.start();
   return { page, api, hub, app: {}, lives: new LiveViews() };
@@ -31,7 +45,15 @@ function services() {
 
 test("a preview taken out of the graph leaves no listener, socket, timer or request, over two hundred runs", async () => {
   const { page, api, hub, app, lives } = services();
-  const counts = () => ({ hub: hub.listeners.size, runs: hub.runs.size, lives: lives.views.size, window: window.alive, document: document.alive, frames: page.frames.size, observers: page.observers });
+  const counts = () => ({
+    hub: hub.listeners.size,
+    runs: hub.runs.size,
+    lives: lives.views.size,
+    window: window.alive,
+    document: document.alive,
+    frames: page.frames.size,
+    observers: page.observers,
+  });
   const before = counts();
   for (let number = 0; number < 200; number++) {
     const node = nodeOf(number);
@@ -41,18 +63,26 @@ test("a preview taken out of the graph leaves no listener, socket, timer or requ
     const token = `run ${number}`;
     api.dispatchEvent(event("motionstream.run", { detail: { ...RUN, token } }));
     await settled();
-    await page.sockets.at(-1).deliver(JSON.stringify({ type: "state", status: "running", chunk: 3, epoch: 1 }));
+    await page.sockets
+      .at(-1)
+      .deliver(JSON.stringify({ type: "state", status: "running", chunk: 3, epoch: 1 }));
     page.tick();
     assert.ok(hub.listeners.size === 1 && lives.views.size === 1 && window.alive > before.window);
     if (number % 2) page.sockets.at(-1).close(); // lost: a second try waits
     if (number % 3) api.dispatchEvent(event("motionstream.end", { detail: { token, status: "done" } }));
     node.onRemoved();
     hub.forget(token);
-    assert.equal(widget.root.all().reduce((sum, each) => sum + (each.className === "ms-panel" ? each.alive : 0), 0), 0);
+    assert.equal(
+      widget.root.all().reduce((sum, each) => sum + (each.className === "ms-panel" ? each.alive : 0), 0),
+      0,
+    );
   }
   await settled();
   assert.deepEqual(counts(), before);
-  assert.ok(page.sockets.length >= 200 && page.sockets.every((socket) => socket.readyState === 3 && !socket.onmessage && !socket.onclose));
+  assert.ok(
+    page.sockets.length >= 200 &&
+      page.sockets.every((socket) => socket.readyState === 3 && !socket.onmessage && !socket.onclose),
+  );
 });
 
 test("a preview that an undo puts back follows the run again, once", async () => {
