@@ -13,7 +13,7 @@ help:
 	@echo "make demo      boot ComfyUI, run workflows/paint-a-track.json, write output/demo.mp4 and output/demo.png"
 	@echo "make test      every test: Python, JavaScript, the real ComfyUI, a real browser"
 	@echo "make comfy     ComfyUI with the pack on http://127.0.0.1:8188"
-	@echo "make check     ruff, pyright, tsc"
+	@echo "make check     ruff, pyright, prettier, tsc"
 	@echo "make evaluate  the held-out evaluation; make bench: speed and memory; make bench-gpu: the Wan presets at full size on a GPU, and the host's AR sampler; make bench-live: steering and watching; make bench-tracking: the point tracker"
 
 demo:
@@ -31,7 +31,9 @@ comfy:
 check:
 	@$(SETUP) core tools node
 	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
 	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/pyright --level error
+	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/prettier --check --log-level warn 'js/**/*.js' 'tests/js/*.js'
 	PATH="$(CURDIR)/$(VENV):$$PATH" node_modules/.bin/tsc --project js/tsconfig.json
 
 evaluate:
