@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "generate": ("commands.generate", "a start image and tracks -> a video file"),
-    "train": ("training.commands", "the stages of training, one by one"),
-    "evaluate": ("evaluation.commands", "the held-out evaluation, with its baselines"),
+    "generate": ("cli.generate", "a start image and tracks -> a video file"),
+    "train": ("cli.train.commands", "the stages of training, one by one"),
+    "evaluate": ("cli.evaluate.commands", "the held-out evaluation, with its baselines"),
     "convert": (
-        "commands.convert",
+        "cli.convert",
         "a public causal Wan checkpoint -> safetensors that the host's loaders and this pack read",
     ),
-    "bench": ("commands.bench", "speed and memory of a stream"),
-    "plan": ("commands.plan", "whether a stream fits a card, before anything is loaded"),
-    "doctor": ("commands.doctor", "what this machine has and lacks"),
+    "bench": ("cli.bench", "speed and memory of a stream"),
+    "plan": ("cli.plan", "whether a stream fits a card, before anything is loaded"),
+    "doctor": ("cli.doctor", "what this machine has and lacks"),
 }
 
 

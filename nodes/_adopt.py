@@ -20,13 +20,18 @@ from torch import Tensor, nn
 from ..motionstream_core.codec.split import SplitCodec
 from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
-from ..motionstream_core.model.adopted import AdoptedDiT, adopted_config, sizes_of
-from ..motionstream_core.model.causal_presets import causal_preset, config_for, stated, with_schedule
-from ..motionstream_core.model.convert import open_track_head
 from ..motionstream_core.model.detail import DetailHead
 from ..motionstream_core.model.dit import CausalDiT
+from ..motionstream_core.model.host_dit import AdoptedDiT, adopted_config, sizes_of
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
+from ..motionstream_core.model.weights.checkpoint_presets import (
+    causal_preset,
+    config_for,
+    stated,
+    with_schedule,
+)
+from ..motionstream_core.model.weights.convert import open_track_head
 from ._left_out import left_out
 from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
 

@@ -36,7 +36,7 @@ from ..motionstream_core.codec.taehv import TAEHV, TaehvCodec, open_taehv
 from ..motionstream_core.codec.tiny import TinyCodec
 from ..motionstream_core.codec.wan_vae import STATISTICS
 from ..motionstream_core.model.attention import AttentionFunction
-from ..motionstream_core.streaming.networks import BUILT_IN, Networks
+from ..motionstream_core.model.weights.networks import BUILT_IN, Networks
 from ..motionstream_core.streaming.stream import Chunk
 from . import _server
 from ._frames import Frame

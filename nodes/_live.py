@@ -10,8 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from ..motionstream_core.streaming.controls import CONTROLS, Control
-from ..motionstream_core.streaming.session import ENDINGS, LiveSession
+from ..motionstream_core.live.controls import CONTROLS, Control
+from ..motionstream_core.live.session import ENDINGS, LiveSession
 from ._frames import Frame, Viewer
 
 Script = Iterable[tuple[int, Control]]

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from ..motionstream_core.streaming.session import MailboxFull, Repeated, SessionEnded
+from ..motionstream_core.live.session import MailboxFull, Repeated, SessionEnded
 from ._frames import Viewer
 from ._live import Runs
 

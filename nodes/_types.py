@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from ..motionstream_core.codec.taehv import TaehvCodec
 from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
+from ..motionstream_core.live.track_stream import Feed
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
-from ..motionstream_core.streaming.feed import Feed
-from ..motionstream_core.streaming.networks import Networks
+from ..motionstream_core.model.weights.networks import Networks
 from ..motionstream_core.tracks.types import Tracks
 
 LOG = logging.getLogger("motionstream")

@@ -9,7 +9,14 @@ import numpy as np
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..motionstream_core.tracks.camera import (
+from ..motionstream_core.tracks.camera.files import SUFFIXES, read_camera
+from ..motionstream_core.tracks.camera.host import (
+    embedded_camera,
+    geometry_camera,
+    geometry_depth,
+    viewer_cameras,
+)
+from ..motionstream_core.tracks.camera.moves import (
     EASINGS,
     PRESETS,
     CameraPath,
@@ -19,14 +26,7 @@ from ..motionstream_core.tracks.camera import (
     preset_path,
     regular_grid,
 )
-from ..motionstream_core.tracks.camera_files import SUFFIXES, read_camera
-from ..motionstream_core.tracks.camera_host import (
-    embedded_camera,
-    geometry_camera,
-    geometry_depth,
-    viewer_cameras,
-)
-from ..motionstream_core.tracks.camera_poses import (
+from ..motionstream_core.tracks.camera.poses import (
     AS_SAID,
     CONVENTIONS,
     Trajectory,

@@ -7,7 +7,7 @@ import logging
 from comfy_api.latest import io
 
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.causal_presets import CAUSAL_PRESETS
+from ..motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS
 from ._adopt import STATEMENT, stated_config
 from .loader import CATEGORY
 

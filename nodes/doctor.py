@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from ..motionstream_core.commands.bench import measure
-from ..motionstream_core.commands.bench import table as bench_table
-from ..motionstream_core.commands.doctor import checkpoint_lines, examine
-from ..motionstream_core.commands.plan import named_config
-from ..motionstream_core.evaluation.planner import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
+from ..motionstream_core.cli.bench import measure
+from ..motionstream_core.cli.bench import table as bench_table
+from ..motionstream_core.cli.doctor import checkpoint_lines, examine
+from ..motionstream_core.cli.plan import named_config
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.causal_presets import CAUSAL_PRESETS
 from ..motionstream_core.model.presets import PRESETS
-from ..motionstream_core.streaming.networks import Networks, check_size
+from ..motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS
+from ..motionstream_core.model.weights.networks import Networks, check_size
+from ..motionstream_core.planning.stream_memory import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
 from ..motionstream_core.streaming.stream import cache_bytes
 from . import _host
 from ._adopt import codec_in, model_in

@@ -8,9 +8,9 @@ import json
 
 from comfy_api.latest import io, ui
 
-from ..motionstream_core.tracks.document import document_to_tracks, parse_document
+from ..motionstream_core.tracks.document.handles import document_groups
+from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from ..motionstream_core.tracks.formats import tracks_to_host
-from ..motionstream_core.tracks.handles import document_groups
 from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
 from ._types import cover

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..motionstream_core.streaming.feed import AT_END, Feed
-from ..motionstream_core.tracks.clicked import clicked_points
-from ..motionstream_core.tracks.live_video import live_tracks
-from ..motionstream_core.tracks.retarget import SHAPES, seeds_for
-from ..motionstream_core.tracks.trackers import KINDS, open_tracker
+from ..motionstream_core.live.track_stream import AT_END, Feed
+from ..motionstream_core.tracks.video.live_video import live_tracks
+from ..motionstream_core.tracks.video.point_prompts import clicked_points
+from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
+from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
 from ._types import Motion, cover
 from .loader import CATEGORY

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..motionstream_core.model.causal_presets import is_single_file
-from ..motionstream_core.streaming.networks import open_networks
+from ..motionstream_core.model.weights.checkpoint_presets import is_single_file
+from ..motionstream_core.model.weights.networks import open_networks
 from . import _host
 
 CATEGORY = "MotionStream"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..motionstream_core.streaming.networks import check_size
+from ..motionstream_core.model.weights.networks import check_size
 from ..motionstream_core.tracks.formats import tracks_from_host
 from ..motionstream_core.tracks.types import require_on_canvas
 from ._adopt import codec_in, config_in

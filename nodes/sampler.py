@@ -10,12 +10,12 @@ from fractions import Fraction
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..motionstream_core.evaluation.planner import beside_bytes
+from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.causal_presets import size_note
-from ..motionstream_core.streaming.kept import Kept
-from ..motionstream_core.streaming.networks import Networks
-from ..motionstream_core.streaming.performance import Performance, read_performance, write_performance
+from ..motionstream_core.model.weights.checkpoint_presets import size_note
+from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.planning.stream_memory import beside_bytes
+from ..motionstream_core.streaming.recorder import Kept
 from ..motionstream_core.streaming.stream import LEADS, cache_bytes, check_lead, controls_of, stream
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host

@@ -7,13 +7,13 @@ import logging
 from comfy_api.latest import io
 
 from ..motionstream_core.codec.shots import expected_frames, image_shots, video_shots
-from ..motionstream_core.tracks.clicked import clicked_points
 from ..motionstream_core.tracks.edit import smoothed
-from ..motionstream_core.tracks.follow import KEPT, TIMINGS, Followed, follow, retimed
 from ..motionstream_core.tracks.formats import tracks_to_host
-from ..motionstream_core.tracks.retarget import SHAPES, Seeds, retargeted, seeds_for
-from ..motionstream_core.tracks.separate import PARTS
-from ..motionstream_core.tracks.trackers import KINDS, open_tracker
+from ..motionstream_core.tracks.video.camera_motion import PARTS
+from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retimed
+from ..motionstream_core.tracks.video.point_prompts import clicked_points
+from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retargeted, seeds_for
+from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
 from .loader import CATEGORY
 

@@ -121,7 +121,7 @@ def fill(base: Path):
     from PIL import Image
     from safetensors.torch import save_file
 
-    from motionstream_core.streaming.networks import save_networks, untrained
+    from motionstream_core.model.weights.networks import save_networks, untrained
 
     models, pictures, packs = base / "models" / "motionstream", base / "input", base / "custom_nodes"
     for folder in (models, pictures, packs):

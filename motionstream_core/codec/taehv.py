@@ -22,7 +22,7 @@ from einops import rearrange
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..model.checkpoint import state_problems
+from ..common.state_dict import state_problems
 from .tiny import TIME_STRIDE, CodecState
 from .wan_vae import STATISTICS, STRIDES
 

@@ -17,7 +17,7 @@ from einops import rearrange, reduce
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..model.checkpoint import state_problems
+from ..common.state_dict import state_problems
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from ..model.cache import CacheShape
-from ..streaming.networks import Networks
+from ..model.weights.networks import Networks
 from ..streaming.stream import stream
-from ..training.guidance import Guidance
-from ..training.pool import collate
-from ..training.roles import MotionModel
-from ..training.shards import make_sample
-from ..training.trajectories import sample_clip, teacher_schedule
+from ..training.data.pool import collate
+from ..training.data.shards import make_sample
+from ..training.methods.guidance import Guidance
+from ..training.methods.roles import MotionModel
+from ..training.methods.trajectories import sample_clip, teacher_schedule
 from . import metrics
 from .heldout import HeldOut, heldout_set, long_set
 from .report import measure_drift, point_errors, tracks_of

@@ -20,19 +20,18 @@ import torch
 from torch import Tensor
 
 from ..codec.tiny import TinyCodec
-from ..model.presets import PRESETS, ModelConfig
-from ..streaming.networks import Networks
-from ..training.causal import CausalRecipe, CausalStage
-from ..training.causal_init import own_video
-from ..training.distill import DistillRecipe, DistillStage
-from ..training.engine import TrainConfig, train
-from ..training.guidance import Guidance
-from ..training.initial import HEAD, widened_head
-from ..training.pool import Pool
-from ..training.refresh import Refresh
-from ..training.roles import Batch, MotionModel, load_into, twin
-from ..training.shards import imperfect_sample, write_shards
-from ..training.stage_commands import with_unspecified
+from ..model.presets import PRESETS, ModelConfig, with_unspecified
+from ..model.weights.networks import Networks
+from ..training.data.pool import Pool
+from ..training.data.shards import imperfect_sample, write_shards
+from ..training.engine.engine import TrainConfig, train
+from ..training.methods.causal import CausalRecipe, CausalStage
+from ..training.methods.causal_init import own_video
+from ..training.methods.distill import DistillRecipe, DistillStage
+from ..training.methods.guidance import Guidance
+from ..training.methods.initial import HEAD, widened_head
+from ..training.methods.refresh import Refresh
+from ..training.methods.roles import Batch, MotionModel, load_into, twin
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
 from .heldout import HeldOut, heldout_set, long_set
 from .report import measure_drift

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..streaming.guided import Lead
-from ..streaming.networks import BUILT_IN, Networks, open_networks
+from ..model.weights.networks import BUILT_IN, Networks, open_networks
+from ..sampling.guided import Lead
 from ..streaming.stream import stream
 from .heldout import HeldOut, heldout_set
 from .report import (

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..training.media import load_media
-from ..training.selection import dense
-from ..training.world import Clip, Motion, Scene, random_scene, render
+from ..training.data.media import load_media
+from ..training.data.selection import dense
+from ..training.data.world import Clip, Motion, Scene, random_scene, render
 
 SEED = 20261121
 FRAMES = 25

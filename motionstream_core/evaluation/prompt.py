@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from ..streaming.controls import parse_control
-from ..streaming.networks import Networks
-from ..streaming.session import LiveSession
+from ..live.controls import parse_control
+from ..live.session import LiveSession
+from ..model.weights.networks import Networks
 from ..streaming.stream import stream
 from ..tracks.types import Tracks
-from ..training.world import STYLES, apply_style
+from ..training.data.world import STYLES, apply_style
 from .heldout import HeldOut
 
 CELLS = 8

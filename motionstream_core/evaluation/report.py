@@ -22,12 +22,12 @@ import cv2
 import numpy as np
 import torch
 
-from ..streaming.condition import carry
-from ..streaming.networks import Networks
+from ..model.weights.networks import Networks
+from ..streaming.motion_conditioner import carry
 from ..streaming.stream import stream
-from ..tracks.carry import PixelCarrier
 from ..tracks.types import Tracks
-from ..tracks.warp import warp_frames
+from ..tracks.warp.backward import warp_frames
+from ..tracks.warp.forward import PixelCarrier
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
 from .prompt import prompt_effect

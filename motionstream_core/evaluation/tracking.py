@@ -31,9 +31,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tracks.camera import PRESETS as CAMERA_PRESETS
-from ..tracks.camera import camera_tracks, preset_path, regular_grid
-from ..tracks.video_tracker import FlowTracker
+from ..tracks.camera.moves import PRESETS as CAMERA_PRESETS
+from ..tracks.camera.moves import camera_tracks, preset_path, regular_grid
+from ..tracks.video.patch_tracker import FlowTracker
 from .tracking_baselines import dense_flow, lucas_kanade
 from .tracking_media import HALVES, IN_REPOSITORY, find_material
 from .tracking_scenes import KINDS, Sequence, Size, sequences

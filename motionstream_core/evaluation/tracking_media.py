@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..training.media import load_media
+from ..training.data.media import load_media
 
 HALVES = ("development", "heldout")
 IN_REPOSITORY = Path("benchmarks/heldout")

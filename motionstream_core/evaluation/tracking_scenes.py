@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from ..tracks.camera import regular_grid
+from ..tracks.camera.moves import regular_grid
 from .tracking_media import HALVES, STILL_CAMERA, Material
 
 KINDS = ("camera", "objects", "there and back")

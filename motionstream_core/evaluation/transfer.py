@@ -35,16 +35,16 @@ from torch import Tensor
 
 from ..codec.shots import video_shots
 from ..codec.video import cover, read_image
-from ..streaming.networks import BUILT_IN, Networks, open_networks
+from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import stream
-from ..tracks.camera import regular_grid
+from ..tracks.camera.moves import regular_grid
 from ..tracks.edit import smoothed
-from ..tracks.follow import follow, retimed
-from ..tracks.live_video import at_rate
-from ..tracks.retarget import Seeds, retargeted, seeds_for
-from ..tracks.separate import covering
-from ..tracks.trackers import open_tracker
 from ..tracks.types import Tracks
+from ..tracks.video.camera_motion import covering
+from ..tracks.video.follow import follow, retimed
+from ..tracks.video.live_video import at_rate
+from ..tracks.video.retarget import Seeds, retargeted, seeds_for
+from ..tracks.video.trackers import open_tracker
 from .metrics import ncc_error, psnr
 
 FRAMES, FPS, GRID = 81, 16.0, 50

@@ -4,7 +4,7 @@ Owns the sizes of every network and the order of the motion channels. Knows noth
 Wan sizes are those of the public T2V 1.3B, T2V 14B and TI2V 5B models (30/40/30 blocks).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .cache import CacheShape
 
@@ -252,3 +252,9 @@ def preset(name: str) -> ModelConfig:
     if name not in PRESETS:
         raise ValueError(f"preset: expected one of {sorted(PRESETS)}, got {name!r}")
     return PRESETS[name]
+
+
+def with_unspecified(config: ModelConfig) -> ModelConfig:
+    """The preset with a channel of the motion map that says where a track says nothing."""
+    assert config.motion is not None
+    return replace(config, motion=replace(config.motion, unspecified_channel=True))

@@ -19,18 +19,18 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from ..live.controls import CONTROLS, MOTION_CONTROLS
+from ..live.session import Border, LiveSession
+from ..live.track_stream import Feed
 from ..model.attention import Backend
 from ..model.cache import CacheShape
 from ..model.dit import CausalDiT
 from ..model.presets import ModelConfig
+from ..model.weights.networks import Networks, check_size
+from ..sampling.flow import schedule_of
+from ..sampling.guided import Lead
 from ..tracks.types import Tracks
-from .controls import CONTROLS, MOTION_CONTROLS
-from .course import Begun, Course, CourseSetup, Step
-from .feed import Feed
-from .flow import schedule_of
-from .guided import Lead
-from .networks import Networks, check_size
-from .session import Border, LiveSession
+from .pipeline import Begun, Course, CourseSetup, Step
 
 LEADS = ("track head", "guided", "none")
 STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .camera import ease
+from .camera.moves import ease
 from .types import ENDLESS, Tracks
 
 CURVES = ("linear", "ease in", "ease out", "ease in-out")

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .document import document_to_tracks, is_document, parse_document
+from .document.parse import document_to_tracks, is_document, parse_document
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it

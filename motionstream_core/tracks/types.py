@@ -8,11 +8,13 @@ canvas width × height, x right, y down; visible (T, N) bool.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from ..common.upload import upload
 
 ENDLESS = ("hold", "loop", "ping-pong")
 MAX_POSITIONS = 50_000_000  # tracks × frames a reader makes room for
@@ -182,3 +184,30 @@ def _check_mode(mode: str, modes: Sequence[str]):
 def _check_frames(frames: int):
     if frames < 1:
         raise ValueError(f"frames: expected at least 1, got {frames}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T,
+    N) which still move pixels (a track the model is no longer told of may); anchors (N, 2) where each is in
+    the picture that motion is taken from.
+    """
+
+    xy: Tensor
+    visible: Tensor
+    carried: Tensor
+    anchors: Tensor
+
+    def on(self, device: torch.device) -> Piece:
+        """The piece on a device, but for the anchors: they are compared with those before, which the host can
+        do by itself.
+        """
+        return replace(
+            self,
+            xy=upload(self.xy, device),
+            visible=upload(self.visible, device),
+            carried=upload(self.carried, device),
+        )
+
+
+PieceSource = Callable[[int, int], Piece]

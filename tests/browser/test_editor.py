@@ -16,7 +16,7 @@ import pytest
 from harness.workflow import load, shipped
 from test_browser import EDITOR, RENDERERS, choose, document_of, editor_of, on_page, ready, without_tracks
 
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 ROOT = ".ms-root:not(.ms-view):not(.ms-large)"
 LARGE = "dialog .ms-root"

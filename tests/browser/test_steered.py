@@ -15,7 +15,7 @@ from harness.performed import commanded
 from harness.workflow import load, nodes_of_type, shipped
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.streaming.performance import read_performance
+from motionstream_core.live.performance import read_performance
 from motionstream_core.tracks.types import Tracks
 
 VIEW = ".ms-view:not(.ms-large)"

@@ -20,9 +20,9 @@ stand_in_for_torchvision()
 from diffusers import __version__  # noqa: E402
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
 
-from motionstream_core.model.causal_presets import causal_preset  # noqa: E402
-from motionstream_core.model.convert import check_whole, config_of, wan_state  # noqa: E402
 from motionstream_core.model.dit import CausalDiT  # noqa: E402
+from motionstream_core.model.weights.checkpoint_presets import causal_preset  # noqa: E402
+from motionstream_core.model.weights.convert import check_whole, config_of, wan_state  # noqa: E402
 
 
 def compared(channels: int, per_frame: bool) -> dict:

@@ -8,7 +8,7 @@ from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import ModelConfig, MotionConfig
 from motionstream_core.model.text import WordEncoder
-from motionstream_core.streaming.networks import Networks
+from motionstream_core.model.weights.networks import Networks
 from motionstream_core.tracks.types import Tracks
 
 SIZE = 32

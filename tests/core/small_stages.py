@@ -17,14 +17,14 @@ from torch import nn
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training.causal import CausalRecipe, CausalStage
-from motionstream_core.training.causal_init import CausalInitRecipe, CausalInitStage
-from motionstream_core.training.distill import DistillRecipe, DistillStage
-from motionstream_core.training.engine import train
-from motionstream_core.training.refresh import NEVER, Refresh
-from motionstream_core.training.roles import MotionModel
-from motionstream_core.training.stage import TrainConfig
-from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
+from motionstream_core.training.engine.engine import train
+from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.methods.causal import CausalRecipe, CausalStage
+from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
+from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
+from motionstream_core.training.methods.refresh import NEVER, Refresh
+from motionstream_core.training.methods.roles import MotionModel
+from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
 
 TINY = replace(
     PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2)

@@ -9,9 +9,9 @@ import torch
 from core.small import drag, joined, picture
 from core.test_live_stream import FRAMES, GRAB, STEERED, play
 
-from motionstream_core.streaming.decoding import Plain, Threaded, lane_of
-from motionstream_core.streaming.performance import read_performance, write_performance
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.live.performance import read_performance, write_performance
+from motionstream_core.live.session import LiveSession
+from motionstream_core.streaming.decoders import Plain, Threaded, lane_of
 from motionstream_core.streaming.stream import stream
 
 

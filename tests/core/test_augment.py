@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from motionstream_core.training import augment
-from motionstream_core.training.augment import Imperfection, exact, imperfect
+from motionstream_core.training.data import augment
+from motionstream_core.training.data.augment import Imperfection, exact, imperfect
 
 SIZE, FRAMES, TRACKS = 6, 37, 40
 

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.camera import (
+from motionstream_core.tracks.camera.files import read_camera
+from motionstream_core.tracks.camera.host import (
+    embedded_camera,
+    geometry_camera,
+    geometry_depth,
+    viewer_cameras,
+)
+from motionstream_core.tracks.camera.moves import (
     CameraPath,
     camera_tracks,
     depth_from_disparity,
     preset_path,
     regular_grid,
 )
-from motionstream_core.tracks.camera_files import read_camera
-from motionstream_core.tracks.camera_host import (
-    embedded_camera,
-    geometry_camera,
-    geometry_depth,
-    viewer_cameras,
-)
-from motionstream_core.tracks.camera_poses import (
+from motionstream_core.tracks.camera.poses import (
     CONVENTIONS,
     REACH,
     Trajectory,

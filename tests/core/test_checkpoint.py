@@ -8,9 +8,9 @@ from core.small_stages import limited
 from reference import small_config, small_model, small_text
 from safetensors.torch import save_file
 
-from motionstream_core.model.checkpoint import config_from_dict, config_to_dict, load_bundle, save_bundle
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
+from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict, load_bundle, save_bundle
 
 
 @pytest.fixture

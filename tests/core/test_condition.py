@@ -8,8 +8,9 @@ import torch
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.condition import Conditioner, Piece, carry, pixel_span, warp_condition
-from motionstream_core.tracks.carry import PixelCarrier
+from motionstream_core.streaming.motion_conditioner import Conditioner, carry, pixel_span, warp_condition
+from motionstream_core.tracks.types import Piece
+from motionstream_core.tracks.warp.forward import PixelCarrier
 
 CONFIGS = {name: PRESETS[name] for name in ("tiny", "tiny-ids")}
 
@@ -63,7 +64,7 @@ def test_the_condition_in_pieces_equals_the_condition_at_once(name):
 @torch.no_grad()
 def test_training_builds_the_same_condition_as_the_stream():
     pytest.importorskip("cv2")
-    from motionstream_core.training.roles import MotionModel
+    from motionstream_core.training.methods.roles import MotionModel
 
     head, codec, image, xy, visible = parts()
     streamed = conditioner(CONFIGS["tiny"], head, codec, image, xy, visible)

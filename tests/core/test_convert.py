@@ -16,7 +16,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.causal_presets import (
+from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.motion import TrackHead
+from motionstream_core.model.presets import PRESETS, MotionConfig
+from motionstream_core.model.weights.checkpoint_presets import (
     CAUSAL_PRESETS,
     causal_preset,
     config_for,
@@ -24,11 +27,8 @@ from motionstream_core.model.causal_presets import (
     size_note,
     stated,
 )
-from motionstream_core.model.convert import convert, picture_keys, plain_key
-from motionstream_core.model.dit import CausalDiT
-from motionstream_core.model.motion import TrackHead
-from motionstream_core.model.presets import PRESETS, MotionConfig
-from motionstream_core.streaming.flow import schedule_of, told
+from motionstream_core.model.weights.convert import convert, picture_keys, plain_key
+from motionstream_core.sampling.flow import schedule_of, told
 
 PRESET = causal_preset("self-forcing")
 
@@ -194,8 +194,8 @@ import sys, threading, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from motionstream_core.model.causal_presets import causal_preset
-from motionstream_core.model.convert import convert
+from motionstream_core.model.weights.checkpoint_presets import causal_preset
+from motionstream_core.model.weights.convert import convert
 
 def private():
     status = open("/proc/self/status")

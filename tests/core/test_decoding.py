@@ -6,8 +6,8 @@ import pytest
 import torch
 from core.small import SIZE, drag, joined, picture, small_networks
 
-from motionstream_core.streaming import course as course_module
-from motionstream_core.streaming.decoding import Beside, Plain, lane_of
+from motionstream_core.streaming import pipeline as course_module
+from motionstream_core.streaming.decoders import Beside, Plain, lane_of
 from motionstream_core.streaming.stream import stream
 
 
@@ -206,7 +206,7 @@ def test_a_queue_of_its_own_for_decoding_gives_the_same_frames(monkeypatch, queu
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="expected a CUDA device")
 def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
-    from motionstream_core.commands.options import networks_on
+    from motionstream_core.cli.options import networks_on
 
     def made(lane):
         monkeypatch.setattr(course_module, "lane_of", lane)

@@ -9,15 +9,15 @@ import torch
 from core.small import drag, joined, picture
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.checkpoint import load_bundle, save_bundle
+from motionstream_core.live.session import LiveSession
 from motionstream_core.model.detail import DetailHead
-from motionstream_core.streaming.condition import carry
-from motionstream_core.streaming.networks import open_networks, save_networks
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.model.weights.bundle import load_bundle, save_bundle
+from motionstream_core.model.weights.networks import open_networks, save_networks
+from motionstream_core.streaming.motion_conditioner import carry
 from motionstream_core.streaming.stream import stream
-from motionstream_core.tracks.carry import PixelCarrier
-from motionstream_core.training.detail import FIELDS, Pairs, write_pairs
-from motionstream_core.training.drawn_media import build_drawn_media
+from motionstream_core.tracks.warp.forward import PixelCarrier
+from motionstream_core.training.data.drawn_media import build_drawn_media
+from motionstream_core.training.methods.detail import FIELDS, Pairs, write_pairs
 
 
 def head(gate: float = 0.0) -> DetailHead:
@@ -175,8 +175,8 @@ def test_folders_that_hold_no_pairs_are_refused(tmp_path):
 
 
 def test_written_pairs_hold_what_a_stream_decodes_to_and_are_kept_on_a_second_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("motionstream_core.training.detail.SCENES", 1)
-    monkeypatch.setattr("motionstream_core.training.detail.LONG", (25, 0.0))
+    monkeypatch.setattr("motionstream_core.training.methods.detail.SCENES", 1)
+    monkeypatch.setattr("motionstream_core.training.methods.detail.LONG", (25, 0.0))
     build_drawn_media(tmp_path)
     told: list[str] = []
     write_pairs(open_networks(), tmp_path / "train.npz", tmp_path / "pairs", 1, 1, told.append)

@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("cv2")
 
 from motionstream_core.__main__ import main
-from motionstream_core.training.drawn_media import SHAPES, build_drawn_media, own_pictures
-from motionstream_core.training.media import load_media
-from motionstream_core.training.world import NAME_WORDS, random_scene, render
+from motionstream_core.training.data.drawn_media import SHAPES, build_drawn_media, own_pictures
+from motionstream_core.training.data.media import load_media
+from motionstream_core.training.data.world import NAME_WORDS, random_scene, render
 
 
 @pytest.fixture(scope="module")

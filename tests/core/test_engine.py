@@ -18,11 +18,11 @@ from core.toy_stage import WIDTH, CountedData, ToyData, ToyStage, config, state_
 from safetensors.torch import load_file
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.training import checkpoints, interrupt
-from motionstream_core.training.engine import train
-from motionstream_core.training.pool import Epochs, Pool
-from motionstream_core.training.records import NO_TENSORBOARD
-from motionstream_core.training.stage import SHARED, shared_choice
+from motionstream_core.training.data.pool import Epochs, Pool
+from motionstream_core.training.engine import checkpoints, interrupt
+from motionstream_core.training.engine.engine import train
+from motionstream_core.training.engine.records import NO_TENSORBOARD
+from motionstream_core.training.engine.stage import SHARED, shared_choice
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -141,7 +141,7 @@ def test_accumulated_micro_batches_are_one_step_with_their_mean_gradient(tmp_pat
     losses = []
     import numpy as np
 
-    from motionstream_core.training.stage import seed_of
+    from motionstream_core.training.engine.stage import seed_of
 
     for number in range(3):
         batch = ToyData().batch(np.random.default_rng([0, 0, number]), 4)

@@ -14,7 +14,7 @@ import torch
 from core.small_stages import losses, run_all
 from core.toy_stage import state_of
 
-from motionstream_core.training import checkpoints
+from motionstream_core.training.engine import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("teacher", "causal-init", "distill", "causal", "refreshed")

@@ -13,15 +13,15 @@ import torch
 from core import replayed
 from core.small import drag, picture, small_config, small_networks
 
-from motionstream_core.model import fast as fast_module
+from motionstream_core.model import compiled as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.compiled import FastDiT, Graphed, copied, faster, steady, verdict
 from motionstream_core.model.dit import CausalDiT
-from motionstream_core.model.eight_bits import plain_product, product, quantised
-from motionstream_core.model.fast import FastDiT, Graphed, copied, faster, steady, verdict
+from motionstream_core.model.fp8 import plain_product, product, quantised
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
-from motionstream_core.streaming.rollout import rollout
+from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.stream import stream
 
 CPU = torch.device("cpu")

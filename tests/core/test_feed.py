@@ -10,12 +10,12 @@ import pytest
 import torch
 from core.small import SIZE, joined, picture
 
-from motionstream_core.streaming.feed import Feed, FeedSource
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.live.session import LiveSession
+from motionstream_core.live.track_stream import Feed, FeedSource
 from motionstream_core.streaming.stream import stream
-from motionstream_core.tracks.live_video import at_rate, live_tracks, placement
-from motionstream_core.tracks.retarget import Seeds, seeds_for
 from motionstream_core.tracks.types import Tracks
+from motionstream_core.tracks.video.live_video import at_rate, live_tracks, placement
+from motionstream_core.tracks.video.retarget import Seeds, seeds_for
 
 POINTS = np.array([[8.0, 10.0], [20.0, 12.0]], np.float32)
 

@@ -11,13 +11,14 @@ import torch
 pytest.importorskip("cv2")
 
 from motionstream_core.__main__ import main
+from motionstream_core.cli.evaluate import findings_command
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.evaluation import findings, findings_command, findings_trained
+from motionstream_core.evaluation import findings, findings_trained
 from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
 from motionstream_core.evaluation.report import told_baseline, uncovered_psnr
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.condition import carry
-from motionstream_core.training.shards import LIMIT, imperfect_sample, make_sample
+from motionstream_core.streaming.motion_conditioner import carry
+from motionstream_core.training.data.shards import LIMIT, imperfect_sample, make_sample
 
 MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"
 
@@ -156,8 +157,8 @@ def test_an_imperfect_sample_is_the_same_scene_told_of_otherwise(items, codec):
 def test_a_track_that_was_never_given_carries_nothing_and_one_that_was_let_go_rests(
     items, codec, monkeypatch
 ):
-    from motionstream_core.training import shards
-    from motionstream_core.training.augment import Given
+    from motionstream_core.training.data import shards
+    from motionstream_core.training.data.augment import Given
 
     clip, chosen = items[0].clip, items[0].chosen[:6]
     xy, visible = torch.from_numpy(clip.xy[None][:, :, chosen]), torch.ones(1, 25, 6, dtype=torch.bool)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motionstream_core.streaming.flow import add_noise, sigma_schedule, to_x0
+from motionstream_core.sampling.flow import add_noise, sigma_schedule, to_x0
 
 
 def test_three_steps_with_shift_six_are_the_known_levels():

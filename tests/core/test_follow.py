@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.follow import Followed, follow, mixed, positions, rate_of, retimed
 from motionstream_core.tracks.types import Tracks
+from motionstream_core.tracks.video.follow import Followed, follow, mixed, positions, rate_of, retimed
 
 
 class Drift:

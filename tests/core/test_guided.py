@@ -5,8 +5,9 @@ import torch
 from core.small import drag, joined, picture, small_networks
 from core.test_unled import networks as headless
 
-from motionstream_core.streaming.guided import Guide, Lead, covered, denoise_guided
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.live.session import LiveSession
+from motionstream_core.sampling.guided import Guide, Lead, denoise_guided
+from motionstream_core.streaming.guided_motion import covered
 from motionstream_core.streaming.stream import controls_of, stream
 
 

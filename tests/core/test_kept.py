@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.streaming.kept import Kept
+from motionstream_core.streaming.recorder import Kept
 from motionstream_core.streaming.stream import Chunk
 
 SIZE = 16

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from motionstream_core.streaming.controls import parse_control
-from motionstream_core.streaming.live_camera import LiveCamera, project
-from motionstream_core.streaming.live_motion import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveMotion
+from motionstream_core.live.controls import parse_control
+from motionstream_core.live.live_camera import LiveCamera, project
+from motionstream_core.live.live_tracks import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveMotion
 
 START = torch.tensor([[10.0, 20.0], [30.0, 20.0], [50.0, 40.0]])
 SPEED = torch.tensor([[0.5, 0.0], [0.0, 0.0], [0.0, -0.25]])

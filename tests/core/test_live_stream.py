@@ -9,11 +9,11 @@ import pytest
 import torch
 from core.small import drag, joined, picture
 
+from motionstream_core.live.controls import CONTROLS, MOTION_CONTROLS, parse_control
+from motionstream_core.live.performance import read_performance, write_performance
+from motionstream_core.live.session import LiveSession, MailboxFull, Repeated
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.streaming import stream as stream_module
-from motionstream_core.streaming.controls import CONTROLS, MOTION_CONTROLS, parse_control
-from motionstream_core.streaming.performance import read_performance, write_performance
-from motionstream_core.streaming.session import LiveSession, MailboxFull, Repeated
 from motionstream_core.streaming.stream import controls_of
 
 FRAMES = 49

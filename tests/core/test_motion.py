@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from motionstream_core.model.checkpoint import config_from_dict, config_to_dict
 from motionstream_core.model.motion import (
     ID_RANGE,
     MotionEncoder,
@@ -16,6 +15,7 @@ from motionstream_core.model.motion import (
     track_ids,
 )
 from motionstream_core.model.presets import PRESETS, MotionConfig
+from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict
 
 
 def seeded(seed: int = 0) -> torch.Generator:

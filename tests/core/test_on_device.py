@@ -9,15 +9,15 @@ import pytest
 import torch
 from core.pretended import Device, Seen
 
-from motionstream_core.commands.bench import picture, wandering
-from motionstream_core.commands.bench_networks import chunk_flops, random_codec, random_networks
-from motionstream_core.commands.options import networks_on
-from motionstream_core.evaluation.planner import Plan
+from motionstream_core.cli.bench import picture, wandering
+from motionstream_core.cli.bench_networks import chunk_flops, random_codec, random_networks
+from motionstream_core.cli.options import networks_on
+from motionstream_core.live.session import LiveSession
 from motionstream_core.model import presets
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.fast import faster
-from motionstream_core.streaming.networks import open_networks
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.model.compiled import faster
+from motionstream_core.model.weights.networks import open_networks
+from motionstream_core.planning.stream_memory import Plan
 from motionstream_core.streaming.stream import cache_bytes, stream
 
 CUDA = torch.device("cuda:0")

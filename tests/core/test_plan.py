@@ -18,15 +18,16 @@ from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training import arithmetic, plan
-from motionstream_core.training.arithmetic import Pass
-from motionstream_core.training.causal_init import CausalInitRecipe, CausalInitStage
-from motionstream_core.training.distill import DistillRecipe, DistillStage
-from motionstream_core.training.learner import Learner
-from motionstream_core.training.roles import MotionModel
-from motionstream_core.training.sharding import World
-from motionstream_core.training.stage import SHARED, TrainConfig
-from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
+from motionstream_core.planning import network_cost as arithmetic
+from motionstream_core.planning import training_cost as plan
+from motionstream_core.planning.network_cost import Pass
+from motionstream_core.training.engine.learner import Learner
+from motionstream_core.training.engine.sharding import World
+from motionstream_core.training.engine.stage import SHARED, TrainConfig
+from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
+from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
+from motionstream_core.training.methods.roles import MotionModel
+from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
 
 SMALL = replace(
     PRESETS["tiny-ids"],

@@ -10,16 +10,16 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
-from motionstream_core.commands.bench_networks import chunk_flops, peak_flops, random_networks
-from motionstream_core.commands.doctor import Report, checkpoint_lines
-from motionstream_core.evaluation.planner import GIB, Plan, advice, first_that_fits, plans
+from motionstream_core.cli.bench_networks import chunk_flops, peak_flops, random_networks
+from motionstream_core.cli.doctor import Report, checkpoint_lines
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.causal_presets import metadata_of
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.flow import schedule_of
-from motionstream_core.streaming.rollout import rollout
+from motionstream_core.model.weights.checkpoint_presets import metadata_of
+from motionstream_core.planning.stream_memory import GIB, Plan, advice, first_that_fits, plans
+from motionstream_core.sampling.flow import schedule_of
+from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.stream import cache_bytes
 
 CPU = torch.device("cpu")

@@ -23,13 +23,13 @@ from safetensors.torch import load_file
 
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.causal_presets import causal_preset, config_for, stated
-from motionstream_core.model.convert import convert
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import Manner
-from motionstream_core.streaming.flow import schedule_of
-from motionstream_core.streaming.rollout import rollout
-from motionstream_core.streaming.unipc import UniPC
+from motionstream_core.model.weights.checkpoint_presets import causal_preset, config_for, stated
+from motionstream_core.model.weights.convert import convert
+from motionstream_core.sampling.flow import schedule_of
+from motionstream_core.sampling.rollout import rollout
+from motionstream_core.sampling.unipc import UniPC
 
 SELF_FORCING = ("generator_ema", "model._fsdp_wrapped_module.")
 PLAIN = ("generator", "model.")

@@ -6,9 +6,9 @@ import torch
 
 pytest.importorskip("cv2")
 
-from motionstream_core.tracks.clicked import clicked_points  # noqa: E402
-from motionstream_core.tracks.retarget import area_of, box_of, retargeted, seeds_for, target_box  # noqa: E402
 from motionstream_core.tracks.types import Tracks  # noqa: E402
+from motionstream_core.tracks.video.point_prompts import clicked_points  # noqa: E402
+from motionstream_core.tracks.video.retarget import area_of, box_of, retargeted, seeds_for, target_box  # noqa: E402
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
 MOVE = np.array([2.0, 0.5])  # px a frame: the subject's own

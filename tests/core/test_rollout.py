@@ -9,8 +9,8 @@ import pytest
 import torch
 from reference import full_forward, small_model, small_text
 
-from motionstream_core.streaming.flow import sigma_schedule
-from motionstream_core.streaming.rollout import rollout
+from motionstream_core.sampling.flow import sigma_schedule
+from motionstream_core.sampling.rollout import rollout
 
 SIGMAS = sigma_schedule(3, 6.0)
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from motionstream_core.streaming.session import MAILBOX, LiveSession, MailboxFull, SessionEnded
+from motionstream_core.live.session import MAILBOX, LiveSession, MailboxFull, SessionEnded
 
 
 def test_every_session_has_its_own_unguessable_token():

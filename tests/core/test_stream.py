@@ -8,9 +8,9 @@ import pytest
 import torch
 from core.small import SIZE, drag, joined, picture
 
+from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.streaming.networks import open_networks, save_networks
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.model.weights.networks import open_networks, save_networks
 from motionstream_core.streaming.stream import STAGES, cache_bytes, stream
 
 

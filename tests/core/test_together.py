@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.retarget import Seeds, retargeted
-from motionstream_core.tracks.together import moving_similarity, together
 from motionstream_core.tracks.types import Tracks
+from motionstream_core.tracks.video.moving_least_squares import moving_similarity, together
+from motionstream_core.tracks.video.retarget import Seeds, retargeted
 
 RNG = np.random.default_rng(0)
 START = RNG.uniform(20, 60, (40, 2)).astype(np.float32)

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from motionstream_core.tracks import neural_trackers
-from motionstream_core.tracks.camera import regular_grid
-from motionstream_core.tracks.trackers import FLOW, KINDS, missing_package, open_tracker
+from motionstream_core.tracks.camera.moves import regular_grid
+from motionstream_core.tracks.video import neural_trackers
+from motionstream_core.tracks.video.trackers import FLOW, KINDS, missing_package, open_tracker
 
 POINTS = np.array([[10.0, 20.0], [40.0, 30.0]], np.float32)
 WIDTH, HEIGHT = 96, 64

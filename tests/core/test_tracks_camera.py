@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from motionstream_core.tracks.camera import (
+from motionstream_core.tracks.camera.moves import (
     EASINGS,
     PRESETS,
     camera_tracks,

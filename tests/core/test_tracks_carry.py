@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from motionstream_core.tracks.carry import PixelCarrier
-from motionstream_core.tracks.warp import fill_uncovered, warp_frames
+from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
+from motionstream_core.tracks.warp.forward import PixelCarrier
 
 
 def grid_points(x0, y0, x1, y1, step=4.0):

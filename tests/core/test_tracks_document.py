@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from motionstream_core.tracks.document import Document, Stroke, document_to_tracks, parse_document, polyline
+from motionstream_core.tracks.document.parse import (
+    Document,
+    Stroke,
+    document_to_tracks,
+    parse_document,
+    polyline,
+)
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "spline.json").read_text(encoding="utf-8"))
 

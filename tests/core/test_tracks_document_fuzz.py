@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = [

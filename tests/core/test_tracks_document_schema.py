@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from core.test_tracks_document_fuzz import CASES, broken, random_track
 
-from motionstream_core.tracks.document import parse_document
+from motionstream_core.tracks.document.parse import parse_document
 
 jsonschema = pytest.importorskip("jsonschema")
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from motionstream_core.tracks import cleanup
-from motionstream_core.tracks.camera import camera_tracks, preset_path, regular_grid
+from motionstream_core.tracks.camera.moves import camera_tracks, preset_path, regular_grid
 from motionstream_core.tracks.cleanup import cleaned, snapped
 from motionstream_core.tracks.compose import DEPTHS, camera_over_objects, carried, joined, matched
 from motionstream_core.tracks.edit import (

@@ -2,8 +2,8 @@
 
 import json
 
-from motionstream_core.tracks.document import document_to_tracks, parse_document
-from motionstream_core.tracks.handles import document_groups
+from motionstream_core.tracks.document.handles import document_groups
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 
 def painted(**changes):

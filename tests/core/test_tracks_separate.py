@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.separate import covering, moved_to, part_of
 from motionstream_core.tracks.types import Tracks
+from motionstream_core.tracks.video.camera_motion import covering, moved_to, part_of
 
 pytest.importorskip("cv2")
 WIDTH, HEIGHT, FRAMES = 96, 64, 9

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from motionstream_core.tracks.warp import fill_uncovered, nearest_track, warp_clips, warp_frames
+from motionstream_core.tracks.warp.backward import (
+    fill_uncovered,
+    nearest_track,
+    warp_clips,
+    warp_frames,
+)
 
 
 def scene(frames: int = 9, count: int = 40, size: int = 32):

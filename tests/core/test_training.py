@@ -10,11 +10,11 @@ import torch
 
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training.causal import CausalRecipe, draw_sigma, stream_loss
-from motionstream_core.training.learner import MUON_LEAVES
-from motionstream_core.training.optim import MuonAdamW, orthogonalised
-from motionstream_core.training.roles import MotionModel
-from motionstream_core.training.stage import TrainConfig
+from motionstream_core.training.engine.learner import MUON_LEAVES
+from motionstream_core.training.engine.optim import MuonAdamW, orthogonalised
+from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.methods.causal import CausalRecipe, draw_sigma, stream_loss
+from motionstream_core.training.methods.roles import MotionModel
 
 TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
@@ -102,8 +102,8 @@ def test_the_learning_rate_rises_holds_and_falls_to_zero():
 def test_a_pool_reads_what_the_writer_wrote(tmp_path):
     pytest.importorskip("cv2")
     from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-    from motionstream_core.training import shards
-    from motionstream_core.training.world import random_scene, render
+    from motionstream_core.training.data import shards
+    from motionstream_core.training.data.world import random_scene, render
 
     codec, rng = TinyCodec(CodecConfig(encoder=(8, 8, 12), decoder=(12, 8, 8, 8))), np.random.default_rng(0)
     sprites = np.full((1, 96, 96, 4), 255, np.uint8)

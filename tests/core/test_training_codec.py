@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 from motionstream_core.__main__ import main
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.codec.video import read_video, write_video
-from motionstream_core.training.codec import (
+from motionstream_core.training.data.drawn_media import build_drawn_media
+from motionstream_core.training.engine.engine import train
+from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.methods.codec import (
     CROP,
     FRAMES,
     CodecStage,
@@ -25,9 +28,6 @@ from motionstream_core.training.codec import (
     heldout_clips,
     read_videos,
 )
-from motionstream_core.training.drawn_media import build_drawn_media
-from motionstream_core.training.engine import train
-from motionstream_core.training.stage import TrainConfig
 
 
 @pytest.fixture(scope="module")

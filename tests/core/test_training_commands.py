@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from motionstream_core.__main__ import main
 from motionstream_core.codec.tiny import TinyCodec
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.training.roles import MotionModel
+from motionstream_core.training.methods.roles import MotionModel
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ cv2 = pytest.importorskip("cv2")
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec  # noqa: E402
 from motionstream_core.codec.video import write_video  # noqa: E402
 from motionstream_core.model.presets import PRESETS  # noqa: E402
-from motionstream_core.streaming.networks import open_networks  # noqa: E402
-from motionstream_core.training import folder as folder_module  # noqa: E402
-from motionstream_core.training import manifest as manifest_module  # noqa: E402
-from motionstream_core.training.folder import FolderRecipe, read_captions, write_folder  # noqa: E402
-from motionstream_core.training.footage import ClipShape, pictures, scene_changed  # noqa: E402
-from motionstream_core.training.pool import Pool, caption_text  # noqa: E402
+from motionstream_core.model.weights.networks import open_networks  # noqa: E402
+from motionstream_core.training.data import folder as folder_module  # noqa: E402
+from motionstream_core.training.data import manifest as manifest_module  # noqa: E402
+from motionstream_core.training.data.folder import FolderRecipe, read_captions, write_folder  # noqa: E402
+from motionstream_core.training.data.footage import ClipShape, pictures, scene_changed  # noqa: E402
+from motionstream_core.training.data.pool import Pool, caption_text  # noqa: E402
 
 SIDE, FRAMES = 64, 9
 SHAPE = ClipShape(SIDE, SIDE, FRAMES, 16, FRAMES)

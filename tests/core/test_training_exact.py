@@ -8,8 +8,9 @@ import pytest
 import torch
 from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng, stage
 
-from motionstream_core.streaming.flow import add_noise, sigma_schedule
-from motionstream_core.training import (
+from motionstream_core.sampling.flow import add_noise, sigma_schedule
+from motionstream_core.training.engine.stage import SHARED
+from motionstream_core.training.methods import (
     causal,
     causal_init,
     distill,
@@ -19,7 +20,6 @@ from motionstream_core.training import (
     teacher,
     trajectories,
 )
-from motionstream_core.training.stage import SHARED
 
 
 def watched(monkeypatch, module, name):

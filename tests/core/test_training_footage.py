@@ -11,7 +11,7 @@ import pytest
 import torch
 from core.test_training_data import SHAPE, SIDE, texture
 
-from motionstream_core.training.footage import ClipShape, cut_into_clips, fitted, pictures, timed
+from motionstream_core.training.data.footage import ClipShape, cut_into_clips, fitted, pictures, timed
 
 
 def variable(path: Path, times: list[float], frames: torch.Tensor):

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import MotionConfig, preset
-from motionstream_core.training.initial import start_from, start_from_wan
-from motionstream_core.training.roles import MotionModel
+from motionstream_core.training.methods.initial import start_from, start_from_wan
+from motionstream_core.training.methods.roles import MotionModel
 
 SMALL = {
     "dim": 24,

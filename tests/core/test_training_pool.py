@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.training.pool import CAPTION_BYTES, Epochs, Pool, caption_bytes, caption_text
-from motionstream_core.training.shard_files import ShardFile, join_shards, write_shard
+from motionstream_core.training.data.pool import CAPTION_BYTES, Epochs, Pool, caption_bytes, caption_text
+from motionstream_core.training.data.shard_files import ShardFile, join_shards, write_shard
 
 
 def sample(number: int, big: int = 1) -> dict[str, np.ndarray]:

@@ -11,13 +11,14 @@ from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.condition import Conditioner, Piece
-from motionstream_core.streaming.flow import sigma_schedule
-from motionstream_core.streaming.rollout import rollout
-from motionstream_core.training import causal, causal_init, roles
-from motionstream_core.training.distill import DistillRecipe, DistillStage
-from motionstream_core.training.refresh import Refresh, as_start, border, least_chunks
-from motionstream_core.training.stage import SHARED
+from motionstream_core.sampling.flow import sigma_schedule
+from motionstream_core.sampling.rollout import rollout
+from motionstream_core.streaming.motion_conditioner import Conditioner
+from motionstream_core.tracks.types import Piece
+from motionstream_core.training.engine.stage import SHARED
+from motionstream_core.training.methods import causal, causal_init, roles
+from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
+from motionstream_core.training.methods.refresh import Refresh, as_start, border, least_chunks
 
 WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 3, 3))
 

@@ -12,10 +12,18 @@ from torch import nn
 
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.flow import add_noise, sigma_schedule
-from motionstream_core.streaming.rollout import rollout
-from motionstream_core.training import causal_init, clips, guidance, losses, roles, teacher, trajectories
-from motionstream_core.training.distill import DistillRecipe, DistillStage
+from motionstream_core.sampling.flow import add_noise, sigma_schedule
+from motionstream_core.sampling.rollout import rollout
+from motionstream_core.training.methods import (
+    causal_init,
+    clips,
+    guidance,
+    losses,
+    roles,
+    teacher,
+    trajectories,
+)
+from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 
 TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)

@@ -18,9 +18,9 @@ from motionstream_core.codec.video import write_video
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
 from motionstream_core.model import presets
-from motionstream_core.training import prompts
-from motionstream_core.training.pool import Pool
-from motionstream_core.training.roles import MotionModel
+from motionstream_core.training.data import prompts
+from motionstream_core.training.data.pool import Pool
+from motionstream_core.training.methods.roles import MotionModel
 
 NAME, WIDTH, TOKENS = "wan2.1-small-motion", 24, 6
 SMALL = replace(

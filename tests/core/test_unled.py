@@ -6,11 +6,11 @@ from core.test_wan_codec import filled
 
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
+from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import CausalDiT
 from motionstream_core.model.presets import ModelConfig
-from motionstream_core.streaming.networks import Networks
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.model.weights.networks import Networks
 from motionstream_core.streaming.stream import controls_of, stream
 
 

@@ -5,8 +5,8 @@ import pytest
 
 cv2 = pytest.importorskip("cv2")
 
-from motionstream_core.tracks.camera import regular_grid  # noqa: E402
-from motionstream_core.tracks.video_tracker import FlowTracker, track_video  # noqa: E402
+from motionstream_core.tracks.camera.moves import regular_grid  # noqa: E402
+from motionstream_core.tracks.video.patch_tracker import FlowTracker, track_video  # noqa: E402
 
 WIDTH, HEIGHT, FRAMES = 160, 112, 16
 

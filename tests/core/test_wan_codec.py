@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from motionstream_core.cli.train.data_command import encoder_of
 from motionstream_core.codec.taehv import TAEHV, TaehvCodec, open_taehv
 from motionstream_core.codec.wan_layers import WAN_VAES, WanVAE, WanVAEConfig, open_wan_vae
 from motionstream_core.codec.wan_vae import WanCodec
 from motionstream_core.model.presets import preset
-from motionstream_core.training.data_command import encoder_of
 
 # Parameters and tensors of the public files.
 PUBLIC_VAES = {"wan2.1": (126_892_531, 194), "wan2.2": (704_688_668, 196)}

@@ -7,8 +7,8 @@ pytest.importorskip("cv2", reason="the synthetic world needs OpenCV (a training 
 
 from motionstream_core.evaluation import metrics
 from motionstream_core.model.text import unknown_words
-from motionstream_core.training import selection
-from motionstream_core.training.world import (
+from motionstream_core.training.data import selection
+from motionstream_core.training.data.world import (
     Motion,
     Scene,
     Sprite,

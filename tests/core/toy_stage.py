@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from motionstream_core.tracks.types import Tracks
-from motionstream_core.training.engine import train
-from motionstream_core.training.stage import TrainConfig
+from motionstream_core.training.engine.engine import train
+from motionstream_core.training.engine.stage import TrainConfig
 
 WIDTH = 12
 
@@ -95,7 +95,7 @@ def config(**values):
 
 def state_of(path):
     """Tensors and counters of a checkpoint."""
-    from motionstream_core.training import checkpoints
+    from motionstream_core.training.engine import checkpoints
 
     return dict(checkpoints.read_tensors(path)), checkpoints.read_about(path)
 

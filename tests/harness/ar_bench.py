@@ -136,10 +136,10 @@ class Contest:
         import torch
 
         from motionstream_core.model.cache import CacheShape
+        from motionstream_core.model.compiled import faster
         from motionstream_core.model.dit import CausalDiT
-        from motionstream_core.model.fast import faster
         from motionstream_core.model.presets import preset
-        from motionstream_core.streaming.flow import sigma_schedule
+        from motionstream_core.sampling.flow import sigma_schedule
 
         self.args, self.torch = args, torch
         self.config = preset(args.preset) if args.full else resized(preset(args.preset))
@@ -203,7 +203,7 @@ class Contest:
 
     def ours(self, latent_frames: int, shape) -> tuple[float, float]:
         """Seconds of our rollout for the same clip, and the bytes of its cache."""
-        from motionstream_core.streaming.rollout import rollout
+        from motionstream_core.sampling.rollout import rollout
 
         torch = self.torch
         cache = self.dit.make_cache(*self.cells, shape=shape)

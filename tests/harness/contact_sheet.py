@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from motionstream_core.tracks.drawing import SCALE, Painted, picture
 
 GAP = 6

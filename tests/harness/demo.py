@@ -22,7 +22,7 @@ import numpy as np
 
 from motionstream_core.codec.video import read_video
 from motionstream_core.evaluation.metrics import ncc_error
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from motionstream_core.tracks.types import Tracks
 
 from . import host, install, workflow

@@ -23,13 +23,13 @@ from time import perf_counter
 import torch
 
 from harness.ar_bench import SMALL, table
-from motionstream_core.commands.bench_networks import filled
+from motionstream_core.cli.bench_networks import filled
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.compiled import faster
 from motionstream_core.model.dit import CausalDiT
-from motionstream_core.model.fast import faster
 from motionstream_core.model.presets import ModelConfig, preset
-from motionstream_core.streaming.flow import sigma_schedule
-from motionstream_core.streaming.rollout import rollout
+from motionstream_core.sampling.flow import sigma_schedule
+from motionstream_core.sampling.rollout import rollout
 
 MISSING = 3
 

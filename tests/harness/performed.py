@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import torch
 
-from motionstream_core.streaming.live_motion import LiveMotion
-from motionstream_core.streaming.performance import Performance
+from motionstream_core.live.live_tracks import LiveMotion
+from motionstream_core.live.performance import Performance
 from motionstream_core.streaming.stream import track_source
-from motionstream_core.tracks.document import document_to_tracks, parse_document
-from motionstream_core.tracks.handles import document_groups
+from motionstream_core.tracks.document.handles import document_groups
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from motionstream_core.tracks.types import Tracks
 
 from .workflow import nodes_of_type

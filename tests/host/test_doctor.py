@@ -6,7 +6,7 @@ from harness.host import PACK
 from host.test_host import outcome
 from safetensors.torch import save_file
 
-from motionstream_core.model.causal_presets import causal_preset, config_for, metadata_of
+from motionstream_core.model.weights.checkpoint_presets import causal_preset, config_for, metadata_of
 
 
 def text_of(host, entry: dict, number: str) -> str:

@@ -54,10 +54,10 @@ def files(host):
 
 def write_models(folder, state):
     from motionstream_core.__main__ import main
-    from motionstream_core.model.causal_presets import metadata_of
-    from motionstream_core.model.convert import picture_keys
     from motionstream_core.model.motion import TrackHead
     from motionstream_core.model.presets import MotionConfig
+    from motionstream_core.model.weights.checkpoint_presets import metadata_of
+    from motionstream_core.model.weights.convert import picture_keys
 
     torch.save(
         {"generator_ema": {f"model._fsdp_wrapped_module.{key}": value for key, value in state.items()}},

@@ -55,7 +55,7 @@ def measured(path: Path) -> dict:
     import comfy.sd
     import torch
 
-    from motionstream_core.training.prompts import host_prompts
+    from motionstream_core.training.data.prompts import host_prompts
 
     prompts = host_prompts(path, LENGTH, SIZES["d_model"], OPTIONS)
     clip = comfy.sd.load_clip([str(path)], clip_type=comfy.sd.CLIPType.WAN, model_options=dict(OPTIONS))
@@ -79,7 +79,7 @@ def refused(path: Path) -> list[str]:
     import torch
     from safetensors.torch import save_file
 
-    from motionstream_core.training.prompts import host_prompts
+    from motionstream_core.training.data.prompts import host_prompts
 
     said = []
     for name, state in (

@@ -86,7 +86,7 @@ def loaded(patcher):
 def adopted(net, config, dtype=None):
     import torch
 
-    from motionstream_core.model.adopted import AdoptedDiT, adopted_config
+    from motionstream_core.model.host_dit import AdoptedDiT, adopted_config
 
     return AdoptedDiT(net, adopted_config(net, config), dtype=dtype or torch.float32, device="cpu")
 
@@ -153,8 +153,8 @@ def looking_at_a_picture() -> dict:
     x, embeds = inputs(config)
     features = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(6))
     expected = net(x, torch.full((1,), 700.0), embeds, clip_fea=features)
-    from motionstream_core.model.adopted import AdoptedDiT, adopted_config
-    from motionstream_core.model.convert import check_whole
+    from motionstream_core.model.host_dit import AdoptedDiT, adopted_config
+    from motionstream_core.model.weights.convert import check_whole
 
     check_whole(net.state_dict(), config, "i2v")
     dit = AdoptedDiT(net, adopted_config(net, config), dtype=torch.float32, device="cpu", features=features)
@@ -168,7 +168,7 @@ def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None 
     import torch
 
     from motionstream_core.model.cache import CacheShape
-    from motionstream_core.streaming import rollout as rolling
+    from motionstream_core.sampling import rollout as rolling
 
     config = small()
     patcher = patcher_of(state_of(config), options=options)

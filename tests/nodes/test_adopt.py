@@ -15,7 +15,7 @@ def adopt(pack):
 
 @pytest.fixture(scope="module")
 def networks(pack):
-    return pack("motionstream_core.streaming.networks").untrained("tiny")
+    return pack("motionstream_core.model.weights.networks").untrained("tiny")
 
 
 @pytest.fixture(scope="module")

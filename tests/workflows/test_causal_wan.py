@@ -16,8 +16,8 @@ from host.test_wan_host import write_autoencoders
 from host.wan_probe import SIZES, small, state_of
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS, causal_preset, config_for
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 CLIP = "umt5_xxl_fp8_e4m3fn_scaled.safetensors"
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from motionstream_core.codec.video import read_video
 from motionstream_core.model.text import unknown_words
-from motionstream_core.tracks.document import document_to_tracks, parse_document
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 NAMES = [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))]
 EACH = pytest.mark.parametrize("name", NAMES)

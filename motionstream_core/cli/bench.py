@@ -1,0 +1,342 @@
+"""`bench`: speed and memory of a stream, stage by stage, as a table and, as last line, one JSON document.
+
+Owns the fixed load: a smooth picture, tracks that wander, the loop fit. Random weights cost the same time as
+trained ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..common.devices import device_label, parse_size, pick_device, show_progress
+from ..model.attention import BACKENDS, Backend, check_backend
+from ..model.cache import CacheShape
+from ..model.compiled import WAYS, FastDiT, faster
+from ..model.weights.networks import Networks, light
+from ..streaming.decoders import runs_beside
+from ..streaming.stream import STAGES, stream
+from ..tracks.types import Tracks
+from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
+from .options import add_model_options, open_on
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model_options(parser)
+    parser.add_argument("--preset", default=None, help="random weights of a preset instead of a weights file")
+    parser.add_argument("--frames", type=int, default=241)
+    parser.add_argument("--size", type=parse_size, default=(128, 128), help="WIDTHxHEIGHT")
+    parser.add_argument("--tracks", type=int, default=256, help="number of tracks")
+    parser.add_argument(
+        "--context",
+        type=CacheShape.parse,
+        default=None,
+        help="chunk, sink and window such as c3s1w3, the model's own by default",
+    )
+    parser.add_argument(
+        "--alone",
+        dest="against",
+        action="store_false",
+        help="leave out the comparison with a cache that keeps the whole history",
+    )
+    parser.add_argument("--name", default=None, help="name of the result file, that of the model by default")
+    parser.add_argument("--small", action="store_true", help="a Wan preset at stand-in sizes, for a CPU")
+    parser.add_argument(
+        "--decoder", default="taehv", choices=DECODERS, help="what decodes the frames of a Wan preset"
+    )
+    parser.add_argument(
+        "--attention", default="sdpa", choices=tuple(BACKENDS), help="checked against sdpa before it is used"
+    )
+    parser.add_argument(
+        "--fast",
+        default="off",
+        choices=WAYS,
+        help=(
+            "compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs; fp8: "
+            "eight-bit linears"
+        ),
+    )
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        default=None,
+        help="decode beside the transformer, in a thread of its own on a CPU too",
+    )
+    parser.add_argument(
+        "--one-queue",
+        dest="beside",
+        action="store_false",
+        help="decode in the transformer's own queue, on a GPU too",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=None, help="folder to keep the result in, such as benchmarks/results"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    device = pick_device(args.device)
+    networks = (
+        random_networks(args.preset, device, small=args.small, decoder=args.decoder)
+        if args.preset
+        else open_on(args.weights, device)
+    )
+    check_backend(
+        args.attention, networks.config.num_heads, networks.config.head_dim, device, networks.dit.dtype
+    )
+    networks = replace(networks, dit=faster(networks.dit, args.fast))
+    if networks.config.motion is None or args.fast != "off":
+        args.against = False
+    report = {
+        "model": args.name or (args.preset or args.weights.stem) + ("-small" if args.small else ""),
+        "device": device_label(device),
+        "cpu": platform.machine(),
+        "torch": torch.__version__,
+    }
+    report |= measure(
+        networks,
+        *args.size,
+        args.frames,
+        args.tracks,
+        args.steps,
+        args.context,
+        args.attention,
+        beside=args.beside,
+    )
+    report |= {
+        "attention": args.attention,
+        "decode_beside": runs_beside(device, args.beside, light(networks)),
+        "way": args.fast,
+        "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast,
+    }
+    if args.against:
+        report |= against_full_history(report, networks, args)
+    print(table(report))
+    if args.results is not None:
+        print(f"kept in {keep(report, args.results)}", file=sys.stderr)
+    print(json.dumps(report))
+
+
+def measure(
+    networks: Networks,
+    width: int,
+    height: int,
+    frames: int,
+    count: int,
+    steps: int | None,
+    context: CacheShape | None,
+    attention: Backend = "sdpa",
+    check_interrupt: Callable[[], None] | None = None,
+    beside: bool | None = None,
+) -> dict:
+    """Streams once and returns what it cost.
+
+    chunk_s: from a chunk's hand-out to the next one's, in the steady state, that of the fast path where there
+    is one; latency_s: from its border to its frames. `late_over_early` compares the seconds per chunk: 1 is
+    constant time. spread: of 5 to 95 % of the chunks, over their median;
+    widest: of all. `grown_mib` is the growth of the peak memory over the second half of the stream.
+    """
+    tracks, words = (
+        wandering(count, width, height),
+        torch.zeros(1, networks.config.text_len, networks.config.text_dim),
+    )
+    costs, memory, first_frame_s, last, warm = [], [], None, None, 0
+    more, shown = (
+        {
+            "steps": steps,
+            "fit": "loop",
+            "context": context,
+            "attention": attention,
+            "check_interrupt": check_interrupt,
+            "beside": beside,
+        },
+        perf_counter(),
+    )
+    for last in stream(networks, picture(width, height), tracks, words, frames, **more):
+        before, shown = shown, perf_counter()
+        first_frame_s = first_frame_s or last.first_frame_s
+        warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
+        costs.append(
+            {
+                "chunk_s": shown - before,
+                "latency_s": last.latency_s,
+                **{stage: last.timings.get(stage, 0.0) for stage in STAGES},
+            }
+        )
+        memory.append(memory_mib())
+        made = last.start + len(last.frames)
+        show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
+    shape = context or networks.config.context
+    full = 1 + -(-(shape.sink + shape.window) // shape.chunk)
+    steady = costs[max(full, warm + 1 if warm < len(costs) else 0) : -1] or costs[-1:]
+    half = len(steady) // 2
+    early, late = (
+        median(cost["chunk_s"] for cost in part) for part in (steady[: max(1, half)], steady[half:])
+    )
+    spent = sorted(cost["chunk_s"] for cost in steady)
+    low, p50, high = (
+        spent[min(len(spent) - 1, round(share * (len(spent) - 1)))] for share in (0.05, 0.5, 0.95)
+    )
+    report = {
+        "width": width,
+        "height": height,
+        "frames": frames,
+        "tracks": count,
+        "steps": steps or networks.config.steps,
+        "context": shape.label,
+    }
+    report |= {"steady_fps": shape.chunk * networks.config.vae_stride[0] / p50}
+    report |= {
+        "stream_fps": last.fps,
+        "first_frame_s": first_frame_s,
+        **{key: median(cost[key] for cost in steady) for key in steady[0]},
+    }
+    report |= {
+        "chunk_p50_s": p50,
+        "chunk_p95_s": high,
+        "spread": (high - low) / p50,
+        "widest": (spent[-1] - spent[0]) / p50,
+        "steady_chunks": len(steady),
+    }
+    report |= against_peak(networks, width, height, shape, report)
+    report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
+    report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def state_of(dit: Any) -> str:
+    return dit.state if isinstance(dit, FastDiT) else "fast"
+
+
+def against_peak(networks: Networks, width: int, height: int, shape: CacheShape, report: dict) -> dict:
+    """FLOPs of a steady chunk by the architecture, and what share of the device's measured matrix products
+    the transformer reaches.
+    """
+    config, dit = networks.config, networks.dit
+    rows, columns = config.token_grid(height // config.vae_stride[1], width // config.vae_stride[2])
+    flops, peak = (
+        chunk_flops(config, rows * columns, shape, report["steps"]),
+        peak_flops(dit.device, dit.dtype),
+    )
+    reached = sum(flops.values()) / (report["denoise_s"] + report["cache_s"])
+    return {
+        "denoise_gflop": flops["denoise"] / 1e9,
+        "cache_gflop": flops["cache"] / 1e9,
+        "tflops": reached / 1e12,
+        "peak_tflops": peak / 1e12,
+        "of_peak": reached / peak,
+    }
+
+
+def against_full_history(report: dict, networks: Networks, args: argparse.Namespace) -> dict:
+    """The same stream with a cache that forgets nothing, as causal samplers without a window keep it: its
+    figures and the ratios to ours.
+
+    The chunk time compared is that of the stream's last quarter; the history costs more with every chunk, a
+    rolling window does not.
+    """
+    _, ours = last_quarter(networks, args, args.context or networks.config.context)
+    latent_frames = 1 + -(-args.frames // networks.config.vae_stride[0])
+    chunk = networks.config.context.chunk
+    cache, theirs = last_quarter(networks, args, CacheShape(chunk, 0, latent_frames))
+    return {
+        "full_history_chunk_s": round(theirs, 4),
+        "full_history_cache_mib": round(cache, 1),
+        "chunk_time_ratio": round(theirs / ours, 3),
+        "cache_ratio": round(cache / report["cache_mib"], 2),
+    }
+
+
+def last_quarter(networks: Networks, args: argparse.Namespace, context: CacheShape) -> tuple[float, float]:
+    """Cache in MiB and the median seconds of denoising and caching per chunk over the last quarter of the
+    stream.
+    """
+    tracks, words = (
+        wandering(args.tracks, *args.size),
+        torch.zeros(1, networks.config.text_len, networks.config.text_dim),
+    )
+    chunks = list(
+        stream(
+            networks,
+            picture(*args.size),
+            tracks,
+            words,
+            args.frames,
+            steps=args.steps,
+            fit="loop",
+            context=context,
+        )
+    )
+    costs = [
+        chunk.timings["denoise_s"] + chunk.timings["cache_s"]
+        for chunk in chunks[-max(2, len(chunks) // 4) : -1]
+    ]
+    return chunks[-1].cache_bytes / 2**20, median(costs)
+
+
+def picture(width: int, height: int) -> Tensor:
+    """(H, W, 3): colours that run smoothly over the canvas."""
+    rows, columns = (
+        torch.linspace(0, 1, height)[:, None].expand(height, width),
+        torch.linspace(0, 1, width).expand(height, width),
+    )
+    return torch.stack([rows, columns, 0.5 + 0.5 * torch.sin(12 * rows + 9 * columns)], dim=-1)
+
+
+def wandering(count: int, width: int, height: int, frames: int = 97) -> Tracks:
+    """Tracks that start everywhere and circle, so that a loop has no seam."""
+    rng = torch.Generator().manual_seed(0)
+    start = torch.rand(count, 2, generator=rng) * torch.tensor([width, height])
+    turn = torch.linspace(0, 2 * torch.pi, frames)[:, None]
+    circle = torch.stack([turn.sin(), 1 - turn.cos()], dim=-1) * min(width, height) / 8
+    return Tracks(start + circle, torch.ones(frames, count, dtype=torch.bool), width, height)
+
+
+def memory_mib() -> float:
+    """The most memory held so far: the GPU's where there is one in use, else the process's; 0 where the
+    system does not say.
+    """
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**20
+    if find_spec("resource") is None:
+        return 0.0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def table(report: dict) -> str:
+    return "\n".join(
+        ["| measure | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
+    )
+
+
+def keep(report: dict, folder: Path) -> Path:
+    """Writes <model>-bench_<device>_<YYYYMM>.md with the command, the commit, the table and the JSON."""
+    device = report["device"].split(" (")[0].lower().replace(" ", "-")
+    path = folder / f"{report['model']}-bench_{device}_{date.today():%Y%m}.md"
+    commit = (
+        subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        or "unknown"
+    )
+    command = f"python -m motionstream_core {' '.join(sys.argv[1:])}"
+    folder.mkdir(parents=True, exist_ok=True)
+    head = f"# Speed and memory of {report['model']}\n\nCommand: `{command}`. Commit: {commit}."
+    path.write_text(f"{head}\n\n{table(report)}\n\n```json\n{json.dumps(report)}\n```\n", encoding="utf-8")
+    return path

@@ -1,0 +1,194 @@
+"""`doctor`: what this machine has and lacks, line by line and, as last line, one JSON document. Exit code 1
+when something needed is missing.
+
+Owns the checks, and for each that fails or slows things down the words on what to do about it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..model.weights.bundle import read_header
+from ..model.weights.checkpoint_presets import host_says_causal, stated
+from ..model.weights.networks import BUILT_IN
+
+NEEDED = ("torch", "numpy", "safetensors", "einops", "av", "pillow")
+OPTIONAL = {"xformers": "a faster attention on some GPUs", "cv2": "needed for training and evaluation"}
+REMEDIES = {
+    **dict.fromkeys(NEEDED, "install it into the host's own Python: `python -m pip install {name}`"),
+    "h264": (
+        "install a PyAV with an H.264 encoder: `python -m pip install --upgrade av`; until then videos "
+        "are not written"
+    ),
+    "weights": "download the pack again, or choose another weights file",
+    "device": "choose a device that this machine has",
+}
+OLD_TORCH = (2, 4)
+LITTLE_GIB = 6
+
+
+@dataclass(frozen=True)
+class Report:
+    """found: by name, what is there; problems: what is missing; slow: what works and could be better; each in
+    words.
+    """
+
+    found: dict[str, str]
+    problems: dict[str, str]
+    slow: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        out = [
+            f"{'optional' if name in OPTIONAL else 'ok':9}{name}: {text}" for name, text in self.found.items()
+        ]
+        for name, text in self.problems.items():
+            out += [
+                f"MISSING  {name}: {text}",
+                f"         do this: {REMEDIES[name].format(name=name)}" if name in REMEDIES else "",
+            ]
+        return [line for line in [*out, *(f"slow     {text}" for text in self.slow)] if line]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", type=Path, default=BUILT_IN, help="the weights file to look at")
+
+
+def run(args: argparse.Namespace) -> int:
+    report = examine(args.weights)
+    print("\n".join(report.lines))
+    print(
+        json.dumps(
+            {"ok": not report.problems, **report.found, "problems": report.problems, "slow": report.slow}
+        )
+    )
+    return 1 if report.problems else 0
+
+
+def examine(weights: Path = BUILT_IN) -> Report:
+    """Looks at everything; nothing it finds missing raises."""
+    checks: dict[str, Callable[[], str]] = {
+        "python": _python,
+        **{name: lambda name=name: version(name) for name in NEEDED},
+    }
+    checks |= {"device": _device, "h264": _h264, "weights": lambda: _weights(weights)}
+    found, problems = {}, {}
+    for name, check in checks.items():
+        try:
+            found[name] = check()
+        except (ValueError, OSError, ImportError, PackageNotFoundError) as error:
+            problems[name] = str(error)
+    found |= {name: _optional(name) for name in OPTIONAL}
+    return Report(found, problems, [] if "torch" in problems else slow_points())
+
+
+def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
+    """What safetensors files (name, place) say of being causal, in words; those that say nothing are
+    counted.
+    """
+    out, silent = [], 0
+    for name, path in files:
+        try:
+            config = stated(path)
+            says = host_says_causal(read_header(path).get("__metadata__") or {})
+        except (ValueError, OSError) as error:
+            out.append(f"broken   {name}: {error}")
+            continue
+        if config is not None:
+            head = "a track head" if config.motion is not None else "no track head (guided control)"
+            out.append(f"ready    {name}: {config.context.label}, {config.steps} steps, {head}")
+        elif says:
+            out.append(
+                f"ready    {name}: causal by its header; say which checkpoint it is in the node Causal Wan "
+                "Checkpoint"
+            )
+        else:
+            silent += 1
+    if not out:
+        out.append(
+            "none     no causal checkpoint among the safetensors files of models/diffusion_models: `python "
+            "-m motionstream_core convert` makes one of a public .pt"
+        )
+    if silent:
+        out.append(
+            f"         {silent} more say nothing of being causal: for a causal one, say which it is in the "
+            "node Causal Wan Checkpoint"
+        )
+    return out
+
+
+def slow_points() -> list[str]:
+    """What works here and costs speed, with what to do about it."""
+    import torch
+
+    out = []
+    if not torch.cuda.is_available():
+        out.append(
+            "no CUDA device: the built-in 128x128 model streams in real time on a CPU core, the Wan models "
+            "need a GPU"
+        )
+        if torch.get_num_threads() > 4:
+            out.append(
+                f"{torch.get_num_threads()} CPU threads: the built-in model is small; OMP_NUM_THREADS=4 or "
+                "fewer is often faster"
+            )
+    else:
+        properties = torch.cuda.get_device_properties(0)
+        gib = properties.total_memory / 2**30
+        if properties.major < 8:
+            out.append(
+                f"{properties.name} has no bfloat16 tensor cores: expect a fraction of the published "
+                "speeds; use the built-in or the 1.3B model"
+            )
+        if gib < LITTLE_GIB:
+            out.append(
+                f"{properties.name} has {gib:.0f} GiB: use fp8 weights, a short window and Load Tiny VAE; "
+                "`python -m motionstream_core plan` tells what fits"
+            )
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLD_TORCH:
+        out.append(
+            f"torch {torch.__version__} is old: {'.'.join(map(str, OLD_TORCH))} or newer has faster attention"
+        )
+    return out
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _device() -> str:
+    from ..common.devices import device_label, pick_device
+
+    return device_label(pick_device("auto"))
+
+
+def _h264() -> str:
+    import av
+
+    from ..codec.video import CODECS
+
+    usable = [name for name in CODECS if name in av.codecs_available]
+    if not usable:
+        raise ValueError(f"expected an encoder named {' or '.join(CODECS)}, got none")
+    return usable[0]
+
+
+def _weights(path: Path) -> str:
+    from ..model.weights.networks import open_networks
+
+    config = open_networks(path).config
+    return (
+        f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB, {config.num_layers} layers of {config.dim}, "
+        f"context {config.context.label}"
+    )
+
+
+def _optional(name: str) -> str:
+    return "installed" if find_spec(name) else f"not installed ({OPTIONAL[name]})"

@@ -1,0 +1,140 @@
+"""`generate`: a start image and tracks -> a video file, with a line of progress on stderr and a JSON report
+as last line on stdout.
+
+Owns how files become the arguments of a stream. Knows nothing of how one is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..codec.video import VideoWriter, cover, read_image
+from ..common.devices import device_label, parse_size, pick_device, show_progress
+from ..live.performance import read_performance
+from ..live.session import LiveSession
+from ..model.text import unknown_words
+from ..streaming.stream import STAGES, stream
+from ..tracks.document.handles import file_groups
+from ..tracks.formats import read_tracks
+from ..tracks.types import MODES, Tracks
+from .options import add_model_options, open_on
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--image",
+        type=Path,
+        required=True,
+        help="the first frame; scaled to cover the video's size and cut in the middle",
+    )
+    parser.add_argument(
+        "--tracks",
+        type=Path,
+        required=True,
+        help="an editor's document, sampled points in JSON (ATI, KJNodes, LTX), .npz or .npy",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the video file, such as video.mp4")
+    parser.add_argument("--prompt", default="", help="words of the model's vocabulary")
+    parser.add_argument(
+        "--frames", type=int, default=None, help="length of the video, the tracks' by default"
+    )
+    parser.add_argument(
+        "--fit", choices=MODES, default="error", help="what to do when tracks and video differ in length"
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        default=None,
+        help="WIDTHxHEIGHT; by default the tracks', or the image's for tracks without",
+    )
+    parser.add_argument(
+        "--performance",
+        type=Path,
+        default=None,
+        help="live controls to play, as the sampler's performance output has them",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same video")
+    add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    device = pick_device(args.device)
+    image, tracks = read_start(args.image, args.tracks, args.size)
+    frames = tracks.frames if args.frames is None else args.frames
+    networks = open_on(args.weights, device)
+    unknown = unknown_words(args.prompt)
+    if unknown:
+        show_progress(
+            f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
+            last=True,
+        )
+    played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
+    session = LiveSession(script=played.controls) if played else None
+    groups = file_groups(args.tracks)
+    chunks = stream(
+        networks,
+        image,
+        tracks,
+        args.prompt,
+        frames,
+        args.seed,
+        args.steps,
+        session,
+        fit=args.fit,
+        groups=None if groups is None else torch.tensor(groups),
+        history_bytes=0,
+    )
+    began = time.perf_counter()
+    with VideoWriter(args.out, tracks.fps) as video:
+        latencies, totals = [], dict.fromkeys(STAGES, 0.0)
+        for chunk in chunks:
+            video.write(chunk.frames)
+            latencies.append(chunk.latency_s)
+            totals = {stage: totals[stage] + chunk.timings.get(stage, 0.0) for stage in STAGES}
+            if chunk.index == 0:
+                first_frame_s = chunk.first_frame_s
+            show_progress(
+                f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps",
+                last=video.frames >= frames,
+            )
+    report = {
+        "video": str(args.out),
+        "frames": video.frames,
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "fps": tracks.fps,
+        "tracks": tracks.count,
+        "seed": args.seed,
+        "steps": args.steps or networks.config.steps,
+        "first_frame_s": first_frame_s,
+        "stream_fps": chunk.fps,
+        "latency_s": max(latencies),
+        "seconds": time.perf_counter() - began,
+        **totals,
+        "model": args.weights.name,
+        "device": device_label(device),
+    }
+    print(
+        json.dumps(
+            {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+        )
+    )
+
+
+def read_start(image_path: Path, tracks_path: Path, size: tuple[int, int] | None) -> tuple[Tensor, Tracks]:
+    """Image (H, W, 3) and tracks of one size: `size`, else the one the tracks' file holds, else the image's.
+
+    Sampled points in JSON hold no size: they are pixels of `size`, or of the image.
+    """
+    image = read_image(image_path)
+    width, height = size or (image.shape[1], image.shape[0])
+    tracks = read_tracks(tracks_path, width, height)
+    if size is not None:
+        tracks = tracks.rescaled(*size)
+    return cover(image, tracks.width, tracks.height).to(torch.float32), tracks

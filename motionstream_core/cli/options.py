@@ -1,0 +1,35 @@
+"""Options that several commands share, and the networks that they lead to."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+
+from ..model.weights.networks import BUILT_IN, Networks, open_networks
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", type=Path, default=BUILT_IN, help="a weights file, the built-in model by default"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help="denoising steps per chunk, the model's own by default"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1 ...; auto: cuda where there is one"
+    )
+
+
+def open_on(path: Path, device: torch.device) -> Networks:
+    """The networks of a weights file, on a device."""
+    return networks_on(open_networks(path), device)
+
+
+def networks_on(networks: Networks, device: torch.device) -> Networks:
+    parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
+    return replace(
+        networks, **{name: part if part is None else part.to(device) for name, part in parts.items()}
+    )

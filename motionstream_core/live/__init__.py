@@ -1,0 +1,1 @@
+"""The live session: controls, tracks and camera that they change, performances. No networks."""

@@ -1,0 +1,317 @@
+"""Faster forwards behind one switch, each beside its plain twin, the eager forward: in eight bits, compiled,
+a captured CUDA graph.
+
+Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from
+chunk to chunk. Until then, and while the fast path is being made, the plain twin answers; a fast path whose
+output is not the plain twin's is never taken, and `state` says why.
+Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a CausalDiT is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .attention import Backend
+from .cache import KVCache
+from .dit import TextContext
+from .fp8 import EightBitDiT
+
+WAYS = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
+TOLERANCE = {
+    torch.float32: 1e-3,
+    torch.bfloat16: 3e-2,
+    torch.float16: 1e-2,
+}  # of the plain output's standard deviation, on average
+EIGHT_BITS_TOLERANCE = 3e-2
+Forward = Callable[..., Tensor]
+
+
+def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
+    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA
+    device, or for fp8 where there is none.
+    """
+    if way not in WAYS:
+        raise ValueError(f"fast: expected one of {', '.join(WAYS)}, got {way!r}")
+    if way == "off":
+        return dit
+    eight_bits, then = way.startswith("fp8"), way.removeprefix("fp8").lstrip("+")
+    if then == "graphs" and dit.device.type != "cuda":
+        raise ValueError(f"fast: expected a CUDA device for graphs, got {dit.device}")
+    source = EightBitDiT(dit) if eight_bits else dit
+    if then == "compile":
+        return FastDiT(dit, Compiled(dit, source, backend))
+    return FastDiT(dit, Graphed(dit, source) if then == "graphs" else Direct(dit, source))
+
+
+def steady(cache: KVCache | None, frames: int) -> bool:
+    """Whether sink and window are full: from here on a forward of a whole chunk always has the same shapes
+    and slots.
+    """
+    if not isinstance(cache, KVCache) or torch.is_grad_enabled():
+        return False
+    return (cache.in_sink, cache.in_window, frames) == (
+        cache.shape.sink,
+        cache.shape.window,
+        cache.shape.chunk,
+    )
+
+
+class FastDiT:
+    """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady
+    state.
+    """
+
+    def __init__(self, dit: Any, way: Direct | Compiled | Graphed):
+        self.plain, self.way = dit, way
+        self.config = dit.config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.plain.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.plain.device
+
+    @property
+    def state(self) -> str:
+        return self.way.state
+
+    def make_cache(self, *args, **more) -> KVCache:
+        """See CausalDiT.make_cache. A stream begins: what was captured for the one before is let go first."""
+        if isinstance(self.way, Graphed):
+            self.way.forget()
+        return self.plain.make_cache(*args, **more)
+
+    def encode_text(self, embeds: Tensor) -> TextContext:
+        return self.plain.encode_text(embeds)
+
+    def __call__(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache=None,
+        *,
+        commit: bool = False,
+        attention: Backend = "sdpa",
+        output: bool = True,
+    ) -> Tensor:
+        """See CausalDiT.forward."""
+        if steady(cache, x.shape[2]) and not commit:
+            made = self.way(x, timestep, text, cache, attention)
+            if made is not None:
+                return made
+        return self.plain(x, timestep, text, cache, commit=commit, attention=attention, output=output)
+
+
+class Direct:
+    """Another forward as it is, once its output has been held against the plain one's."""
+
+    def __init__(self, dit: Any, source: Any):
+        self._plain, self._fast, self._most = (
+            _without_commit(dit),
+            _without_commit(source),
+            most_error(source),
+        )
+        self._key: tuple | None = None
+        self.state = "plain"
+
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
+        key = _key_of(x, text, cache, attention)
+        if self._key != key:
+            made, plain = (
+                forward(x, timestep, text, cache, attention) for forward in (self._fast, self._plain)
+            )
+            self._key, self.state = key, verdict(made, plain, self._most)
+            return plain
+        return self._fast(x, timestep, text, cache, attention) if self.state == "fast" else None
+
+
+class Compiled:
+    """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in
+    when it is ready and right.
+
+    On a CUDA device the thread also has a queue of its own. Other shapes are compiled anew. The clean-context
+    pass stays plain: it moves the cache.
+    """
+
+    def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
+        self._plain, self._most = dit, most_error(source)
+        self._compiled: Forward = torch.compile(_without_commit(source), backend=backend, dynamic=False)
+        self._asked: tuple | None = None  # what was compiled last, or is being compiled
+        self._ready: tuple | None = None
+        self._thread: threading.Thread | None = None
+        self.state = "plain"
+
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
+        key = _key_of(x, text, cache, attention)
+        if self._ready == key:
+            return self._compiled(x, timestep, text, cache, attention)
+        if self._asked != key and (self._thread is None or not self._thread.is_alive()):
+            self._asked, self._ready, self.state = key, None, "compiling"
+            cache.rope.table(
+                cache.slots(x.shape[2])
+            )  # before the copy: what the compiler sees of the memo is what it will find in the stream
+            arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
+            queue = _queue_behind(x.device)
+            self._thread = threading.Thread(
+                target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile"
+            )
+            self._thread.start()
+        return None
+
+    def join(self, seconds: float | None = None) -> None:
+        """Waits for what is being made."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _make(self, key: tuple, arguments: tuple, queue: Any) -> None:
+        with _inside(queue), torch.no_grad():
+            try:
+                made, plain = self._compiled(*arguments), _without_commit(self._plain)(*arguments)
+                state = verdict(made, plain, self._most)
+            except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
+                state = f"plain: the compiler failed: {type(error).__name__}: {error}"
+        if queue is not None:
+            queue.synchronize()  # before the copies are let go, whose memory is the stream's
+        self._ready = key if state == "fast" else None
+        self.state = state
+
+
+class Graphed:
+    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers; another
+    text is copied into them.
+
+    All that a graph reads stays where it was: the cache moves its frames in place and is in the steady state
+    at every replay, weights and rotary tables are the network's, the rest are copies of its own. The
+    clean-context pass stays plain: it moves the cache's counters, which are the host's.
+    """
+
+    def __init__(self, dit: Any, source: Any):
+        self._plain, self._fast, self._most = (
+            _without_commit(dit),
+            _without_commit(source),
+            most_error(source),
+        )
+        self._graph: Any = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Lets go of the graph and of all that it belongs to."""
+        self._graph, self._out, self._inputs, self._cache, self._key = None, None, None, None, None
+        self._shown: TextContext | None = None  # the text whose copy the buffers hold
+        self.state = "plain"
+
+    def __call__(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> Tensor | None:
+        key = (*_key_of(x, text, cache, attention), len(text.image))
+        if self._cache is not cache or self._key != key:
+            self.forget()
+            self._cache, self._key = cache, key
+            self._capture(x, timestep, text, cache, attention)
+        if self.state != "fast":
+            return None
+        own_x, own_timestep, own_text = self._inputs
+        own_x.copy_(x)
+        own_timestep.copy_(timestep)
+        if self._shown is not text:
+            for own, new in zip(own_text.tensors, text.tensors):
+                own.copy_(new)
+            self._shown = text
+        self._graph.replay()
+        return self._out.clone()
+
+    def _capture(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> None:
+        self._inputs, self._shown = (x.clone(), timestep.clone(), text.map(Tensor.clone)), text
+        arguments = (*self._inputs, cache, attention)
+        try:
+            queue = _queue_behind(x.device)
+            with _inside(
+                queue
+            ):  # warm: libraries pick their kernels and work spaces, and the rotary tables are made
+                plain = self._plain(*arguments)
+                self._fast(*arguments)
+            torch.cuda.current_stream(x.device).wait_stream(queue)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(
+                self._graph, capture_error_mode="thread_local"
+            ):  # other threads of a host may use the device meanwhile
+                self._out = self._fast(*arguments)
+            self._graph.replay()
+            self.state = verdict(self._out, plain, self._most)
+        except Exception as error:  # noqa: BLE001  a capture may fail in any way; the stream goes on with the plain forward, and says so
+            self._graph, self._out, self._inputs = None, None, None
+            self.state = f"plain: the capture failed: {type(error).__name__}: {error}"
+
+
+def _queue_behind(device: torch.device) -> Any:
+    """A queue of its own on a CUDA device, behind all that the caller's has been given; elsewhere None."""
+    if device.type != "cuda":
+        return None
+    queue = torch.cuda.Stream(device)
+    queue.wait_stream(torch.cuda.current_stream(device))
+    return queue
+
+
+def _inside(queue: Any) -> Any:
+    return nullcontext() if queue is None else torch.cuda.stream(queue)
+
+
+def most_error(source: Any) -> float | None:
+    """How far the output of this forward may be from the plain one's; None: TOLERANCE."""
+    return EIGHT_BITS_TOLERANCE if isinstance(source, EightBitDiT) else None
+
+
+def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:
+    """ "fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average;
+    otherwise words.
+    """
+    scale = plain.float().std().clamp(min=1e-6)
+    error = float((made.float() - plain.float()).abs().mean() / scale)
+    return (
+        "fast"
+        if error <= (most or TOLERANCE.get(plain.dtype, 1e-3))
+        else f"plain: the fast output was {error:.3g} of its spread away"
+    )
+
+
+def copied(cache: KVCache) -> KVCache:
+    """The same keys and values in buffers of their own, with rotary tables of their own: another thread may
+    write to both.
+    """
+    other = KVCache(
+        cache.shape,
+        cache.layers,
+        cache._rotated[0].shape[2],
+        cache.rope.copy(),
+        batch=cache._rotated[0].shape[0],
+        dtype=cache._rotated[0].dtype,
+    )
+    other.restore(cache.snapshot())
+    return other
+
+
+def _key_of(x: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> tuple:
+    """What two forwards must share for one check to be enough."""
+    return x.shape, x.dtype, cache.shape, attention, text.keys[0].shape
+
+
+def _without_commit(dit: Any) -> Forward:
+    def forward(x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor:
+        return dit(x, timestep, text, cache, commit=False, attention=attention)
+
+    return forward

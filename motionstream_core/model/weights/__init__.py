@@ -1,0 +1,1 @@
+"""Weights files: bundles, conversion of public checkpoints, LoRA, checkpoint presets."""

@@ -1,0 +1,338 @@
+"""Public causal Wan checkpoints, in every layout they come in, to one file with Wan's own names and a header
+that says what it is.
+
+Owns the prefixes and spellings of keys and the check that a network is whole. How files are opened and
+written is `weights_files.py`'s, what a LoRA adds `lora.py`'s: tensors go through one at a time. Knows nothing
+of noise levels or hosts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from ...common.state_dict import State, state_problems
+from ..dit import CausalDiT
+from ..motion import TrackHead
+from ..presets import ModelConfig, MotionConfig
+from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
+from .lora import Addition, additions
+from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
+
+LORA_WRAPPERS = ("generator_lora", "lora", *WRAPPERS)
+# What trainers wrap modules in, anywhere in a key; and what stands before one.
+INSIDE = re.compile(r"(^|\.)(_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod|module|_module)(?=\.)")
+BEFORE = (
+    "model.diffusion_model.",
+    "base_model.model.",
+    "diffusion_model.",
+    "generator_ema.",
+    "generator.",
+    "student.",
+    "transformer.",
+    "model.",
+    "net.",
+    "dit.",
+)
+HEAD = "track_head."
+SCALES = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "scaled_fp8", "comfy_quant")
+LATENTS = {16: (4, 8, 8), 48: (4, 16, 16)}
+# Weights of other Wan networks: none of them has a causal form here.
+OTHERS = {
+    "vace_": "VACE",
+    "control_adapter": "camera control",
+    "audio": "speech",
+    "face_": "Animate",
+    "ref_conv": "Fun reference control",
+}
+
+DIFFUSERS = (
+    (
+        r"^condition_embedder\.text_embedder\.linear_([12])\.",
+        lambda m: f"text_embedding.{2 * int(m[1]) - 2}.",
+    ),
+    (
+        r"^condition_embedder\.time_embedder\.linear_([12])\.",
+        lambda m: f"time_embedding.{2 * int(m[1]) - 2}.",
+    ),
+    (r"^condition_embedder\.time_proj\.", "time_projection.1."),
+    (r"^condition_embedder\.image_embedder\.norm1\.", "img_emb.proj.0."),
+    (r"^condition_embedder\.image_embedder\.ff\.net\.0\.proj\.", "img_emb.proj.1."),
+    (r"^condition_embedder\.image_embedder\.ff\.net\.2\.", "img_emb.proj.3."),
+    (r"^condition_embedder\.image_embedder\.norm2\.", "img_emb.proj.4."),
+    (r"^condition_embedder\.image_embedder\.pos_embed$", "img_emb.emb_pos"),
+    (r"\.attn1\.", ".self_attn."),
+    (r"\.attn2\.", ".cross_attn."),
+    (r"\.to_([qkv])\.", r".\1."),
+    (r"\.to_out\.0\.", ".o."),
+    (r"\.add_([kv])_proj\.", r".\1_img."),
+    (r"\.norm_added_k\.", ".norm_k_img."),
+    (r"^(blocks\.\d+)\.norm2\.", r"\1.norm3."),
+    (r"\.ffn\.net\.0\.proj\.", ".ffn.0."),
+    (r"\.ffn\.net\.2\.", ".ffn.2."),
+    (r"^(blocks\.\d+)\.scale_shift_table$", r"\1.modulation"),
+    (r"^scale_shift_table$", "head.modulation"),
+    (r"^proj_out\.", "head.head."),
+)
+
+
+def plain_key(key: str) -> str:
+    """A key without wrappers and prefixes, in Wan's spelling."""
+    while True:
+        shorter = INSIDE.sub("", key).lstrip(".")
+        shorter = next((shorter[len(prefix) :] for prefix in BEFORE if shorter.startswith(prefix)), shorter)
+        if shorter == key:
+            return key
+        key = shorter
+
+
+def wan_state(state: Mapping[str, Tensor], name: str) -> State:
+    """The state under Wan's names; ValueError when two keys become one."""
+    plain = {key: plain_key(key) for key in state}
+    if any(key.startswith("condition_embedder.") for key in plain.values()):
+        plain = {key: from_diffusers(short) for key, short in plain.items()}
+    made: State = {}
+    for key, short in plain.items():
+        if short in made:
+            raise ValueError(f"{name}: expected one tensor for {short}, got several, such as {key}")
+        made[short] = state[key]
+    return made
+
+
+def from_diffusers(key: str) -> str:
+    for pattern, to in DIFFUSERS:
+        key = re.sub(pattern, to, key)
+    return key
+
+
+def config_of(
+    state: Mapping[str, Tensor], preset: CausalPreset, name: str, num_heads: int | None = None
+) -> ModelConfig:
+    """The config of a state under Wan's names: sizes from its shapes, the rest from the preset; ValueError
+    for what is no causal Wan.
+    """
+    for start, kind in OTHERS.items():
+        found = next((key for key in state if key.startswith(start)), None)
+        if found is not None:
+            raise ValueError(
+                f"{name}: expected a causal Wan, got a Wan for {kind} (with {found}), which is bidirectional"
+            )
+    needed = (
+        "patch_embedding.weight",
+        "text_embedding.0.weight",
+        "time_embedding.0.weight",
+        "head.head.weight",
+        "blocks.0.ffn.0.weight",
+    )
+    missing = [key for key in needed if key not in state]
+    if missing:
+        raise ValueError(
+            f"{name}: expected the keys of a Wan transformer, missing {', '.join(missing)}; got "
+            f"{len(state)} keys such as {sorted(state)[:4]}"
+        )
+    dim, channels = state["patch_embedding.weight"].shape[:2]
+    latent = state["head.head.weight"].shape[0] // 4
+    if latent not in LATENTS:
+        raise ValueError(
+            f"{name}: expected a latent of {' or '.join(map(str, LATENTS))} channels, got {latent}"
+        )
+    sizes = {
+        "dim": dim,
+        "ffn_dim": state["blocks.0.ffn.0.weight"].shape[0],
+        "num_layers": 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks.")),
+        "num_heads": num_heads or heads_of(dim, name),
+        "text_dim": state["text_embedding.0.weight"].shape[1],
+        "freq_dim": state["time_embedding.0.weight"].shape[1],
+        "in_channels": channels,
+        "out_channels": latent,
+        "latent_channels": latent,
+        "vae_stride": LATENTS[latent],
+        "motion": motion_of(state, channels, latent, name),
+    }
+    usual = config_for(preset)
+    if usual.latent_channels != latent:
+        raise ValueError(
+            f"{name}: expected a latent of {usual.latent_channels} channels for this preset "
+            f"({preset.about}), got {latent}"
+        )
+    return with_schedule(replace(usual, **sizes), preset)
+
+
+def heads_of(dim: int, name: str) -> int:
+    """Wan's heads have 128 channels."""
+    if dim % 128:
+        raise ValueError(
+            f"{name}: expected a width that is a multiple of 128 (Wan's heads), got {dim}; state the "
+            "number of heads"
+        )
+    return dim // 128
+
+
+def motion_of(state: Mapping[str, Tensor], channels: int, latent: int, name: str) -> MotionConfig | None:
+    """The motion condition that the input channels and the track head speak of."""
+    weight = state.get(f"{HEAD}conv.weight")
+    if weight is None:
+        if channels != latent:
+            raise ValueError(
+                f"{name}: expected {latent} input channels (the latent), or more with a track head in the "
+                f"file, got {channels} without one"
+                " (an image-to-video or control Wan, which is bidirectional)"
+            )
+        return None
+    head, packed = weight.shape[:2]
+    beyond = channels - latent - head
+    if beyond not in (0, latent) or packed % 4:
+        raise ValueError(
+            f"{name}: expected {latent} + {head} input channels (latent, track head), or {latent} more for "
+            f"the start image, got {channels}"
+        )
+    return MotionConfig(
+        id_dim=packed // 4, head_channels=head, latent_channels=latent, image_latent=beyond == latent
+    )
+
+
+def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
+    """ValueError that lists missing, unknown and misshapen keys."""
+    with torch.device("meta"):
+        expected = CausalDiT(config).state_dict()
+    if config.motion is not None:
+        head, packed = config.motion.head_channels, 4 * config.motion.id_dim
+        expected |= {
+            f"{HEAD}conv.weight": torch.empty(head, packed, 1, 1, 1, device="meta"),
+            f"{HEAD}conv.bias": torch.empty(head, device="meta"),
+        }
+    if any(key.startswith("img_emb.") for key in state):
+        expected |= picture_keys(config)
+    problems = state_problems(expected, state)
+    if problems:
+        counts = (
+            f"{len(expected.keys() - state.keys())} missing, {len(state.keys() - expected.keys())} unknown "
+            f"of {len(expected)}"
+        )
+        quantised = (
+            " (a quantised file: convert the one it was made of, or load it with the host's own loader)"
+            if any(key.endswith(SCALES) for key in state)
+            else ""
+        )
+        raise ValueError(
+            f"{name}: expected exactly the keys of a causal Wan ({counts}): {'; '.join(problems)}{quantised}"
+        )
+
+
+def picture_keys(config: ModelConfig, width: int = 1280) -> State:
+    """The weights of a cross attention that also looks at CLIP vision's features of a picture, on no
+    device.
+    """
+    dim = config.dim
+    shapes: dict[str, tuple[int, ...]] = {
+        "img_emb.proj.0": (width,),
+        "img_emb.proj.1": (width, width),
+        "img_emb.proj.3": (dim, width),
+        "img_emb.proj.4": (dim,),
+    }
+    for block in (f"blocks.{n}.cross_attn" for n in range(config.num_layers)):
+        shapes |= {f"{block}.k_img": (dim, dim), f"{block}.v_img": (dim, dim)}
+    keys = {f"{name}.weight": torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    keys |= {f"{name}.bias": torch.empty(shape[0], device="meta") for name, shape in shapes.items()}
+    return keys | {
+        f"blocks.{n}.cross_attn.norm_k_img.weight": torch.empty(dim, device="meta")
+        for n in range(config.num_layers)
+    }
+
+
+def spelled(key: str) -> str:
+    """A key of a LoRA's module in Wan's spelling."""
+    return from_diffusers(plain_key(key))
+
+
+def entry_of(key: str, value: Tensor, dtype: torch.dtype | None, addition: Addition | None) -> Entry:
+    """As written: matrices in `dtype` (None: their own), vectors and modulations in float32; with what a LoRA
+    adds.
+    """
+    to = value.dtype
+    if value.is_floating_point() and value.dtype.itemsize > 1:
+        to = torch.float32 if value.ndim < 2 or key.endswith("modulation") else dtype or value.dtype
+    return Entry(to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to))
+
+
+def convert(
+    source: Path,
+    target: Path,
+    preset: CausalPreset | None,
+    *,
+    lora: Path | None = None,
+    track_head: Path | None = None,
+    dtype: torch.dtype | None = torch.bfloat16,
+    num_heads: int | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> ModelConfig:
+    """Writes `target` from a public checkpoint; ValueError before anything is written when it is no causal
+    Wan, whole and of the preset's kind.
+
+    preset: None where the file's own header says what it is. lora, track_head: further files whose weights go
+    into the same one.
+    """
+    name = source.name
+    raw, metadata = read_weights(source)
+    config = stated(source) if metadata and preset is None and source.suffix in SAFE_ENDINGS else None
+    if preset is None and config is None:
+        said = (
+            "is causal but not for which chunk and schedule"
+            if host_says_causal(metadata)
+            else "nothing of being causal"
+        )
+        raise ValueError(
+            f"{name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
+            "Wan from a bidirectional one"
+        )
+    if host_says_causal(metadata) is False:
+        raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
+    state = wan_state(raw, name)
+    if track_head is not None:
+        state |= {
+            HEAD + plain_key(key).removeprefix(HEAD): value
+            for key, value in read_weights(track_head, ("track_head", *WRAPPERS))[0].items()
+        }
+    if config is None:
+        assert preset is not None
+        config = config_of(state, preset, name, num_heads)
+    check_whole(state, config, name)
+    added = {} if lora is None else additions(state, read_weights(lora, LORA_WRAPPERS)[0], lora.name, spelled)
+    say(
+        f"{len(state)} tensors, {sum(value.numel() for value in state.values()) / 1e6:,.1f} million "
+        f"parameters, {config.context.label}, {config.steps} steps"
+    )
+    provenance = {
+        "source": name,
+        "bytes": size_of(source),
+        "about": preset.about if preset else "",
+        "lora": lora.name if lora else "",
+    }
+    entries = {key: entry_of(key, value, dtype, added.get(key)) for key, value in state.items()}
+    write_safetensors(
+        target, entries, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
+    )
+    return config
+
+
+def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
+    """The track head of a converted file; ValueError where there is none that fits."""
+    assert config.motion is not None
+    module = TrackHead(config.motion.map_channels, config.motion.head_channels)
+    with safe_open(path, "pt") as file:
+        state = {
+            key.removeprefix(HEAD): file.get_tensor(key).float()
+            for key in file.keys()
+            if key.startswith(HEAD)
+        }  # noqa: SIM118  not a dictionary
+    problems = state_problems(module.state_dict(), state)
+    if problems:
+        raise ValueError(f"{path.name}: expected a track head, as its header says: {'; '.join(problems)}")
+    module.load_state_dict(state)
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,130 @@
+"""The networks that one weights file holds, built and ready to run, and the file's component names.
+
+Owns which component is which: "dit", "track_head", "codec", "text_encoder" and, where there is one, "detail";
+the codec's widths are under settings["codec"], the detail head's under settings["detail"].
+Knows nothing of streams or of where the built-in file lies beyond its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...codec.split import SplitCodec
+from ...codec.taehv import TaehvCodec
+from ...codec.tiny import CodecConfig, TinyCodec
+from ...codec.wan_vae import WanCodec
+from ..detail import DetailHead
+from ..dit import CausalDiT
+from ..host_dit import AdoptedDiT
+from ..motion import TrackHead
+from ..presets import ModelConfig, preset
+from ..text import WordEncoder
+from .bundle import Bundle, load_bundle, save_bundle
+
+BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own,
+    `track_head` where the model has none, `detail` where decoded frames are shown as they are.
+    """
+
+    dit: CausalDiT | AdoptedDiT
+    track_head: TrackHead | None
+    codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
+    text_encoder: WordEncoder | None
+    detail: DetailHead | None = None
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.dit.config
+
+
+def light(networks: Networks) -> bool:
+    """Whether decoding is no small part of the work: the pack's own small codec beside a transformer of its
+    size.
+    """
+    return isinstance(networks.codec, TinyCodec)
+
+
+def check_size(config: ModelConfig, width: int, height: int):
+    """ValueError unless the size is a positive multiple of the codec's stride times the patch."""
+    unit_h, unit_w = config.vae_stride[1] * config.patch[1], config.vae_stride[2] * config.patch[2]
+    if width < unit_w or height < unit_h or width % unit_w or height % unit_h:
+        raise ValueError(
+            f"size: expected a width divisible by {unit_w} and a height divisible by {unit_h}, got "
+            f"{width}x{height}"
+        )
+
+
+def open_networks(path: str | Path = BUILT_IN) -> Networks:
+    """The networks of a weights file, the built-in one by default; ValueError says what is wrong with any
+    other file.
+    """
+    return networks_of(load_bundle(path))
+
+
+def networks_of(bundle: Bundle) -> Networks:
+    """The networks of a loaded file, in evaluation mode."""
+    codec = bundle.load_into("codec", TinyCodec(_codec_config(bundle)))
+    text = bundle.load_into("text_encoder", WordEncoder(bundle.config.text_dim, bundle.config.text_len))
+    return Networks(bundle.dit(), bundle.track_head(), codec, text, _detail(bundle))
+
+
+def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
+    """Writes one weights file; `open_networks` reads it."""
+    components = {
+        "dit": networks.dit,
+        "track_head": networks.track_head,
+        "codec": networks.codec,
+        "text_encoder": networks.text_encoder,
+    }
+    settings: dict[str, Any] = {"codec": asdict(networks.codec.config)}
+    if networks.detail is not None:
+        components["detail"] = networks.detail
+        settings["detail"] = {"widths": list(networks.detail.widths)}
+    save_bundle(path, networks.config, components, settings=settings, provenance=provenance)
+
+
+def untrained(name: str = "tiny", seed: int = 0) -> Networks:
+    """The networks of a preset with random weights: for tests and for the start of a training."""
+    config = preset(name)
+    if config.motion is None:
+        raise ValueError(f"preset: expected one with motion, got {name!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = TrackHead(config.motion.map_channels, config.motion.head_channels)
+        made = Networks(CausalDiT(config), head, TinyCodec(), WordEncoder(config.text_dim, config.text_len))
+    for module in (made.dit, made.track_head, made.codec, made.text_encoder):
+        module.eval().requires_grad_(False)
+    return made
+
+
+def _detail(bundle: Bundle) -> DetailHead | None:
+    if "detail" not in bundle.settings:
+        return None
+    widths = bundle.settings["detail"].get("widths") if isinstance(bundle.settings["detail"], dict) else None
+    if (
+        not isinstance(widths, list)
+        or len(widths) != 3
+        or not all(isinstance(width, int) and width > 0 for width in widths)
+    ):
+        raise ValueError(f"{bundle.path.name}: expected three widths of the detail head, got {widths!r}")
+    return bundle.load_into("detail", DetailHead(tuple(widths)))
+
+
+def _codec_config(bundle: Bundle) -> CodecConfig:
+    values, expected = bundle.settings.get("codec"), {field.name for field in fields(CodecConfig)}
+    if not isinstance(values, dict) or set(values) != expected:
+        raise ValueError(
+            f"{bundle.path.name}: expected settings of the codec with {sorted(expected)}, got {values!r}"
+        )
+    return CodecConfig(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    )

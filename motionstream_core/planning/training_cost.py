@@ -1,0 +1,363 @@
+"""`train plan`: memory, time and money of a stage, before it is begun.
+
+Owns what each stage holds and computes (in the terms of `arithmetic`), how that is divided over GPUs as
+`sharding` does it, and the table.
+An estimate: throughput, price and link are arguments; fragmentation and the driver's own memory are the
+constant `REST`; activations are those of one clip per GPU at a time, the rest of a batch is accumulated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+
+from ..model.presets import PRESETS, ModelConfig, preset
+from .network_cost import (
+    Pass,
+    block_parameters,
+    cache_bytes,
+    head_parameters,
+    kept_bytes,
+    parameters,
+    pass_flops,
+    text_flops,
+)
+
+GIB = 2**30
+REST = 2 * GIB
+GPUS = (1, 2, 4, 8, 16, 32)
+STAGES = ("teacher", "causal-init", "distill")
+# The paper's numbers (MotionStream, sections 3.1 and 3.2): steps and batch of a stage; a distill step is one
+# update of the student.
+PAPER = {"teacher": (4800, 128), "causal-init": (2000, 128), "distill": (400, 64)}
+CRITIC_STEPS = 5
+TRAJECTORIES, ODE_STEPS = 4000, 50
+# Width, height and frames of a clip: the paper's sizes, and whole chunks of three latent frames behind the
+# start image, which stands alone here. 85 frames are 22 latent frames, seven chunks as the paper's 81 have
+# with the start image in the first; 121 are 31, ten chunks.
+CLIPS = {"wan2.1": (832, 480, 85), "wan2.2": (1280, 704, 121), "tiny": (128, 128, 37)}
+LARGE = ("wan2.1", "wan2.2")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Pixels of a training clip."""
+
+    width: int
+    height: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is assumed of a GPU: sustained 10^12 FLOP/s in bfloat16, memory in GiB, GB/s to the others,
+    dollars an hour.
+    """
+
+    tflops: float = 400.0
+    memory: float = 80.0
+    link: float = 200.0
+    price: float = 2.5
+
+    def __post_init__(self):
+        for name in ("tflops", "memory", "link"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected above 0, got {getattr(self, name)}")
+        if not self.price >= 0:
+            raise ValueError(f"price: expected 0 or more, got {self.price}")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a stage asks for, of one model of `config` on clips of `latents` latent frames of `grid`
+    tokens.
+    """
+
+    config: ModelConfig
+    stage: str
+    grid: int
+    latents: int
+
+    @property
+    def size(self) -> int:
+        """Parameters of one role."""
+        return parameters(self.config) + head_parameters(self.config)
+
+    @property
+    def learned(self) -> int:
+        """Parameters that learn in one role: the track head does so in the teacher's first phase alone."""
+        return self.size if self.stage == "teacher" else parameters(self.config)
+
+    @property
+    def roles(self) -> tuple[int, int]:
+        """How many models are held, and how many of them learn."""
+        return (3, 2) if self.stage == "distill" else (1, 1)
+
+    @property
+    def clip(self) -> Pass:
+        """A bidirectional model on a whole clip."""
+        return Pass(self.latents, self.latents)
+
+    def chunks(self) -> list[Pass]:
+        """A student's chunks, each with what the rolling cache then keeps in front of it."""
+        shape = self.config.context
+        out = []
+        for start in range(1, self.latents - shape.chunk + 1, shape.chunk):
+            sink = min(start, shape.sink)
+            out.append(Pass(shape.chunk, shape.chunk + sink + min(start - sink, shape.window)))
+        return out
+
+    def flops(self, checkpointing: bool = True) -> float:
+        """Of one clip of a step. A backward pass is two forwards, checkpointing one more; an exit step is on
+        average the middle one.
+        """
+        text, clip = text_flops(self.config), self._flops([self.clip])
+        learnt = 4 if checkpointing else 3
+        if self.stage == "teacher":
+            return learnt * clip + 3 * text
+        chunks, first = self._flops(self.chunks()), self._flops([Pass(1, 1)])
+        if (
+            self.stage == "causal-init"
+        ):  # every chunk is denoised once and committed once; nothing comes back through the last commit
+            return learnt * (first + 2 * chunks) - (learnt - 1) * self._flops(self.chunks()[-1:]) + 3 * text
+        made = first + chunks * ((self.config.steps + 1) / 2 + 1) + text
+        student = made + (learnt - 1) * chunks + 4 * clip + 5 * text
+        made -= self._flops(self.chunks()[-1:])  # without gradients nothing is committed after the last chunk
+        return student + CRITIC_STEPS * (made + learnt * clip + 3 * text)
+
+    def gathers(self) -> float:
+        """How often in a step all parameters of a role are brought together: once for each forward, once for
+        each backward; the divided gradients go out once, in float32, which counts twice.
+        """
+        if self.stage == "teacher":
+            return 4.0
+        count = len(self.chunks())
+        if self.stage == "causal-init":
+            return 4.0 * (1 + 2 * count)
+        made = 1 + count * ((self.config.steps + 1) / 2 + 1)
+        return made + 3 * count + 2 + CRITIC_STEPS * (made + 4)
+
+    def _flops(self, passes: list[Pass]) -> int:
+        return sum(pass_flops(self.config, self.grid, run) for run in passes)
+
+    def activations(self, checkpointing: bool) -> int:
+        """The most that one clip's backward pass needs kept."""
+        config, grid = self.config, self.grid
+        whole = kept_bytes(config, grid, self.clip, cached=False, checkpointing=checkpointing)
+        if self.stage == "teacher":
+            return whole
+        passes = (
+            self.chunks()
+            if self.stage == "distill"
+            else [Pass(1, 1), *(run for run in self.chunks() for _ in range(2))]
+        )
+        chunked = [kept_bytes(config, grid, run, cached=True, checkpointing=checkpointing) for run in passes]
+        if checkpointing:  # of all passes only one block is in full at a time
+            full = [
+                kept_bytes(config, grid, run, cached=True, checkpointing=False) // config.num_layers
+                for run in passes
+            ]
+            chunked = [kept - block for kept, block in zip(chunked, full)] + [max(full)]
+        return max(whole, sum(chunked)) if self.stage == "distill" else sum(chunked)
+
+    def cache(self, checkpointing: bool) -> int:
+        """Keys and values of the past beyond what the activations hold. With gradients and checkpointing
+        every pass's cache is kept.
+        """
+        shape, one = (
+            self.config.context,
+            cache_bytes(self.config, self.grid, self.config.context.sink, self.config.context.window),
+        )
+        if self.stage == "teacher":
+            return 0
+        if not checkpointing:
+            return one
+        chunk = cache_bytes(self.config, self.grid, 0, shape.window)
+        return one + chunk * len(self.chunks())
+
+    def memory(self, gpus: int, checkpointing: bool = True) -> dict[str, float]:
+        """Bytes on each of `gpus`, by what they are for. Divided (FSDP2): float32 weights, gradients, AdamW's
+        moments, average.
+        """
+        held, learning = self.roles
+        block = block_parameters(self.config)
+        # Alone: bfloat16 copies of the role in work. Divided: two gathered blocks and the gradients of one on
+        # their way out in float32.
+        gathered = 2 * self.size if gpus == 1 else (2 * 2 + 2 + 2 * 4) * block
+        return {
+            "weights": 4 * held * self.size / gpus,
+            "gradients": 4 * self.learned / gpus,
+            "optimizer": 8 * learning * self.learned / gpus,
+            "average": 4 * self.learned / gpus,
+            "gathered": gathered,
+            "activations": self.activations(checkpointing),
+            "cache": self.cache(checkpointing),
+            "rest": REST,
+        }
+
+
+def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
+    """The load of a preset; of its motion model where the name is a base model's. ValueError for what does
+    not go together.
+    """
+    if stage not in STAGES:
+        raise ValueError(f"stage: expected one of {STAGES}, got {stage!r}")
+    config = preset(f"{name}-motion" if f"{name}-motion" in PRESETS else name)
+    if config.motion is None:
+        raise ValueError(f"preset: expected one with motion, got {name!r}")
+    clip = clip or usual_clip(name)
+    time, down, across = config.vae_stride
+    chunk = config.context.chunk
+    if (clip.frames - 1) % (time * chunk) or clip.frames <= 1:
+        raise ValueError(
+            f"frames: expected 1 + a multiple of {time * chunk} (whole chunks), got {clip.frames}"
+        )
+    if clip.height % (2 * down) or clip.width % (2 * across):
+        raise ValueError(
+            f"size: expected multiples of {2 * across}x{2 * down}, got {clip.width}x{clip.height}"
+        )
+    rows, columns = config.token_grid(clip.height // down, clip.width // across)
+    return Load(config, stage, rows * columns, 1 + (clip.frames - 1) // time)
+
+
+def usual_clip(name: str) -> Clip:
+    """The clips that a preset's family is trained on."""
+    return next(Clip(*sizes) for family, sizes in CLIPS.items() if name.startswith(family))
+
+
+def step_seconds(
+    load: Load, gpus: int, batch: int, machine: Machine, checkpointing: bool
+) -> tuple[float, float]:
+    """Of one step: computing, and bringing parameters together (which overlap: the longer one counts)."""
+    clips = batch / gpus
+    traffic = 0.0 if gpus == 1 else load.gathers() * 2 * load.size * (gpus - 1) / gpus * clips
+    return load.flops(checkpointing) * clips / (machine.tflops * 1e12), traffic / (machine.link * 1e9)
+
+
+def table(
+    name: str,
+    stage: str,
+    *,
+    clip: Clip | None = None,
+    machine: Machine | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+) -> str:
+    """The plan of a stage in words and figures, a line for every number of GPUs."""
+    load, machine = load_of(name, stage, clip), machine or Machine()
+    steps, batch = steps or PAPER[stage][0], batch or PAPER[stage][1]
+    held, learning = load.roles
+    lines = [
+        f"{stage} of {name}: {held} model{'s' if held > 1 else ''} of {load.size / 1e9:.3f} billion "
+        f"parameters, {learning} learning; "
+        f"clips of {load.latents} latent frames x {load.grid} tokens",
+        f"{steps} steps of {batch} clips, {load.flops() / 1e15:.2f} PFLOP a clip with checkpointing "
+        f"({load.flops(False) / 1e15:.2f} without)",
+        f"assumed: {machine.tflops:g} TFLOP/s sustained, {machine.memory:g} GiB, {machine.link:g} GB/s "
+        f"between GPUs, ${machine.price:g} an hour and GPU; an estimate",
+        "",
+        "GiB on each GPU, one clip at a time",
+        f"{'GPUs':>4} {'weights':>8} {'grad':>7} {'optim':>7} {'EMA':>6} {'gather':>7} {'KV':>6} "
+        f"{'act':>7} {'total':>7} {'fits':>5} | {'act':>7} {'total':>7} {'fits':>5} | "
+        f"{'s/step':>7} {'hours':>7} {'$':>8}",
+        f"{'':>4} {'':>8} {'':>7} {'':>7} {'':>6} {'':>7} {'':>6} {'checkpointing':>22}{'':>6}| "
+        f"{'all kept':>15}{'':>6} | with checkpointing",
+    ]
+    for gpus in GPUS:
+        lines.append(_line(load, gpus, batch, steps, machine))
+    if stage == "causal-init":
+        once = (
+            TRAJECTORIES
+            * (ODE_STEPS * 3 * load._flops([load.clip]) + 2 * text_flops(load.config))
+            / (machine.tflops * 1e12)
+            / 3600
+        )
+        lines += [
+            "",
+            f"before it, once: {TRAJECTORIES} trajectories of {ODE_STEPS} guided steps, {once:.0f} GPU "
+            f"hours, ${once * machine.price:,.0f}",
+        ]
+    return "\n".join(lines)
+
+
+def _line(load: Load, gpus: int, batch: int, steps: int, machine: Machine) -> str:
+    parts, kept = load.memory(gpus), load.memory(gpus, checkpointing=False)
+    gib = {name: value / GIB for name, value in parts.items()}
+    totals = [sum(values.values()) / GIB for values in (parts, kept)]
+    fits = ["yes" if total <= machine.memory else "no" for total in totals]
+    seconds = max(step_seconds(load, gpus, batch, machine, True))
+    hours = steps * seconds / 3600
+    return (
+        f"{gpus:>4} {gib['weights']:>8.1f} {gib['gradients']:>7.1f} {gib['optimizer']:>7.1f} "
+        f"{gib['average']:>6.1f} {gib['gathered']:>7.1f} {gib['cache']:>6.1f} "
+        f"{gib['activations']:>7.1f} {totals[0]:>7.1f} {fits[0]:>5} | {kept['activations'] / GIB:>7.1f} "
+        f"{totals[1]:>7.1f} {fits[1]:>5} | "
+        f"{seconds:>7.1f} {hours:>7.1f} {hours * gpus * machine.price:>8,.0f}"
+    )
+
+
+def add_plan(stages) -> None:
+    """`plan` as a sub-command of `train`."""
+    plan = stages.add_parser(
+        "plan", help="memory, time and money of a stage for 1 to 32 GPUs, before it is begun"
+    )
+    plan.add_argument("--preset", required=True, help="wan2.1-1.3b, wan2.2-5b, wan2.1-14b, or a small one")
+    # Not called `stage`: that is the name of the sub-command itself.
+    plan.add_argument("--stage", dest="planned", choices=STAGES, help="all three where none is named")
+    plan.add_argument("--size", type=_size, help="clips of another size, such as 832x480")
+    plan.add_argument("--frames", type=int, help="pixel frames of a clip")
+    plan.add_argument("--steps", type=int, help="the paper's by default")
+    plan.add_argument("--batch", type=int, help="clips of a step over all GPUs; the paper's by default")
+    machine = Machine()
+    plan.add_argument(
+        "--tflops",
+        type=float,
+        default=machine.tflops,
+        help="sustained 10^12 FLOP/s of a GPU; by default 40 %% of an H100's dense bfloat16 peak",
+    )
+    plan.add_argument("--memory", type=float, default=machine.memory, help="GiB of a GPU")
+    plan.add_argument("--link", type=float, default=machine.link, help="GB/s between GPUs")
+    plan.add_argument("--price", type=float, default=machine.price, help="dollars an hour and GPU")
+
+
+def announce(args: argparse.Namespace) -> None:
+    """The plan of a stage of a large preset on stderr, before it is begun; of several processes the first one
+    tells it.
+    """
+    if (
+        any(args.preset.startswith(family) for family in LARGE)
+        and os.environ.get("RANK", "0") == "0"
+        and args.stage in STAGES
+    ):
+        print(
+            table(args.preset, args.stage, steps=args.steps, batch=args.batch * args.accumulate),
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _size(text: str) -> tuple[int, int]:
+    from ..common.devices import parse_size
+
+    return parse_size(text)
+
+
+def run_plan(args: argparse.Namespace) -> None:
+    """Prints what `add_plan` parsed."""
+    machine = Machine(args.tflops, args.memory, args.link, args.price)
+    for name, value in (("steps", args.steps), ("batch", args.batch)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}: expected 1 or more, got {value}")
+    preset(args.preset)
+    usual = usual_clip(args.preset)
+    clip = Clip(
+        *(args.size or (usual.width, usual.height)), args.frames if args.frames is not None else usual.frames
+    )
+    print(
+        "\n\n".join(
+            table(args.preset, stage, clip=clip, machine=machine, steps=args.steps, batch=args.batch)
+            for stage in ([args.planned] if args.planned else STAGES)
+        )
+    )

@@ -1,0 +1,1 @@
+"""Samplers: noise levels, solvers, one denoising step, the rolling rollout."""

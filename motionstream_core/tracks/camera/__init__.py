@@ -1,0 +1,1 @@
+"""Camera moves, poses and camera files."""

@@ -1,0 +1,1 @@
+"""The track editor's document: parsing and sampling."""

@@ -1,0 +1,40 @@
+"""Which points of a painted document belong together: a person takes hold of a whole track, not of one of its
+brush's points.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from .parse import Document, border_pins, is_document, parse_document, stroke_offsets
+
+
+def document_groups(document: Document) -> list[int]:
+    """One number for each point that `document_to_tracks` gives, in its order: the drawn strokes count up
+    from 0, the border pins come last.
+
+    −1, no handle, for the points of a camera: people move a camera by its speeds, not by its points.
+    """
+    groups = [
+        -1 if stroke.kind == "camera" else number
+        for number, stroke in enumerate(document.drawn)
+        for _ in stroke_offsets(stroke)
+    ]
+    pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
+    return groups + [len(document.drawn)] * pins
+
+
+def file_groups(path: str | Path) -> list[int] | None:
+    """The groups of a file of tracks that is a painted document; None for any other, in which each point is a
+    handle of its own.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".npz", ".npy"):
+        return None
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        painted = is_document(json.loads(text))
+    except ValueError:
+        return None
+    return document_groups(parse_document(text)) if painted else None

@@ -1,0 +1,1 @@
+"""Point trackers and motion lifted out of videos."""

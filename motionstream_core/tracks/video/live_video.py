@@ -1,0 +1,162 @@
+"""A video tracked while a stream runs: its pictures at the stream's rate, the points brought to the stream's
+canvas frame by frame.
+
+Owns the choice of pictures in time and the one placement that all frames get. Knows nothing of the stream
+(`streaming/feed.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds;
+positions (N, 2) float32 on the canvas, visible (N,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..types import Tracks, require_on_canvas
+from .camera_motion import moved_to
+from .follow import positions
+from .moving_least_squares import together
+from .retarget import SHAPES, Box, Seeds, area_of, box_round, boxes_of_move, on_canvas, on_target, rest_grid
+from .trackers import PointTracker
+
+Shots = Generator[tuple[np.ndarray, float], None, None]
+
+
+def at_rate(shots: Iterable[tuple[np.ndarray, float]], fps: float) -> Shots:
+    """One picture for every frame of a video at `fps`: the newest there is at its moment, shown again where
+    none is newer.
+    """
+    number, begin, last = 0, None, None
+    for shot in shots:
+        begin = shot[1] if begin is None else begin
+        while last is not None and begin + number / fps < shot[1] - 1e-6:
+            yield last[0], number / fps
+            number += 1
+        last = shot
+    while last is not None and begin is not None and begin + number / fps <= last[1] + 1e-6:
+        yield last[0], number / fps
+        number += 1
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How positions in a source of one size become positions on the canvas: kept (K,) of the followed points,
+    source box → goal box, points of the ground (G, 2) that rest, and where the kept points (K, 2) start in
+    the source if they belong to one thing that keeps together.
+    """
+
+    size: tuple[int, int]
+    canvas: tuple[int, int]
+    kept: np.ndarray
+    boxes: tuple[Box, Box] | None
+    ground: np.ndarray
+    start: np.ndarray | None = None
+
+    def __call__(self, xy: np.ndarray, visible: np.ndarray) -> tuple[Tensor, Tensor]:
+        own, seen = xy[self.kept], visible[self.kept]
+        placed = self._moved(*(own, seen) if self.start is None else together(self.start, own, seen))
+        xy_ = torch.cat([placed.xy[0], torch.from_numpy(self.ground).float()])
+        shown = torch.cat([placed.visible[0], torch.ones(len(self.ground), dtype=torch.bool)])
+        low, high = torch.tensor([-0.5, -0.5]), torch.tensor([self.canvas[0] - 0.5, self.canvas[1] - 0.5])
+        return xy_, shown & ((xy_ >= low) & (xy_ <= high)).all(-1)
+
+    def _moved(self, xy: np.ndarray, visible: np.ndarray) -> Tracks:
+        tracks = on_canvas(
+            Tracks(torch.from_numpy(xy)[None], torch.from_numpy(visible)[None], *self.size), *self.canvas
+        )
+        return tracks if self.boxes is None else moved_to(tracks, *self.boxes)
+
+
+def placement(
+    seeds: Seeds,
+    size: tuple[int, int],
+    width: int,
+    height: int,
+    target: Any = None,
+    shape: str = SHAPES[0],
+    hold_ground: bool = True,
+) -> Placement:
+    """Without a target the source covers the canvas; with one the subject's points go to it, and the ground
+    rests where asked for.
+    """
+    whole = Placement(size, (width, height), np.ones(len(seeds.xy), bool), None, np.zeros((0, 2)))
+    if target is None:
+        return whole
+    area, box = area_of(target, width, height, "target"), seeds.box or box_round(seeds.xy)
+    moved = replace(whole, boxes=boxes_of_move(box, *size, area, shape))
+    start = moved(seeds.xy, np.ones(len(seeds.xy), bool))
+    kept = on_target(start[0].numpy(), area, seeds.by_hand)
+    return replace(
+        moved, kept=kept, start=seeds.xy[kept], ground=rest_grid(area) if hold_ground else np.zeros((0, 2))
+    )
+
+
+def placed_positions(
+    shots: Shots,
+    seeds: Seeds,
+    tracker: PointTracker,
+    place: Placement,
+    *,
+    longest: int | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The positions on the canvas, frame by frame as they are asked for."""
+    for seen in positions(shots, lambda width, height: seeds.xy, tracker, longest=longest, on_frame=on_frame):
+        yield place(seen.xy, seen.visible)
+
+
+@dataclass(frozen=True)
+class LiveTracks:
+    """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas; static
+    (N,): the ground; groups (N,): the subject is one handle, everything else none; open() begins the video
+    anew.
+    """
+
+    first: Tracks
+    static: Tensor
+    groups: Tensor
+    open: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+
+
+def live_tracks(
+    shots: Callable[[], Shots],
+    tracker: Callable[[], PointTracker],
+    seeds: Callable[[int, int], Seeds],
+    width: int,
+    height: int,
+    fps: float,
+    *,
+    target: Any = None,
+    shape: str = SHAPES[0],
+    hold_ground: bool = True,
+    longest: int | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> LiveTracks:
+    """Reads the first picture alone: which points will be followed, and where they are on the canvas.
+
+    shots() opens the video at its beginning, tracker() makes a tracker for each time it is; seeds(width,
+    height) are the points.
+    """
+    opened = shots()
+    picture = next(opened, (None, 0.0))[0]
+    if picture is None:
+        raise ValueError("video: expected at least one frame, got none")
+    opened.close()
+    size = (picture.shape[1], picture.shape[0])
+    chosen = seeds(*size)
+    place = placement(chosen, size, width, height, target, shape, hold_ground)
+    xy, visible = place(chosen.xy.astype(np.float32), np.ones(len(chosen.xy), bool))
+    static = torch.arange(len(xy)) >= int(place.kept.sum())
+    groups = torch.where(static | (chosen.subject is None), -1, 0)
+    first = require_on_canvas(Tracks(xy[None], visible[None], width, height, fps))
+
+    def begin() -> Iterator[tuple[Tensor, Tensor]]:
+        return placed_positions(
+            at_rate(shots(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame
+        )
+
+    return LiveTracks(first, static, groups, begin)

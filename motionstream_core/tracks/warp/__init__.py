@@ -1,0 +1,1 @@
+"""The start image moved along tracks: backward warp and forward warp (splatting)."""

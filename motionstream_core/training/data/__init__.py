@@ -1,0 +1,1 @@
+"""Training data: synthetic world, folders of videos, shards, augmentation."""

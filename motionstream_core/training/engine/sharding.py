@@ -1,0 +1,181 @@
+"""Where a stage runs: devices, processes, and parameters divided over them (FSDP2), mixed precision,
+activation checkpointing.
+
+Owns every call of torch.distributed that the engine makes. One process is the special case in which each of
+them does nothing. `python -m torch.distributed.run --nproc-per-node N -m motionstream_core train …` sets the
+environment that `join` reads: gloo on the CPU, NCCL on CUDA devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ...common.devices import pick_device
+from ...model.dit import CausalDiT
+from .parallel import average_gradients
+from .stage import TrainConfig
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its like."""
+
+    rank: int
+    size: int
+    device: torch.device
+    sharded: bool
+    bf16: bool
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def precision(self):
+        """Of a forward. Divided parameters are cast as they are gathered; whole ones stay float32 and their
+        products are bfloat16.
+        """
+        return (
+            torch.autocast(self.device.type, torch.bfloat16)
+            if self.bf16 and not self.sharded
+            else contextlib.nullcontext()
+        )
+
+    def average_gradients(self, parameters: list[Tensor]) -> None:
+        """Of replicas; divided parameters have had theirs averaged in the backward pass."""
+        if self.size > 1 and not self.sharded:
+            average_gradients(parameters)
+
+    def mean(self, row: Mapping[str, float]) -> dict[str, float]:
+        """The means over the processes."""
+        if self.size == 1:
+            return dict(row)
+        values = torch.tensor([row[key] for key in sorted(row)], dtype=torch.float64, device=self.device)
+        dist.all_reduce(values)
+        return dict(zip(sorted(row), (values / self.size).tolist()))
+
+    def most(self, *values: float) -> list[float]:
+        """The largest over the processes, so that all of them stop, save and show at the same step."""
+        if self.size == 1:
+            return list(values)
+        joined = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(joined, op=dist.ReduceOp.MAX)
+        return joined.tolist()
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """All of a tensor that may be divided; every process must call it."""
+        return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # pyright: ignore
+
+    def agree(self, failed: str) -> str:
+        """The first process's words for what went wrong, in every process; "" for nothing."""
+        words: list[Any] = [failed]
+        if self.size > 1:
+            dist.broadcast_object_list(words, device=self.device)
+        return words[0]
+
+
+def join(config: TrainConfig) -> World:
+    """Joins the process group that the environment names, if any."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    device = pick_device(config.device)
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if size > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    rank, size = (
+        (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
+    )
+    if config.accumulate % size:
+        raise ValueError(
+            f"accumulate: expected a multiple of the {size} processes, got {config.accumulate} "
+            "micro-batches a step"
+        )
+    sharded = size > 1 and config.parallel == "fsdp"
+    if sharded and config.optimizer == "muon":
+        raise ValueError(
+            "optimizer: expected adamw with parallel 'fsdp', got muon, which needs whole matrices: use "
+            "parallel 'replicas'"
+        )
+    return World(rank, size, device, sharded, config.precision == "bf16")
+
+
+def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World) -> None:
+    """Moves the modules to the device, divides them or makes all replicas the first process's, and has their
+    blocks keep or recompute activations.
+    """
+    for module in modules.values():
+        for dit in (m for m in module.modules() if isinstance(m, CausalDiT)):
+            for block in dit.blocks:
+                block.checkpointing = config.checkpointing
+        if world.sharded:
+            shard(module, world)
+        module.to(world.device)
+        if world.size > 1 and not world.sharded:
+            for value in module.state_dict().values():
+                dist.broadcast(value, 0)
+
+
+def shard(module: nn.Module, world: World) -> None:
+    """FSDP2 over all processes: one group for every transformer block, one for each part whose output leaves
+    on a way of its own (text, its
+    keys and values, time: in a clean-context pass gradients come back by these alone), one for what is left
+    of a transformer, one for every other child with parameters.
+    """
+    # Nothing is written into what a layer has given, which is all that this warning is about.
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+
+    mesh = init_device_mesh(world.device.type, (world.size,))
+    low = torch.bfloat16 if world.bf16 else None
+    # The blocks themselves decide what is float32 (the residual stream is); single layers take what they are
+    # given.
+    own = {
+        "mesh": mesh,
+        "reshard_after_forward": True,
+        "mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=False),
+    }
+    cast = own | {"mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=True)}
+    transformers = [m for m in module.modules() if isinstance(m, CausalDiT)]
+    for dit in transformers:
+        for block in dit.blocks:
+            for part in (block.cross_attn.k, block.cross_attn.v):
+                fully_shard(part, **cast)
+            fully_shard(block.cross_attn.norm_k, **own)
+            fully_shard(block, **own)
+        for part in (dit.text_embedding, dit.time_embedding, dit.time_projection):
+            fully_shard(part, **cast)
+        fully_shard(
+            dit.patch_embedding, **own
+        )  # a learning track head asks for its gradient, also through a clean-context pass
+        dit.gathered_dtype = low  # what its weights will be when a forward has gathered them
+        fully_shard(dit, **own)
+        register_fsdp_forward_method(dit, "encode_text")
+    if not transformers:
+        fully_shard(module, **own)
+    for child in module.children() if transformers and module not in transformers else ():
+        if child not in transformers and any(True for _ in child.parameters()):
+            fully_shard(child, **cast)
+
+
+@torch.no_grad()
+def place(target: Tensor, value: Tensor) -> Tensor:
+    """Copies a whole tensor into one that may be divided, without messages: every process has read the same
+    file.
+    """
+    if hasattr(target, "placements"):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = distribute_tensor(
+            value.to(target.device), target.device_mesh, target.placements, src_data_rank=None
+        )  # pyright: ignore
+    return target.copy_(value)

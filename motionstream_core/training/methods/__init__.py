@@ -1,0 +1,1 @@
+"""Training methods: teacher, causal initialisation, distillation, trajectories, detail head, codec."""

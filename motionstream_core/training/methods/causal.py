@@ -1,0 +1,215 @@
+"""Stage "causal": the streaming student, trained directly on what it will meet when it streams.
+
+Owns the loss of the built-in model. A training sample is a short stream: the start image is committed to the
+cache, then each chunk is denoised from a random noise level against that cache and committed in turn, as the
+clean truth or as the network's own prediction (so that it meets its own mistakes in training). The cache is
+the rolling one of the rollout in its differentiable form: same slots, same eviction.
+
+Shapes: latents (B, 16, t, h, w), t = 1 + 3k; xy (B, T, N, 2), visible (B, T, N), T = 4t - 3; tokens (B, 16).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...model.dit import TextContext
+from ...model.presets import ModelConfig
+from ...sampling.flow import add_noise, schedule_of, to_x0
+from ...sampling.rollout import Kept
+from ..data.shards import Pool
+from ..engine.stage import shared_choice, shared_share
+from .refresh import NEVER, Refresh, Scenes, border, least_chunks
+from .roles import Batch, MotionModel, learn, moved
+from .teacher import draw, noise_like
+
+
+@dataclass(frozen=True)
+class CausalRecipe:
+    """What a training stream looks like."""
+
+    own_context: float = 0.5  # share of samples whose committed chunks are the network's own prediction
+    context_noise: float = 0.06  # most noise added to a committed chunk
+    text_dropout: float = 0.1
+    first_step_share: float = (
+        0.6  # share of chunks trained at the few noise levels of the rollout, the rest in lowest_sigma..1
+    )
+    lowest_sigma: float = 0.6  # the few-step rollout never meets less
+    # Share of committed chunks whose keys and values carry no gradient, which saves a third of their cost
+    cut_share: float = 0.5
+    long_share: float = 0.25  # share of steps with three chunks, so that the window rolls
+
+
+class CausalStage:
+    """The stage for `engine.train`: one role, "student"."""
+
+    name = "causal"
+    learning = ("student",)
+    ema = "student"
+
+    def __init__(
+        self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None, refresh: Refresh = NEVER
+    ):
+        refresh.check(model.config)
+        self.refresh = refresh
+        self.modules: dict[str, nn.Module] = {"student": learn(model)}
+        self.recipe, self.held, self.samples = recipe, held, samples
+
+    def turn(self, step: int) -> str:
+        return "student"
+
+    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        return stream_loss(self.modules["student"], batch, rng, self.recipe, refresh=self.refresh), {}
+
+    def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
+        return validate(modules["student"], self.held) if self.held is not None else {}
+
+    def sample(self, modules: dict[str, nn.Module]):
+        return self.samples(modules["student"]) if self.samples else []
+
+
+def draw_sigma(
+    rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6
+) -> Tensor:
+    """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
+    free = lowest + (1 - lowest) * draw(size, rng)
+    few = torch.tensor(schedule_of(config))[torch.randint(config.steps, (size,), generator=rng)]
+    return torch.where(draw(size, rng) < few_step_share, few, free)
+
+
+def stream_loss(
+    student: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    recipe: CausalRecipe,
+    sigma: float | None = None,
+    own: float | None = None,
+    refresh: Refresh = NEVER,
+) -> Tensor:
+    """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is
+    otherwise drawn.
+    """
+    config, x0 = student.config, batch["latents"]
+    size, frames = x0.shape[0], config.context.chunk
+    scenes = Scenes(student, batch, student.motion(batch, rng), refresh.codec)
+    keep = draw(size, rng) >= recipe.text_dropout if sigma is None else None
+    context = _Context(student, scenes, student.text(batch, keep), *x0.shape[-2:])
+    own_share = recipe.own_context if own is None else own
+    context.commit(0, x0[:, :, :1])
+    losses = []
+    refreshed = refresh.drawn(batch, rng)
+    starts = _chunk_starts(
+        x0.shape[2],
+        frames,
+        batch,
+        rng,
+        recipe,
+        sigma is not None,
+        1 + least_chunks(config.context) if refreshed else 2,
+    )
+    last = border(batch, rng, config.context, len(starts)) if refreshed else 0
+    for number, begin in enumerate(starts):
+        truth, condition = x0[:, :, begin : begin + frames], scenes(begin, frames)
+        level = (
+            torch.full((size,), sigma).to(x0)
+            if sigma is not None
+            else draw_sigma(rng, size, config, recipe.first_step_share, recipe.lowest_sigma).to(x0)
+        )
+        predicted = _predict(student, context.cache, truth, condition, context.text, level, rng)
+        losses.append((predicted - truth).square().mean())
+        if number + 1 < len(starts):
+            keep = (draw(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(x0)
+            chunk = torch.lerp(truth, predicted.detach(), keep)
+            if sigma is None:
+                chunk = chunk + recipe.context_noise * draw(size, rng).view(-1, 1, 1, 1, 1).to(
+                    x0
+                ) * noise_like(chunk, rng)
+            cut = sigma is None and shared_share(batch, rng, recipe.cut_share)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
+                context.commit(begin, chunk)
+                if number + 1 == last:
+                    context.refresh(begin + frames)
+    return torch.stack(losses).mean()
+
+
+class _Context:
+    """What a training stream's chunks see: the cache, and what it was made of, so that its sink can be
+    refreshed as `Rollout.refresh_sink` does it.
+    """
+
+    def __init__(self, student: MotionModel, scenes: Scenes, text: TextContext, height: int, width: int):
+        self.student, self.scenes, self.text = student, scenes, text
+        self.cache = student.dit.make_grad_cache(height, width)
+        self.kept = Kept(self.cache.shape)
+        self.made: list[Tensor] = []
+
+    def commit(self, start: int, latents: Tensor):
+        motion = self.scenes(start, latents.shape[2])
+        self._remember(latents, motion)
+        self.kept.add(latents, motion)
+        self.made.append(latents)
+
+    def refresh(self, start: int):
+        """The newest frames become the sink; from latent frame `start` on motion is taken from the last of
+        them. Nothing where they are too few.
+        """
+        if not self.kept.refresh(self.scenes.as_start):
+            return
+        total = self.cache.total
+        self.cache.reset()
+        for latents, motion in self.kept.pieces(self.cache.shape.chunk):
+            self._remember(latents, motion)
+        self.cache.total = total
+        self.scenes.rebase(start, torch.cat(self.made, dim=2))
+
+    def _remember(self, latents: Tensor, motion: Tensor):
+        timestep = torch.zeros(latents.shape[0], latents.shape[2], device=latents.device)
+        self.student.dit(torch.cat([latents, motion], 1), timestep, self.text, self.cache, commit=True)
+
+
+def _chunk_starts(
+    total: int,
+    frames: int,
+    batch: Batch,
+    rng: torch.Generator,
+    recipe: CausalRecipe,
+    every: bool,
+    few: int = 2,
+) -> list[int]:
+    """First latent frames of the chunks of this step: `few` in a row from a random place, or all of them."""
+    starts = list(range(1, total - frames + 1, frames))
+    if every or shared_share(batch, rng, recipe.long_share) or len(starts) <= few:
+        return starts
+    first = shared_choice(batch, rng, len(starts) - few + 1)
+    return starts[first : first + few]
+
+
+def _predict(
+    student: MotionModel, cache, truth: Tensor, motion: Tensor, text, level: Tensor, rng: torch.Generator
+) -> Tensor:
+    levels = level[:, None].expand(-1, truth.shape[2])
+    x = add_noise(truth, noise_like(truth, rng), levels)
+    out = student.dit(torch.cat([x, motion], 1), 1000 * levels, text, cache)
+    warp = motion[:, student.config.motion.parts["warp"]] if student.config.prediction == "gated_x0" else None
+    return to_x0(out, x, levels, student.config.prediction, warp)
+
+
+@torch.no_grad()
+def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, float]:
+    """x0 error at sigma 1 on own context, as a share of the error of copying frame 0 (`copy`) and of the
+    encoded warp (`warp`).
+    """
+    rng, nrng, recipe = torch.Generator().manual_seed(1), np.random.default_rng(1), CausalRecipe()
+    batch = moved(pool.batch(nrng, clips), student)
+    truth = batch["latents"][:, :, 1:]
+    error = float(stream_loss(student, batch, rng, recipe, sigma=1.0, own=1.0))
+    copy = float((batch["latents"][:, :, :1] - truth).square().mean())
+    rows = {"x0_mse": error, "ratio_copy": error / copy}
+    return (
+        rows | {"ratio_warp": error / float((batch["warp"][:, :, 1:] - truth).square().mean())}
+        if "warp" in batch
+        else rows
+    )

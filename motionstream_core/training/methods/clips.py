@@ -1,0 +1,33 @@
+"""A bidirectional model on a whole clip: the start image clean in front, every other latent frame at one
+noise level.
+
+Owns that layout. Latents (B, C, t, h, w): first has one latent frame, noisy the t - 1 behind it; sigma (B,).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...model.dit import TextContext
+from ...sampling.flow import to_x0
+from .roles import MotionModel
+
+
+def predict_clip(
+    model: MotionModel, first: Tensor, noisy: Tensor, sigma: Tensor, motion: Tensor, text: TextContext
+) -> Tensor:
+    """The clean latents of `noisy` as the model predicts them, (B, C, t - 1, h, w); motion (B, C_m, t, h, w)
+    covers the start image too.
+    """
+    levels = torch.cat([torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
+    x = torch.cat([first, noisy], dim=2)
+    out = model(torch.cat([x, motion], dim=1), 1000 * levels, text)
+    parts = model.config.motion.parts
+    warp = motion[:, parts["warp"]] if model.config.prediction == "gated_x0" else None
+    return to_x0(out, x, levels, model.config.prediction, warp)[:, :, 1:]
+
+
+def euler_step(x: Tensor, x0: Tensor, sigma: float, to: float) -> Tensor:
+    """One step of the probability-flow ODE, dx / d sigma = (x - x0) / sigma, from sigma down to `to`."""
+    return x0 + (x - x0) * (to / sigma)

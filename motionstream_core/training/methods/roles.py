@@ -1,0 +1,186 @@
+"""Who takes part in a training, and who of them learns.
+
+Owns `MotionModel`, the trainable parts of one motion-controlled model together (every role is one: teacher,
+student, fake score), and the only calls of requires_grad_. Knows nothing of losses, noise or files.
+
+Shapes: latents (B, C, t, h, w), t = 1 + 3 k; xy (B, T, N, 2) pixels, visible (B, T, N), T = 4 t - 3; tokens
+(B, L) or text (B, L, text_dim).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ...common.state_dict import state_problems
+from ...model.cache import GradKVCache
+from ...model.dit import CausalDiT, TextContext
+from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
+from ...model.presets import ModelConfig
+from ...model.text import WordEncoder
+
+Batch = Mapping[str, Tensor]
+
+
+class MotionModel(nn.Module):
+    """dit, track head and, for the presets with a vocabulary of their own, words. The same parameters serve
+    as bidirectional teacher (no cache) and as causal student (with one).
+    """
+
+    def __init__(self, config: ModelConfig, own_words: bool = True):
+        super().__init__()
+        if config.motion is None:
+            raise ValueError("motion model: expected a config with motion, got one without")
+        self.config = config
+        self.dit = CausalDiT(config)
+        self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
+        self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
+
+    def forward(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        text: TextContext,
+        cache: GradKVCache | None = None,
+        *,
+        commit: bool = False,
+    ) -> Tensor:
+        """The transformer's forward (see CausalDiT.forward), so that a wrapper around the whole model sees
+        every use of it.
+        """
+        return self.dit(x, timestep, text, cache, commit=commit)
+
+    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids."""
+        h, w = batch["latents"].shape[-2:]
+        size, tracks = batch["xy"].shape[0], batch["xy"].shape[2]
+        ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device).to(batch["xy"].device)
+        emb = sinusoidal_ids(ids, self.config.motion.id_dim)
+        unspecified = (
+            batch.get("unspecified", torch.zeros_like(batch["visible"]))
+            if self.config.motion.unspecified_channel
+            else None
+        )
+        maps = pack_time(
+            motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified)
+        )
+        made = [self.track_head(maps)]
+        if "image" in self.config.motion.parts:
+            made.append(_start_image(batch["latents"]))
+        if "warp" in self.config.motion.parts:
+            made += [batch["warp"], batch["masks"]]
+        return torch.cat(made, dim=1)
+
+    def no_motion(self, batch: Batch) -> Tensor:
+        """What "no track says anything" is (c_m = 0 of section 3.1): an empty map for the head, nothing
+        carried, every place uncovered. The
+        start image stays: it is no motion."""
+        latents = batch["latents"]
+        size, _, frames, h, w = latents.shape
+        empty = latents.new_zeros(1, self.track_head.conv.weight.shape[1], 1, 1, 1)
+        made = [self.track_head(empty).expand(size, -1, frames, h, w)]
+        if "image" in self.config.motion.parts:
+            made.append(_start_image(latents))
+        if "warp" in self.config.motion.parts:
+            start = _start_image(latents)
+            uncovered = (
+                latents.new_tensor([1.0, 0.0] * 4).view(1, 8, 1, 1, 1).expand(size, 8, frames, h, w).clone()
+            )
+            uncovered[:, :, :1] = batch["masks"][:, :, :1]
+            made += [start, uncovered]
+        return torch.cat(made, dim=1)
+
+    @property
+    def device(self) -> torch.device:
+        return self.dit.device
+
+    def text(self, batch: Batch, keep: Tensor | None = None) -> TextContext:
+        """The text of a batch; where keep (B,) is False it is the empty one (padding)."""
+        name = "tokens" if self.words is not None else "text"
+        if name not in batch:
+            raise ValueError(f"text: expected a batch with {name}, got {', '.join(sorted(batch))}")
+        source = batch[name]
+        if keep is not None:
+            source = source * keep.view(-1, *[1] * (source.ndim - 1)).to(source)
+        return self.dit.encode_text(self.words(source) if self.words is not None else source)
+
+
+def has_own_words(name: str) -> bool:
+    """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings
+    (`prompts`).
+    """
+    return not name.startswith("wan")
+
+
+def _start_image(latents: Tensor) -> Tensor:
+    image = torch.zeros_like(latents)
+    image[:, :, :1] = latents[:, :, :1]
+    return image
+
+
+def moved(batch: Batch, model: MotionModel) -> dict[str, Tensor]:
+    """The batch where the model is."""
+    return {key: value.to(model.device) for key, value in batch.items()}
+
+
+def stacked(*texts: TextContext) -> TextContext:
+    """Texts of equal shapes along the batch."""
+    keys = tuple(torch.cat(layer) for layer in zip(*(text.keys for text in texts)))
+    values = tuple(torch.cat(layer) for layer in zip(*(text.values for text in texts)))
+    return TextContext(keys, values)
+
+
+def learn(model: nn.Module, *, frozen: tuple[str, ...] = ()) -> nn.Module:
+    """Everything learns but the children named in `frozen`."""
+    unknown = set(frozen) - {name for name, _ in model.named_children()}
+    if unknown:
+        raise ValueError(f"frozen: expected children of the model, got {sorted(unknown)}")
+    for name, child in model.named_children():
+        child.requires_grad_(name not in frozen)
+    return model.train()
+
+
+def freeze(model: nn.Module) -> nn.Module:
+    """Nothing learns."""
+    return model.eval().requires_grad_(False)
+
+
+def twin(model: nn.Module) -> nn.Module:
+    """A copy with parameters of its own: the fake score begins as a copy of the teacher, the student too;
+    they never share.
+    """
+    return copy.deepcopy(model)
+
+
+def share_nothing(*models: nn.Module):
+    """ValueError where two roles hold the same memory."""
+    seen: dict[int, int] = {}
+    for number, model in enumerate(models):
+        for name, tensor in model.state_dict(keep_vars=True).items():
+            owner = seen.setdefault(tensor.data_ptr(), number) if tensor.numel() else number
+            if owner != number:
+                raise ValueError(
+                    f"roles: expected parameters of their own, got {name} in role {owner} and in role "
+                    f"{number}"
+                )
+
+
+def fit_together(teacher: MotionModel, student: MotionModel):
+    """ValueError unless the student may be taught by this teacher: same latents, same motion, same text, same
+    network.
+    """
+    for field in ("latent_channels", "vae_stride", "motion", "text_dim", "text_len", "patch", "prediction"):
+        wanted, got = getattr(teacher.config, field), getattr(student.config, field)
+        if wanted != got:
+            raise ValueError(f"student: expected {field} {wanted} (the teacher's), got {got}")
+
+
+def load_into(model: nn.Module, state: Mapping[str, Tensor], name: str):
+    """Gives the model a state; ValueError lists what does not fit."""
+    problems = state_problems(model.state_dict(), state)
+    if problems:
+        raise ValueError(f"{name}: does not fit this preset: {'; '.join(problems)}")
+    model.load_state_dict(dict(state))

@@ -1,0 +1,63 @@
+"""What a model in training makes of held-out clips, as frames and their tracks, for the sample videos.
+
+Owns how latents of a training batch become something to look at. Shapes: frames (T, H, W, 3) float 0..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...tracks.types import Tracks
+from .causal_init import own_video
+from .guidance import Guidance
+from .roles import Batch, MotionModel, moved
+from .trajectories import sample_clip, teacher_schedule
+
+Sample = tuple[Tensor, Tracks]
+Samples = Callable[[MotionModel], list[Sample]]
+SEED = 5
+
+
+def of_students(codec, held, clips: int = 2, fps: float = 16.0) -> Samples:
+    """By the one rollout, in the student's few steps."""
+    return _shown(codec, held, clips, fps, lambda model, batch, rng: own_video(model, batch, rng))
+
+
+def of_teachers(
+    codec, held, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0
+) -> Samples:
+    """By the guided ODE of the bidirectional teacher."""
+
+    def make(model: MotionModel, batch: Batch, rng: torch.Generator) -> Tensor:
+        return sample_clip(model, batch, rng, guidance, teacher_schedule(steps, model.config.shift, ()))[0]
+
+    return _shown(codec, held, clips, fps, make)
+
+
+def _shown(
+    codec, held, clips: int, fps: float, make: Callable[[MotionModel, Batch, torch.Generator], Tensor]
+) -> Samples:
+    @torch.no_grad()
+    def samples(model: MotionModel) -> list[Sample]:
+        batch = moved(held.batch(np.random.default_rng(SEED), clips), model)
+        if isinstance(codec, torch.nn.Module):
+            codec.to(model.device)
+        frames = (
+            codec.decode(make(model, batch, torch.Generator().manual_seed(SEED)))
+            .cpu()
+            .permute(0, 1, 3, 4, 2)
+            .clamp(0, 1)
+        )
+        height, width = frames.shape[2:4]
+        batch = {key: value.cpu() for key, value in batch.items()}
+        seen = batch["visible"].any(1)
+        return [
+            (clip, Tracks(xy[:, told], visible[:, told], width, height, fps))
+            for clip, xy, visible, told in zip(frames, batch["xy"], batch["visible"], seen)
+        ]
+
+    return samples

@@ -1,0 +1,136 @@
+"""Stage "teacher": the bidirectional motion teacher, by flow matching (MotionStream, section 3.1).
+
+Owns what a training sample of the teacher is: noise level, which text and which motion is hidden. The engine
+owns everything else.
+Phase 1 shows every track; phase 2 freezes the track head and hides random chunks of the motion in the middle
+of a clip (p_mask), so that a track that ends is no object that vanishes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...sampling.flow import add_noise, shifted
+from .clips import predict_clip
+from .losses import bell_weight, flow_loss, per_sample
+from .roles import Batch, MotionModel, learn, moved
+
+
+@dataclass(frozen=True)
+class TeacherRecipe:
+    """The paper's numbers where it has them; dropout of text and motion is ours (both guidance terms need a
+    model that has met them).
+    """
+
+    phase: int = 1
+    shift: float = 6.0
+    text_dropout: float = 0.1
+    motion_dropout: float = 0.1
+    mask_share: float = 0.2  # p_mask, phase 2 only
+    weighting: str = "uniform"  # or "bell", Wan's weight over noise levels
+    most_weight: float = 5.0  # cap of 1 / sigma^2 for networks that predict x0
+    keep_tracks: tuple[float, float] = (
+        0.4,
+        1.0,
+    )  # share of the tracks that a sample is told of (1,000-2,500 of 2,500)
+
+    def __post_init__(self):
+        if self.phase not in (1, 2):
+            raise ValueError(f"phase: expected 1 or 2, got {self.phase}")
+        if self.weighting not in ("uniform", "bell"):
+            raise ValueError(f"weighting: expected 'uniform' or 'bell', got {self.weighting!r}")
+
+
+class TeacherStage:
+    """A stage for `engine.train`: one role, "teacher"."""
+
+    name = "teacher"
+    learning = ("teacher",)
+    ema = "teacher"
+
+    def __init__(self, model: MotionModel, recipe: TeacherRecipe, held=None, samples=None):
+        self.modules: dict[str, nn.Module] = {
+            "teacher": learn(model, frozen=("track_head",) if recipe.phase == 2 else ())
+        }
+        self.config, self.recipe, self.held, self.samples = model.config, recipe, held, samples
+
+    def turn(self, step: int) -> str:
+        return "teacher"
+
+    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        model, recipe = self.modules["teacher"], self.recipe
+        x0, size = batch["latents"], batch["latents"].shape[0]
+        batch = thinned(batch, recipe.keep_tracks, rng) if "warp" not in self.config.motion.parts else batch
+        motion = hidden(model, batch, model.motion(batch, rng), recipe, rng)
+        text = model.text(batch, keep=draw(size, rng) >= recipe.text_dropout)
+        sigma = shifted(draw(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
+        noisy = add_noise(
+            x0[:, :, 1:], noise_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
+        )
+        made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
+        most = float("inf") if self.config.prediction == "velocity" else recipe.most_weight
+        weight = bell_weight(sigma) if recipe.weighting == "bell" else None
+        return flow_loss(made, x0[:, :, 1:], sigma, most, weight), {}
+
+    @torch.no_grad()
+    def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
+        """Error of x0 at three noise levels on held-out clips, also as a share of the error of copying the
+        start image.
+        """
+        if self.held is None:
+            return {}
+        model = modules["teacher"]
+        batch = moved(self.held.batch(np.random.default_rng(1), 16), model)
+        x0 = batch["latents"]
+        motion, text = model.motion(batch, rng), model.text(batch)
+        rows = {}
+        for level in (0.3, 0.7, 0.98):
+            sigma = torch.full((x0.shape[0],), level, device=x0.device)
+            noisy = add_noise(
+                x0[:, :, 1:], noise_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
+            )
+            made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
+            rows[f"x0_mse_{level}"] = float(per_sample((made - x0[:, :, 1:]).square()).mean())
+        rows["ratio_copy"] = rows["x0_mse_0.98"] / float((x0[:, :, :1] - x0[:, :, 1:]).square().mean())
+        return rows
+
+    def sample(self, modules: dict[str, nn.Module]):
+        return self.samples(modules["teacher"]) if self.samples else []
+
+
+def draw(size: int, rng: torch.Generator) -> Tensor:
+    """(B,) uniform in 0..1."""
+    return torch.rand(size, generator=rng, device=rng.device)
+
+
+def noise_like(x: Tensor, rng: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=rng, device=rng.device).to(x.device)
+
+
+def thinned(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
+    """Random tracks of each sample are not told of: a share of `share` stays. Only for models without the
+    warp, which was made of all tracks.
+    """
+    size, _, tracks = batch["visible"].shape
+    keep = share[0] + (share[1] - share[0]) * draw(size, rng)
+    told = torch.rand(size, tracks, generator=rng, device=rng.device) < keep[:, None]
+    return {**batch, "visible": batch["visible"] & told[:, None].to(batch["visible"].device)}
+
+
+def hidden(
+    model: MotionModel, batch: Batch, motion: Tensor, recipe: TeacherRecipe, rng: torch.Generator
+) -> Tensor:
+    """The motion with what training hides of it: all of it for some samples, in phase 2 also random chunks of
+    latent frames behind the first chunk.
+    """
+    size, _, frames = motion.shape[:3]
+    chunk = model.config.context.chunk
+    hide = (draw(size, rng) < recipe.motion_dropout)[:, None].expand(-1, frames).clone()
+    if recipe.phase == 2:
+        for start in range(1 + chunk, frames, chunk):
+            hide[:, start : start + chunk] |= (draw(size, rng) < recipe.mask_share)[:, None]
+    return torch.where(hide[:, None, :, None, None].to(motion.device), model.no_motion(batch), motion)

@@ -1,0 +1,277 @@
+"""Where noise goes: the paths along which a guided teacher turns noise into video, kept on disk for the ODE
+regression.
+
+Owns the sampler of a teacher and the trajectory files. A trajectory is kept at the student's own few noise
+levels and at its end. Two kinds:
+- of the bidirectional teacher: the whole clip at once under joint guidance (MotionStream, section 3.2, after
+CausVid);
+- of an autoregressive teacher (Causal Forcing): chunk by chunk behind the clean chunks of the real clip, so
+that each chunk's end is a function
+  of its noise and its past, which the former's is not.
+
+File (safetensors, one per batch): the fields of a shard, "states" (B, K, C, t, h, w) float16 at `sigmas`,
+"latents" the clean context: the trajectory's own end, or the real clip. States of latent frame 0 are the
+start image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ...sampling.flow import add_noise, schedule_of, sigma_schedule, to_x0
+from ..engine.engine import fingerprint
+from .clips import euler_step
+from .guidance import NO_GUIDANCE, Guidance, guided_clip
+from .initial import read
+from .roles import Batch, MotionModel, moved
+from .teacher import noise_like
+
+PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
+
+
+def teacher_schedule(steps: int, shift: float, through: tuple[float, ...]) -> tuple[float, ...]:
+    """About `steps` shifted noise levels from 1 down to 0 that meet every level in `through`."""
+    return (*sorted({*sigma_schedule(steps, shift), *through}, reverse=True), 0.0)
+
+
+@torch.no_grad()
+def sample_clip(
+    teacher: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    guidance: Guidance,
+    levels: tuple[float, ...],
+    keep: tuple[float, ...] = (),
+) -> tuple[Tensor, Tensor]:
+    """The bidirectional teacher's own video by Euler steps down `levels` -> (end (B, C, t, h, w), states (B,
+    len(keep), C, t, h, w)).
+    """
+    first, rest = batch["latents"][:, :, :1], batch["latents"][:, :, 1:]
+    motion, text = (
+        (teacher.motion(batch, rng), teacher.no_motion(batch)),
+        (teacher.text(batch), teacher.text(batch, torch.zeros(len(first), dtype=torch.bool))),
+    )
+    x, states = noise_like(rest, rng), []
+    for sigma, to in zip(levels, levels[1:]):
+        if sigma in keep:
+            states.append(torch.cat([first, x], dim=2))
+        x0 = guided_clip(
+            teacher, first, x, torch.full((len(first),), sigma, device=first.device), motion, text, guidance
+        )
+        x = euler_step(x, x0, sigma, to)
+    end = torch.cat([first, x], dim=2)
+    return end, torch.stack(states, dim=1) if states else end[:, None, :0]
+
+
+@torch.no_grad()
+def sample_chunks(
+    teacher: MotionModel,
+    batch: Batch,
+    rng: torch.Generator,
+    levels: tuple[float, ...],
+    keep: tuple[float, ...],
+) -> tuple[Tensor, Tensor]:
+    """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as
+    `sample_clip`.
+    """
+    x0, frames = batch["latents"], teacher.config.context.chunk
+    motion, text, size = teacher.motion(batch, rng), teacher.text(batch), batch["latents"].shape[0]
+    cache = teacher.dit.make_grad_cache(*x0.shape[-2:], detached=True)
+    first = x0[:, :, :1]
+    ends, states = [first], [torch.stack([first] * len(keep), dim=1)]
+    commit(teacher, first, motion[:, :, :1], text, cache)
+    for start in range(1, x0.shape[2] - frames + 1, frames):
+        part = slice(start, start + frames)
+        x, kept = noise_like(x0[:, :, part], rng), []
+        for sigma, to in zip(levels, levels[1:]):
+            if sigma in keep:
+                kept.append(x)
+            x = euler_step(
+                x,
+                predict_chunk(
+                    teacher, x, torch.full((size,), sigma, device=x.device), motion[:, :, part], text, cache
+                ),
+                sigma,
+                to,
+            )
+        ends.append(x)
+        states.append(torch.stack(kept, dim=1))
+        commit(teacher, x0[:, :, part], motion[:, :, part], text, cache)
+    return torch.cat(ends, dim=2), torch.cat(states, dim=3)
+
+
+def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, text, cache) -> Tensor:
+    """The clean latents of one chunk behind a cache, sigma (B,)."""
+    levels = sigma[:, None].expand(-1, x.shape[2])
+    out = model(torch.cat([x, motion], dim=1), 1000 * levels, text, cache)
+    warp = motion[:, model.config.motion.parts["warp"]] if model.config.prediction == "gated_x0" else None
+    return to_x0(out, x, levels, model.config.prediction, warp)
+
+
+def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
+    """The clean-context pass of a chunk."""
+    model(
+        torch.cat([latents, motion], dim=1),
+        torch.zeros(latents.shape[0], latents.shape[2], device=latents.device),
+        text,
+        cache,
+        commit=True,
+    )
+
+
+def write_trajectories(
+    teacher: MotionModel,
+    data,
+    out: Path,
+    count: int,
+    *,
+    batch: int,
+    steps: int,
+    guidance: Guidance,
+    causal: bool,
+    seed: int,
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on.
+    Each appears whole or not at all.
+    ValueError where the folder has those of another teacher, guidance or number of steps."""
+    out.mkdir(parents=True, exist_ok=True)
+    config = teacher.config
+    keep = schedule_of(config)
+    levels = teacher_schedule(steps, config.shift, keep)
+    kind = "autoregressive" if causal else "bidirectional"
+    about = {
+        "sigmas": list(keep),
+        "steps": len(levels) - 1,
+        "guidance": [guidance.text, guidance.motion],
+        "kind": kind,
+        "teacher": fingerprint(teacher),
+    }
+    _check_same(out, about)
+    for number in range(count):
+        path = out / f"{seed:04d}_{number:05d}.safetensors"
+        if path.exists():
+            continue
+        rng, nrng = (
+            torch.Generator().manual_seed(seed * 100003 + number),
+            np.random.default_rng([seed, number]),
+        )
+        drawn = moved(data.batch(nrng, batch), teacher)
+        end, states = (
+            sample_chunks(teacher, drawn, rng, levels, keep)
+            if causal
+            else sample_clip(teacher, drawn, rng, guidance, levels, keep)
+        )
+        tensors = {
+            "states": states.half(),
+            "ends": end.half(),
+            "latents": (drawn["latents"] if causal else end).half(),
+        }
+        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {
+            "xy": drawn["xy"]
+        }  # half precision is too coarse beyond 256 px
+        partial = path.with_suffix(".part")
+        try:
+            save_file(
+                {key: value.cpu().contiguous() for key, value in tensors.items()},
+                partial,
+                metadata={"trajectories": json.dumps(about)},
+            )
+            os.replace(partial, path)
+        except SafetensorError as error:
+            raise OSError(
+                f"{path}: could not be written ({error}); {number} of {count} files are there, run it "
+                "again to go on"
+            ) from None
+        finally:
+            partial.unlink(missing_ok=True)
+        progress(f"trajectories {number + 1}/{count}")
+    return out
+
+
+def described(path: Path) -> dict:
+    """How the trajectories of a file were made; ValueError for another file."""
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {}).get("trajectories", "{}"))
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path.name}: expected trajectories (safetensors), got a file that cannot be read ({error})"
+        ) from None
+
+
+def _check_same(folder: Path, about: dict) -> None:
+    for path in sorted(folder.glob("*.safetensors"))[:1]:
+        got = described(path)
+        other = sorted(key for key in about if got.get(key) != about[key])
+        if other:
+            raise ValueError(
+                f"trajectories: expected another folder, got {folder}, whose files are of other "
+                f"{', '.join(other)}"
+            )
+
+
+def _stored(value: Tensor) -> Tensor:
+    return (
+        value.half()
+        if value.is_floating_point()
+        else value.to(torch.int16)
+        if value.dtype == torch.int64
+        else value
+    )
+
+
+class Trajectories:
+    """The files of a folder, one read at a time: `batch` gives samples of one random file."""
+
+    def __init__(self, folder: Path, sigmas: tuple[float, ...]):
+        self.paths = sorted(Path(folder).glob("*.safetensors"))
+        if not self.paths:
+            raise ValueError(
+                f"trajectories: expected files in {folder}, got none: run `train trajectories` first"
+            )
+        self.about = described(self.paths[0])
+        levels = self.about.get("sigmas", [])
+        if len(levels) != len(sigmas) or not np.allclose(levels, sigmas):
+            raise ValueError(
+                f"trajectories: expected states at the student's levels {sigmas}, got "
+                f"{self.about.get('sigmas')}"
+            )
+
+    def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        data = read(self.paths[int(rng.integers(len(self.paths)))])
+        picks = torch.from_numpy(rng.integers(len(data["states"]), size=size))
+        out = {key: value[picks] for key, value in data.items()}
+        return {
+            key: value.float()
+            if value.is_floating_point()
+            else value.long()
+            if value.dtype == torch.int16
+            else value
+            for key, value in out.items()
+        }
+
+
+def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
+    """A state at `sigma` that is not on the trajectory but on the rollout's path: the end, noised afresh."""
+    return add_noise(ends, noise_like(ends, rng), sigma)
+
+
+__all__ = [
+    "NO_GUIDANCE",
+    "PASSED",
+    "Trajectories",
+    "sample_chunks",
+    "sample_clip",
+    "teacher_schedule",
+    "write_trajectories",
+]
