@@ -21,19 +21,19 @@ from ..motionstream_core.codec.split import SplitCodec
 from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
 from ..motionstream_core.model.detail import DetailHead
-from ..motionstream_core.model.dit import CausalDiT
-from ..motionstream_core.model.host_dit import AdoptedDiT, adopted_config, sizes_of
+from ..motionstream_core.model.dit import WanDiT
+from ..motionstream_core.model.host_dit import HostDiT, adopted_config, sizes_of
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.weights.checkpoint_presets import (
-    causal_preset,
+    checkpoint_preset,
     config_for,
     stated,
     with_schedule,
 )
 from ..motionstream_core.model.weights.convert import open_track_head
 from ._left_out import left_out
-from ._types import LOADER, Missing, StreamModel, StreamVAE, stream_vae
+from ._types import LOADER, MissingComponent, StreamModel, StreamVAE, stream_vae
 
 LOG = logging.getLogger("motionstream")
 STATEMENT = "motionstream"
@@ -52,7 +52,7 @@ class ModelParts:
     `_left_out`.
     """
 
-    dit: CausalDiT | AdoptedDiT
+    dit: WanDiT | HostDiT
     track_head: TrackHead | None
     detail: DetailHead | None = None
     doubt: str | None = None
@@ -144,7 +144,7 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
         )
     path = file_of(model)
     own = stated(path) if path is not None else None
-    preset = None if name is None else causal_preset(name)
+    preset = None if name is None else checkpoint_preset(name)
     if preset is None and own is None:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
     config = own if own is not None else config_for(preset)
@@ -213,7 +213,7 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
             "positive: expected CLIP vision features of the start image in it for this model (the host's "
             "WanImageToVideo puts them there), got none"
         )
-    dit = AdoptedDiT(net, config, dtype=dtype_of(model), device=model.load_device, features=features)
+    dit = HostDiT(net, config, dtype=dtype_of(model), device=model.load_device, features=features)
     return ModelParts(dit, head, doubt=doubt_of(model), left_out=left_out(model))
 
 
@@ -288,7 +288,7 @@ def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:
 
 
 def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
-    if isinstance(vae, Missing):
+    if isinstance(vae, MissingComponent):
         raise ValueError(vae.words)
     if isinstance(vae, StreamVAE):
         stream_vae(vae, config)

@@ -41,7 +41,7 @@ from ..motionstream_core.streaming.stream import Chunk
 from . import _server
 from ._frames import Frame
 from ._live import Run, Runs, Script
-from ._types import Missing, StreamModel, StreamVAE, WordClip
+from ._types import MissingComponent, StreamModel, StreamVAE, WordClip
 
 LOG = logging.getLogger("motionstream")
 PACK = "ComfyUI-MotionStream"
@@ -138,13 +138,13 @@ def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
     return model, WordClip(networks.text_encoder), vae
 
 
-def checkpoint(path: Path) -> tuple[Any, Missing, Missing]:
+def checkpoint(path: Path) -> tuple[Any, MissingComponent, MissingComponent]:
     """A converted checkpoint as the host loads it; it has no text encoder and no VAE of its own."""
     lacking = f"expected one, got none: {path.name} holds the transformer alone; use the host's"
     return (
         comfy.sd.load_diffusion_model(str(path)),
-        Missing(f"clip: {lacking} Load CLIP (type wan)"),
-        Missing(f"vae: {lacking} Load VAE, or Load Tiny VAE"),
+        MissingComponent(f"clip: {lacking} Load CLIP (type wan)"),
+        MissingComponent(f"vae: {lacking} Load VAE, or Load Tiny VAE"),
     )
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..motionstream_core.codec.taehv import TaehvCodec
 from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
-from ..motionstream_core.live.track_stream import Feed
+from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
 from ..motionstream_core.model.weights.networks import Networks
@@ -38,7 +38,7 @@ class Motion:
     """
 
     image: Tensor
-    tracks: Tracks | Feed
+    tracks: Tracks | TrackStream
     fit: str
     id_seed: int
     groups: Tensor | None = None
@@ -109,7 +109,7 @@ class WordClip:
         return [[embeds, {"pooled_output": None, SPOKEN: (tokens.get("text"), embeds), **(add_dict or {})}]]
 
 
-class Missing:
+class MissingComponent:
     """A CLIP or VAE that is not there: whoever uses it is told why. What a host asks of any object stays as
     it is.
     """

@@ -7,7 +7,7 @@ import logging
 from comfy_api.latest import io
 
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS
+from ..motionstream_core.model.weights.checkpoint_presets import CHECKPOINT_PRESETS
 from ._adopt import STATEMENT, stated_config
 from .loader import CATEGORY
 
@@ -20,7 +20,7 @@ class CausalCheckpoint(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         presets = "; ".join(
             f"{name}: {preset.about}, {preset.steps} steps, {preset.context}"
-            for name, preset in CAUSAL_PRESETS.items()
+            for name, preset in CHECKPOINT_PRESETS.items()
         )
         return io.Schema(
             node_id="MotionStreamCheckpoint",
@@ -48,7 +48,7 @@ class CausalCheckpoint(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=[FROM_FILE, *CAUSAL_PRESETS],
+                    options=[FROM_FILE, *CHECKPOINT_PRESETS],
                     default=FROM_FILE,
                     tooltip=(
                         f"What the weights were trained as: chunk, context, noise levels. {FROM_FILE}: "

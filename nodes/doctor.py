@@ -10,7 +10,7 @@ from ..motionstream_core.cli.doctor import checkpoint_lines, examine
 from ..motionstream_core.cli.plan import named_config
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.presets import PRESETS
-from ..motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS
+from ..motionstream_core.model.weights.checkpoint_presets import CHECKPOINT_PRESETS
 from ..motionstream_core.model.weights.networks import Networks, check_size
 from ..motionstream_core.planning.stream_memory import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
 from ..motionstream_core.streaming.stream import cache_bytes
@@ -49,7 +49,7 @@ class Doctor(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "preset",
-                    options=[*CAUSAL_PRESETS, *PRESETS],
+                    options=[*CHECKPOINT_PRESETS, *PRESETS],
                     default="self-forcing",
                     tooltip="The checkpoint or network that you would like to run.",
                 ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..motionstream_core.live.track_stream import AT_END, Feed
+from ..motionstream_core.live.track_stream import AT_END, TrackStream
 from ..motionstream_core.tracks.video.live_video import live_tracks
-from ..motionstream_core.tracks.video.point_prompts import clicked_points
+from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
@@ -167,7 +167,7 @@ class LiveVideoMotion(io.ComfyNode):
         tracker="OpenCV flow",
     ) -> io.NodeOutput:
         def seeds(w: int, h: int):
-            clicked = None if points is None else clicked_points(points, w, h)
+            clicked = None if points is None else point_prompts(points, w, h)
             return seeds_for(w, h, columns, rows, mask=plain(mask), clicked=clicked, only_subject=True)
 
         def opened():
@@ -180,7 +180,7 @@ class LiveVideoMotion(io.ComfyNode):
         found = live_tracks(
             opened, lambda: open_tracker(tracker, folders, device), seeds, width, height, fps, **asked
         )
-        feed = Feed(found.first, found.static, found.open, at_end)
+        feed = TrackStream(found.first, found.static, found.open, at_end)
         return io.NodeOutput(
             Motion(cover(start_image[:1], width, height)[0], feed, "hold", id_seed, found.groups)
         )

@@ -15,7 +15,7 @@ from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.model.weights.networks import Networks
 from ..motionstream_core.planning.stream_memory import beside_bytes
-from ..motionstream_core.streaming.recorder import Kept
+from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import LEADS, cache_bytes, check_lead, controls_of, stream
 from ..motionstream_core.tracks.formats import tracks_to_host
 from . import _host
@@ -265,7 +265,7 @@ class StreamingSampler(io.ComfyNode):
             "history_bytes": rewind_mb * MIB,
         }
         with (
-            Kept(motion.tracks.fps, stride, keep_mb * MIB, path) as kept,
+            StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path) as kept,
             _host.LiveRun(
                 cls.hidden.unique_id, notes=notes_on(parts, width, height, lead), **run, **about
             ) as on_air,
@@ -359,7 +359,12 @@ def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
 
 
 def outputs(
-    kept: Kept, to_host: Callable[[Tensor], Tensor], width: int, height: int, performance: str, figures: dict
+    kept: StreamRecorder,
+    to_host: Callable[[Tensor], Tensor],
+    width: int,
+    height: int,
+    performance: str,
+    figures: dict,
 ) -> io.NodeOutput:
     """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
     client.

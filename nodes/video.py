@@ -11,7 +11,7 @@ from ..motionstream_core.tracks.edit import smoothed
 from ..motionstream_core.tracks.formats import tracks_to_host
 from ..motionstream_core.tracks.video.camera_motion import PARTS
 from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retimed
-from ..motionstream_core.tracks.video.point_prompts import clicked_points
+from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retargeted, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
@@ -209,7 +209,7 @@ class VideoTracks(io.ComfyNode):
         seeded: list[Seeds] = []
 
         def seeds(w: int, h: int):
-            clicked = None if points is None else clicked_points(points, w, h)
+            clicked = None if points is None else point_prompts(points, w, h)
             seeded.append(
                 seeds_for(
                     w,

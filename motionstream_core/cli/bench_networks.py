@@ -17,7 +17,7 @@ from ..codec.taehv import TAEHV, TaehvCodec
 from ..codec.wan_layers import WAN_VAES, WanVAE
 from ..codec.wan_vae import WanCodec
 from ..model.cache import CacheShape
-from ..model.dit import CausalDiT
+from ..model.dit import WanDiT
 from ..model.motion import TrackHead
 from ..model.presets import ModelConfig, preset
 from ..model.weights.networks import Networks, untrained
@@ -62,7 +62,7 @@ def random_networks(
         )
     )
     return Networks(
-        filled(lambda: CausalDiT(config), device, dtype), head, random_codec(config, device, decoder), None
+        filled(lambda: WanDiT(config), device, dtype), head, random_codec(config, device, decoder), None
     )
 
 

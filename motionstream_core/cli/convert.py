@@ -14,7 +14,7 @@ import torch
 
 from ..common.devices import show_progress
 from ..model.cache import CacheShape
-from ..model.weights.checkpoint_presets import CAUSAL_PRESETS, CausalPreset, causal_preset
+from ..model.weights.checkpoint_presets import CHECKPOINT_PRESETS, CausalPreset, checkpoint_preset
 from ..model.weights.convert import convert
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32, "keep": None}
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="the file to write, such as models/diffusion_models/NAME.safetensors",
     )
-    known = "; ".join(f"{name}: {preset.about}" for name, preset in CAUSAL_PRESETS.items())
+    known = "; ".join(f"{name}: {preset.about}" for name, preset in CHECKPOINT_PRESETS.items())
     parser.add_argument(
         "--preset", default=None, help=f"what the checkpoint was made for, unless its header says so. {known}"
     )
@@ -116,4 +116,4 @@ def chosen(args: argparse.Namespace) -> CausalPreset | None:
         ):
             raise ValueError(f"--timesteps: expected falling levels from 1000, above 0, got {levels}")
         beside["steps"] = len(levels)
-    return CausalPreset(**{**causal_preset(args.preset).__dict__, **beside})
+    return CausalPreset(**{**checkpoint_preset(args.preset).__dict__, **beside})

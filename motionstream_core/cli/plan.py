@@ -10,7 +10,7 @@ import json
 from ..common.devices import parse_size
 from ..model.cache import CacheShape
 from ..model.presets import PRESETS, ModelConfig, preset
-from ..model.weights.checkpoint_presets import CAUSAL_PRESETS, causal_preset, config_for
+from ..model.weights.checkpoint_presets import CHECKPOINT_PRESETS, checkpoint_preset, config_for
 from ..model.weights.networks import check_size
 from ..planning.stream_memory import DECODERS, GIB, PRECISIONS, Plan, advice, first_that_fits
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         required=True,
-        help=f"a network ({', '.join(PRESETS)}) or a checkpoint ({', '.join(CAUSAL_PRESETS)})",
+        help=f"a network ({', '.join(PRESETS)}) or a checkpoint ({', '.join(CHECKPOINT_PRESETS)})",
     )
     parser.add_argument("--size", type=parse_size, default=(832, 480), help="WIDTHxHEIGHT")
     parser.add_argument(
@@ -61,10 +61,12 @@ def run(args: argparse.Namespace) -> int:
 
 def named_config(name: str) -> ModelConfig:
     """A network's or a public checkpoint's config; ValueError lists both kinds."""
-    if name in CAUSAL_PRESETS:
-        return config_for(causal_preset(name))
+    if name in CHECKPOINT_PRESETS:
+        return config_for(checkpoint_preset(name))
     if name not in PRESETS:
-        raise ValueError(f"preset: expected one of {', '.join([*PRESETS, *CAUSAL_PRESETS])}, got {name!r}")
+        raise ValueError(
+            f"preset: expected one of {', '.join([*PRESETS, *CHECKPOINT_PRESETS])}, got {name!r}"
+        )
     return preset(name)
 
 

@@ -26,11 +26,11 @@ from ..training.data.pool import Pool
 from ..training.data.shards import imperfect_sample, write_shards
 from ..training.engine.engine import TrainConfig, train
 from ..training.methods.causal import CausalRecipe, CausalStage
-from ..training.methods.causal_init import own_video
+from ..training.methods.causal_init import rollout_clip
 from ..training.methods.distill import DistillRecipe, DistillStage
 from ..training.methods.guidance import Guidance
 from ..training.methods.initial import HEAD, widened_head
-from ..training.methods.refresh import Refresh
+from ..training.methods.refresh import SinkRefresh
 from ..training.methods.roles import Batch, MotionModel, load_into, twin
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
 from .heldout import HeldOut, heldout_set, long_set
@@ -257,7 +257,7 @@ def refreshed(
             if share is not None:
                 model = _trained(
                     name,
-                    CausalStage(twin(student), CausalRecipe(), refresh=Refresh(share, codec)),
+                    CausalStage(twin(student), CausalRecipe(), refresh=SinkRefresh(share, codec)),
                     "student",
                     short,
                     seed,
@@ -339,7 +339,7 @@ def _made(
     )
     return decoded(
         codec,
-        own_video(
+        rollout_clip(
             model, batch, torch.Generator().manual_seed(seed), refresh_after=refresh_after, codec=codec
         ),
     )

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
-from ..sampling.guided import Lead
+from ..sampling.guided import GuideStrength
 from ..streaming.stream import stream
 from .heldout import HeldOut, heldout_set
 from .report import (
@@ -89,7 +89,7 @@ def evaluate_guided(
     methods = {
         "static": static_baseline(networks),
         "none": led(networks, "none", steps),
-        "keep 0": led(networks, "guided", steps, Lead(keep=0.0)),
+        "keep 0": led(networks, "guided", steps, GuideStrength(keep=0.0)),
         "guided": led(networks, "guided", steps),
         "carried": carried_baseline(networks),
         "track head": generate(networks, steps),
@@ -110,7 +110,7 @@ def evaluate_guided(
     return rounded({**about, **document, "seconds": round(time.time() - began, 1)})
 
 
-def led(networks: Networks, lead: str, steps: int | None, strength: Lead | None = None) -> Generate:
+def led(networks: Networks, lead: str, steps: int | None, strength: GuideStrength | None = None) -> Generate:
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         image, count = torch.from_numpy(item.frames[0]), len(item.clip.frames)
         chunks = stream(

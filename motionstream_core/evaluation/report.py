@@ -27,7 +27,7 @@ from ..streaming.motion_conditioner import carry
 from ..streaming.stream import stream
 from ..tracks.types import Tracks
 from ..tracks.warp.backward import warp_frames
-from ..tracks.warp.forward import PixelCarrier
+from ..tracks.warp.forward import ForwardWarp
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
 from .prompt import prompt_effect
@@ -101,7 +101,7 @@ def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
         made = carry(
-            PixelCarrier(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]),
+            ForwardWarp(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]),
             tracks.xy,
             tracks.visible,
         )

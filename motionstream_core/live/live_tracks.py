@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ..tracks.document.parse import Brush, border_pins, brush_offsets
-from ..tracks.types import Piece
+from ..tracks.types import TrackChunk
 from .controls import HANDS, Control
 from .live_camera import LiveCamera, project
 
@@ -91,7 +91,7 @@ class _State:
     scaffolded: bool = False
 
 
-class LiveMotion:
+class LiveTracks:
     """source(start, count) -> xy (count, N, 2), visible (count, N): the tracks as they were painted, on a
     canvas width × height.
 
@@ -310,7 +310,7 @@ class LiveMotion:
 
     # ---- the chunks ----
 
-    def __call__(self, start: int, count: int) -> Piece:
+    def __call__(self, start: int, count: int) -> TrackChunk:
         """The points of pixel frames start … start + count − 1, which must be the next ones."""
         state = self.state
         if start != state.frame:
@@ -336,7 +336,7 @@ class LiveMotion:
         for hand in [number for number, held in state.hands.items() if held.leaving is not None]:
             held = state.hands.pop(hand)
             self._let_go(held.points, held.leaving)
-        return Piece(screen.float(), told, visible, state.anchors.float())
+        return TrackChunk(screen.float(), told, visible, state.anchors.float())
 
     def _base(self, start: int, count: int) -> tuple[Tensor, Tensor]:
         xy, visible = self.source(start, count)

@@ -49,7 +49,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Border:
+class Boundary:
     """What a chunk border decided: go on or stop; or go back to the border before chunk `rewind`; the
     controls that take effect here.
     """
@@ -176,7 +176,7 @@ class LiveSession:
             self._wake.notify_all()
             return self._chunk
 
-    def border_at_once(self, chunk: int, not_before: float = 0.0) -> Border | None:
+    def try_boundary(self, chunk: int, not_before: float = 0.0) -> Boundary | None:
         """`border` where it would neither wait nor go back nor end; otherwise None, and nothing has
         happened.
         """
@@ -194,7 +194,7 @@ class LiveSession:
 
     def border(
         self, chunk: int, check_interrupt: Callable[[], None] | None = None, not_before: float = 0.0
-    ) -> Border:
+    ) -> Boundary:
         """Called before chunk `chunk` is made: waits out a pause, and until `not_before` (time.monotonic),
         and takes the waiting controls.
 
@@ -219,7 +219,7 @@ class LiveSession:
                     )
             rewind = self._take(taken)
         self._paused_s += time.monotonic() - began
-        return self._decided(taken) if rewind is None else Border(self._status != "stopping", rewind)
+        return self._decided(taken) if rewind is None else Boundary(self._status != "stopping", rewind)
 
     def rewound(self, chunk: int):
         """The stream has gone back to the border before `chunk`: what took effect from there on has not
@@ -266,12 +266,12 @@ class LiveSession:
             taken = list(self._script.get(chunk, ()))
             return taken, self._take(taken)
 
-    def _decided(self, taken: list[Control]) -> Border:
+    def _decided(self, taken: list[Control]) -> Boundary:
         go = self._status != "stopping"
         if taken and go:
             self._enter(taken)
         self._tell()
-        return Border(go, None, tuple(taken) if go else ())
+        return Boundary(go, None, tuple(taken) if go else ())
 
     def _take(self, taken: list[Control]) -> int | None:
         """Empties the mailbox in order into `taken`; after a stop nothing else counts. A rewind ends it:

@@ -24,7 +24,7 @@ Positions = tuple[Tensor, Tensor]  # (N, 2), (N,)
 
 
 @dataclass(frozen=True)
-class Feed:
+class TrackStream:
     """What a stream takes in place of Tracks. first: its one first frame, with canvas and rate; static (N,):
     points that rest by design; open() begins the source anew and gives the positions of frame 0, 1, 2, … at
     that rate. at_end: after the last, "loop" begins anew, "hold" rests there, "end" ends the stream.
@@ -59,11 +59,11 @@ class Feed:
     def count(self) -> int:
         return self.first.count
 
-    def source(self, memory: int = MEMORY) -> FeedSource:
-        return FeedSource(self, memory)
+    def source(self, memory: int = MEMORY) -> TrackStreamReader:
+        return TrackStreamReader(self, memory)
 
 
-class FeedSource:
+class TrackStreamReader:
     """One run of a feed: source(start, count) -> xy (count, N, 2), visible (count, N).
 
     Never more than one frame beyond what was asked for has been pulled. `length` is known once the source has
@@ -71,7 +71,7 @@ class FeedSource:
     Frames older than what is remembered are found by beginning anew.
     """
 
-    def __init__(self, feed: Feed, memory: int = MEMORY):
+    def __init__(self, feed: TrackStream, memory: int = MEMORY):
         self.feed, self.length = feed, None
         self._kept = max(64, memory // (9 * feed.count))
         self._begin()

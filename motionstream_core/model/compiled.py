@@ -4,7 +4,7 @@ a captured CUDA graph.
 Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from
 chunk to chunk. Until then, and while the fast path is being made, the plain twin answers; a fast path whose
 output is not the plain twin's is never taken, and `state` says why.
-Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a CausalDiT is.
+Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a WanDiT is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from .attention import Backend
 from .cache import KVCache
 from .dit import TextContext
-from .fp8 import EightBitDiT
+from .fp8 import Fp8DiT
 
 WAYS = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
 TOLERANCE = {
@@ -43,7 +43,7 @@ def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
     eight_bits, then = way.startswith("fp8"), way.removeprefix("fp8").lstrip("+")
     if then == "graphs" and dit.device.type != "cuda":
         raise ValueError(f"fast: expected a CUDA device for graphs, got {dit.device}")
-    source = EightBitDiT(dit) if eight_bits else dit
+    source = Fp8DiT(dit) if eight_bits else dit
     if then == "compile":
         return FastDiT(dit, Compiled(dit, source, backend))
     return FastDiT(dit, Graphed(dit, source) if then == "graphs" else Direct(dit, source))
@@ -63,7 +63,7 @@ def steady(cache: KVCache | None, frames: int) -> bool:
 
 
 class FastDiT:
-    """The calls of CausalDiT. state: what the fast path is doing, in a word; "plain" before the steady
+    """The calls of WanDiT. state: what the fast path is doing, in a word; "plain" before the steady
     state.
     """
 
@@ -84,7 +84,7 @@ class FastDiT:
         return self.way.state
 
     def make_cache(self, *args, **more) -> KVCache:
-        """See CausalDiT.make_cache. A stream begins: what was captured for the one before is let go first."""
+        """See WanDiT.make_cache. A stream begins: what was captured for the one before is let go first."""
         if isinstance(self.way, Graphed):
             self.way.forget()
         return self.plain.make_cache(*args, **more)
@@ -103,7 +103,7 @@ class FastDiT:
         attention: Backend = "sdpa",
         output: bool = True,
     ) -> Tensor:
-        """See CausalDiT.forward."""
+        """See WanDiT.forward."""
         if steady(cache, x.shape[2]) and not commit:
             made = self.way(x, timestep, text, cache, attention)
             if made is not None:
@@ -273,7 +273,7 @@ def _inside(queue: Any) -> Any:
 
 def most_error(source: Any) -> float | None:
     """How far the output of this forward may be from the plain one's; None: TOLERANCE."""
-    return EIGHT_BITS_TOLERANCE if isinstance(source, EightBitDiT) else None
+    return EIGHT_BITS_TOLERANCE if isinstance(source, Fp8DiT) else None
 
 
 def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:

@@ -152,7 +152,7 @@ class Head(nn.Module):
         self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
 
 
-class CausalDiT(nn.Module):
+class WanDiT(nn.Module):
     """Wan's transformer with per-frame timesteps and a rolling cache. gathered_dtype: of divided weights once
     a forward has gathered them.
     """
@@ -229,12 +229,12 @@ class CausalDiT(nn.Module):
         timestep 0 and the clean latent) their keys and values become context for the chunks that follow;
         without `output` nothing else of it is computed, and an empty tensor comes back.
         """
-        return causal_forward(
+        return dit_forward(
             self, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output
         )
 
 
-def initialise(net: CausalDiT):
+def initialise(net: WanDiT):
     """Wan's initial weights: xavier for linears, 0.02 normal for text and time, zeros for biases and for the
     head.
     """
@@ -251,7 +251,7 @@ def initialise(net: CausalDiT):
 
 
 def encode_text(net: nn.Module, config: ModelConfig, embeds: Tensor) -> TextContext:
-    """The text's keys and values in every block (see CausalDiT.encode_text)."""
+    """The text's keys and values in every block (see WanDiT.encode_text)."""
     if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
         raise ValueError(
             f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}"
@@ -331,7 +331,7 @@ def cross_attention(
     return attn.o(y.to(q.dtype)).unflatten(1, (frames, -1))
 
 
-def causal_forward(
+def dit_forward(
     net: nn.Module,
     config: ModelConfig,
     x: Tensor,
@@ -343,7 +343,7 @@ def causal_forward(
     attention: Backend = "sdpa",
     output: bool = True,
 ) -> Tensor:
-    """The forward of a chunk on any network with Wan's attribute names (see CausalDiT.forward)."""
+    """The forward of a chunk on any network with Wan's attribute names (see WanDiT.forward)."""
     _check_input(config, x, timestep, cache, commit)
     if not (output or commit):
         raise ValueError("output: expected one from a forward that commits nothing, got none asked for")

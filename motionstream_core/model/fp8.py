@@ -1,7 +1,7 @@
 """The transformer's block linears in eight bits (float8 e4m3): weights scaled by their largest value once,
 inputs on every call.
 
-Owns the scaling, and the view of a CausalDiT that `dit.causal_forward` runs on. The network's own weights are
+Owns the scaling, and the view of a WanDiT that `dit.dit_forward` runs on. The network's own weights are
 read once and stay as they are, in memory and in its state dict; the eight-bit copies are half as large again
 as bfloat16 ones. Whether the output is good enough is asked in `fast.py`.
 
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Backend
-from .dit import Attention, Block, CausalDiT, TextContext, causal_forward
+from .dit import Attention, Block, TextContext, WanDiT, dit_forward
 
 FORMAT = torch.float8_e4m3fn
 LARGEST = torch.finfo(FORMAT).max
@@ -84,13 +84,13 @@ class EightBits:
         )
 
 
-class EightBitDiT:
-    """The forward of a CausalDiT with its block linears in eight bits. ValueError for another network, whose
+class Fp8DiT:
+    """The forward of a WanDiT with its block linears in eight bits. ValueError for another network, whose
     weights are not ours to read.
     """
 
     def __init__(self, dit: Any):
-        if not isinstance(dit, CausalDiT):
+        if not isinstance(dit, WanDiT):
             raise ValueError(
                 f"fast: expected the pack's own transformer for fp8, got {type(dit).__name__}; a host's "
                 "loaders have fp8 of their own"
@@ -114,8 +114,8 @@ class EightBitDiT:
         commit: bool = False,
         attention: Backend = "sdpa",
     ) -> Tensor:
-        """See CausalDiT.forward."""
-        return causal_forward(
+        """See WanDiT.forward."""
+        return dit_forward(
             self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention
         )
 

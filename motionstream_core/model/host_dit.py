@@ -1,7 +1,7 @@
 """The causal forward on a Wan network that was built elsewhere: a host's module, with its casting,
 offloading, quantised and patched layers.
 
-Owns what such a module must have, and the view of it that `dit.causal_forward` runs on. Every layer is
+Owns what such a module must have, and the view of it that `dit.dit_forward` runs on. Every layer is
 called, never read, so whatever a layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight
 that lives on another device) happens as its owner wants it; the two bare parameters of a block and of the
 head are fetched with `cast`. Layers are looked up at the first call, when a host has loaded the network and
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .attention import Backend
 from .cache import GradKVCache, KVCache
-from .dit import CausalDiT, TextContext, causal_forward, encode_text
+from .dit import TextContext, WanDiT, dit_forward, encode_text
 from .presets import ModelConfig
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
@@ -93,8 +93,8 @@ def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
     return replace(like, **sizes)
 
 
-class AdoptedDiT:
-    """What `CausalDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the
+class HostDiT:
+    """What `WanDiT` is to a rollout, on another's weights. `dtype` and `device` are those of the
     computation, wherever the weights lie.
 
     features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at
@@ -127,10 +127,10 @@ class AdoptedDiT:
     def _net(self) -> SimpleNamespace:
         return _network(self._module, self.dtype, self.device, self._cast)
 
-    make_cache = CausalDiT.make_cache
+    make_cache = WanDiT.make_cache
 
     def encode_text(self, embeds: Tensor) -> TextContext:
-        """See CausalDiT.encode_text."""
+        """See WanDiT.encode_text."""
         text = encode_text(self._net, self.config, embeds.to(self.device))
         return text if self._features is None else replace(text, image=self._encode_picture(self._features))
 
@@ -151,8 +151,8 @@ class AdoptedDiT:
         attention: Backend = "sdpa",
         output: bool = True,
     ) -> Tensor:
-        """See CausalDiT.forward."""
-        return causal_forward(
+        """See WanDiT.forward."""
+        return dit_forward(
             self._net,
             self.config,
             x,

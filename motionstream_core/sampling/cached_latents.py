@@ -17,7 +17,7 @@ from ..model.cache import CacheShape
 
 
 @dataclass
-class Kept:
+class CachedLatents:
     """Sink and recent frames, each frame alone. most: how many beyond the sink, the window's by default."""
 
     shape: CacheShape
@@ -28,8 +28,8 @@ class Kept:
     def __post_init__(self):
         self.most = self.shape.window if self.most < 0 else self.most
 
-    def copy(self) -> Kept:
-        return Kept(self.shape, self.most, list(self.sink), list(self.recent))
+    def copy(self) -> CachedLatents:
+        return CachedLatents(self.shape, self.most, list(self.sink), list(self.recent))
 
     def add(self, latents: Tensor, motion: Tensor | None):
         for frame in range(latents.shape[2]):

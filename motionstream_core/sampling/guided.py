@@ -28,7 +28,7 @@ Predict = Callable[[Tensor, Any], Tensor]  # noisy latents and their level -> cl
 
 
 @dataclass(frozen=True)
-class Lead:
+class GuideStrength:
     """How strongly a guide leads."""
 
     inside: float = INSIDE
@@ -42,12 +42,12 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Guide:
+class LatentGuide:
     """Where a chunk should be, and where that is known."""
 
     latents: Tensor
     mask: Tensor
-    lead: Lead = Lead()
+    lead: GuideStrength = GuideStrength()
 
     def levels(self, sigma: float) -> Tensor:
         """The noise level of every cell when it is `sigma` outside."""
@@ -58,14 +58,14 @@ class Guide:
         return torch.lerp(x0, self.latents.expand_as(x0), share * self.mask)
 
 
-GuideOf = Callable[[int, int], Guide]
+LatentGuideSource = Callable[[int, int], LatentGuide]
 
 
 def denoise_guided(
     predict: Predict,
     noise: Callable[[], Tensor],
     sigmas: tuple[float, ...],
-    guide: Guide,
+    guide: LatentGuide,
     on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Few-step denoising that begins at the guide -> the chunk (B, C, t, h, w).

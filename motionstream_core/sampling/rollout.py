@@ -20,10 +20,10 @@ from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheSnapshot, GradKVCache, KVCache
-from ..model.dit import CausalDiT, TextContext
-from .cached_latents import Kept
+from ..model.dit import TextContext, WanDiT
+from .cached_latents import CachedLatents
 from .flow import add_noise, to_timestep, to_x0, told
-from .guided import Guide, GuideOf, denoise_guided
+from .guided import LatentGuide, LatentGuideSource, denoise_guided
 from .unipc import UniPC
 
 Motion = Callable[[int, int], Tensor]
@@ -55,7 +55,7 @@ class LatentChunk:
 class _Run:
     """What stays the same from chunk to chunk."""
 
-    model: CausalDiT
+    model: WanDiT
     cache: KVCache | GradKVCache
     motion: Motion | None
     text: Text
@@ -66,11 +66,11 @@ class _Run:
     grad: bool
     exit_step: int | None
     attention: Backend
-    guide: GuideOf | None
+    guide: LatentGuideSource | None
 
 
 def rollout(
-    model: CausalDiT,
+    model: WanDiT,
     *,
     first_latent: Tensor | None,
     motion: Motion | None,
@@ -84,7 +84,7 @@ def rollout(
     grad: bool = False,
     exit_step: int | None = None,
     attention: Backend = "sdpa",
-    guide: GuideOf | None = None,
+    guide: LatentGuideSource | None = None,
 ) -> Rollout:
     """An iterator: the start image's latent as chunk 0, then `chunks` denoised chunks (None: endless).
 
@@ -146,7 +146,7 @@ class RolloutSnapshot:
     start: int
     done: int
     cache: CacheSnapshot
-    kept: Kept
+    kept: CachedLatents
     text: TextContext | None
     rng: Tensor
 
@@ -165,7 +165,7 @@ class Rollout:
         self._index = self._start = self._done = 0
         shape, recache = run.cache.shape, run.model.config.manner.recache
         self._manner = "chunks" if run.grad else recache
-        self._kept = Kept(shape, shape.window + (shape.chunk if self._manner == "window" else 0))
+        self._kept = CachedLatents(shape, shape.window + (shape.chunk if self._manner == "window" else 0))
         self._text: TextContext | None = None
         self._owed: tuple[Tensor, Tensor | None, TextContext] | None = (
             None  # the newest chunk, while the cache has yet to see it
@@ -193,7 +193,7 @@ class Rollout:
         self._index, self._start = self._index + 1, self._start + chunk.latents.shape[2]
         return chunk
 
-    def refresh_sink(self, as_start: Callable[[Tensor, Tensor], Tensor] | None = None) -> bool:
+    def change_scene(self, as_start: Callable[[Tensor, Tensor], Tensor] | None = None) -> bool:
         """A scene change: the newest latent frames become the sink, and what is kept is made again on it.
 
         as_start(motion, latents) -> the motion of latents that are now the beginning. False without a sink,
@@ -337,7 +337,12 @@ def _denoise(
 
 
 def _denoise_led(
-    run: _Run, sigmas: tuple[float, ...], index: int, guide: Guide, motion: Tensor | None, text: TextContext
+    run: _Run,
+    sigmas: tuple[float, ...],
+    index: int,
+    guide: LatentGuide,
+    motion: Tensor | None,
+    text: TextContext,
 ) -> Tensor:
     """The same along a guide, with fresh noise at every level."""
     on_step = run.on_step

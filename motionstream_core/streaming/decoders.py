@@ -19,7 +19,7 @@ from torch import Tensor
 Work = Callable[[], tuple[Tensor, Any]]
 
 
-class Plain:
+class InlineDecoder:
     """The plain twin: the work is done where it is begun."""
 
     beside = False  # whether other work runs while this does
@@ -54,7 +54,7 @@ class Decoded:
         return self._frames, self._frames.to(device)
 
 
-class Beside:
+class CudaDecoder:
     """A queue of its own on a CUDA device, and one that carries frames: the next decode, and with it the next
     chunk, may already be under way in the first. cuda: torch.cuda, or what a test sets in its place.
     """
@@ -88,7 +88,7 @@ class Finishing:
 
     known = True
 
-    def __init__(self, lane: Beside, frames: Tensor, state: Any, events: tuple[Any, Any]):
+    def __init__(self, lane: CudaDecoder, frames: Tensor, state: Any, events: tuple[Any, Any]):
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
 
     def start(self):
@@ -112,7 +112,7 @@ class Finishing:
         return start.elapsed_time(end) / 1000
 
 
-class Threaded:
+class ThreadDecoder:
     """A thread of its own, one decode after another. While it lives, the threads that torch computes with are
     divided between the two: on a machine that does something else as well, a pool of as many threads as there
     are cores waits for its slowest at every operation.
@@ -166,11 +166,11 @@ class Awaited:
 def _without_gradients(work: Work, inference: bool) -> Decoded:
     """`work` in the mode of the thread that asked for it: the modes of torch are a thread's own."""
     with torch.inference_mode() if inference else torch.no_grad():
-        return Plain().begin(torch.empty(0), work)
+        return InlineDecoder().begin(torch.empty(0), work)
 
 
-Lane = Plain | Beside | Threaded
-Decoding = Decoded | Finishing | Awaited
+Lane = InlineDecoder | CudaDecoder | ThreadDecoder
+DecodeFuture = Decoded | Finishing | Awaited
 
 
 def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
@@ -183,8 +183,8 @@ def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
     return beside and device.type in ("cpu", "cuda")
 
 
-def lane_of(device: torch.device, beside: bool | None = None, light: bool = False) -> Lane:
+def open_decoder(device: torch.device, beside: bool | None = None, light: bool = False) -> Lane:
     """Where they are decoded. Close it: it may hold threads."""
     if not runs_beside(device, beside, light):
-        return Plain()
-    return Beside(device) if device.type == "cuda" else Threaded()
+        return InlineDecoder()
+    return CudaDecoder(device) if device.type == "cuda" else ThreadDecoder()

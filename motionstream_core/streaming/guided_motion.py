@@ -23,26 +23,31 @@ from torch import Tensor
 
 from ..model.motion import PACK
 from ..model.presets import ModelConfig
-from ..sampling.guided import Guide, Lead
-from ..tracks.types import PieceSource
-from ..tracks.warp.forward import PixelCarrier
+from ..sampling.guided import GuideStrength, LatentGuide
+from ..tracks.types import TrackSource
+from ..tracks.warp.forward import ForwardWarp
 from .motion_conditioner import MotionSnapshot, carrier_for, carry, origin_of
-from .null_motion import Unled
+from .null_motion import NullMotion
 
 
-class Guided(Unled):
+class GuidedMotion(NullMotion):
     """A Conditioner's place in a guided stream. `guide` is the rollout's, and speaks of the chunk that
     `follow` was last told of.
     """
 
     def __init__(
-        self, config: ModelConfig, codec: Any, image: Tensor, source: PieceSource, lead: Lead | None = None
+        self,
+        config: ModelConfig,
+        codec: Any,
+        image: Tensor,
+        source: TrackSource,
+        lead: GuideStrength | None = None,
     ):
         super().__init__(config, codec, image, source)
-        self.codec, self.lead = codec, lead or Lead()
-        self.carrier: PixelCarrier | None = None
+        self.codec, self.lead = codec, lead or GuideStrength()
+        self.carrier: ForwardWarp | None = None
         self.state = codec.start_encode()
-        self.now: Guide | None = None
+        self.now: LatentGuide | None = None
 
     def follow(self, count: int):
         first = self.next == 0
@@ -54,9 +59,9 @@ class Guided(Unled):
         frames, maps = carry(self.carrier, there.xy, there.carried)
         latents, self.state = self.codec.encode_chunk(frames[None], self.state)
         mask = covered(maps[:, :1], there.carried, self.stride[1], first)
-        self.now = Guide(latents.float(), mask, self.lead)
+        self.now = LatentGuide(latents.float(), mask, self.lead)
 
-    def guide(self, start: int, count: int) -> Guide:
+    def guide(self, start: int, count: int) -> LatentGuide:
         if self.now is None or self.next != start + count:
             raise ValueError(
                 f"guide: expected the chunk that ends at latent frame {self.next}, got {start + count}"
@@ -92,7 +97,7 @@ def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Ten
     return 1 - rearrange(free, "(t f) 1 h w -> 1 1 t h w f", f=PACK).amax(-1)
 
 
-def silent_motion(config: ModelConfig, image_latent: Tensor) -> Callable[[int, int], Tensor] | None:
+def null_motion(config: ModelConfig, image_latent: Tensor) -> Callable[[int, int], Tensor] | None:
     """What a model with motion channels is told when its track head is off: zeros, and the start image in
     latent frame 0; None without such channels.
     """

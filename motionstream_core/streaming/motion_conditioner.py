@@ -18,9 +18,9 @@ from torch import Tensor
 from ..codec.tiny import CodecState, TinyCodec
 from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, pack_time, track_ids
 from ..model.presets import ModelConfig
-from ..tracks.types import Piece, PieceSource
+from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.backward import fill_uncovered
-from ..tracks.warp.forward import PixelCarrier
+from ..tracks.warp.forward import ForwardWarp
 
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
 
@@ -32,10 +32,10 @@ class MotionSnapshot:
     emb: Tensor
     started: bool
     image: Tensor
-    carrier: PixelCarrier | None
+    carrier: ForwardWarp | None
     warp_state: CodecState
     next: int
-    piece: Piece | None
+    piece: TrackChunk | None
 
 
 def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
     return first, stride * (start + count - 1) + 1 - first
 
 
-class Carried(NamedTuple):
+class WarpedImage(NamedTuple):
     """The picture that motion is taken from, carried along the tracks: frames (T, 3, H, W) 0..1, places that
     the motion uncovers filled smoothly from around them; maps (T, 2, H, W): uncovered 0 or 1, and how near
     (exp(−distance / 16 px)) the next visible track is.
@@ -54,16 +54,14 @@ class Carried(NamedTuple):
     maps: Tensor
 
 
-def carrier_for(known: PixelCarrier | None, image: Tensor, anchors: Tensor) -> PixelCarrier:
+def carrier_for(known: ForwardWarp | None, image: Tensor, anchors: Tensor) -> ForwardWarp:
     """The known carrier of this picture, or a new one where the tracks' places in it, anchors (N, 2), have
     changed.
     """
-    return (
-        known if known is not None and torch.equal(known.anchors, anchors) else PixelCarrier(image, anchors)
-    )
+    return known if known is not None and torch.equal(known.anchors, anchors) else ForwardWarp(image, anchors)
 
 
-def origin_of(carrier: PixelCarrier | None, piece: Piece | None, places: Tensor) -> Tensor:
+def origin_of(carrier: ForwardWarp | None, piece: TrackChunk | None, places: Tensor) -> Tensor:
     """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last
     frame made -> (K, 2).
     """
@@ -74,17 +72,17 @@ def origin_of(carrier: PixelCarrier | None, piece: Piece | None, places: Tensor)
     )
 
 
-def carry(carrier: PixelCarrier, xy: Tensor, visible: Tensor) -> Carried:
+def carry(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
     """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
     warp = carrier(xy, visible)
-    return Carried(
+    return WarpedImage(
         fill_uncovered(warp.frames, warp.uncovered),
         torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1),
     )
 
 
 def warp_condition(
-    codec: TinyCodec, carried: Carried, state: CodecState
+    codec: TinyCodec, carried: WarpedImage, state: CodecState
 ) -> tuple[Tensor, Tensor, CodecState]:
     """The carried picture, encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
 
@@ -96,7 +94,7 @@ def warp_condition(
     return latent, pack_time(cells.transpose(0, 1), first=first)[None], state
 
 
-class Conditioner:
+class MotionConditioner:
     """The rollout's `motion`: call it with (start_latent, count), in order, and get the condition (1, C_m,
     count, h, w).
 
@@ -110,7 +108,7 @@ class Conditioner:
         head: TrackHead,
         codec: TinyCodec,
         image: Tensor,
-        source: PieceSource,
+        source: TrackSource,
         rng: torch.Generator,
     ):
         if config.motion is None:
@@ -124,11 +122,11 @@ class Conditioner:
         self.encoder = MotionEncoder(
             head, self.ids[:0], self.grid, self.stride, config.motion.unspecified_channel
         )
-        self.carrier: PixelCarrier | None = None
-        self.carried: Carried | None = None
+        self.carrier: ForwardWarp | None = None
+        self.carried: WarpedImage | None = None
         self.image_latent = codec.encode(image[None, None])
         self.warp_state = codec.start_encode()
-        self.piece: Piece | None = None
+        self.piece: TrackChunk | None = None
         self.next = 0
 
     def __call__(self, start: int, count: int) -> Tensor:

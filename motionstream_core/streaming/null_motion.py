@@ -13,21 +13,21 @@ from torch import Tensor
 
 from ..codec.tiny import CodecState
 from ..model.presets import ModelConfig
-from ..tracks.types import Piece, PieceSource
+from ..tracks.types import TrackChunk, TrackSource
 from .motion_conditioner import MotionSnapshot, pixel_span
 
 
-class Unled:
+class NullMotion:
     """The start image's latent, and the piece of the tracks that belongs to the chunk in work."""
 
-    def __init__(self, config: ModelConfig, codec: Any, image: Tensor, source: PieceSource):
+    def __init__(self, config: ModelConfig, codec: Any, image: Tensor, source: TrackSource):
         self.source = source
         self.parts = None if config.motion is None else config.motion.parts
         self.stride = config.vae_stride
         self.grid = (image.shape[-2] // config.vae_stride[1], image.shape[-1] // config.vae_stride[2])
         self.image = image
         self.image_latent = codec.encode(image[None, None])
-        self.piece: Piece | None = None
+        self.piece: TrackChunk | None = None
         self.carried = None  # nothing that a detail head could take texture from
         self.next = 0
 

@@ -18,25 +18,25 @@ from einops import rearrange
 from torch import Tensor
 
 from ..live.controls import MOTION_CONTROLS, Control
-from ..live.live_tracks import LiveMotion
-from ..live.track_stream import Feed, FeedSource
+from ..live.live_tracks import LiveTracks
+from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.attention import Backend
 from ..model.cache import CacheShape
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
-from ..sampling.guided import Lead
+from ..sampling.guided import GuideStrength
 from ..sampling.rollout import LatentChunk, RolloutSnapshot, rollout
-from ..tracks.types import Piece, Tracks
-from .decoders import Decoded, Decoding, lane_of
-from .guided_motion import Guided, silent_motion
-from .motion_conditioner import Carried, Conditioner, MotionSnapshot
-from .null_motion import Unled
+from ..tracks.types import TrackChunk, Tracks
+from .decoders import Decoded, DecodeFuture, open_decoder
+from .guided_motion import GuidedMotion, null_motion
+from .motion_conditioner import MotionConditioner, MotionSnapshot, WarpedImage
+from .null_motion import NullMotion
 
 REMEMBERED_PROMPTS = 16
 
 
 @dataclass(frozen=True)
-class CourseSetup:
+class PipelineSetup:
     """The checked arguments of one stream. source: tracks by frame; static (N,) which of them rest; encode:
     text -> embeddings (1, L, text_dim).
     """
@@ -44,7 +44,7 @@ class CourseSetup:
     networks: Networks
     image: Tensor
     source: Callable[[int, int], tuple[Tensor, Tensor]]
-    tracks: Tracks | Feed
+    tracks: Tracks | TrackStream
     groups: Tensor | None
     embeds: Tensor
     frames: int | None
@@ -56,7 +56,7 @@ class CourseSetup:
     attention: Backend
     encode: Callable[[str], Tensor] | None
     lead: str = "track head"
-    strength: Lead | None = None
+    strength: GuideStrength | None = None
     detail: bool = True
     beside: bool | None = None
 
@@ -96,10 +96,10 @@ class Begun:
     start: int
     count: int
     latents: LatentChunk
-    decoding: Decoding
+    decoding: DecodeFuture
     followed_s: float
-    piece: Piece
-    carried: Carried | None  # what the decoding reads, kept until it has
+    piece: TrackChunk
+    carried: WarpedImage | None  # what the decoding reads, kept until it has
     handles: tuple
     asked: float
     last: _Last
@@ -107,13 +107,13 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class _Moment:
+class StreamSnapshot:
     """The border before a chunk."""
 
     rollout: RolloutSnapshot
     condition: MotionSnapshot
     motion: Any
-    decoder: Decoding
+    decoder: DecodeFuture
     made: int
     text: TextContext
     prompt: str | None
@@ -128,21 +128,23 @@ class _Moment:
         )
 
 
-class Course:
+class StreamPipeline:
     """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one.
     live: whether handles are shown.
     """
 
-    def __init__(self, setup: CourseSetup, history_bytes: int = 0, live: bool = True):
+    def __init__(self, setup: PipelineSetup, history_bytes: int = 0, live: bool = True):
         dit, device = setup.networks.dit, setup.networks.dit.device
         tracks, (height, width) = setup.tracks, setup.image.shape[:2]
         self.setup, self._device, self._live = setup, device, live
-        static = tracks.static if isinstance(tracks, Feed) else (tracks.xy == tracks.xy[:1]).all(-1).all(0)
-        self.motion = LiveMotion(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
+        static = (
+            tracks.static if isinstance(tracks, TrackStream) else (tracks.xy == tracks.xy[:1]).all(-1).all(0)
+        )
+        self.motion = LiveTracks(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
         picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
         rng = torch.Generator().manual_seed(setup.id_seed)
         self._unled = place_of(setup, picture, self.motion)
-        self._conditioner = self._unled or Conditioner(
+        self._conditioner = self._unled or MotionConditioner(
             dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng
         )
         self.cache = cache_for(dit, width, height, setup.context)
@@ -152,7 +154,7 @@ class Course:
         self._rollout = rollout(
             dit,
             first_latent=self._conditioner.image_latent,
-            motion=silent_motion(dit.config, self._conditioner.image_latent)
+            motion=null_motion(dit.config, self._conditioner.image_latent)
             if self._unled
             else self._conditioner,
             text=lambda index: self._text,
@@ -165,15 +167,17 @@ class Course:
             else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
             on_step=None if interrupt is None else lambda chunk, step: interrupt(),
             attention=setup.attention,
-            guide=self._unled.guide if isinstance(self._unled, Guided) else None,
+            guide=self._unled.guide if isinstance(self._unled, GuidedMotion) else None,
         )
-        self._decoder: Decoding = Decoded(torch.empty(0), setup.networks.codec.start_decode(), perf_counter())
-        self._lane = lane_of(device, setup.beside, light(setup.networks))
+        self._decoder: DecodeFuture = Decoded(
+            torch.empty(0), setup.networks.codec.start_decode(), perf_counter()
+        )
+        self._lane = open_decoder(device, setup.beside, light(setup.networks))
         self._newest: Begun | None = None
         self._last = _Last()
         self.prompt: str | None = None
         self.index = self.made = 0
-        self._history: OrderedDict[int, _Moment] = OrderedDict()
+        self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
         self._history_bytes, self._moment_bytes = history_bytes, 1  # of all, and of the largest moment so far
 
     @property
@@ -186,7 +190,7 @@ class Course:
         """Frames there will be: as many as are wanted, or as a feed that has ended had; None while nobody
         knows.
         """
-        ends = self.setup.source.length if isinstance(self.setup.source, FeedSource) else None
+        ends = self.setup.source.length if isinstance(self.setup.source, TrackStreamReader) else None
         wanted = self.setup.frames
         return wanted if ends is None else ends if wanted is None else min(ends, wanted)
 
@@ -230,7 +234,7 @@ class Course:
         self.index, self.made = self.index + 1, self.made + count
         return self._newest
 
-    def ripen(self, begun: Begun):
+    def wait_for_latents(self, begun: Begun):
         """Waits for the latents of the newest chunk, the clean-context pass begun behind them: a device that
         queues its work is never idle, and the next border is not read while this chunk is still to be made.
         """
@@ -269,11 +273,11 @@ class Course:
         """Nothing more will be asked for."""
         self._lane.close()
 
-    def _decode(self, latents: Tensor, carried: Carried | None, state: Any) -> tuple[Tensor, Any]:
+    def _decode(self, latents: Tensor, carried: WarpedImage | None, state: Any) -> tuple[Tensor, Any]:
         frames, state = self.setup.networks.codec.decode_chunk(latents, state)
         return rearrange(self._detailed(frames[0], carried), "t c h w -> t h w c").contiguous(), state
 
-    def _detailed(self, frames: Tensor, carried: Carried | None) -> Tensor:
+    def _detailed(self, frames: Tensor, carried: WarpedImage | None) -> Tensor:
         """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head
         for it and something is carried.
         """
@@ -310,7 +314,7 @@ class Course:
         return True
 
     def _change_scene(self) -> bool:
-        if self._newest is None or not self._rollout.refresh_sink(self._conditioner.as_start):
+        if self._newest is None or not self._rollout.change_scene(self._conditioner.as_start):
             return False
         if self._last.picture is None:
             self.finish(self._newest)
@@ -325,7 +329,7 @@ class Course:
         """Keeps this moment, the border before chunk `index`, and lets the oldest go beyond the history's
         bytes.
         """
-        moment = _Moment(
+        moment = StreamSnapshot(
             self._rollout.snapshot(),
             self._conditioner.snapshot(),
             self.motion.snapshot(),
@@ -363,7 +367,7 @@ class Course:
             del self._history[later]
 
 
-def place_of(setup: CourseSetup, picture: Tensor, motion: LiveMotion) -> Unled | None:
+def place_of(setup: PipelineSetup, picture: Tensor, motion: LiveTracks) -> NullMotion | None:
     """What stands where a Conditioner would, in a stream that the track head does not lead; None in one that
     it does.
     """
@@ -371,9 +375,9 @@ def place_of(setup: CourseSetup, picture: Tensor, motion: LiveMotion) -> Unled |
     if setup.lead == "track head":
         return None
     return (
-        Guided(config, codec, picture, motion, setup.strength)
+        GuidedMotion(config, codec, picture, motion, setup.strength)
         if setup.lead == "guided"
-        else Unled(config, codec, picture, motion)
+        else NullMotion(config, codec, picture, motion)
     )
 
 

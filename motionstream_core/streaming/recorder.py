@@ -22,7 +22,7 @@ from .stream import Chunk
 
 
 @dataclass(frozen=True)
-class Result:
+class StreamResult:
     """frames (T, H, W, 3); latents (1, C, t, h, w) of the same frames, the last chunk's cut to those they
     need; tracks: where the points were told to be in them; first_frame: the number of the first of them,
     above 0 once the budget was spent.
@@ -34,7 +34,7 @@ class Result:
     first_frame: int
 
 
-class Kept:
+class StreamRecorder:
     """budget: most bytes of frames and latents held for the result; at least the newest chunk is always kept.
 
     path: a video file that gets every frame once no rewind can reach it any more. Use as a context manager:
@@ -48,7 +48,7 @@ class Kept:
         self._due: deque[Chunk] = deque()
         self._writer = None if path is None else VideoWriter(path, fps)
 
-    def __enter__(self) -> Kept:  # noqa: PYI034  Self is of Python 3.11
+    def __enter__(self) -> StreamRecorder:  # noqa: PYI034  Self is of Python 3.11
         return self
 
     def __exit__(self, *exception):
@@ -86,7 +86,7 @@ class Kept:
         while self._due and (before is None or self._due[0].index < before):
             self._writer.write(self._due.popleft().frames)
 
-    def take(self, width: int, height: int) -> Result:
+    def take(self, width: int, height: int) -> StreamResult:
         """Everything kept, joined; the chunks are let go while they are copied, so that a long video is not
         held twice.
         """
@@ -96,7 +96,7 @@ class Kept:
         tracks = _tracks(chunks, width, height, self.fps)
         frames, latents = [chunk.frames for chunk in chunks], [chunk.latents for chunk in chunks]
         del chunks
-        return Result(
+        return StreamResult(
             joined(frames, 0),
             joined(latents, 2)[:, :, : lead + math.ceil((count - lead) / self.stride)],
             tracks,

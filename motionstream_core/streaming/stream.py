@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 
 from ..live.controls import CONTROLS, MOTION_CONTROLS
-from ..live.session import Border, LiveSession
-from ..live.track_stream import Feed
+from ..live.session import Boundary, LiveSession
+from ..live.track_stream import TrackStream
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.dit import CausalDiT
+from ..model.dit import WanDiT
 from ..model.presets import ModelConfig
 from ..model.weights.networks import Networks, check_size
 from ..sampling.flow import schedule_of
-from ..sampling.guided import Lead
+from ..sampling.guided import GuideStrength
 from ..tracks.types import Tracks
-from .pipeline import Begun, Course, CourseSetup, Step
+from .pipeline import Begun, PipelineSetup, Step, StreamPipeline
 
 LEADS = ("track head", "guided", "none")
 STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")
@@ -102,7 +102,7 @@ class _Clock:
 def stream(
     networks: Networks,
     image: Tensor,
-    tracks: Tracks | Feed,
+    tracks: Tracks | TrackStream,
     prompt: str | Tensor,
     frames: int | None,
     seed: int = 0,
@@ -119,7 +119,7 @@ def stream(
     paced: bool = False,
     history_bytes: int = HISTORY_BYTES,
     lead: str | None = None,
-    strength: Lead | None = None,
+    strength: GuideStrength | None = None,
     detail: bool = True,
     beside: bool | None = None,
 ) -> Iterator[Chunk]:
@@ -159,11 +159,11 @@ def stream(
     if groups is not None and groups.shape != (tracks.count,):
         raise ValueError(f"groups: expected one for each of {tracks.count} tracks, got {tuple(groups.shape)}")
     sigmas = schedule_of(config, steps)
-    source = tracks.source() if isinstance(tracks, Feed) else track_source(tracks, frames, fit)
+    source = tracks.source() if isinstance(tracks, TrackStream) else track_source(tracks, frames, fit)
     embeds = encode_prompt(networks, prompt)
     if encode is None and networks.text_encoder is not None:
         encode = networks.text_encoder.encode
-    setup = CourseSetup(
+    setup = PipelineSetup(
         networks,
         image,
         source,
@@ -234,7 +234,7 @@ def encode_prompt(networks: Networks, prompt: str | Tensor) -> Tensor:
     return networks.text_encoder.encode(prompt)
 
 
-def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | None = None) -> int:
+def cache_bytes(dit: WanDiT, width: int, height: int, context: CacheShape | None = None) -> int:
     """What that cache will take, without allocating it."""
     shape, config = context or dit.config.context, dit.config
     rows, columns = config.token_grid(height // config.vae_stride[1], width // config.vae_stride[2])
@@ -244,16 +244,18 @@ def cache_bytes(dit: CausalDiT, width: int, height: int, context: CacheShape | N
 
 @torch.no_grad()
 def _stream(
-    setup: CourseSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int
+    setup: PipelineSetup, clock: _Clock, control: LiveSession | None, paced: bool, history_bytes: int
 ) -> Iterator[Chunk]:
-    course = Course(setup, history_bytes, live=control is not None)
+    course = StreamPipeline(setup, history_bytes, live=control is not None)
     try:
         yield from _chunks(course, clock, control, paced)
     finally:
         course.close()
 
 
-def _chunks(course: Course, clock: _Clock, control: LiveSession | None, paced: bool) -> Iterator[Chunk]:
+def _chunks(
+    course: StreamPipeline, clock: _Clock, control: LiveSession | None, paced: bool
+) -> Iterator[Chunk]:
     begun, cost, check_interrupt = course.begin(), 0.0, course.setup.check_interrupt
     while begun is not None:
         epoch = 0 if control is None else control.epoch
@@ -289,16 +291,16 @@ class _Ahead:
     failed: BaseException | None = None
 
 
-def _ahead(course: Course, begun: Begun, control: LiveSession | None, due: float) -> _Ahead:
+def _ahead(course: StreamPipeline, begun: Begun, control: LiveSession | None, due: float) -> _Ahead:
     """Begins the next chunk, if nobody who waits for the frames of this one would have to wait for anything
     else: a person, the pace, the end.
     """
     if _complete(course):
         return _Ahead(False)
     try:
-        course.ripen(begun)
+        course.wait_for_latents(begun)
         if control is not None:
-            border = control.border_at_once(course.index, due)
+            border = control.try_boundary(course.index, due)
             if border is None:
                 return _Ahead(False)
             course.remember()
@@ -308,12 +310,12 @@ def _ahead(course: Course, begun: Begun, control: LiveSession | None, due: float
         return _Ahead(True, failed=error)
 
 
-def _complete(course: Course) -> bool:
+def _complete(course: StreamPipeline) -> bool:
     return course.length is not None and course.made >= course.length
 
 
 def _border(
-    course: Course, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float
+    course: StreamPipeline, control: LiveSession, check_interrupt: Callable[[], None] | None, due: float
 ) -> bool:
     """Before chunk `course.index`: waits, goes back, lets controls take effect. False: stop here."""
     course.remember()
@@ -328,13 +330,13 @@ def _border(
     return border.go
 
 
-def _take_effect(course: Course, control: LiveSession, border: Border):
+def _take_effect(course: StreamPipeline, control: LiveSession, border: Boundary):
     for ignored in course.apply(border.controls):
         control.ignore(ignored)
     control.say(oldest_chunk=course.oldest, prompt=course.prompt, camera=course.motion.state.camera.speeds)
 
 
-def _chunk(course: Course, step: Step, clock: _Clock, epoch: int) -> Chunk:
+def _chunk(course: StreamPipeline, step: Step, clock: _Clock, epoch: int) -> Chunk:
     first_frame_s, fps = clock.lap(len(step.frames))
     chunk = (
         step.index,

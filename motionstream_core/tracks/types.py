@@ -187,7 +187,7 @@ def _check_frames(frames: int):
 
 
 @dataclass(frozen=True)
-class Piece:
+class TrackChunk:
     """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T,
     N) which still move pixels (a track the model is no longer told of may); anchors (N, 2) where each is in
     the picture that motion is taken from.
@@ -198,7 +198,7 @@ class Piece:
     carried: Tensor
     anchors: Tensor
 
-    def on(self, device: torch.device) -> Piece:
+    def on(self, device: torch.device) -> TrackChunk:
         """The piece on a device, but for the anchors: they are compared with those before, which the host can
         do by itself.
         """
@@ -210,4 +210,4 @@ class Piece:
         )
 
 
-PieceSource = Callable[[int, int], Piece]
+TrackSource = Callable[[int, int], TrackChunk]

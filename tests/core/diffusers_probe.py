@@ -20,8 +20,8 @@ stand_in_for_torchvision()
 from diffusers import __version__  # noqa: E402
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # noqa: E402
 
-from motionstream_core.model.dit import CausalDiT  # noqa: E402
-from motionstream_core.model.weights.checkpoint_presets import causal_preset  # noqa: E402
+from motionstream_core.model.dit import WanDiT  # noqa: E402
+from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset  # noqa: E402
 from motionstream_core.model.weights.convert import check_whole, config_of, wan_state  # noqa: E402
 
 
@@ -48,10 +48,10 @@ def compared(channels: int, per_frame: bool) -> dict:
         )
     state = wan_state(theirs.state_dict(), "diffusers")
     config = config_of(
-        state, causal_preset("motionstream-5b" if channels == 48 else "self-forcing"), "diffusers"
+        state, checkpoint_preset("motionstream-5b" if channels == 48 else "self-forcing"), "diffusers"
     )
     check_whole(state, config, "diffusers")
-    ours = CausalDiT(config)
+    ours = WanDiT(config)
     ours.load_state_dict(state)
     x, embeds = torch.randn(1, channels, 5, 8, 12), torch.randn(1, 512, 24)
     time = torch.linspace(50, 900, 5)[None] if per_frame else torch.full((1, 5), 700.0)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from motionstream_core.codec.taehv import TAEHV
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import ModelConfig
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "public_parity"
@@ -26,7 +26,7 @@ def weights(config: ModelConfig, seed: int = 7) -> dict[str, Tensor]:
     """A state dict under Wan's names: norms about 1, matrices that keep their input's size, nothing zero."""
     rng = torch.Generator().manual_seed(seed)
     with torch.device("meta"):
-        shapes = {key: tuple(value.shape) for key, value in CausalDiT(config).state_dict().items()}
+        shapes = {key: tuple(value.shape) for key, value in WanDiT(config).state_dict().items()}
     made = {}
     for key, shape in sorted(shapes.items()):
         x = torch.randn(shape, generator=rng)

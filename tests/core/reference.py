@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT, TextContext, embed_time, unpatchify
+from motionstream_core.model.dit import TextContext, WanDiT, embed_time, unpatchify
 from motionstream_core.model.presets import PRESETS, ModelConfig
 from motionstream_core.model.rope import rope_table
 
@@ -25,16 +25,16 @@ def small_config(name: str = "tiny", context: str = "c3s1w3") -> ModelConfig:
     return replace(PRESETS[name], **SMALL, context=CacheShape.parse(context))
 
 
-def small_model(name: str = "tiny", context: str = "c3s1w3", seed: int = 0) -> CausalDiT:
+def small_model(name: str = "tiny", context: str = "c3s1w3", seed: int = 0) -> WanDiT:
     """A small network with weights large enough, the head's too, that every input matters."""
     torch.manual_seed(seed)
-    model = CausalDiT(small_config(name, context))
+    model = WanDiT(small_config(name, context))
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return model.requires_grad_(False)
 
 
-def small_text(model: CausalDiT, batch: int = 1, seed: int = 1) -> TextContext:
+def small_text(model: WanDiT, batch: int = 1, seed: int = 1) -> TextContext:
     rng = torch.Generator().manual_seed(seed)
     return model.encode_text(torch.randn(batch, 3, model.config.text_dim, generator=rng))
 
@@ -88,7 +88,7 @@ def full_attention(q, k, v, sees, config: ModelConfig, grid) -> torch.Tensor:
 
 
 def full_forward(
-    model: CausalDiT, x: torch.Tensor, timestep: torch.Tensor, text: TextContext, sees
+    model: WanDiT, x: torch.Tensor, timestep: torch.Tensor, text: TextContext, sees
 ) -> torch.Tensor:
     """The whole sequence at once, no cache: x (B, C, F, H, W), timestep (B, F), sees as in full_attention."""
     config, frames = model.config, x.shape[2]

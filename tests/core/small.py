@@ -4,7 +4,7 @@ import torch
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import ModelConfig, MotionConfig
 from motionstream_core.model.text import WordEncoder
@@ -48,7 +48,7 @@ def small_networks() -> Networks:
     torch.manual_seed(0)
     config = small_config()
     codec = TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8)))
-    made = Networks(CausalDiT(config), TrackHead(), codec, WordEncoder(config.text_dim, config.text_len))
+    made = Networks(WanDiT(config), TrackHead(), codec, WordEncoder(config.text_dim, config.text_len))
     for module in (made.dit, made.track_head, made.codec, made.text_encoder):
         module.eval().requires_grad_(False)
     torch.nn.init.normal_(made.dit.head.head.weight, std=0.05)  # an untrained head would give the warp alone

@@ -22,7 +22,7 @@ from motionstream_core.training.engine.stage import TrainConfig
 from motionstream_core.training.methods.causal import CausalRecipe, CausalStage
 from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
-from motionstream_core.training.methods.refresh import NEVER, Refresh
+from motionstream_core.training.methods.refresh import NEVER, SinkRefresh
 from motionstream_core.training.methods.roles import MotionModel
 from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
 
@@ -74,7 +74,7 @@ def stage(name):
     if name == "causal-init":
         return CausalInitStage(model(1), CausalInitRecipe(start="ar"))
     torch.manual_seed(3)
-    refresh = Refresh(
+    refresh = SinkRefresh(
         0.5, TinyCodec(CodecConfig(encoder=(8, 8, 8), decoder=(8, 8, 8, 8))).eval().requires_grad_(False)
     )
     if name == "causal":

@@ -11,7 +11,7 @@ from core.test_live_stream import FRAMES, GRAB, STEERED, play
 
 from motionstream_core.live.performance import read_performance, write_performance
 from motionstream_core.live.session import LiveSession
-from motionstream_core.streaming.decoders import Plain, Threaded, lane_of
+from motionstream_core.streaming.decoders import InlineDecoder, ThreadDecoder, open_decoder
 from motionstream_core.streaming.stream import stream
 
 
@@ -194,7 +194,7 @@ def test_the_thread_ends_with_the_stream(networks):
 def test_a_lane_of_its_own_keeps_the_mode_of_whoever_asks():
     for mode in (torch.inference_mode, torch.no_grad):
         with mode():
-            lane = Threaded()
+            lane = ThreadDecoder()
             asked = lane.begin(
                 torch.zeros(1),
                 lambda: (torch.ones(2) * 2, (torch.is_inference_mode_enabled(), torch.is_grad_enabled())),
@@ -206,11 +206,11 @@ def test_a_lane_of_its_own_keeps_the_mode_of_whoever_asks():
 @pytest.mark.parametrize(
     ("threads", "beside", "light", "expected"),
     [
-        (1, None, True, Plain),
-        (4, None, True, Threaded),
-        (4, None, False, Plain),
-        (4, False, True, Plain),
-        (1, True, False, Threaded),
+        (1, None, True, InlineDecoder),
+        (4, None, True, ThreadDecoder),
+        (4, None, False, InlineDecoder),
+        (4, False, True, InlineDecoder),
+        (1, True, False, ThreadDecoder),
     ],
 )
 def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_both(
@@ -219,7 +219,7 @@ def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_b
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        lane = lane_of(torch.device("cpu"), beside, light)
+        lane = open_decoder(torch.device("cpu"), beside, light)
         counts = (
             torch.get_num_threads(),
             lane.begin(torch.zeros(1), lambda: (torch.ones(1), torch.get_num_threads())).state,
@@ -228,7 +228,7 @@ def test_on_a_cpu_decoding_has_a_thread_of_its_own_where_there_are_threads_for_b
         assert type(lane) is expected and torch.get_num_threads() == threads
         assert counts == (
             (max(1, threads - threads // 2), max(1, threads // 2))
-            if expected is Threaded
+            if expected is ThreadDecoder
             else (threads, threads)
         )
     finally:
@@ -250,7 +250,7 @@ def test_a_border_is_passed_at_once_only_where_nobody_wants_to_wait(messages, no
     session = LiveSession()
     for message in messages:
         session.post(message)
-    border = session.border_at_once(3, not_before)
+    border = session.try_boundary(3, not_before)
     assert (border is not None) == at_once
     if border is None:
         assert session.log == () and session.epoch == 0 and session.status == "running"

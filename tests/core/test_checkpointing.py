@@ -8,14 +8,14 @@ from core.small import small_config
 from torch import nn
 
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 
 CONFIG = small_config()
 
 
 def network():
     torch.manual_seed(0)
-    net = CausalDiT(CONFIG)
+    net = WanDiT(CONFIG)
     nn.init.normal_(net.head.head.weight, std=0.1)
     return net
 

@@ -8,9 +8,14 @@ import torch
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.motion_conditioner import Conditioner, carry, pixel_span, warp_condition
-from motionstream_core.tracks.types import Piece
-from motionstream_core.tracks.warp.forward import PixelCarrier
+from motionstream_core.streaming.motion_conditioner import (
+    MotionConditioner,
+    carry,
+    pixel_span,
+    warp_condition,
+)
+from motionstream_core.tracks.types import TrackChunk
+from motionstream_core.tracks.warp.forward import ForwardWarp
 
 CONFIGS = {name: PRESETS[name] for name in ("tiny", "tiny-ids")}
 
@@ -34,9 +39,9 @@ def parts():
 def conditioner(config, head, codec, image, xy, visible):
     def source(start, count):
         seen = visible[start : start + count]
-        return Piece(xy[start : start + count], seen, seen, xy[0])
+        return TrackChunk(xy[start : start + count], seen, seen, xy[0])
 
-    return Conditioner(config, head, codec, image, source, torch.Generator().manual_seed(3))
+    return MotionConditioner(config, head, codec, image, source, torch.Generator().manual_seed(3))
 
 
 def test_latent_frames_cover_the_pixel_frames_of_wan():
@@ -71,7 +76,7 @@ def test_training_builds_the_same_condition_as_the_stream():
     student = MotionModel(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
     student.track_head = head
     warp, masks, _ = warp_condition(
-        codec, carry(PixelCarrier(image, xy[0]), xy, visible), codec.start_encode()
+        codec, carry(ForwardWarp(image, xy[0]), xy, visible), codec.start_encode()
     )
     batch = {
         "latents": torch.zeros(1, 16, 4, 4, 4),
@@ -91,7 +96,7 @@ def test_the_warp_of_tracks_at_rest_is_the_start_image():
     _, codec, image, xy, visible = parts()
     still = xy[:1].expand(13, -1, -1)
     latent, masks, _ = warp_condition(
-        codec, carry(PixelCarrier(image, still[0]), still, torch.ones_like(visible)), codec.start_encode()
+        codec, carry(ForwardWarp(image, still[0]), still, torch.ones_like(visible)), codec.start_encode()
     )
     torch.testing.assert_close(latent, codec.encode(image.expand(1, 13, -1, -1, -1)), atol=1e-4, rtol=0)
     assert masks[:, ::2].abs().max() == 0  # uncovered and nearness take turns, frame by frame

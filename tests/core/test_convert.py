@@ -16,12 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS, MotionConfig
 from motionstream_core.model.weights.checkpoint_presets import (
-    CAUSAL_PRESETS,
-    causal_preset,
+    CHECKPOINT_PRESETS,
+    checkpoint_preset,
     config_for,
     metadata_of,
     size_note,
@@ -30,7 +30,7 @@ from motionstream_core.model.weights.checkpoint_presets import (
 from motionstream_core.model.weights.convert import convert, picture_keys, plain_key
 from motionstream_core.sampling.flow import schedule_of, told
 
-PRESET = causal_preset("self-forcing")
+PRESET = checkpoint_preset("self-forcing")
 
 
 def small(name: str = "wan2.1-1.3b", **more):
@@ -41,7 +41,7 @@ def small(name: str = "wan2.1-1.3b", **more):
 
 def state_of(config=None) -> dict[str, torch.Tensor]:
     torch.manual_seed(3)
-    net = CausalDiT(config or small())
+    net = WanDiT(config or small())
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter)
     return {key: value.detach().clone() for key, value in net.state_dict().items()}
@@ -194,7 +194,7 @@ import sys, threading, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from motionstream_core.model.weights.checkpoint_presets import causal_preset
+from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset
 from motionstream_core.model.weights.convert import convert
 
 def private():
@@ -210,7 +210,7 @@ thread = threading.Thread(target=watch)
 thread.start()
 try:
     source, target, lora = map(Path, sys.argv[1:])
-    convert(source, target, causal_preset("self-forcing"), dtype=torch.bfloat16, lora=lora)
+    convert(source, target, checkpoint_preset("self-forcing"), dtype=torch.bfloat16, lora=lora)
 finally:
     done.append(1)
     thread.join()
@@ -224,7 +224,7 @@ def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tm
         PRESETS["wan2.1-1.3b"], dim=1024, ffn_dim=4096, num_heads=8, num_layers=8, text_dim=64, freq_dim=32
     )
     with torch.device("meta"):
-        shapes = {key: value.shape for key, value in CausalDiT(large).state_dict().items()}
+        shapes = {key: value.shape for key, value in WanDiT(large).state_dict().items()}
     state = {key: torch.zeros(shape) for key, shape in shapes.items()}
     source, lora = tmp_path / "a.pt", tmp_path / "lora.pt"
     torch.save({"generator_ema": renamed(state, "model.")}, source)
@@ -258,7 +258,7 @@ def test_a_large_file_needs_the_memory_of_its_largest_tensors_and_not_its_own(tm
 
 def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
     torch.save({"generator": renamed(state, "model.")}, tmp_path / "longlive.pt")
-    convert(tmp_path / "longlive.pt", tmp_path / "a.safetensors", causal_preset("causvid"))
+    convert(tmp_path / "longlive.pt", tmp_path / "a.safetensors", checkpoint_preset("causvid"))
     with safe_open(tmp_path / "a.safetensors", "pt") as file:
         metadata = file.metadata()
     assert json.loads(metadata["config"])["transformer"] == {
@@ -291,7 +291,7 @@ def test_matrices_are_bfloat16_vectors_and_modulations_float32(tmp_path, state):
 
 def test_a_converted_file_speaks_for_itself(tmp_path, state):
     torch.save(state, tmp_path / "a.pt")
-    convert(tmp_path / "a.pt", tmp_path / "b.safetensors", causal_preset("longlive"))
+    convert(tmp_path / "a.pt", tmp_path / "b.safetensors", checkpoint_preset("longlive"))
     assert convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", None) == stated(
         tmp_path / "b.safetensors"
     )
@@ -312,7 +312,7 @@ def test_a_track_head_travels_in_the_same_file(tmp_path, image, apart):
         weights |= renamed(head, "track_head.")
     torch.save(weights, tmp_path / "a.pt")
     found = convert(
-        tmp_path / "a.pt", tmp_path / "a.safetensors", causal_preset("motionstream-1.3b"), **options
+        tmp_path / "a.pt", tmp_path / "a.safetensors", checkpoint_preset("motionstream-1.3b"), **options
     )
     assert found.motion == motion and torch.equal(
         load_file(tmp_path / "a.safetensors")["track_head.conv.bias"], head["conv.bias"]
@@ -350,7 +350,7 @@ def test_a_lora_is_merged_into_the_weights(tmp_path, state, start, names):
     convert(
         tmp_path / "base.pt",
         tmp_path / "a.safetensors",
-        causal_preset("longlive"),
+        checkpoint_preset("longlive"),
         lora=tmp_path / "lora.pt",
         dtype=torch.float32,
     )
@@ -396,11 +396,11 @@ FACTS = {
 }
 
 
-@pytest.mark.parametrize("name", CAUSAL_PRESETS)
+@pytest.mark.parametrize("name", CHECKPOINT_PRESETS)
 def test_a_preset_says_what_is_published_of_its_checkpoint(name):
     network, chunk, sink, span, timesteps = FACTS[name]
-    config = config_for(causal_preset(name))
-    assert causal_preset(name).network == network and (config.dim, config.latent_channels) == (
+    config = config_for(checkpoint_preset(name))
+    assert checkpoint_preset(name).network == network and (config.dim, config.latent_channels) == (
         PRESETS[network].dim,
         PRESETS[network].latent_channels,
     )
@@ -453,9 +453,9 @@ def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
     assert stated(tmp_path / "b.safetensors").manner.timesteps == (1000, 500)
 
 
-@pytest.mark.parametrize("name", CAUSAL_PRESETS)
+@pytest.mark.parametrize("name", CHECKPOINT_PRESETS)
 def test_every_preset_is_a_config_that_survives_the_header(tmp_path, name):
-    config = config_for(causal_preset(name))
+    config = config_for(checkpoint_preset(name))
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata=metadata_of(config, {}))
     assert stated(tmp_path / "a.safetensors") == config and len(schedule_of(config)) == config.steps
 

@@ -7,7 +7,7 @@ import torch
 from core.small import SIZE, drag, joined, picture, small_networks
 
 from motionstream_core.streaming import pipeline as course_module
-from motionstream_core.streaming.decoders import Beside, Plain, lane_of
+from motionstream_core.streaming.decoders import CudaDecoder, InlineDecoder, open_decoder
 from motionstream_core.streaming.stream import stream
 
 
@@ -99,7 +99,7 @@ def queues(monkeypatch):
 
 
 def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(queues):
-    lane = Beside(torch.device("cuda"), queues)
+    lane = CudaDecoder(torch.device("cuda"), queues)
 
     def work():
         queues.log.append(f"decode in {queues.now}")
@@ -127,11 +127,11 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
 
 
 def test_the_plain_twin_decodes_at_once():
-    lane, log = lane_of(torch.device("cpu"), beside=False), []
+    lane, log = open_decoder(torch.device("cpu"), beside=False), []
     decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
-    assert type(lane_of(torch.device("cuda"), beside=False)) is Plain
+    assert type(open_decoder(torch.device("cuda"), beside=False)) is InlineDecoder
     assert (
-        type(lane) is Plain
+        type(lane) is InlineDecoder
         and not lane.beside
         and log == ["decoded"]
         and decoding.seconds >= 0
@@ -170,7 +170,7 @@ def test_a_chunk_is_shown_before_its_clean_pass_and_the_last_one_has_none():
 
 
 def test_a_queue_of_its_own_for_decoding_gives_the_same_frames(monkeypatch, queues):
-    monkeypatch.setattr(course_module, "lane_of", lambda *asked: Beside(asked[0], queues))
+    monkeypatch.setattr(course_module, "open_decoder", lambda *asked: CudaDecoder(asked[0], queues))
     networks, log = small_networks(), queues.log
     decode = networks.codec.decode_chunk
 
@@ -209,9 +209,9 @@ def test_on_a_gpu_the_two_queues_give_the_frames_of_one(monkeypatch):
     from motionstream_core.cli.options import networks_on
 
     def made(lane):
-        monkeypatch.setattr(course_module, "lane_of", lane)
+        monkeypatch.setattr(course_module, "open_decoder", lane)
         return joined(
             stream(networks_on(small_networks(), torch.device("cuda")), picture(), drag(49), "", 49, 3)
         )
 
-    assert torch.allclose(made(lane_of), made(lambda *asked: Plain()), atol=1e-4)
+    assert torch.allclose(made(open_decoder), made(lambda *asked: InlineDecoder()), atol=1e-4)

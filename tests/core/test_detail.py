@@ -15,7 +15,7 @@ from motionstream_core.model.weights.bundle import load_bundle, save_bundle
 from motionstream_core.model.weights.networks import open_networks, save_networks
 from motionstream_core.streaming.motion_conditioner import carry
 from motionstream_core.streaming.stream import stream
-from motionstream_core.tracks.warp.forward import PixelCarrier
+from motionstream_core.tracks.warp.forward import ForwardWarp
 from motionstream_core.training.data.drawn_media import build_drawn_media
 from motionstream_core.training.methods.detail import FIELDS, Pairs, write_pairs
 
@@ -38,7 +38,7 @@ def run(networks, frames=17, **options):
 def test_an_open_gate_shows_the_carried_picture_and_a_shut_one_the_decoded_frames(networks):
     tracks = drag(17)
     carried = carry(
-        PixelCarrier(picture().permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible
+        ForwardWarp(picture().permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible
     ).frames.permute(0, 2, 3, 1)
     plain = run(networks)
     assert torch.allclose(run(replace(networks, detail=head(100.0))), carried, atol=1e-5)

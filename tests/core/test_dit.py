@@ -4,7 +4,7 @@ import pytest
 import torch
 from reference import complex_rotate, full_forward, small_model, small_text
 
-from motionstream_core.model.dit import CausalDiT, timestep_features
+from motionstream_core.model.dit import WanDiT, timestep_features
 from motionstream_core.model.presets import PRESETS, preset
 from motionstream_core.model.rope import Rope, axis_dims
 
@@ -48,7 +48,7 @@ def public_shapes(dim: int, ffn: int, layers: int, channels: int) -> dict[str, t
 def test_a_wan_preset_has_exactly_the_public_names_shapes_and_count(name):
     count, tensors, *sizes = PUBLIC[name]
     with torch.device("meta"):
-        state = CausalDiT(PRESETS[name]).state_dict()
+        state = WanDiT(PRESETS[name]).state_dict()
     assert {key: tuple(value.shape) for key, value in state.items()} == public_shapes(*sizes)
     assert len(state) == tensors and sum(value.numel() for value in state.values()) == count
 
@@ -57,7 +57,7 @@ def test_a_wan_preset_has_exactly_the_public_names_shapes_and_count(name):
 def test_the_tiny_presets_stay_below_five_million_parameters(name, channels):
     config = PRESETS[name]
     with torch.device("meta"):
-        model = CausalDiT(config)
+        model = WanDiT(config)
     assert sum(value.numel() for value in model.parameters()) < 5e6
     assert (config.in_channels, config.out_channels) == channels and config.context.label == "c3s1w3"
 
@@ -78,7 +78,7 @@ def test_an_unknown_preset_is_refused_with_the_known_names():
 
 def test_an_untrained_network_predicts_nothing():
     torch.manual_seed(0)
-    model = CausalDiT(small_model().config)
+    model = WanDiT(small_model().config)
     assert model(torch.randn(1, 56, 3, 4, 4), torch.zeros(1, 3), small_text(model)).abs().max() == 0
 
 

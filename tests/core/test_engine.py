@@ -317,14 +317,14 @@ def test_an_empty_data_folder_is_said_before_anything_is_written(tmp_path):
 
 
 def test_data_that_grows_is_looked_at_again_after_every_checkpoint(tmp_path):
-    class Growing(ToyData):
+    class Refreshable(ToyData):
         asked = 0
 
         def refresh(self):
             self.asked += 1
             return 1
 
-    data = Growing()
+    data = Refreshable()
     run(tmp_path, 6, data=data, save_every=2)
     assert data.asked == 3
 

@@ -17,7 +17,7 @@ from motionstream_core.model import compiled as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.compiled import FastDiT, Graphed, copied, faster, steady, verdict
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.fp8 import plain_product, product, quantised
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
@@ -118,7 +118,7 @@ def test_a_fast_path_with_another_output_is_never_taken():
 def wide_networks():
     """A network whose linears are as large as an eight-bit product takes them."""
     torch.manual_seed(0)
-    made = CausalDiT(replace(small_config(), dim=32, ffn_dim=64)).eval().requires_grad_(False)
+    made = WanDiT(replace(small_config(), dim=32, ffn_dim=64)).eval().requires_grad_(False)
     torch.nn.init.normal_(made.head.head.weight, std=0.05)
     return made
 
@@ -222,7 +222,7 @@ def steered(dit) -> torch.Tensor:
             if len(out) == 7:
                 kept = made.snapshot()
             if len(out) == 10:
-                assert made.refresh_sink()
+                assert made.change_scene()
             if len(out) == 13:
                 made.restore(kept)
             if len(out) == 17:

@@ -11,7 +11,7 @@ import torch
 from core.small import SIZE, joined, picture
 
 from motionstream_core.live.session import LiveSession
-from motionstream_core.live.track_stream import Feed, FeedSource
+from motionstream_core.live.track_stream import TrackStream, TrackStreamReader
 from motionstream_core.streaming.stream import stream
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.tracks.video.live_video import at_rate, live_tracks, placement
@@ -41,9 +41,9 @@ class Video:
             yield np.full((SIZE, SIZE, 3), number % 10, np.uint8), number / self.rate
 
 
-def feed_of(video: Video, at_end: str = "loop", fps: float = 16.0) -> Feed:
+def feed_of(video: Video, at_end: str = "loop", fps: float = 16.0) -> TrackStream:
     found = live_tracks(video, Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, fps)
-    return Feed(found.first, found.static, found.open, at_end)
+    return TrackStream(found.first, found.static, found.open, at_end)
 
 
 def run(networks, feed, frames, **options):
@@ -102,7 +102,7 @@ def test_a_rewind_finds_what_was_tracked_before(networks):
 
 def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_tracked_again():
     video = Video()
-    source = FeedSource(feed_of(video), memory=64 * 9 * 2)
+    source = TrackStreamReader(feed_of(video), memory=64 * 9 * 2)
     for start in range(0, 4000, 8):
         source(start, 8)
     assert len(source._frames) == 64 and video.opened == 2
@@ -143,8 +143,10 @@ def test_bad_feeds_are_named():
         live_tracks(Video(0), Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, 16.0)
     feed = feed_of(Video())
     with pytest.raises(ValueError, match="at_end"):
-        Feed(feed.first, feed.static, feed.open, "again")
+        TrackStream(feed.first, feed.static, feed.open, "again")
     with pytest.raises(ValueError, match="static"):
-        Feed(feed.first, feed.static[:1], feed.open)
+        TrackStream(feed.first, feed.static[:1], feed.open)
     with pytest.raises(ValueError, match="expected 2 points in every frame"):
-        Feed(feed.first, feed.static, lambda: iter([(torch.zeros(3, 2), torch.ones(3))])).source()(0, 1)
+        TrackStream(feed.first, feed.static, lambda: iter([(torch.zeros(3, 2), torch.ones(3))])).source()(
+            0, 1
+        )

@@ -6,7 +6,7 @@ from core.small import drag, joined, picture, small_networks
 from core.test_unled import networks as headless
 
 from motionstream_core.live.session import LiveSession
-from motionstream_core.sampling.guided import Guide, Lead, denoise_guided
+from motionstream_core.sampling.guided import GuideStrength, LatentGuide, denoise_guided
 from motionstream_core.streaming.guided_motion import covered
 from motionstream_core.streaming.stream import controls_of, stream
 
@@ -53,8 +53,10 @@ def test_guided_frames_follow_the_tracks_they_are_given(make):
 
 
 def test_it_makes_as_many_predictions_as_without_a_guide_each_from_the_level_it_is_told():
-    guide = Guide(
-        torch.ones(1, 2, 1, 2, 2), torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 1, 2, 2), Lead(0.5, 0.25)
+    guide = LatentGuide(
+        torch.ones(1, 2, 1, 2, 2),
+        torch.tensor([[1.0, 0.0], [1.0, 0.0]]).view(1, 1, 1, 2, 2),
+        GuideStrength(0.5, 0.25),
     )
     told = []
 
@@ -74,7 +76,10 @@ def test_it_makes_as_many_predictions_as_without_a_guide_each_from_the_level_it_
 
 
 def test_a_whole_hold_gives_the_guide_and_no_hold_gives_the_prediction():
-    guide, x0 = Guide(torch.full((1, 2, 1, 1, 1), 3.0), torch.ones(1, 1, 1, 1, 1)), torch.zeros(1, 2, 1, 1, 1)
+    guide, x0 = (
+        LatentGuide(torch.full((1, 2, 1, 1, 1), 3.0), torch.ones(1, 1, 1, 1, 1)),
+        torch.zeros(1, 2, 1, 1, 1),
+    )
     assert torch.equal(guide.hold(x0, 1.0), guide.latents) and torch.equal(guide.hold(x0, 0.0), x0)
 
 
@@ -100,4 +105,4 @@ def test_a_control_that_the_model_lacks_is_named():
     with pytest.raises(ValueError, match="expected one of guided, none for this model, got 'track head'"):
         run(headless(), lead="track head")
     with pytest.raises(ValueError, match="inside"):
-        Lead(inside=0)
+        GuideStrength(inside=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.streaming.recorder import Kept
+from motionstream_core.streaming.recorder import StreamRecorder
 from motionstream_core.streaming.stream import Chunk
 
 SIZE = 16
@@ -22,7 +22,7 @@ def chunk(index: int, points: int = 2, frames: int | None = None) -> Chunk:
 
 
 def keep(chunks, budget=2**30, path=None, oldest=None):
-    with Kept(16.0, 4, budget, path) as kept:
+    with StreamRecorder(16.0, 4, budget, path) as kept:
         for each in chunks:
             kept.add(each, oldest)
         return kept.take(SIZE, SIZE), kept
@@ -42,7 +42,7 @@ def test_latents_that_no_frame_needs_are_cut():
 
 def test_beyond_the_budget_the_oldest_chunks_go():
     budget = 2 * (8 * SIZE * SIZE * 3 * 4) + 4000
-    with Kept(16.0, 4, budget) as kept:
+    with StreamRecorder(16.0, 4, budget) as kept:
         for index in range(20):
             kept.add(chunk(index))
             assert kept.nbytes <= budget
@@ -77,7 +77,7 @@ def test_the_file_gets_what_was_kept_in_the_end_and_nothing_that_was_undone(tmp_
 
 def test_a_run_that_breaks_leaves_a_file_with_all_it_made(tmp_path):
     path = tmp_path / "run.mp4"
-    with pytest.raises(RuntimeError, match="broken"), Kept(16.0, 4, 1, path) as kept:
+    with pytest.raises(RuntimeError, match="broken"), StreamRecorder(16.0, 4, 1, path) as kept:
         for index in range(4):
             kept.add(chunk(index), 2)
         raise RuntimeError("broken")

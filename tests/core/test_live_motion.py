@@ -7,7 +7,7 @@ import torch
 
 from motionstream_core.live.controls import parse_control
 from motionstream_core.live.live_camera import LiveCamera, project
-from motionstream_core.live.live_tracks import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveMotion
+from motionstream_core.live.live_tracks import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveTracks
 
 START = torch.tensor([[10.0, 20.0], [30.0, 20.0], [50.0, 40.0]])
 SPEED = torch.tensor([[0.5, 0.0], [0.0, 0.0], [0.0, -0.25]])
@@ -18,8 +18,8 @@ def source(start, count):
     return START + frames * SPEED, torch.ones(count, 3, dtype=torch.bool)
 
 
-def motion(**options) -> LiveMotion:
-    made = LiveMotion(source, 64, 48, 16.0, static=torch.tensor([False, True, False]), **options)
+def motion(**options) -> LiveTracks:
+    made = LiveTracks(source, 64, 48, 16.0, static=torch.tensor([False, True, False]), **options)
     made(0, 1)
     return made
 
@@ -28,7 +28,7 @@ def same(places):
     return places
 
 
-def ask(live: LiveMotion, control: str, /, **fields) -> bool:
+def ask(live: LiveTracks, control: str, /, **fields) -> bool:
     return live.apply(parse_control({"type": control, **fields}), same)
 
 

@@ -174,13 +174,13 @@ def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height
 def test_frames_wait_for_no_later_chunk_and_controls_are_read_once_their_chunk_can_begin(monkeypatch, device):
     with device, torch.no_grad():
         networks, session, queued, ahead, begun = built_in(), LiveSession(), [], [], [0]
-        read = session.border_at_once
+        read = session.try_boundary
 
-        def border_at_once(*arguments):
+        def try_boundary(*arguments):
             queued.append(device.main.count - device.host[device.main])
             return read(*arguments)
 
-        monkeypatch.setattr(session, "border_at_once", border_at_once)
+        monkeypatch.setattr(session, "try_boundary", try_boundary)
         for chunk in stream(
             networks,
             picture(64, 64),

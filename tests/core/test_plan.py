@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from motionstream_core.__main__ import main
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.planning import network_cost as arithmetic
 from motionstream_core.planning import training_cost as plan
@@ -45,7 +45,7 @@ SMALL = replace(
 def test_parameters_are_counted_exactly(name):
     config = PRESETS[name]
     with torch.device("meta"):
-        assert sum(p.numel() for p in CausalDiT(config).parameters()) == arithmetic.parameters(config)
+        assert sum(p.numel() for p in WanDiT(config).parameters()) == arithmetic.parameters(config)
         if config.motion is not None:
             model = MotionModel(config, own_words=False)
             assert sum(p.numel() for p in model.parameters()) == arithmetic.parameters(
@@ -60,7 +60,7 @@ def test_parameters_are_counted_exactly(name):
 def test_multiplications_of_a_forward_are_counted_exactly(name):
     config, grid = PRESETS[name], (8, 12)
     with torch.device("meta"), torch.no_grad():
-        net = CausalDiT(config)
+        net = WanDiT(config)
         with FlopCounterMode(display=False) as counter:
             text = net.encode_text(torch.zeros(1, config.text_len, config.text_dim))
         assert counter.get_total_flops() == arithmetic.text_flops(config)
@@ -79,7 +79,7 @@ def kept(config, checkpointing, cached):
     weights.
     """
     torch.manual_seed(0)
-    net, sizes = CausalDiT(config), {}
+    net, sizes = WanDiT(config), {}
     for block in net.blocks:
         block.checkpointing = checkpointing
     own = {p.untyped_storage().data_ptr() for p in net.parameters()}
@@ -131,7 +131,7 @@ def test_what_a_forward_keeps_is_what_the_formula_says(checkpointing, cached):
 def test_chunks_see_what_the_rolling_cache_keeps():
     load = plan.load_of("wan2.1-1.3b", "distill")
     with torch.device("meta"):
-        cache = CausalDiT(SMALL).make_grad_cache(4, 4, shape=load.config.context)
+        cache = WanDiT(SMALL).make_grad_cache(4, 4, shape=load.config.context)
     cache._count(1)
     expected = []
     for _ in range(7):

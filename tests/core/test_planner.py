@@ -14,7 +14,7 @@ from motionstream_core.cli.bench_networks import chunk_flops, peak_flops, random
 from motionstream_core.cli.doctor import Report, checkpoint_lines
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.model.weights.checkpoint_presets import metadata_of
 from motionstream_core.planning.stream_memory import GIB, Plan, advice, first_that_fits, plans
@@ -33,7 +33,7 @@ def wish(name="wan2.1-1.3b", context="c3s3w15", precision="bf16", decoder="wan")
 def test_weights_and_cache_are_those_of_the_real_network(name):
     config = PRESETS[name]
     with torch.device("meta"):
-        net = CausalDiT(config).to(torch.bfloat16)
+        net = WanDiT(config).to(torch.bfloat16)
         size = (512, 320)
         cache = net.make_cache(size[1] // config.vae_stride[1], size[0] // config.vae_stride[2])
     plan = Plan(config, *size, config.context, "bf16", "wan")

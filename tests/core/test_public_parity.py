@@ -23,9 +23,9 @@ from safetensors.torch import load_file
 
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import Manner
-from motionstream_core.model.weights.checkpoint_presets import causal_preset, config_for, stated
+from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
 from motionstream_core.model.weights.convert import convert
 from motionstream_core.sampling.flow import schedule_of
 from motionstream_core.sampling.rollout import rollout
@@ -45,23 +45,23 @@ CASES = {
 }
 
 
-def opened(folder, preset: str, wrapped) -> CausalDiT:
+def opened(folder, preset: str, wrapped) -> WanDiT:
     """A small checkpoint of the public layout, through our converter."""
-    config = replace(config_for(causal_preset(preset)), **SIZES)
+    config = replace(config_for(checkpoint_preset(preset)), **SIZES)
     torch.save(trained_as(weights(config), *wrapped), folder / "model.pt")
     convert(
         folder / "model.pt",
         folder / "ours.safetensors",
-        causal_preset(preset),
+        checkpoint_preset(preset),
         dtype=torch.float32,
         num_heads=SIZES["num_heads"],
     )
-    dit = CausalDiT(stated(folder / "ours.safetensors"))
+    dit = WanDiT(stated(folder / "ours.safetensors"))
     dit.load_state_dict(load_file(folder / "ours.safetensors"))
     return dit.requires_grad_(False)
 
 
-def made(dit: CausalDiT, chunks: int, image: bool, text=None) -> torch.Tensor:
+def made(dit: WanDiT, chunks: int, image: bool, text=None) -> torch.Tensor:
     """All latents (C, T, H, W) of our rollout on the inputs of the fixtures."""
     config = dit.config
     first = start_latent(config.latent_channels) if image else None
@@ -125,14 +125,14 @@ def kept_keys(cache) -> list[torch.Tensor]:
     return [group[-1][:, :end].clone() for group in (cache._rotated, cache._values)]
 
 
-def at_once(dit: CausalDiT, cache, latents: torch.Tensor, text):
+def at_once(dit: WanDiT, cache, latents: torch.Tensor, text):
     """The clean-context pass of several chunks in one piece, behind what the cache holds."""
     cache.at_once = True
     dit(latents, torch.zeros(1, latents.shape[2]), text, cache, commit=True, output=False)
     cache.at_once = False
 
 
-def begun(dit: CausalDiT, chunks: int, texts) -> tuple:
+def begun(dit: WanDiT, chunks: int, texts) -> tuple:
     cache = dit.make_cache(*CELLS)
     run = rollout(
         dit,

@@ -7,7 +7,7 @@ import torch
 pytest.importorskip("cv2")
 
 from motionstream_core.tracks.types import Tracks  # noqa: E402
-from motionstream_core.tracks.video.point_prompts import clicked_points  # noqa: E402
+from motionstream_core.tracks.video.point_prompts import point_prompts  # noqa: E402
 from motionstream_core.tracks.video.retarget import area_of, box_of, retargeted, seeds_for, target_box  # noqa: E402
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
@@ -98,7 +98,7 @@ def test_a_small_subject_gets_points_of_its_own():
 
 
 def test_clicked_points_are_the_subject():
-    clicked = clicked_points('[{"x": 40, "y": 30}, [42, 33]]', WIDTH, HEIGHT)
+    clicked = point_prompts('[{"x": 40, "y": 30}, [42, 33]]', WIDTH, HEIGHT)
     seeds = seeds_for(WIDTH, HEIGHT, 12, 8, clicked=clicked)
     assert seeds.xy[seeds.subject].tolist() == [[40, 30], [42, 33]]
     alone = retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
@@ -113,13 +113,13 @@ def test_clicks_are_read_in_every_spelling():
         "[[1, 2], [3, 4]]",
         "[[{'x': 1, 'y': 2}, {'x': 9, 'y': 9}], [[3, 4], [8, 8]]]",
     ):
-        assert clicked_points(text, 100, 100).tolist() == [[1, 2], [3, 4]]
+        assert point_prompts(text, 100, 100).tolist() == [[1, 2], [3, 4]]
     host = {
         "track_path": torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]),
         "track_visibility": torch.ones(2, 1, dtype=torch.bool),
         "motionstream": {"width": 128, "height": 128},
     }
-    assert clicked_points(host, 200, 100).tolist() == [[99.5, 49.5]]
+    assert point_prompts(host, 200, 100).tolist() == [[99.5, 49.5]]
     for bad, message in (
         ("[", "JSON"),
         ("[]", "list of places"),
@@ -127,7 +127,7 @@ def test_clicks_are_read_in_every_spelling():
         ('[{"x": 1, "y": NaN}]', "finite"),
     ):
         with pytest.raises(ValueError, match=message):
-            clicked_points(bad, 10, 10)
+            point_prompts(bad, 10, 10)
 
 
 def test_bad_places_are_named():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
-from motionstream_core.tracks.warp.forward import PixelCarrier
+from motionstream_core.tracks.warp.forward import ForwardWarp
 
 
 def grid_points(x0, y0, x1, y1, step=4.0):
@@ -29,7 +29,7 @@ def square_scene(shift=(24.0, 0.0), frames=5):
 
 def test_a_moved_square_arrives_and_leaves_no_ghost():
     image, xy, visible = square_scene()
-    made = PixelCarrier(image, xy[0])(xy, visible)
+    made = ForwardWarp(image, xy[0])(xy, visible)
     assert made.frames[-1, :, 26:38, 34:46].min() > 0.95
     vacated = made.uncovered[-1, 0, 26:38, 10:22]
     assert vacated.mean() > 0.9
@@ -40,7 +40,7 @@ def test_a_moved_square_arrives_and_leaves_no_ghost():
 
 def test_tracks_at_rest_give_back_the_image():
     image, xy, visible = square_scene((0.0, 0.0))
-    made = PixelCarrier(image, xy[0])(xy, torch.ones_like(visible))
+    made = ForwardWarp(image, xy[0])(xy, torch.ones_like(visible))
     torch.testing.assert_close(made.frames, image.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
     assert made.uncovered.max() == 0
 
@@ -48,14 +48,14 @@ def test_tracks_at_rest_give_back_the_image():
 def test_a_pan_uncovers_the_border_it_comes_from():
     image, points = torch.rand(3, 64, 64), grid_points(2, 2, 64, 64, 6.0)
     xy = torch.stack([points, points + torch.tensor([10.0, 0.0])])
-    made = PixelCarrier(image, points)(xy, torch.ones(2, len(points), dtype=torch.bool))
+    made = ForwardWarp(image, points)(xy, torch.ones(2, len(points), dtype=torch.bool))
     assert made.uncovered[1, 0, :, :8].min() == 1 and made.uncovered[1, 0, 2:-2, 12:-2].max() == 0
     torch.testing.assert_close(made.frames[1, :, :, 12:], image[:, :, 2:-10], atol=1e-5, rtol=0)
 
 
 def test_chunks_equal_the_clip_and_every_frame_stands_alone():
     image, xy, visible = square_scene(frames=9)
-    carrier = PixelCarrier(image, xy[0])
+    carrier = ForwardWarp(image, xy[0])
     whole = carrier(xy, visible)
     for start, stop in ((0, 1), (1, 5), (5, 9)):
         for a, b in zip(carrier(xy[start:stop], visible[start:stop]), whole, strict=True):
@@ -64,7 +64,7 @@ def test_chunks_equal_the_clip_and_every_frame_stands_alone():
 
 def test_a_frame_without_visible_tracks_is_the_image():
     image, xy, visible = square_scene()
-    made = PixelCarrier(image, xy[0])(xy, torch.zeros_like(visible))
+    made = ForwardWarp(image, xy[0])(xy, torch.zeros_like(visible))
     torch.testing.assert_close(made.frames, image.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
     assert made.uncovered.max() == 0
 
@@ -72,4 +72,4 @@ def test_a_frame_without_visible_tracks_is_the_image():
 def test_shapes_that_do_not_fit_are_refused():
     image, xy, visible = square_scene()
     with pytest.raises(ValueError, match=r"expected xy \(T, \d+, 2\)"):
-        PixelCarrier(image, xy[0])(xy[:, :-1], visible)
+        ForwardWarp(image, xy[0])(xy[:, :-1], visible)

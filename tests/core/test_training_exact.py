@@ -63,7 +63,7 @@ def test_distillation_looks_at_nothing_of_the_real_clip_but_its_start_image(conf
 def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(config, monkeypatch):
     made = stage(config)
     clips, told, lost = (
-        watched(monkeypatch, distill, name) for name in ("own_video", "predict_clip", "flow_loss")
+        watched(monkeypatch, distill, name) for name in ("rollout_clip", "predict_clip", "flow_loss")
     )
     made.loss("fake_score", batch(), rng())
     clip = clips[0][2]
@@ -87,7 +87,7 @@ def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(con
 def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(monkeypatch):
     made = stage()
     real, fake = (watched(monkeypatch, distill, name) for name in ("guided_clip", "predict_clip"))
-    clip = causal_init.own_video(made.modules["student"], batch(), rng()).detach()
+    clip = causal_init.rollout_clip(made.modules["student"], batch(), rng()).detach()
     gradient = made.gradient(clip, batch(), rng(1))
     (teacher_net, first, noisy, sigma, motion, text, weights), _, real_x0 = real[0]
     (fake_net, fake_first, fake_noisy, fake_sigma, fake_motion, fake_text), _, fake_x0 = fake[0]
@@ -120,7 +120,7 @@ def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(m
 
 def test_the_student_is_moved_by_the_gradient_at_its_own_clip(monkeypatch):
     made = stage()
-    clips, gradients = watched(monkeypatch, distill, "own_video"), []
+    clips, gradients = watched(monkeypatch, distill, "rollout_clip"), []
     made.gradient = lambda clip, *rest: gradients.append(clip) or torch.full_like(clip[:, :, 1:], 2.0)
     loss, _ = made.loss("student", batch(), rng())
     clip = clips[0][2]
@@ -134,7 +134,7 @@ def test_the_student_is_moved_by_the_gradient_at_its_own_clip(monkeypatch):
 
 @pytest.mark.parametrize("role", ["student", "fake_score"])
 def test_clips_end_at_every_one_of_the_steps(role, monkeypatch):
-    made, clips = stage(), watched(monkeypatch, distill, "own_video")
+    made, clips = stage(), watched(monkeypatch, distill, "rollout_clip")
     monkeypatch.setattr(
         distill, "predict_clip", lambda net, first, noisy, *rest: noisy * next(net.parameters()).sum()
     )
@@ -198,7 +198,7 @@ def test_a_score_that_is_no_number_is_not_taken_for_one_that_agrees(score, value
 @BOTH
 def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_one(config):
     net, data = model(config), batch()
-    made = causal_init.own_video(net, data, rng(), grad=True)
+    made = causal_init.rollout_clip(net, data, rng(), grad=True)
     chunks = {start: made[:, :, start : start + 3] for start in (1, 7)}
     moved = torch.randn(made.shape, generator=rng(5)).requires_grad_()
     real = net.motion
@@ -208,7 +208,7 @@ def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_on
         return made_motion + moved.mean(1, keepdim=True)
 
     net.motion = motion
-    last = causal_init.own_video(net, data, rng(), grad=True)[:, :, 7:]
+    last = causal_init.rollout_clip(net, data, rng(), grad=True)[:, :, 7:]
     found = torch.autograd.grad(last.sum(), moved)[0]
     assert found[:, :, 7:].any() and not found[:, :, :7].any() and chunks[1].requires_grad
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import MotionConfig, preset
 from motionstream_core.training.methods.initial import start_from, start_from_wan
 from motionstream_core.training.methods.roles import MotionModel
@@ -33,7 +33,7 @@ def forward(dit, x):
 
 def test_a_plain_wan_model_gives_the_motion_model_its_own_video_to_begin_with():
     torch.manual_seed(0)
-    wan, model = CausalDiT(PLAIN), MotionModel(MOTION, own_words=False)
+    wan, model = WanDiT(PLAIN), MotionModel(MOTION, own_words=False)
     torch.nn.init.normal_(wan.head.head.weight, std=0.1)
     assert start_from_wan(model, {f"model.{key}": value for key, value in wan.state_dict().items()}) == []
     x = torch.randn(1, 16, 2, 4, 4)
@@ -44,7 +44,7 @@ def test_a_plain_wan_model_gives_the_motion_model_its_own_video_to_begin_with():
 
 def test_a_control_model_of_48_inputs_keeps_all_of_them_and_says_what_has_no_place():
     torch.manual_seed(0)
-    source, model = CausalDiT(MOTION), MotionModel(MOTION, own_words=False)
+    source, model = WanDiT(MOTION), MotionModel(MOTION, own_words=False)
     state = source.state_dict() | {
         "img_emb.proj.0.weight": torch.zeros(3),
         "blocks.0.cross_attn.k_img.weight": torch.zeros(3),

@@ -13,12 +13,12 @@ from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.sampling.flow import sigma_schedule
 from motionstream_core.sampling.rollout import rollout
-from motionstream_core.streaming.motion_conditioner import Conditioner
-from motionstream_core.tracks.types import Piece
+from motionstream_core.streaming.motion_conditioner import MotionConditioner
+from motionstream_core.tracks.types import TrackChunk
 from motionstream_core.training.engine.stage import SHARED
 from motionstream_core.training.methods import causal, causal_init, roles
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
-from motionstream_core.training.methods.refresh import Refresh, as_start, border, least_chunks
+from motionstream_core.training.methods.refresh import SinkRefresh, as_start, border, least_chunks
 
 WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 3, 3))
 
@@ -36,9 +36,11 @@ def conditioner(net, codec, clip, picture, anchors):
 
     def source(first, count):
         part = slice(first, first + count)
-        return Piece(clip["xy"][0, part], clip["visible"][0, part], clip["visible"][0, part], anchors[-1])
+        return TrackChunk(
+            clip["xy"][0, part], clip["visible"][0, part], clip["visible"][0, part], anchors[-1]
+        )
 
-    return Conditioner(net.config, net.track_head, codec, picture, source, rng())
+    return MotionConditioner(net.config, net.track_head, codec, picture, source, rng())
 
 
 def seen_batch():
@@ -50,7 +52,7 @@ def seen_batch():
 
 @torch.no_grad()
 def inference(net, clip, after, seeded, codec):
-    """As a stream does it: KVCache, chunk by chunk, `refresh_sink`, `rebase`, anchors where the tracks
+    """As a stream does it: KVCache, chunk by chunk, `change_scene`, `rebase`, anchors where the tracks
     are.
     """
     told = net.motion(clip, seeded)
@@ -81,7 +83,7 @@ def inference(net, clip, after, seeded, codec):
     for chunk in run:
         stream.append(chunk.latents)
         if chunk.index == after:
-            assert run.refresh_sink(place.as_start)
+            assert run.change_scene(place.as_start)
             end = chunk.start + chunk.latents.shape[2]
             place.rebase(codec.decode(torch.cat(stream, dim=2))[0, -1])
             anchors.append(clip["xy"][0, 4 * (end - 1)])
@@ -92,15 +94,15 @@ def inference(net, clip, after, seeded, codec):
 @pytest.mark.parametrize("after", [1, 2])
 def test_the_rollout_of_training_with_a_refreshed_sink_is_that_of_inference_bit_for_bit(config, after, codec):
     net, clip = model(config), seen_batch()
-    trained = causal_init.own_video(net, clip, rng(3), refresh_after=(after,), codec=codec)
+    trained = causal_init.rollout_clip(net, clip, rng(3), refresh_after=(after,), codec=codec)
     assert torch.equal(trained, inference(net, clip, after, rng(3), codec))
-    learning = causal_init.own_video(
+    learning = causal_init.rollout_clip(
         net, clip, rng(3), grad=True, exit_step=2, refresh_after=(after,), codec=codec
     ).detach()
     torch.testing.assert_close(
         learning, trained, atol=1e-5, rtol=1e-5
     )  # attention that records gradients rounds otherwise
-    plain = causal_init.own_video(net, clip, rng(3)).detach()
+    plain = causal_init.rollout_clip(net, clip, rng(3)).detach()
     end = 1 + 3 * after
     assert (
         torch.equal(trained[:, :, :end], plain[:, :, :end])
@@ -111,12 +113,12 @@ def test_the_rollout_of_training_with_a_refreshed_sink_is_that_of_inference_bit_
 def test_a_sink_of_a_whole_chunk_is_refreshed_as_in_inference(codec):
     net, clip = model(WAN), seen_batch()
     assert torch.equal(
-        causal_init.own_video(net, clip, rng(3), refresh_after=(2,)).detach(),
+        causal_init.rollout_clip(net, clip, rng(3), refresh_after=(2,)).detach(),
         inference(net, clip, 2, rng(3), codec),
     )
     assert least_chunks(WAN.context) == 2
-    too_early = causal_init.own_video(net, clip, rng(3), refresh_after=(1,)).detach()
-    assert torch.equal(too_early, causal_init.own_video(net, clip, rng(3)).detach()), (
+    too_early = causal_init.rollout_clip(net, clip, rng(3), refresh_after=(1,)).detach()
+    assert torch.equal(too_early, causal_init.rollout_clip(net, clip, rng(3)).detach()), (
         "a sink of three frames cannot be filled by the first chunk"
     )
 
@@ -136,7 +138,7 @@ def test_the_motion_of_a_new_beginning_is_the_conditioners(config, codec):
 def test_a_training_stream_and_a_rollout_remember_the_same_after_a_refresh(config, codec):
     """Keys and values of the causal stage's cache against those of a rollout that made the same latents."""
     net, clip = model(config), batch()
-    scenes = causal.Scenes(net, clip, net.motion(clip, rng()), codec)
+    scenes = causal.MotionTimeline(net, clip, net.motion(clip, rng()), codec)
     text = net.text(clip)
     context = causal._Context(net, scenes, text, 4, 4)
     with torch.no_grad():
@@ -154,7 +156,7 @@ def test_a_training_stream_and_a_rollout_remember_the_same_after_a_refresh(confi
             chunks=2,
         )
         made = [chunk.latents for chunk in run]
-        run.refresh_sink(lambda m, x: as_start(config, m, x))
+        run.change_scene(lambda m, x: as_start(config, m, x))
         for start, latents in zip((0, 1, 4), made):
             context.commit(start, latents)
         context.refresh(7)
@@ -179,7 +181,7 @@ def test_the_carried_picture_begins_anew_from_the_refreshed_frame(codec):
     still = clip["xy"][:, 12:13].expand(-1, 37, -1, -1).clone()
     still[:, :12] = clip["xy"][:, :12]
     clip = {**clip, "xy": still, "visible": torch.ones_like(clip["visible"])}
-    scenes = causal.Scenes(net, clip, net.motion(clip, rng()), codec)
+    scenes = causal.MotionTimeline(net, clip, net.motion(clip, rng()), codec)
     before = scenes.motion
     scenes.rebase(4, clip["latents"][:, :, :4])
     part = net.config.motion.parts["warp"]
@@ -193,14 +195,14 @@ def test_the_carried_picture_begins_anew_from_the_refreshed_frame(codec):
 @pytest.mark.parametrize("stage", ["causal", "distill"])
 @BOTH
 def test_both_stages_meet_refreshed_sinks_in_their_share_of_the_steps(config, stage, codec, monkeypatch):
-    net, often = model(config), Refresh(0.5, codec)
+    net, often = model(config), SinkRefresh(0.5, codec)
     made = (
         causal.CausalStage(net, causal.CausalRecipe(), refresh=often)
         if stage == "causal"
         else DistillStage(net, model(config, 2), DistillRecipe(), refresh=often)
     )
     happened = []
-    monkeypatch.setattr(causal.Scenes, "rebase", lambda self, start, latents: happened.append(start))
+    monkeypatch.setattr(causal.MotionTimeline, "rebase", lambda self, start, latents: happened.append(start))
     for step in range(12):
         happened.append(None)
         loss, _ = made.loss("student", {**batch(1), SHARED: torch.tensor(step)}, rng(step))
@@ -215,7 +217,9 @@ def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
     handle = net.dit.register_forward_hook(
         lambda module, inputs, output: seen.append((float(inputs[1][0, -1]), output.requires_grad))
     )
-    made = causal_init.own_video(net, batch(), rng(), grad=True, exit_step=0, refresh_after=(1,), codec=codec)
+    made = causal_init.rollout_clip(
+        net, batch(), rng(), grad=True, exit_step=0, refresh_after=(1,), codec=codec
+    )
     handle.remove()
     assert [needs for level, needs in seen if level == 1000] == [True] * 3 and not any(
         needs for level, needs in seen if level == 0
@@ -227,7 +231,7 @@ def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
 def test_micro_batches_of_a_step_agree_on_the_refresh():
     shared = [{SHARED: torch.tensor(9)}, {SHARED: torch.tensor(9)}]
     drawn = [
-        (Refresh(0.5).drawn(one, rng(seed)), border(one, rng(seed), TINY.context, 9))
+        (SinkRefresh(0.5).drawn(one, rng(seed)), border(one, rng(seed), TINY.context, 9))
         for seed, one in enumerate(shared)
     ]
     assert drawn[0] == drawn[1]
@@ -239,12 +243,12 @@ def test_micro_batches_of_a_step_agree_on_the_refresh():
 
 def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):
     with pytest.raises(ValueError, match="expected a codec"):
-        causal.CausalStage(model(TINY), causal.CausalRecipe(), refresh=Refresh(0.1))
+        causal.CausalStage(model(TINY), causal.CausalRecipe(), refresh=SinkRefresh(0.1))
     with pytest.raises(ValueError, match="expected a share of 0..1, got 2"):
-        Refresh(2)
+        SinkRefresh(2)
     with pytest.raises(ValueError, match="with a sink, got c3s0w3"):
-        Refresh(0.1).check(replace(IDS, context=CacheShape(3, 0, 3)))
+        SinkRefresh(0.1).check(replace(IDS, context=CacheShape(3, 0, 3)))
     assert isinstance(
-        causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=Refresh(0.1)).modules["student"],
+        causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=SinkRefresh(0.1)).modules["student"],
         roles.MotionModel,
     )

@@ -170,7 +170,7 @@ def test_wans_weight_has_a_mean_of_one():
 @BOTH
 def test_the_rollout_of_training_is_that_of_inference_bit_for_bit(config):
     net, data = model(config), batch(size=1)
-    trained = causal_init.own_video(net, data, rng(3))
+    trained = causal_init.rollout_clip(net, data, rng(3))
     seeded = rng(3)
     motion = net.motion(data, seeded)
     with torch.no_grad():
@@ -201,7 +201,7 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
         seen.append((sigma, output.requires_grad))
 
     handle = net.dit.register_forward_hook(record)
-    made = causal_init.own_video(net, batch(), rng(), grad=True, exit_step=exit_step)
+    made = causal_init.rollout_clip(net, batch(), rng(), grad=True, exit_step=exit_step)
     made[:, :, 1:].square().mean().backward()
     handle.remove()
     level = sigma_schedule(TINY.steps, TINY.shift)[exit_step]
@@ -212,7 +212,7 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
 
 def test_what_a_chunk_left_in_the_cache_carries_no_gradient_to_the_chunks_before():
     net, data = model(), batch()
-    made = causal_init.own_video(net, data, rng(), grad=True, exit_step=0)
+    made = causal_init.rollout_clip(net, data, rng(), grad=True, exit_step=0)
     last = torch.autograd.grad(made[:, :, 7:].sum(), net.dit.blocks[0].self_attn.v.weight, retain_graph=True)[
         0
     ]
@@ -256,7 +256,7 @@ def test_a_part_shared_by_two_roles_is_found():
     one, two = model(seed=1), model(seed=2)
     two.dit.blocks[1].ffn[0].weight = one.dit.blocks[1].ffn[0].weight
     with pytest.raises(ValueError, match=r"blocks\.1\.ffn\.0\.weight"):
-        roles.share_nothing(one, two)
+        roles.check_no_shared_memory(one, two)
 
 
 def test_the_critic_has_five_turns_for_each_of_the_students():
@@ -279,7 +279,7 @@ def test_each_turn_trains_its_own_role_alone(role):
 
 def test_a_student_whose_critic_agrees_with_the_unguided_teacher_is_left_alone():
     made = DistillStage(model(seed=1), model(seed=2), DistillRecipe(guidance=guidance.NO_GUIDANCE))
-    clip = causal_init.own_video(made.modules["student"], batch(), rng()).detach()
+    clip = causal_init.rollout_clip(made.modules["student"], batch(), rng()).detach()
     assert made.gradient(clip, batch(), rng()).abs().max() == 0, "the fake score begins as the teacher's copy"
 
 

@@ -8,7 +8,7 @@ from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import ModelConfig
 from motionstream_core.model.weights.networks import Networks
 from motionstream_core.streaming.stream import controls_of, stream
@@ -31,7 +31,7 @@ def networks() -> Networks:
         context=CacheShape(2, 1, 2),
     )
     return Networks(
-        filled(CausalDiT(config)), None, WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))), None
+        filled(WanDiT(config)), None, WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))), None
     )
 
 

@@ -137,7 +137,7 @@ class Contest:
 
         from motionstream_core.model.cache import CacheShape
         from motionstream_core.model.compiled import faster
-        from motionstream_core.model.dit import CausalDiT
+        from motionstream_core.model.dit import WanDiT
         from motionstream_core.model.presets import preset
         from motionstream_core.sampling.flow import sigma_schedule
 
@@ -155,7 +155,7 @@ class Contest:
         self.device_name = torch.cuda.get_device_name() if args.device == "cuda" else "cpu"
         torch.manual_seed(0)
         with torch.device(self.device):
-            net = CausalDiT(self.config).to(self.dtype)
+            net = WanDiT(self.config).to(self.dtype)
         for parameter in net.parameters():
             torch.nn.init.normal_(parameter, std=0.02)
         self.dit = net.eval().requires_grad_(False)

@@ -26,7 +26,7 @@ from harness.ar_bench import SMALL, table
 from motionstream_core.cli.bench_networks import filled
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.compiled import faster
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import ModelConfig, preset
 from motionstream_core.sampling.flow import sigma_schedule
 from motionstream_core.sampling.rollout import rollout
@@ -117,7 +117,7 @@ def timed(device: str, chunk, chunks: int) -> dict:
 
 def ours(args: argparse.Namespace, config: ModelConfig, cells: tuple[int, int]) -> dict:
     device = torch.device(args.device)
-    dit = filled(lambda: CausalDiT(config), device, torch.float32 if args.device == "cpu" else torch.bfloat16)
+    dit = filled(lambda: WanDiT(config), device, torch.float32 if args.device == "cpu" else torch.bfloat16)
     dit = faster(dit, args.fast)
     text = dit.encode_text(torch.zeros(1, config.text_len, config.text_dim, device=device))
     made = rollout(

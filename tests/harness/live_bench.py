@@ -76,7 +76,7 @@ def main() -> int:
             "commit": commit(),
         }
         report |= measured(
-            host, args.only, args.short, Kept(base / "live_parts.json", report, whole, args.fresh)
+            host, args.only, args.short, MeasuredParts(base / "live_parts.json", report, whole, args.fresh)
         )
     print(table(report))
     if args.results is not None and whole:
@@ -85,7 +85,7 @@ def main() -> int:
     return 0
 
 
-class Kept:
+class MeasuredParts:
     """The parts measured so far under the same conditions, in a file; nothing where not all parts are
     wanted.
     """
@@ -102,7 +102,7 @@ class Kept:
             self.path.write_text(json.dumps({"conditions": self.conditions, "parts": self.parts}))
 
 
-def measured(host: Host, names: list[str], short: bool, kept: Kept) -> dict:
+def measured(host: Host, names: list[str], short: bool, kept: MeasuredParts) -> dict:
     for name in names:
         if name in kept.parts:
             say(f"{name}: measured before")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-from motionstream_core.live.live_tracks import LiveMotion
+from motionstream_core.live.live_tracks import LiveTracks
 from motionstream_core.live.performance import Performance
 from motionstream_core.streaming.stream import track_source
 from motionstream_core.tracks.document.handles import document_groups
@@ -23,7 +23,7 @@ def commanded(workflow: dict, played: Performance, frames: int, fit: str = "hold
     (editor,) = nodes_of_type(workflow, "MotionStreamTrackEditor")
     document = parse_document(editor["widgets_values"][0])
     tracks = document_to_tracks(document)
-    motion = LiveMotion(
+    motion = LiveTracks(
         track_source(tracks, None, fit),
         tracks.width,
         tracks.height,

@@ -6,7 +6,7 @@ from harness.host import PACK
 from host.test_host import outcome
 from safetensors.torch import save_file
 
-from motionstream_core.model.weights.checkpoint_presets import causal_preset, config_for, metadata_of
+from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, metadata_of
 
 
 def text_of(host, entry: dict, number: str) -> str:
@@ -36,7 +36,7 @@ def test_the_doctor_says_what_is_here_and_what_fits(host):
     save_file(
         {"x": torch.zeros(1)},
         host.base / "models" / "diffusion_models" / "doctored.safetensors",
-        metadata=metadata_of(config_for(causal_preset("longlive")), {}),
+        metadata=metadata_of(config_for(checkpoint_preset("longlive")), {}),
     )
     try:
         host.object_info()  # the host looks at its folders anew

@@ -37,10 +37,10 @@ def state_of(config, seed: int = SEED) -> dict:
     """Random weights under the public names."""
     import torch
 
-    from motionstream_core.model.dit import CausalDiT
+    from motionstream_core.model.dit import WanDiT
 
     torch.manual_seed(seed)
-    net = CausalDiT(config)
+    net = WanDiT(config)
     for name, parameter in net.named_parameters():
         torch.nn.init.normal_(
             parameter,
@@ -86,9 +86,9 @@ def loaded(patcher):
 def adopted(net, config, dtype=None):
     import torch
 
-    from motionstream_core.model.host_dit import AdoptedDiT, adopted_config
+    from motionstream_core.model.host_dit import HostDiT, adopted_config
 
-    return AdoptedDiT(net, adopted_config(net, config), dtype=dtype or torch.float32, device="cpu")
+    return HostDiT(net, adopted_config(net, config), dtype=dtype or torch.float32, device="cpu")
 
 
 def inputs(config, seed: int = 1):
@@ -117,9 +117,9 @@ def full_window(channels: int, own: bool, per_frame: bool = False) -> dict:
     time = torch.linspace(50, 900, FRAMES)[None] if per_frame else torch.full((1, FRAMES), 700.0)
     expected = net(x, time if per_frame else time[:, 0], embeds)
     if own:
-        from motionstream_core.model.dit import CausalDiT
+        from motionstream_core.model.dit import WanDiT
 
-        ours = CausalDiT(config)
+        ours = WanDiT(config)
         ours.load_state_dict(state)
     else:
         ours = adopted(net, config)
@@ -153,11 +153,11 @@ def looking_at_a_picture() -> dict:
     x, embeds = inputs(config)
     features = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(6))
     expected = net(x, torch.full((1,), 700.0), embeds, clip_fea=features)
-    from motionstream_core.model.host_dit import AdoptedDiT, adopted_config
+    from motionstream_core.model.host_dit import HostDiT, adopted_config
     from motionstream_core.model.weights.convert import check_whole
 
     check_whole(net.state_dict(), config, "i2v")
-    dit = AdoptedDiT(net, adopted_config(net, config), dtype=torch.float32, device="cpu", features=features)
+    dit = HostDiT(net, adopted_config(net, config), dtype=torch.float32, device="cpu", features=features)
     return apart(dit(x, torch.full((1, FRAMES), 700.0), dit.encode_text(embeds)), expected)
 
 

@@ -65,7 +65,7 @@ def hosted(pack, kind=WanModel, attachments=None, options=None, patches=None, **
     )
     torch.manual_seed(0)
     inner = torch.nn.Module()
-    inner.diffusion_model = kind(dit.CausalDiT(config), **more)
+    inner.diffusion_model = kind(dit.WanDiT(config), **more)
     inner.get_dtype = lambda: torch.float32
     inner.manual_cast_dtype = None
     made = SimpleNamespace(

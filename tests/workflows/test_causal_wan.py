@@ -16,7 +16,11 @@ from host.test_wan_host import write_autoencoders
 from host.wan_probe import SIZES, small, state_of
 
 from motionstream_core.__main__ import main
-from motionstream_core.model.weights.checkpoint_presets import CAUSAL_PRESETS, causal_preset, config_for
+from motionstream_core.model.weights.checkpoint_presets import (
+    CHECKPOINT_PRESETS,
+    checkpoint_preset,
+    config_for,
+)
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
 CLIP = "umt5_xxl_fp8_e4m3fn_scaled.safetensors"
@@ -96,7 +100,7 @@ def test_the_note_names_the_files_their_folders_and_licences_and_a_command_that_
     command = re.search(r"python -m motionstream_core convert (\S+) (\S+) --preset (\S+)`", text)
     assert command[2].endswith(nodes_of_type(workflow, "UNETLoader")[0]["widgets_values"][0])
     assert (
-        command[3] in CAUSAL_PRESETS
+        command[3] in CHECKPOINT_PRESETS
         and command[3] == nodes_of_type(workflow, "MotionStreamCheckpoint")[0]["widgets_values"][0]
     )
 
@@ -118,7 +122,7 @@ def test_it_runs_as_shipped_and_says_that_it_is_guided(host, workflow, prompt):
     assert figures["control"].startswith("guided: ") and not any(
         "bidirectional" in note for note in figures["notes"]
     )
-    shape = config_for(causal_preset("causal-forcing")).context
+    shape = config_for(checkpoint_preset("causal-forcing")).context
     assert (
         figures["cache_bytes"]
         == (2 * shape.frames + shape.window + shape.chunk) * 24 * SIZES["dim"] * SIZES["num_layers"] * 4

@@ -29,7 +29,7 @@ from ...training.methods.detail import DetailStage, Pairs
 from ...training.methods.distill import DistillRecipe, DistillStage
 from ...training.methods.guidance import Guidance
 from ...training.methods.initial import digest, start_from
-from ...training.methods.refresh import Refresh
+from ...training.methods.refresh import SinkRefresh
 from ...training.methods.roles import MotionModel, freeze, has_own_words, load_into
 from ...training.methods.teacher import TeacherRecipe, TeacherStage
 from ...training.methods.trajectories import Trajectories, write_trajectories
@@ -329,9 +329,9 @@ def _samples(args: argparse.Namespace, make):
     return make(_codec(args), _held(args))
 
 
-def _refresh(args: argparse.Namespace) -> Refresh:
+def _refresh(args: argparse.Namespace) -> SinkRefresh:
     needed = args.refresh_share and "warp" in _config(args).motion.parts and args.codec is not None
-    return Refresh(args.refresh_share, _codec(args) if needed else None)
+    return SinkRefresh(args.refresh_share, _codec(args) if needed else None)
 
 
 def _codec(args: argparse.Namespace):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..dit import CausalDiT
+from ..dit import WanDiT
 from ..motion import TrackHead
 from ..presets import Manner, ModelConfig, MotionConfig
 
@@ -59,10 +59,10 @@ class Bundle:
         module.load_state_dict(state, assign=True)
         return module.eval().requires_grad_(False)
 
-    def dit(self) -> CausalDiT:
+    def dit(self) -> WanDiT:
         """The transformer, built without initialising weights that would be overwritten."""
         with torch.device("meta"):
-            model = CausalDiT(self.config)
+            model = WanDiT(self.config)
         return self.load_into("dit", model)
 
     def track_head(self) -> TrackHead:

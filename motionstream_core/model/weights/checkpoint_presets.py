@@ -53,7 +53,7 @@ FOUR_FIRST = Manner(
     first_sigmas=(1.0, 0.9375, 5 / 6, 0.625)
 )  # Causal Forcing++: four steps for the first latent frame that is made
 
-CAUSAL_PRESETS: dict[str, CausalPreset] = {
+CHECKPOINT_PRESETS: dict[str, CausalPreset] = {
     "self-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Self Forcing, chunks of three"),
     "causal-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Causal Forcing, chunks of three"),
     "causal-forcing-framewise": CausalPreset(
@@ -85,11 +85,11 @@ CAUSAL_PRESETS: dict[str, CausalPreset] = {
 }
 
 
-def causal_preset(name: str) -> CausalPreset:
+def checkpoint_preset(name: str) -> CausalPreset:
     """The preset called `name`; ValueError lists the known names."""
-    if name not in CAUSAL_PRESETS:
-        raise ValueError(f"preset: expected one of {', '.join(CAUSAL_PRESETS)}, got {name!r}")
-    return CAUSAL_PRESETS[name]
+    if name not in CHECKPOINT_PRESETS:
+        raise ValueError(f"preset: expected one of {', '.join(CHECKPOINT_PRESETS)}, got {name!r}")
+    return CHECKPOINT_PRESETS[name]
 
 
 def config_for(preset: CausalPreset) -> ModelConfig:

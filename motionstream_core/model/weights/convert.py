@@ -18,7 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ...common.state_dict import State, state_problems
-from ..dit import CausalDiT
+from ..dit import WanDiT
 from ..motion import TrackHead
 from ..presets import ModelConfig, MotionConfig
 from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
@@ -200,7 +200,7 @@ def motion_of(state: Mapping[str, Tensor], channels: int, latent: int, name: str
 def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
     """ValueError that lists missing, unknown and misshapen keys."""
     with torch.device("meta"):
-        expected = CausalDiT(config).state_dict()
+        expected = WanDiT(config).state_dict()
     if config.motion is not None:
         head, packed = config.motion.head_channels, 4 * config.motion.id_dim
         expected |= {

@@ -19,8 +19,8 @@ from ...codec.taehv import TaehvCodec
 from ...codec.tiny import CodecConfig, TinyCodec
 from ...codec.wan_vae import WanCodec
 from ..detail import DetailHead
-from ..dit import CausalDiT
-from ..host_dit import AdoptedDiT
+from ..dit import WanDiT
+from ..host_dit import HostDiT
 from ..motion import TrackHead
 from ..presets import ModelConfig, preset
 from ..text import WordEncoder
@@ -35,7 +35,7 @@ class Networks:
     `track_head` where the model has none, `detail` where decoded frames are shown as they are.
     """
 
-    dit: CausalDiT | AdoptedDiT
+    dit: WanDiT | HostDiT
     track_head: TrackHead | None
     codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
     text_encoder: WordEncoder | None
@@ -100,7 +100,7 @@ def untrained(name: str = "tiny", seed: int = 0) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = TrackHead(config.motion.map_channels, config.motion.head_channels)
-        made = Networks(CausalDiT(config), head, TinyCodec(), WordEncoder(config.text_dim, config.text_len))
+        made = Networks(WanDiT(config), head, TinyCodec(), WordEncoder(config.text_dim, config.text_len))
     for module in (made.dit, made.track_head, made.codec, made.text_encoder):
         module.eval().requires_grad_(False)
     return made

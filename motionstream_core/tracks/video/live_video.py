@@ -110,7 +110,7 @@ def placed_positions(
 
 
 @dataclass(frozen=True)
-class LiveTracks:
+class LiveVideoTracks:
     """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas; static
     (N,): the ground; groups (N,): the subject is one handle, everything else none; open() begins the video
     anew.
@@ -135,7 +135,7 @@ def live_tracks(
     hold_ground: bool = True,
     longest: int | None = None,
     on_frame: Callable[[int], None] | None = None,
-) -> LiveTracks:
+) -> LiveVideoTracks:
     """Reads the first picture alone: which points will be followed, and where they are on the canvas.
 
     shots() opens the video at its beginning, tracker() makes a tracker for each time it is; seeds(width,
@@ -159,4 +159,4 @@ def live_tracks(
             at_rate(shots(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame
         )
 
-    return LiveTracks(first, static, groups, begin)
+    return LiveVideoTracks(first, static, groups, begin)

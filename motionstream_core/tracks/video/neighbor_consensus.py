@@ -23,7 +23,7 @@ HOLDS = (1.0, 0.03)  # px, and px per px between them: a link whose ends are far
 
 
 @dataclass
-class Said:
+class Consensus:
     """place (N, 2) and shape (N, 2, 2): the local motion; spread (N,) px: how little the companions agree;
     speak (N,): their weights added up; lean (N,): 0 where they stand all round the point, 1 where all are on
     one side.
@@ -36,7 +36,7 @@ class Said:
     lean: np.ndarray
 
 
-class Companions:
+class NeighborConsensus:
     """links (N, K) 0..1: how much of one piece each pair has been so far."""
 
     def __init__(self, start: np.ndarray, rng: np.random.Generator):
@@ -52,7 +52,7 @@ class Companions:
 
     def fit(
         self, xy: np.ndarray, shape: np.ndarray, trust: np.ndarray, own: np.ndarray, member: np.ndarray
-    ) -> Said:
+    ) -> Consensus:
         """Where each point's companions say it is.
 
         trust (N,) 0..1: of the companions' places. own (N,) bool: points whose own place says which
@@ -77,7 +77,7 @@ class Companions:
         speak = weight.sum(1)
         whole = np.maximum(speak, 1e-6)
         lean = np.linalg.norm((self.unit * weight[..., None]).sum(1), axis=1) / whole
-        return Said(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), speak, lean)
+        return Consensus(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), speak, lean)
 
     def _solved(self, xy: np.ndarray, shape: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted least squares of place and shape; the shape of before holds where companions are few or in

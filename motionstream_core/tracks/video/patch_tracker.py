@@ -26,7 +26,7 @@ import torch
 from ..camera.moves import regular_grid
 from ..types import MAX_POSITIONS, Tracks
 from .background_plane import Ground
-from .neighbor_consensus import Companions
+from .neighbor_consensus import NeighborConsensus
 from .patches import FOR_LIKENESS, Likeness, Picture, Templates, aligned, at, cv2, likeness
 
 FEW = (
@@ -115,7 +115,7 @@ class FlowTracker:
         texture = self.templates.texture
         self.texture = texture / (texture + STEEP)
         self.support = np.ones_like(self.templates.value)
-        self.companions = Companions(self.xy, np.random.default_rng(0))
+        self.companions = NeighborConsensus(self.xy, np.random.default_rng(0))
         self.ground = Ground(self.xy)
         self.gain = 1.0
         self.confidence = np.ones(self.count, np.float32)

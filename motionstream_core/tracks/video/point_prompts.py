@@ -17,7 +17,7 @@ from ..formats import tracks_from_host
 from ..types import MAX_POSITIONS
 
 
-def clicked_points(value: Any, width: int, height: int) -> np.ndarray:
+def point_prompts(value: Any, width: int, height: int) -> np.ndarray:
     """value: JSON or a list of {"x", "y"} or [x, y], or of lists of them (their first ones count), in pixels
     of the source; or TRACKS, whose canvas, where they name it, is taken to be the source's picture scaled to
     cover it, as the Track Editor shows it.

@@ -23,7 +23,7 @@ OUTSIDE = 1.0  # px beyond the border of the start image
 FAR = 2**20
 
 
-class PixelCarrier:
+class ForwardWarp:
     """image (3, H, W) 0..1 and the tracks' places in it, xy0 (N, 2); call it with the places of later
     frames.
     """

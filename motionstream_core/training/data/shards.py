@@ -21,7 +21,7 @@ from torch import Tensor
 from ...codec.tiny import TinyCodec
 from ...model.text import tokenize
 from ...streaming.motion_conditioner import carry, warp_condition
-from ...tracks.warp.forward import PixelCarrier
+from ...tracks.warp.forward import ForwardWarp
 from .augment import imperfect
 from .media import load_media
 from .pool import Pool as Pool
@@ -82,7 +82,7 @@ def sample_of(
             torch.from_numpy(visible if unsaid is None else visible | unsaid).to(frames.device),
         )
         latent, masks, _ = warp_condition(
-            encoder, carry(PixelCarrier(frames[0], places[0]), places, seen), encoder.start_encode()
+            encoder, carry(ForwardWarp(frames[0], places[0]), places, seen), encoder.start_encode()
         )
         carried = {
             "warp": latent[0].half().cpu().numpy(),

@@ -34,8 +34,8 @@ from .stage import (
     SHARED,
     Data,
     Finishing,
-    Growing,
-    Positioned,
+    Refreshable,
+    Resumable,
     Stage,
     TrainConfig,
     seed_of,
@@ -129,7 +129,7 @@ class _Run:
             self.learner.check(shapes, path.name)
             self._check_frozen(path, about)
             self.learner.load(checkpoints.read_tensors(path), about["numbers"])
-            if isinstance(self.data, Positioned) and about["data"] is not None:
+            if isinstance(self.data, Resumable) and about["data"] is not None:
                 self.data.load_state_dict(about["data"])
             self.step = self.saved = about["step"]
             self.seconds = about["seconds"]
@@ -279,7 +279,7 @@ class _Run:
         """Writes a checkpoint; all processes learn of a failure and raise it."""
         self.seconds = self._elapsed()
         (self.seconds,) = self.world.most(self.seconds)
-        state = self.data.state_dict() if isinstance(self.data, Positioned) else None
+        state = self.data.state_dict() if isinstance(self.data, Resumable) else None
         about = self.about | {
             "step": self.step,
             "seconds": self.seconds,
@@ -290,7 +290,7 @@ class _Run:
         self._write(checkpoints.step_path(self.folder, self.step), self.learner.tensors(), about)
         if self.world.leads:
             checkpoints.prune(self.folder)
-        if isinstance(self.data, Growing):
+        if isinstance(self.data, Refreshable):
             self.data.refresh()
         self.saved, self.last_save = self.step, time.monotonic()
 

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ...common.devices import pick_device
-from ...model.dit import CausalDiT
+from ...model.dit import WanDiT
 from .parallel import average_gradients
 from .stage import TrainConfig
 
@@ -113,7 +113,7 @@ def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World)
     blocks keep or recompute activations.
     """
     for module in modules.values():
-        for dit in (m for m in module.modules() if isinstance(m, CausalDiT)):
+        for dit in (m for m in module.modules() if isinstance(m, WanDiT)):
             for block in dit.blocks:
                 block.checkpointing = config.checkpointing
         if world.sharded:
@@ -145,7 +145,7 @@ def shard(module: nn.Module, world: World) -> None:
         "mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=False),
     }
     cast = own | {"mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=True)}
-    transformers = [m for m in module.modules() if isinstance(m, CausalDiT)]
+    transformers = [m for m in module.modules() if isinstance(m, WanDiT)]
     for dit in transformers:
         for block in dit.blocks:
             for part in (block.cross_attn.k, block.cross_attn.v):

@@ -43,13 +43,13 @@ class Stage(Protocol):
 
 
 class Data(Protocol):
-    """Where batches come from; `rng` alone decides which, or the data's own position (see `Positioned`)."""
+    """Where batches come from; `rng` alone decides which, or the data's own position (see `Resumable`)."""
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]: ...
 
 
 @runtime_checkable
-class Positioned(Protocol):
+class Resumable(Protocol):
     """Data with a place in an order, which a checkpoint keeps (`pool.Epochs`)."""
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -58,7 +58,7 @@ class Positioned(Protocol):
 
 
 @runtime_checkable
-class Growing(Protocol):
+class Refreshable(Protocol):
     """Data that others still write (`pool.Pool`): asked for what is new after every checkpoint."""
 
     def refresh(self) -> int: ...

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from ...model.dit import TextContext
 from ...model.presets import ModelConfig
+from ...sampling.cached_latents import CachedLatents
 from ...sampling.flow import add_noise, schedule_of, to_x0
-from ...sampling.rollout import Kept
 from ..data.shards import Pool
 from ..engine.stage import shared_choice, shared_share
-from .refresh import NEVER, Refresh, Scenes, border, least_chunks
+from .refresh import NEVER, MotionTimeline, SinkRefresh, border, least_chunks
 from .roles import Batch, MotionModel, learn, moved
-from .teacher import draw, noise_like
+from .teacher import draw, randn_like
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CausalStage:
     ema = "student"
 
     def __init__(
-        self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None, refresh: Refresh = NEVER
+        self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None, refresh: SinkRefresh = NEVER
     ):
         refresh.check(model.config)
         self.refresh = refresh
@@ -87,14 +87,14 @@ def stream_loss(
     recipe: CausalRecipe,
     sigma: float | None = None,
     own: float | None = None,
-    refresh: Refresh = NEVER,
+    refresh: SinkRefresh = NEVER,
 ) -> Tensor:
     """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is
     otherwise drawn.
     """
     config, x0 = student.config, batch["latents"]
     size, frames = x0.shape[0], config.context.chunk
-    scenes = Scenes(student, batch, student.motion(batch, rng), refresh.codec)
+    scenes = MotionTimeline(student, batch, student.motion(batch, rng), refresh.codec)
     keep = draw(size, rng) >= recipe.text_dropout if sigma is None else None
     context = _Context(student, scenes, student.text(batch, keep), *x0.shape[-2:])
     own_share = recipe.own_context if own is None else own
@@ -126,7 +126,7 @@ def stream_loss(
             if sigma is None:
                 chunk = chunk + recipe.context_noise * draw(size, rng).view(-1, 1, 1, 1, 1).to(
                     x0
-                ) * noise_like(chunk, rng)
+                ) * randn_like(chunk, rng)
             cut = sigma is None and shared_share(batch, rng, recipe.cut_share)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
                 context.commit(begin, chunk)
@@ -137,13 +137,15 @@ def stream_loss(
 
 class _Context:
     """What a training stream's chunks see: the cache, and what it was made of, so that its sink can be
-    refreshed as `Rollout.refresh_sink` does it.
+    refreshed as `Rollout.change_scene` does it.
     """
 
-    def __init__(self, student: MotionModel, scenes: Scenes, text: TextContext, height: int, width: int):
+    def __init__(
+        self, student: MotionModel, scenes: MotionTimeline, text: TextContext, height: int, width: int
+    ):
         self.student, self.scenes, self.text = student, scenes, text
         self.cache = student.dit.make_grad_cache(height, width)
-        self.kept = Kept(self.cache.shape)
+        self.kept = CachedLatents(self.cache.shape)
         self.made: list[Tensor] = []
 
     def commit(self, start: int, latents: Tensor):
@@ -191,7 +193,7 @@ def _predict(
     student: MotionModel, cache, truth: Tensor, motion: Tensor, text, level: Tensor, rng: torch.Generator
 ) -> Tensor:
     levels = level[:, None].expand(-1, truth.shape[2])
-    x = add_noise(truth, noise_like(truth, rng), levels)
+    x = add_noise(truth, randn_like(truth, rng), levels)
     out = student.dit(torch.cat([x, motion], 1), 1000 * levels, text, cache)
     warp = motion[:, student.config.motion.parts["warp"]] if student.config.prediction == "gated_x0" else None
     return to_x0(out, x, levels, student.config.prediction, warp)

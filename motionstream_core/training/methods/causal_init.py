@@ -20,9 +20,9 @@ from ...sampling.flow import add_noise, schedule_of, shifted
 from ...sampling.rollout import rollout
 from ..engine.stage import shared_choice
 from .losses import flow_loss, per_sample, regression_loss
-from .refresh import Scenes
+from .refresh import MotionTimeline
 from .roles import Batch, MotionModel, learn, moved
-from .teacher import draw, noise_like
+from .teacher import draw, randn_like
 from .trajectories import commit, predict_chunk
 
 
@@ -77,7 +77,7 @@ class CausalInitStage:
             noise = (
                 recipe.context_noise
                 * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
-                * noise_like(context[:, :, part], rng)
+                * randn_like(context[:, :, part], rng)
             )
             commit(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
         return torch.stack(losses).mean(), {}
@@ -99,7 +99,7 @@ class CausalInitStage:
         sigma = shifted(draw(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
         made = predict_chunk(
             model,
-            add_noise(x0, noise_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])),
+            add_noise(x0, randn_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])),
             sigma,
             motion,
             text,
@@ -117,7 +117,7 @@ class CausalInitStage:
         return self.samples(modules["student"]) if self.samples else []
 
 
-def own_video(
+def rollout_clip(
     model: MotionModel,
     batch: Batch,
     rng: torch.Generator,
@@ -134,13 +134,13 @@ def own_video(
 
     With rolling=False nothing ever leaves the cache: the ablation of training without the window. Behind the
     chunks in `refresh_after` (1, 2, …) the sink is refreshed, where there is one and it can be filled;
-    `codec` as in `Refresh`.
+    `codec` as in `SinkRefresh`.
     """
     latents, chunk = batch["latents"], model.config.context.chunk
     chunks = (latents.shape[2] - 1) // chunk
     shape = model.config.context if rolling else CacheShape(chunk, model.config.context.sink, chunks * chunk)
     cache = model.dit.make_grad_cache(*latents.shape[-2:], shape=shape, detached=True)
-    scenes = Scenes(model, batch, model.motion(batch, rng), codec)
+    scenes = MotionTimeline(model, batch, model.motion(batch, rng), codec)
     made = rollout(
         model.dit,
         first_latent=latents[:, :, :1],
@@ -158,7 +158,7 @@ def own_video(
     clip: list[Tensor] = []
     for piece in made:
         clip.append(piece.latents)
-        if piece.index in refresh_after and made.refresh_sink(scenes.as_start):
+        if piece.index in refresh_after and made.change_scene(scenes.as_start):
             scenes.rebase(piece.start + piece.latents.shape[2], torch.cat(clip, dim=2).detach())
     return torch.cat(clip, dim=2)
 
@@ -170,7 +170,7 @@ def rollout_errors(model: MotionModel, held, rng: torch.Generator, clips: int = 
     """
     batch = moved(held.batch(np.random.default_rng(1), clips), model)
     truth = batch["latents"][:, :, 1:]
-    error = float(per_sample((own_video(model, batch, rng)[:, :, 1:] - truth).square()).mean())
+    error = float(per_sample((rollout_clip(model, batch, rng)[:, :, 1:] - truth).square()).mean())
     rows = {
         "rollout_mse": error,
         "ratio_copy": error / float((batch["latents"][:, :, :1] - truth).square().mean()),

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from ...model.detail import DetailHead
 from ...model.weights.networks import Networks
-from ...streaming.motion_conditioner import Carried, carry
+from ...streaming.motion_conditioner import WarpedImage, carry
 from ...streaming.stream import stream
 from ...tracks.types import Tracks
-from ...tracks.warp.forward import PixelCarrier
+from ...tracks.warp.forward import ForwardWarp
 from ..data.media import load_media
 from ..data.selection import mixed
 from ..data.shard_files import ShardFile, write_shard
@@ -37,7 +37,7 @@ STYLE_SHARE = 0.2
 CODEC_CELL, LOOK = 8, 40.0  # pixels, and the weight of their mean colours in the loss
 
 
-def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, Carried]:
+def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, WarpedImage]:
     """The decoded frames (T, 3, H, W) of a stream along the chosen tracks of a clip, without a detail head,
     and what was carried.
     """
@@ -60,7 +60,7 @@ def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> t
     frames = torch.cat([chunk.frames for chunk in chunks])
     picture = rearrange(image, "h w c -> c h w")
     return rearrange(frames, "t h w c -> t c h w"), carry(
-        PixelCarrier(picture, tracks.xy[0]), tracks.xy, tracks.visible
+        ForwardWarp(picture, tracks.xy[0]), tracks.xy, tracks.visible
     )
 
 

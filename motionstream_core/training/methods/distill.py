@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from ...sampling.flow import add_noise
 from ..engine.stage import shared_choice
-from .causal_init import own_video, rollout_errors
+from .causal_init import rollout_clip, rollout_errors
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
-from .refresh import NEVER, Refresh, border
-from .roles import Batch, MotionModel, fit_together, freeze, learn, share_nothing, twin
-from .teacher import noise_like
+from .refresh import NEVER, SinkRefresh, border
+from .roles import Batch, MotionModel, check_compatible, check_no_shared_memory, freeze, learn, twin
+from .teacher import randn_like
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ class DistillStage:
         recipe: DistillRecipe,
         held=None,
         samples=None,
-        refresh: Refresh = NEVER,
+        refresh: SinkRefresh = NEVER,
     ):
-        fit_together(teacher, student)
+        check_compatible(teacher, student)
         refresh.check(student.config)
         self.modules: dict[str, nn.Module] = {
             "student": learn(student, frozen=("track_head",)),
             "fake_score": learn(twin(teacher), frozen=("track_head",)),
             "teacher": freeze(teacher),
         }
-        share_nothing(*self.modules.values())
+        check_no_shared_memory(*self.modules.values())
         self.config, self.recipe, self.held, self.samples, self.refresh = (
             student.config,
             recipe,
@@ -90,7 +90,7 @@ class DistillStage:
             if self.refresh.drawn(batch, rng)
             else ()
         )
-        return own_video(
+        return rollout_clip(
             self.modules["student"],
             batch,
             rng,
@@ -117,7 +117,7 @@ class DistillStage:
         teacher, fake = self.modules["teacher"], self.modules["fake_score"]
         first, rest = made[:, :, :1], made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
-        noisy = add_noise(rest, noise_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
+        noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
         ids = rng.get_state()
         motion = teacher.motion(batch, rng)
         empty = torch.zeros(len(made), dtype=torch.bool)
@@ -140,7 +140,7 @@ class DistillStage:
             made = self._generate(batch, rng, grad=False)
         rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
-        noisy = add_noise(rest, noise_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
+        noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
         x0 = predict_clip(fake, made[:, :, :1], noisy, sigma, fake.motion(batch, rng), fake.text(batch))
         most = float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight
         return flow_loss(x0, rest, sigma, most), {}

@@ -3,8 +3,8 @@ change of a stream.
 
 Owns when that happens to a batch, and what the student is told of the motion afterwards: a start-image latent
 in the frame that is now the first, and for presets with a carried picture, motion taken from the last frame
-made, with every track anchored where it is there. The order of things is `Rollout.refresh_sink`'s and the
-carried picture `Conditioner`'s; both are called, not repeated.
+made, with every track anchored where it is there. The order of things is `Rollout.change_scene`'s and the
+carried picture `MotionConditioner`'s; both are called, not repeated.
 
 Shapes as in `roles`; pictures (B, 3, H, W) 0..1.
 """
@@ -22,14 +22,14 @@ from ...codec.tiny import TinyCodec
 from ...model.cache import CacheShape
 from ...model.motion import TrackHead
 from ...model.presets import ModelConfig
-from ...streaming.motion_conditioner import Conditioner
-from ...tracks.types import Piece
+from ...streaming.motion_conditioner import MotionConditioner
+from ...tracks.types import TrackChunk
 from ..engine.stage import shared_choice, shared_share
 from .roles import Batch, MotionModel
 
 
 @dataclass(frozen=True)
-class Refresh:
+class SinkRefresh:
     """How often training meets a refreshed sink. `codec` makes the picture that motion is taken from
     afterwards, for presets that carry one.
     """
@@ -61,7 +61,7 @@ class Refresh:
 
 
 def least_chunks(context: CacheShape) -> int:
-    """How many chunks behind a start image fill a sink anew: before that `Rollout.refresh_sink` does
+    """How many chunks behind a start image fill a sink anew: before that `Rollout.change_scene` does
     nothing.
     """
     return max(1, math.ceil((2 * context.sink - 1) / context.chunk))
@@ -75,10 +75,10 @@ def border(batch: Batch, rng: torch.Generator, context: CacheShape, chunks: int)
     return least + shared_choice(batch, rng, chunks - least) if chunks > least else 0
 
 
-NEVER = Refresh()
+NEVER = SinkRefresh()
 
 
-class Scenes:
+class MotionTimeline:
     """The rollout's `motion` of a training clip, `motion` (B, C_m, t, h, w) of its tracks, until the picture
     that it is taken from changes.
     """
@@ -151,15 +151,15 @@ def _carried_clip(
     xy, told, moving = xy[:, given].float(), told[:, given], moving[:, given]
     anchors = xy[0]
 
-    def source(first: int, count: int) -> Piece:
+    def source(first: int, count: int) -> TrackChunk:
         part = slice(first, first + count)
-        return Piece(xy[part], told[part], moving[part], anchors)
+        return TrackChunk(xy[part], told[part], moving[part], anchors)
 
     with torch.random.fork_rng(
         devices=[]
     ):  # a head of its own, whose part is not used: the model's may be divided over processes
         head = TrackHead(config.motion.map_channels, config.motion.head_channels).to(latents.device)
-    place = Conditioner(config, head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))
+    place = MotionConditioner(config, head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))
     later, made = dict(pictures[1:]), []
     for start, count in _pieces(latents.shape[2], config.context.chunk):
         if start in later:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ...common.state_dict import state_problems
 from ...model.cache import GradKVCache
-from ...model.dit import CausalDiT, TextContext
+from ...model.dit import TextContext, WanDiT
 from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ...model.presets import ModelConfig
 from ...model.text import WordEncoder
@@ -35,7 +35,7 @@ class MotionModel(nn.Module):
         if config.motion is None:
             raise ValueError("motion model: expected a config with motion, got one without")
         self.config = config
-        self.dit = CausalDiT(config)
+        self.dit = WanDiT(config)
         self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
         self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
 
@@ -48,7 +48,7 @@ class MotionModel(nn.Module):
         *,
         commit: bool = False,
     ) -> Tensor:
-        """The transformer's forward (see CausalDiT.forward), so that a wrapper around the whole model sees
+        """The transformer's forward (see WanDiT.forward), so that a wrapper around the whole model sees
         every use of it.
         """
         return self.dit(x, timestep, text, cache, commit=commit)
@@ -155,7 +155,7 @@ def twin(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model)
 
 
-def share_nothing(*models: nn.Module):
+def check_no_shared_memory(*models: nn.Module):
     """ValueError where two roles hold the same memory."""
     seen: dict[int, int] = {}
     for number, model in enumerate(models):
@@ -168,7 +168,7 @@ def share_nothing(*models: nn.Module):
                 )
 
 
-def fit_together(teacher: MotionModel, student: MotionModel):
+def check_compatible(teacher: MotionModel, student: MotionModel):
     """ValueError unless the student may be taught by this teacher: same latents, same motion, same text, same
     network.
     """

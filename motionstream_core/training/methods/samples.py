@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...tracks.types import Tracks
-from .causal_init import own_video
+from .causal_init import rollout_clip
 from .guidance import Guidance
 from .roles import Batch, MotionModel, moved
 from .trajectories import sample_clip, teacher_schedule
@@ -24,7 +24,7 @@ SEED = 5
 
 def of_students(codec, held, clips: int = 2, fps: float = 16.0) -> Samples:
     """By the one rollout, in the student's few steps."""
-    return _shown(codec, held, clips, fps, lambda model, batch, rng: own_video(model, batch, rng))
+    return _shown(codec, held, clips, fps, lambda model, batch, rng: rollout_clip(model, batch, rng))
 
 
 def of_teachers(

@@ -69,7 +69,7 @@ class TeacherStage:
         text = model.text(batch, keep=draw(size, rng) >= recipe.text_dropout)
         sigma = shifted(draw(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
         noisy = add_noise(
-            x0[:, :, 1:], noise_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
+            x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
         )
         made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
         most = float("inf") if self.config.prediction == "velocity" else recipe.most_weight
@@ -91,7 +91,7 @@ class TeacherStage:
         for level in (0.3, 0.7, 0.98):
             sigma = torch.full((x0.shape[0],), level, device=x0.device)
             noisy = add_noise(
-                x0[:, :, 1:], noise_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
+                x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
             )
             made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
             rows[f"x0_mse_{level}"] = float(per_sample((made - x0[:, :, 1:]).square()).mean())
@@ -107,7 +107,7 @@ def draw(size: int, rng: torch.Generator) -> Tensor:
     return torch.rand(size, generator=rng, device=rng.device)
 
 
-def noise_like(x: Tensor, rng: torch.Generator) -> Tensor:
+def randn_like(x: Tensor, rng: torch.Generator) -> Tensor:
     return torch.randn(x.shape, generator=rng, device=rng.device).to(x.device)
 
 

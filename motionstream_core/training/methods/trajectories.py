@@ -33,7 +33,7 @@ from .clips import euler_step
 from .guidance import NO_GUIDANCE, Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
-from .teacher import noise_like
+from .teacher import randn_like
 
 PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
 
@@ -60,7 +60,7 @@ def sample_clip(
         (teacher.motion(batch, rng), teacher.no_motion(batch)),
         (teacher.text(batch), teacher.text(batch, torch.zeros(len(first), dtype=torch.bool))),
     )
-    x, states = noise_like(rest, rng), []
+    x, states = randn_like(rest, rng), []
     for sigma, to in zip(levels, levels[1:]):
         if sigma in keep:
             states.append(torch.cat([first, x], dim=2))
@@ -91,7 +91,7 @@ def sample_chunks(
     commit(teacher, first, motion[:, :, :1], text, cache)
     for start in range(1, x0.shape[2] - frames + 1, frames):
         part = slice(start, start + frames)
-        x, kept = noise_like(x0[:, :, part], rng), []
+        x, kept = randn_like(x0[:, :, part], rng), []
         for sigma, to in zip(levels, levels[1:]):
             if sigma in keep:
                 kept.append(x)
@@ -263,7 +263,7 @@ class Trajectories:
 
 def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
     """A state at `sigma` that is not on the trajectory but on the rollout's path: the end, noised afresh."""
-    return add_noise(ends, noise_like(ends, rng), sigma)
+    return add_noise(ends, randn_like(ends, rng), sigma)
 
 
 __all__ = [
