@@ -1,11 +1,13 @@
 """The golden runs: everything that the library makes, on inputs that are the same everywhere.
 
-The one file of these tests that calls the library. Its first part wraps what is called: where a refactoring renames or
-moves something, that part changes and nothing else. Its second part is the runs, which name nothing of the library;
-they and their tensors keep their names, and the tensors their bytes (`store.py`, runs.json).
+The one file of these tests that calls the library. Its first part wraps what is called: where a refactoring
+renames or moves something, that part changes and nothing else. Its second part is the runs, which name
+nothing of the library; they and their tensors keep their names, and the tensors their bytes (`store.py`,
+runs.json).
 
-A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own name, so that
-the order in which modules are built does not count: only the keys of a state dict do, which weights files keep.
+A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own name,
+so that the order in which modules are built does not count: only the keys of a state dict do, which weights
+files keep.
 """
 
 from __future__ import annotations
@@ -30,29 +32,39 @@ from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.codec.video import cover, read_image
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
+from motionstream_core.live.performance import read_performance, write_performance
+from motionstream_core.live.session import LiveSession
+from motionstream_core.live.track_stream import TrackStream
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.causal_presets import CAUSAL_PRESETS, causal_preset, config_for
 from motionstream_core.model.detail import DetailHead
-from motionstream_core.model.dit import CausalDiT
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS, ModelConfig
 from motionstream_core.model.text import WordEncoder
-from motionstream_core.streaming.condition import carry
-from motionstream_core.streaming.feed import Feed
-from motionstream_core.streaming.flow import schedule_of, told
-from motionstream_core.streaming.guided import Lead
-from motionstream_core.streaming.kept import Kept
-from motionstream_core.streaming.networks import BUILT_IN, Networks, open_networks
-from motionstream_core.streaming.performance import read_performance, write_performance
-from motionstream_core.streaming.rollout import rollout
-from motionstream_core.streaming.session import LiveSession
+from motionstream_core.model.weights.checkpoint_presets import (
+    CHECKPOINT_PRESETS,
+    checkpoint_preset,
+    config_for,
+)
+from motionstream_core.model.weights.networks import BUILT_IN, Networks, open_networks
+from motionstream_core.sampling.flow import schedule_of, told
+from motionstream_core.sampling.guided import GuideStrength
+from motionstream_core.sampling.rollout import rollout
+from motionstream_core.streaming.motion_conditioner import carry
+from motionstream_core.streaming.recorder import StreamRecorder
 from motionstream_core.streaming.stream import controls_of, stream
-from motionstream_core.tracks.camera import EASINGS, camera_tracks, keyframe_path, preset_path, regular_grid
-from motionstream_core.tracks.camera import PRESETS as CAMERA_MOVES
-from motionstream_core.tracks.carry import PixelCarrier
+from motionstream_core.tracks.camera.moves import (
+    EASINGS,
+    camera_tracks,
+    keyframe_path,
+    preset_path,
+    regular_grid,
+)
+from motionstream_core.tracks.camera.moves import PRESETS as CAMERA_MOVES
 from motionstream_core.tracks.cleanup import cleaned, snapped
 from motionstream_core.tracks.compose import camera_over_objects, carried, joined, matched
-from motionstream_core.tracks.document import document_to_tracks, parse_document, polyline
+from motionstream_core.tracks.document.handles import document_groups
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document, polyline
 from motionstream_core.tracks.edit import Timing, in_mask, jittered, retimed, smoothed, spread, transformed
 from motionstream_core.tracks.formats import (
     STYLES,
@@ -63,25 +75,25 @@ from motionstream_core.tracks.formats import (
     tracks_from_json,
     tracks_to_json,
 )
-from motionstream_core.tracks.handles import document_groups
-from motionstream_core.tracks.retarget import retargeted, seeds_for
 from motionstream_core.tracks.types import MODES, Tracks
-from motionstream_core.tracks.video_tracker import track_video
-from motionstream_core.tracks.warp import fill_uncovered, warp_frames
-from motionstream_core.training.causal import CausalRecipe, CausalStage
-from motionstream_core.training.causal_init import CausalInitRecipe, CausalInitStage
-from motionstream_core.training.codec import CodecStage
-from motionstream_core.training.detail import DetailStage
-from motionstream_core.training.distill import DistillRecipe, DistillStage
-from motionstream_core.training.engine import train
-from motionstream_core.training.guidance import Guidance
-from motionstream_core.training.refresh import NEVER, Refresh
-from motionstream_core.training.roles import MotionModel
-from motionstream_core.training.shards import imperfect_sample, make_sample
-from motionstream_core.training.stage import TrainConfig
-from motionstream_core.training.teacher import TeacherRecipe, TeacherStage
-from motionstream_core.training.trajectories import Trajectories, write_trajectories
-from motionstream_core.training.world import random_scene, render
+from motionstream_core.tracks.video.patch_tracker import track_video
+from motionstream_core.tracks.video.retarget import retargeted, seeds_for
+from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
+from motionstream_core.tracks.warp.forward import ForwardWarp
+from motionstream_core.training.data.shards import imperfect_sample, make_sample
+from motionstream_core.training.data.world import random_scene, render
+from motionstream_core.training.engine.engine import train
+from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.methods.causal import CausalRecipe, CausalStage
+from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
+from motionstream_core.training.methods.codec import CodecStage
+from motionstream_core.training.methods.detail import DetailStage
+from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
+from motionstream_core.training.methods.guidance import Guidance
+from motionstream_core.training.methods.refresh import NEVER, SinkRefresh
+from motionstream_core.training.methods.roles import MotionModel
+from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
+from motionstream_core.training.methods.trajectories import Trajectories, write_trajectories
 
 Tensors = dict[str, Tensor]
 Run = Callable[[Path], Tensors]
@@ -96,7 +108,7 @@ SPLINE = Path(__file__).with_name("spline.json")
 REDUCED = {"ffn_dim": 64, "num_layers": 2, "text_dim": 24, "text_len": 6, "freq_dim": 16}
 HEADS = {"wan2.1-14b": 4, "wan2.2-5b": 3}  # of 12 channels; 2 for the others
 PRESET_NAMES = tuple(PRESETS)
-CAUSAL_NAMES = tuple(CAUSAL_PRESETS)
+CAUSAL_NAMES = tuple(CHECKPOINT_PRESETS)
 PROMPT = "red ball moves right"
 
 
@@ -109,7 +121,9 @@ def uniform(*shape: int, seed: int = 0) -> Tensor:
 
 
 def filled(module: nn.Module, seed: int = 0, scale: float = 1.0) -> nn.Module:
-    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`), nothing zero."""
+    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`),
+    nothing zero.
+    """
     with torch.no_grad():
         for key, value in module.named_parameters():
             x = drawn(*value.shape, seed=zlib.crc32(f"{seed} {key}".encode()))
@@ -192,7 +206,7 @@ def networks_of(config: ModelConfig, name: str, codec=None, detail: bool = False
     if codec is None:
         codec = small_tiny_codec() if own else small_wan_codec(config.latent_channels)
     refined = still(DetailHead((4, 8, 8))) if detail else None
-    return Networks(still(CausalDiT(config)), head, codec, words, refined)
+    return Networks(still(WanDiT(config)), head, codec, words, refined)
 
 
 def small_networks(
@@ -245,14 +259,25 @@ def streaming(
 ):
     """The chunks of a stream, one after another. lead: (inside, keep) of a guided one."""
     prompt = options.pop("prompt", PROMPT if networks.text_encoder is not None else embeds_for(networks))
-    strength = None if lead is None else Lead(*lead)
+    strength = None if lead is None else GuideStrength(*lead)
     shape = None if context is None else CacheShape.parse(context)
     options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, "beside": False, **options}
     control, steps = options.pop("control", None), options.pop("steps", None)
     seed = options.pop("seed")
     return stream(
-        networks, image, tracks, prompt, frames, seed, steps, session, context=shape, lead=control, strength=strength, **options
-    )  # fmt: skip
+        networks,
+        image,
+        tracks,
+        prompt,
+        frames,
+        seed,
+        steps,
+        session,
+        context=shape,
+        lead=control,
+        strength=strength,
+        **options,
+    )
 
 
 def chunk_tensors(chunks: Sequence) -> Tensors:
@@ -293,7 +318,7 @@ def other_text(networks: Networks) -> Callable[[str], Tensor]:
 
 def kept_tensors(chunks: Sequence, width: int, height: int, budget: int = 2**30) -> Tensors:
     """What a run hands on in the end."""
-    with Kept(16.0, 4, budget) as kept:
+    with StreamRecorder(16.0, 4, budget) as kept:
         for chunk in chunks:
             kept.add(chunk)
         result = kept.take(width, height)
@@ -301,12 +326,12 @@ def kept_tensors(chunks: Sequence, width: int, height: int, budget: int = 2**30)
     return {"kept frames": result.frames, "kept latents": result.latents, **tracks}
 
 
-def feed_of(positions: Callable[[int], Tensor], frames: int, size: int, at_end: str) -> Feed:
+def feed_of(positions: Callable[[int], Tensor], frames: int, size: int, at_end: str) -> TrackStream:
     """Tracks that are found while the stream runs: positions(frame) -> (N, 2)."""
     first = positions(0)
     seen = torch.ones(len(first), dtype=torch.bool)
     opened = lambda: iter([(positions(number), seen) for number in range(frames)])  # noqa: E731
-    return Feed(
+    return TrackStream(
         Tracks(first[None], seen[None], size, size), torch.zeros(len(first), dtype=torch.bool), opened, at_end
     )
 
@@ -314,8 +339,10 @@ def feed_of(positions: Callable[[int], Tensor], frames: int, size: int, at_end: 
 def few_step_rollout(
     config: ModelConfig, chunks: int, image: bool, switch: int | None = None, scene: int | None = None
 ) -> Tensors:
-    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk the text and the scene change."""
-    dit = still(CausalDiT(config))
+    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk the text and the scene
+    change.
+    """
+    dit = still(WanDiT(config))
     texts = [dit.encode_text(drawn(1, 5, config.text_dim, seed=seed)) for seed in (1, 2)]
     channels = 0 if config.motion is None else config.motion.channels
 
@@ -339,7 +366,7 @@ def few_step_rollout(
     for chunk in run:
         made.append(chunk.latents)
         if chunk.index + 1 == scene:
-            run.refresh_sink()
+            run.change_scene()
         if len(made) == chunks - 1:
             moment = run.snapshot()
     run.restore(moment)
@@ -349,7 +376,7 @@ def few_step_rollout(
 
 
 def causal_rollout(name: str, **options) -> Tensors:
-    preset = causal_preset(name)
+    preset = checkpoint_preset(name)
     return few_step_rollout(reduced(config_for(preset), preset.network), **options)
 
 
@@ -463,8 +490,10 @@ def written_and_read(tracks: Tracks, folder: Path) -> Tensors:
 
 
 def carried_picture(image: Tensor, xy: Tensor, visible: Tensor) -> Tensors:
-    """image (3, H, W): carried along tracks, as the small presets see it; where its pixels come from; warped."""
-    carrier = PixelCarrier(image, xy[0])
+    """image (3, H, W): carried along tracks, as the small presets see it; where its pixels come from;
+    warped.
+    """
+    carrier = ForwardWarp(image, xy[0])
     shown, warped = carrier(xy, visible), warp_frames(image, xy[0], xy, visible)
     seen = carry(carrier, xy, visible)
     places = torch.tensor([[4.0, 5.0], [31.5, 20.2], [60.0, 61.0]])
@@ -543,13 +572,26 @@ def clips_for(config: ModelConfig, name: str, unspecified: bool = False) -> Batc
 
 
 def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", held: bool = True) -> Tensors:
-    """A few steps by the engine -> the curve, and of each role that learns its weights and, of one, their average."""
+    """A few steps by the engine -> the curve, and of each role that learns its weights and, of one, their
+    average.
+    """
     rates = {role: 4e-3 for role in stage.learning}
     stage.held = data if held else getattr(stage, "held", None)
     config = TrainConfig(
-        lr=rates, steps=steps, batch=2, accumulate=2, warmup=2, decay=0.5, ema_decay=0.9, weight_decay=0.01,
-        optimizer=optimizer, log_every=1, device="cpu", seed=5, save_seconds=1e9,
-    )  # fmt: skip
+        lr=rates,
+        steps=steps,
+        batch=2,
+        accumulate=2,
+        warmup=2,
+        decay=0.5,
+        ema_decay=0.9,
+        weight_decay=0.01,
+        optimizer=optimizer,
+        log_every=1,
+        device="cpu",
+        seed=5,
+        save_seconds=1e9,
+    )
     train(stage, data, config, folder, {"preset": "golden"}, lambda line: None)
     rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
     timed = ("minutes", "seconds")
@@ -578,8 +620,8 @@ def training_config(name: str, unspecified: bool = False) -> ModelConfig:
     return replace(config, motion=replace(config.motion, unspecified_channel=True)) if unspecified else config
 
 
-def refresh_of(share: float) -> Refresh:
-    return Refresh(share, small_tiny_codec()) if share else NEVER
+def refresh_of(share: float) -> SinkRefresh:
+    return SinkRefresh(share, small_tiny_codec()) if share else NEVER
 
 
 def trained_causal(name: str, folder: Path, refresh: float = 0.0, **options) -> Tensors:
@@ -610,9 +652,17 @@ def trajectories_of(name: str, folder: Path, causal: bool) -> tuple[Trajectories
     config = training_config(name)
     teacher = model_of(config, name, 9).eval().requires_grad_(False)
     write_trajectories(
-        teacher, clips_for(config, name), folder, 2, batch=2, steps=4, guidance=Guidance(3.0, 1.5),
-        causal=causal, seed=0, progress=lambda line: None,
-    )  # fmt: skip
+        teacher,
+        clips_for(config, name),
+        folder,
+        2,
+        batch=2,
+        steps=4,
+        guidance=Guidance(3.0, 1.5),
+        causal=causal,
+        seed=0,
+        progress=lambda line: None,
+    )
     files = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
     tensors = {key: torch.stack([file[key] for file in files]) for key in sorted(files[0])}
     return Trajectories(folder, schedule_of(config)), tensors
@@ -716,7 +766,9 @@ def picture(size: int) -> Tensor:
 
 
 def paths(frames: int, size: int) -> tuple[Tensor, Tensor]:
-    """Six points: one walks, one turns, one swings, two rest, one of which is hidden for a while, one leaves the canvas."""
+    """Six points: one walks, one turns, one swings, two rest, one of which is hidden for a while, one
+    leaves the canvas.
+    """
     time = torch.linspace(0, 1, frames, dtype=torch.float64)
     turn = 2 * math.pi * time
     x = [
@@ -821,8 +873,9 @@ def with_scene(folder, name):
 def live(
     networks, size: int, posts: dict[int, list[dict]], waiting: Sequence[dict] = (), **options
 ) -> Tensors:
-    """posts: after how many chunks which messages are posted; waiting: one after another while the stream is paused. Then the
-    performance is played again."""
+    """posts: after how many chunks which messages are posted; waiting: one after another while the stream is
+    paused. Then the performance is played again.
+    """
     control, left = options.get("control"), list(waiting)
     session = new_session(networks, control)
 

@@ -4,8 +4,9 @@ Owns the facts of a tensor (shape, dtype, hash, summary), the fingerprint of a m
 Knows nothing of the library: what is run is `runs.py`.
 
 Sums of floats come out differently on another processor or with another torch. So a machine also records its
-fingerprint, with a probe: the hash of what torch makes of plain operations that no refactoring touches. Where the
-fingerprint is the recorded one, hashes must be equal. Elsewhere the summaries must be close (see `close`).
+fingerprint, with a probe: the hash of what torch makes of plain operations that no refactoring touches. Where
+the fingerprint is the recorded one, hashes must be equal. Elsewhere the summaries must be close (see
+`close`).
 GOLDEN=exact or GOLDEN=close in the environment decides otherwise.
 """
 
@@ -87,7 +88,9 @@ def fingerprint() -> dict[str, str]:
 
 
 def probe() -> str:
-    """The hash of plain torch: products, convolutions, attention, norms, sums and curves, forward and backward."""
+    """The hash of plain torch: products, convolutions, attention, norms, sums and curves, forward and
+    backward.
+    """
     rng = torch.Generator().manual_seed(0)
     digest = hashlib.sha256()
 

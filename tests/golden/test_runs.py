@@ -1,4 +1,6 @@
-"""Every golden run gives what it gave when it was recorded: a refactoring changes no output, not in the last bit."""
+"""Every golden run gives what it gave when it was recorded: a refactoring changes no output, not in the
+last bit.
+"""
 
 import pytest
 import torch
