@@ -575,8 +575,8 @@ def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", 
     """A few steps by the engine -> the curve, and of each role that learns its weights and, of one, their
     average.
     """
-    rates = {role: 4e-3 for role in stage.learning}
-    stage.held = data if held else getattr(stage, "held", None)
+    rates = {role: 4e-3 for role in stage.trainable}
+    stage.validation_data = data if held else getattr(stage, "validation_data", None)
     config = TrainConfig(
         lr=rates,
         steps=steps,
@@ -597,7 +597,7 @@ def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", 
     timed = ("minutes", "seconds")
     numbers = [v for row in rows for k, v in sorted(row.items()) if not any(word in k for word in timed)]
     made = {"curve": torch.tensor(numbers, dtype=torch.float64)}
-    for role in stage.learning:
+    for role in stage.trainable:
         made[f"{role}: weights"] = flat(stage.modules[role].state_dict())
     return made | {f"{stage.ema}: average": flat(load_file(folder / f"{stage.ema}.safetensors"))}
 

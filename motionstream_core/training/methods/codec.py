@@ -22,7 +22,8 @@ from ...codec.tiny import TinyCodec
 from ...tracks.types import Tracks
 from ..data.media import load_media
 from ..data.world import random_scene, render
-from .roles import learn
+from ..engine.stage import Batch, Draws
+from .roles import set_trainable
 
 FRAMES, CROP = 9, 64
 FROM_ONE = 3  # crops of a rendered clip, which costs more than they do
@@ -96,40 +97,38 @@ class CodecStage:
     """
 
     name = "codec"
-    learning = ("codec",)
+    trainable = ("codec",)
     ema = "codec"
 
-    def __init__(self, codec: TinyCodec, clips: Tensor | None, held: Tensor | None = None):
-        self.modules: dict[str, nn.Module] = {
-            "codec": learn(codec, frozen=() if clips is not None else ENCODER)
-        }
-        self.clips, self.held = clips, held
+    def __init__(self, codec: TinyCodec, clips: Tensor | None, validation_data: Tensor | None = None):
+        self.codec = set_trainable(codec, frozen=() if clips is not None else ENCODER)
+        self.modules: dict[str, nn.Module] = {"codec": self.codec}
+        self.clips = clips
+        self.validation_data = validation_data
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "codec"
 
-    def loss(
-        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        loss, mse = codec_loss(self.modules["codec"], batch["frames"], rng)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        loss, mse = codec_loss(self.codec, batch["frames"], draws.rng)
         return loss, {"mse": mse.item()}
 
-    def finish(self, modules: dict[str, nn.Module]) -> None:
+    def finalize(self, modules: dict[str, nn.Module]) -> None:
         """The statistics of the latents, of the weights that are about to be written."""
         if self.clips is not None:
-            freeze_statistics(modules["codec"], self.clips)
+            freeze_statistics(self.codec, self.clips)
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return {"psnr": psnr(modules["codec"], self.held)} if self.held is not None else {}
+        return {"psnr": psnr(self.codec, self.validation_data)} if self.validation_data is not None else {}
 
     @torch.no_grad()
     def sample(self, modules: dict[str, nn.Module]) -> list[tuple[Tensor, Tracks]]:
         """A held-out clip and what the codec makes of it; a codec has no tracks to draw."""
-        if self.held is None:
+        if self.validation_data is None:
             return []
-        clip = self.held[:1].to(modules["codec"].latent_mean.device)
-        shown = [clip, modules["codec"].decode(modules["codec"].encode(clip))]
+        clip = self.validation_data[:1].to(self.codec.latent_mean.device)
+        shown = [clip, self.codec.decode(self.codec.encode(clip))]
         unseen = Tracks(
             torch.zeros(clip.shape[1], 1, 2),
             torch.zeros(clip.shape[1], 1, dtype=torch.bool),

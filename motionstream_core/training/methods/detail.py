@@ -28,6 +28,7 @@ from ..data.media import load_media
 from ..data.selection import mixed
 from ..data.shard_files import ShardFile, write_shard
 from ..data.world import STYLES, Clip, random_scene, render
+from ..engine.stage import Batch, Draws
 
 FIELDS = ("frames", "carried", "maps", "truth")
 SCENES = 32  # a file
@@ -149,7 +150,7 @@ class Pairs:
         return row
 
 
-def detail_loss(head: DetailHead, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def detail_loss(head: DetailHead, batch: Batch) -> tuple[Tensor, Tensor]:
     """Loss and mean squared error: Charbonnier, half of the slopes' difference, four times the squared error,
     as the codec's; and the squared error of the mean colours of 8×8 pixels, which the look is made of that a
     style word asks for.
@@ -168,38 +169,38 @@ class DetailStage:
     """The stage for `engine.train`: one role, "detail"."""
 
     name = "detail"
-    learning = ("detail",)
+    trainable = ("detail",)
     ema = "detail"
 
-    def __init__(self, head: DetailHead, held: Pairs | None = None):
+    def __init__(self, head: DetailHead, validation_data: Pairs | None = None):
+        self.head = head
         self.modules: dict[str, nn.Module] = {"detail": head}
-        self.held = held
+        self.validation_data = validation_data
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "detail"
 
-    def loss(
-        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        loss, mse = detail_loss(self.modules["detail"], batch)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        loss, mse = detail_loss(self.head, batch)
         return loss, {"mse": mse.item()}
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return validate(modules["detail"], self.held) if self.held is not None else {}
+        return validate(self.head, self.validation_data) if self.validation_data is not None else {}
 
     def sample(self, modules: dict[str, nn.Module]) -> list:
         return []
 
 
 @torch.no_grad()
-def validate(head: nn.Module, held: Pairs, frames: int = 256) -> dict[str, float]:
+def validate(head: DetailHead, validation_data: Pairs, frames: int = 256) -> dict[str, float]:
     """PSNR in dB over the same frames, of what was decoded, of what was carried and of what the head makes of
     both.
     """
     rng, errors = np.random.default_rng(1), []
     for _ in range(0, frames, 16):
         batch = {
-            name: value.to(next(head.parameters()).device) for name, value in held.batch(rng, 16).items()
+            name: value.to(next(head.parameters()).device)
+            for name, value in validation_data.batch(rng, 16).items()
         }
         made = head(batch["frames"], batch["carried"], batch["maps"]).clamp(0, 1)
         errors.append(

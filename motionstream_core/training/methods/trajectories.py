@@ -27,13 +27,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...sampling.flow import add_noise, schedule_of, sigma_schedule, to_x0
+from ...sampling.flow import schedule_of, sigma_schedule, to_x0
 from ..engine.engine import fingerprint
 from .clips import euler_step
-from .guidance import NO_GUIDANCE, Guidance, guided_clip
+from .guidance import Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
-from .teacher import randn_like
+from .steps import randn_like
 
 PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
 
@@ -259,19 +259,3 @@ class Trajectories:
             else value
             for key, value in out.items()
         }
-
-
-def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
-    """A state at `sigma` that is not on the trajectory but on the rollout's path: the end, noised afresh."""
-    return add_noise(ends, randn_like(ends, rng), sigma)
-
-
-__all__ = [
-    "NO_GUIDANCE",
-    "PASSED",
-    "Trajectories",
-    "sample_chunks",
-    "sample_clip",
-    "teacher_schedule",
-    "write_trajectories",
-]
