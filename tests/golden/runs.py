@@ -658,6 +658,7 @@ def trajectories_of(name: str, folder: Path, causal: bool) -> tuple[Trajectories
         2,
         batch=2,
         steps=4,
+        shift=config.shift,
         guidance=Guidance(3.0, 1.5),
         causal=causal,
         seed=0,

@@ -19,12 +19,11 @@ import torch
 
 from ...evaluation import findings
 from ...evaluation.findings import Row
-from ...evaluation.report import device_name
+from ...evaluation.results import device_label, git_commit
 from ...model.presets import preset
 from ...model.weights.networks import BUILT_IN, Networks, open_networks
 from ...training.methods.initial import start_from
 from ...training.methods.roles import MotionModel, freeze
-from ..train.stage_commands import commit
 
 PARTS = ("context", "steps", "guidance", "representation", "rolling", "augmentation", "refresh")
 AT_ONCE = ("context", "steps", "guidance")  # minutes long; the others are kept setting by setting
@@ -161,7 +160,7 @@ def report(rows: list[Row], networks: Networks, args: argparse.Namespace) -> str
     """The result file."""
     head = (
         "# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core "
-        f"{' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
+        f"{' '.join(sys.argv[1:])}`. Commit: {git_commit()}. Device: {device_label(networks.dit.device)}, "
         f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over "
         f"{args.seeds} seeds ({args.train_seeds} where it was trained: "
         "minutes and steps of the parts may differ, `train_steps` says how many were made). Errors in px "

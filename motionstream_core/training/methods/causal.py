@@ -10,7 +10,9 @@ Shapes: latents (B, 16, t, h, w), t = 1 + 3k; xy (B, T, N, 2), visible (B, T, N)
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,10 +23,27 @@ from ...model.presets import ModelConfig
 from ...sampling.cached_latents import CachedLatents
 from ...sampling.flow import add_noise, schedule_of, to_x0
 from ..engine.stage import Data, Draws
+from .options import (
+    Setup,
+    add_common,
+    add_refresh,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_refresh,
+    open_samples,
+    open_validation,
+    setup,
+)
 from .refresh import NEVER, MotionTimeline, SinkRefresh, draw_refresh_chunk, least_chunks
 from .roles import Batch, MotionModel, moved, set_trainable
-from .samples import Sample, Samples
+from .samples import Sample, Samples, of_students
 from .steps import check_whole_chunks, rand, randn_like
+
+NAME = "causal"
+HELP = "the streaming student without a teacher: on real chunks and its own"
+LR = 1e-2
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,7 @@ class CausalRecipe:
 class CausalStage:
     """The stage for `engine.train`: one role, "student"."""
 
-    name = "causal"
+    name = NAME
     trainable = ("student",)
     ema = "student"
 
@@ -225,3 +244,23 @@ def validate(student: MotionModel, pool: Data, clips: int = 32) -> dict[str, flo
         if "warp" in batch
         else rows
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train causal`."""
+    parser.add_argument("--init", type=Path, help="weights to begin with")
+    add_refresh(parser)
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The student of the parsed options."""
+    stage = CausalStage(
+        open_model(args, args.init),
+        CausalRecipe(),
+        open_validation(args),
+        open_samples(args, of_students),
+        open_refresh(args),
+    )
+    return setup(args, stage, open_pool(args, args.data), digests(args.init))

@@ -8,7 +8,9 @@ Both draw another sink and window for every batch, so that one model serves them
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +19,27 @@ from ...model.cache import CacheShape
 from ...sampling.flow import add_noise, schedule_of, shifted
 from ..engine.stage import Data, Draws
 from .losses import flow_loss, regression_loss
+from .options import (
+    Setup,
+    add_common,
+    add_validation,
+    digests,
+    open_config,
+    open_model,
+    open_pool,
+    open_samples,
+    open_validation,
+    setup,
+)
 from .roles import Batch, MotionModel, set_trainable
-from .samples import Sample, Samples
+from .samples import Sample, Samples, of_students
 from .steps import check_whole_chunks, rand, randn_like, rollout_errors
-from .trajectories import commit, predict_chunk
+from .trajectories import Trajectories, commit, predict_chunk
+
+NAME = "causal-init"
+HELP = "the teacher's weights become a causal few-step student"
+LR = 4e-3
+STARTS = ("ode", "ar")
 
 
 @dataclass(frozen=True)
@@ -34,7 +53,7 @@ class CausalInitRecipe:
     most_weight: float = 5.0
 
     def __post_init__(self):
-        if self.start not in ("ode", "ar"):
+        if self.start not in STARTS:
             raise ValueError(f"start: expected 'ode' or 'ar', got {self.start!r}")
 
 
@@ -43,7 +62,7 @@ class CausalInitStage:
     "ar".
     """
 
-    name = "causal-init"
+    name = NAME
     trainable = ("student",)
     ema = "student"
 
@@ -128,3 +147,31 @@ class CausalInitStage:
 
     def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
         return self.samples(self.student) if self.samples else []
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train causal-init`."""
+    parser.add_argument("--init", type=Path, required=True, help="the teacher's weights")
+    parser.add_argument(
+        "--start",
+        choices=STARTS,
+        default=CausalInitRecipe.start,
+        help="ode: regression on trajectories; ar: flow matching behind clean chunks",
+    )
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The student of the parsed options."""
+    stage = CausalInitStage(
+        open_model(args, args.init),
+        CausalInitRecipe(start=args.start),
+        open_validation(args),
+        open_samples(args, of_students),
+    )
+    if args.start == "ode":
+        data = Trajectories(args.data, schedule_of(open_config(args)))
+    else:
+        data = open_pool(args, args.data)
+    return setup(args, stage, data, digests(args.init))

@@ -9,6 +9,7 @@ as float 0..1 with B in front.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...model.detail import DetailHead
@@ -29,7 +31,12 @@ from ..data.selection import mixed
 from ..data.shard_files import ShardFile, write_shard
 from ..data.world import STYLES, Clip, random_scene, render
 from ..engine.stage import Batch, Draws
+from .options import Setup, add_common, add_validation, digests, setup
+from .roles import load_into
 
+NAME = "detail"
+HELP = "the head behind the decoder that shows the start image's texture (--data: of `train pairs`)"
+LR = 4e-3
 FIELDS = ("frames", "carried", "maps", "truth")
 SCENES = 32  # a file
 KEPT = 8  # frames of every scene
@@ -168,7 +175,7 @@ def detail_loss(head: DetailHead, batch: Batch) -> tuple[Tensor, Tensor]:
 class DetailStage:
     """The stage for `engine.train`: one role, "detail"."""
 
-    name = "detail"
+    name = NAME
     trainable = ("detail",)
     ema = "detail"
 
@@ -212,3 +219,19 @@ def validate(head: DetailHead, validation_data: Pairs, frames: int = 256) -> dic
             (-10 * np.log10(np.maximum(np.mean(errors, 0), 1e-10))).tolist(),
         )
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train detail`."""
+    parser.add_argument("--init", type=Path, help="weights to begin with")
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The head of the parsed options."""
+    head = DetailHead()
+    if args.init is not None:
+        load_into(head, load_file(args.init), "detail")
+    stage = DetailStage(head, Pairs(args.held) if args.held is not None else None)
+    return setup(args, stage, Pairs(args.data), digests(args.init))

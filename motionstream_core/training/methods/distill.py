@@ -9,7 +9,9 @@ student's. Both judge the whole clip at once.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,20 @@ from ..engine.stage import Data, Draws
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
+from .options import (
+    Setup,
+    add_common,
+    add_guidance,
+    add_refresh,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_refresh,
+    open_samples,
+    open_validation,
+    setup,
+)
 from .refresh import NEVER, SinkRefresh, draw_refresh_chunk
 from .roles import (
     Batch,
@@ -30,8 +46,13 @@ from .roles import (
     freeze,
     set_trainable,
 )
-from .samples import Sample, Samples
+from .samples import Sample, Samples, of_students
 from .steps import randn_like, rollout_clip, rollout_errors
+
+NAME = "distill"
+HELP = "Self Forcing with distribution matching"
+LR = 1e-3
+CRITIC_LR = 0.2  # share of the student's learning rate, as in the paper
 
 
 @dataclass(frozen=True)
@@ -51,7 +72,7 @@ class DistillRecipe:
 class DistillStage:
     """A stage for `engine.train`: roles "student" and "fake_score" learn, "teacher" is frozen."""
 
-    name = "distill"
+    name = NAME
     trainable = ("student", "fake_score")
     ema = "student"
 
@@ -165,3 +186,57 @@ class DistillStage:
 
     def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
         return self.samples(self.student) if self.samples else []
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train distill`."""
+    parser.add_argument("--student", type=Path, required=True, help="student.safetensors of causal-init")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        required=True,
+        help="teacher.safetensors: the real score, and the fake one's beginning",
+    )
+    parser.add_argument(
+        "--critic-steps",
+        type=int,
+        default=DistillRecipe.critic_steps,
+        help="updates of the fake score for each of the student's",
+    )
+    parser.add_argument(
+        "--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper"
+    )
+    parser.add_argument(
+        "--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)"
+    )
+    parser.add_argument(
+        "--anchor",
+        type=float,
+        default=DistillRecipe.anchor,
+        help="weight of a regression to the real clip beside the distribution matching",
+    )
+    add_refresh(parser)
+    add_guidance(parser)
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """Student, teacher and fake score of the parsed options."""
+    recipe = DistillRecipe(
+        Guidance(text=args.text_weight, motion=args.motion_weight),
+        args.critic_steps,
+        rolling=not args.no_rolling,
+        anchor=args.anchor,
+    )
+    stage = DistillStage(
+        open_model(args, args.student),
+        open_model(args, args.teacher),
+        recipe,
+        open_validation(args),
+        open_samples(args, of_students),
+        open_refresh(args),
+    )
+    critic_lr = CRITIC_LR * args.lr if args.critic_lr is None else args.critic_lr
+    lr = {"student": args.lr, "fake_score": critic_lr}
+    return setup(args, stage, open_pool(args, args.data), digests(args.student, args.teacher), lr)

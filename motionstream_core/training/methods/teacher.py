@@ -8,7 +8,10 @@ of a clip (p_mask), so that a track that ends is no object that vanishes.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,10 +20,28 @@ from torch import Tensor, nn
 from ...sampling.flow import add_noise, shifted
 from ..engine.stage import Data, Draws
 from .clips import predict_clip
+from .guidance import Guidance
 from .losses import bell_weight, flow_loss, per_sample
+from .options import (
+    Setup,
+    add_common,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_samples,
+    open_validation,
+    setup,
+)
 from .roles import Batch, MotionModel, moved, set_trainable
-from .samples import Sample, Samples
+from .samples import Sample, Samples, of_teachers
 from .steps import check_whole_chunks, rand, randn_like
+
+NAME = "teacher"
+HELP = "the bidirectional motion teacher"
+LR = 1e-2
+PHASES = (1, 2)
+WEIGHTINGS = ("uniform", "bell")
 
 
 @dataclass(frozen=True)
@@ -42,16 +63,16 @@ class TeacherRecipe:
     )  # share of the tracks that a sample is told of (1,000-2,500 of 2,500)
 
     def __post_init__(self):
-        if self.phase not in (1, 2):
+        if self.phase not in PHASES:
             raise ValueError(f"phase: expected 1 or 2, got {self.phase}")
-        if self.weighting not in ("uniform", "bell"):
+        if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting: expected 'uniform' or 'bell', got {self.weighting!r}")
 
 
 class TeacherStage:
     """A stage for `engine.train`: one role, "teacher"."""
 
-    name = "teacher"
+    name = NAME
     trainable = ("teacher",)
     ema = "teacher"
 
@@ -142,3 +163,44 @@ def mask_motion(
         for start in range(1 + chunk, frames, chunk):
             hide[:, start : start + chunk] |= (rand(size, rng) < recipe.mask_share)[:, None]
     return torch.where(hide[:, None, :, None, None].to(motion.device), model.no_motion(batch), motion)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train teacher`."""
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="weights to begin with: an earlier stage, a Wan model or a control model (safetensors)",
+    )
+    parser.add_argument(
+        "--phase",
+        type=int,
+        default=TeacherRecipe.phase,
+        choices=PHASES,
+        help="2: frozen track head, chunks of the motion hidden at random",
+    )
+    parser.add_argument(
+        "--text-dropout",
+        type=float,
+        default=TeacherRecipe.text_dropout,
+        help="share of the samples whose text is hidden",
+    )
+    parser.add_argument(
+        "--weighting",
+        default=TeacherRecipe.weighting,
+        choices=WEIGHTINGS,
+        help="of the noise levels in the loss; bell: Wan's own weight, most in the middle",
+    )
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The teacher of the parsed options."""
+    stage = TeacherStage(
+        open_model(args, args.init),
+        TeacherRecipe(phase=args.phase, text_dropout=args.text_dropout, weighting=args.weighting),
+        open_validation(args),
+        open_samples(args, partial(of_teachers, guidance=Guidance())),
+    )
+    return setup(args, stage, open_pool(args, args.data), digests(args.init))
