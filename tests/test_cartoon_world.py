@@ -38,7 +38,7 @@ def test_the_lots_are_even():
     verbs = [s.things[0].verb for s in SCENES]
     kinds = [s.things[0].kind for s in SCENES]
     assert all(30 < verbs.count(v) < 75 for v in ("moves left", "moves right", "flies up", "stays"))
-    assert all(15 < kinds.count(k) < 55 for k in REDUCED.kinds)
+    assert all(30 < kinds.count(k) < 75 for k in REDUCED.kinds)
 
 
 @pytest.mark.parametrize("scene", SCENES[:24])

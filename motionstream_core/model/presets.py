@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .cache import CacheShape
 
-PREDICTIONS = ("velocity", "gated_x0")
+PREDICTIONS = ("velocity", "gated_x0", "velocity_skip")
 SOLVERS = ("renoise", "unipc")
 RECACHES = ("chunks", "window", "always")
 
@@ -84,6 +84,8 @@ class ModelConfig:
     """One causal DiT. `context` is the default rolling context in latent frames; `steps` and `shift` the default schedule.
 
     `sigmas`: the noise levels of the default schedule, for a model that was made for a list of its own.
+    `windows`: shapes of the windows of self attention without a cache, in tokens, in turn by layer; none: all tokens see each other.
+    `wrap`: whether tokens that meet in a shifted window across an edge of the video see each other.
     """
 
     dim: int
@@ -106,6 +108,8 @@ class ModelConfig:
     eps: float = 1e-6
     sigmas: tuple[float, ...] | None = None
     manner: Manner = Manner()
+    windows: tuple[tuple[int, int, int], ...] | None = None
+    wrap: bool = False
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -141,6 +145,7 @@ class ModelConfig:
 
 
 _TINY = {"dim": 192, "ffn_dim": 576, "num_heads": 6, "num_layers": 8, "text_dim": 64, "text_len": 16, "freq_dim": 128, "steps": 3, "shift": 6.0}
+_CARTOON = {"dim": 256, "ffn_dim": 1024, "num_heads": 4, "num_layers": 8, "text_dim": 64, "text_len": 20, "freq_dim": 128, "steps": 8, "shift": 1.0}
 _WAN = {"text_dim": 4096, "text_len": 512, "freq_dim": 256, "steps": 3, "shift": 5.0, "prediction": "velocity", "context": CacheShape(3, 3, 3)}
 
 PRESETS: dict[str, ModelConfig] = {
@@ -149,6 +154,9 @@ PRESETS: dict[str, ModelConfig] = {
     ),
     "tiny-ids": ModelConfig(
         **_TINY, in_channels=48, out_channels=16, prediction="velocity", context=CacheShape(3, 1, 3), motion=MotionConfig(image_latent=True)
+    ),
+    "cartoon": ModelConfig(
+        **_CARTOON, in_channels=16, out_channels=16, prediction="velocity_skip", context=CacheShape(4, 1, 4), windows=((2, 8, 8), (8, 4, 4))
     ),
     "wan2.1-1.3b": ModelConfig(**_WAN, dim=1536, ffn_dim=8960, num_heads=12, num_layers=30, in_channels=16, out_channels=16),
     "wan2.1-14b": ModelConfig(**_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=16, out_channels=16),

@@ -116,7 +116,7 @@ class Scene:
 class World:
     """Which scenes there are: the lots from which `draw_scene` draws."""
 
-    kinds: tuple[str, ...] = ("car", "boat", "balloon", "ball", "kite", "rocket")
+    kinds: tuple[str, ...] = ("car", "boat", "balloon", "rocket")
     colours: tuple[str, ...] = ("red", "orange", "yellow", "blue", "purple", "pink")
     places: tuple[str, ...] = ("hills", "sea", "snowfield")
     times: tuple[str, ...] = ("day", "sunset", "night")
