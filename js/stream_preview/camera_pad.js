@@ -1,9 +1,10 @@
 /** The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them hold. Owns its DOM alone. */
 
-import { element, press } from "../track_editor/elements.js";
-import { word } from "./english.js";
-import { allow, glyph, glyphButton } from "./glyphs.js";
-import { obstacleOf } from "./words.js";
+import { element, setPressed } from "../shared/elements.js";
+import { button, icon } from "./icons.js";
+import { setAvailable } from "./available.js";
+import { obstacleOf } from "./format.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Axis, Push, Rig} from "./camera.js" */
 /** @import {Model} from "./panels.js" */
@@ -28,8 +29,8 @@ export class CameraPad {
     this.pad = element("div", "ms-pad", [this.knob]);
     this.pad.tabIndex = -1;
     this.sliders = SLIDERS.map((axis) => this.slider(axis));
-    this.hold = glyphButton("hold", word("hold"), () => actions.hold(!this.holds));
-    this.still = glyphButton("rest", word("rest"), actions.rest);
+    this.hold = button("hold", word("hold"), () => actions.hold(!this.holds));
+    this.still = button("rest", word("rest"), actions.rest);
     const rows = element(
       "div",
       "ms-axes",
@@ -58,7 +59,7 @@ export class CameraPad {
     for (const end of ["change", "pointerup", "pointercancel"])
       range.addEventListener(end, () => this.actions.letGo([axis]));
     range.addEventListener("dblclick", () => this.actions.push({ [axis]: 0 }));
-    return { axis, range, root: element("label", "ms-axis", [glyph(axis), range]) };
+    return { axis, range, root: element("label", "ms-axis", [icon(axis), range]) };
   }
 
   /** @param {PointerEvent} event */
@@ -101,10 +102,10 @@ export class CameraPad {
     this.knob.style.transform = `translate(${(rig.push.x * TRAVEL * 100).toFixed(1)}cqw, ${(rig.push.y * TRAVEL * 100).toFixed(1)}cqh)`;
     for (const { axis, range } of this.sliders) {
       range.value = String(Math.round(rig.push[axis] * 100));
-      allow(range, word(axis), obstacle);
+      setAvailable(range, word(axis), obstacle);
     }
-    allow(this.hold, word(rig.hold ? "spring" : "hold"), obstacle);
-    allow(this.still, word("rest"), obstacle);
-    press(this.hold, rig.hold);
+    setAvailable(this.hold, word(rig.hold ? "spring" : "hold"), obstacle);
+    setAvailable(this.still, word("rest"), obstacle);
+    setPressed(this.hold, rig.hold);
   }
 }

@@ -1,7 +1,7 @@
 /** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket; draws nothing. */
 
-import { word } from "./english.js";
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
+import { word } from "./vocabulary.js";
 
 /** @import {FrameHeader, FrameMessage, Run, RunState} from "./protocol.js" */
 

@@ -3,9 +3,9 @@
  * Numbers are rounded to hundredths of a pixel and kept within what the sampler takes.
  */
 
-import { word } from "./english.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Brush, Point} from "../track_editor/types.js" */
+/** @import {Brush, VideoPoint} from "../shared/types.js" */
 /** @import {Speeds} from "./protocol.js" */
 
 /**
@@ -14,9 +14,9 @@ import { word } from "./english.js";
  */
 
 export const HANDS = 10;
-export const MOST_PLACES = 64;
-const MOST_POINTS = 1024;
-const MOST_TEXT = 2000;
+export const MAX_PLACES = 64;
+const MAX_POINTS = 1024;
+const MAX_TEXT = 2000;
 const FARTHEST = 1e5;
 /** @type {Record<number, string>} */
 const REFUSALS = {
@@ -33,13 +33,13 @@ const CAMERA_LIMITS = { zoom: 8, roll: 720, orbit: 360 };
 const round = (/** @type {number} */ value) => Math.round(value * 100) / 100 + 0; // + 0: no minus zero
 const within = (/** @type {number} */ value, /** @type {number} */ low, /** @type {number} */ high) =>
   Math.min(high, Math.max(low, value));
-const place = (/** @type {Point} */ { x, y }) => [
+const place = (/** @type {VideoPoint} */ { x, y }) => [
   round(within(x, -FARTHEST, FARTHEST)),
   round(within(y, -FARTHEST, FARTHEST)),
 ];
 
 /** Every so many of a list that is too long, the first and the last always. @template T @param {T[]} list @param {number} most @returns {T[]} */
-export function thinned(list, most) {
+export function thinOut(list, most) {
   if (list.length <= most) return list;
   return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
 }
@@ -51,7 +51,7 @@ export const plain = (type) => ({ type });
 export const rewind = (chunk) => ({ type: "rewind", chunk: Math.max(1, Math.round(chunk)) });
 
 /** @param {string} text @returns {Control} */
-export const prompt = (text) => ({ type: "prompt", text: text.slice(0, MOST_TEXT) });
+export const prompt = (text) => ({ type: "prompt", text: text.slice(0, MAX_TEXT) });
 
 /** @param {Speeds} speeds @returns {Control} */
 export function camera({ pan, ...turns }) {
@@ -64,7 +64,7 @@ export function camera({ pan, ...turns }) {
 /** @param {number} hand @param {number} handle @returns {Control} */
 export const grabHandle = (hand, handle) => ({ type: "grab", hand, handle });
 
-/** @param {number} hand @param {Point} at @param {number} radius @returns {Control} */
+/** @param {number} hand @param {VideoPoint} at @param {number} radius @returns {Control} */
 export const grabPlace = (hand, at, radius) => ({
   type: "grab",
   hand,
@@ -72,21 +72,21 @@ export const grabPlace = (hand, at, radius) => ({
   radius: round(Math.max(0.5, radius)),
 });
 
-/** @param {number} hand @param {Point[]} to oldest first @returns {Control} */
-export const move = (hand, to) => ({ type: "move", hand, to: thinned(to, MOST_PLACES).map(place) });
+/** @param {number} hand @param {VideoPoint[]} to oldest first @returns {Control} */
+export const move = (hand, to) => ({ type: "move", hand, to: thinOut(to, MAX_PLACES).map(place) });
 
 /** @param {number} hand @param {ReleaseMode} mode @returns {Control} */
 export const release = (hand, mode) => ({ type: "release", hand, mode });
 
-/** @param {"pin" | "grid"} kind @param {Point[]} points @param {Brush | null} [brush] @returns {Control} */
+/** @param {"pin" | "grid"} kind @param {VideoPoint[]} points @param {Brush | null} [brush] @returns {Control} */
 export const addResting = (kind, points, brush = null) => ({
   type: "add",
   kind,
-  points: thinned(points, MOST_POINTS).map(place),
+  points: thinOut(points, MAX_POINTS).map(place),
   ...(brush && { brush }),
 });
 
-/** @param {Point[]} points two or more @param {number} seconds @param {Brush | null} brush @returns {Control} */
+/** @param {VideoPoint[]} points two or more @param {number} seconds @param {Brush | null} brush @returns {Control} */
 export const addPath = (points, seconds, brush) => ({
   ...addResting("pin", points, brush),
   kind: "path",

@@ -1,8 +1,8 @@
 /** The help over the picture: what the colours mean and which keys do what; and which key means what. */
 
-import { element } from "../track_editor/elements.js";
-import { word } from "./english.js";
+import { element } from "../shared/elements.js";
 import { COLORS } from "./overlay.js";
+import { word } from "./vocabulary.js";
 
 /** @import {ReleaseMode} from "./controls.js" */
 /** @import {Tool} from "./steering.js" */

@@ -2,10 +2,10 @@
 
 import { axisOf, keyed, letGo } from "./camera.js";
 import * as controls from "./controls.js";
+import { obstacleOf } from "./format.js";
 import { commandFor } from "./help.js";
 import { stepped } from "./stage.js";
 import { largestRadius } from "./steering.js";
-import { obstacleOf } from "./words.js";
 
 /** @import {Axis} from "./camera.js" */
 /** @import {Deed} from "./help.js" */

@@ -7,8 +7,8 @@
  * @typedef {{waiting: Sent[], samples: number[]}} Latency  samples: ms, the newest last
  */
 
-const MOST_WAITING = 256;
-const MOST_SAMPLES = 64;
+const MAX_WAITING = 256;
+const MAX_SAMPLES = 64;
 const WITHOUT_EFFECT = ["pause", "resume", "step", "stop"];
 
 /** @type {Latency} */
@@ -17,7 +17,7 @@ export const NO_LATENCY = { waiting: [], samples: [] };
 /** @param {Latency} latency @param {string} type of the control @param {number} time ms @param {number} epoch the newest one known @returns {Latency} */
 export function sent(latency, type, time, epoch) {
   if (WITHOUT_EFFECT.includes(type)) return latency;
-  return { ...latency, waiting: [...latency.waiting, { time, epoch }].slice(-MOST_WAITING) };
+  return { ...latency, waiting: [...latency.waiting, { time, epoch }].slice(-MAX_WAITING) };
 }
 
 /** Of the controls whose effect a frame is the first to show, the one that waited longest is the sample. @param {Latency} latency @param {number} epoch of the frame @param {number} time ms when it was shown @returns {Latency} */
@@ -27,7 +27,7 @@ export function shown(latency, epoch, time) {
   const sample = time - Math.min(...effective.map((each) => each.time));
   return {
     waiting: latency.waiting.filter((each) => each.epoch >= epoch),
-    samples: [...latency.samples, sample].slice(-MOST_SAMPLES),
+    samples: [...latency.samples, sample].slice(-MAX_SAMPLES),
   };
 }
 

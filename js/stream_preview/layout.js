@@ -1,13 +1,13 @@
 /** The parts of the preview on the page: made here, and brought up to date by `show`. Owns the DOM; decides nothing. */
 
-import { element, say } from "../track_editor/elements.js";
-import { keepTouches } from "../track_editor/screen.js";
+import { element, setText } from "../shared/elements.js";
+import { keepTouches } from "../shared/screen.js";
 import { CameraPad } from "./camera_pad.js";
-import { word } from "./english.js";
+import { statusWord } from "./format.js";
 import { helpPanel } from "./help.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
 import { Stage } from "./stage.js";
-import { statusWord } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Rig} from "./camera.js" */
 /** @import {CameraActions} from "./camera_pad.js" */
@@ -62,8 +62,8 @@ export class Layout {
   /** @param {Model} model @param {Rig} rig @param {string} problem "" = none @param {string} advice */
   show(model, rig, problem, advice) {
     this.pill.dataset.state = model.status;
-    say(this.pill, statusWord(model.status));
-    say(this.hint, problem || advice);
+    setText(this.pill, statusWord(model.status));
+    setText(this.hint, problem || advice);
     this.hint.classList.toggle("ms-bad", Boolean(problem));
     for (const panel of this.panels) panel.update(model);
     this.pad.update(model, rig);

@@ -17,7 +17,7 @@ import { ENDINGS } from "./protocol.js";
  * @property {(link: "open" | "away" | "gone", problem: string) => void} link  away: it is tried again; gone: for good
  */
 
-const MOST_FAULTS = 5;
+const MAX_FAULTS = 5;
 
 /** @param {number} attempt 0, 1, … @returns {number} ms until the next try */
 export const backOff = (attempt) => Math.min(10_000, 500 * 2 ** attempt);
@@ -67,7 +67,7 @@ export class StreamLink {
     this.connection = null;
     if (problem) this.faults += 1;
     if (this.over && !problem) return;
-    if (this.over || this.faults > MOST_FAULTS || this.lastTry) return this.giveUp(problem);
+    if (this.over || this.faults > MAX_FAULTS || this.lastTry) return this.giveUp(problem);
     this.receiver.link("away", problem);
     this.timer = setTimeout(() => void this.again(), backOff(this.attempts++));
   }

@@ -4,7 +4,7 @@
  * second. A message whose answer was lost is sent again under the same id, which the sampler takes once.
  */
 
-import { MOST_PLACES, thinned } from "./controls.js";
+import { MAX_PLACES, thinOut } from "./controls.js";
 
 /** @import {Control} from "./controls.js" */
 
@@ -12,7 +12,6 @@ import { MOST_PLACES, thinned } from "./controls.js";
  * @typedef {{status: number, error?: string}} Answer  status 0 = none came
  * @typedef {object} Post
  * @property {(control: Control, id: string | null) => Promise<Answer>} post
- * @property {(control: Control) => void} sending  just before it goes out for the first time
  * @property {(control: Control) => void} taken
  * @property {(control: Control, answer: Answer) => void} refused  for good
  */
@@ -32,7 +31,7 @@ export function enqueue(queue, control) {
     if (before.type !== control.type || before.hand !== control.hand) continue;
     const merged =
       control.type === "move"
-        ? { ...control, to: thinned([...before.to, ...control.to], MOST_PLACES) }
+        ? { ...control, to: thinOut([...before.to, ...control.to], MAX_PLACES) }
         : control;
     return queue.map((each, k) => (k === i ? merged : each));
   }
@@ -40,14 +39,14 @@ export function enqueue(queue, control) {
 }
 
 /** How long the first of the queue is to wait; moves do not wait when something else waits behind them. @param {Control[]} queue @param {Record<string, number>} last when each kind went out, ms @param {number} now @returns {number} ms */
-export function patience(queue, last, now) {
+export function delayOf(queue, last, now) {
   const [first] = queue;
   if (!first || !isStream(first) || !queue.every(isStream)) return 0;
   return Math.max(0, (last[first.type] ?? -Infinity) + GAPS[first.type] - now);
 }
 
 /** What is sent when no answer came: of moves the last place alone, for the others may have been taken. @param {Control} control @returns {Control} */
-export const anew = (control) =>
+export const retryOf = (control) =>
   control.type === "move" ? { ...control, to: control.to.slice(-1) } : control;
 
 export class Outbox {
@@ -63,7 +62,7 @@ export class Outbox {
     this.last = {};
     this.busy = false;
     /** Rises when all that waits is thrown away: an answer to what was sent before is not heard. */
-    this.era = 0;
+    this.generation = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
@@ -77,7 +76,7 @@ export class Outbox {
   /** Throws away what waits. */
   clear() {
     clearTimeout(this.timer);
-    this.era += 1;
+    this.generation += 1;
     this.queue = [];
     this.busy = false;
   }
@@ -85,33 +84,32 @@ export class Outbox {
   next() {
     if (this.busy || !this.queue.length) return;
     clearTimeout(this.timer);
-    const wait = patience(this.queue, this.last, this.now());
+    const wait = delayOf(this.queue, this.last, this.now());
     if (wait > 0) this.timer = setTimeout(() => this.next(), wait);
     else void this.deliver();
   }
 
   async deliver() {
-    const era = this.era;
+    const generation = this.generation;
     this.busy = true;
     let [control] = this.queue;
     this.queue = this.queue.slice(1);
     this.last[control.type] = this.now();
     const id = isStream(control) ? null : `${this.name}-${++this.count}`;
-    this.post.sending(control);
     for (let tries = 1; ; tries++) {
       const answer = await this.post.post(control, id).catch(() => ({ status: 0, error: "" }));
-      if (era !== this.era) return;
+      if (generation !== this.generation) return;
       if (tries > 1 && repeated(answer)) answer.status = 200;
       if (answer.status === 200) this.post.taken(control);
       else if ([0, 429].includes(answer.status) && tries < TRIES) {
-        control = answer.status ? control : anew(control);
+        control = answer.status ? control : retryOf(control);
         await new Promise((go) => (this.timer = setTimeout(go, AGAIN_MS * tries)));
-        if (era !== this.era) return;
+        if (generation !== this.generation) return;
         continue;
       } else this.post.refused(control, answer);
       break;
     }
-    if (era !== this.era) return;
+    if (generation !== this.generation) return;
     this.busy = false;
     this.next();
   }

@@ -3,16 +3,17 @@
  * asks for everything by the calls of `Actions`. None keeps a copy of what the model says.
  */
 
-import { element, press, say } from "../track_editor/elements.js";
-import { word } from "./english.js";
-import { allow, entitle, glyph, glyphButton, reglyph } from "./glyphs.js";
+import { element, group, setLabel, setPressed, setText, setTitle } from "../shared/elements.js";
+import { button, icon, setIcon } from "./icons.js";
+import { setAvailable } from "./available.js";
+import { amount, clock, duration, obstacleOf } from "./format.js";
 import { largestRadius } from "./steering.js";
-import { amount, clock, duration, obstacleOf } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {ReleaseMode} from "./controls.js" */
 /** @import {FrameHeader, Run, RunState} from "./protocol.js" */
 /** @import {Steering, Tool} from "./steering.js" */
-/** @import {Status} from "./words.js" */
+/** @import {Status} from "./format.js" */
 
 /**
  * @typedef {object} Model
@@ -43,19 +44,16 @@ import { amount, clock, duration, obstacleOf } from "./words.js";
  * @typedef {{root: HTMLElement, update: (model: Model) => void}} Panel
  */
 
-/** @param {string} className @param {HTMLElement[]} buttons */
-const group = (className, ...buttons) => element("div", `ms-group ${className}`.trim(), buttons);
-
 /** @param {Actions} actions @returns {Panel} */
 export function transport(actions) {
-  const pause = glyphButton("pause", word("pause_key"), actions.pause, word("pause"));
-  const step = glyphButton("step", word("step"), () => actions.plain("step"));
-  const stop = glyphButton("stop", word("stop_help"), () => actions.plain("stop"), word("stop"));
-  const scene = glyphButton("scene", word("scene"), () => actions.plain("scene"));
-  const camera = glyphButton("camera", word("camera"), actions.toggleCamera);
-  const eye = glyphButton("eye", word("handles_hide"), actions.toggleHandles);
-  const help = glyphButton("help", word("help"), actions.toggleHelp);
-  const large = glyphButton("expand", word("large"), actions.toggleLarge);
+  const pause = button("pause", word("pause_key"), actions.pause, word("pause"));
+  const step = button("step", word("step"), () => actions.plain("step"));
+  const stop = button("stop", word("stop_help"), () => actions.plain("stop"), word("stop"));
+  const scene = button("scene", word("scene"), () => actions.plain("scene"));
+  const camera = button("camera", word("camera"), actions.toggleCamera);
+  const eye = button("eye", word("handles_hide"), actions.toggleHandles);
+  const help = button("help", word("help"), actions.toggleHelp);
+  const large = button("expand", word("large"), actions.toggleLarge);
   const root = element("div", "ms-bar", [
     group("", pause, step),
     group("", stop),
@@ -64,17 +62,22 @@ export function transport(actions) {
   ]);
   const update = (/** @type {Model} */ model) => {
     const paused = model.status === "paused";
-    reglyph(pause, paused ? "play" : "pause", word(paused ? "resume" : "pause"));
-    allow(pause, word(paused ? "resume_key" : "pause_key"), obstacleOf(model, paused ? "resume" : "pause"));
-    allow(step, word("step"), obstacleOf(model, "step"));
-    allow(stop, word("stop_help"), obstacleOf(model, "stop"));
-    allow(scene, word("scene"), obstacleOf(model, "scene"));
-    allow(camera, word("camera"), obstacleOf(model, "camera"));
-    press(camera, model.cameraOpen);
-    press(eye, model.handlesVisible);
-    entitle(eye, word(model.handlesVisible ? "handles_hide" : "handles_show"));
-    entitle(large, word(model.large ? "large_close" : "large"));
-    reglyph(large, model.large ? "close" : "expand");
+    setIcon(pause, paused ? "play" : "pause");
+    setLabel(pause, word(paused ? "resume" : "pause"));
+    setAvailable(
+      pause,
+      word(paused ? "resume_key" : "pause_key"),
+      obstacleOf(model, paused ? "resume" : "pause"),
+    );
+    setAvailable(step, word("step"), obstacleOf(model, "step"));
+    setAvailable(stop, word("stop_help"), obstacleOf(model, "stop"));
+    setAvailable(scene, word("scene"), obstacleOf(model, "scene"));
+    setAvailable(camera, word("camera"), obstacleOf(model, "camera"));
+    setPressed(camera, model.cameraOpen);
+    setPressed(eye, model.handlesVisible);
+    setTitle(eye, word(model.handlesVisible ? "handles_hide" : "handles_show"));
+    setTitle(large, word(model.large ? "large_close" : "large"));
+    setIcon(large, model.large ? "close" : "expand");
   };
   return { root, update };
 }
@@ -94,12 +97,10 @@ const MODES = ["keep", "pin", "fade"];
 /** @param {Actions} actions @returns {Panel} */
 export function tools(actions) {
   const kinds = TOOL_BUTTONS.map(([tool]) =>
-    glyphButton(tool, word(`tool_${tool}`), () => actions.steer({ tool })),
+    button(tool, word(`tool_${tool}`), () => actions.steer({ tool })),
   );
-  const border = glyphButton("border", word("border"), () => actions.plain("pin_border"));
-  const modes = MODES.map((mode) =>
-    glyphButton(mode, word(`release_${mode}`), () => actions.steer({ mode })),
-  );
+  const border = button("border", word("border"), () => actions.plain("pin_border"));
+  const modes = MODES.map((mode) => button(mode, word(`release_${mode}`), () => actions.steer({ mode })));
   const caption = element("span", "ms-caption", [word("release")]);
   const released = group("", caption, ...modes);
   const radius = slider("brush", (value) => actions.steer({ radius: value }));
@@ -112,14 +113,14 @@ export function tools(actions) {
   const update = (/** @type {Model} */ model) => {
     const { steering, run } = model;
     TOOL_BUTTONS.forEach(([tool, control], i) => {
-      allow(kinds[i], word(`tool_${tool}`), obstacleOf(model, control));
-      press(kinds[i], steering.tool === tool);
+      setAvailable(kinds[i], word(`tool_${tool}`), obstacleOf(model, control));
+      setPressed(kinds[i], steering.tool === tool);
     });
     MODES.forEach((mode, i) => {
-      allow(modes[i], word(`release_${mode}`), obstacleOf(model, "release"));
-      press(modes[i], steering.mode === mode);
+      setAvailable(modes[i], word(`release_${mode}`), obstacleOf(model, "release"));
+      setPressed(modes[i], steering.mode === mode);
     });
-    allow(border, word("border"), obstacleOf(model, "pin_border"));
+    setAvailable(border, word("border"), obstacleOf(model, "pin_border"));
     released.hidden = steering.tool !== "grab";
     seconds.root.hidden = steering.tool !== "path";
     radius.root.classList.toggle("ms-blank", !["grab", "pin", "path"].includes(steering.tool));
@@ -139,7 +140,7 @@ function slider(name, change) {
   Object.assign(range, { type: "range", min: "0" });
   range.addEventListener("input", () => change(Number(range.value)));
   const shown = element("output");
-  const root = element("label", "ms-slider", [glyph(name), range, shown]);
+  const root = element("label", "ms-slider", [icon(name), range, shown]);
   const update = (
     /** @type {number} */ value,
     /** @type {number} */ most,
@@ -147,8 +148,8 @@ function slider(name, change) {
   ) => {
     range.max = String(most);
     range.value = String(value);
-    allow(range, word("radius"), obstacle);
-    say(shown, `${Math.round(value)} px`);
+    setAvailable(range, word("radius"), obstacle);
+    setText(shown, `${Math.round(value)} px`);
   };
   return { root, update };
 }
@@ -163,7 +164,7 @@ function secondsChoice(change) {
     return option;
   });
   const choice = element("select", "ms-select", options);
-  entitle(choice, word("seconds"));
+  setTitle(choice, word("seconds"));
   choice.addEventListener("change", () => change(Number(choice.value)));
   return {
     root: element("label", "ms-choice", [choice]),
@@ -181,7 +182,7 @@ export function promptBox(actions) {
     spellcheck: false,
     autocomplete: "off",
   });
-  const send = glyphButton("send", word("prompt_send"), () => submit());
+  const send = button("send", word("prompt_send"), () => submit());
   const root = element("div", "ms-row", [box, send]);
   /** @type {string | null} what was sent and has not taken effect yet */
   let waiting = null;
@@ -211,16 +212,16 @@ export function promptBox(actions) {
     if (!edited && waiting === null && box.value !== current) box.value = current;
     const obstacle = obstacleOf(model, "prompt");
     box.placeholder = word(!obstacle && model.state.prompt === null ? "prompt_unknown" : "prompt");
-    allow(box, word("prompt_help"), obstacle);
-    allow(send, word("prompt_send"), obstacle);
-    press(send, waiting !== null);
+    setAvailable(box, word("prompt_help"), obstacle);
+    setAvailable(send, word("prompt_send"), obstacle);
+    setPressed(send, waiting !== null);
   };
   return { root, update };
 }
 
 /** The chunks so far: dragged back and let go, the stream goes on from there. @param {Actions} actions @returns {Panel} */
 export function timeline(actions) {
-  const back = glyphButton("back", word("back"), () => actions.rewind(last.chunk - 1));
+  const back = button("back", word("back"), () => actions.rewind(last.chunk - 1));
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
@@ -228,7 +229,7 @@ export function timeline(actions) {
   let dragged = false;
   let last = { chunk: 0, oldest: 1, first: (/** @type {number} */ _chunk) => 0, fps: 16 };
   const place = () => Math.min(last.chunk, Math.max(last.oldest, Number(range.value)));
-  const describe = () => say(shown, `${place()} · ${clock(last.first(place()) / last.fps)}`);
+  const describe = () => setText(shown, `${place()} · ${clock(last.first(place()) / last.fps)}`);
   range.addEventListener("input", () => {
     dragged = true;
     range.value = String(place());
@@ -257,8 +258,8 @@ export function timeline(actions) {
       range.value = String(state.chunk);
     }
     const obstacle = obstacleOf(model, "rewind") || (state.chunk > oldest ? "" : word("rewind_none"));
-    allow(range, word("rewind"), obstacle);
-    allow(back, word("back"), obstacle);
+    setAvailable(range, word("rewind"), obstacle);
+    setAvailable(back, word("back"), obstacle);
     range.style.setProperty("--ms-track", band(oldest / most, state.chunk / most));
     describe();
   };
@@ -324,7 +325,7 @@ function fact(name) {
   return {
     root,
     say: (/** @type {string} */ text, /** @type {string} */ title) => {
-      say(value, text);
+      setText(value, text);
       if (root.title !== title) root.title = title;
     },
   };

@@ -4,7 +4,7 @@ import { createQueue, push, shownRate, take } from "./frame_queue.js";
 
 /** @import {FrameHeader, Run} from "./protocol.js" */
 /** @import {FrameQueue} from "./frame_queue.js" */
-/** @import {View} from "./view.js" */
+/** @import {View} from "../shared/view.js" */
 
 /** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
 
@@ -61,7 +61,7 @@ export class FramePlayer {
     return shownRate(this.times, now, WINDOW_MS);
   }
 
-  /** @param {CanvasRenderingContext2D} ctx scaled to stage pixels @param {View} view */
+  /** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {View} view */
   draw(ctx, view) {
     if (!this.current) return;
     ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium"; // high costs most where it helps least

@@ -3,21 +3,21 @@
  * connect() follows the runs of the hub that `wants` accepts; destroy() lets go of everything, after which connect() may be called again.
  */
 
-import { installStyles } from "../track_editor/styles.js";
-import { atRest, createRig, holding, letGo, pushed, speedsOf, told } from "./camera.js";
+import { installStyles } from "../shared/styles.js";
+import { atRest, createRig, holding, letGo, pushed, speedsOf, rigFromSpeeds } from "./camera.js";
 import * as controls from "./controls.js";
-import { word } from "./english.js";
+import { isActive, obstacleOf } from "./format.js";
 import { PreviewKeys } from "./keys.js";
 import { openLarge } from "./large_view.js";
-import { Layout } from "./layout.js";
 import { newest, NO_LATENCY, sent, shown, typical, unmeasured } from "./latency.js";
+import { Layout } from "./layout.js";
 import { StreamLink } from "./link.js";
+import { installLiveStyles } from "./live_styles.js";
 import { Outbox } from "./outbox.js";
 import { FramePlayer } from "./player.js";
 import { STILL } from "./protocol.js";
 import { createSteering, drag, handleAt, letGoOfAll, lift, press, usualRadius } from "./steering.js";
-import { installLiveStyles } from "./styles.js";
-import { isActive, obstacleOf } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Rig} from "./camera.js" */
 /** @import {Control} from "./controls.js" */
@@ -25,7 +25,7 @@ import { isActive, obstacleOf } from "./words.js";
 /** @import {Ending, FrameHeader, Run, RunState} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
 /** @import {Step} from "./steering.js" */
-/** @import {Status} from "./words.js" */
+/** @import {Status} from "./format.js" */
 
 const HINT_MS = 8000;
 const PROBLEM_MS = 7000;
@@ -234,7 +234,6 @@ export class StreamPreview {
   outboxOf(run) {
     return new Outbox({
       post: (control, id) => this.post(run, control, id),
-      sending: () => {},
       taken: (control) => this.taken(control),
       refused: (control, answer) =>
         this.refused(control, controls.refusal(answer.status, answer.error ?? ""), answer.status),
@@ -321,7 +320,7 @@ export class StreamPreview {
     this.take(press(this.steering, { ...place, handles: this.grabbable() }));
   }
 
-  /** @param {import("./pointers.js").Place & {places: import("../track_editor/types.js").Point[]}} place */
+  /** @param {import("./pointers.js").Place & {places: import("../shared/types.js").Point[]}} place */
   drag(place) {
     this.take(drag(this.steering, { ...place, handles: this.grabbable() }));
   }
@@ -374,7 +373,7 @@ export class StreamPreview {
     if (!this.run) return;
     const has = JSON.stringify(controls.camera(state.camera));
     if (this.asked && (has === this.asked.speeds || state.epoch > this.asked.epoch + 1)) this.asked = null;
-    if (!this.asked) this.rig = told(this.rig, state.camera, this.run);
+    if (!this.asked) this.rig = rigFromSpeeds(this.rig, state.camera, this.run);
   }
 
   // ---- the view ----

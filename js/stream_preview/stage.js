@@ -1,13 +1,13 @@
 /** The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the preview has; keeps nothing but the hover. */
 
-import { element } from "../track_editor/elements.js";
-import { followScreen } from "../track_editor/screen.js";
+import { element } from "../shared/elements.js";
+import { followScreen } from "../shared/screen.js";
 import { drawOverlay } from "./overlay.js";
 import { StagePointers } from "./pointers.js";
 import { handleAt, largestRadius } from "./steering.js";
-import { letterbox } from "./view.js";
+import { letterbox } from "../shared/view.js";
 
-/** @import {Point} from "../track_editor/types.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
 /** @import {StreamPreview} from "./preview.js" */
 
 const WITH_RADIUS = ["grab", "pin", "path"];
@@ -20,7 +20,7 @@ export class Stage {
     this.over = element("canvas", "ms-over");
     this.root = element("div", "ms-stage", [this.canvas, this.over]);
     this.root.dataset.captureWheel = "true";
-    /** @type {(Point & {reach: number}) | null} */
+    /** @type {(VideoPoint & {reach: number}) | null} */
     this.hover = null;
     /** The picture's canvas does not show what it should. */
     this.stale = true;
@@ -37,7 +37,7 @@ export class Stage {
         this.hover = hover;
         preview.schedule(false);
       },
-      wheel: (way) => this.wheel(way),
+      wheel: (direction) => this.wheel(direction),
       pan,
     });
   }
@@ -73,12 +73,12 @@ export class Stage {
     return letterbox(area, this.preview.run ?? { width: 1, height: 1 });
   }
 
-  /** The wheel changes the radius while the preview has the focus. @param {1 | -1} way @returns {boolean} */
-  wheel(way) {
+  /** The wheel changes the radius while the preview has the focus. @param {1 | -1} direction @returns {boolean} */
+  wheel(direction) {
     const { steering, steerable, run } = this.preview;
     if (!run || !steerable || !WITH_RADIUS.includes(steering.tool) || !this.preview.layout.focused)
       return false;
-    this.preview.steer({ radius: stepped(steering.radius, way, largestRadius(run)) });
+    this.preview.steer({ radius: stepped(steering.radius, direction, largestRadius(run)) });
     return true;
   }
 
@@ -134,6 +134,6 @@ export class Stage {
   }
 }
 
-/** @param {number} radius @param {1 | -1} way @param {number} most */
-export const stepped = (radius, way, most) =>
-  Math.min(most, Math.max(0, Math.round(radius + way * Math.max(1, radius * 0.15))));
+/** @param {number} radius @param {1 | -1} direction @param {number} most */
+export const stepped = (radius, direction, most) =>
+  Math.min(most, Math.max(0, Math.round(radius + direction * Math.max(1, radius * 0.15))));

@@ -7,18 +7,18 @@
  *     grid   a rectangle of resting points                       erase  every handle touched
  */
 
-import { brushOf, distance, simplify } from "../track_editor/geometry.js";
+import { brushOf, distance, simplify } from "../shared/geometry.js";
 import * as controls from "./controls.js";
 
-/** @import {Point} from "../track_editor/types.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
 /** @import {Control, ReleaseMode} from "./controls.js" */
 /** @import {Handle} from "./protocol.js" */
 
 /**
  * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
- * @typedef {{pointer: number, hand: number, handle: number | null, offset: Point, from: Point, at: Point}} Hand
+ * @typedef {{pointer: number, hand: number, handle: number | null, offset: VideoPoint, from: VideoPoint, at: VideoPoint}} Hand
  *   from, at: where the held thing was and is to be; offset: of the pointer from it; handle null = a place
- * @typedef {{pointer: number, tool: Tool, points: Point[], began: number, touched: number[]}} Draft  touched: handles erased so far
+ * @typedef {{pointer: number, tool: Tool, points: VideoPoint[], began: number, touched: number[]}} Draft  touched: handles erased so far
  * @typedef {object} Steering
  * @property {Tool} tool
  * @property {number} radius  of the brush, video pixels
@@ -28,14 +28,14 @@ import * as controls from "./controls.js";
  * @property {Draft | null} draft
  * @property {number} base  the first hand this view uses, so that two views of a run rarely share one
  * @typedef {{steering: Steering, controls: Control[]}} Step
- * @typedef {{pointer: number, at: Point, time: number, handles: Handle[], reach: number}} Press  reach: how far from a handle still is on it
+ * @typedef {{pointer: number, at: VideoPoint, time: number, handles: Handle[], reach: number}} Press  reach: how far from a handle still is on it
  */
 
 export const TOOLS = /** @type {const} */ (["grab", "pin", "path", "grid", "erase"]);
 const HIDDEN = 3;
 const PAINT_STEP = 12; // between pins painted in one go
 const GRID_STEP = 16;
-const MOST_IN_GRID = 400;
+const MAX_IN_GRID = 400;
 const PATH_SECONDS = { least: 0.3, most: 60 };
 const TOLERANCE = 0.35;
 
@@ -56,7 +56,7 @@ export const usualRadius = (video) => Math.max(2, Math.round(Math.min(video.widt
 /** @param {{width: number, height: number}} video */
 export const largestRadius = (video) => Math.max(8, Math.round(Math.min(video.width, video.height) / 3));
 
-/** The nearest handle that can be seen, within reach. @param {Handle[]} handles @param {Point} at @param {number} reach @returns {Handle | null} */
+/** The nearest handle that can be seen, within reach. @param {Handle[]} handles @param {VideoPoint} at @param {number} reach @returns {Handle | null} */
 export function handleAt(handles, at, reach) {
   let [found, best] = [/** @type {Handle | null} */ (null), reach];
   for (const handle of handles) {
@@ -113,7 +113,7 @@ function freeHand(steering) {
   return null;
 }
 
-/** @param {Steering} steering @param {{pointer: number, places: Point[], handles: Handle[], reach: number}} event places: passed since the last one, oldest first @returns {Step} */
+/** @param {Steering} steering @param {{pointer: number, places: VideoPoint[], handles: Handle[], reach: number}} event places: passed since the last one, oldest first @returns {Step} */
 export function drag(steering, event) {
   const { draft } = steering;
   if (draft?.pointer === event.pointer) {
@@ -130,7 +130,7 @@ export function drag(steering, event) {
   return { steering: { ...steering, hands }, controls: [controls.move(held.hand, to)] };
 }
 
-/** @param {Draft} draft @param {Point[]} places @returns {Point[]} */
+/** @param {Draft} draft @param {VideoPoint[]} places @returns {VideoPoint[]} */
 function extended(draft, places) {
   if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
   const points = [...draft.points];
@@ -139,7 +139,7 @@ function extended(draft, places) {
   return points;
 }
 
-/** @param {Steering} steering @param {Draft} draft @param {Point[]} places @param {{handles: Handle[], reach: number}} event @returns {Step} */
+/** @param {Steering} steering @param {Draft} draft @param {VideoPoint[]} places @param {{handles: Handle[], reach: number}} event @returns {Step} */
 function erase(steering, draft, places, { handles, reach }) {
   const touched = new Set(draft.touched);
   /** @type {Control[]} */
@@ -180,12 +180,12 @@ function finished(steering, draft, time) {
   return [controls.addPath(simplify(draft.points, TOLERANCE), steering.seconds || taken, brush)];
 }
 
-/** The resting points of a rectangle; none where it is too small for two. @param {Point[]} corners @returns {Point[]} */
+/** The resting points of a rectangle; none where it is too small for two. @param {VideoPoint[]} corners @returns {VideoPoint[]} */
 export function gridPoints([a, b]) {
   if (!b || Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) < GRID_STEP / 2) return [];
   const [left, top] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
   const [width, height] = [Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
-  const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MOST_IN_GRID) * 1.1);
+  const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MAX_IN_GRID) * 1.1);
   const [columns, rows] = [
     Math.max(1, Math.round(width / step) + 1),
     Math.max(1, Math.round(height / step) + 1),

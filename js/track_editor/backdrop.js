@@ -3,7 +3,7 @@
  * output `motionstream_backdrop`. Finds addresses and loads pictures; knows nothing of the editor.
  */
 
-import { sourceNode } from "../host_canvas.js";
+import { sourceNode } from "../shared/host_canvas.js";
 
 /** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
 

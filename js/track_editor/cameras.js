@@ -1,16 +1,16 @@
-/** Camera moves as editable tracks: a grid over the picture, a way for the pan, a turn for the roll, a growth for the zoom. Pure. */
+/** Camera moves as editable tracks: a grid over the picture, a path for the pan, a turn for the roll, a growth for the zoom. Pure. */
 
 import { rounded } from "./document.js";
 import { SPEED_PRESETS } from "./speed.js";
 
-/** @import {Point, Size, Track} from "./types.js" */
+/** @import {Size, Track, VideoPoint} from "./types.js" */
 
 const PAN = 0.18; // of the side
 const ZOOM = 1.35;
 const ROLL = 12; // degrees
 const INSET = 6;
 
-/** What a preset does to the picture, by the camera's own direction. @type {Record<string, {pan?: Point, zoom?: number, roll?: number}>} */
+/** What a preset does to the picture, by the camera's own direction. @type {Record<string, {pan?: VideoPoint, zoom?: number, roll?: number}>} */
 export const CAMERA_PRESETS = {
   "pan-left": { pan: { x: PAN, y: 0 } },
   "pan-right": { pan: { x: -PAN, y: 0 } },
@@ -51,13 +51,13 @@ export function withPreset(track, preset, size) {
   return withPan(made, { x: x - pan.x * size.width, y: y - pan.y * size.height });
 }
 
-/** How far the camera goes, in its own direction: the picture goes the other way. @param {Track} track @returns {Point} */
+/** How far the camera goes, in its own direction: the picture goes the other way. @param {Track} track @returns {VideoPoint} */
 export function panOf(track) {
   const [first, last] = [track.points[0], track.points[track.points.length - 1]];
   return { x: rounded(first.x - last.x), y: rounded(first.y - last.y) };
 }
 
-/** The last point put where this pan ends; a way with corners keeps them. @param {Track} track @param {Point} pan @returns {Track} */
+/** The last point put where this pan ends; a path with corners keeps them. @param {Track} track @param {VideoPoint} pan @returns {Track} */
 export function withPan(track, { x, y }) {
   const first = track.points[0];
   const end = { x: rounded(first.x - x), y: rounded(first.y - y) };

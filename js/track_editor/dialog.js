@@ -1,8 +1,9 @@
 /** The large editor: a second view of the same store in a modal dialog. */
 
-import { button, element } from "./elements.js";
+import { element } from "../shared/elements.js";
 import { TrackEditor } from "./editor.js";
-import { word } from "./words.js";
+import { button } from "./icons.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */

@@ -4,11 +4,11 @@
 
 import { readTrack } from "./read_track.js";
 
-/** @import {Point, Size, Track, TrackDocument} from "./types.js" */
+/** @import {Size, Track, TrackDocument, VideoPoint} from "./types.js" */
 
 export const DEFAULT_SIZE = Object.freeze({ width: 128, height: 128, frames: 49, fps: 16 });
-const MOST_TEXT = 2 ** 20;
-const MOST_TRACKS = 10_000;
+const MAX_TEXT = 2 ** 20;
+const MAX_TRACKS = 10_000;
 
 /** @param {number} value */
 export const rounded = (value) => Math.round(value * 100) / 100;
@@ -28,8 +28,8 @@ export const writeDocument = (doc) => JSON.stringify(doc);
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
   if (!text.trim()) return emptyDocument(size);
-  if (text.length > MOST_TEXT)
-    throw new Error(`Expected a track document of at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MAX_TEXT)
+    throw new Error(`Expected a track document of at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parse(text);
   if (value.version !== 1)
     throw new Error(`Expected a track document of version 1, got version ${JSON.stringify(value.version)}.`);
@@ -38,8 +38,8 @@ export function readDocument(text, size = DEFAULT_SIZE) {
       throw new Error(`Expected a positive number for ${key}, got ${JSON.stringify(value[key])}.`);
   }
   if (!Array.isArray(value.tracks)) throw new Error(`Expected a list of tracks, got ${typeof value.tracks}.`);
-  if (value.tracks.length > MOST_TRACKS)
-    throw new Error(`Expected at most ${MOST_TRACKS} tracks, got ${value.tracks.length}.`);
+  if (value.tracks.length > MAX_TRACKS)
+    throw new Error(`Expected at most ${MAX_TRACKS} tracks, got ${value.tracks.length}.`);
   /** @type {Set<string>} */
   const taken = new Set();
   const tracks = value.tracks.map((/** @type {unknown} */ track, /** @type {number} */ i) =>
@@ -63,7 +63,7 @@ function parse(text) {
   return value;
 }
 
-/** @param {Point} point @returns {Point} to a hundredth of a pixel */
+/** @param {VideoPoint} point @returns {VideoPoint} to a hundredth of a pixel */
 export const roundPoint = (point) => ({ x: rounded(point.x), y: rounded(point.y) });
 
 /** @param {Size} a @param {Size} b */
@@ -82,7 +82,7 @@ export function fitDocument(doc, size) {
 /** @param {Track} track @param {number} sx @param {number} sy @param {number} st of the time @returns {Track} */
 function fitTrack(track, sx, sy, st) {
   const small = Math.min(sx, sy);
-  const placed = (/** @type {Point} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
+  const placed = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
   const atLeast = (/** @type {number} */ value) => Math.max(0.01, rounded(value));
   /** @type {Track} */
   const made = {

@@ -3,36 +3,37 @@
  * disconnect() ends them, so that a view that never enters a graph costs nothing. Touches no widget: the host is asked through `EditorHost`.
  */
 
+import { element, setText } from "../shared/elements.js";
+import { followScreen, keepTouches, wheelPixels } from "../shared/screen.js";
+import { installStyles } from "../shared/styles.js";
 import { regionUnder } from "./drags.js";
 import { editorMenu } from "./editor_menu.js";
-import { button, element, say } from "./elements.js";
 import { isPicture, tracksInFile } from "./files.js";
 import { helpPanel } from "./help.js";
+import { button } from "./icons.js";
 import { inspector } from "./inspector.js";
 import { commandFor } from "./keys.js";
 import { trackList } from "./layers.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
-import { followScreen, keepTouches, wheelPixels } from "./screen.js";
 import { selectedTrack, selectedTracks } from "./state.js";
 import { StillLayer } from "./still_layer.js";
-import { installStyles } from "./styles.js";
 import { timeline } from "./timeline.js";
 import { optionsBar, toolbar } from "./toolbar.js";
 import { copyText, readTracks } from "./transfer.js";
 import { WHOLE, panned, zoomed } from "./view.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {EditorState, Point} from "./types.js" */
+/** @import {EditorState, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Library} from "./library.js" */
 /** @import {OwnBackdrop} from "./own_backdrop.js" */
-/** @import {Extras} from "./render.js" */
-/** @import {Lens} from "./view.js" */
+/** @import {RenderOptions} from "./render.js" */
+/** @import {Viewport} from "./view.js" */
 
 /**
  * @typedef {object} EditorHost
- * @property {() => Extras["backdrop"]} backdrop
+ * @property {() => RenderOptions["backdrop"]} backdrop
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
@@ -81,11 +82,11 @@ export class TrackEditor {
       this.note,
     ]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
-    /** @type {Point | null} */
+    /** @type {VideoPoint | null} */
     this.hover = null;
     this.space = { held: false, used: false };
-    /** @type {Lens} */
-    this.lens = WHOLE;
+    /** @type {Viewport} */
+    this.viewport = WHOLE;
     this.layer = new StillLayer();
     this.playing = false;
     this.request = 0;
@@ -106,20 +107,21 @@ export class TrackEditor {
         this.hover = hover;
         this.schedule();
       },
-      lens: () => this.lens,
+      viewport: () => this.viewport,
       pan: (dx, dy) => {
         this.space.used = true;
-        if (this.host.large && this.lens.zoom === 1) this.host.pan(dx, dy);
-        else this.look(panned(this.lens, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()));
+        if (this.host.large && this.viewport.zoom === 1) this.host.pan(dx, dy);
+        else
+          this.look(panned(this.viewport, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()));
       },
-      slide: (dx, dy) => this.look(panned(this.lens, dx, dy, this.area())),
-      zoom: (factor, at) => this.look(zoomed(this.lens, factor, at, this.area())),
+      slide: (dx, dy) => this.look(panned(this.viewport, dx, dy, this.area())),
+      zoom: (factor, at) => this.look(zoomed(this.viewport, factor, at, this.area())),
     };
   }
 
-  /** @param {Lens} lens */
-  look(lens) {
-    this.lens = lens;
+  /** @param {Viewport} viewport */
+  look(viewport) {
+    this.viewport = viewport;
     this.schedule();
   }
 
@@ -131,7 +133,9 @@ export class TrackEditor {
   /** Round the middle of the view. @param {number} factor 0 = the whole picture */
   zoomBy(factor) {
     const { width, height } = this.area();
-    this.look(factor ? zoomed(this.lens, factor, { x: width / 2, y: height / 2 }, { width, height }) : WHOLE);
+    this.look(
+      factor ? zoomed(this.viewport, factor, { x: width / 2, y: height / 2 }, { width, height }) : WHOLE,
+    );
   }
 
   /** The large editor has the wheel to itself; in the node it is the host's. @param {WheelEvent} event */
@@ -139,7 +143,9 @@ export class TrackEditor {
     if (this.host.large && !event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    this.look(zoomed(this.lens, Math.exp(-wheelPixels(event) / 400), this.pointers.spot(event), this.area()));
+    this.look(
+      zoomed(this.viewport, Math.exp(-wheelPixels(event) / 400), this.pointers.spot(event), this.area()),
+    );
   }
 
   connect() {
@@ -226,7 +232,7 @@ export class TrackEditor {
       hover: this.hover,
       backdrop: this.host.backdrop(),
       playing: this.playing,
-      lens: this.lens,
+      viewport: this.viewport,
       layer: this.layer,
     });
   }
@@ -244,10 +250,10 @@ export class TrackEditor {
   /** @param {EditorState} state */
   showNotes(state) {
     const obstacle = this.host.obstacle();
-    say(this.noteText, obstacle || this.store.problem);
+    setText(this.noteText, obstacle || this.store.problem);
     this.note.hidden = !obstacle && !this.store.problem;
     this.anew.hidden = Boolean(obstacle);
-    say(this.hint, this.hintFor(state));
+    setText(this.hint, this.hintFor(state));
   }
 
   /** @param {EditorState} state @returns {string} */

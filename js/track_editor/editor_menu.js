@@ -1,13 +1,13 @@
 /** The editor's menu: files in and out, the backdrop, recent tracks and presets. */
 
+import { trackLine } from "./curves.js";
+import { fitDocument, writeDocument } from "./document.js";
 import { pickFile, saveFile } from "./files.js";
 import { tracksIn } from "./library.js";
 import { writeNpz } from "./npz.js";
-import { fitDocument, writeDocument } from "./document.js";
 import { selectedTracks } from "./state.js";
 import { sampledJson, samplesOf } from "./transfer.js";
-import { trackLine } from "./curves.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -123,7 +123,7 @@ function insertEntry(store, item, remove) {
   ];
 }
 
-/** @param {TrackDocument} doc @returns {SVGSVGElement} its ways, small */
+/** @param {TrackDocument} doc @returns {SVGSVGElement} its paths, small */
 function thumbnail(doc) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${doc.width} ${doc.height}`);

@@ -1,15 +1,15 @@
 /** Steps that change tracks of the document at once: making, changing, copying, ordering, deleting them. Pure: state in, state out. */
 
+import { brushOf } from "../shared/geometry.js";
 import { CAMERA_PRESETS, restingCamera, withPreset } from "./cameras.js";
 import { roundPoint } from "./document.js";
-import { brushOf } from "./geometry.js";
-import { insertIndex } from "./hits.js";
 import { committed, many, only, selectedTrack, selectedTracks } from "./history.js";
+import { insertIndex } from "./hits.js";
 import { COLORS, freeId } from "./read_track.js";
 import { toggledFrom } from "./shown.js";
 import { boundsOf, mapTrack, middleOf, moving, scaling, turning } from "./transform.js";
 
-/** @import {EditorState, Interpolation, Kind, Point, Track, TrackChanges, TrackDocument} from "./types.js" */
+/** @import {EditorState, Interpolation, Kind, Track, TrackChanges, TrackDocument, VideoPoint} from "./types.js" */
 /** @import {Affine} from "./transform.js" */
 
 /** @type {Record<Kind, string>} */
@@ -38,7 +38,7 @@ function freeColor(doc) {
   return COLORS.find((color) => !used.has(color)) ?? COLORS[doc.tracks.length % COLORS.length];
 }
 
-/** @param {EditorState} state @param {Kind} kind @param {Point[]} points @returns {Track} */
+/** @param {EditorState} state @param {Kind} kind @param {VideoPoint[]} points @returns {Track} */
 export function newTrack(state, kind, points) {
   return {
     id: freeId(new Set(state.doc.tracks.map((track) => track.id))),
@@ -152,7 +152,7 @@ export function nudged(state, dx, dy) {
   if (!track) return state;
   const key = `nudge ${tracks.join()} ${point}`;
   if (point === null || tracks.length > 1) return selectedMapped(state, moving(dx, dy), key);
-  const move = (/** @type {Point} */ place, /** @type {number} */ i) =>
+  const move = (/** @type {VideoPoint} */ place, /** @type {number} */ i) =>
     point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place;
   return committed(
     state,
@@ -161,7 +161,7 @@ export function nudged(state, dx, dy) {
   );
 }
 
-/** Round the middle of what is selected. @param {EditorState} state @param {(centre: Point) => Affine} map @returns {EditorState} */
+/** Round the middle of what is selected. @param {EditorState} state @param {(centre: VideoPoint) => Affine} map @returns {EditorState} */
 export function transformed(state, map) {
   const box = boundsOf(movable(state));
   return box ? selectedMapped(state, map(middleOf(box)), null) : state;
@@ -176,7 +176,7 @@ export const rotated = (state, degrees) => transformed(state, (centre) => turnin
 export const scaled = (state, factor) =>
   factor > 0 ? transformed(state, (centre) => scaling(factor, factor, centre)) : state;
 
-/** @param {EditorState} state @param {string} id @param {number} index -1 = where it belongs @param {Point} at @returns {EditorState} */
+/** @param {EditorState} state @param {string} id @param {number} index -1 = where it belongs @param {VideoPoint} at @returns {EditorState} */
 export function inserted(state, id, index, at) {
   const track = trackOf(state, id);
   if (!track || track.kind === "pin" || track.locked) return state;

@@ -5,7 +5,7 @@ import { readTracks, tracksOf } from "./transfer.js";
 
 /** @import {Size, Track} from "./types.js" */
 
-const MOST_BYTES = 2 ** 28;
+const MAX_BYTES = 2 ** 28;
 
 /** @param {string} accept @returns {Promise<File | null>} null = none was chosen */
 export function pickFile(accept) {
@@ -29,7 +29,7 @@ export const isPicture = (file) => /^(image|video)\//.test(file.type);
 
 /** @param {File} file @param {Size} size @returns {Promise<Track[]>} @throws {Error} naming what was expected and found */
 export async function tracksInFile(file, size) {
-  if (file.size > MOST_BYTES) throw new Error(`Expected at most ${MOST_BYTES} bytes, got ${file.size}.`);
+  if (file.size > MAX_BYTES) throw new Error(`Expected at most ${MAX_BYTES} bytes, got ${file.size}.`);
   if (!/\.npz$/i.test(file.name)) return readTracks(await file.text(), size);
   return tracksOf(await readNpz(new Uint8Array(await file.arrayBuffer()), size), size);
 }

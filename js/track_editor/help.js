@@ -1,8 +1,9 @@
 /** The list of keys over the canvas. */
 
-import { button, element } from "./elements.js";
+import { element } from "../shared/elements.js";
+import { button } from "./icons.js";
 import { SHORTCUTS } from "./keys.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @returns {HTMLElement} hidden at first */
 export function helpPanel() {

@@ -1,17 +1,17 @@
 /** What lies under a place of the picture, and where places snap. Pure. */
 
+import { distance, distinct, toSegment } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
 import { CURVED, SEGMENTS, trackLine } from "./curves.js";
-import { distance, distinct, toSegment } from "./geometry.js";
 
-/** @import {Box, Guides, Point, Track, TrackDocument} from "./types.js" */
+/** @import {Box, Guides, Track, TrackDocument, VideoPoint} from "./types.js" */
 
 /** Tracks that can be taken hold of on the canvas. @param {Track} track */
 const within = (track) => track.points.length > 0 && !track.hidden && !track.locked;
 
 /**
  * What lies under a place: a control point first (those of the preferred track before others), else the nearest line, else an area.
- * @param {TrackDocument} doc @param {Point} at @param {number} reach px @param {string | null} prefer
+ * @param {TrackDocument} doc @param {VideoPoint} at @param {number} reach px @param {string | null} prefer
  * @returns {{track: Track, point: number | null} | null}
  */
 export function hitTest(doc, at, reach, prefer) {
@@ -28,7 +28,7 @@ export function hitTest(doc, at, reach, prefer) {
   return found ? { track: found, point: null } : null;
 }
 
-/** Whether a place lies on what a track carries where it starts. A camera's grid is everywhere and in nobody's way. @param {Track} track @param {Point} at */
+/** Whether a place lies on what a track carries where it starts. A camera's grid is everywhere and in nobody's way. @param {Track} track @param {VideoPoint} at */
 function inArea(track, at) {
   const offset = { x: at.x - track.points[0].x, y: at.y - track.points[0].y };
   if (track.kind === "region") return Boolean(track.region && inRegion(track.region, offset));
@@ -41,7 +41,7 @@ function inArea(track, at) {
   );
 }
 
-/** @param {Point[]} points @param {Point} at */
+/** @param {VideoPoint[]} points @param {VideoPoint} at */
 function nearest(points, at) {
   let [index, best] = [-1, Infinity];
   points.forEach((point, i) => {
@@ -52,7 +52,7 @@ function nearest(points, at) {
 
 /**
  * Where a new control point belongs: the index it would get, on the piece of the curve nearest to `at`.
- * @param {Track} track with two points or more @param {Point} at @returns {number}
+ * @param {Track} track with two points or more @param {VideoPoint} at @returns {number}
  */
 export function insertIndex(track, at) {
   let [index, best] = [1, Infinity];
@@ -77,7 +77,7 @@ export const tracksIn = (doc, { left, top, right, bottom }) =>
     )
     .map((track) => track.id);
 
-/** @param {Point} a @param {Point} b @returns {Box} */
+/** @param {VideoPoint} a @param {VideoPoint} b @returns {Box} */
 export const boxOf = (a, b) => ({
   left: Math.min(a.x, b.x),
   top: Math.min(a.y, b.y),
@@ -87,8 +87,8 @@ export const boxOf = (a, b) => ({
 
 /**
  * A place drawn to the edges and the middle of the picture and to the control points of other tracks, each way by itself.
- * @param {TrackDocument} doc @param {Point} at @param {number} reach px @param {(track: string, point: number) => boolean} skip
- * @returns {{at: Point, guides: Guides}}
+ * @param {TrackDocument} doc @param {VideoPoint} at @param {number} reach px @param {(track: string, point: number) => boolean} skip
+ * @returns {{at: VideoPoint, guides: Guides}}
  */
 export function snapped(doc, at, reach, skip) {
   const points = doc.tracks
@@ -112,7 +112,7 @@ function closest(values, wanted, reach) {
   return Math.abs(best - wanted) <= reach ? best : null;
 }
 
-/** A place on one of the eight rays from another. @param {Point} from @param {Point} at @returns {Point} */
+/** A place on one of the eight rays from another. @param {VideoPoint} from @param {VideoPoint} at @returns {VideoPoint} */
 export function evened(from, at) {
   const step = Math.PI / 4;
   const angle = Math.round(Math.atan2(at.y - from.y, at.x - from.x) / step) * step;

@@ -1,12 +1,13 @@
 /** What can be said of the selected tracks in numbers: when they move and are seen, their speed curve, their turn, growth, grid and camera. */
 
+import { element, setPressed, setText } from "../shared/elements.js";
 import { panOf, withPan } from "./cameras.js";
-import { button, element, press, say, setIcon } from "./elements.js";
+import { button, setIcon } from "./icons.js";
+import { isShown } from "./sampling.js";
 import { readRanges, writeRanges } from "./shown.js";
 import { speedPanel } from "./speed_panel.js";
 import { selectedTrack } from "./state.js";
-import { isShown } from "./sampling.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, TrackChanges} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -49,8 +50,8 @@ export function inspector(store) {
     const count = state.selection.tracks.length;
     body.classList.toggle("ms-nothing", !track);
     root.dataset.open = open;
-    for (const { name, made } of tabs) press(made, name === open);
-    say(about, !track ? "" : count > 1 ? word("selected", { count }) : track.name);
+    for (const { name, made } of tabs) setPressed(made, name === open);
+    setText(about, !track ? "" : count > 1 ? word("selected", { count }) : track.name);
     actions.update(state);
     for (const panel of Object.values(panels)) panel.update(state);
   };
@@ -81,7 +82,7 @@ function actionButtons(store) {
   const update = (/** @type {EditorState} */ state) => {
     const track = selectedTrack(state);
     for (const one of made) one.disabled = !track;
-    press(hide, track?.hidden === true);
+    setPressed(hide, track?.hidden === true);
     setIcon(hide, "ghost", word(track?.hidden ? "unhide" : "hide"));
   };
   return { root, update };
@@ -188,8 +189,8 @@ function shapePanel(store) {
     bodily.hidden = !pin.hidden;
     panRow.hidden = !camera;
     gridRow.hidden = !track.grid;
-    say(turnWord, word(camera ? "roll" : "turn"));
-    say(scaleWord, word(camera ? "zoom" : "grows"));
+    setText(turnWord, word(camera ? "roll" : "turn"));
+    setText(scaleWord, word(camera ? "zoom" : "grows"));
     carries.checked = track.carries === true;
     const pan = camera ? panOf(track) : { x: 0, y: 0 };
     const percent = Math.round((track.scale ?? 1) * 1000) / 10;

@@ -1,7 +1,7 @@
 /** The keyboard of the editor: which key means what. Pure; the editor runs what comes back. */
 
-import { INTERPOLATIONS } from "./read_track.js";
 import { selectedTrack } from "./history.js";
+import { INTERPOLATIONS } from "./read_track.js";
 
 /** @import {EditorEvent, EditorState, Interpolation, Tool} from "./types.js" */
 
@@ -148,7 +148,7 @@ export function shownInterpolation(state) {
 /** @param {Interpolation} now @returns {Interpolation} */
 const nextInterpolation = (now) => INTERPOLATIONS[(INTERPOLATIONS.indexOf(now) + 1) % INTERPOLATIONS.length];
 
-/** @param {[number, number]} way @param {boolean} far @param {EditorState} state @returns {Command} */
+/** @param {[number, number]} direction @param {boolean} far @param {EditorState} state @returns {Command} */
 function arrow([dx, dy], far, state) {
   const step = far ? 10 : 1;
   if (state.selection.track !== null) return run({ type: "nudge", dx: dx * step, dy: dy * step });
@@ -163,5 +163,6 @@ function escape(state) {
   return state.selection.track === null ? null : run({ type: "select", track: null });
 }
 
-/** @param {number} radius @param {1 | -1} way */
-export const stepBrush = (radius, way) => Math.max(0, Math.round(radius + way * Math.max(1, radius * 0.15)));
+/** @param {number} radius @param {1 | -1} direction */
+export const stepBrush = (radius, direction) =>
+  Math.max(0, Math.round(radius + direction * Math.max(1, radius * 0.15)));

@@ -1,9 +1,9 @@
 /** The list of tracks: one row a layer, in the order of the document. */
 
-import { button, element, setIcon } from "./elements.js";
-import { icon } from "./icons.js";
+import { element } from "../shared/elements.js";
+import { button, icon, setIcon } from "./icons.js";
 import { gaps, share } from "./timeline.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Track, TrackChanges} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */

@@ -1,6 +1,6 @@
 /** TRACKS as a NumPy .npz: written as a zip of plain .npy files, read also when they are deflated. Bytes in, bytes out; no DOM. */
 
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Samples} from "./transfer.js" */
 
@@ -8,7 +8,7 @@ import { word } from "./words.js";
 
 const PATH_KEYS = ["xy", "track_path", "tracks", "pred_tracks"];
 const VISIBLE_KEYS = ["visible", "track_visibility", "visibility", "pred_visibility"];
-const MOST_BYTES = 2 ** 28;
+const MAX_BYTES = 2 ** 28;
 const [LOCAL, CENTRAL, END] = [0x04034b50, 0x02014b50, 0x06054b50];
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];
 /** @type {Record<string, [number, (view: DataView, at: number) => number]>} */
@@ -179,7 +179,7 @@ async function unzip(bytes) {
   if (end < 0) throw new Error("Expected a .npz file, got something that is no zip.");
   /** @type {Record<string, Uint8Array>} */
   const files = {};
-  let [at, budget] = [view.getUint32(end + 16, true), MOST_BYTES];
+  let [at, budget] = [view.getUint32(end + 16, true), MAX_BYTES];
   for (let i = view.getUint16(end + 10, true); i > 0; i--) {
     if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL)
       throw new Error("Expected a whole .npz file, got a damaged one.");
@@ -219,7 +219,7 @@ async function inflated(packed, budget, name) {
   } catch (error) {
     throw new Error(
       error instanceof RangeError
-        ? `Expected at most ${MOST_BYTES} bytes in the file, got more.`
+        ? `Expected at most ${MAX_BYTES} bytes in the file, got more.`
         : `Expected ${name} to be readable, got a damaged file.`,
     );
   }

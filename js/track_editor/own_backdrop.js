@@ -1,7 +1,7 @@
 /** A backdrop of the person's own: a picture, or a video whose frame follows the playhead. For the eyes only; no part of the document. */
 
 import { shrunk, viewRoute } from "./backdrop.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Picture} from "./backdrop.js" */
 

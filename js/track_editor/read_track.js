@@ -2,7 +2,7 @@
 
 import { EASES } from "./speed.js";
 
-/** @import {Grid, Point, Region, SpeedKey, Track} from "./types.js" */
+/** @import {Grid, Region, SpeedKey, Track, VideoPoint} from "./types.js" */
 
 export const KINDS = ["path", "freehand", "pin", "line", "grid", "region", "camera"];
 export const INTERPOLATIONS = /** @type {const} */ (["linear", "spline", "cardinal", "bspline"]);
@@ -17,9 +17,9 @@ export const COLORS = [
   "#ff6b5e",
 ];
 const FARTHEST = 1e6;
-const MOST_POINTS = 4096;
-const MOST_GRID_POINTS = 10_000;
-const MOST_REGION_POINTS = 1024;
+const MAX_POINTS = 4096;
+const MAX_GRID_POINTS = 10_000;
+const MAX_REGION_POINTS = 1024;
 
 /** @param {unknown} value */
 const shownValue = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
@@ -31,8 +31,8 @@ export function readTrack(track, index, taken) {
   const name = `track ${index + 1}`;
   if (!isObject(track) || !Array.isArray(track.points))
     throw new Error(`Expected ${name} to have a list of points.`);
-  if (track.points.length > MOST_POINTS)
-    throw new Error(`Expected at most ${MOST_POINTS} points in ${name}, got ${track.points.length}.`);
+  if (track.points.length > MAX_POINTS)
+    throw new Error(`Expected at most ${MAX_POINTS} points in ${name}, got ${track.points.length}.`);
   const kind = track.kind ?? "path";
   if (!KINDS.includes(kind))
     throw new Error(
@@ -90,7 +90,7 @@ function readInterpolation(value, name) {
   return known;
 }
 
-/** @param {any} point @param {string} name @returns {Point} */
+/** @param {any} point @param {string} name @returns {VideoPoint} */
 function readPoint(point, name) {
   const good = (/** @type {unknown} */ value) => typeof value === "number" && Math.abs(value) <= FARTHEST;
   if (!good(point?.x) || !good(point?.y))
@@ -161,11 +161,11 @@ function readGrid(grid, name) {
     between(value, 0, FARTHEST, `the size of the grid of ${name}`),
   );
   const [columns, rows] = [grid.columns, grid.rows].map((value) =>
-    between(value, 1, MOST_GRID_POINTS, `columns and rows of ${name}`),
+    between(value, 1, MAX_GRID_POINTS, `columns and rows of ${name}`),
   );
-  if (columns % 1 || rows % 1 || columns * rows > MOST_GRID_POINTS)
+  if (columns % 1 || rows % 1 || columns * rows > MAX_GRID_POINTS)
     throw new Error(
-      `Expected at most ${MOST_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`,
+      `Expected at most ${MAX_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`,
     );
   return { width, height, columns, rows };
 }
@@ -176,10 +176,10 @@ function readRegion(region, name) {
   const good =
     lines.length > 0 &&
     lines.every((line) => Array.isArray(line) && line.length) &&
-    lines.flat().length <= MOST_REGION_POINTS;
+    lines.flat().length <= MAX_REGION_POINTS;
   if (!good)
     throw new Error(
-      `Expected the region of ${name} with lines of 1 to ${MOST_REGION_POINTS} points, got ${shownValue(region)}.`,
+      `Expected the region of ${name} with lines of 1 to ${MAX_REGION_POINTS} points, got ${shownValue(region)}.`,
     );
   return {
     lines: lines.map((line) => line.map((/** @type {unknown} */ point) => readPoint(point, name))),

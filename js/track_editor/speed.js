@@ -1,4 +1,4 @@
-/** Speed curves: keys of (share of the time, share of the way), sampled and edited. Pure; the rules are docs/track-document.md. */
+/** Speed curves: keys of (share of the time, share of the path), sampled and edited. Pure; the rules are docs/track-document.md. */
 
 /** @import {Ease, SpeedKey} from "./types.js" */
 
@@ -9,7 +9,6 @@ export const STEADY = Object.freeze([
 ]);
 /** @type {Ease[]} */
 export const EASES = ["linear", "in", "out", "in-out", "smooth", "hold"];
-export const MOST_KEYS = 256;
 const APART = 0.002; // of the time, between two keys that the editor sets
 
 /** @param {Ease} ease @returns {SpeedKey[]} */
@@ -50,7 +49,7 @@ const SHAPES = {
   hold: (w) => (w >= 1 ? 1 : 0),
 };
 
-/** @param {readonly SpeedKey[]} keys @param {number} time 0..1 @returns {number} the share of the way gone */
+/** @param {readonly SpeedKey[]} keys @param {number} time 0..1 @returns {number} the share of the path gone */
 export function speedShare(keys, time) {
   const last = keys.length - 1;
   if (last === 0 || time < keys[0].t) return keys[0].s;

@@ -1,7 +1,6 @@
-/** The speed curve of the selected track: time across, way gone up. Keys are dragged, added with a double-click, removed with a right-click. */
+/** The speed curve of the selected track: time across, path gone up. Keys are dragged, added with a double-click, removed with a right-click. */
 
-import { element } from "./elements.js";
-import { selectedTrack } from "./state.js";
+import { element } from "../shared/elements.js";
 import {
   EASES,
   SPEED_PRESETS,
@@ -13,9 +12,10 @@ import {
   removeKey,
   speedShare,
 } from "./speed.js";
-import { word } from "./words.js";
+import { selectedTrack } from "./state.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Ease, EditorState, Point, SpeedKey, Track} from "./types.js" */
+/** @import {Ease, EditorState, SpeedKey, Track, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Panel} from "./toolbar.js" */
 
@@ -154,13 +154,13 @@ const plot = (canvas) => ({
   height: canvas.clientHeight - PAD.top - PAD.bottom,
 });
 
-/** @param {HTMLCanvasElement} canvas @param {{t: number, s: number}} key @returns {Point} */
+/** @param {HTMLCanvasElement} canvas @param {{t: number, s: number}} key @returns {VideoPoint} */
 const toCanvas = (canvas, { t, s }) => ({
   x: PAD.left + t * plot(canvas).width,
   y: PAD.top + (1 - s) * plot(canvas).height,
 });
 
-/** @param {HTMLCanvasElement} canvas @param {Point} at */
+/** @param {HTMLCanvasElement} canvas @param {VideoPoint} at */
 const fromCanvas = (canvas, { x, y }) => ({
   t: (x - PAD.left) / plot(canvas).width,
   s: 1 - (y - PAD.top) / plot(canvas).height,

@@ -3,6 +3,7 @@
  * is held) and history.js. Knows nothing of the DOM, of drawing or of the host.
  */
 
+import { distance } from "../shared/geometry.js";
 import { roundPoint } from "./document.js";
 import {
   dragEnded,
@@ -36,8 +37,6 @@ import {
   tracksDeleted,
   withTrack,
 } from "./edits.js";
-import { distance } from "./geometry.js";
-import { snapped } from "./hits.js";
 import {
   NOTHING,
   committed,
@@ -52,8 +51,9 @@ import {
   toggled,
   travelled,
 } from "./history.js";
+import { snapped } from "./hits.js";
 
-/** @import {EditorEvent, EditorState, Point, Selection} from "./types.js" */
+/** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
 
 export { initialState, selectedTrack, selectedTracks };
 
@@ -181,11 +181,11 @@ function asked({ doc, selection }, event) {
   return event.add ? toggled(selection, event.track) : only(event.track, event.point ?? null);
 }
 
-/** @param {EditorState} state @param {Point} at @param {number} reach @returns {Point} */
+/** @param {EditorState} state @param {VideoPoint} at @param {number} reach @returns {VideoPoint} */
 const snapTo = (state, at, reach) =>
   state.options.snap && reach > 0 ? snapped(state.doc, at, reach, () => false).at : at;
 
-/** @param {EditorState} state @param {Point} at @param {number} near a click this close to the last point ends the path @returns {EditorState} */
+/** @param {EditorState} state @param {VideoPoint} at @param {number} near a click this close to the last point ends the path @returns {EditorState} */
 function pathClicked(state, at, near) {
   const track = state.doc.tracks.find((candidate) => candidate.id === state.open);
   if (!track) {

@@ -1,7 +1,7 @@
-/** What does not change from one frame to the next, kept as a picture: 200 ways are drawn once, not at every frame of the playback. */
+/** What does not change from one frame to the next, kept as a picture: 200 paths are drawn once, not at every frame of the playback. */
 
 /** @import {Track} from "./types.js" */
-/** @import {View} from "./view.js" */
+/** @import {View} from "../shared/view.js" */
 
 export class StillLayer {
   constructor() {

@@ -1,8 +1,9 @@
 /** The playhead: play, scrub, and when the selected track moves and is seen. */
 
-import { button, element, say, setIcon } from "./elements.js";
+import { element, setText } from "../shared/elements.js";
+import { button, setIcon } from "./icons.js";
 import { selectedTrack } from "./state.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Track} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -22,7 +23,7 @@ export function timeline(store, play) {
     range.value = String(state.frame);
     const track = selectedTrack(state);
     range.style.setProperty("--ms-track", track && track.kind !== "pin" ? band(track, last) : "");
-    say(shown, `${Math.round(state.frame)} / ${last} · ${(state.frame / state.doc.fps).toFixed(2)} s`);
+    setText(shown, `${Math.round(state.frame)} / ${last} · ${(state.frame / state.doc.fps).toFixed(2)} s`);
   };
   const playing = (/** @type {boolean} */ on) =>
     setIcon(toggle, on ? "pause" : "play", on ? word("pause") : word("play"));

@@ -1,13 +1,13 @@
 /** The editor's two bars above the canvas: tools and history, and what the next track will be like. */
 
+import { element, setPressed, setText } from "../shared/elements.js";
 import { CAMERA_PRESETS } from "./cameras.js";
-import { button, element, press, say, setIcon } from "./elements.js";
-import { icon } from "./icons.js";
+import { button, icon, setIcon } from "./icons.js";
 import { shownInterpolation } from "./keys.js";
 import { menuButton } from "./menu.js";
 import { INTERPOLATIONS } from "./read_track.js";
 import { selectedTrack } from "./state.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Option, Tool} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -44,7 +44,7 @@ export function toolbar(store, actions) {
     element("div", "ms-group ms-push", last),
   ]);
   const update = (/** @type {EditorState} */ state) => {
-    for (const { tool, made } of tools) press(made, state.tool === tool);
+    for (const { tool, made } of tools) setPressed(made, state.tool === tool);
     undo.disabled = !state.past.length;
     redo.disabled = !state.future.length;
     clear.disabled = !state.doc.tracks.length && !state.doc.pin_border;
@@ -86,8 +86,8 @@ export function optionsBar(store, notify) {
     setIcon(curve.made, kind);
     tension.root.hidden = !(track && kind === "cardinal" && track.interpolation === "cardinal");
     tension.show(Math.round((track?.tension ?? 0) * 100), `${Math.round((track?.tension ?? 0) * 100)} %`);
-    press(border, state.doc.pin_border);
-    for (const { option, made } of options) press(made, state.options[option]);
+    setPressed(border, state.doc.pin_border);
+    for (const { option, made } of options) setPressed(made, state.options[option]);
     brush.update(state);
   };
   return { root, update };
@@ -137,7 +137,7 @@ function slider(title, least, most, change) {
   const root = element("label", "ms-slider", [range, shown]);
   const show = (/** @type {number} */ value, /** @type {string} */ text) => {
     range.value = String(value);
-    say(shown, text);
+    setText(shown, text);
   };
   return { root, range, show };
 }

@@ -3,24 +3,24 @@
  * KJNodes and CoTracker, read as motionstream_core/tracks/formats.py reads them. Pure.
  */
 
+import { distance, simplify } from "../shared/geometry.js";
 import { emptyDocument, fitDocument, readDocument, roundPoint, writeDocument } from "./document.js";
-import { distance, simplify } from "./geometry.js";
 import { COLORS } from "./read_track.js";
 import { sampleDocument, sampleVisible } from "./sampling.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Point, Size, SpeedKey, Track, TrackDocument} from "./types.js" */
+/** @import {Size, SpeedKey, Track, TrackDocument, VideoPoint} from "./types.js" */
 
-/** @typedef {{xy: Point[][], visible: boolean[][], width: number, height: number, fps: number}} Samples  xy[n][t], visible[n][t] */
+/** @typedef {{xy: VideoPoint[][], visible: boolean[][], width: number, height: number, fps: number}} Samples  xy[n][t], visible[n][t] */
 
-export const MOST_EDITED = 500;
+export const MAX_EDITED = 500;
 const HIDDEN = -100;
 const FAR = -10_000; // as formats.py writes it: ATI takes the mean place of four frames
 const DEEPEST = 16;
 const CLOSE = 0.05; // px: how far a read track may lie from the points it was made of
 const FARTHEST = 1e6;
-const MOST_TEXT = 2 ** 26;
-const MOST_POSITIONS = 5_000_000;
+const MAX_TEXT = 2 ** 26;
+const MAX_POSITIONS = 5_000_000;
 
 /** What is copied: a document of these tracks alone. @param {TrackDocument} doc @param {Track[]} tracks @returns {string} */
 export const copyText = (doc, tracks) => writeDocument({ ...emptyDocument(doc), tracks });
@@ -56,8 +56,7 @@ export function sampledJson(doc, style) {
 
 /** @param {string} text a document or sampled points @param {Size} size of the document they come into @returns {Track[]} @throws {Error} naming what was expected and found */
 export function readTracks(text, size) {
-  if (text.length > MOST_TEXT)
-    throw new Error(`Expected at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MAX_TEXT) throw new Error(`Expected at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parsed(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value) && "tracks" in value)
     return limited(fitDocument(readDocument(JSON.stringify(value)), size).tracks);
@@ -87,15 +86,15 @@ export function tracksOf(samples, size) {
 
 /** @template T @param {T[]} tracks @returns {T[]} */
 function limited(tracks) {
-  if (tracks.length > MOST_EDITED)
-    throw new Error(word("many_tracks", { most: MOST_EDITED, count: tracks.length }));
+  if (tracks.length > MAX_EDITED)
+    throw new Error(word("many_tracks", { most: MAX_EDITED, count: tracks.length }));
   return tracks;
 }
 
-/** The way the point goes, and a speed curve that has it at each frame where it was. @param {Point[]} places one a frame @param {boolean[]} visible @param {number} n @param {Size} size @returns {Track} */
+/** The path the point goes, and a speed curve that has it at each frame where it was. @param {VideoPoint[]} places one a frame @param {boolean[]} visible @param {number} n @param {Size} size @returns {Track} */
 function trackOf(places, visible, n, size) {
-  const way = simplify(places, CLOSE);
-  const rests = way.every((point) => distance(point, way[0]) < CLOSE);
+  const path = simplify(places, CLOSE);
+  const rests = path.every((point) => distance(point, path[0]) < CLOSE);
   const last = Math.min(places.length, size.frames) - 1;
   /** @type {Track} */
   const track = {
@@ -103,7 +102,7 @@ function trackOf(places, visible, n, size) {
     name: `${rests ? "Pin" : "Track"} ${n + 1}`,
     color: COLORS[n % COLORS.length],
     kind: rests ? "pin" : "freehand",
-    points: (rests ? places.slice(0, 1) : way.slice(0, 4000)).map(roundPoint),
+    points: (rests ? places.slice(0, 1) : path.slice(0, 4000)).map(roundPoint),
     interpolation: "linear",
     brush: null,
     start: 0,
@@ -116,13 +115,13 @@ function trackOf(places, visible, n, size) {
   return track;
 }
 
-/** @param {Point[]} places @returns {SpeedKey[] | null} null = constant speed, or nearly */
+/** @param {VideoPoint[]} places @returns {SpeedKey[] | null} null = constant speed, or nearly */
 function speedOf(places) {
   const gone = [0];
   for (let t = 1; t < places.length; t++) gone.push(gone[t - 1] + distance(places[t - 1], places[t]));
   const [whole, last] = [gone[gone.length - 1], places.length - 1];
   if (!whole || !last) return null;
-  // Distances in pixels, so that what is left out is as small on the picture as the way's own simplification.
+  // Distances in pixels, so that what is left out is as small on the picture as the path's own simplification.
   const line = gone.map((far, t) => ({ x: (t / last) * whole, y: far }));
   let tolerance = CLOSE;
   let kept = simplify(line, tolerance);
@@ -179,7 +178,7 @@ function trackLists(value, depth) {
   return list.flatMap((item) => trackLists(item, depth + 1));
 }
 
-/** @param {any} value @param {number} track @param {number} frame @returns {{place: Point | null, seen: boolean}} */
+/** @param {any} value @param {number} track @param {number} frame @returns {{place: VideoPoint | null, seen: boolean}} */
 function readPoint(value, track, frame) {
   if (value === null) return { place: null, seen: false };
   const [x, y, seen = true] = Array.isArray(value)
@@ -194,12 +193,12 @@ function readPoint(value, track, frame) {
     : { place: { x, y }, seen: Number(seen) > 0.5 };
 }
 
-/** A hidden point without a place waits at its last known one, before its first at that. @param {{place: Point | null, seen: boolean}[][]} tracks */
+/** A hidden point without a place waits at its last known one, before its first at that. @param {{place: VideoPoint | null, seen: boolean}[][]} tracks */
 function filled(tracks) {
   const frames = tracks.reduce((most, track) => Math.max(most, track.length), 0);
-  if (frames * tracks.length > MOST_POSITIONS)
+  if (frames * tracks.length > MAX_POSITIONS)
     throw new Error(
-      `Expected at most ${MOST_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`,
+      `Expected at most ${MAX_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`,
     );
   const xy = tracks.map((track) => {
     let last = track.find(({ place }) => place)?.place ?? { x: 0, y: 0 };

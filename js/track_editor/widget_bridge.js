@@ -3,23 +3,23 @@
  * The only file of the editor that touches nodes and widgets.
  */
 
-import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../host_canvas.js";
+import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../shared/host_canvas.js";
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
 import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Size} from "./types.js" */
-/** @import {LiveViews} from "../host_canvas.js" */
+/** @import {LiveViews} from "../shared/host_canvas.js" */
 /** @import {Library} from "./library.js" */
 
 /**
  * @typedef {object} Services  of the page
  * @property {ComfyApp} app
  * @property {ComfyApi} api
- * @property {LiveViews} lives
+ * @property {LiveViews} liveViews
  * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host rebuilds nodes at every undo
  * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
  * @property {Library} library
@@ -95,7 +95,7 @@ class WidgetBridge {
   enter() {
     if (this.inGraph) return;
     this.inGraph = true;
-    this.services.lives.add(this.editor.root, this.node, this.name);
+    this.services.liveViews.add(this.editor.root, this.node, this.name);
     this.before = this.services.memory.get(this.key);
     this.keepBackdrop();
     this.editor.connect();
@@ -106,7 +106,7 @@ class WidgetBridge {
   leave() {
     if (!this.inGraph) return;
     this.inGraph = false;
-    this.services.lives.remove(this.editor.root);
+    this.services.liveViews.remove(this.editor.root);
     this.forget?.();
     this.closeLarge?.();
     this.editor.disconnect();

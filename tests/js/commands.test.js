@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { panOf, withPan } from "../../js/track_editor/cameras.js";
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
-import { distance } from "../../js/track_editor/geometry.js";
+import { distance } from "../../js/shared/geometry.js";
 import { commandFor } from "../../js/track_editor/keys.js";
 import { Pinch } from "../../js/track_editor/pinch.js";
 import { positionAt, progress, sampleDocument } from "../../js/track_editor/sampling.js";
@@ -17,18 +17,10 @@ import {
   removeKey,
   speedShare,
 } from "../../js/track_editor/speed.js";
+import { toVideo, toView } from "../../js/shared/view.js";
 import { initialState, reduce, selectedTracks } from "../../js/track_editor/state.js";
 import { cornerOf, middleOf } from "../../js/track_editor/transform.js";
-import {
-  WHOLE,
-  fitView,
-  handlesOf,
-  panned,
-  selectionFrame,
-  toVideo,
-  toView,
-  zoomed,
-} from "../../js/track_editor/view.js";
+import { WHOLE, fitView, handlesOf, panned, selectionFrame, zoomed } from "../../js/track_editor/view.js";
 
 const play = (state, ...events) => events.reduce(reduce, state);
 const at = (x, y) => ({ x, y });
@@ -194,7 +186,7 @@ test("a region is painted, added to, and given a way that it follows as one", ()
   );
   assert.equal(painted.doc.tracks.length, 1);
   assert.equal(painted.doc.tracks[0].region.lines.length, 2);
-  const sent = play(painted, ...stroke("way", painted.doc.tracks[0].points[0], at(60, 60), at(90, 70)));
+  const sent = play(painted, ...stroke("path", painted.doc.tracks[0].points[0], at(60, 60), at(90, 70)));
   const [first, last] = [sampleDocument(sent.doc, 0), sampleDocument(sent.doc, 48)];
   const shift = at(last[0].x - first[0].x, last[0].y - first[0].y);
   assert.ok(first.length > 10 && shift.x > 40);
@@ -357,12 +349,12 @@ test("the frame round a selection has handles where it lies, and none is shown f
 test("a zoom keeps the place under the pointer, and the picture never leaves the view", () => {
   const area = { width: 300, height: 200 };
   const spot = at(220, 60);
-  const lens = zoomed(zoomed(WHOLE, 3, spot, area), 1.5, spot, area);
+  const viewport = zoomed(zoomed(WHOLE, 3, spot, area), 1.5, spot, area);
   const place = (of) => toVideo(fitView(area, emptyDocument(), of), spot);
-  assert.ok(distance(place(lens), place(WHOLE)) < 1e-9);
-  assert.deepEqual(zoomed(lens, 0.01, spot, area), WHOLE);
+  assert.ok(distance(place(viewport), place(WHOLE)) < 1e-9);
+  assert.deepEqual(zoomed(viewport, 0.01, spot, area), WHOLE);
   assert.deepEqual(panned(WHOLE, 50, 50, area), WHOLE);
-  assert.ok(Math.abs(panned(lens, 1e6, 0, area).x) <= (area.width * lens.zoom) / 2);
+  assert.ok(Math.abs(panned(viewport, 1e6, 0, area).x) <= (area.width * viewport.zoom) / 2);
 });
 
 test("two fingers apart by twice as much zoom in by two, together they move", () => {

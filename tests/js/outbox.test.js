@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
 import { move, plain } from "../../js/stream_preview/controls.js";
-import { anew, enqueue, Outbox, patience } from "../../js/stream_preview/outbox.js";
+import { retryOf, enqueue, Outbox, delayOf } from "../../js/stream_preview/outbox.js";
 
 const at = (...xs) => xs.map((x) => ({ x, y: 0 }));
 const xs = (control) => control.to.map(([x]) => x);
@@ -19,7 +19,6 @@ function outbox(answers = () => ({ status: 200 })) {
         if (answer instanceof Error) throw answer;
         return answer;
       },
-      sending: () => {},
       taken: (control) => seen.taken.push(control.type),
       refused: (control, answer) => seen.refused.push([control.type, answer.status]),
     },
@@ -41,7 +40,7 @@ test("waiting moves of a hand are one message, and other hands and the order are
   assert.deepEqual(xs(queue[0]), [1, 2, 3]);
 });
 
-test("a hundred waiting places are thinned to 64 and end where the pointer is", () => {
+test("a hundred waiting places are thinOut to 64 and end where the pointer is", () => {
   let queue = [];
   for (let x = 0; x < 100; x++) queue = enqueue(queue, move(0, at(x)));
   assert.equal(queue.length, 1);
@@ -56,9 +55,9 @@ test("of waiting settings of the camera the last one counts", () => {
 
 test("moves keep 34 ms between them, but do not hold up what waits behind them", () => {
   const last = { move: 100 };
-  assert.equal(patience([move(0, at(1))], last, 110), 24);
-  assert.equal(patience([move(0, at(1)), { type: "release", hand: 0 }], last, 110), 0);
-  assert.equal(patience([plain("pause")], last, 110), 0);
+  assert.equal(delayOf([move(0, at(1))], last, 110), 24);
+  assert.equal(delayOf([move(0, at(1)), { type: "release", hand: 0 }], last, 110), 0);
+  assert.equal(delayOf([plain("pause")], last, 110), 0);
 });
 
 test("at most 30 moves a second go out, with every place in them", async () => {
@@ -156,7 +155,7 @@ test("a full mailbox is asked again, a dead server is given up after five tries"
 });
 
 test("moves that may have been taken are not walked twice", () =>
-  assert.deepEqual(xs(anew(move(0, at(1, 2, 3)))), [3]));
+  assert.deepEqual(xs(retryOf(move(0, at(1, 2, 3)))), [3]));
 
 test("what is cleared is neither sent nor heard of", async () => {
   const waiting = [];

@@ -5,8 +5,8 @@ import * as camera from "../../js/stream_preview/camera.js";
 import * as controls from "../../js/stream_preview/controls.js";
 import { commandFor } from "../../js/stream_preview/help.js";
 import * as steering from "../../js/stream_preview/steering.js";
-import { letterbox, toStage, toVideo } from "../../js/stream_preview/view.js";
-import { amount, clock, obstacleOf } from "../../js/stream_preview/words.js";
+import { letterbox, toVideo, toView } from "../../js/shared/view.js";
+import { amount, clock, obstacleOf } from "../../js/stream_preview/format.js";
 
 const HANDLES = [
   [0, 20, 30, 0],
@@ -194,7 +194,10 @@ test("a push springs back unless the camera holds, and the speeds grow from the 
   const video = { width: 480, height: 832 };
   let rig = camera.pushed(camera.createRig(), { x: 0.5, y: -2, zoom: 0.5 });
   assert.deepEqual(camera.speedsOf(rig, video), { pan: [104, -416], zoom: 0.25, roll: 0, orbit: 0 });
-  assert.deepEqual(camera.told(camera.createRig(), camera.speedsOf(rig, video), video).push, rig.push);
+  assert.deepEqual(
+    camera.rigFromSpeeds(camera.createRig(), camera.speedsOf(rig, video), video).push,
+    rig.push,
+  );
   assert.deepEqual(camera.letGo(rig, ["x", "y"]).push, { ...camera.AT_REST, zoom: 0.5 });
   rig = camera.holding(rig, true);
   assert.equal(camera.letGo(rig, ["x", "y"]), rig);
@@ -226,8 +229,8 @@ test("keys of the preview are plain keys; the host keeps its own", () => {
 test("the picture fills the stage without a margin, and places go there and back", () => {
   const view = letterbox({ width: 400, height: 300 }, { width: 128, height: 128 });
   assert.deepEqual([view.left, view.top, view.width], [50, 0, 300]);
-  assert.deepEqual(toStage(view, at(0, 0)), { x: 50 + 300 / 256, y: 300 / 256 });
-  const back = toVideo(view, toStage(view, at(12.5, 99)));
+  assert.deepEqual(toView(view, at(0, 0)), { x: 50 + 300 / 256, y: 300 / 256 });
+  const back = toVideo(view, toView(view, at(12.5, 99)));
   assert.ok(Math.hypot(back.x - 12.5, back.y - 99) < 1e-9);
 });
 

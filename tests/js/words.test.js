@@ -6,15 +6,15 @@ import { CAMERA_PRESETS } from "../../js/track_editor/cameras.js";
 import { SHORTCUTS } from "../../js/track_editor/keys.js";
 import { INTERPOLATIONS } from "../../js/track_editor/read_track.js";
 import { EASES, SPEED_PRESETS } from "../../js/track_editor/speed.js";
-import { ENGLISH, speak, word } from "../../js/track_editor/words.js";
+import { ENGLISH, setLanguage, word } from "../../js/track_editor/vocabulary.js";
 import { SHORTCUTS as PREVIEW_SHORTCUTS } from "../../js/stream_preview/help.js";
 import {
   ENGLISH as PREVIEW_ENGLISH,
-  speak as speakPreview,
+  setLanguage as setPreviewLanguage,
   word as previewWord,
-} from "../../js/stream_preview/english.js";
+} from "../../js/stream_preview/vocabulary.js";
 import { TOOLS } from "../../js/stream_preview/steering.js";
-import { learnLanguage } from "../../js/vocabulary.js";
+import { learnLanguage } from "../../js/shared/language.js";
 
 const folder = new URL("../../locales/", import.meta.url);
 const editor = new URL("../../js/track_editor/", import.meta.url);
@@ -41,7 +41,7 @@ for (const [view, english] of Object.entries(VIEWS)) {
 
 test("every word the editor asks for is there, and none is left over", () => {
   const code = readdirSync(editor)
-    .filter((name) => name.endsWith(".js") && name !== "words.js")
+    .filter((name) => name.endsWith(".js") && name !== "vocabulary.js")
     .map((name) => readFileSync(new URL(name, editor), "utf8"))
     .join("\n");
   const asked = new Set(
@@ -71,7 +71,7 @@ test("every word the editor asks for is there, and none is left over", () => {
 });
 
 test("every word the preview asks for is there, and none is left over", () => {
-  const files = readdirSync(preview).filter((name) => name.endsWith(".js") && name !== "english.js");
+  const files = readdirSync(preview).filter((name) => name.endsWith(".js") && name !== "vocabulary.js");
   const code = files.map((name) => readFileSync(new URL(name, preview), "utf8")).join("\n");
   const literals = new Set([...code.matchAll(/"([a-z][a-z_]*)"/g)].map(([, text]) => text));
   const asked = new Set(
@@ -110,7 +110,9 @@ test("every word the preview asks for is there, and none is left over", () => {
 });
 
 test("no text of the preview stands outside its table", () => {
-  for (const name of readdirSync(preview).filter((each) => each.endsWith(".js") && each !== "english.js")) {
+  for (const name of readdirSync(preview).filter(
+    (each) => each.endsWith(".js") && each !== "vocabulary.js",
+  )) {
     const code = readFileSync(new URL(name, preview), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
     const sentences = [...code.matchAll(/"([A-Z][a-z]+ [^"]*)"/g)]
       .map(([, text]) => text)
@@ -125,8 +127,8 @@ const host = (locale, answer) => ({
   api: { fetchApi: async () => ({ json: async () => answer }) },
 });
 
-test("both views speak the language of the host, and English where the pack has none", async (t) => {
-  const views = { editor: speak, preview: speakPreview };
+test("both views setLanguage the language of the host, and English where the pack has none", async (t) => {
+  const views = { editor: setLanguage, preview: setPreviewLanguage };
   const english = () => Object.values(views).forEach((each) => each({}));
   t.after(english);
   await learnLanguage(

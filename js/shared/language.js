@@ -7,13 +7,13 @@
 /** @typedef {(key: string, values?: Record<string, string | number>) => string} Word */
 
 /**
- * A view's words: `word` says one in the language that `speak` was told, set once before the first view is made.
- * @param {Record<string, string>} english @returns {{word: Word, speak: (table: Record<string, string>) => void}}
+ * A view's words: `word` says one in the language that `setLanguage` was told, set once before the first view is made.
+ * @param {Record<string, string>} english @returns {{word: Word, setLanguage: (table: Record<string, string>) => void}}
  */
 export function vocabulary(english) {
   let spoken = english;
   return {
-    speak: (table) => void (spoken = { ...english, ...table }),
+    setLanguage: (table) => void (spoken = { ...english, ...table }),
     word: (key, values = {}) =>
       (spoken[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)),
   };
@@ -21,7 +21,7 @@ export function vocabulary(english) {
 
 /**
  * The language of the host's settings, as far as the pack has it.
- * @param {{app: ComfyApp, api: ComfyApi}} services @param {Record<string, (table: Record<string, string>) => void>} views the `speak` of each
+ * @param {{app: ComfyApp, api: ComfyApi}} services @param {Record<string, (table: Record<string, string>) => void>} views the `setLanguage` of each
  */
 export async function learnLanguage({ app, api }, views) {
   const locale = app.extensionManager?.setting?.get("Comfy.Locale");
@@ -30,9 +30,9 @@ export async function learnLanguage({ app, api }, views) {
     const answer = await api.fetchApi("/i18n");
     const all = await answer.json();
     const tables = (all[locale] ?? all[locale.split("-")[0]])?.motionstream;
-    for (const [view, speak] of Object.entries(views))
-      if (tables?.[view] && typeof tables[view] === "object") speak(tables[view]);
+    for (const [view, setLanguage] of Object.entries(views))
+      if (tables?.[view] && typeof tables[view] === "object") setLanguage(tables[view]);
   } catch (error) {
-    console.warn("MotionStream: no translation could be loaded, its views speak English.", error);
+    console.warn("MotionStream: no translation could be loaded, its views setLanguage English.", error);
   }
 }

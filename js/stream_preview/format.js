@@ -1,6 +1,6 @@
 /** What the preview says: states, amounts, why something cannot be used. Pure. */
 
-import { word } from "./english.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Ending, Run} from "./protocol.js" */
 

@@ -1,6 +1,6 @@
 /** What the editor says, in English; how another language comes in is in ../vocabulary.js. */
 
-import { vocabulary } from "../vocabulary.js";
+import { vocabulary } from "../shared/language.js";
 
 export const ENGLISH = {
   tool_select: "Select and move (V)",
@@ -161,4 +161,4 @@ export const ENGLISH = {
   key_escape: "Finish, or select nothing",
 };
 
-export const { word, speak } = vocabulary(ENGLISH);
+export const { word, setLanguage } = vocabulary(ENGLISH);

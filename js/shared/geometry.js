@@ -1,4 +1,4 @@
-/** Plain plane geometry that all of the editor uses. Pure; knows nothing of tracks, of the DOM, of state or of the host. */
+/** Plane geometry. Pure; knows nothing of tracks, of the DOM, of state or of the host. */
 
 /** @import {Brush, Point} from "./types.js" */
 

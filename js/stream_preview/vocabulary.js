@@ -1,6 +1,6 @@
 /** What the preview says, in English; how another language comes in is in ../vocabulary.js. */
 
-import { vocabulary } from "../vocabulary.js";
+import { vocabulary } from "../shared/language.js";
 
 export const ENGLISH = {
   label: "Stream preview. Press ? for the keys.",
@@ -124,4 +124,4 @@ export const ENGLISH = {
   arrows: "Arrows",
 };
 
-export const { word, speak } = vocabulary(ENGLISH);
+export const { word, setLanguage } = vocabulary(ENGLISH);
