@@ -18,16 +18,31 @@ export const MAX_PLACES = 64;
 const MAX_POINTS = 1024;
 const MAX_TEXT = 2000;
 const FARTHEST = 1e5;
-/** @type {Record<number, string>} */
+/**
+ * The server's answer to a control.
+ * @typedef {object} Answer
+ * @property {string} code  "" = taken; UNREACHED = none came; else why it was refused, as in docs/live.md
+ * @property {string} error  the server's own words, for a person alone
+ */
+
+export const UNREACHED = "unreached";
+export const ID_TAKEN = "id_taken";
+export const TOO_MANY = "too_many";
+/** Nothing that is sent after one of these would be taken. */
+export const FINAL_CODES = ["unknown_run", "run_ended"];
+/** What a code means, by its word. @type {Record<string, string>} */
 const REFUSALS = {
-  0: "refused_unreached",
-  403: "refused_origin",
-  404: "refused_unknown",
-  409: "refused_late",
-  413: "refused_large",
-  415: "refused_type",
-  429: "refused_many",
+  [UNREACHED]: "refused_unreached",
+  [TOO_MANY]: "refused_many",
+  foreign_origin: "refused_origin",
+  unknown_run: "refused_unknown",
+  run_ended: "refused_late",
+  [ID_TAKEN]: "refused_late",
+  too_large: "refused_large",
+  not_json: "refused_type",
 };
+/** Codes of answers that something between here and the pack gave. @type {Record<number, string>} */
+const CODES = { 403: "foreign_origin", 404: "unknown_run", 413: "too_large", 415: "not_json", 429: TOO_MANY };
 const CAMERA_LIMITS = { zoom: 8, roll: 720, orbit: 360 };
 
 const round = (/** @type {number} */ value) => Math.round(value * 100) / 100 + 0; // + 0: no minus zero
@@ -100,7 +115,21 @@ export const remove = (handle) => ({ type: "remove", handle });
 export const controlBody = (token, control, id = null) =>
   JSON.stringify({ token, ...control, ...(id && { id }) });
 
-/** What a refusal means, for the person. @param {number} status of the answer; 0 = none came @param {string} error the server's own words @returns {string} */
-export function refusal(status, error) {
-  return word(REFUSALS[status] ?? "refused", { detail: error || status });
+/**
+ * @param {number} status of the response
+ * @param {any} body its JSON; null = it has none
+ * @returns {Answer}
+ */
+export function parseAnswer(status, body) {
+  if (status >= 200 && status < 300) return { code: "", error: "" };
+  return {
+    code: typeof body?.code === "string" ? body.code : (CODES[status] ?? String(status)),
+    error: typeof body?.error === "string" ? body.error : "",
+  };
 }
+
+/**
+ * What a refusal means, for the person.
+ * @param {Answer} answer
+ */
+export const refusal = ({ code, error }) => word(REFUSALS[code] ?? "refused", { detail: error || code });

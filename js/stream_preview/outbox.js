@@ -1,15 +1,15 @@
 /**
  * Controls on their way to the sampler, in order: one message at a time, the next when it has been answered. Owns the queue, the pace and the
  * second tries. Moves of a hand that wait become one message, and so do settings of the camera; at most 30 moves and 10 settings go out a
- * second. A message whose answer was lost is sent again under the same id, which the sampler takes once.
+ * second. A message whose answer was lost is sent again under the same id, which the sampler takes once:
+ * the answer ID_TAKEN to a second try says that the first one had arrived.
  */
 
-import { MAX_PLACES, thinOut } from "./controls.js";
+import { ID_TAKEN, MAX_PLACES, thinOut, TOO_MANY, UNREACHED } from "./controls.js";
 
-/** @import {Control} from "./controls.js" */
+/** @import {Answer, Control} from "./controls.js" */
 
 /**
- * @typedef {{status: number, error?: string}} Answer  status 0 = none came
  * @typedef {object} Post
  * @property {(control: Control, id: string | null) => Promise<Answer>} post
  * @property {(control: Control) => void} taken
@@ -97,12 +97,12 @@ export class Outbox {
     this.last[control.type] = this.now();
     const id = isStream(control) ? null : `${this.name}-${++this.count}`;
     for (let tries = 1; ; tries++) {
-      const answer = await this.post.post(control, id).catch(() => ({ status: 0, error: "" }));
+      const answer = await this.post.post(control, id).catch(() => ({ code: UNREACHED, error: "" }));
       if (generation !== this.generation) return;
-      if (tries > 1 && repeated(answer)) answer.status = 200;
-      if (answer.status === 200) this.post.taken(control);
-      else if ([0, 429].includes(answer.status) && tries < TRIES) {
-        control = answer.status ? control : retryOf(control);
+      const taken = answer.code === "" || (tries > 1 && answer.code === ID_TAKEN);
+      if (taken) this.post.taken(control);
+      else if ([UNREACHED, TOO_MANY].includes(answer.code) && tries < TRIES) {
+        control = answer.code === UNREACHED ? retryOf(control) : control;
         await new Promise((go) => (this.timer = setTimeout(go, AGAIN_MS * tries)));
         if (generation !== this.generation) return;
         continue;
@@ -114,6 +114,3 @@ export class Outbox {
     this.next();
   }
 }
-
-/** The message before had been taken after all. @param {Answer} answer */
-const repeated = (answer) => answer.status === 409 && /taken before/.test(answer.error ?? "");

@@ -235,8 +235,7 @@ export class StreamPreview {
     return new Outbox({
       post: (control, id) => this.post(run, control, id),
       taken: (control) => this.taken(control),
-      refused: (control, answer) =>
-        this.refused(control, controls.refusal(answer.status, answer.error ?? ""), answer.status),
+      refused: (control, answer) => this.refused(control, controls.refusal(answer), answer.code),
     });
   }
 
@@ -249,7 +248,7 @@ export class StreamPreview {
       body,
     });
     const answer = response.ok ? null : await response.json().catch(() => null);
-    return { status: response.status, error: typeof answer?.error === "string" ? answer.error : "" };
+    return controls.parseAnswer(response.status, answer);
   }
 
   /** @param {Control} control */
@@ -268,11 +267,11 @@ export class StreamPreview {
     if (this.problem) this.complain("");
   }
 
-  /** @param {Control} control @param {string} problem @param {number} status */
-  refused(control, problem, status) {
+  /** @param {Control} control @param {string} problem @param {string} code */
+  refused(control, problem, code) {
     if (control.type === "add") this.ghosts = [];
     if (control.type === "camera") this.asked = null;
-    if (status === 404 || status === 409) this.outbox?.clear();
+    if (controls.FINAL_CODES.includes(code)) this.outbox?.clear();
     this.latency = unmeasured(this.latency);
     this.complain(problem);
   }

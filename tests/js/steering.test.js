@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as camera from "../../js/stream_preview/camera.js";
@@ -184,10 +185,29 @@ test("controls are rounded, cut to what the sampler takes, and carry token and i
 });
 
 test("every refusal is said in plain words", () => {
-  for (const status of [0, 400, 403, 404, 409, 413, 415, 429, 500])
-    assert.match(controls.refusal(status, "why"), /^[A-Z].*\.$/);
-  assert.match(controls.refusal(400, "hand: expected 0 to 9"), /hand: expected 0 to 9/);
-  assert.match(controls.refusal(409, ""), /ended/);
+  const said = (status, body = null) => controls.refusal(controls.parseAnswer(status, body));
+  for (const status of [400, 403, 404, 409, 413, 415, 429, 500]) assert.match(said(status), /^[A-Z].*\.$/);
+  assert.match(said(400, { error: "hand: expected 0 to 9", code: "bad_control" }), /hand: expected 0 to 9/);
+  assert.match(said(409, { error: "in any words", code: "run_ended" }), /ended/);
+  assert.match(controls.refusal({ code: controls.UNREACHED, error: "" }), /does not answer/);
+});
+
+test("an answer is known by its code, and by its status where something else answered", () => {
+  assert.deepEqual(controls.parseAnswer(200, { ok: true }), { code: "", error: "" });
+  assert.deepEqual(controls.parseAnswer(409, { error: "late", code: "run_ended" }), {
+    code: "run_ended",
+    error: "late",
+  });
+  assert.equal(controls.parseAnswer(429, null).code, controls.TOO_MANY);
+  assert.equal(controls.parseAnswer(502, "<html>").code, "502");
+});
+
+test("every code of the server is in its description, and no other", () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const codes = [...read("nodes/_server.py").matchAll(/^ {4}4\d\d: "(\w+)"|Refused\(\d+, .*, "(\w+)"\)/gm)];
+  const sent = codes.map(([, usual, own]) => usual ?? own).filter((code) => code !== "not_a_socket");
+  const described = [...read("docs/live.md").matchAll(/^\| `(\w+)` \| 4\d\d /gm)].map(([, code]) => code);
+  assert.deepEqual(sent.sort(), described.sort());
 });
 
 test("a push springs back unless the camera holds, and the speeds grow from the middle", () => {
