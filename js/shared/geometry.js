@@ -35,6 +35,14 @@ export function brushOf(radius) {
   return { radius, spacing: Math.round(Math.max(radius / 3, Math.min(8, radius / 2)) * 100) / 100 };
 }
 
+/**
+ * A radius one step larger or smaller: a seventh of it, and no less than a pixel.
+ * @param {number} radius
+ * @param {1 | -1} direction
+ */
+export const stepRadius = (radius, direction) =>
+  Math.max(0, Math.round(radius + direction * Math.max(1, radius * 0.15)));
+
 /** Ramer-Douglas-Peucker. @param {Point[]} points @param {number} tolerance px @returns {Point[]} */
 export function simplify(points, tolerance) {
   if (points.length < 3) return points.slice();

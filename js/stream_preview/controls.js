@@ -76,6 +76,18 @@ export function camera({ pan, ...turns }) {
   return { type: "camera", pan: [x, y], zoom: speed("zoom"), roll: speed("roll"), orbit: speed("orbit") };
 }
 
+/**
+ * Two settings of the camera are the same.
+ * @param {Control} a
+ * @param {Control} b
+ */
+export const sameCamera = (a, b) =>
+  a.pan[0] === b.pan[0] &&
+  a.pan[1] === b.pan[1] &&
+  a.zoom === b.zoom &&
+  a.roll === b.roll &&
+  a.orbit === b.orbit;
+
 /** @param {number} hand @param {number} handle @returns {Control} */
 export const grabHandle = (hand, handle) => ({ type: "grab", hand, handle });
 

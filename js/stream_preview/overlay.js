@@ -3,7 +3,7 @@
  * Everything is given in video pixels and drawn in view pixels.
  */
 
-import { gridPoints } from "./steering.js";
+import { gridPoints, WITH_RADIUS } from "./steering.js";
 import { toView } from "../shared/view.js";
 
 /** @import {VideoPoint, ViewPoint} from "../shared/types.js" */
@@ -158,7 +158,7 @@ function drawGrid(ctx, view, corners) {
 
 /** The reach of a press beside any handle. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Overlay} overlay */
 function drawBrush(ctx, view, { steering, near, hover }) {
-  if (!hover || near || !["grab", "pin", "path"].includes(steering.tool) || steering.radius <= 0) return;
+  if (!hover || near || !WITH_RADIUS.includes(steering.tool) || steering.radius <= 0) return;
   const kind = { grab: ONLINE, pin: STATIC, path: PREDRAWN }[
     /** @type {"grab" | "pin" | "path"} */ (steering.tool)
   ];

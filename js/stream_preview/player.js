@@ -18,10 +18,6 @@ export class FramePlayer {
     this.current = null;
     /** @type {number[]} when frames were shown, ms */
     this.times = [];
-    /** @type {FrameHeader | null} of the frame shown, once this run has shown one */
-    this.last = null;
-    /** More is being made: frames that are made slowly are spread until then. */
-    this.flowing = true;
   }
 
   /** A new run: what waits is dropped, the last picture stays until there is a new one. @param {Run} run */
@@ -29,7 +25,6 @@ export class FramePlayer {
     this.drop();
     this.queue = createQueue(run.fps);
     this.times = [];
-    this.last = null;
   }
 
   /** @param {FrameHeader} header @param {ImageBitmap} picture */
@@ -39,14 +34,18 @@ export class FramePlayer {
     for (const old of dropped) old.picture.close();
   }
 
-  /** Shows the next frame when it is due. @param {number} now ms @returns {Shown | null} the one that is new on the screen */
-  advance(now) {
-    const { queue, item } = take(this.flowing ? this.queue : { ...this.queue, made: 0 }, now);
+  /**
+   * Shows the next frame when it is due.
+   * @param {number} now ms
+   * @param {boolean} flowing more is being made: frames that are made slowly are spread until then
+   * @returns {Shown | null} the one that is new on the screen
+   */
+  advance(now, flowing) {
+    const { queue, item } = take(flowing ? this.queue : { ...this.queue, made: 0 }, now);
     this.queue = queue;
     if (!item) return null;
     this.current?.picture.close();
     this.current = item;
-    this.last = item.header;
     this.times = [...this.times.filter((time) => now - time <= WINDOW_MS), now];
     return item;
   }
@@ -78,6 +77,5 @@ export class FramePlayer {
     this.drop();
     this.current?.picture.close();
     this.current = null;
-    this.last = null;
   }
 }

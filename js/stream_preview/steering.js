@@ -7,7 +7,7 @@
  *     grid   a rectangle of resting points                       erase  every handle touched
  */
 
-import { brushOf, distance, simplify } from "../shared/geometry.js";
+import { brushOf, distance, simplify, stepRadius as steppedBy } from "../shared/geometry.js";
 import * as controls from "./controls.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
@@ -31,7 +31,8 @@ import * as controls from "./controls.js";
  * @typedef {{pointer: number, at: VideoPoint, time: number, handles: Handle[], reach: number}} Press  reach: how far from a handle still is on it
  */
 
-export const TOOLS = /** @type {const} */ (["grab", "pin", "path", "grid", "erase"]);
+/** Tools whose brush has a radius. @type {Tool[]} */
+export const WITH_RADIUS = ["grab", "pin", "path"];
 const HIDDEN = 3;
 const PAINT_STEP = 12; // between pins painted in one go
 const GRID_STEP = 16;
@@ -55,6 +56,16 @@ export const usualRadius = (video) => Math.max(2, Math.round(Math.min(video.widt
 
 /** @param {{width: number, height: number}} video */
 export const largestRadius = (video) => Math.max(8, Math.round(Math.min(video.width, video.height) / 3));
+
+/**
+ * One step larger or smaller.
+ * @param {number} radius
+ * @param {1 | -1} direction
+ * @param {{width: number, height: number}} video
+ * @returns {number}
+ */
+export const stepRadius = (radius, direction, video) =>
+  Math.min(largestRadius(video), steppedBy(radius, direction));
 
 /** The nearest handle that can be seen, within reach. @param {Handle[]} handles @param {VideoPoint} at @param {number} reach @returns {Handle | null} */
 export function handleAt(handles, at, reach) {
@@ -203,7 +214,7 @@ export function gridPoints([a, b]) {
 }
 
 /** All hands let go, what is half drawn is left out. @param {Steering} steering @returns {Step} */
-export function letGoOfAll(steering) {
+export function releaseAll(steering) {
   return {
     steering: { ...steering, hands: [], draft: null },
     controls: steering.hands.map((held) => controls.release(held.hand, steering.mode)),

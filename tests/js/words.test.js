@@ -7,13 +7,12 @@ import { SHORTCUTS } from "../../js/track_editor/keys.js";
 import { INTERPOLATIONS } from "../../js/track_editor/read_track.js";
 import { EASES, SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { ENGLISH, setLanguage, word } from "../../js/track_editor/vocabulary.js";
-import { SHORTCUTS as PREVIEW_SHORTCUTS } from "../../js/stream_preview/help.js";
+import { helpRows as previewHelpRows } from "../../js/stream_preview/commands.js";
 import {
   ENGLISH as PREVIEW_ENGLISH,
   setLanguage as setPreviewLanguage,
   word as previewWord,
 } from "../../js/stream_preview/vocabulary.js";
-import { TOOLS } from "../../js/stream_preview/steering.js";
 import { learnLanguage } from "../../js/shared/language.js";
 
 const folder = new URL("../../locales/", import.meta.url);
@@ -79,7 +78,7 @@ test("every word the preview asks for is there, and none is left over", () => {
       .flatMap(([, a, b]) => [a, b])
       .filter(Boolean),
   );
-  for (const tool of TOOLS) asked.add(`tool_${tool}`);
+  for (const tool of ["grab", "pin", "path", "grid", "erase"]) asked.add(`tool_${tool}`);
   for (const mode of ["keep", "pin", "fade"]) asked.add(`release_${mode}`);
   for (const status of [
     "idle",
@@ -95,7 +94,7 @@ test("every word the preview asks for is there, and none is left over", () => {
   ])
     asked.add(`status_${status}`);
   for (const axis of ["zoom", "roll", "orbit"]) asked.add(axis);
-  for (const [, key] of PREVIEW_SHORTCUTS) asked.add(key);
+  for (const { help } of previewHelpRows()) asked.add(help);
   assert.deepEqual(
     [...asked].filter((key) => !(key in PREVIEW_ENGLISH)),
     [],
