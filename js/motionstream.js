@@ -11,7 +11,7 @@ import { addPreview } from "./stream_preview/widget.js";
 import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
 import { setLanguage as setEditorLanguage } from "./track_editor/vocabulary.js";
-import { learnLanguage } from "./shared/language.js";
+import { loadLanguage } from "./shared/language.js";
 
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
@@ -29,7 +29,7 @@ app.registerExtension({
   settings: EDITOR_SETTINGS,
   async setup() {
     hub.start();
-    await learnLanguage({ app, api }, { editor: setEditorLanguage, preview: setPreviewLanguage });
+    await loadLanguage({ app, api }, { editor: setEditorLanguage, preview: setPreviewLanguage });
   },
   getCustomWidgets() {
     return {

@@ -23,7 +23,7 @@ export function vocabulary(english) {
  * The language of the host's settings, as far as the pack has it.
  * @param {{app: ComfyApp, api: ComfyApi}} services @param {Record<string, (table: Record<string, string>) => void>} views the `setLanguage` of each
  */
-export async function learnLanguage({ app, api }, views) {
+export async function loadLanguage({ app, api }, views) {
   const locale = app.extensionManager?.setting?.get("Comfy.Locale");
   if (typeof locale !== "string" || locale.startsWith("en")) return;
   try {
@@ -33,6 +33,6 @@ export async function learnLanguage({ app, api }, views) {
     for (const [view, setLanguage] of Object.entries(views))
       if (tables?.[view] && typeof tables[view] === "object") setLanguage(tables[view]);
   } catch (error) {
-    console.warn("MotionStream: no translation could be loaded, its views setLanguage English.", error);
+    console.warn("MotionStream: no translation could be loaded, its views speak English.", error);
   }
 }

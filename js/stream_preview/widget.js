@@ -1,4 +1,4 @@
-/** The preview as a widget of its node: which runs it follows, when it liveViews. The only file of the preview that touches nodes. */
+/** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
 
 import { chain, forwardWheel, panCanvas, sourceNode } from "../shared/host_canvas.js";
 import { StreamPreview } from "./preview.js";

@@ -2,7 +2,7 @@
 
 import { fitDocument, sameSize } from "./document.js";
 
-/** @import {EditorState, Selection, Size, Track, TrackDocument} from "./types.js" */
+/** @import {EditorState, Interpolation, Selection, Size, Track, TrackDocument} from "./types.js" */
 
 const HISTORY = 100;
 /** @type {Selection} */
@@ -37,6 +37,18 @@ export const selectedTrack = (state) =>
 /** @param {EditorState} state @returns {Track[]} in the order of the layers */
 export const selectedTracks = (state) =>
   state.doc.tracks.filter((track) => state.selection.tracks.includes(track.id));
+
+/**
+ * The kind of curve that the toolbar shows: the selected track's, else that of the next one.
+ * @param {EditorState} state
+ * @returns {Interpolation}
+ */
+export function shownInterpolation(state) {
+  const track = selectedTrack(state);
+  return track && !["freehand", "pin", "line"].includes(track.kind)
+    ? track.interpolation
+    : state.interpolation;
+}
 
 /** @param {string} track @param {number | null} [point] @returns {Selection} */
 export const only = (track, point = null) => ({ track, point, tracks: [track] });

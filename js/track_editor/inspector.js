@@ -2,6 +2,8 @@
 
 import { element, setPressed, setText } from "../shared/elements.js";
 import { panOf, withPan } from "./cameras.js";
+import { commandGroup } from "./command_button.js";
+import { DUPLICATE, HIDE, MIRROR_X, MIRROR_Y, ROTATE } from "./commands.js";
 import { button, setIcon } from "./icons.js";
 import { isShown } from "./sampling.js";
 import { readRanges, writeRanges } from "./shown.js";
@@ -9,7 +11,7 @@ import { speedPanel } from "./speed_panel.js";
 import { selectedTrack } from "./state.js";
 import { word } from "./vocabulary.js";
 
-/** @import {EditorState, TrackChanges} from "./types.js" */
+/** @import {EditorEvent, EditorState, TrackChanges} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Panel} from "./toolbar.js" */
 
@@ -68,24 +70,9 @@ function tabButton(name, action) {
 
 /** @param {EditorStore} store @returns {Panel} */
 function actionButtons(store) {
-  const hide = button("ghost", word("hide"), () =>
-    store.dispatch({ type: "edit-selected", changes: { hidden: !selectedTrack(store.state)?.hidden } }),
-  );
-  const made = [
-    button("copy", word("duplicate"), () => store.dispatch({ type: "duplicate" })),
-    button("mirror_x", word("mirror_x"), () => store.dispatch({ type: "mirror", axis: "x" })),
-    button("mirror_y", word("mirror_y"), () => store.dispatch({ type: "mirror", axis: "y" })),
-    button("rotate", word("rotate"), () => store.dispatch({ type: "rotate", degrees: 90 })),
-    hide,
-  ];
-  const root = element("div", "ms-group ms-push", made);
-  const update = (/** @type {EditorState} */ state) => {
-    const track = selectedTrack(state);
-    for (const one of made) one.disabled = !track;
-    setPressed(hide, track?.hidden === true);
-    setIcon(hide, "ghost", word(track?.hidden ? "unhide" : "hide"));
-  };
-  return { root, update };
+  const run = (/** @type {import("./commands.js").ViewEvent | EditorEvent} */ event) =>
+    store.dispatch(/** @type {EditorEvent} */ (event));
+  return commandGroup(store, "ms-push", [DUPLICATE, MIRROR_X, MIRROR_Y, ROTATE, HIDE], run);
 }
 
 /** @param {EditorStore} store @returns {Panel} */

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { panOf, withPan } from "../../js/track_editor/cameras.js";
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { distance } from "../../js/shared/geometry.js";
-import { commandFor } from "../../js/track_editor/keys.js";
+import * as commands from "../../js/track_editor/commands.js";
 import { Pinch } from "../../js/track_editor/pinch.js";
 import { positionAt, progress, sampleDocument } from "../../js/track_editor/sampling.js";
 import { readRanges, toggledFrom, writeRanges } from "../../js/track_editor/shown.js";
@@ -22,10 +22,36 @@ import { initialState, reduce, selectedTracks } from "../../js/track_editor/stat
 import { cornerOf, middleOf } from "../../js/track_editor/transform.js";
 import { WHOLE, fitView, handlesOf, panned, selectionFrame, zoomed } from "../../js/track_editor/view.js";
 
+const { COMMANDS, commandFor, helpRows } = commands;
+/** Commands that have a button. */
+const BUTTONS = [
+  ...commands.TOOLS,
+  ...commands.OPTIONS,
+  ...[
+    "UNDO",
+    "REDO",
+    "CLEAR",
+    "DUPLICATE",
+    "MIRROR_X",
+    "MIRROR_Y",
+    "ROTATE",
+    "HIDE",
+    "BORDER",
+    "LARGE",
+    "HELP",
+  ].map((name) => commands[name]),
+];
 const play = (state, ...events) => events.reduce(reduce, state);
 const at = (x, y) => ({ x, y });
 const key = (name, state, more = {}) =>
-  commandFor({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more }, state);
+  commandFor({
+    key: name,
+    ctrlKey: false,
+    metaKey: false,
+    shiftKey: false,
+    altKey: false,
+    ...more,
+  })?.perform(state, more.shiftKey ?? false) ?? null;
 
 function stroke(use, ...points) {
   const [first, ...rest] = points;
@@ -369,7 +395,7 @@ test("two fingers apart by twice as much zoom in by two, together they move", ()
 
 test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   const state = play(scene(), { type: "select", track: "t1" });
-  const event = (name, more) => key(name, state, more).event;
+  const event = (name, more) => key(name, state, more);
   assert.deepEqual(
     ["l", "g", "r"].map((name) => event(name).tool),
     ["line", "grid", "region"],
@@ -383,8 +409,47 @@ test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   assert.deepEqual(event("PageDown"), { type: "shift-order", by: 1 });
   assert.deepEqual(event("."), { type: "seek", frame: 1 });
   assert.deepEqual(event("a", { ctrlKey: true }), { type: "select-all" });
-  assert.deepEqual(key("0", state), { do: "zoom", factor: 0 });
+  assert.deepEqual(key("0", state), { type: "zoom", factor: 0 });
   assert.equal(key("k", scene()), null);
   for (const name of ["c", "v", "x"])
     assert.equal(key(name, state, { ctrlKey: true }), null, "the clipboard has events of its own");
+});
+
+test("no key of the editor means two things, and every title names the key of its command", () => {
+  const keys = COMMANDS.flatMap((command) => command.keys);
+  assert.equal(new Set(keys).size, keys.length);
+  for (const { name, keys, label } of BUTTONS) {
+    const named = keys.slice(0, 1).map((key) => key.replace(/.$/, (last) => last.toUpperCase()));
+    assert.deepEqual(/\(([^)]+)\)/.exec(label(scene()))?.slice(1) ?? [], named, name);
+  }
+});
+
+test("the editor's help is made from its commands", () => {
+  const rows = helpRows().map(({ keys, help }) => [keys.join("  "), help]);
+  assert.deepEqual(rows, [
+    ["V  D  P  L  I  G  R", "key_tools"],
+    ["Click, then Enter", "key_path"],
+    ["Double-click", "key_double"],
+    ["Right-click", "key_right"],
+    ["Shift click", "key_shift_click"],
+    ["Shift", "key_shift"],
+    ["Drag the runner", "key_runner"],
+    ["Del", "key_delete"],
+    ["Arrows", "key_arrows"],
+    ["Ctrl Z  Ctrl Y", "key_undo"],
+    ["Ctrl C  Ctrl X  Ctrl V", "key_clip"],
+    ["Ctrl A", "key_all"],
+    ["Ctrl D", "key_duplicate"],
+    ["Shift H  Shift V  Shift R", "key_mirror"],
+    ["Page Up  Page Down", "key_layer"],
+    ["K  H  X", "key_lock"],
+    ["[  ]", "key_brush"],
+    ["S", "key_curve"],
+    ["B  N  O", "key_toggles"],
+    ["Space", "key_space"],
+    [",  .  Home  End", "key_time"],
+    ["+  −  0", "key_zoom"],
+    ["F", "key_large"],
+    ["Esc", "key_escape"],
+  ]);
 });

@@ -41,7 +41,7 @@ test("waiting moves of a hand are one message, and other hands and the order are
   assert.deepEqual(xs(queue[0]), [1, 2, 3]);
 });
 
-test("a hundred waiting places are thinOut to 64 and end where the pointer is", () => {
+test("a hundred waiting places are thinned to 64 and end where the pointer is", () => {
   let queue = [];
   for (let x = 0; x < 100; x++) queue = enqueue(queue, move(0, at(x)));
   assert.equal(queue.length, 1);

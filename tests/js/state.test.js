@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
-import { commandFor } from "../../js/track_editor/keys.js";
+import { commandFor } from "../../js/track_editor/commands.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { EditorStore } from "../../js/track_editor/store.js";
@@ -401,19 +401,20 @@ test("the host hears of a step when it is complete, once", () => {
 
 test("keys: undo, tools and deletion are ours, what the editor does not know is the host's", () => {
   const key = (name, more = {}) =>
-    commandFor(
-      { key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more },
-      scene(),
-    );
-  assert.deepEqual(key("z", { ctrlKey: true }), { do: "event", event: { type: "undo" } });
-  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), { do: "event", event: { type: "redo" } });
-  assert.deepEqual(key("p"), { do: "event", event: { type: "tool", tool: "path" } });
-  assert.deepEqual(key("Delete"), { do: "event", event: { type: "delete" } });
-  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), {
-    do: "event",
-    event: { type: "nudge", dx: -10, dy: 0 },
-  });
-  assert.deepEqual(key("Escape"), { do: "event", event: { type: "select", track: null } });
+    commandFor({
+      key: name,
+      ctrlKey: false,
+      metaKey: false,
+      shiftKey: false,
+      altKey: false,
+      ...more,
+    })?.perform(scene(), more.shiftKey ?? false) ?? null;
+  assert.deepEqual(key("z", { ctrlKey: true }), { type: "undo" });
+  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), { type: "redo" });
+  assert.deepEqual(key("p"), { type: "tool", tool: "path" });
+  assert.deepEqual(key("Delete"), { type: "delete" });
+  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), { type: "nudge", dx: -10, dy: 0 });
+  assert.deepEqual(key("Escape"), { type: "select", track: null });
   assert.equal(key("s", { ctrlKey: true }), null);
   assert.equal(key("Enter", { ctrlKey: true }), null);
   assert.equal(key("q"), null);

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { CAMERA_PRESETS } from "../../js/track_editor/cameras.js";
-import { SHORTCUTS } from "../../js/track_editor/keys.js";
+import { helpRows } from "../../js/track_editor/commands.js";
 import { INTERPOLATIONS } from "../../js/track_editor/read_track.js";
 import { EASES, SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { ENGLISH, setLanguage, word } from "../../js/track_editor/vocabulary.js";
@@ -13,7 +13,7 @@ import {
   setLanguage as setPreviewLanguage,
   word as previewWord,
 } from "../../js/stream_preview/vocabulary.js";
-import { learnLanguage } from "../../js/shared/language.js";
+import { loadLanguage } from "../../js/shared/language.js";
 
 const folder = new URL("../../locales/", import.meta.url);
 const editor = new URL("../../js/track_editor/", import.meta.url);
@@ -48,12 +48,13 @@ test("every word the editor asks for is there, and none is left over", () => {
       .flatMap(([, a, b]) => [a, b])
       .filter(Boolean),
   );
-  for (const [, a, b] of code.matchAll(/word\([^()]*\? "([^"]+)" : "([^"]+)"\)/g)) asked.add(a).add(b);
+  for (const [, a, b] of code.matchAll(/word\((?:[^()]|\([^()]*\))*\? "([^"]+)" : "([^"]+)"\)/g))
+    asked.add(a).add(b);
   for (const key of Object.keys(CAMERA_PRESETS)) asked.add(key);
   for (const name of EASES) asked.add(`ease_${name}`);
   for (const name of Object.keys(SPEED_PRESETS)) asked.add(`speed_${name}`);
   for (const name of INTERPOLATIONS) asked.add(`curve_${name}`);
-  for (const [, key] of SHORTCUTS) asked.add(key);
+  for (const { help } of helpRows()) asked.add(help);
   for (const tool of ["select", "draw", "path", "line", "pin", "grid", "region"])
     asked.add(`tool_${tool}`).add(`hint_${tool}`);
   for (const name of ["time", "speed", "shape"]) asked.add(`tab_${name}`);
@@ -126,18 +127,18 @@ const host = (locale, answer) => ({
   api: { fetchApi: async () => ({ json: async () => answer }) },
 });
 
-test("both views setLanguage the language of the host, and English where the pack has none", async (t) => {
+test("both views speak the language of the host, and English where the pack has none", async (t) => {
   const views = { editor: setLanguage, preview: setPreviewLanguage };
   const english = () => Object.values(views).forEach((each) => each({}));
   t.after(english);
-  await learnLanguage(
+  await loadLanguage(
     host("zh", { zh: { motionstream: { editor: { tracks: "轨迹" }, preview: { status_live: "直播中" } } } }),
     views,
   );
   assert.deepEqual([word("tracks"), word("undo")], ["轨迹", ENGLISH.undo]);
   assert.deepEqual([previewWord("status_live"), previewWord("pause")], ["直播中", "Pause"]);
   english();
-  await learnLanguage(host("fr", { zh: {} }), views);
+  await loadLanguage(host("fr", { zh: {} }), views);
   assert.equal(word("tracks"), "Tracks");
   assert.equal(word("moves", { start: 3, end: 9 }), "Moves from frame 3 to 9");
 });
