@@ -5,6 +5,7 @@ import { inRegion, toLine } from "./areas.js";
 import { pathOf } from "./curves.js";
 import { rounded, roundPoint } from "./document.js";
 import { added, movable, newTrack, withTrack, withTracks } from "./edits.js";
+import { isSame } from "./fingerprint.js";
 import { NOTHING, committed, many, only, selectedTrack } from "./history.js";
 import { boxOf, evened, snapped, tracksIn } from "./hits.js";
 import { STEADY, addKey } from "./speed.js";
@@ -136,8 +137,7 @@ export function dragEnded(state) {
   const drag = state.drag;
   if (!drag) return state.guides ? { ...state, guides: null } : state;
   const calm = { ...state, drag: null, guides: null };
-  if (state.doc === drag.base || JSON.stringify(state.doc) === JSON.stringify(drag.base))
-    return { ...calm, doc: drag.base };
+  if (isSame(state.doc, drag.base)) return { ...calm, doc: drag.base };
   return drag.recorded
     ? calm
     : { ...committed({ ...calm, doc: drag.base }, state.doc), selection: state.selection };

@@ -1,6 +1,7 @@
 /** The editor's state, what of it is selected, and the history of its document. Pure. */
 
 import { fitDocument, sameSize } from "./document.js";
+import { isSame } from "./fingerprint.js";
 
 /** @import {EditorState, Interpolation, Selection, Size, Track, TrackDocument} from "./types.js" */
 
@@ -102,8 +103,7 @@ export function travelled(state, from, to) {
 
 /** A document from outside: a step of our own history if it is one, else a new beginning. @param {EditorState} calm nothing half done @param {TrackDocument} doc @returns {EditorState} */
 export function loaded(calm, doc) {
-  const same = (/** @type {TrackDocument | undefined} */ other) =>
-    other !== undefined && JSON.stringify(other) === JSON.stringify(doc);
+  const same = (/** @type {TrackDocument | undefined} */ other) => other !== undefined && isSame(other, doc);
   if (same(calm.past[calm.past.length - 1])) return travelled(calm, "past", "future");
   if (same(calm.future[0])) return travelled(calm, "future", "past");
   const { tool, interpolation, options } = calm;

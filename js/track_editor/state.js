@@ -51,6 +51,7 @@ import {
   toggled,
   travelled,
 } from "./history.js";
+import { isSame } from "./fingerprint.js";
 import { snapped } from "./hits.js";
 
 /** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
@@ -101,9 +102,7 @@ export function reduce(state, event) {
     case "resize":
       return resized(state, event.size);
     case "load":
-      return JSON.stringify(state.doc) === JSON.stringify(event.document)
-        ? state
-        : loaded(settled(state), event.document);
+      return isSame(state.doc, event.document) ? state : loaded(settled(state), event.document);
     case "seek":
       return { ...state, frame: Math.min(state.doc.frames - 1, Math.max(0, event.frame)) };
     default:

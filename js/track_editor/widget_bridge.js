@@ -7,6 +7,7 @@ import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from ".
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
+import { fingerprint } from "./fingerprint.js";
 import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
 import { word } from "./vocabulary.js";
@@ -130,9 +131,9 @@ class WidgetBridge {
     this.remembering = setTimeout(() => {
       const { doc } = memory.get(this.key) ?? this.store.state;
       const fresh = doc.tracks.filter(
-        (track) => track.kind !== "pin" && !this.known?.has(JSON.stringify(track.points)),
+        (track) => track.kind !== "pin" && !this.known?.has(fingerprint(track.points)),
       );
-      this.known = new Set(doc.tracks.map((track) => JSON.stringify(track.points)));
+      this.known = new Set(doc.tracks.map((track) => fingerprint(track.points)));
       library.remember(doc, fresh);
     }, REMEMBER_MS);
   }
@@ -146,7 +147,7 @@ class WidgetBridge {
   configured() {
     if (this.before) this.store.inherit(this.before);
     this.before = undefined;
-    this.known = new Set(this.store.state.doc.tracks.map((track) => JSON.stringify(track.points)));
+    this.known = new Set(this.store.state.doc.tracks.map((track) => fingerprint(track.points)));
     this.refreshSoon();
   }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { commandFor } from "../../js/track_editor/commands.js";
+import { fingerprint, isSame } from "../../js/track_editor/fingerprint.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { EditorStore } from "../../js/track_editor/store.js";
@@ -435,4 +436,17 @@ test("an editor that takes another's place keeps its tool and history when it st
   assert.equal(next.text, before);
   next.dispatch({ type: "redo" });
   assert.equal(next.state.doc.tracks.length, 2);
+});
+
+test("documents are the same by what they say, and each is written out once", () => {
+  const doc = scene().doc;
+  const copy = readDocument(writeDocument(doc));
+  assert.ok(isSame(doc, copy));
+  const moved = play(scene(), { type: "nudge", dx: 0.01, dy: 0 }).doc;
+  assert.equal(isSame(doc, moved), false);
+  let written = 0;
+  const counted = { toJSON: () => (written += 1) };
+  fingerprint(counted);
+  isSame(counted, copy);
+  assert.equal(written, 1);
 });
