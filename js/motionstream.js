@@ -1,5 +1,6 @@
 /**
- * The pack's one extension, and its only module that does something when it is imported: ComfyUI imports every .js file it serves.
+ * The pack's one extension, and its only module that does something when it is imported: ComfyUI imports
+ * every .js file it serves.
  */
 
 import { api } from "../../scripts/api.js";

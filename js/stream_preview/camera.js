@@ -1,6 +1,6 @@
 /**
- * The live camera as a person holds it: how far every control is pushed, from −1 to 1, and the speeds that follow. Pure.
- * A control springs back when it is let go, unless it is to hold.
+ * The live camera as a person holds it: how far every control is pushed, from −1 to 1, and the speeds that
+ * follow. Pure. A control springs back when it is let go, unless it is to hold.
  *
  * @typedef {"x" | "y" | "zoom" | "roll" | "orbit"} Axis
  * @typedef {Record<Axis, number>} Push
@@ -33,7 +33,11 @@ const KEYS = {
 /** @returns {Rig} */
 export const createRig = () => ({ push: { ...AT_REST }, hold: false });
 
-/** @param {Rig} rig @param {Partial<Push>} push @returns {Rig} */
+/**
+ * @param {Rig} rig
+ * @param {Partial<Push>} push
+ * @returns {Rig}
+ */
 export function pushed(rig, push) {
   const clamped = Object.fromEntries(
     Object.entries(push).map(([axis, value]) => [axis, Math.min(1, Math.max(-1, value))]),
@@ -41,11 +45,19 @@ export function pushed(rig, push) {
   return { ...rig, push: { ...rig.push, ...clamped } };
 }
 
-/** @param {Rig} rig @param {Axis[]} axes @returns {Rig} */
+/**
+ * @param {Rig} rig
+ * @param {Axis[]} axes
+ * @returns {Rig}
+ */
 export const letGo = (rig, axes) =>
   rig.hold ? rig : pushed(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
 
-/** @param {Rig} rig @param {boolean} hold @returns {Rig} without holding, all springs back at once */
+/**
+ * @param {Rig} rig
+ * @param {boolean} hold
+ * @returns {Rig} without holding, all springs back at once
+ */
 export const holding = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
 
 /** Fine near the middle: the speed grows with the square. @param {number} push */
@@ -53,7 +65,11 @@ const curve = (push) => push * Math.abs(push);
 /** @param {number} share */
 const uncurve = (share) => Math.sign(share) * Math.sqrt(Math.min(1, Math.abs(share)));
 
-/** @param {Rig} rig @param {{width: number, height: number}} video @returns {Speeds} */
+/**
+ * @param {Rig} rig
+ * @param {{width: number, height: number}} video
+ * @returns {Speeds}
+ */
 export function speedsOf({ push }, video) {
   const pan = PAN_SHARE * Math.max(video.width, video.height);
   return {
@@ -64,7 +80,13 @@ export function speedsOf({ push }, video) {
   };
 }
 
-/** The camera that the sampler says it has. @param {Rig} rig @param {Speeds} speeds @param {{width: number, height: number}} video @returns {Rig} */
+/**
+ * The camera that the sampler says it has.
+ * @param {Rig} rig
+ * @param {Speeds} speeds
+ * @param {{width: number, height: number}} video
+ * @returns {Rig}
+ */
 export function rigFromSpeeds(rig, speeds, video) {
   const pan = PAN_SHARE * Math.max(1, video.width, video.height);
   const turns = {
@@ -82,7 +104,13 @@ export function axisOf({ key, shiftKey }) {
   return shiftKey && axis === "x" ? ["orbit", direction] : [axis, direction];
 }
 
-/** A key goes down: pushed while it is held, or, where the camera holds, one step further. @param {Rig} rig @param {Axis} axis @param {1 | -1} direction @returns {Rig} */
+/**
+ * A key goes down: pushed while it is held, or, where the camera holds, one step further.
+ * @param {Rig} rig
+ * @param {Axis} axis
+ * @param {1 | -1} direction
+ * @returns {Rig}
+ */
 export const keyed = (rig, axis, direction) =>
   pushed(rig, { [axis]: rig.hold ? rig.push[axis] + direction * KEY_STEP : direction * KEY_PUSH });
 

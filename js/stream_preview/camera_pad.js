@@ -1,4 +1,7 @@
-/** The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them hold. Owns its DOM alone. */
+/**
+ * The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them
+ * hold. Owns its DOM alone.
+ */
 
 import { element } from "../shared/elements.js";
 import { setAvailable } from "./available.js";

@@ -1,6 +1,7 @@
 /**
- * What a person can do to a running stream by a button or a key, each in one place: its key, what it is called, when it
- * cannot be done, and what it does. The bars, the keyboard and the help are made from this list. Pure.
+ * What a person can do to a running stream by a button or a key, each in one place: its key, what it is
+ * called, when it cannot be done, and what it does. The bars, the keyboard and the help are made from this
+ * list. Pure.
  */
 
 import * as controls from "./controls.js";
@@ -51,7 +52,11 @@ const plain = (type, more) => ({
   ...more,
 });
 
-/** @param {Tool} tool @param {string} key @returns {Command} */
+/**
+ * @param {Tool} tool
+ * @param {string} key
+ * @returns {Command}
+ */
 const tool = (tool, key) => ({
   name: tool,
   keys: [key],
@@ -62,7 +67,11 @@ const tool = (tool, key) => ({
   perform: () => ({ type: "steer", changes: { tool } }),
 });
 
-/** @param {ReleaseMode} mode @param {string} key @returns {Command} */
+/**
+ * @param {ReleaseMode} mode
+ * @param {string} key
+ * @returns {Command}
+ */
 const release = (mode, key) => ({
   name: `release-${mode}`,
   keys: [key],
@@ -74,7 +83,12 @@ const release = (mode, key) => ({
   perform: () => ({ type: "steer", changes: { mode } }),
 });
 
-/** @param {string} name @param {string} key @param {1 | -1} direction @returns {Command} */
+/**
+ * @param {string} name
+ * @param {string} key
+ * @param {1 | -1} direction
+ * @returns {Command}
+ */
 const radius = (name, key, direction) => ({
   name,
   keys: [key],
@@ -235,7 +249,11 @@ const ALL = [
 /** @type {Command[]} */
 export const COMMANDS = ALL.flatMap((each) => ("perform" in each ? [each] : []));
 
-/** Why nothing can be gone back to; "" = something can. @param {PreviewState} state @returns {string} */
+/**
+ * Why nothing can be gone back to; "" = something can.
+ * @param {PreviewState} state
+ * @returns {string}
+ */
 export function rewindObstacle(state) {
   const obstacle = obstacleOf(state, "rewind");
   return obstacle || (state.sampler.chunk > oldestChunk(state) ? "" : word("rewind_none"));

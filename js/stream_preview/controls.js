@@ -1,6 +1,6 @@
 /**
- * What the browser tells a running sampler: one maker for every control of docs/live.md, and what its refusals mean. Pure.
- * Numbers are rounded to hundredths of a pixel and kept within what the sampler takes.
+ * What the browser tells a running sampler: one maker for every control of docs/live.md, and what its
+ * refusals mean. Pure. Numbers are rounded to hundredths of a pixel and kept within what the sampler takes.
  */
 
 import { word } from "./vocabulary.js";
@@ -53,7 +53,13 @@ const place = (/** @type {VideoPoint} */ { x, y }) => [
   round(within(y, -FARTHEST, FARTHEST)),
 ];
 
-/** Every so many of a list that is too long, the first and the last always. @template T @param {T[]} list @param {number} most @returns {T[]} */
+/**
+ * Every so many of a list that is too long, the first and the last always.
+ * @template T
+ * @param {T[]} list
+ * @param {number} most
+ * @returns {T[]}
+ */
 export function thinOut(list, most) {
   if (list.length <= most) return list;
   return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
@@ -88,10 +94,19 @@ export const sameCamera = (a, b) =>
   a.roll === b.roll &&
   a.orbit === b.orbit;
 
-/** @param {number} hand @param {number} handle @returns {Control} */
+/**
+ * @param {number} hand
+ * @param {number} handle
+ * @returns {Control}
+ */
 export const grabHandle = (hand, handle) => ({ type: "grab", hand, handle });
 
-/** @param {number} hand @param {VideoPoint} at @param {number} radius @returns {Control} */
+/**
+ * @param {number} hand
+ * @param {VideoPoint} at
+ * @param {number} radius
+ * @returns {Control}
+ */
 export const grabPlace = (hand, at, radius) => ({
   type: "grab",
   hand,
@@ -99,13 +114,26 @@ export const grabPlace = (hand, at, radius) => ({
   radius: round(Math.max(0.5, radius)),
 });
 
-/** @param {number} hand @param {VideoPoint[]} to oldest first @returns {Control} */
+/**
+ * @param {number} hand
+ * @param {VideoPoint[]} to oldest first
+ * @returns {Control}
+ */
 export const move = (hand, to) => ({ type: "move", hand, to: thinOut(to, MAX_PLACES).map(place) });
 
-/** @param {number} hand @param {ReleaseMode} mode @returns {Control} */
+/**
+ * @param {number} hand
+ * @param {ReleaseMode} mode
+ * @returns {Control}
+ */
 export const release = (hand, mode) => ({ type: "release", hand, mode });
 
-/** @param {"pin" | "grid"} kind @param {VideoPoint[]} points @param {Brush | null} [brush] @returns {Control} */
+/**
+ * @param {"pin" | "grid"} kind
+ * @param {VideoPoint[]} points
+ * @param {Brush | null} [brush]
+ * @returns {Control}
+ */
 export const addResting = (kind, points, brush = null) => ({
   type: "add",
   kind,
@@ -113,7 +141,12 @@ export const addResting = (kind, points, brush = null) => ({
   ...(brush && { brush }),
 });
 
-/** @param {VideoPoint[]} points two or more @param {number} seconds @param {Brush | null} brush @returns {Control} */
+/**
+ * @param {VideoPoint[]} points two or more
+ * @param {number} seconds
+ * @param {Brush | null} brush
+ * @returns {Control}
+ */
 export const addPath = (points, seconds, brush) => ({
   ...addResting("pin", points, brush),
   kind: "path",
@@ -123,7 +156,12 @@ export const addPath = (points, seconds, brush) => ({
 /** @param {number} handle @returns {Control} */
 export const remove = (handle) => ({ type: "remove", handle });
 
-/** @param {string} token @param {Control} control @param {string | null} [id] the sampler takes a control with the same id once @returns {string} */
+/**
+ * @param {string} token
+ * @param {Control} control
+ * @param {string | null} [id] the sampler takes a control with the same id once
+ * @returns {string}
+ */
 export const controlBody = (token, control, id = null) =>
   JSON.stringify({ token, ...control, ...(id && { id }) });
 

@@ -1,4 +1,4 @@
-/** The icons of the preview alone; those it shares with the editor are in ../shared/icons.js. */
+/** The icons of the preview alone. Those it shares with the editor are in ../shared/icons.js. */
 
 import { iconSet } from "../shared/icons.js";
 

@@ -1,4 +1,7 @@
-/** The parts of the preview on the page: made here, and brought up to date by `update`. Owns the DOM; decides nothing. */
+/**
+ * The parts of the preview on the page: made here, and brought up to date by `update`. Owns the DOM. Decides
+ * nothing.
+ */
 
 import { element, setText } from "../shared/elements.js";
 import { keepTouches } from "../shared/screen.js";

@@ -1,8 +1,9 @@
 /**
- * Controls on their way to the sampler, in order: one message at a time, the next when it has been answered. Owns the queue, the pace and the
- * second tries. Moves of a hand that wait become one message, and so do settings of the camera; at most 30 moves and 10 settings go out a
- * second. A message whose answer was lost is sent again under the same id, which the sampler takes once:
- * the answer ID_TAKEN to a second try says that the first one had arrived.
+ * Controls on their way to the sampler, in order: one message at a time, the next when it has been answered.
+ * Owns the queue, the pace and the second tries. Moves of a hand that wait become one message, and so do
+ * settings of the camera. At most 30 moves and 10 settings go out a second. A message whose answer was lost
+ * is sent again under the same id, which the sampler takes once: the answer ID_TAKEN to a second try says
+ * that the first one had arrived.
  */
 
 import { ID_TAKEN, MAX_PLACES, thinOut, TOO_MANY, UNREACHED } from "./controls.js";
@@ -24,7 +25,12 @@ const AGAIN_MS = 250;
 /** @param {Control} control */
 const isStream = (control) => control.type in GAPS;
 
-/** The queue with one control more. @param {Control[]} queue @param {Control} control @returns {Control[]} */
+/**
+ * The queue with one control more.
+ * @param {Control[]} queue
+ * @param {Control} control
+ * @returns {Control[]}
+ */
 export function enqueue(queue, control) {
   for (let i = queue.length - 1; isStream(control) && i >= 0 && isStream(queue[i]); i--) {
     const before = queue[i];
@@ -38,19 +44,33 @@ export function enqueue(queue, control) {
   return [...queue, control];
 }
 
-/** How long the first of the queue is to wait; moves do not wait when something else waits behind them. @param {Control[]} queue @param {Record<string, number>} last when each kind went out, ms @param {number} now @returns {number} ms */
+/**
+ * How long the first of the queue is to wait. Moves do not wait when something else waits behind them.
+ * @param {Control[]} queue
+ * @param {Record<string, number>} last when each kind went out, ms
+ * @param {number} now
+ * @returns {number} ms
+ */
 export function delayOf(queue, last, now) {
   const [first] = queue;
   if (!first || !isStream(first) || !queue.every(isStream)) return 0;
   return Math.max(0, (last[first.type] ?? -Infinity) + GAPS[first.type] - now);
 }
 
-/** What is sent when no answer came: of moves the last place alone, for the others may have been taken. @param {Control} control @returns {Control} */
+/**
+ * What is sent when no answer came: of moves the last place alone, for the others may have been taken.
+ * @param {Control} control
+ * @returns {Control}
+ */
 export const retryOf = (control) =>
   control.type === "move" ? { ...control, to: control.to.slice(-1) } : control;
 
 export class Outbox {
-  /** @param {Post} post @param {{now?: () => number, name?: string}} [options] name: the beginning of the ids, different in every view */
+  /**
+   * @param {Post} post
+   * @param {{now?: () => number, name?: string}} [options] name: the beginning of the ids, different in every
+   *   view
+   */
   constructor(post, { now = () => performance.now(), name = Math.random().toString(36).slice(2, 10) } = {}) {
     this.post = post;
     this.now = now;

@@ -1,6 +1,6 @@
 /**
- * Draws what lies over the live picture: handles, hands, what is being drawn, the brush. Draws only; changes nothing.
- * Everything is given in video pixels and drawn in view pixels.
+ * Draws what lies over the live picture: handles, hands, what is being drawn, the brush. Draws only, changes
+ * nothing. Everything is given in video pixels and drawn in view pixels.
  */
 
 import { gridPoints, WITH_RADIUS } from "./steering.js";
@@ -28,7 +28,11 @@ const [PREDRAWN, STATIC, ONLINE, HIDDEN] = [0, 1, 2, 3];
 const INK = "rgba(6, 8, 12, 0.78)";
 const MANY = 120;
 
-/** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {View} view @param {Overlay} overlay */
+/**
+ * @param {CanvasRenderingContext2D} ctx scaled to view pixels
+ * @param {View} view
+ * @param {Overlay} overlay
+ */
 export function drawOverlay(ctx, view, overlay) {
   const { steering, handles, near } = overlay;
   if (overlay.visible)
@@ -39,7 +43,13 @@ export function drawOverlay(ctx, view, overlay) {
   else if (overlay.hover && !steering.hands.length) drawBrush(ctx, view, overlay);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Handle[]} handles @param {Set<number | null>} held @param {Handle | null} near */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Handle[]} handles
+ * @param {Set<number | null>} held
+ * @param {Handle | null} near
+ */
 function drawHandles(ctx, view, handles, held, near) {
   const small = handles.length > MANY;
   for (const [id, x, y, kind] of [...handles].sort((a, b) => rank(a[3]) - rank(b[3]))) {
@@ -52,7 +62,13 @@ function drawHandles(ctx, view, handles, held, near) {
 /** What matters most is drawn last. @param {number} kind */
 const rank = (kind) => [1, 0, 2, -1][kind] ?? 0;
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at @param {number} kind @param {number} radius @param {boolean} near */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} kind
+ * @param {number} radius
+ * @param {boolean} near
+ */
 function drawHandle(ctx, at, kind, radius, near) {
   if (near) {
     disc(ctx, at, radius + 5);
@@ -81,7 +97,14 @@ function drawHidden(ctx, at) {
   ctx.setLineDash([]);
 }
 
-/** What is held: a line from where it is seen to where it is to be. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Hand} hand @param {Handle[]} handles @param {number} radius */
+/**
+ * What is held: a line from where it is seen to where it is to be.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Hand} hand
+ * @param {Handle[]} handles
+ * @param {number} radius
+ */
 function drawHand(ctx, view, hand, handles, radius) {
   const seen = handles.find((handle) => handle[0] === hand.handle);
   const [from, to] = [toView(view, seen ? { x: seen[1], y: seen[2] } : hand.from), toView(view, hand.at)];
@@ -104,21 +127,34 @@ function drawHand(ctx, view, hand, handles, radius) {
   ctx.fill();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Draft} draft */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Draft} draft
+ */
 function drawDraft(ctx, view, draft) {
   if (draft.tool === "path") drawRoute(ctx, view, draft.points, 1);
   else if (draft.tool === "pin") drawResting(ctx, view, draft.points, 1);
   else if (draft.tool === "grid") drawGrid(ctx, view, draft.points);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Control} control an `add` */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Control} control an `add`
+ */
 function drawGhost(ctx, view, control) {
   const points = control.points.map((/** @type {[number, number]} */ [x, y]) => ({ x, y }));
   if (control.kind === "path") drawRoute(ctx, view, points, 0.55);
   else drawResting(ctx, view, points, 0.55);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {VideoPoint[]} points @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} points
+ * @param {number} alpha
+ */
 function drawRoute(ctx, view, points, alpha) {
   const places = points.map((point) => toView(view, point));
   ctx.save();
@@ -134,7 +170,12 @@ function drawRoute(ctx, view, points, alpha) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {VideoPoint[]} points @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} points
+ * @param {number} alpha
+ */
 function drawResting(ctx, view, points, alpha) {
   ctx.save();
   ctx.globalAlpha = alpha;
@@ -143,7 +184,11 @@ function drawResting(ctx, view, points, alpha) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {VideoPoint[]} corners */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} corners
+ */
 function drawGrid(ctx, view, corners) {
   const [a, b] = corners.map((corner) => toView(view, corner));
   if (!b) return;
@@ -156,7 +201,12 @@ function drawGrid(ctx, view, corners) {
   drawResting(ctx, view, gridPoints(corners), 0.9);
 }
 
-/** The reach of a press beside any handle. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Overlay} overlay */
+/**
+ * The reach of a press beside any handle.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Overlay} overlay
+ */
 function drawBrush(ctx, view, { steering, near, hover }) {
   if (!hover || near || !WITH_RADIUS.includes(steering.tool) || steering.radius <= 0) return;
   const kind = { grab: ONLINE, pin: STATIC, path: PREDRAWN }[
@@ -169,13 +219,21 @@ function drawBrush(ctx, view, { steering, near, hover }) {
   stroked(ctx, COLORS[kind], 1.5, [4, 3]);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at @param {number} radius */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} radius
+ */
 function disc(ctx, at, radius) {
   ctx.beginPath();
   ctx.arc(at.x, at.y, radius, 0, 2 * Math.PI);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at @param {number} half */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} half
+ */
 function square(ctx, at, half) {
   ctx.beginPath();
   ctx.roundRect(at.x - half, at.y - half, 2 * half, 2 * half, 1.5);
@@ -187,7 +245,12 @@ function line(ctx, points) {
   points.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {string} color @param {number} width @param {number[]} dashes */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} color
+ * @param {number} width
+ * @param {number[]} dashes
+ */
 function stroked(ctx, color, width, dashes) {
   ctx.setLineDash(dashes);
   ctx.lineJoin = "round";

@@ -1,6 +1,7 @@
 /**
- * The panels round the live picture: transport, tools, prompt, timeline, figures. Each owns its DOM, is brought up to
- * date by `update(state)` and dispatches what the person asks for. None keeps a copy of what the state says.
+ * The panels round the live picture: transport, tools, prompt, timeline, figures. Each owns its DOM, is
+ * brought up to date by `update(state)` and dispatches what the person asks for. None keeps a copy of what
+ * the state says.
  */
 
 import { element, group, setPressed, setText, setTitle } from "../shared/elements.js";

@@ -1,4 +1,7 @@
-/** The frames on their way to the screen: queue, pace, the frame shown. Owns the pictures it was given and closes every one of them. */
+/**
+ * The frames on their way to the screen: queue, pace, the frame shown. Owns the pictures it was given and
+ * closes every one of them.
+ */
 
 import { createQueue, push, shownRate, take } from "./frame_queue.js";
 
@@ -50,7 +53,10 @@ export class FramePlayer {
     return item;
   }
 
-  /** Something changes by itself: frames wait, or the figure of frames shown still falls. @param {number} now */
+  /**
+   * Something changes by itself: frames wait, or the figure of frames shown still falls.
+   * @param {number} now
+   */
   isBusy(now) {
     return this.queue.items.length > 0 || this.times.some((time) => now - time <= WINDOW_MS);
   }
@@ -63,7 +69,8 @@ export class FramePlayer {
   /** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {View} view */
   draw(ctx, view) {
     if (!this.current) return;
-    ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium"; // high costs most where it helps least
+    // High costs most where it helps least.
+    ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium";
     ctx.drawImage(this.current.picture, view.left, view.top, view.width, view.height);
   }
 

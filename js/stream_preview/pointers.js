@@ -1,6 +1,7 @@
 /**
- * Pointers on the stage: presses become presses on the video. Works out places whatever the host's zoom; decides nothing. Several pointers at
- * once are several hands. Never calls preventDefault on pointerdown: the host hangs its own undo on the mouse events that follow.
+ * Pointers on the stage: presses become presses on the video. Works out places whatever the host's zoom.
+ * Decides nothing. Several pointers at once are several hands. Never calls preventDefault on pointerdown: the
+ * host hangs its own undo on the mouse events that follow.
  */
 
 import { toVideo } from "../shared/view.js";
@@ -16,7 +17,8 @@ const REACH = { mouse: 10, pen: 12, touch: 22 };
  * @property {() => View} view
  * @property {() => boolean} able  the picture can be steered
  * @property {(place: Place) => void} press
- * @property {(place: Place & {places: VideoPoint[]}) => void} drag  places: passed since the last one, oldest first
+ * @property {(place: Place & {places: VideoPoint[]}) => void} drag  places: passed since the last one, oldest
+ *   first
  * @property {(place: Place) => void} lift
  * @property {(place: Place) => void} menu  the other button
  * @property {(hover: (VideoPoint & {reach: number}) | null) => void} hover

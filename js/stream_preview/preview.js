@@ -1,7 +1,7 @@
 /**
- * The view of a running stream, and the hands on it. Brings the parts together: the store, the session that performs
- * its effects, the layout, and the clock that draws. connect() follows the runs of the hub that `wants` accepts.
- * destroy() lets go of everything, after which connect() may be called again.
+ * The view of a running stream, and the hands on it. Brings the parts together: the store, the session that
+ * performs its effects, the layout, and the clock that draws. connect() follows the runs of the hub that
+ * `wants` accepts. destroy() lets go of everything, after which connect() may be called again.
  */
 
 import { installStyles } from "../shared/styles.js";
@@ -20,7 +20,10 @@ import { PreviewStore } from "./store.js";
 /** @import {PreviewEvent} from "./state.js" */
 
 const PANELS_MS = 150;
-/** After these the picture is drawn at once, and the panels follow a few times a second. @type {PreviewEvent["type"][]} */
+/**
+ * After these the picture is drawn at once, and the panels follow a few times a second.
+ * @type {PreviewEvent["type"][]}
+ */
 const OF_THE_PICTURE = [
   "frame-received",
   "frame-shown",

@@ -1,6 +1,6 @@
 /**
- * The one way to change the preview's state: reduce(state, event, now) gives the state that follows and the effects
- * to be had outside of it. Pure. The effects are performed by session.js and preview.js.
+ * The one way to change the preview's state: reduce(state, event, now) gives the state that follows and the
+ * effects to be had outside of it. Pure. The effects are performed by session.js and preview.js.
  */
 
 import { atRest, createRig, holding, keyed, letGo, pushed, rigFromSpeeds, speedsOf } from "./camera.js";

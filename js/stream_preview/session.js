@@ -1,6 +1,6 @@
 /**
- * The effects of the preview outside of the page: the link to the run, the controls on their way to it, the frames
- * that wait. Owns the link and the outbox of one run at a time, and tells the store what they hear.
+ * The effects of the preview outside of the page: the link to the run, the controls on their way to it, the
+ * frames that wait. Owns the link and the outbox of one run at a time, and tells the store what they hear.
  */
 
 import { controlBody, parseAnswer } from "./controls.js";

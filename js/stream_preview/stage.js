@@ -1,6 +1,6 @@
 /**
- * The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the state has.
- * Keeps nothing but the hover.
+ * The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the state
+ * has. Keeps nothing but the hover.
  */
 
 import { fitCanvas } from "../shared/canvas.js";

@@ -1,4 +1,7 @@
-/** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
+/**
+ * The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview
+ * that touches nodes.
+ */
 
 import { chain, forwardWheel, panCanvas, sourceNode } from "../shared/host_canvas.js";
 import { StreamPreview } from "./preview.js";
@@ -11,7 +14,10 @@ const NAME = "motionstream_view"; // a widget named like an input would take its
 const SAMPLER = "MotionStreamSampler";
 const MIN_HEIGHT = 440;
 
-/** @param {ComfyNode} node @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, liveViews: LiveViews}} services */
+/**
+ * @param {ComfyNode} node
+ * @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, liveViews: LiveViews}} services
+ */
 export function addPreview(node, { app, api, hub, liveViews }) {
   const view = new StreamPreview(
     api,
@@ -41,7 +47,12 @@ export function addPreview(node, { app, api, hub, liveViews }) {
   return widget;
 }
 
-/** The run of the sampler upstream; any run of this tab where no sampler is found. Inside a subgraph a run's node id is a path, "12:7". @param {ComfyNode} node @param {Run} run */
+/**
+ * The run of the sampler upstream. Any run of this tab where no sampler is found. Inside a subgraph a run's
+ * node id is a path, "12:7".
+ * @param {ComfyNode} node
+ * @param {Run} run
+ */
 export function follows(node, run) {
   const source = sourceNode(node, "images");
   if (!source || (source.comfyClass ?? source.type) !== SAMPLER) return true;

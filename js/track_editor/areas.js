@@ -1,4 +1,7 @@
-/** The points that a track carries round its moving point, and the pins along the border. Pure; the rules are docs/track-document.md. */
+/**
+ * The points that a track carries round its moving point, and the pins along the border. Pure. The rules are
+ * docs/track-document.md.
+ */
 
 import { toSegment } from "../shared/geometry.js";
 
@@ -32,7 +35,11 @@ export function gridOffsets({ width, height, columns, rows }) {
   return steps(height, rows).flatMap((y) => across.map((x) => ({ x, y })));
 }
 
-/** @param {VideoPoint} place @param {VideoPoint[]} line @returns {number} */
+/**
+ * @param {VideoPoint} place
+ * @param {VideoPoint[]} line
+ * @returns {number}
+ */
 export function toLine(place, line) {
   if (line.length === 1) return Math.hypot(place.x - line[0].x, place.y - line[0].y);
   let best = Infinity;
@@ -41,7 +48,11 @@ export function toLine(place, line) {
   return best;
 }
 
-/** @param {Region} region @param {VideoPoint} offset from the moving point @returns {boolean} */
+/**
+ * @param {Region} region
+ * @param {VideoPoint} offset from the moving point
+ * @returns {boolean}
+ */
 export const inRegion = (region, offset) =>
   region.lines.some((line) => toLine(offset, line) ** 2 <= region.radius ** 2 + 1e-6);
 
@@ -57,7 +68,11 @@ export function regionBox({ lines, radius }) {
   return box;
 }
 
-/** @param {Region} region @returns {VideoPoint[]} the points (ix·spacing, iy·spacing) in it; its first painted place where it holds none */
+/**
+ * @param {Region} region
+ * @returns {VideoPoint[]} the points (ix·spacing, iy·spacing) in it; its first painted place where it holds
+ *   none
+ */
 export function regionOffsets(region) {
   const { spacing } = region;
   const box = regionBox(region);
@@ -96,7 +111,11 @@ export function trackOffsets(track) {
   return offsets;
 }
 
-/** @param {number} width @param {number} height @returns {VideoPoint[]} clockwise from the top left corner */
+/**
+ * @param {number} width
+ * @param {number} height
+ * @returns {VideoPoint[]} clockwise from the top left corner
+ */
 export function borderPins(width, height) {
   /** @param {number} side */
   const steps = (side) => {

@@ -1,6 +1,6 @@
 /**
- * What a person can do in the editor by a key or a button, each in one place: its key, what it is called and what it
- * does. The bars, the keyboard and the help are made from this list. Pure.
+ * What a person can do in the editor by a key or a button, each in one place: its key, what it is called and
+ * what it does. The bars, the keyboard and the help are made from this list. Pure.
  */
 
 import { stepRadius } from "../shared/geometry.js";
@@ -11,15 +11,16 @@ import { word } from "./vocabulary.js";
 /** @import {EditorEvent, EditorState, Interpolation, Option, Tool} from "./types.js" */
 
 /**
- * @typedef {{type: "help"} | {type: "large"} | {type: "zoom", factor: number}} ViewEvent
- *   what happens to one view of the document; factor 0 = the whole picture
+ * @typedef {{type: "help"} | {type: "large"} | {type: "zoom", factor: number}} ViewEvent what happens to one
+ *   view of the document; factor 0 = the whole picture
  *
  * @typedef {object} Command
  * @property {string} name
- * @property {string[]} keys  as KeyboardEvent says them, letters small, after Ctrl+ and Shift+; the help shows the first
+ * @property {string[]} keys  as KeyboardEvent says them, letters small, after Ctrl+ and Shift+; the help
+ *   shows the first
  * @property {(state: EditorState) => string} label  the title of its button
- * @property {(state: EditorState, shift: boolean) => EditorEvent | ViewEvent | null} perform
- *   null = there is nothing to do, and the key is the host's; shift: held with the key
+ * @property {(state: EditorState, shift: boolean) => EditorEvent | ViewEvent | null} perform null = there is
+ *   nothing to do, and the key is the host's; shift: held with the key
  * @property {string} [icon]  of its button, where that is not its name
  * @property {(state: EditorState) => boolean} [isOn]  its button is pressed
  * @property {(state: EditorState) => boolean} [isAble]  its button can be used
@@ -36,7 +37,11 @@ const FAR = 10; // pixels or frames, with Shift
 /** @param {EditorState} state */
 const hasTrack = (state) => selectedTrack(state) !== null;
 
-/** @param {Tool} tool @param {string} key @returns {Command} */
+/**
+ * @param {Tool} tool
+ * @param {string} key
+ * @returns {Command}
+ */
 const toolCommand = (tool, key) => ({
   name: tool,
   keys: [key],
@@ -46,7 +51,11 @@ const toolCommand = (tool, key) => ({
   perform: () => ({ type: "tool", tool }),
 });
 
-/** @param {Option} option @param {string[]} keys @returns {Command} */
+/**
+ * @param {Option} option
+ * @param {string[]} keys
+ * @returns {Command}
+ */
 const optionCommand = (option, keys) => ({
   name: option,
   keys,
@@ -76,7 +85,12 @@ const keyCommand = (name, keys, text, perform) => ({ name, keys, label: () => wo
  */
 const helpedCommand = (name, keys, help, perform) => ({ ...keyCommand(name, keys, help, perform), help });
 
-/** @param {string} key @param {number} dx @param {number} dy @returns {Command} */
+/**
+ * @param {string} key
+ * @param {number} dx
+ * @param {number} dy
+ * @returns {Command}
+ */
 const arrowCommand = (key, dx, dy) =>
   keyCommand(key, [key], "key_arrows", (state, shift) => {
     const step = shift ? FAR : 1;
@@ -84,14 +98,22 @@ const arrowCommand = (key, dx, dy) =>
     return { type: "seek", frame: state.frame + (dx - dy) * step };
   });
 
-/** @param {"smaller" | "larger"} name @param {string} key @param {1 | -1} direction */
+/**
+ * @param {"smaller" | "larger"} name
+ * @param {string} key
+ * @param {1 | -1} direction
+ */
 const brushCommand = (name, key, direction) =>
   helpedCommand(name, [key], "key_brush", (state) => ({
     type: "brush",
     radius: stepRadius(state.brush, direction),
   }));
 
-/** @param {string} name @param {string[]} keys @param {1 | -1} by */
+/**
+ * @param {string} name
+ * @param {string[]} keys
+ * @param {1 | -1} by
+ */
 const frameCommand = (name, keys, by) =>
   helpedCommand(name, keys, "key_time", (state) => ({ type: "seek", frame: Math.round(state.frame) + by }));
 

@@ -1,18 +1,37 @@
-/** Curves through control points as straight pieces, and points at equal shares of their length. Pure; the rules are docs/track-document.md. */
+/**
+ * Curves through control points as straight pieces, and points at equal shares of their length. Pure. The
+ * rules are docs/track-document.md.
+ */
 
 import { distance, distinct, mix, toSegment } from "../shared/geometry.js";
 
 /** @import {Interpolation, Track, VideoPoint} from "./types.js" */
 
-/** @typedef {{line: VideoPoint[], length: number, at: (fraction: number) => VideoPoint, shareNear: (place: VideoPoint) => number}} Path */
+/**
+ * @typedef {object} Path
+ * @property {VideoPoint[]} line
+ * @property {number} length
+ * @property {(fraction: number) => VideoPoint} at
+ * @property {(place: VideoPoint) => number} shareNear
+ */
 
 export const SEGMENTS = 32;
-/** Kinds whose path is curved as their interpolation says; the others go straight. */
+/** Kinds whose path is curved as their interpolation says. The others go straight. */
 export const CURVED = ["path", "grid", "region", "camera"];
 
-/** @typedef {(p0: VideoPoint, p1: VideoPoint, p2: VideoPoint, p3: VideoPoint) => (w: number) => VideoPoint} Span  from p1 to p2, w in 0..1 */
+/**
+ * @typedef {(p0: VideoPoint, p1: VideoPoint, p2: VideoPoint, p3: VideoPoint) => (w: number) => VideoPoint}
+ *   Span  from p1 to p2, w in 0..1
+ */
 
-/** Cubic Hermite from p1 to p2. @param {VideoPoint} p1 @param {VideoPoint} p2 @param {VideoPoint} m1 @param {VideoPoint} m2 @returns {(w: number) => VideoPoint} */
+/**
+ * Cubic Hermite from p1 to p2.
+ * @param {VideoPoint} p1
+ * @param {VideoPoint} p2
+ * @param {VideoPoint} m1
+ * @param {VideoPoint} m2
+ * @returns {(w: number) => VideoPoint}
+ */
 function hermite(p1, p2, m1, m2) {
   return (w) => {
     const [w2, w3] = [w * w, w * w * w];
@@ -61,14 +80,23 @@ const bspline = (p0, p1, p2, p3) => (w) => {
   };
 };
 
-/** @param {Interpolation} interpolation @param {number} tension @returns {Span | null} null = straight */
+/**
+ * @param {Interpolation} interpolation
+ * @param {number} tension
+ * @returns {Span | null} null = straight
+ */
 function spanOf(interpolation, tension) {
   if (interpolation === "spline") return catmullRom;
   if (interpolation === "cardinal") return cardinal(tension);
   return interpolation === "bspline" ? bspline : null;
 }
 
-/** @param {VideoPoint[]} points @param {Interpolation} interpolation @param {number} [tension] @returns {VideoPoint[]} the curve as straight pieces */
+/**
+ * @param {VideoPoint[]} points
+ * @param {Interpolation} interpolation
+ * @param {number} [tension]
+ * @returns {VideoPoint[]} the curve as straight pieces
+ */
 export function polyline(points, interpolation, tension = 0) {
   const kept = distinct(points);
   const span = spanOf(interpolation, tension);
@@ -84,7 +112,8 @@ export function polyline(points, interpolation, tension = 0) {
 
 /**
  * A line that is measured once and asked often.
- * @param {VideoPoint[]} line not empty @returns {Path} at: 0..1 of the length; shareNear: the share at the place of the line nearest to a point
+ * @param {VideoPoint[]} line not empty
+ * @returns {Path} at: 0..1 of the length; shareNear: the share at the place of the line nearest to a point
  */
 export function ruler(line) {
   const gone = [0];
@@ -114,7 +143,10 @@ export function ruler(line) {
   return { line, length, at, shareNear };
 }
 
-/** Tracks are never changed in place, so what is worked out for one stays true. @type {WeakMap<Track, Path>} */
+/**
+ * Tracks are never changed in place, so what is worked out for one stays true.
+ * @type {WeakMap<Track, Path>}
+ */
 const paths = new WeakMap();
 
 /** @param {Track} track with points @returns {Path} of its moving point */

@@ -8,7 +8,12 @@ import { word } from "./vocabulary.js";
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
 
-/** @param {EditorStore} store @param {EditorHost} host @param {string} title @returns {() => void} closes it */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @param {string} title
+ * @returns {() => void} closes it
+ */
 export function openDialog(store, host, title) {
   const editor = new TrackEditor(store, { ...host, large: null, pan: () => {} });
   const dialog = element("dialog", "ms-dialog");

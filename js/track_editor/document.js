@@ -1,5 +1,6 @@
 /**
- * The document as text: reading what may be anything, writing one stable JSON string, fitting it to another size. Pure.
+ * The document as text: reading what may be anything, writing one stable JSON string, fitting it to another
+ * size. Pure.
  */
 
 import { readTrack } from "./read_track.js";
@@ -23,8 +24,10 @@ export function emptyDocument(size = DEFAULT_SIZE) {
 export const writeDocument = (doc) => JSON.stringify(doc);
 
 /**
- * @param {string} text empty = an empty document @param {Size} [size] of an empty document
- * @returns {TrackDocument} @throws {Error} naming what was expected and what was found
+ * @param {string} text empty = an empty document
+ * @param {Size} [size] of an empty document
+ * @returns {TrackDocument}
+ * @throws {Error} naming what was expected and what was found
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
   if (!text.trim()) return emptyDocument(size);
@@ -70,7 +73,12 @@ export const roundPoint = (point) => ({ x: rounded(point.x), y: rounded(point.y)
 export const sameSize = (a, b) =>
   a.width === b.width && a.height === b.height && a.frames === b.frames && a.fps === b.fps;
 
-/** The document for a video of another size: coordinates, areas and times scaled. @param {TrackDocument} doc @param {Size} size @returns {TrackDocument} */
+/**
+ * The document for a video of another size: coordinates, areas and times scaled.
+ * @param {TrackDocument} doc
+ * @param {Size} size
+ * @returns {TrackDocument}
+ */
 export function fitDocument(doc, size) {
   if (sameSize(doc, size)) return doc;
   const [sx, sy] = [size.width / doc.width, size.height / doc.height];
@@ -79,7 +87,13 @@ export function fitDocument(doc, size) {
   return { ...doc, width: size.width, height: size.height, frames: size.frames, fps: size.fps, tracks };
 }
 
-/** @param {Track} track @param {number} sx @param {number} sy @param {number} st of the time @returns {Track} */
+/**
+ * @param {Track} track
+ * @param {number} sx
+ * @param {number} sy
+ * @param {number} st of the time
+ * @returns {Track}
+ */
 function fitTrack(track, sx, sy, st) {
   const small = Math.min(sx, sy);
   const placed = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });

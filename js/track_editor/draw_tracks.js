@@ -1,4 +1,7 @@
-/** Draws tracks: paths, areas, handles, frame numbers, the playhead's points. Draws only; changes nothing. View pixels unless said otherwise. */
+/**
+ * Draws tracks: paths, areas, handles, frame numbers, the playhead's points. Draws only, changes nothing.
+ * View pixels unless said otherwise.
+ */
 
 import { tickStep } from "../shared/geometry.js";
 import { toView } from "../shared/view.js";
@@ -11,7 +14,14 @@ import { carried, isShown, placeAt, progress } from "./sampling.js";
 /** @import {Path} from "./curves.js" */
 /** @import {Place} from "./sampling.js" */
 
-/** @typedef {{ctx: CanvasRenderingContext2D, view: View, state: EditorState, moves: boolean, camera: ((place: VideoPoint) => VideoPoint) | null}} Scene */
+/**
+ * @typedef {object} Scene
+ * @property {CanvasRenderingContext2D} ctx
+ * @property {View} view
+ * @property {EditorState} state
+ * @property {boolean} moves
+ * @property {((place: VideoPoint) => VideoPoint) | null} camera
+ */
 
 const TICKS_APART = 9;
 const NUMBERS_APART = 36;
@@ -19,14 +29,23 @@ const MAX_DOTS = 400; // of one track; more are a texture, not points
 export const INK = "rgba(8, 10, 14, 0.72)";
 const FONT = "600 10px Inter, system-ui, sans-serif";
 
-/** A selected track, whole. @param {Scene} scene @param {Track} track */
+/**
+ * A selected track, whole.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 export function drawTrack(scene, track) {
   faded(scene, track, () => drawCarried(scene, track, true));
   drawStill(scene, track);
   if (scene.moves && pathOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
 }
 
-/** Muted or not seen at the playhead: pale. @param {Scene} scene @param {Track} track @param {() => void} draw */
+/**
+ * Muted or not seen at the playhead: pale.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {() => void} draw
+ */
 function faded({ ctx, state, moves }, track, draw) {
   ctx.save();
   if (!track.visible) ctx.globalAlpha = 0.3;
@@ -35,7 +54,11 @@ function faded({ ctx, state, moves }, track, draw) {
   ctx.restore();
 }
 
-/** What of a track is the same at every frame: its path, ticks and handles. @param {Scene} scene @param {Track} track */
+/**
+ * What of a track is the same at every frame: its path, ticks and handles.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 export function drawStill(scene, track) {
   const { ctx, view, state } = scene;
   const chosen = state.selection.tracks.includes(track.id);
@@ -55,7 +78,11 @@ export function drawStill(scene, track) {
   });
 }
 
-/** What moves of tracks that are not selected, all dots in one go. @param {Scene} scene @param {Track[]} tracks */
+/**
+ * What moves of tracks that are not selected, all dots in one go.
+ * @param {Scene} scene
+ * @param {Track[]} tracks
+ */
 export function drawMoving(scene, tracks) {
   /** @type {ViewPoint[]} */
   const dots = [];
@@ -69,7 +96,13 @@ export function drawMoving(scene, tracks) {
       if (pathOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
 }
 
-/** What a track carries, where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen @returns {ViewPoint[]} dots that are left to draw */
+/**
+ * What a track carries, where it is now.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ * @returns {ViewPoint[]} dots that are left to draw
+ */
 function drawCarried(scene, track, chosen) {
   if (track.kind !== "camera")
     return drawArea(
@@ -82,7 +115,10 @@ function drawCarried(scene, track, chosen) {
   return [];
 }
 
-/** Paths in video pixels as the canvas takes them: made once, drawn by every frame. @type {WeakMap<Path, Path2D>} */
+/**
+ * Paths in video pixels as the canvas takes them: made once, drawn by every frame.
+ * @type {WeakMap<Path, Path2D>}
+ */
 const canvasPaths = new WeakMap();
 
 /** @param {Path} path */
@@ -96,7 +132,13 @@ function canvasPathOf(path) {
   return made;
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Path} path @param {string} color @param {number} width */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Path} path
+ * @param {string} color
+ * @param {number} width
+ */
 function strokePath(ctx, view, path, color, width) {
   ctx.save();
   ctx.translate(view.left + view.scale / 2, view.top + view.scale / 2);
@@ -109,7 +151,12 @@ function strokePath(ctx, view, path, color, width) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint[]} line @param {string} color @param {number} width */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint[]} line
+ * @param {string} color
+ * @param {number} width
+ */
 export function strokeLine(ctx, line, color, width) {
   ctx.beginPath();
   line.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
@@ -120,13 +167,24 @@ export function strokeLine(ctx, line, color, width) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at @param {number} radius */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} radius
+ */
 export function disc(ctx, at, radius) {
   ctx.beginPath();
   ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
 }
 
-/** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen @returns {ViewPoint[]} dots that are left to draw */
+/**
+ * The points a track carries and the shape they fill.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Place} place
+ * @param {boolean} chosen
+ * @returns {ViewPoint[]} dots that are left to draw
+ */
 function drawArea({ ctx, view, camera }, track, place, chosen) {
   const put = (/** @type {VideoPoint} */ offset) =>
     toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
@@ -152,7 +210,13 @@ function drawArea({ ctx, view, camera }, track, place, chosen) {
   return [];
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {NonNullable<Track["region"]>} region @param {(offset: VideoPoint) => ViewPoint} put @param {number} scale @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {NonNullable<Track["region"]>} region
+ * @param {(offset: VideoPoint) => ViewPoint} put
+ * @param {number} scale
+ * @param {number} alpha
+ */
 function strokeRegion(ctx, region, put, scale, alpha) {
   ctx.beginPath();
   for (const line of region.lines) {
@@ -166,7 +230,12 @@ function strokeRegion(ctx, region, put, scale, alpha) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Track} track @param {(offset: VideoPoint) => ViewPoint} put @param {number} scale */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Track} track
+ * @param {(offset: VideoPoint) => ViewPoint} put
+ * @param {number} scale
+ */
 function outline(ctx, track, put, scale) {
   if (!track.grid) return disc(ctx, put({ x: 0, y: 0 }), (track.brush?.radius ?? 0) * scale);
   const [w, h] = [track.grid.width / 2, track.grid.height / 2];
@@ -183,7 +252,12 @@ function outline(ctx, track, put, scale) {
   return ctx.closePath();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint[]} places @param {number} radius @param {string} color */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint[]} places
+ * @param {number} radius
+ * @param {string} color
+ */
 function drawDots(ctx, places, radius, color) {
   ctx.beginPath();
   for (const at of places) ctx.rect(at.x - radius, at.y - radius, 2 * radius, 2 * radius);
@@ -191,7 +265,12 @@ function drawDots(ctx, places, radius, color) {
   ctx.fill();
 }
 
-/** A camera: where each point of its grid goes, and where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen */
+/**
+ * A camera: where each point of its grid goes, and where it is now.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ */
 function drawCamera({ ctx, view, state, moves }, track, chosen) {
   const { frames } = state.doc;
   const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) =>
@@ -230,7 +309,14 @@ function drawCamera({ ctx, view, state, moves }, track, chosen) {
   ctx.restore();
 }
 
-/** Dots at equal times, so that speed is seen: the further apart, the faster; with numbers on the one that is edited. @param {Scene} scene @param {Track} track @param {Path} path @param {boolean} shows */
+/**
+ * Dots at equal times, so that speed is seen: the further apart, the faster. With numbers on the one that is
+ * edited.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Path} path
+ * @param {boolean} shows
+ */
 function drawTicks({ ctx, view, state }, track, path, shows) {
   const { frames } = state.doc;
   const end = track.end ?? frames - 1;
@@ -270,7 +356,11 @@ function drawTicks({ ctx, view, state }, track, path, shows) {
   }
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {string} text @param {ViewPoint} at */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} text
+ * @param {ViewPoint} at
+ */
 function label(ctx, text, at) {
   const width = 5.8 * text.length + 7;
   ctx.beginPath();
@@ -281,7 +371,12 @@ function label(ctx, text, at) {
   ctx.fillText(text, at.x, at.y + 0.5);
 }
 
-/** @param {Scene} scene @param {Track} track @param {Path} path @param {boolean} chosen */
+/**
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Path} path
+ * @param {boolean} chosen
+ */
 function drawArrow({ ctx, view }, track, path, chosen) {
   const tip = toView(view, path.at(1));
   const from = toView(view, path.at(Math.max(0, 1 - 8 / Math.max(8, path.length * view.scale))));
@@ -304,7 +399,12 @@ function drawArrow({ ctx, view }, track, path, chosen) {
   ctx.restore();
 }
 
-/** @param {Scene} scene @param {Track} track @param {boolean} chosen @param {boolean} shows every control point */
+/**
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ * @param {boolean} shows every control point
+ */
 function drawHandles({ ctx, view, state }, track, chosen, shows) {
   const picked = shows ? state.selection.point : null;
   const small = track.kind === "freehand";
@@ -329,7 +429,12 @@ function drawHandles({ ctx, view, state }, track, chosen, shows) {
   });
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at @param {string} color @param {boolean} chosen */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {string} color
+ * @param {boolean} chosen
+ */
 function drawPin(ctx, at, color, chosen) {
   const arm = chosen ? 8 : 6.5;
   ctx.lineCap = "round";
@@ -359,7 +464,11 @@ function drawPin(ctx, at, color, chosen) {
   ctx.stroke();
 }
 
-/** The point at the playhead's time. @param {Scene} scene @param {Track} track */
+/**
+ * The point at the playhead's time.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 function drawRunner({ ctx, view, state, camera }, track) {
   const { centre } = placeAt(track, state.frame, state.doc.frames);
   const at = toView(view, camera && track.kind !== "camera" ? camera(centre) : centre);
@@ -388,7 +497,12 @@ function drawLock(ctx, at) {
   ctx.stroke();
 }
 
-/** Where the points are some frames before and after the playhead. @param {Scene} scene @param {Track[]} tracks @param {(frame: number) => ((place: VideoPoint) => VideoPoint) | null} cameraAt */
+/**
+ * Where the points are some frames before and after the playhead.
+ * @param {Scene} scene
+ * @param {Track[]} tracks
+ * @param {(frame: number) => ((place: VideoPoint) => VideoPoint) | null} cameraAt
+ */
 export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
   const { frames } = state.doc;
   const step = Math.max(1, Math.round(frames / 14));

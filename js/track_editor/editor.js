@@ -1,6 +1,7 @@
 /**
- * One view of a store: the canvas and the panels round it. Owns its DOM, its clock and its listeners; connect() starts them and
- * disconnect() ends them, so that a view that never enters a graph costs nothing. Touches no widget: the host is asked through `EditorHost`.
+ * One view of a store: the canvas and the panels round it. Owns its DOM, its clock and its listeners.
+ * connect() starts them and disconnect() ends them, so that a view that never enters a graph costs nothing.
+ * Touches no widget: the host is asked through `EditorHost`.
  */
 
 import { fitCanvas } from "../shared/canvas.js";
@@ -146,7 +147,7 @@ export class TrackEditor {
     );
   }
 
-  /** The large editor has the wheel to itself; in the node it is the host's. @param {WheelEvent} event */
+  /** The large editor has the wheel to itself. In the node it is the host's. @param {WheelEvent} event */
   wheel(event) {
     if (this.host.large && !event.altKey) return;
     event.preventDefault();

@@ -18,7 +18,12 @@ import { word } from "./vocabulary.js";
 const TRACK_FILES = ".json,.txt,.npz,image/*,video/*";
 const SMALL = { width: 40, height: 26 };
 
-/** @param {EditorStore} store @param {EditorHost} host @param {(file: File) => void} take @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @param {(file: File) => void} take
+ * @returns {Section[]}
+ */
 export function editorMenu(store, host, take) {
   const pick = async (/** @type {string} */ accept) => {
     const file = await pickFile(accept);
@@ -72,7 +77,11 @@ export function editorMenu(store, host, take) {
   ];
 }
 
-/** @param {EditorStore} store @param {EditorHost} host @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @returns {Section[]}
+ */
 function libraryMenu(store, host) {
   const { library } = host;
   if (!library) return [];
@@ -108,7 +117,12 @@ function libraryMenu(store, host) {
   ];
 }
 
-/** @param {EditorStore} store @param {Kept} item @param {() => void} [remove] @returns {Entry[]} none for one that cannot be read */
+/**
+ * @param {EditorStore} store
+ * @param {Kept} item
+ * @param {() => void} [remove]
+ * @returns {Entry[]} none for one that cannot be read
+ */
 function insertEntry(store, item, remove) {
   const doc = tracksIn(item);
   if (!doc) return [];

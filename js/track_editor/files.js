@@ -1,4 +1,4 @@
-/** Files of the person: picked, dropped, pasted or saved. Says what is in them; changes no document. */
+/** Files of the person: picked, dropped, pasted or saved. Says what is in them. Changes no document. */
 
 import { readNpz } from "./npz.js";
 import { readTracks, tracksOf } from "./transfer.js";
@@ -17,7 +17,11 @@ export function pickFile(accept) {
   });
 }
 
-/** @param {string} name @param {BlobPart} data @param {string} type */
+/**
+ * @param {string} name
+ * @param {BlobPart} data
+ * @param {string} type
+ */
 export function saveFile(name, data, type) {
   const url = URL.createObjectURL(new Blob([data], { type }));
   Object.assign(document.createElement("a"), { href: url, download: name }).click();
@@ -27,7 +31,12 @@ export function saveFile(name, data, type) {
 /** @param {File} file */
 export const isPicture = (file) => /^(image|video)\//.test(file.type);
 
-/** @param {File} file @param {Size} size @returns {Promise<Track[]>} @throws {Error} naming what was expected and found */
+/**
+ * @param {File} file
+ * @param {Size} size
+ * @returns {Promise<Track[]>}
+ * @throws {Error} naming what was expected and found
+ */
 export async function tracksInFile(file, size) {
   if (file.size > MAX_BYTES) throw new Error(`Expected at most ${MAX_BYTES} bytes, got ${file.size}.`);
   if (!/\.npz$/i.test(file.name)) return readTracks(await file.text(), size);

@@ -1,6 +1,6 @@
 /**
- * Whether two documents, or parts of them, say the same. Documents are never changed in place, so each is written out
- * and hashed once, however often it is compared. Pure.
+ * Whether two documents, or parts of them, say the same. Documents are never changed in place, so each is
+ * written out and hashed once, however often it is compared. Pure.
  */
 
 /** @type {WeakMap<object, string>} */

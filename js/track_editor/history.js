@@ -51,27 +51,47 @@ export function shownInterpolation(state) {
     : state.interpolation;
 }
 
-/** @param {string} track @param {number | null} [point] @returns {Selection} */
+/**
+ * @param {string} track
+ * @param {number | null} [point]
+ * @returns {Selection}
+ */
 export const only = (track, point = null) => ({ track, point, tracks: [track] });
 
 /** @param {string[]} tracks @returns {Selection} */
 export const many = (tracks) =>
   tracks.length ? { track: tracks[tracks.length - 1], point: null, tracks } : NOTHING;
 
-/** One more, or one less. @param {Selection} selection @param {string} track @returns {Selection} */
+/**
+ * One more, or one less.
+ * @param {Selection} selection
+ * @param {string} track
+ * @returns {Selection}
+ */
 export function toggled(selection, track) {
   const has = selection.tracks.includes(track);
   return many(has ? selection.tracks.filter((id) => id !== track) : [...selection.tracks, track]);
 }
 
-/** The document replaced, as one step of the history. @param {EditorState} state @param {TrackDocument} doc @param {string | null} [key] @returns {EditorState} */
+/**
+ * The document replaced, as one step of the history.
+ * @param {EditorState} state
+ * @param {TrackDocument} doc
+ * @param {string | null} [key]
+ * @returns {EditorState}
+ */
 export function committed(state, doc, key = null) {
   const merged = key !== null && key === state.lastKey;
   const past = merged ? state.past : [...state.past, state.doc].slice(-HISTORY);
   return { ...state, doc, past, future: [], lastKey: key, selection: kept(doc, state.selection) };
 }
 
-/** The selection as far as it still exists. @param {TrackDocument} doc @param {Selection} selection @returns {Selection} */
+/**
+ * The selection as far as it still exists.
+ * @param {TrackDocument} doc
+ * @param {Selection} selection
+ * @returns {Selection}
+ */
 export function kept(doc, selection) {
   const ids = new Set(doc.tracks.map((track) => track.id));
   const left = selection.tracks.filter((id) => ids.has(id));
@@ -83,7 +103,12 @@ export function kept(doc, selection) {
     : { track: track.id, point: gone ? null : selection.point, tracks: left };
 }
 
-/** @param {EditorState} state @param {"past" | "future"} from @param {"past" | "future"} to @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {"past" | "future"} from
+ * @param {"past" | "future"} to
+ * @returns {EditorState}
+ */
 export function travelled(state, from, to) {
   const entry = from === "past" ? state.past[state.past.length - 1] : state.future[0];
   if (!entry) return state;
@@ -101,7 +126,12 @@ export function travelled(state, from, to) {
   };
 }
 
-/** A document from outside: a step of our own history if it is one, else a new beginning. @param {EditorState} calm nothing half done @param {TrackDocument} doc @returns {EditorState} */
+/**
+ * A document from outside: a step of our own history if it is one, else a new beginning.
+ * @param {EditorState} calm nothing half done
+ * @param {TrackDocument} doc
+ * @returns {EditorState}
+ */
 export function loaded(calm, doc) {
   const same = (/** @type {TrackDocument | undefined} */ other) => other !== undefined && isSame(other, doc);
   if (same(calm.past[calm.past.length - 1])) return travelled(calm, "past", "future");
@@ -110,7 +140,11 @@ export function loaded(calm, doc) {
   return { ...initialState(doc), tool, interpolation, options, selection: kept(doc, calm.selection) };
 }
 
-/** @param {EditorState} state @param {Size} size @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Size} size
+ * @returns {EditorState}
+ */
 export function resized(state, size) {
   if (sameSize(state.doc, size)) return state;
   const from = state.resized?.to === state.doc ? state.resized.from : state.doc;

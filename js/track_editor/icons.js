@@ -1,4 +1,4 @@
-/** The icons of the editor alone; those it shares with the preview are in ../shared/icons.js. */
+/** The icons of the editor alone. Those it shares with the preview are in ../shared/icons.js. */
 
 import { iconSet } from "../shared/icons.js";
 

@@ -1,4 +1,7 @@
-/** What can be said of the selected tracks in numbers: when they move and are seen, their speed curve, their turn, growth, grid and camera. */
+/**
+ * What can be said of the selected tracks in numbers: when they move and are seen, their speed curve, their
+ * turn, growth, grid and camera.
+ */
 
 import { element, setPressed, setText } from "../shared/elements.js";
 import { panOf, withPan } from "./cameras.js";

@@ -1,6 +1,6 @@
 /**
- * The keyboard of the editor: who has the focus, which keys are fields', and the space bar, which plays when it is
- * tapped and moves the canvas while it is held.
+ * The keyboard of the editor: who has the focus, which keys are fields', and the space bar, which plays when
+ * it is tapped and moves the canvas while it is held.
  */
 
 import { element } from "../shared/elements.js";
@@ -84,8 +84,9 @@ export class EditorKeyboard {
 }
 
 /**
- * What has the focus while the editor is in use. The host takes Ctrl+Z at the window, before any element hears of it,
- * unless a text area has the focus: so this is one, invisible, read-only and without a keyboard on a touch screen.
+ * What has the focus while the editor is in use. The host takes Ctrl+Z at the window, before any element
+ * hears of it, unless a text area has the focus: so this is one, invisible, read-only and without a keyboard
+ * on a touch screen.
  * @param {string} label
  */
 function keyCatcher(label) {

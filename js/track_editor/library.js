@@ -1,4 +1,7 @@
-/** Recent tracks and presets of the person, kept in the host's user settings. Reads and writes settings; draws nothing. */
+/**
+ * Recent tracks and presets of the person, kept in the host's user settings. Reads and writes settings. Draws
+ * nothing.
+ */
 
 import { readDocument } from "./document.js";
 import { copyText } from "./transfer.js";
@@ -13,7 +16,7 @@ const MAX_RECENT = 12;
 const MAX_PRESETS = 60;
 const MAX_TEXT = 30_000;
 
-/** For the host's settings; neither is shown among them. */
+/** For the host's settings. Neither is shown among them. */
 export const EDITOR_SETTINGS = [RECENT, PRESETS].map((id) => ({
   id,
   name: id.split(".").pop() ?? id,
@@ -51,7 +54,11 @@ export class Library {
     void this.app.extensionManager?.setting?.set(id, items);
   }
 
-  /** The newest first, none twice. @param {TrackDocument} doc @param {Track[]} tracks */
+  /**
+   * The newest first, none twice.
+   * @param {TrackDocument} doc
+   * @param {Track[]} tracks
+   */
   remember(doc, tracks) {
     const fresh = tracks
       .map((track) => ({ name: track.name, text: copyText(doc, [track]) }))
@@ -71,7 +78,12 @@ export class Library {
     if (fresh.length) this.write(RECENT, [...fresh.reverse(), ...older].slice(0, MAX_RECENT));
   }
 
-  /** @param {string} name @param {TrackDocument} doc @param {Track[]} tracks @returns {boolean} false = too large to keep */
+  /**
+   * @param {string} name
+   * @param {TrackDocument} doc
+   * @param {Track[]} tracks
+   * @returns {boolean} false = too large to keep
+   */
   keep(name, doc, tracks) {
     const text = copyText(doc, tracks);
     if (text.length > MAX_TEXT) return false;

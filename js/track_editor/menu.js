@@ -3,10 +3,25 @@
 import { element, setPressed } from "../shared/elements.js";
 import { button, icon } from "./icons.js";
 
-/** @typedef {{icon?: string, picture?: Node, text: string, title?: string, on?: boolean, action: () => void, remove?: () => void}} Entry */
+/**
+ * @typedef {object} Entry
+ * @property {string} [icon]
+ * @property {Node} [picture]
+ * @property {string} text
+ * @property {string} [title]
+ * @property {boolean} [on]
+ * @property {() => void} action
+ * @property {() => void} [remove]
+ */
 /** @typedef {{title?: string, entries: Entry[], empty?: string}} Section */
 
-/** @param {string} name icon @param {string} title @param {() => Section[]} sections @param {"left" | "right"} [side] on which it is flush @returns {{root: HTMLElement, made: HTMLButtonElement}} */
+/**
+ * @param {string} name icon
+ * @param {string} title
+ * @param {() => Section[]} sections
+ * @param {"left" | "right"} [side] on which it is flush
+ * @returns {{root: HTMLElement, made: HTMLButtonElement}}
+ */
 export function menuButton(name, title, sections, side = "left") {
   const made = button(name, title, () => (list ? close() : open()));
   made.classList.add("ms-drops");

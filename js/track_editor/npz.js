@@ -1,4 +1,7 @@
-/** TRACKS as a NumPy .npz: written as a zip of plain .npy files, read also when they are deflated. Bytes in, bytes out; no DOM. */
+/**
+ * TRACKS as a NumPy .npz: written as a zip of plain .npy files, read also when they are deflated. Bytes in,
+ * bytes out. No DOM.
+ */
 
 import { word } from "./vocabulary.js";
 
@@ -23,7 +26,10 @@ const READERS = {
   "|i1": [1, (view, at) => view.getInt8(at)],
 };
 
-/** @param {Samples} samples @returns {Uint8Array} xy (T, N, 2) float32, visible (T, N) bool, width, height, fps */
+/**
+ * @param {Samples} samples
+ * @returns {Uint8Array} xy (T, N, 2) float32, visible (T, N) bool, width, height, fps
+ */
 export function writeNpz({ xy, visible, width, height, fps }) {
   const [count, frames] = [xy.length, xy[0]?.length ?? 0];
   const places = new Float32Array(frames * count * 2);
@@ -47,7 +53,12 @@ export function writeNpz({ xy, visible, width, height, fps }) {
   });
 }
 
-/** @param {Uint8Array} bytes @param {{width: number, height: number, fps: number}} size for a file that holds none @returns {Promise<Samples>} @throws {Error} */
+/**
+ * @param {Uint8Array} bytes
+ * @param {{width: number, height: number, fps: number}} size for a file that holds none
+ * @returns {Promise<Samples>}
+ * @throws {Error}
+ */
 export async function readNpz(bytes, size) {
   const files = await unzip(bytes);
   const arrays = Object.fromEntries(
@@ -85,7 +96,12 @@ export async function readNpz(bytes, size) {
   };
 }
 
-/** @param {Record<string, Values>} arrays @param {string} key @param {number} otherwise @returns {number} */
+/**
+ * @param {Record<string, Values>} arrays
+ * @param {string} key
+ * @param {number} otherwise
+ * @returns {number}
+ */
 function sizeIn(arrays, key, otherwise) {
   if (!arrays[key]) return otherwise;
   const [value] = arrays[key].values;
@@ -94,7 +110,12 @@ function sizeIn(arrays, key, otherwise) {
   return value;
 }
 
-/** @param {string} kind @param {number[]} shape @param {Uint8Array} data @returns {Uint8Array} */
+/**
+ * @param {string} kind
+ * @param {number[]} shape
+ * @param {Uint8Array} data
+ * @returns {Uint8Array}
+ */
 function npy(kind, shape, data) {
   const size = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${kind}', 'fortran_order': False, 'shape': ${size}, }`;
@@ -107,7 +128,11 @@ function npy(kind, shape, data) {
   ]);
 }
 
-/** @param {Uint8Array} bytes @param {string} name @returns {Values} */
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @returns {Values}
+ */
 function readNpy(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.slice(0, 6).some((value, i) => bytes[i] !== value))
@@ -202,7 +227,12 @@ async function unzip(bytes) {
   return files;
 }
 
-/** @param {Uint8Array} packed @param {number} budget bytes @param {string} name @returns {Promise<Uint8Array>} */
+/**
+ * @param {Uint8Array} packed
+ * @param {number} budget bytes
+ * @param {string} name
+ * @returns {Promise<Uint8Array>}
+ */
 async function inflated(packed, budget, name) {
   const parts = [];
   let size = 0;
@@ -226,7 +256,11 @@ async function inflated(packed, budget, name) {
   return joined(parts);
 }
 
-/** @param {number} size bytes of each, 2 or 4 @param {number[]} values @returns {Uint8Array} little end first */
+/**
+ * @param {number} size bytes of each, 2 or 4
+ * @param {number[]} values
+ * @returns {Uint8Array} little end first
+ */
 function numbers(size, values) {
   const view = new DataView(new ArrayBuffer(size * values.length));
   values.forEach((value, i) =>

@@ -1,4 +1,7 @@
-/** Two fingers on the picture: how much further apart and where to their middle has gone since the last move. Knows no DOM. */
+/**
+ * Two fingers on the picture: how much further apart and where to their middle has gone since the last move.
+ * Knows no DOM.
+ */
 
 /** @import {ViewPoint} from "./types.js" */
 
@@ -27,7 +30,11 @@ export class Pinch {
     this.fingers.delete(id);
   }
 
-  /** @param {number} id @param {ViewPoint} at @returns {{factor: number, dx: number, dy: number, at: ViewPoint} | null} */
+  /**
+   * @param {number} id
+   * @param {ViewPoint} at
+   * @returns {{factor: number, dx: number, dy: number, at: ViewPoint} | null}
+   */
   move(id, at) {
     const before = this.spread();
     this.fingers.set(id, at);

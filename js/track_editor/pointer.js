@@ -1,6 +1,7 @@
 /**
- * Pointers on the editor's canvas: presses become events of the store. Works in video pixels; reads the canvas's place on the screen only to
- * get there, whatever the host's zoom. Never calls preventDefault on pointerdown: the host hangs its own undo on the mouse events that follow.
+ * Pointers on the editor's canvas: presses become events of the store. Works in video pixels. Reads the
+ * canvas's place on the screen only to get there, whatever the host's zoom. Never calls preventDefault on
+ * pointerdown: the host hangs its own undo on the mouse events that follow.
  */
 
 import { distance } from "../shared/geometry.js";
@@ -100,7 +101,11 @@ export class PointerInput {
     return pixels / (this.view().scale * Math.max(1, this.zoom()));
   }
 
-  /** How near a place must be to snap, video pixels. @param {PointerEvent} event @returns {number} */
+  /**
+   * How near a place must be to snap, video pixels.
+   * @param {PointerEvent} event
+   * @returns {number}
+   */
   snap(event) {
     return event.ctrlKey ? 0 : SNAP / this.view().scale;
   }
@@ -158,7 +163,11 @@ export class PointerInput {
     }
   }
 
-  /** On the middle of a selected area that is not yet drawn a path. @param {PointerEvent} event @param {VideoPoint} at */
+  /**
+   * On the middle of a selected area that is not yet drawn a path.
+   * @param {PointerEvent} event
+   * @param {VideoPoint} at
+   */
   onAnchor(event, at) {
     const track = selectedTrack(this.state);
     if (
@@ -195,7 +204,11 @@ export class PointerInput {
       : undefined;
   }
 
-  /** On the selected track's point at the playhead. @param {PointerEvent} event @param {VideoPoint} at */
+  /**
+   * On the selected track's point at the playhead.
+   * @param {PointerEvent} event
+   * @param {VideoPoint} at
+   */
   onRunner(event, at) {
     const track = selectedTrack(this.state);
     const { frame, doc, selection } = this.state;
@@ -242,7 +255,11 @@ export class PointerInput {
     return this.dragNewest(at, this.state.selection.track);
   }
 
-  /** The point just made follows the pointer until it is let go. @param {VideoPoint} at @param {string | null} id */
+  /**
+   * The point just made follows the pointer until it is let go.
+   * @param {VideoPoint} at
+   * @param {string | null} id
+   */
   dragNewest(at, id) {
     const track = this.state.doc.tracks.find((candidate) => candidate.id === id);
     if (track)

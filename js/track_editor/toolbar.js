@@ -87,7 +87,11 @@ function curveMenu(store) {
   ];
 }
 
-/** @param {EditorStore} store @param {(text: string) => void} notify @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {(text: string) => void} notify
+ * @returns {Section[]}
+ */
 function cameraMenu(store, notify) {
   const add = (/** @type {string} */ preset) => {
     const pinned = store.state.doc.pin_border;
@@ -106,7 +110,12 @@ function cameraMenu(store, notify) {
   ];
 }
 
-/** @param {string} title @param {number} least @param {number} most @param {(value: number) => void} change */
+/**
+ * @param {string} title
+ * @param {number} least
+ * @param {number} most
+ * @param {(value: number) => void} change
+ */
 function slider(title, least, most, change) {
   const range = element("input");
   Object.assign(range, { type: "range", min: String(least), max: String(most), title });

@@ -1,6 +1,7 @@
 /**
- * Tracks as text for elsewhere and back: the pack's document (also what the clipboard holds), and sampled points in the spellings of ATI, LTX,
- * KJNodes and CoTracker, read as motionstream_core/tracks/formats.py reads them. Pure.
+ * Tracks as text for elsewhere and back: the pack's document (also what the clipboard holds), and sampled
+ * points in the spellings of ATI, LTX, KJNodes and CoTracker, read as motionstream_core/tracks/formats.py
+ * reads them. Pure.
  */
 
 import { distance, simplify } from "../shared/geometry.js";
@@ -11,7 +12,14 @@ import { word } from "./vocabulary.js";
 
 /** @import {Size, SpeedKey, Track, TrackDocument, VideoPoint} from "./types.js" */
 
-/** @typedef {{xy: VideoPoint[][], visible: boolean[][], width: number, height: number, fps: number}} Samples  xy[n][t], visible[n][t] */
+/**
+ * @typedef {object} Samples  xy[n][t], visible[n][t]
+ * @property {VideoPoint[][]} xy
+ * @property {boolean[][]} visible
+ * @property {number} width
+ * @property {number} height
+ * @property {number} fps
+ */
 
 export const MAX_EDITED = 500;
 const HIDDEN = -100;
@@ -22,7 +30,12 @@ const FARTHEST = 1e6;
 const MAX_TEXT = 2 ** 26;
 const MAX_POSITIONS = 5_000_000;
 
-/** What is copied: a document of these tracks alone. @param {TrackDocument} doc @param {Track[]} tracks @returns {string} */
+/**
+ * What is copied: a document of these tracks alone.
+ * @param {TrackDocument} doc
+ * @param {Track[]} tracks
+ * @returns {string}
+ */
 export const copyText = (doc, tracks) => writeDocument({ ...emptyDocument(doc), tracks });
 
 /** @param {TrackDocument} doc @returns {Samples} every point of the document at every frame */
@@ -43,7 +56,12 @@ export function samplesOf(doc) {
   };
 }
 
-/** @param {TrackDocument} doc @param {"ati" | "kjnodes"} style @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat list */
+/**
+ * @param {TrackDocument} doc
+ * @param {"ati" | "kjnodes"} style
+ * @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat
+ *   list
+ */
 export function sampledJson(doc, style) {
   const { xy, visible } = samplesOf(doc);
   const exact = (/** @type {number} */ value) =>
@@ -54,7 +72,12 @@ export function sampledJson(doc, style) {
   return JSON.stringify(style === "kjnodes" && lists.length === 1 ? lists[0] : lists);
 }
 
-/** @param {string} text a document or sampled points @param {Size} size of the document they come into @returns {Track[]} @throws {Error} naming what was expected and found */
+/**
+ * @param {string} text a document or sampled points
+ * @param {Size} size of the document they come into
+ * @returns {Track[]}
+ * @throws {Error} naming what was expected and found
+ */
 export function readTracks(text, size) {
   if (text.length > MAX_TEXT) throw new Error(`Expected at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parsed(text);
@@ -67,7 +90,12 @@ export function readTracks(text, size) {
   return tracksOf(filled(lists.map((list, n) => list.map((point, t) => readPoint(point, n, t)))), size);
 }
 
-/** Sampled points as tracks that can be edited. @param {Pick<Samples, "xy" | "visible"> & Partial<Samples>} samples @param {Size} size @returns {Track[]} */
+/**
+ * Sampled points as tracks that can be edited.
+ * @param {Pick<Samples, "xy" | "visible"> & Partial<Samples>} samples
+ * @param {Size} size
+ * @returns {Track[]}
+ */
 export function tracksOf(samples, size) {
   limited(samples.xy);
   const [sx, sy] = [
@@ -84,14 +112,25 @@ export function tracksOf(samples, size) {
   );
 }
 
-/** @template T @param {T[]} tracks @returns {T[]} */
+/**
+ * @template T
+ * @param {T[]} tracks
+ * @returns {T[]}
+ */
 function limited(tracks) {
   if (tracks.length > MAX_EDITED)
     throw new Error(word("many_tracks", { most: MAX_EDITED, count: tracks.length }));
   return tracks;
 }
 
-/** The path the point goes, and a speed curve that has it at each frame where it was. @param {VideoPoint[]} places one a frame @param {boolean[]} visible @param {number} n @param {Size} size @returns {Track} */
+/**
+ * The path the point goes, and a speed curve that has it at each frame where it was.
+ * @param {VideoPoint[]} places one a frame
+ * @param {boolean[]} visible
+ * @param {number} n
+ * @param {Size} size
+ * @returns {Track}
+ */
 function trackOf(places, visible, n, size) {
   const path = simplify(places, CLOSE);
   const rests = path.every((point) => distance(point, path[0]) < CLOSE);
@@ -121,7 +160,7 @@ function speedOf(places) {
   for (let t = 1; t < places.length; t++) gone.push(gone[t - 1] + distance(places[t - 1], places[t]));
   const [whole, last] = [gone[gone.length - 1], places.length - 1];
   if (!whole || !last) return null;
-  // Distances in pixels, so that what is left out is as small on the picture as the path's own simplification.
+  // Distances in pixels, so that no more is left out than by the path's own simplification.
   const line = gone.map((far, t) => ({ x: (t / last) * whole, y: far }));
   let tolerance = CLOSE;
   let kept = simplify(line, tolerance);
@@ -143,7 +182,11 @@ function rangesOf(visible) {
   return found.length ? found.slice(0, 256) : [[0, 0]];
 }
 
-/** JSON, with single quotes allowed as people paste them from Python. @param {string} text @returns {unknown} */
+/**
+ * JSON, with single quotes allowed as people paste them from Python.
+ * @param {string} text
+ * @returns {unknown}
+ */
 function parsed(text) {
   for (const candidate of [text, text.replaceAll("'", '"')]) {
     try {
@@ -165,7 +208,12 @@ const isPoint = (value) =>
     ? (value.length === 2 || value.length === 3) && value.every((part) => typeof part === "number")
     : value === null || typeof value === "object";
 
-/** All lists of points within nested lists and strings, in order. @param {unknown} value @param {number} depth @returns {unknown[][]} */
+/**
+ * All lists of points within nested lists and strings, in order.
+ * @param {unknown} value
+ * @param {number} depth
+ * @returns {unknown[][]}
+ */
 function trackLists(value, depth) {
   if (depth > DEEPEST) throw new Error(`Expected lists nested at most ${DEEPEST} deep, got more.`);
   const list = typeof value === "string" ? parsed(value) : value;
@@ -178,7 +226,12 @@ function trackLists(value, depth) {
   return list.flatMap((item) => trackLists(item, depth + 1));
 }
 
-/** @param {any} value @param {number} track @param {number} frame @returns {{place: VideoPoint | null, seen: boolean}} */
+/**
+ * @param {any} value
+ * @param {number} track
+ * @param {number} frame
+ * @returns {{place: VideoPoint | null, seen: boolean}}
+ */
 function readPoint(value, track, frame) {
   if (value === null) return { place: null, seen: false };
   const [x, y, seen = true] = Array.isArray(value)
@@ -193,7 +246,10 @@ function readPoint(value, track, frame) {
     : { place: { x, y }, seen: Number(seen) > 0.5 };
 }
 
-/** A hidden point without a place waits at its last known one, before its first at that. @param {{place: VideoPoint | null, seen: boolean}[][]} tracks */
+/**
+ * A hidden point without a place waits at its last known one, before its first at that.
+ * @param {{place: VideoPoint | null, seen: boolean}[][]} tracks
+ */
 function filled(tracks) {
   const frames = tracks.reduce((most, track) => Math.max(most, track.length), 0);
   if (frames * tracks.length > MAX_POSITIONS)

@@ -11,7 +11,11 @@ import { boundsOf, cornerOf } from "./transform.js";
 /** @import {Box, Corner, EditorState, ViewPoint} from "./types.js" */
 
 /**
- * @typedef {{zoom: number, x: number, y: number}} Viewport  of this view alone: zoom 1 shows the whole picture; x, y = view pixels it is moved by
+ * @typedef {object} Viewport  of this view alone: zoom 1 shows the whole picture; x, y = view pixels it is
+ *   moved by
+ * @property {number} zoom
+ * @property {number} x
+ * @property {number} y
  * @typedef {{mode: "scale" | "rotate", corner: Corner, at: ViewPoint}} Handle
  */
 
@@ -32,7 +36,12 @@ const CORNERS = [
   [-1, 0],
 ].map(([x, y]) => /** @type {Corner} */ ({ x, y }));
 
-/** @param {{width: number, height: number}} area view pixels @param {{width: number, height: number}} video @param {Viewport} [viewport] @returns {View} */
+/**
+ * @param {{width: number, height: number}} area view pixels
+ * @param {{width: number, height: number}} video
+ * @param {Viewport} [viewport]
+ * @returns {View}
+ */
 export function fitView(area, video, viewport = WHOLE) {
   const fit = Math.max(
     0.01,
@@ -42,7 +51,14 @@ export function fitView(area, video, viewport = WHOLE) {
   return { ...view, left: view.left + viewport.x, top: view.top + viewport.y };
 }
 
-/** The viewport after a zoom that keeps one place of the view where it is. @param {Viewport} viewport @param {number} factor @param {ViewPoint} at @param {{width: number, height: number}} area @returns {Viewport} */
+/**
+ * The viewport after a zoom that keeps one place of the view where it is.
+ * @param {Viewport} viewport
+ * @param {number} factor
+ * @param {ViewPoint} at
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
 export function zoomed(viewport, factor, at, area) {
   const zoom = Math.min(CLOSEST, Math.max(1, viewport.zoom * factor));
   if (zoom === 1) return WHOLE;
@@ -57,20 +73,36 @@ export function zoomed(viewport, factor, at, area) {
   );
 }
 
-/** Some of the picture stays in sight. @param {Viewport} viewport @param {{width: number, height: number}} area @returns {Viewport} */
+/**
+ * Some of the picture stays in sight.
+ * @param {Viewport} viewport
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
 function inside(viewport, area) {
   const kept = (/** @type {number} */ value, /** @type {number} */ side) =>
     Math.min((side * viewport.zoom) / 2, Math.max((-side * viewport.zoom) / 2, value));
   return { zoom: viewport.zoom, x: kept(viewport.x, area.width), y: kept(viewport.y, area.height) };
 }
 
-/** @param {Viewport} viewport @param {number} dx view pixels @param {number} dy @param {{width: number, height: number}} area @returns {Viewport} */
+/**
+ * @param {Viewport} viewport
+ * @param {number} dx view pixels
+ * @param {number} dy
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
 export const panned = (viewport, dx, dy, area) =>
   viewport.zoom === 1
     ? viewport
     : inside({ zoom: viewport.zoom, x: viewport.x + dx, y: viewport.y + dy }, area);
 
-/** The frame round what is selected as a whole, in view pixels; null = none is shown. @param {View} view @param {EditorState} state @returns {Box | null} */
+/**
+ * The frame round what is selected as a whole, in view pixels; null = none is shown.
+ * @param {View} view
+ * @param {EditorState} state
+ * @returns {Box | null}
+ */
 export function selectionFrame(view, state) {
   const { selection, tool, stroke, open } = state;
   if (tool !== "select" || stroke || open || (selection.point !== null && selection.tracks.length < 2))

@@ -1,6 +1,6 @@
 /**
- * Between the editor and ComfyUI: the widget and its value, the node's number widgets, links, the host's undo, the backdrop.
- * The only file of the editor that touches nodes and widgets.
+ * Between the editor and ComfyUI: the widget and its value, the node's number widgets, links, the host's
+ * undo, the backdrop. The only file of the editor that touches nodes and widgets.
  */
 
 import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../shared/host_canvas.js";
@@ -21,7 +21,8 @@ import { word } from "./vocabulary.js";
  * @property {ComfyApp} app
  * @property {ComfyApi} api
  * @property {LiveViews} liveViews
- * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host rebuilds nodes at every undo
+ * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host
+ *   rebuilds nodes at every undo
  * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
  * @property {Library} library
  */
@@ -30,7 +31,13 @@ const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
 const REMEMBER_MS = 4000;
 
-/** @param {ComfyNode} node @param {string} name @param {string} text @param {Services} services @returns {ComfyWidget} */
+/**
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @param {string} text
+ * @param {Services} services
+ * @returns {ComfyWidget}
+ */
 export function createTrackWidget(node, name, text, services) {
   const bridge = new WidgetBridge(node, name, services);
   bridge.store.load(text);
@@ -50,7 +57,11 @@ export function createTrackWidget(node, name, text, services) {
 }
 
 class WidgetBridge {
-  /** @param {ComfyNode} node @param {string} name @param {Services} services */
+  /**
+   * @param {ComfyNode} node
+   * @param {string} name
+   * @param {Services} services
+   */
   constructor(node, name, services) {
     this.node = node;
     this.name = name;
@@ -143,7 +154,10 @@ class WidgetBridge {
     this.store.load(typeof value === "string" ? value : (JSON.stringify(value) ?? ""), this.size());
   }
 
-  /** The host has given the node its saved values: an editor that stood here before hands on its tool and its history. */
+  /**
+   * The host has given the node its saved values: an editor that stood here before hands on its tool and its
+   * history.
+   */
   configured() {
     if (this.before) this.store.inherit(this.before);
     this.before = undefined;
@@ -174,7 +188,10 @@ class WidgetBridge {
     }
   }
 
-  /** The video's size as the node says; what it does not say, or gets through a link, stays the document's. @returns {Size} */
+  /**
+   * The video's size as the node says. What it does not say, or gets through a link, stays the document's.
+   * @returns {Size}
+   */
   size() {
     const { width, height, frames, fps } = this.store.state.doc;
     const size = { width, height, frames, fps };

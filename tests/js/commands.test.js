@@ -188,7 +188,7 @@ test("a straight line held with shift keeps to the eight directions", () => {
   assert.equal(state.doc.tracks[0].kind, "line");
 });
 
-test("a point snaps to another track's place and to the middle of the picture, and says so while it is held", () => {
+test("a point snaps to another track's place and to the picture's middle, and says so while held", () => {
   const snap = play(
     scene(),
     { type: "option", option: "snap", on: true },

@@ -299,7 +299,7 @@ test("a prompt whose text nobody knows leaves the box empty and says so", async 
   assert.deepEqual([box.value, box.placeholder], ["a kite", "Prompt"]);
 });
 
-test("the camera pushes while a key is held and springs back, and follows what another tab does", async () => {
+test("the camera pushes while a key is held, springs back, and follows what another tab does", async () => {
   const { page, view, state, server } = await watching();
   await state();
   page.tick();
@@ -391,7 +391,7 @@ test("the end of a run is no lost connection", async () => {
   assert.equal(view.state.status, "stopped");
 });
 
-test("in a hidden tab frames are acknowledged but not decoded; the newest is shown when it is seen again", async () => {
+test("in a hidden tab frames are acknowledged, and the newest alone is decoded later", async () => {
   const { page, view, state, frame } = await watching();
   await state();
   document.hidden = true;

@@ -17,7 +17,7 @@ function frozen(value) {
   return value;
 }
 
-/** Two tracks and a pin; the middle point of t1 is selected, nothing in the history. */
+/** Two tracks and a pin. The middle point of t1 is selected, nothing in the history. */
 function scene() {
   return frozen({ ...scene0(), past: [], future: [], lastKey: null });
 }
@@ -325,7 +325,7 @@ test("times stay inside the video and in order", () => {
   assert.equal(edit({ start: -4 }).start, 0);
 });
 
-test("a resize scales the document, many resizes lose nothing, and an undo comes back at the new size", () => {
+test("a resize scales the document, many lose nothing, and an undo comes back at the new size", () => {
   const before = scene();
   const size = (width, height, frames) => ({ type: "resize", size: { width, height, frames, fps: 16 } });
   const wide = play(before, size(256, 128, 97));
@@ -376,7 +376,8 @@ test("text that is no document is kept as it is, named, and not written over", (
 
 test("a document that is loaded and not touched is written as it came", () => {
   const text =
-    '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
+    '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, ' +
+    '"tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
   const store = new EditorStore();
   store.load(text);
   assert.equal(store.text, text);
@@ -421,7 +422,7 @@ test("keys: undo, tools and deletion are ours, what the editor does not know is 
   assert.equal(key("q"), null);
 });
 
-test("an editor that takes another's place keeps its tool and history when it stands where that one stood before", () => {
+test("an editor that takes another's place keeps its tool and its history", () => {
   const old = new EditorStore();
   old.dispatch({ type: "pin", at: at(10, 10) });
   const before = old.text;

@@ -112,7 +112,7 @@ test("a pin is a click; several places painted in one go are one handle", () => 
   ]);
 });
 
-test("a path takes as long as its drawing, or as long as was chosen, and its first and last point stay", () => {
+test("a path takes as long as its drawing, or as was chosen, and its first and last point stay", () => {
   const places = Array.from({ length: 40 }, (_, i) => at(10 + i, 20 + (i % 7)));
   const [path] = gesture("path", places);
   assert.equal(path.seconds, 0.5);
