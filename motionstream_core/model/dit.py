@@ -25,6 +25,7 @@ from .cache import CacheShape, GradKVCache, KVCache
 from .linear import FeedForward, Linear
 from .presets import ModelConfig
 from .rope import Rope
+from .windows import windows_of_layer
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,9 @@ class Place:
     commit: bool
     attention: Backend
     image: tuple[Tensor, Tensor] | None = None
+    within: Backend | None = (
+        None  # the attention among the chunk's own tokens, where it is another than to the text
+    )
     keys_only: bool = (
         False  # nobody asks for what the block makes of h: it ends once its keys and values are in the cache
     )
@@ -358,7 +362,11 @@ def dit_forward(
             text.image[layer] if text.image else None,
             not output and layer == config.num_layers - 1,
         )
-        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, image, keys_only)
+        cut = config.windows is not None and cache is None
+        within = windows_of_layer(layer, config.windows, (frames, *grid), config.wrap) if cut else None
+        place = Place(
+            layer, config.num_heads, dtype, cache, rope, commit, attention, image, within, keys_only
+        )
         inputs = (h, e, text.keys[layer], text.values[layer], place)
         h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
     if commit:
@@ -381,7 +389,14 @@ def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, 
         place.cache.extend(place.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)), place.commit)
         return h
     y = self_attention(
-        block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention
+        block.self_attn,
+        y,
+        place.heads,
+        place.layer,
+        place.cache,
+        place.rope,
+        place.commit,
+        place.within or place.attention,
     )
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .cache import CacheShape
 
-PREDICTIONS = ("velocity", "gated_x0")
+PREDICTIONS = ("velocity", "gated_x0", "velocity_skip")
 SOLVERS = ("renoise", "unipc")
 RECACHES = ("chunks", "window", "always")
 
@@ -90,6 +90,9 @@ class ModelConfig:
     default schedule.
 
     `sigmas`: the noise levels of the default schedule, for a model that was made for a list of its own.
+    `windows`: shapes of the windows of self attention without a cache, in tokens, in turn by layer; none: all
+    tokens see each other.
+    `wrap`: whether tokens that meet in a shifted window across an edge of the video see each other.
     """
 
     dim: int
@@ -112,6 +115,8 @@ class ModelConfig:
     eps: float = 1e-6
     sigmas: tuple[float, ...] | None = None
     manner: Manner = Manner()
+    windows: tuple[tuple[int, int, int], ...] | None = None
+    wrap: bool = False
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -166,6 +171,17 @@ _TINY = {
     "steps": 3,
     "shift": 6.0,
 }
+_CARTOON = {
+    "dim": 256,
+    "ffn_dim": 1024,
+    "num_heads": 4,
+    "num_layers": 8,
+    "text_dim": 64,
+    "text_len": 20,
+    "freq_dim": 128,
+    "steps": 8,
+    "shift": 1.0,
+}
 _WAN = {
     "text_dim": 4096,
     "text_len": 512,
@@ -198,6 +214,14 @@ PRESETS: dict[str, ModelConfig] = {
     ),
     "wan2.1-14b": ModelConfig(
         **_WAN, dim=5120, ffn_dim=13824, num_heads=40, num_layers=40, in_channels=16, out_channels=16
+    ),
+    "cartoon": ModelConfig(
+        **_CARTOON,
+        in_channels=16,
+        out_channels=16,
+        prediction="velocity_skip",
+        context=CacheShape(4, 1, 4),
+        windows=((2, 8, 8), (8, 4, 4)),
     ),
     "wan2.2-5b": ModelConfig(
         **_WAN,

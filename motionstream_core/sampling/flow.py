@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..model.presets import ModelConfig
+from ..model.skip import velocity_of
 
 UNIPC_TOP = 0.999  # the deterministic solver needs some signal in its first level
 GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
@@ -66,9 +67,13 @@ def to_x0(
 ) -> Tensor:
     """The clean latent a network's output stands for.
 
-    velocity: x - sigma v. gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F,
-    with `warp` the start image's latent moved along the tracks.
+    velocity: x - sigma v.
+    velocity_skip: the same, with v by `velocity_of`.
+    gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F, with `warp` the start
+    image's latent moved along the tracks.
     """
+    if kind == "velocity_skip":
+        prediction, kind = velocity_of(prediction, x, sigma), "velocity"
     if kind == "velocity":
         return x - _broadcast(sigma) * prediction
     if kind != "gated_x0":

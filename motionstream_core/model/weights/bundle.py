@@ -214,15 +214,14 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
     usual = {"sigmas": config.sigmas is None, "manner": config.manner == Manner()}
+    usual |= {"windows": config.windows is None, "wrap": not config.wrap}
     return {name: value for name, value in values.items() if not usual.get(name, False)}
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
-    values = _fields_of(
-        ModelConfig,
-        {"sigmas": None, "manner": asdict(Manner()), **values} if isinstance(values, Mapping) else values,
-    )
+    left_out = {"sigmas": None, "manner": asdict(Manner()), "windows": None, "wrap": False}
+    values = _fields_of(ModelConfig, {**left_out, **values} if isinstance(values, Mapping) else values)
     if values["motion"] is not None:
         motion = (
             {"unspecified_channel": False, **values["motion"]}
@@ -237,6 +236,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
             for name in ("vae_stride", "patch", "sigmas")
             if values[name] is not None or name != "sigmas"
         }
+        lists["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
         manner = _fields_of(Manner, values["manner"])
         lists["manner"] = Manner(
             **{
