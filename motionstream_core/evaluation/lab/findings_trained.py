@@ -4,6 +4,8 @@ tracks, refreshed sinks.
 Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and
 left out where it was `done` before. All are short and equal in length, so they compare settings with each
 other, not with a finished model. Shapes as in `training.roles`.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codec.tiny import TinyCodec
-from ..model.presets import PRESETS, ModelConfig, with_unspecified
-from ..model.weights.networks import Networks
-from ..training.data.pool import Pool
-from ..training.data.shards import imperfect_sample, write_shards
-from ..training.engine.engine import TrainConfig, train
-from ..training.methods.causal import CausalRecipe, CausalStage
-from ..training.methods.distill import DistillRecipe, DistillStage
-from ..training.methods.guidance import Guidance
-from ..training.methods.initial import HEAD, widened_head
-from ..training.methods.refresh import SinkRefresh
-from ..training.methods.roles import Batch, MotionModel, clone, load_into
-from ..training.methods.steps import rollout_clip
+from ...codec.tiny import TinyCodec
+from ...model.presets import PRESETS, ModelConfig, with_unspecified
+from ...model.weights.networks import Networks
+from ...training.data.pool import Pool
+from ...training.data.shards import imperfect_sample, write_shards
+from ...training.engine.engine import TrainConfig, train
+from ...training.methods.causal import CausalRecipe, CausalStage
+from ...training.methods.distill import DistillRecipe, DistillStage
+from ...training.methods.guidance import Guidance
+from ...training.methods.initial import HEAD, widened_head
+from ...training.methods.refresh import SinkRefresh
+from ...training.methods.roles import Batch, MotionModel, clone, load_into
+from ...training.methods.steps import rollout_clip
+from ..heldout import HeldOut, heldout_set, long_set
+from ..report import measure_drift
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
-from .heldout import HeldOut, heldout_set, long_set
-from .report import measure_drift
 
 Done = Collection[str]  # names of settings
 DRAWN_RADIUS = 2.0  # px of a drawn point
