@@ -328,14 +328,13 @@ def test_the_teacher_learns_one_batch(config, phase):
     assert torch.equal(head, net.track_head.conv.weight) == (phase == 2), "phase 2 freezes the track head"
 
 
-def test_phase_2_hides_whole_chunks_behind_the_first_and_nothing_else():
+def test_phase_2_hides_whole_chunks_between_first_and_last_and_nothing_else():
     net, data = model(), batch(size=64)
     motion, none = net.motion(data, rng()), net.no_motion(data)
     made = teacher.mask_motion(net, data, motion, teacher.TeacherRecipe(phase=2, motion_dropout=0.0), rng())
     gone = (made == none).flatten(3).all(-1).all(1) & ~(motion == none).flatten(3).all(-1).all(1)
-    assert (
-        not gone[:, :4].any() and torch.equal(gone[:, 4], gone[:, 6]) and torch.equal(gone[:, 7], gone[:, 9])
-    )
+    assert not gone[:, :4].any() and not gone[:, 7:].any()
+    assert torch.equal(gone[:, 4], gone[:, 6])
     assert 0.05 < gone[:, 4].float().mean() < 0.4
     untouched = ~gone
     assert torch.equal(made.transpose(1, 2)[untouched], motion.transpose(1, 2)[untouched])

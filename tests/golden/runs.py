@@ -590,7 +590,9 @@ def trained_teacher(
     name: str, phase: int, folder: Path, unspecified: bool = False, weighting: str = "uniform", **options
 ):
     config = training_config(name, unspecified)
-    stage = TeacherStage(model_of(config, name, 1), TeacherRecipe(phase=phase, weighting=weighting))
+    stage = TeacherStage(
+        model_of(config, name, 1), TeacherRecipe(phase=phase, weighting=weighting, mask_last=True)
+    )
     return trained(stage, clips_for(config, name, unspecified), folder, **options)
 
 

@@ -55,6 +55,7 @@ class TeacherRecipe:
     text_dropout: float = 0.1
     motion_dropout: float = 0.1
     mask_share: float = 0.2  # p_mask, phase 2 only
+    mask_last: bool = False  # also the last chunk, which the paper leaves alone
     weighting: str = "uniform"  # or "bell", Wan's weight over noise levels
     most_weight: float = 5.0  # cap of 1 / sigma^2 for networks that predict x0
     keep_tracks: tuple[float, float] = (
@@ -160,7 +161,8 @@ def mask_motion(
     chunk = model.config.context.chunk
     hide = (rand(size, rng) < recipe.motion_dropout)[:, None].expand(-1, frames).clone()
     if recipe.phase == 2:
-        for start in range(1 + chunk, frames, chunk):
+        end = frames if recipe.mask_last else frames - chunk
+        for start in range(1 + chunk, end, chunk):
             hide[:, start : start + chunk] |= (rand(size, rng) < recipe.mask_share)[:, None]
     return torch.where(hide[:, None, :, None, None].to(motion.device), model.no_motion(batch), motion)
 
