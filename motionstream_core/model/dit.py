@@ -22,8 +22,8 @@ from torch.utils.checkpoint import checkpoint
 
 from .attention import Backend, attend
 from .cache import CacheShape, GradKVCache, KVCache
+from .config import ModelConfig
 from .linear import FeedForward, Linear
-from .presets import ModelConfig
 from .rope import Rope
 from .windows import windows_of_layer
 

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from .attention import Backend
 from .cache import GradKVCache, KVCache
+from .config import ModelConfig
 from .dit import TextContext, WanDiT, dit_forward, encode_text
-from .presets import ModelConfig
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")

@@ -8,7 +8,7 @@ tensor (B, T) with one level a frame, or a tensor (B, 1, T, H, W) with one a cel
 import torch
 from torch import Tensor
 
-from ..model.presets import ModelConfig
+from ..model.config import ModelConfig, RollingConfig
 from ..model.skip import velocity_of
 
 UNIPC_TOP = 0.999  # the deterministic solver needs some signal in its first level
@@ -27,24 +27,26 @@ def sigma_schedule(steps: int, shift: float, top: float = 1.0) -> tuple[float, .
     return tuple(shifted(top * k / steps, shift) for k in range(steps, 0, -1))
 
 
+def rolling_sigmas(sampler: RollingConfig) -> tuple[float, ...]:
+    """The noise levels of a chunk: the sampler's own list, or shifted ones."""
+    if sampler.sigmas is not None:
+        return sampler.sigmas
+    return sigma_schedule(sampler.steps, sampler.shift, UNIPC_TOP if sampler.solver == "unipc" else 1.0)
+
+
 def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, ...]:
-    """The noise levels of a model's stream: its own list where it has one and no other number of steps is
-    asked for.
-    """
-    steps = config.steps if steps is None else steps
-    if config.sigmas is not None and steps == config.steps:
-        return config.sigmas
-    return sigma_schedule(steps, config.shift, UNIPC_TOP if config.manner.solver == "unipc" else 1.0)
+    """The noise levels of a model of the rolling sampler, with another number of steps where one is given."""
+    sampler = config.rolling
+    return rolling_sigmas(sampler if steps is None else sampler.with_steps(steps))
 
 
-def told(config: ModelConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
-    """What the network is told at each of these noise levels: 1000 sigma, but for a model whose makers count
-    otherwise.
-    """
-    if config.manner.timesteps is not None and sigmas == config.sigmas:
-        return config.manner.timesteps
+def model_timesteps(sampler: RollingConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
+    """The model timesteps of these noise levels: 1000 sigma unless the checkpoint has its own."""
+    if sampler.timesteps is not None and sigmas == sampler.sigmas:
+        return sampler.timesteps
     timesteps = tuple(1000.0 * sigma for sigma in sigmas)
-    return tuple(map(float, map(int, timesteps))) if config.manner.solver == "unipc" else timesteps
+    # Students of the multistep solver were trained on whole timesteps.
+    return tuple(map(float, map(int, timesteps))) if sampler.solver == "unipc" else timesteps
 
 
 def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:

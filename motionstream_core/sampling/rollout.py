@@ -22,7 +22,7 @@ from ..model.attention import Backend
 from ..model.cache import CacheSnapshot, GradKVCache, KVCache
 from ..model.dit import TextContext, WanDiT
 from .cached_latents import CachedLatents
-from .flow import add_noise, to_timestep, to_x0, told
+from .flow import add_noise, model_timesteps, to_timestep, to_x0
 from .guided import LatentGuide, LatentGuideSource, denoise_guided
 from .unipc import UniPC
 
@@ -163,7 +163,7 @@ class Rollout:
     def __init__(self, run: _Run, first_latent: Tensor | None, chunks: int | None):
         self._run, self._first, self._chunks = run, first_latent, chunks
         self._index = self._start = self._done = 0
-        shape, recache = run.cache.shape, run.model.config.manner.recache
+        shape, recache = run.cache.shape, run.model.config.rolling.recache
         self._manner = "chunks" if run.grad else recache
         self._kept = CachedLatents(shape, shape.window + (shape.chunk if self._manner == "window" else 0))
         self._text: TextContext | None = None
@@ -250,7 +250,7 @@ class Rollout:
 
     def _levels(self) -> tuple[float, ...]:
         """The noise levels of the next chunk: the first one may take more steps than the others."""
-        first = self._run.model.config.manner.first_sigmas or ()
+        first = self._run.model.config.rolling.first_chunk_sigmas or ()
         return (
             first
             if not self._done and self._run.exit_step is None and len(first) > len(self._run.sigmas)
@@ -314,8 +314,8 @@ def _denoise(
     prediction is the chunk.
     """
     last = len(sigmas) - 1 if run.exit_step is None else run.exit_step
-    timesteps = told(run.model.config, sigmas)
-    solver = UniPC(sigmas) if run.model.config.manner.solver == "unipc" else None
+    timesteps = model_timesteps(run.model.config.rolling, sigmas)
+    solver = UniPC(sigmas) if run.model.config.rolling.solver == "unipc" else None
     x = x0 = _noise(run, frames)
     for step in range(last + 1):
         if step > 0:

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from ..model.config import ModelConfig
 from ..model.motion import PACK
-from ..model.presets import ModelConfig
 from ..sampling.guided import GuideStrength, LatentGuide
 from ..tracks.types import TrackSource
 from ..tracks.warp.forward import ForwardWarp

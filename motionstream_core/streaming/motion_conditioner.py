@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..codec.tiny import CodecState, TinyCodec
+from ..model.config import ModelConfig
 from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, pack_time, track_ids
-from ..model.presets import ModelConfig
 from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.backward import fill_uncovered
 from ..tracks.warp.forward import ForwardWarp

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..codec.tiny import CodecState
-from ..model.presets import ModelConfig
+from ..model.config import ModelConfig
 from ..tracks.types import TrackChunk, TrackSource
 from .motion_conditioner import MotionSnapshot, pixel_span
 

@@ -24,8 +24,8 @@ from ..live.session import Boundary, LiveSession
 from ..live.track_stream import TrackStream
 from ..model.attention import Backend
 from ..model.cache import CacheShape
+from ..model.config import ModelConfig
 from ..model.dit import WanDiT
-from ..model.presets import ModelConfig
 from ..model.weights.networks import Networks, check_size
 from ..sampling.flow import schedule_of
 from ..sampling.guided import GuideStrength

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
 from motionstream_core.model import linear
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import RollingConfig
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.planning import network_cost as arithmetic
@@ -36,8 +36,7 @@ SMALL = replace(
     num_heads=2,
     num_layers=3,
     text_len=16,
-    steps=2,
-    context=CacheShape(2, 1, 2),
+    sampler=RollingConfig(2, 1, 2, steps=2, shift=6.0),
 )
 
 

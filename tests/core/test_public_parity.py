@@ -24,7 +24,6 @@ from safetensors.torch import load_file
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import WanDiT
-from motionstream_core.model.presets import Manner
 from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
 from motionstream_core.model.weights.convert import convert
 from motionstream_core.sampling.flow import schedule_of
@@ -95,12 +94,10 @@ def test_the_fixtures_tell_another_context_and_another_schedule_apart(name, tmp_
     theirs, dit = expected(name), opened(tmp_path, preset, wrapped)
     config = dit.config
     assert theirs.shape[1] > 3 + config.context.chunk
-    short = replace(config, context=CacheShape(config.context.chunk, 1, 1))
-    steps = (
-        replace(config, manner=Manner())
-        if config.manner != Manner()
-        else replace(config, shift=config.shift + 0.2)
-    )
+    short = config.with_context(CacheShape(config.context.chunk, 1, 1))
+    own = config.rolling
+    plain = replace(own, solver="renoise", recache="chunks", timesteps=None, first_chunk_sigmas=None)
+    steps = replace(config, sampler=replace(own, shift=own.shift + 0.2) if own == plain else plain)
     for other in (short, steps):
         dit.config = other
         assert (kept(made(dit, chunks, image)) - theirs).abs().max() > 1e-3

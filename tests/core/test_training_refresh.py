@@ -20,7 +20,9 @@ from motionstream_core.training.methods import causal, causal_init, roles
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 from motionstream_core.training.methods.refresh import SinkRefresh, as_start, border, least_chunks
 
-WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 3, 3))
+WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2).with_context(
+    CacheShape(3, 3, 3)
+)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +249,7 @@ def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):
     with pytest.raises(ValueError, match="expected a share of 0..1, got 2"):
         SinkRefresh(2)
     with pytest.raises(ValueError, match="with a sink, got c3s0w3"):
-        SinkRefresh(0.1).check(replace(IDS, context=CacheShape(3, 0, 3)))
+        SinkRefresh(0.1).check(IDS.with_context(CacheShape(3, 0, 3)))
     assert isinstance(
         causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=SinkRefresh(0.1)).modules["student"],
         roles.MotionModel,

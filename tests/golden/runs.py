@@ -47,7 +47,7 @@ from motionstream_core.model.weights.checkpoint_presets import (
     config_for,
 )
 from motionstream_core.model.weights.networks import BUILT_IN, Networks, open_networks
-from motionstream_core.sampling.flow import schedule_of, told
+from motionstream_core.sampling.flow import model_timesteps, schedule_of
 from motionstream_core.sampling.guided import GuideStrength
 from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.motion_conditioner import carry
@@ -150,7 +150,7 @@ def reduced(config: ModelConfig, name: str, **changes) -> ModelConfig:
 
 def small_config(name: str, context: str | None = None, **changes) -> ModelConfig:
     config = reduced(PRESETS[name], name, **changes)
-    return config if context is None else replace(config, context=CacheShape.parse(context))
+    return config if context is None else config.with_context(CacheShape.parse(context))
 
 
 def small_tiny_codec(seed: int = 0) -> TinyCodec:
@@ -371,7 +371,9 @@ def few_step_rollout(
             moment = run.snapshot()
     run.restore(moment)
     again = [chunk.latents for chunk in run]
-    levels = torch.tensor([schedule_of(config), told(config, schedule_of(config))], dtype=torch.float64)
+    levels = torch.tensor(
+        [schedule_of(config), model_timesteps(config.rolling, schedule_of(config))], dtype=torch.float64
+    )
     return {"latents": torch.cat(made, dim=2), "again": torch.cat(again, dim=2), "levels": levels}
 
 
