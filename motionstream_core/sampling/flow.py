@@ -50,9 +50,11 @@ def model_timesteps(sampler: RollingConfig, sigmas: tuple[float, ...]) -> tuple[
 
 
 def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:
-    """The network's timesteps (B, T) for one noise level, or for levels (B or 1, 1, T, H, W) of cells, by
-    their mean in each frame.
+    """The network's timesteps (B, T) of one noise level, of levels (B, T) of frames, or of levels (B or 1, 1,
+    T, H, W) of cells by their mean in each frame.
     """
+    if isinstance(sigma, Tensor) and sigma.ndim == 2:
+        return 1000.0 * sigma
     if isinstance(sigma, Tensor):
         return 1000.0 * sigma.mean((1, 3, 4)).expand(batch, frames).to(device)
     return torch.full((batch, frames), 1000.0 * sigma, device=device)
@@ -60,7 +62,7 @@ def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.de
 
 def add_noise(x0: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
     """(1 - sigma) x0 + sigma noise."""
-    sigma = _broadcast(sigma)
+    sigma = over_latents(sigma)
     return (1 - sigma) * x0 + sigma * noise
 
 
@@ -77,7 +79,7 @@ def to_x0(
     if kind == "velocity_skip":
         prediction, kind = velocity_of(prediction, x, sigma), "velocity"
     if kind == "velocity":
-        return x - _broadcast(sigma) * prediction
+        return x - over_latents(sigma) * prediction
     if kind != "gated_x0":
         raise ValueError(f"prediction: expected 'velocity' or 'gated_x0', got {kind!r}")
     if warp is None:
@@ -86,5 +88,10 @@ def to_x0(
     return torch.sigmoid(gate + GATE_BIAS) * warp + residual
 
 
-def _broadcast(sigma: float | Tensor) -> float | Tensor:
-    return sigma[:, None, :, None, None] if isinstance(sigma, Tensor) and sigma.ndim == 2 else sigma
+def over_latents(sigma: float | Tensor) -> float | Tensor:
+    """A level that multiplies latents (B, C, T, H, W): levels (T,) or (B, T) of frames are given their
+    dimensions.
+    """
+    if isinstance(sigma, Tensor) and sigma.ndim in (1, 2):
+        return sigma.reshape(-1 if sigma.ndim == 2 else 1, 1, sigma.shape[-1], 1, 1)
+    return sigma

@@ -8,6 +8,8 @@ from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.text import WordEncoder
 from motionstream_core.model.weights.networks import Networks
+from motionstream_core.streaming.stream import StreamOptions
+from motionstream_core.streaming.stream import stream as stream_of
 from motionstream_core.tracks.types import Tracks
 
 SIZE = 32
@@ -54,3 +56,8 @@ def small_networks() -> Networks:
 
 def joined(chunks) -> torch.Tensor:
     return torch.cat([chunk.frames for chunk in chunks])
+
+
+def stream(networks, image, tracks, prompt, frames, seed=0, steps=None, control=None, **options):
+    """A stream by its options, written beside each other."""
+    return stream_of(networks, image, tracks, prompt, StreamOptions(frames, seed, steps, **options), control)

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from motionstream_core.__main__ import main
 from motionstream_core.model import linear
 from motionstream_core.model.config import RollingConfig
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.planning import network_cost as arithmetic
@@ -66,10 +67,10 @@ def test_multiplications_of_a_forward_are_counted_exactly(name):
         cache = net.make_grad_cache(*grid)
         x, time = torch.zeros(1, config.in_channels, 3, *grid), torch.zeros(1, 3)
         with FlopCounterMode(display=False) as counter:
-            net(x, time, text, cache, commit=True)
+            net(x, time, text, rolling_context(cache, write=True))
         assert counter.get_total_flops() == arithmetic.pass_flops(config, 24, Pass(3, 3))
         with FlopCounterMode(display=False) as counter:
-            net(x, time, text, cache)
+            net(x, time, text, rolling_context(cache))
         assert counter.get_total_flops() == arithmetic.pass_flops(config, 24, Pass(3, 6))
 
 
@@ -95,9 +96,9 @@ def kept(config, checkpointing, cached):
         x = torch.randn(1, config.in_channels, 3, 64, 64)
         if cached:
             with torch.no_grad():
-                net(x, torch.zeros(1, 3), text, cache, commit=True)
+                net(x, torch.zeros(1, 3), text, rolling_context(cache, write=True))
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-            net(x, torch.full((1, 3), 500.0), text, cache)
+            net(x, torch.full((1, 3), 500.0), text, rolling_context(cache) if cached else None)
     return sum(size for size, _ in sizes.values())
 
 

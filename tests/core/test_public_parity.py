@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
 from motionstream_core.model.weights.convert import convert
@@ -125,7 +126,7 @@ def kept_keys(cache) -> list[torch.Tensor]:
 def at_once(dit: WanDiT, cache, latents: torch.Tensor, text):
     """The clean-context pass of several chunks in one piece, behind what the cache holds."""
     cache.at_once = True
-    dit(latents, torch.zeros(1, latents.shape[2]), text, cache, commit=True, output=False)
+    dit(latents, torch.zeros(1, latents.shape[2]), text, rolling_context(cache, write=True, output=False))
     cache.at_once = False
 
 
@@ -156,7 +157,7 @@ def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leav
     shape, (old, new) = dit.config.context, (dit.encode_text(embeds(3)), dit.encode_text(embeds(4)))
     run, cache = begun(dit, before + 1, lambda index: old if index < before else new)
     latents = torch.cat([next(run).latents for _ in range(before)], dim=2)
-    run.settle()
+    run.finish_pending()
     first = kept_keys(cache)
     next(run)
     by_hand = dit.make_cache(*CELLS)
@@ -178,7 +179,7 @@ def test_krea_makes_its_context_anew_in_one_piece_before_every_chunk(tmp_path):
     text = dit.encode_text(embeds())
     run, cache = begun(dit, 4, text)
     latents = torch.cat([next(run).latents for _ in range(4)], dim=2)
-    run.settle()
+    run.finish_pending()
     by_hand = dit.make_cache(*CELLS)
     at_once(dit, by_hand, torch.cat([latents[:, :, :1], latents[:, :, -2:]], dim=2), text)
     for ours, theirs in zip(kept_keys(cache), kept_keys(by_hand)):

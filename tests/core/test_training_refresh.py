@@ -66,7 +66,7 @@ def inference(net, clip, after, seeded, codec):
     def motion(start, count):
         made = told[:, :, start : start + count].clone()
         if "warp" in parts:
-            carried = place(start, count)[:, parts["warp"].start : parts["mask"].stop]
+            carried = place.take(range(start, start + count))[:, parts["warp"].start : parts["mask"].stop]
             if len(anchors) > 1:  # before that the clip's own
                 made[:, parts["warp"].start : parts["mask"].stop] = carried
         return made
@@ -85,9 +85,9 @@ def inference(net, clip, after, seeded, codec):
     for chunk in run:
         stream.append(chunk.latents)
         if chunk.index == after:
-            assert run.change_scene(place.as_start)
+            assert run.change_scene(place.as_first_frame)
             end = chunk.start + chunk.latents.shape[2]
-            place.rebase(codec.decode(torch.cat(stream, dim=2))[0, -1])
+            place.set_reference(codec.decode(torch.cat(stream, dim=2))[0, -1])
             anchors.append(clip["xy"][0, 4 * (end - 1)])
     return torch.cat(stream, dim=2)
 
@@ -133,7 +133,7 @@ def test_the_motion_of_a_new_beginning_is_the_conditioners(config, codec):
         torch.randn(1, config.motion.channels, 2, 4, 4, generator=rng()),
         torch.randn(1, 16, 2, 4, 4, generator=rng(1)),
     )
-    assert torch.equal(as_start(config, motion, latents), place.as_start(motion, latents))
+    assert torch.equal(as_start(config, motion, latents), place.as_first_frame(motion, latents))
 
 
 @BOTH

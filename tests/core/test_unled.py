@@ -1,7 +1,7 @@
 """A model without a motion condition streams from a start image, with a Wan VAE, for ever and back."""
 
 import torch
-from core.small import drag, joined, picture
+from core.small import drag, joined, picture, stream
 from core.test_wan_codec import filled
 
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
@@ -10,7 +10,7 @@ from motionstream_core.live.session import LiveSession
 from motionstream_core.model.config import ModelConfig, RollingConfig
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.weights.networks import Networks
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import controls_of
 
 
 def networks() -> Networks:

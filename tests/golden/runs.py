@@ -50,9 +50,9 @@ from motionstream_core.model.weights.networks import BUILT_IN, Networks, open_ne
 from motionstream_core.sampling.flow import model_timesteps, schedule_of
 from motionstream_core.sampling.guided import GuideStrength
 from motionstream_core.sampling.rollout import rollout
-from motionstream_core.streaming.motion_conditioner import carry
 from motionstream_core.streaming.recorder import StreamRecorder
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import StreamOptions, controls_of, stream
+from motionstream_core.streaming.warped_image import carry
 from motionstream_core.tracks.camera.moves import (
     EASINGS,
     camera_tracks,
@@ -261,23 +261,16 @@ def streaming(
     prompt = options.pop("prompt", PROMPT if networks.text_encoder is not None else embeds_for(networks))
     strength = None if lead is None else GuideStrength(*lead)
     shape = None if context is None else CacheShape.parse(context)
-    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, "beside": False, **options}
-    control, steps = options.pop("control", None), options.pop("steps", None)
-    seed = options.pop("seed")
-    return stream(
-        networks,
-        image,
-        tracks,
-        prompt,
+    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, **options}
+    asked = StreamOptions(
         frames,
-        seed,
-        steps,
-        session,
         context=shape,
-        lead=control,
-        strength=strength,
+        track_control=options.pop("control", None),
+        guide_strength=strength,
+        overlap_decode=options.pop("beside", False),
         **options,
     )
+    return stream(networks, image, tracks, prompt, asked, session)
 
 
 def chunk_tensors(chunks: Sequence) -> Tensors:
