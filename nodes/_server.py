@@ -32,12 +32,25 @@ LINGER_S = 10.0  # how long a viewer may take, after the end of a run, to fetch 
 HEARTBEAT_S = 20.0
 
 
-class Refused(ValueError):
-    """A request that is answered with a 4xx status and this text."""
+CODES = {
+    400: "bad_control",
+    403: "foreign_origin",
+    404: "unknown_run",
+    409: "run_ended",
+    413: "too_large",
+    415: "not_json",
+    426: "not_a_socket",
+    429: "too_many",
+}
 
-    def __init__(self, status: int, text: str):
+
+class Refused(ValueError):
+    """A request that is answered with a 4xx status, this text and a code that a client acts on."""
+
+    def __init__(self, status: int, text: str, code: str | None = None):
         super().__init__(text)
         self.status = status
+        self.code = code or CODES[status]
 
 
 def register(routes, runs: Runs):
@@ -58,11 +71,11 @@ def register(routes, runs: Runs):
 
 
 async def answered(work) -> web.StreamResponse:
-    """The response of `work`, or the refusal it raised as {"error": text}."""
+    """The response of `work`, or the refusal it raised as {"error": text, "code": code}."""
     try:
         return await work
     except Refused as refusal:
-        return web.json_response({"error": str(refusal)}, status=refusal.status)
+        return web.json_response({"error": str(refusal), "code": refusal.code}, status=refusal.status)
 
 
 def demand_same_origin(request: web.Request):
@@ -112,8 +125,10 @@ async def post_control(request: web.Request, runs: Runs) -> web.Response:
     run = find_run(runs, message.get("token"))
     try:
         chunk = run.session.post(message)
-    except (SessionEnded, Repeated) as error:
+    except SessionEnded as error:
         raise Refused(409, str(error)) from error
+    except Repeated as error:
+        raise Refused(409, str(error), "id_taken") from error
     except MailboxFull as error:
         raise Refused(429, str(error)) from error
     except ValueError as error:

@@ -1,4 +1,7 @@
-/** Recent tracks and presets of the person, kept in the host's user settings. Reads and writes settings; draws nothing. */
+/**
+ * Recent tracks and presets of the person, kept in the host's user settings. Reads and writes settings. Draws
+ * nothing.
+ */
 
 import { readDocument } from "./document.js";
 import { copyText } from "./transfer.js";
@@ -9,11 +12,11 @@ import { copyText } from "./transfer.js";
 
 const RECENT = "MotionStream.TrackEditor.Recent";
 const PRESETS = "MotionStream.TrackEditor.Presets";
-const MOST_RECENT = 12;
-const MOST_PRESETS = 60;
-const MOST_TEXT = 30_000;
+const MAX_RECENT = 12;
+const MAX_PRESETS = 60;
+const MAX_TEXT = 30_000;
 
-/** For the host's settings; neither is shown among them. */
+/** For the host's settings. Neither is shown among them. */
 export const EDITOR_SETTINGS = [RECENT, PRESETS].map((id) => ({
   id,
   name: id.split(".").pop() ?? id,
@@ -41,7 +44,7 @@ export class Library {
     return Array.isArray(value)
       ? value.filter(
           (item) =>
-            typeof item?.name === "string" && typeof item?.text === "string" && item.text.length <= MOST_TEXT,
+            typeof item?.name === "string" && typeof item?.text === "string" && item.text.length <= MAX_TEXT,
         )
       : [];
   }
@@ -51,11 +54,15 @@ export class Library {
     void this.app.extensionManager?.setting?.set(id, items);
   }
 
-  /** The newest first, none twice. @param {TrackDocument} doc @param {Track[]} tracks */
+  /**
+   * The newest first, none twice.
+   * @param {TrackDocument} doc
+   * @param {Track[]} tracks
+   */
   remember(doc, tracks) {
     const fresh = tracks
       .map((track) => ({ name: track.name, text: copyText(doc, [track]) }))
-      .filter(({ text }) => text.length <= MOST_TEXT);
+      .filter(({ text }) => text.length <= MAX_TEXT);
     const shape = (/** @type {Kept} */ item) =>
       JSON.stringify(
         tracksIn(item)?.tracks.map(({ kind, points, speed, region, grid }) => [
@@ -68,16 +75,21 @@ export class Library {
       );
     const seen = new Set(fresh.map(shape));
     const older = this.recent.filter((item) => !seen.has(shape(item)));
-    if (fresh.length) this.write(RECENT, [...fresh.reverse(), ...older].slice(0, MOST_RECENT));
+    if (fresh.length) this.write(RECENT, [...fresh.reverse(), ...older].slice(0, MAX_RECENT));
   }
 
-  /** @param {string} name @param {TrackDocument} doc @param {Track[]} tracks @returns {boolean} false = too large to keep */
+  /**
+   * @param {string} name
+   * @param {TrackDocument} doc
+   * @param {Track[]} tracks
+   * @returns {boolean} false = too large to keep
+   */
   keep(name, doc, tracks) {
     const text = copyText(doc, tracks);
-    if (text.length > MOST_TEXT) return false;
+    if (text.length > MAX_TEXT) return false;
     this.write(
       PRESETS,
-      [{ name, text }, ...this.presets.filter((item) => item.name !== name)].slice(0, MOST_PRESETS),
+      [{ name, text }, ...this.presets.filter((item) => item.name !== name)].slice(0, MAX_PRESETS),
     );
     return true;
   }

@@ -1,13 +1,12 @@
 """The golden runs: everything that the library makes, on inputs that are the same everywhere.
 
-The one file of these tests that calls the library. Its first part wraps what is called: where a refactoring
-renames or moves something, that part changes and nothing else. Its second part is the runs, which name
-nothing of the library; they and their tensors keep their names, and the tensors their bytes (`store.py`,
-runs.json).
+The one file of these tests that calls the library. Its first part wraps what is called: where a
+refactoring renames or moves something, that part changes and nothing else. Its second part is the runs,
+which name nothing of the library. They and their tensors keep their names, and the tensors their bytes
+(`store.py`, runs.json).
 
-A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own name,
-so that the order in which modules are built does not count: only the keys of a state dict do, which weights
-files keep.
+A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own
+name, so that the order in which modules are built does not count, but only the keys of a state dict.
 """
 
 from __future__ import annotations
@@ -121,9 +120,7 @@ def uniform(*shape: int, seed: int = 0) -> Tensor:
 
 
 def filled(module: nn.Module, seed: int = 0, scale: float = 1.0) -> nn.Module:
-    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`),
-    nothing zero.
-    """
+    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`)."""
     with torch.no_grad():
         for key, value in module.named_parameters():
             x = drawn(*value.shape, seed=zlib.crc32(f"{seed} {key}".encode()))
@@ -332,9 +329,7 @@ def feed_of(positions: Callable[[int], Tensor], frames: int, size: int, at_end: 
 def few_step_rollout(
     config: ModelConfig, chunks: int, image: bool, switch: int | None = None, scene: int | None = None
 ) -> Tensors:
-    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk the text and the scene
-    change.
-    """
+    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk text and scene change."""
     dit = still(WanDiT(config))
     texts = [dit.encode_text(drawn(1, 5, config.text_dim, seed=seed)) for seed in (1, 2)]
     channels = 0 if config.motion is None else config.motion.channels
@@ -485,9 +480,7 @@ def written_and_read(tracks: Tracks, folder: Path) -> Tensors:
 
 
 def carried_picture(image: Tensor, xy: Tensor, visible: Tensor) -> Tensors:
-    """image (3, H, W): carried along tracks, as the small presets see it; where its pixels come from;
-    warped.
-    """
+    """image (3, H, W): carried along tracks, as the small presets see it, and warped along them."""
     carrier = ForwardWarp(image, xy[0])
     shown, warped = carrier(xy, visible), warp_frames(image, xy[0], xy, visible)
     seen = carry(carrier, xy, visible)
@@ -567,9 +560,7 @@ def clips_for(config: ModelConfig, name: str, unspecified: bool = False) -> Batc
 
 
 def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", held: bool = True) -> Tensors:
-    """A few steps by the engine -> the curve, and of each role that learns its weights and, of one, their
-    average.
-    """
+    """A few steps by the engine -> the curve, the weights of each role that learns, the exported average."""
     rates = {role: 4e-3 for role in stage.learning}
     stage.held = data if held else getattr(stage, "held", None)
     config = TrainConfig(
@@ -761,9 +752,7 @@ def picture(size: int) -> Tensor:
 
 
 def paths(frames: int, size: int) -> tuple[Tensor, Tensor]:
-    """Six points: one walks, one turns, one swings, two rest, one of which is hidden for a while, one
-    leaves the canvas.
-    """
+    """Six points: one walks, one turns, one swings, two rest (one of them hidden for a while), one leaves."""
     time = torch.linspace(0, 1, frames, dtype=torch.float64)
     turn = 2 * math.pi * time
     x = [
@@ -868,8 +857,9 @@ def with_scene(folder, name):
 def live(
     networks, size: int, posts: dict[int, list[dict]], waiting: Sequence[dict] = (), **options
 ) -> Tensors:
-    """posts: after how many chunks which messages are posted; waiting: one after another while the stream is
-    paused. Then the performance is played again.
+    """posts: after how many chunks which messages are posted; waiting: one by one while the stream is paused.
+
+    Then the performance is played again.
     """
     control, left = options.get("control"), list(waiting)
     session = new_session(networks, control)
@@ -1014,9 +1004,9 @@ def short_history(folder):
 def of_shipped(folder, kind):
     tracks, _ = painted_tracks()
     prompt = "photo field, red object moves right, camera still"
-    chunks = list(
-        streaming(shipped_networks(), start_picture(128), tracks, 25, prompt=prompt, fit="hold", control=kind)
-    )
+    frames = 25 if kind == KINDS[0] else 13
+    options = {"prompt": prompt, "fit": "hold", "control": kind}
+    chunks = list(streaming(shipped_networks(), start_picture(128), tracks, frames, **options))
     return {
         **chunk_tensors(chunks),
         "without detail": decoded_alone(tracks, prompt) if kind == KINDS[0] else chunks[0].frames,
@@ -1142,10 +1132,6 @@ def tracked_video(folder):
 
 
 # training
-
-
-def for_teacher(name: str, folder: Path, *arguments) -> Tensors:
-    return trained_teacher(name, *arguments, folder=folder)
 
 
 @runs(("tiny", "tiny-ids", "wan2.1-1.3b-motion", "wan2.2-5b-motion"), "training teacher, ")

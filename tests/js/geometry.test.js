@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as areas from "../../js/track_editor/areas.js";
 import * as curves from "../../js/track_editor/curves.js";
 import { readDocument } from "../../js/track_editor/document.js";
-import * as geometry from "../../js/track_editor/geometry.js";
+import * as geometry from "../../js/shared/geometry.js";
 import { hitTest, insertIndex, snapped } from "../../js/track_editor/hits.js";
 import { positionAt, sampleDocument, sampleVisible } from "../../js/track_editor/sampling.js";
 

@@ -5,7 +5,10 @@ import { createQueue, push, rate, shownRate, take } from "../../js/stream_previe
 import { NO_LATENCY, newest, sent, shown, typical, unmeasured } from "../../js/stream_preview/latency.js";
 import * as protocol from "../../js/stream_preview/protocol.js";
 
-/** Runs the queue at 60 Hz against frames that arrive at given times; gives the times and numbers of the frames shown. */
+/**
+ * Runs the queue at 60 Hz against frames that arrive at given times. Gives the times and numbers of the
+ * frames shown.
+ */
 function watch(queue, arrivals, until, made) {
   const shown = [];
   let dropped = 0;

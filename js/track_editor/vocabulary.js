@@ -1,6 +1,6 @@
-/** What the editor says, in English; how another language comes in is in ../vocabulary.js. */
+/** What the editor says, in English. How another language comes in is in ../vocabulary.js. */
 
-import { vocabulary } from "../vocabulary.js";
+import { vocabulary } from "../shared/language.js";
 
 export const ENGLISH = {
   tool_select: "Select and move (V)",
@@ -29,7 +29,8 @@ export const ENGLISH = {
   onion: "Onion skin: places before and after (O)",
   numbers: "Frame numbers along the way",
   brush:
-    "Brush: radius of the disc of points that moves with the track ([ and ]). 0 = a single point. Make it about as large as the object.",
+    "Brush: radius of the disc of points that moves with the track ([ and ]). " +
+    "0 = a single point. Make it about as large as the object.",
   brush_label: "Brush radius",
   "pan-left": "Pan left",
   "pan-right": "Pan right",
@@ -161,4 +162,4 @@ export const ENGLISH = {
   key_escape: "Finish, or select nothing",
 };
 
-export const { word, speak } = vocabulary(ENGLISH);
+export const { word, setLanguage } = vocabulary(ENGLISH);

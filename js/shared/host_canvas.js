@@ -1,6 +1,6 @@
 /**
- * What both views need of ComfyUI's canvas: the elements that are live, the repair of stale ones, chained callbacks, panning, links.
- * No side effect at import.
+ * What both views need of ComfyUI's canvas: the elements that are live, the repair of stale ones, chained
+ * callbacks, panning, links. No side effect at import.
  */
 
 /** Elements of our widgets whose nodes are in the graph. */
@@ -10,7 +10,11 @@ export class LiveViews {
     this.views = new Map();
   }
 
-  /** @param {HTMLElement} root @param {ComfyNode} node @param {string} name of the widget */
+  /**
+   * @param {HTMLElement} root
+   * @param {ComfyNode} node
+   * @param {string} name of the widget
+   */
   add(root, node, name) {
     this.views.set(root, { node, name });
     root.dataset.motionstreamView = viewKey(node, name);
@@ -22,8 +26,8 @@ export class LiveViews {
   }
 
   /**
-   * The Vue renderer keeps the element of the node that stood in a place before an undo rebuilt it (frontend 1.58): puts the live element
-   * where the stale one of the same node and widget is.
+   * The Vue renderer keeps the element of the node that stood in a place before an undo rebuilt it (frontend
+   * 1.58): puts the live element where the stale one of the same node and widget is.
    */
   heal() {
     for (const [root, { node, name }] of this.views) {
@@ -42,13 +46,19 @@ export class LiveViews {
   }
 }
 
-/** The name of a widget's place, the same before and after the host has rebuilt the graph. @param {ComfyNode} node @param {string} name */
+/**
+ * The name of a widget's place, the same before and after the host has rebuilt the graph.
+ * @param {ComfyNode} node
+ * @param {string} name
+ */
 export const viewKey = (node, name) =>
   `${node.graph?.isRootGraph === false ? node.graph.id : ""}/${node.id}/${name}`;
 
 /**
  * Calls `after` whenever the host calls this method of `owner`, after what was there before.
- * @param {any} owner @param {string} method @param {(...parameters: any[]) => void} after
+ * @param {any} owner
+ * @param {string} method
+ * @param {(...parameters: any[]) => void} after
  */
 export function chain(owner, method, after) {
   const before = owner[method];
@@ -59,7 +69,11 @@ export function chain(owner, method, after) {
   };
 }
 
-/** @param {ComfyApp} app @param {number} dx screen pixels @param {number} dy */
+/**
+ * @param {ComfyApp} app
+ * @param {number} dx screen pixels
+ * @param {number} dy
+ */
 export function panCanvas(app, dx, dy) {
   const canvas = app.canvas;
   if (!canvas) return;
@@ -69,9 +83,10 @@ export function panCanvas(app, dx, dy) {
 }
 
 /**
- * The classic renderer does not hear the wheel over our elements: hands it on to its canvas, unless what lies under the pointer scrolls.
- * The Vue renderer does this by itself.
- * @param {ComfyApp} app @param {HTMLElement} root
+ * The classic renderer does not hear the wheel over our elements: hands it on to its canvas, unless what lies
+ * under the pointer scrolls. The Vue renderer does this by itself.
+ * @param {ComfyApp} app
+ * @param {HTMLElement} root
  */
 export function forwardWheel(app, root) {
   root.addEventListener(
@@ -87,7 +102,12 @@ export function forwardWheel(app, root) {
 
 const REROUTES = new Set(["Reroute", "Reroute (rgthree)"]);
 
-/** The node whose output feeds an input, seen through Reroute nodes; null = none, or beyond the border of a subgraph. @param {ComfyNode} node @param {string} input */
+/**
+ * The node whose output feeds an input, seen through Reroute nodes; null = none, or beyond the border of a
+ * subgraph.
+ * @param {ComfyNode} node
+ * @param {string} input
+ */
 export function sourceNode(node, input) {
   const slot = node.inputs?.findIndex((candidate) => candidate.name === input) ?? -1;
   let source = slot >= 0 ? node.getInputNode(slot) : null;

@@ -1,10 +1,19 @@
-/** The look of the live preview, beside the editor's sheet: put into the page when the first preview is made. */
+/**
+ * The look of the live preview, beside the editor's sheet: put into the page when the first preview is made.
+ */
 
 const SHEET = `
 .ms-view { padding: 0; gap: 0; }
-.ms-view > .ms-panel { container-type: inline-size; flex: 1; min-height: 0; min-width: 0; display: flex; outline: none; border-radius: 8px; }
-.ms-view > .ms-panel:focus-visible { box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent); }
-.ms-view .ms-live { flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; gap: 5px; padding: 6px; }
+.ms-view > .ms-panel {
+  container-type: inline-size; flex: 1; min-height: 0; min-width: 0; display: flex; outline: none;
+  border-radius: 8px;
+}
+.ms-view > .ms-panel:focus-visible {
+  box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent);
+}
+.ms-view .ms-live {
+  flex: 1; min-width: 0; min-height: 0; display: flex; flex-direction: column; gap: 5px; padding: 6px;
+}
 .ms-view .ms-main { gap: 5px; min-height: 0; }
 .ms-view .ms-side { gap: 5px; flex: none; overflow: visible; }
 .ms-view .ms-stage { min-height: 120px; }
@@ -18,10 +27,20 @@ const SHEET = `
 .ms-slot { display: flex; height: 28px; }
 .ms-view .ms-slider input[type="range"] { width: 54px; }
 .ms-view input[type="range"]:disabled { opacity: 0.4; cursor: default; }
-.ms-choice { display: inline-flex; align-items: center; gap: 5px; height: 28px; padding: 0 3px; border-radius: 7px; background: var(--ms-field); }
-.ms-select { height: 24px; padding: 0 3px; border: 0; border-radius: 5px; background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit; }
+.ms-choice {
+  display: inline-flex; align-items: center; gap: 5px; height: 28px; padding: 0 3px; border-radius: 7px;
+  background: var(--ms-field);
+}
+.ms-select {
+  height: 24px; padding: 0 3px; border: 0; border-radius: 5px;
+  background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit;
+}
 .ms-row { display: flex; gap: 4px; flex: none; }
-.ms-prompt { flex: 1; min-width: 0; height: 28px; padding: 0 9px; border: 1px solid var(--ms-line); border-radius: 7px; background: var(--ms-field); color: var(--ms-text); font: inherit; user-select: text; -webkit-user-select: text; }
+.ms-prompt {
+  flex: 1; min-width: 0; height: 28px; padding: 0 9px; border: 1px solid var(--ms-line); border-radius: 7px;
+  background: var(--ms-field); color: var(--ms-text); font: inherit; user-select: text;
+  -webkit-user-select: text;
+}
 .ms-prompt::placeholder { color: var(--ms-soft); }
 .ms-prompt:focus { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
 .ms-prompt:disabled { opacity: 0.5; }
@@ -38,26 +57,52 @@ const SHEET = `
 .ms-view .ms-fact { padding: 3px 7px; overflow: hidden; }
 .ms-view .ms-fact b { overflow: hidden; text-overflow: ellipsis; }
 .ms-camera { display: flex; gap: 6px; align-items: stretch; flex: none; }
-.ms-pad { position: relative; width: 84px; height: 84px; flex: none; container-type: size; border-radius: 12px; background: radial-gradient(circle at center, transparent 0 3px, color-mix(in srgb, var(--ms-text) 9%, transparent) 3.5px 30px, transparent 30.5px), var(--ms-field); touch-action: none; cursor: grab; }
-.ms-pad::before, .ms-pad::after { content: ""; position: absolute; background: color-mix(in srgb, var(--ms-text) 13%, transparent); }
+.ms-pad {
+  position: relative; width: 84px; height: 84px; flex: none; container-type: size; border-radius: 12px;
+  background:
+    radial-gradient(
+      circle at center,
+      transparent 0 3px, color-mix(in srgb, var(--ms-text) 9%, transparent) 3.5px 30px, transparent 30.5px
+    ),
+    var(--ms-field);
+  touch-action: none; cursor: grab;
+}
+.ms-pad::before, .ms-pad::after {
+  content: ""; position: absolute; background: color-mix(in srgb, var(--ms-text) 13%, transparent);
+}
 .ms-pad::before { left: 50%; top: 9px; bottom: 9px; width: 1px; }
 .ms-pad::after { top: 50%; left: 9px; right: 9px; height: 1px; }
 .ms-pad:active { cursor: grabbing; }
 .ms-pad.ms-off { opacity: 0.4; cursor: default; }
-.ms-knob { position: absolute; z-index: 1; left: calc(50% - 9px); top: calc(50% - 9px); width: 18px; height: 18px; border-radius: 50%; background: var(--ms-accent); border: 2px solid #fff; box-shadow: 0 1px 5px #0009; pointer-events: none; }
+.ms-knob {
+  position: absolute; z-index: 1; left: calc(50% - 9px); top: calc(50% - 9px); width: 18px; height: 18px;
+  border-radius: 50%; background: var(--ms-accent); border: 2px solid #fff; box-shadow: 0 1px 5px #0009;
+  pointer-events: none;
+}
 .ms-axes { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 3px; }
-.ms-axis { flex: 1; display: flex; align-items: center; gap: 6px; padding: 0 10px 0 6px; border-radius: 7px; background: var(--ms-field); color: var(--ms-soft); min-height: 26px; }
-.ms-axis input[type="range"] { flex: 1; width: 0; --ms-track: linear-gradient(90deg, var(--ms-rail) 49%, var(--ms-text) 49% 51%, var(--ms-rail) 51%); }
+.ms-axis {
+  flex: 1; display: flex; align-items: center; gap: 6px; padding: 0 10px 0 6px; border-radius: 7px;
+  background: var(--ms-field); color: var(--ms-soft); min-height: 26px;
+}
+.ms-axis input[type="range"] {
+  flex: 1; width: 0;
+  --ms-track: linear-gradient(90deg, var(--ms-rail) 49%, var(--ms-text) 49% 51%, var(--ms-rail) 51%);
+}
 .ms-axis .ms-icon { width: 16px; height: 16px; }
 .ms-column { flex-direction: column; justify-content: center; gap: 4px; }
 .ms-pill[data-state="away"], .ms-pill[data-state="lost"] { --ms-state: #ff9f0a; }
 .ms-pill[data-state="stopping"] { --ms-state: #4aa3ff; }
 .ms-legend { display: flex; flex-wrap: wrap; gap: 4px 14px; margin: 0 0 12px; color: #c8ccd2; }
 .ms-legend span { display: inline-flex; align-items: center; gap: 6px; }
-.ms-dot { width: 11px; height: 11px; border-radius: 50%; background: var(--ms-color); border: 1.5px solid #fff; }
+.ms-dot {
+  width: 11px; height: 11px; border-radius: 50%; background: var(--ms-color); border: 1.5px solid #fff;
+}
 .ms-dot.ms-square { border-radius: 3px; }
 .ms-dot.ms-hollow { background: transparent; border: 1.5px dashed var(--ms-color); }
-.ms-elsewhere { position: absolute; inset: 0; display: flex; align-items: center; justify-content: center; color: var(--ms-soft); }
+.ms-elsewhere {
+  position: absolute; inset: 0; display: flex; align-items: center; justify-content: center;
+  color: var(--ms-soft);
+}
 .ms-view .ms-side .ms-help { position: static; padding: 0; background: none; color: inherit; }
 @container (max-width: 359px) {
   .ms-label { display: none; }

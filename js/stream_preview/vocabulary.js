@@ -1,6 +1,6 @@
-/** What the preview says, in English; how another language comes in is in ../vocabulary.js. */
+/** What the preview says, in English. How another language comes in is in ../vocabulary.js. */
 
-import { vocabulary } from "../vocabulary.js";
+import { vocabulary } from "../shared/language.js";
 
 export const ENGLISH = {
   label: "Stream preview. Press ? for the keys.",
@@ -50,7 +50,8 @@ export const ENGLISH = {
   release_pin: "When let go: pin. It stays where it was let go (2)",
   release_fade: "When let go: fade. It stays for 12 frames, then it is free (3)",
   radius:
-    "Radius: how much is taken beside a handle, and how large a pinned or travelling patch is (wheel over the picture)",
+    "Radius: how much is taken beside a handle, and how large a pinned or travelling patch is " +
+    "(wheel over the picture)",
   seconds: "How long a drawn path takes",
   seconds_count: "{count} s",
   as_drawn: "as drawn",
@@ -81,7 +82,8 @@ export const ENGLISH = {
   control_head_help: "The model was trained to follow tracks",
   control_guided: "guided",
   control_guided_help:
-    "Guided: each chunk begins from the start image moved along the tracks; looser than a model trained for it",
+    "Guided: each chunk begins from the start image moved along the tracks; " +
+    "looser than a model trained for it",
   control_none: "none",
   control_none_help: "Nothing makes the video follow the tracks",
   zoom: "Zoom: right is nearer (+ and -)",
@@ -124,4 +126,4 @@ export const ENGLISH = {
   arrows: "Arrows",
 };
 
-export const { word, speak } = vocabulary(ENGLISH);
+export const { word, setLanguage } = vocabulary(ENGLISH);

@@ -1,4 +1,4 @@
-/** Plain plane geometry that all of the editor uses. Pure; knows nothing of tracks, of the DOM, of state or of the host. */
+/** Plane geometry. Pure. Knows nothing of tracks, of the DOM, of state or of the host. */
 
 /** @import {Brush, Point} from "./types.js" */
 
@@ -7,10 +7,20 @@ const SAME = 1e-6;
 /** @param {Point} a @param {Point} b */
 export const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
 
-/** @param {Point} a @param {Point} b @param {number} t @returns {Point} */
+/**
+ * @param {Point} a
+ * @param {Point} b
+ * @param {number} t
+ * @returns {Point}
+ */
 export const mix = (a, b, t) => ({ x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t });
 
-/** @param {Point} point @param {Point} a @param {Point} b @returns {{distance: number, at: Point}} to the piece from a to b */
+/**
+ * @param {Point} point
+ * @param {Point} a
+ * @param {Point} b
+ * @returns {{distance: number, at: Point}} to the piece from a to b
+ */
 export function toSegment(point, a, b) {
   const [dx, dy] = [b.x - a.x, b.y - a.y];
   const length = dx * dx + dy * dy;
@@ -29,13 +39,30 @@ export function distinct(points) {
   return kept;
 }
 
-/** A grid that fills a disc of this radius with some 13 to 29 points. @param {number} radius @returns {Brush | null} */
+/**
+ * A grid that fills a disc of this radius with some 13 to 29 points.
+ * @param {number} radius
+ * @returns {Brush | null}
+ */
 export function brushOf(radius) {
   if (radius <= 0) return null;
   return { radius, spacing: Math.round(Math.max(radius / 3, Math.min(8, radius / 2)) * 100) / 100 };
 }
 
-/** Ramer-Douglas-Peucker. @param {Point[]} points @param {number} tolerance px @returns {Point[]} */
+/**
+ * A radius one step larger or smaller: a seventh of it, and no less than a pixel.
+ * @param {number} radius
+ * @param {1 | -1} direction
+ */
+export const stepRadius = (radius, direction) =>
+  Math.max(0, Math.round(radius + direction * Math.max(1, radius * 0.15)));
+
+/**
+ * Ramer-Douglas-Peucker.
+ * @param {Point[]} points
+ * @param {number} tolerance px
+ * @returns {Point[]}
+ */
 export function simplify(points, tolerance) {
   if (points.length < 3) return points.slice();
   const keep = new Set([0, points.length - 1]);
@@ -56,8 +83,10 @@ export function simplify(points, tolerance) {
 }
 
 /**
- * The part of a picture that covers width × height, cut at the centre: {x, y, width, height} in the picture's pixels.
- * @param {{width: number, height: number}} picture @param {{width: number, height: number}} video
+ * The part of a picture that covers width × height, cut at the centre: {x, y, width, height} in the picture's
+ * pixels.
+ * @param {{width: number, height: number}} picture
+ * @param {{width: number, height: number}} video
  */
 export function coverCrop(picture, video) {
   const scale = Math.max(video.width / picture.width, video.height / picture.height);
@@ -66,8 +95,11 @@ export function coverCrop(picture, video) {
 }
 
 /**
- * Frames between two ticks, so that ticks lie at least `apart` pixels from each other on a line of this length.
- * @param {number} length px @param {number} frames travelled @param {number} apart px
+ * Frames between two ticks, so that ticks lie at least `apart` pixels from each other on a line of this
+ * length.
+ * @param {number} length px
+ * @param {number} frames travelled
+ * @param {number} apart px
  */
 export function tickStep(length, frames, apart) {
   const perFrame = length / Math.max(1, frames);
