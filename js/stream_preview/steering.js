@@ -167,7 +167,7 @@ export function drag(steering, event) {
   if (draft?.pointer === event.pointer) {
     if (draft.tool === "erase") return erase(steering, draft, event.places, event);
     return {
-      steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } },
+      steering: { ...steering, draft: { ...draft, points: extendDraft(draft, event.places) } },
       controls: [],
     };
   }
@@ -183,7 +183,7 @@ export function drag(steering, event) {
  * @param {VideoPoint[]} places
  * @returns {VideoPoint[]}
  */
-function extended(draft, places) {
+function extendDraft(draft, places) {
   if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
   const points = [...draft.points];
   const step = draft.tool === "pin" ? PAINT_STEP : 0.5;

@@ -7,12 +7,12 @@ import { tickStep } from "../shared/geometry.js";
 import { toView } from "../shared/view.js";
 import { trackOffsets } from "./areas.js";
 import { pathOf } from "./curves.js";
-import { carried, isShown, placeAt, progress } from "./sampling.js";
+import { carried, isShown, poseAt, progress } from "./sampling.js";
 
 /** @import {EditorState, Track, VideoPoint, ViewPoint} from "./types.js" */
 /** @import {View} from "../shared/view.js" */
 /** @import {Path} from "./curves.js" */
-/** @import {Place} from "./sampling.js" */
+/** @import {Pose} from "./sampling.js" */
 
 /**
  * @typedef {object} Scene
@@ -108,7 +108,7 @@ function drawCarried(scene, track, chosen) {
     return drawArea(
       scene,
       track,
-      placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
+      poseAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
       chosen,
     );
   drawCamera(scene, track, chosen);
@@ -181,7 +181,7 @@ export function disc(ctx, at, radius) {
  * The points a track carries and the shape they fill.
  * @param {Scene} scene
  * @param {Track} track
- * @param {Place} place
+ * @param {Pose} place
  * @param {boolean} chosen
  * @returns {ViewPoint[]} dots that are left to draw
  */
@@ -274,7 +274,7 @@ function drawDots(ctx, places, radius, color) {
 function drawCamera({ ctx, view, state, moves }, track, chosen) {
   const { frames } = state.doc;
   const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) =>
-    placeAt(track, frame, frames),
+    poseAt(track, frame, frames),
   );
   const offsets = trackOffsets(track).slice(0, MAX_DOTS);
   ctx.save();
@@ -470,7 +470,7 @@ function drawPin(ctx, at, color, chosen) {
  * @param {Track} track
  */
 function drawRunner({ ctx, view, state, camera }, track) {
-  const { centre } = placeAt(track, state.frame, state.doc.frames);
+  const { centre } = poseAt(track, state.frame, state.doc.frames);
   const at = toView(view, camera && track.kind !== "camera" ? camera(centre) : centre);
   const share = progress(track, state.frame, state.doc.frames);
   disc(ctx, at, 9);
@@ -513,7 +513,7 @@ export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
     const camera = cameraAt(frame);
     ctx.globalAlpha = 0.85 - 0.2 * Math.abs(ghost);
     for (const track of tracks.filter((one) => isShown(one, frame))) {
-      const place = placeAt(track, frame, frames);
+      const place = poseAt(track, frame, frames);
       const at = toView(view, camera && track.kind !== "camera" ? camera(place.centre) : place.centre);
       const radius = Math.max(4, (track.brush?.radius ?? 0) * view.scale);
       disc(ctx, at, radius);

@@ -10,7 +10,7 @@ import { committed, many, only, selectedTrack, selectedTracks } from "./history.
 import { insertIndex } from "./hits.js";
 import { COLORS, freeId } from "./read_track.js";
 import { toggledFrom } from "./shown.js";
-import { boundsOf, mapTrack, middleOf, moving, scaling, turning } from "./transform.js";
+import { boundsOf, mapTrack, middleOf, translation, scaling, rotation } from "./transform.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
 /** @import {EditorState, Interpolation, Kind, Track, TrackChanges, TrackDocument} from "./types.js" */
@@ -218,7 +218,7 @@ export function nudged(state, dx, dy) {
   const [track] = movable(state);
   if (!track) return state;
   const key = `nudge ${tracks.join()} ${point}`;
-  if (point === null || tracks.length > 1) return selectedMapped(state, moving(dx, dy), key);
+  if (point === null || tracks.length > 1) return selectedMapped(state, translation(dx, dy), key);
   const move = (/** @type {VideoPoint} */ place, /** @type {number} */ i) =>
     point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place;
   return committed(
@@ -251,7 +251,7 @@ export const mirrored = (state, axis) =>
  * @param {number} degrees
  * @returns {EditorState}
  */
-export const rotated = (state, degrees) => transformed(state, (centre) => turning(degrees, centre));
+export const rotated = (state, degrees) => transformed(state, (centre) => rotation(degrees, centre));
 /**
  * @param {EditorState} state
  * @param {number} factor
@@ -329,7 +329,7 @@ export function pasted(state, tracks, shift) {
     const clash = doc.tracks.some((other) => other.name === track.name);
     const name = clash ? freeName(doc, track.name.replace(/ \d+$/, "")) : track.name;
     const color = doc.tracks.some((other) => other.color === track.color) ? freeColor(doc) : track.color;
-    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, moving(by, by)), id, name, color }] };
+    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, translation(by, by)), id, name, color }] };
     ids.push(id);
   }
   return { ...committed(state, doc), selection: many(ids) };
