@@ -7,10 +7,11 @@ import { brushOf, distance, mix, simplify } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
 import { pathOf } from "./curves.js";
 import { roundHundredth, roundPoint } from "./document.js";
-import { added, movable, newTrack, withTrack, withTracks } from "./edits.js";
+import { added, movable, withTrack, withTracks } from "./edits.js";
 import { isSame } from "./fingerprint.js";
 import { NOTHING, committed, many, only, selectedTrack } from "./history.js";
 import { boxOf, snapToRay, snapPoint, tracksIn } from "./hits.js";
+import { newTrack } from "./new_track.js";
 import { STEADY, addKey } from "./speed.js";
 import { boundsOf, mapTrack, translation, scalingByCorner, rotationBetween } from "./transform.js";
 

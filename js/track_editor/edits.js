@@ -8,64 +8,16 @@ import { CAMERA_PRESETS, restingCamera, withPreset } from "./cameras.js";
 import { roundPoint } from "./document.js";
 import { committed, many, only, selectedTrack, selectedTracks } from "./history.js";
 import { insertIndex } from "./hits.js";
-import { COLORS, freeId } from "./read_track.js";
+import { freeColor, freeName, newTrack } from "./new_track.js";
+import { freeId } from "./read_track.js";
 import { toggledFrom } from "./shown.js";
-import { boundsOf, mapTrack, middleOf, translation, scaling, rotation } from "./transform.js";
+import { boundsOf, mapTrack, middleOf, rotation, scaling, translation } from "./transform.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
-/** @import {EditorState, Interpolation, Kind, Track, TrackChanges, TrackDocument} from "./types.js" */
+/** @import {EditorState, Interpolation, Track, TrackChanges, TrackDocument} from "./types.js" */
 /** @import {Affine} from "./transform.js" */
 
-/** @type {Record<Kind, string>} */
-const WORDS = {
-  path: "Track",
-  freehand: "Track",
-  pin: "Pin",
-  line: "Line",
-  grid: "Grid",
-  region: "Region",
-  camera: "Camera",
-};
 const MANY = 0.06; // of the picture's shorter side: how far a copy lies from what was copied
-
-/**
- * @param {TrackDocument} doc
- * @param {string} word
- * @returns {string} "Word 1", "Word 2" … as is free
- */
-function freeName(doc, word) {
-  const names = new Set(doc.tracks.map((track) => track.name));
-  let number = 1;
-  while (names.has(`${word} ${number}`)) number += 1;
-  return `${word} ${number}`;
-}
-
-/** @param {TrackDocument} doc @returns {string} */
-function freeColor(doc) {
-  const used = new Set(doc.tracks.map((track) => track.color));
-  return COLORS.find((color) => !used.has(color)) ?? COLORS[doc.tracks.length % COLORS.length];
-}
-
-/**
- * @param {EditorState} state
- * @param {Kind} kind
- * @param {VideoPoint[]} points
- * @returns {Track}
- */
-export function newTrack(state, kind, points) {
-  return {
-    id: freeId(new Set(state.doc.tracks.map((track) => track.id))),
-    name: freeName(state.doc, WORDS[kind]),
-    color: freeColor(state.doc),
-    kind,
-    points: points.map(roundPoint),
-    interpolation: kind === "path" ? state.interpolation : "linear",
-    brush: brushOf(state.brush),
-    start: 0,
-    end: null,
-    visible: true,
-  };
-}
 
 /**
  * @param {EditorState} state

@@ -26,7 +26,6 @@ import {
   inserted,
   interpolated,
   mirrored,
-  newTrack,
   nudged,
   pasted,
   pointDeleted,
@@ -38,6 +37,7 @@ import {
   tracksDeleted,
   withTrack,
 } from "./edits.js";
+import { isSame } from "./fingerprint.js";
 import {
   NOTHING,
   committed,
@@ -52,8 +52,8 @@ import {
   toggled,
   travelled,
 } from "./history.js";
-import { isSame } from "./fingerprint.js";
 import { snapPoint } from "./hits.js";
+import { newTrack } from "./new_track.js";
 
 /** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
 
