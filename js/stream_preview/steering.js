@@ -19,6 +19,7 @@ import * as controls from "./controls.js";
 
 /**
  * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
+ *
  * @typedef {object} Hand
  * @property {number} pointer
  * @property {number} hand
@@ -26,12 +27,14 @@ import * as controls from "./controls.js";
  * @property {VideoPoint} offset  of the pointer from it
  * @property {VideoPoint} from  where the held thing was and is to be
  * @property {VideoPoint} at  where the held thing was and is to be
+ *
  * @typedef {object} Draft
  * @property {number} pointer
  * @property {Tool} tool
  * @property {VideoPoint[]} points
  * @property {number} began
  * @property {number[]} touched  handles erased so far
+ *
  * @typedef {object} Steering
  * @property {Tool} tool
  * @property {number} radius  of the brush, video pixels
@@ -40,7 +43,9 @@ import * as controls from "./controls.js";
  * @property {Hand[]} hands
  * @property {Draft | null} draft
  * @property {number} base  the first hand this view uses, so that two views of a run rarely share one
+ *
  * @typedef {{steering: Steering, controls: Control[]}} Step
+ *
  * @typedef {object} Press
  * @property {number} pointer
  * @property {VideoPoint} at

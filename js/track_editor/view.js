@@ -16,6 +16,7 @@ import { boundsOf, cornerOf } from "./transform.js";
  * @property {number} zoom
  * @property {number} x
  * @property {number} y
+ *
  * @typedef {{mode: "scale" | "rotate", corner: Corner, at: ViewPoint}} FrameHandle
  */
 
