@@ -427,7 +427,7 @@ class LiveRun:
 
     def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
-        self.session.say(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
+        self.session.report(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched

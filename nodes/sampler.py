@@ -271,7 +271,7 @@ class StreamingSampler(io.ComfyNode):
             ) as on_air,
         ):
             rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
-            on_air.session.say(control=lead)
+            on_air.session.report(control=lead)
             chunks = stream(
                 networks,
                 motion.image,

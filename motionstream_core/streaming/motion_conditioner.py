@@ -153,6 +153,7 @@ class MotionConditioner:
         """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have
         changed.
         """
+        self.encoder.emb = self.encoder.emb[: len(anchors)]
         self.encoder.extend(self.ids[len(self.encoder.emb) : len(anchors)])
         if "warp" in self.parts:
             self.carrier = carrier_for(self.carrier, self.image, anchors)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,7 +17,18 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..live.controls import MOTION_CONTROLS, Control
+from ..live.controls import (
+    AddTracks,
+    ChangeScene,
+    Control,
+    Grab,
+    Move,
+    PinEdges,
+    Release,
+    RemoveHandle,
+    SetCamera,
+    SetPrompt,
+)
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.attention import Backend
@@ -288,17 +299,15 @@ class StreamPipeline:
 
     # ---- controls, before a chunk ----
 
-    def apply(self, controls: Sequence[Control]) -> list[Control]:
-        """Lets the controls take effect in order; gives those that did nothing."""
-        return [control for control in controls if not self._apply(control)]
-
-    def _apply(self, control: Control) -> bool:
-        if control.type in MOTION_CONTROLS:
-            return self.motion.apply(control, self._conditioner.origin)
-        if control.type == "prompt":
-            return self._switch(control.fields["text"])
-        if control.type == "scene":
-            return self._change_scene()
+    def apply(self, control: Control) -> bool:
+        """Lets the control take effect; False when it did nothing."""
+        match control:
+            case SetPrompt(text):
+                return self._switch(text)
+            case ChangeScene():
+                return self._change_scene()
+            case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
+                return self.motion.apply(control, self._conditioner.origin)
         raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:

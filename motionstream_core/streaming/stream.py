@@ -320,8 +320,8 @@ def _border(
     """Before chunk `course.index`: waits, goes back, lets controls take effect. False: stop here."""
     course.remember()
     while True:
-        control.say(oldest_chunk=course.oldest)
-        border = control.border(course.index, check_interrupt, due)
+        control.report(oldest_chunk=course.oldest)
+        border = control.wait_at_boundary(course.index, check_interrupt, due)
         if border.rewind is None or not border.go:
             break
         course.back(border.rewind)
@@ -331,9 +331,8 @@ def _border(
 
 
 def _take_effect(course: StreamPipeline, control: LiveSession, border: Boundary):
-    for ignored in course.apply(border.controls):
-        control.ignore(ignored)
-    control.say(oldest_chunk=course.oldest, prompt=course.prompt, camera=course.motion.state.camera.speeds)
+    control.carry_out(border.controls, course.apply)
+    control.report(oldest_chunk=course.oldest, prompt=course.prompt, camera=course.motion.state.camera.speeds)
 
 
 def _chunk(course: StreamPipeline, step: Step, clock: _Clock, epoch: int) -> Chunk:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from motionstream_core.live.controls import parse_control
+from motionstream_core.live.controls import SetCamera, parse_control
 from motionstream_core.live.live_camera import LiveCamera, project
 from motionstream_core.live.live_tracks import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveTracks
 
@@ -188,7 +188,7 @@ def test_a_camera_that_scales_or_turns_gets_resting_points_where_things_rest():
     piece = live(5, 16)
     added = piece.anchors[3:]
     assert len(added) > 20
-    screen = live.state.screen
+    screen = live.state.points.screen
     nearest = torch.cdist(added.double(), START.double() + torch.tensor([4.0, 0.0])).argmin(1)
     assert (nearest == 1).all()  # the point at rest; none beside those that move
     assert {handle[0] for handle in live.handles(piece.xy, piece.visible)[0]} == {0, 1, 2}
@@ -198,7 +198,7 @@ def test_a_camera_that_scales_or_turns_gets_resting_points_where_things_rest():
 
 def test_zoom_and_roll_turn_about_the_middle_of_the_picture():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 1.0, "roll": 90.0, "orbit": 0.0})
+    camera.set(SetCamera(zoom=1.0, roll=90.0))
     matrix = camera.advance(16)[-1]
     middle = torch.tensor([[31.5, 23.5]], dtype=torch.float64)
     torch.testing.assert_close(project(matrix, middle), middle)
@@ -208,7 +208,7 @@ def test_zoom_and_roll_turn_about_the_middle_of_the_picture():
 
 def test_an_orbit_is_the_view_of_a_plane_turned_about_its_middle():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 0.0, "roll": 0.0, "orbit": 30.0})
+    camera.set(SetCamera(orbit=30.0))
     matrix = camera.advance(16)[-1]
     angle, point = math.radians(30), torch.tensor([10.0, -6.0], dtype=torch.float64)
     depth = 64 + point[0] * math.sin(angle)  # the plane is one width away, the focal length too
@@ -219,7 +219,7 @@ def test_an_orbit_is_the_view_of_a_plane_turned_about_its_middle():
 
 def test_a_camera_that_goes_on_for_ever_stays_within_bounds():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 8.0, "roll": 720.0, "orbit": 360.0})
+    camera.set(SetCamera(zoom=8.0, roll=720.0, orbit=360.0))
     assert (
         project(camera.advance(2000)[-1], torch.tensor([[0.0, 0.0], [63.0, 47.0]], dtype=torch.float64))
         .isfinite()

@@ -16,9 +16,9 @@ def test_every_session_has_its_own_unguessable_token():
 
 def test_a_stop_ends_the_stream_at_the_next_chunk_border_and_is_logged_with_it():
     session = LiveSession()
-    assert session.border(0).go
+    assert session.wait_at_boundary(0).go
     assert session.post({"type": "stop"}) == 0
-    assert not session.border(1).go
+    assert not session.wait_at_boundary(1).go
     assert [(applied.control.type, applied.chunk) for applied in session.log] == [("stop", 1)]
     assert session.stopped
 
@@ -29,7 +29,7 @@ def test_a_pause_holds_the_stream_until_the_resume_of_another_thread():
     polls = []
     threading.Timer(0.2, session.post, ({"type": "resume"},)).start()
     began = time.monotonic()
-    assert session.border(3, lambda: polls.append(session.status)).go
+    assert session.wait_at_boundary(3, lambda: polls.append(session.status)).go
     assert time.monotonic() - began >= 0.15
     assert len(polls) >= 2 and set(polls) == {"paused"}
     assert session.paused_s >= 0.15
@@ -40,7 +40,7 @@ def test_a_stop_wakes_a_paused_stream():
     session = LiveSession()
     session.post({"type": "pause"})
     threading.Timer(0.05, session.post, ({"type": "stop"},)).start()
-    assert not session.border(1).go
+    assert not session.wait_at_boundary(1).go
 
 
 def test_an_interrupt_gets_through_a_pause():
@@ -53,13 +53,13 @@ def test_an_interrupt_gets_through_a_pause():
     session = LiveSession()
     session.post({"type": "pause"})
     with pytest.raises(Interrupted):
-        session.border(1, interrupt)
+        session.wait_at_boundary(1, interrupt)
 
 
 def test_a_resume_without_a_pause_changes_nothing():
     session = LiveSession()
     session.post({"type": "resume"})
-    assert session.border(1).go
+    assert session.wait_at_boundary(1).go
     assert session.status == "running"
 
 
@@ -71,7 +71,7 @@ def test_a_malformed_control_is_refused_with_the_controls_that_exist(message):
     session = LiveSession()
     with pytest.raises(ValueError, match="expected"):
         session.post(message)
-    assert session.border(0).go and session.log == ()
+    assert session.wait_at_boundary(0).go and session.log == ()
 
 
 def test_the_mailbox_is_bounded():
@@ -80,7 +80,7 @@ def test_the_mailbox_is_bounded():
         session.post({"type": "resume"})
     with pytest.raises(MailboxFull, match=str(MAILBOX)):
         session.post({"type": "resume"})
-    assert session.border(0).go
+    assert session.wait_at_boundary(0).go
     session.post({"type": "resume"})
 
 
@@ -104,7 +104,7 @@ def test_controls_posted_from_many_threads_all_arrive_once():
         thread.start()
     for thread in threads:
         thread.join()
-    assert session.border(2).go
+    assert session.wait_at_boundary(2).go
     assert len(session.log) == 40
     assert {applied.chunk for applied in session.log} == {2}
 
@@ -112,9 +112,9 @@ def test_controls_posted_from_many_threads_all_arrive_once():
 def test_watchers_are_told_of_every_change():
     seen = []
     session = LiveSession(on_change=lambda: seen.append((session.status, session.chunk)))
-    session.border(0)
+    session.wait_at_boundary(0)
     session.post({"type": "stop"})
-    session.border(1)
+    session.wait_at_boundary(1)
     session.close("stopped")
     assert ("running", 0) in seen and ("stopping", 1) in seen
     assert seen[-1] == ("stopped", 1)
