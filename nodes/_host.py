@@ -417,7 +417,8 @@ class LiveRun:
         RUNS.retire(self.run, status)
         self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:
-            LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
+            done = "took effect" if applied.ignored is None else f"was ignored ({applied.ignored})"
+            LOG.info("MotionStream: %s %s before chunk %d", applied.control.type, done, applied.chunk)
 
     def tell(self, note: str):
         """A line for the person, in the log and on the node."""

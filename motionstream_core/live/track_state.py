@@ -108,7 +108,7 @@ class TrackState:
         return points
 
     def make_room(self, count: int, frame: int) -> Tensor:
-        """Frees what has faded before `frame` if `count` more points need it -> the freed ones.
+        """Frees what has faded before `frame` if `count` more points need it -> the places that are free.
 
         Raises NoRoom where that is not enough.
         """
@@ -119,12 +119,15 @@ class TrackState:
         if used - len(faded) + count > MAX_POINTS:
             left = MAX_POINTS - used + len(faded)
             raise NoRoom(f"live tracks: expected at most {left} more points of {MAX_POINTS}, got {count}")
-        return self._free(faded)
+        return self._free(faded, faded[:0])
 
     def free_faded(self, frame: int) -> Tensor:
-        """Frees the oldest of the added points that have faded before `frame`, beyond MAX_FADED -> these."""
+        """Frees the oldest of the added points that have faded before `frame`, beyond MAX_FADED -> the places
+        that are free.
+        """
         faded = self._faded(frame)
-        return self._free(faded[: max(0, len(faded) - MAX_FADED)])
+        many = max(0, len(faded) - MAX_FADED)
+        return self._free(faded[:many], faded[many:]) if many else faded[:0]
 
     def rest_at(self, points: Tensor):
         """The points rest where they were in the last frame made."""
@@ -149,24 +152,39 @@ class TrackState:
         faded = faded[faded >= self.own]
         return faded[torch.argsort(self.hidden_from[faded], stable=True)]
 
-    def _free(self, points: Tensor) -> Tensor:
+    def _free(self, points: Tensor, faded: Tensor) -> Tensor:
+        """Frees the places of these points, moves the other faded ones forward and cuts the free end off, so
+        that a crowd that has gone costs nothing -> the places from which points have gone.
+
+        Only a faded point may move: the model tells tracks apart by their places.
+        """
+        self._clear(points)
+        free = (~self.used).nonzero()[:, 0]
+        last_first = faded.sort(descending=True).values
+        count = min(len(free), len(faded))
+        forward = free[:count] < last_first[:count]
+        to = free[:count][forward]
+        old = last_first[:count][forward]
+        for name in self._tensors():
+            values = getattr(self, name)
+            values[to] = values[old]
+        self._clear(old)
+        used = self.used.nonzero()[:, 0]
+        end = int(used[-1]) + 1 if len(used) else 0
+        for name in self._tensors():
+            setattr(self, name, getattr(self, name)[: max(self.own, end)].clone())
+        return torch.cat([points, old])
+
+    def _clear(self, points: Tensor):
         self.mode[points] = FREE
         self.anchors[points] = AWAY
         self.handle[points] = -1
         self.shown[points] = False
-        # Free places at the end go, so that a crowd that has gone costs nothing.
-        last = int(self.used.nonzero()[-1, 0]) if self.used.any() else -1
-        self._cut(max(self.own, last + 1))
-        return points
 
     def _extend(self, count: int):
         for name in self._tensors():
             known = getattr(self, name)
             setattr(self, name, torch.cat([known, known.new_zeros(count, *known.shape[1:])]))
-
-    def _cut(self, count: int):
-        for name in self._tensors():
-            setattr(self, name, getattr(self, name)[:count].clone())
 
     def _tensors(self) -> list[str]:
         return [field.name for field in fields(self) if field.name != "own"]
