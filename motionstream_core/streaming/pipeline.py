@@ -7,7 +7,7 @@ bounded in bytes. Knows nothing of mailboxes, waiting, hosts or files.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,7 +17,18 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
-from ..live.controls import MOTION_CONTROLS, Control
+from ..live.controls import (
+    AddTracks,
+    ChangeScene,
+    Control,
+    Grab,
+    Move,
+    PinEdges,
+    Release,
+    RemoveHandle,
+    SetCamera,
+    SetPrompt,
+)
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.dit import TextContext
@@ -243,18 +254,16 @@ class StreamPipeline:
 
     # ---- controls, before a chunk ----
 
-    def apply(self, controls: Sequence[Control]) -> list[Control]:
-        """Lets the controls take effect in order; gives those that did nothing."""
-        return [control for control in controls if not self._apply(control)]
-
-    def _apply(self, control: Control) -> bool:
-        if control.type in MOTION_CONTROLS:
-            return self.tracks.apply(control, self.motion.to_reference)
-        if control.type == "prompt":
-            return self._switch(control.fields["text"])
-        if control.type == "scene":
-            return self._change_scene()
-        raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
+    def apply(self, control: Control) -> bool:
+        """Lets the control take effect; False when it did nothing."""
+        match control:
+            case SetPrompt(text):
+                return self._switch(text)
+            case ChangeScene():
+                return self._change_scene()
+            case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
+                return self.tracks.apply(control, self.motion.to_reference)
+        raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:
         encode = self.options.encode

@@ -273,8 +273,8 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
     """Before chunk `pipeline.index`: waits, goes back, lets controls take effect. False: stop here."""
     pipeline.save_snapshot()
     while True:
-        session.say(oldest_chunk=pipeline.oldest_snapshot)
-        boundary = session.border(pipeline.index, pipeline.options.check_interrupt, due)
+        session.report(oldest_chunk=pipeline.oldest_snapshot)
+        boundary = session.wait_at_boundary(pipeline.index, pipeline.options.check_interrupt, due)
         if boundary.rewind is None or not boundary.go:
             break
         pipeline.rewind_to(boundary.rewind)
@@ -284,9 +284,8 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
 
 
 def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Boundary):
-    for ignored in pipeline.apply(boundary.controls):
-        session.ignore(ignored)
-    session.say(
+    session.carry_out(boundary.controls, pipeline.apply)
+    session.report(
         oldest_chunk=pipeline.oldest_snapshot,
         prompt=pipeline.prompt,
         camera=pipeline.tracks.state.camera.speeds,
