@@ -61,10 +61,16 @@ class Draws:
 class Stage(Protocol):
     """One stage of training. The engine never looks into its modules but to train, average and save them."""
 
-    name: str
     modules: dict[str, nn.Module]
-    trainable: tuple[str, ...]
-    ema: str
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def trainable(self) -> tuple[str, ...]: ...  # roles that learn
+
+    @property
+    def ema(self) -> str: ...  # the role whose average is exported
 
     def role_at(self, step: int) -> str: ...
 

@@ -40,9 +40,14 @@ class Setup:
 class Method(Protocol):
     """A method of training: a module with these names (see `registry`)."""
 
-    NAME: str  # sub-command of `train`
-    HELP: str
-    LR: float  # learning rate by default, of the tiny preset with Muon
+    @property
+    def NAME(self) -> str: ...  # sub-command of `train`
+
+    @property
+    def HELP(self) -> str: ...
+
+    @property
+    def LR(self) -> float: ...  # learning rate by default, of the tiny preset with Muon
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -117,7 +122,7 @@ def setup(
     lr: Mapping[str, float] | None = None,
 ) -> Setup:
     """The setup of a method whose options are the common ones. lr: that of all roles by default."""
-    rates = dict.fromkeys(stage.trainable, args.lr) if lr is None else lr
+    rates: Mapping[str, float] = {role: args.lr for role in stage.trainable} if lr is None else lr
     return Setup(stage, data, rates, preset_name(args), args.data.name, args.out, parents)
 
 
