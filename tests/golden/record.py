@@ -1,8 +1,7 @@
 """Writes runs.json anew: `PYTHONPATH=tests:. python -m golden.record [NAME …]`.
 
-NAME: part of a run's name; without one all runs are recorded. Only when outputs are meant to change: name the
-runs that may, and look at the diff. Refused for parts on a machine other than the one that the rest was
-recorded on.
+NAME: part of a run's name; without one all runs are recorded. Only when outputs are meant to change: name
+the runs that may, and look at the diff. Refused on a machine other than the one that the rest is of.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ import torch
 
 from . import runs, store
 
-ABOUT = (
-    "Golden runs: what every run of runs.py made. Written by golden/record.py, checked by "
-    "golden/test_runs.py."
-)
+ABOUT = "What every run of runs.py made. Written by golden/record.py, checked by golden/test_runs.py."
 
 
 def main():

@@ -1,13 +1,12 @@
 """The golden runs: everything that the library makes, on inputs that are the same everywhere.
 
-The one file of these tests that calls the library. Its first part wraps what is called: where a refactoring
-renames or moves something, that part changes and nothing else. Its second part is the runs, which name
-nothing of the library; they and their tensors keep their names, and the tensors their bytes (`store.py`,
-runs.json).
+The one file of these tests that calls the library. Its first part wraps what is called: where a
+refactoring renames or moves something, that part changes and nothing else. Its second part is the runs,
+which name nothing of the library. They and their tensors keep their names, and the tensors their bytes
+(`store.py`, runs.json).
 
-A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own name,
-so that the order in which modules are built does not count: only the keys of a state dict do, which weights
-files keep.
+A run takes an empty folder and gives tensors by name. Weights are drawn key by key from the key's own
+name, so that the order in which modules are built does not count, but only the keys of a state dict.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ from motionstream_core.model.weights.checkpoint_presets import (
     config_for,
 )
 from motionstream_core.model.weights.networks import BUILT_IN, Networks, open_networks
-from motionstream_core.sampling.flow import schedule_of, told
+from motionstream_core.sampling.flow import model_timesteps, schedule_of
 from motionstream_core.sampling.guided import GuideStrength
 from motionstream_core.sampling.rollout import rollout
-from motionstream_core.streaming.motion_conditioner import carry
 from motionstream_core.streaming.recorder import StreamRecorder
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import StreamOptions, controls_of, stream
+from motionstream_core.streaming.warped_image import carry
 from motionstream_core.tracks.camera.moves import (
     EASINGS,
     camera_tracks,
@@ -121,9 +120,7 @@ def uniform(*shape: int, seed: int = 0) -> Tensor:
 
 
 def filled(module: nn.Module, seed: int = 0, scale: float = 1.0) -> nn.Module:
-    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`),
-    nothing zero.
-    """
+    """Weights that all matter: norms about one, matrices that keep their input's size (times `scale`)."""
     with torch.no_grad():
         for key, value in module.named_parameters():
             x = drawn(*value.shape, seed=zlib.crc32(f"{seed} {key}".encode()))
@@ -150,7 +147,7 @@ def reduced(config: ModelConfig, name: str, **changes) -> ModelConfig:
 
 def small_config(name: str, context: str | None = None, **changes) -> ModelConfig:
     config = reduced(PRESETS[name], name, **changes)
-    return config if context is None else replace(config, context=CacheShape.parse(context))
+    return config if context is None else config.with_context(CacheShape.parse(context))
 
 
 def small_tiny_codec(seed: int = 0) -> TinyCodec:
@@ -261,23 +258,16 @@ def streaming(
     prompt = options.pop("prompt", PROMPT if networks.text_encoder is not None else embeds_for(networks))
     strength = None if lead is None else GuideStrength(*lead)
     shape = None if context is None else CacheShape.parse(context)
-    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, "beside": False, **options}
-    control, steps = options.pop("control", None), options.pop("steps", None)
-    seed = options.pop("seed")
-    return stream(
-        networks,
-        image,
-        tracks,
-        prompt,
+    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, **options}
+    asked = StreamOptions(
         frames,
-        seed,
-        steps,
-        session,
         context=shape,
-        lead=control,
-        strength=strength,
+        track_control=options.pop("control", None),
+        guide_strength=strength,
+        overlap_decode=options.pop("beside", False),
         **options,
     )
+    return stream(networks, image, tracks, prompt, asked, session)
 
 
 def chunk_tensors(chunks: Sequence) -> Tensors:
@@ -339,9 +329,7 @@ def feed_of(positions: Callable[[int], Tensor], frames: int, size: int, at_end: 
 def few_step_rollout(
     config: ModelConfig, chunks: int, image: bool, switch: int | None = None, scene: int | None = None
 ) -> Tensors:
-    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk the text and the scene
-    change.
-    """
+    """Latents of a rollout alone on 4 x 4 cells. switch, scene: before which chunk text and scene change."""
     dit = still(WanDiT(config))
     texts = [dit.encode_text(drawn(1, 5, config.text_dim, seed=seed)) for seed in (1, 2)]
     channels = 0 if config.motion is None else config.motion.channels
@@ -371,7 +359,9 @@ def few_step_rollout(
             moment = run.snapshot()
     run.restore(moment)
     again = [chunk.latents for chunk in run]
-    levels = torch.tensor([schedule_of(config), told(config, schedule_of(config))], dtype=torch.float64)
+    levels = torch.tensor(
+        [schedule_of(config), model_timesteps(config.rolling, schedule_of(config))], dtype=torch.float64
+    )
     return {"latents": torch.cat(made, dim=2), "again": torch.cat(again, dim=2), "levels": levels}
 
 
@@ -490,9 +480,7 @@ def written_and_read(tracks: Tracks, folder: Path) -> Tensors:
 
 
 def carried_picture(image: Tensor, xy: Tensor, visible: Tensor) -> Tensors:
-    """image (3, H, W): carried along tracks, as the small presets see it; where its pixels come from;
-    warped.
-    """
+    """image (3, H, W): carried along tracks, as the small presets see it, and warped along them."""
     carrier = ForwardWarp(image, xy[0])
     shown, warped = carrier(xy, visible), warp_frames(image, xy[0], xy, visible)
     seen = carry(carrier, xy, visible)
@@ -572,9 +560,7 @@ def clips_for(config: ModelConfig, name: str, unspecified: bool = False) -> Batc
 
 
 def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", held: bool = True) -> Tensors:
-    """A few steps by the engine -> the curve, and of each role that learns its weights and, of one, their
-    average.
-    """
+    """A few steps by the engine -> the curve, the weights of each role that learns, the exported average."""
     rates = {role: 4e-3 for role in stage.learning}
     stage.held = data if held else getattr(stage, "held", None)
     config = TrainConfig(
@@ -766,9 +752,7 @@ def picture(size: int) -> Tensor:
 
 
 def paths(frames: int, size: int) -> tuple[Tensor, Tensor]:
-    """Six points: one walks, one turns, one swings, two rest, one of which is hidden for a while, one
-    leaves the canvas.
-    """
+    """Six points: one walks, one turns, one swings, two rest (one of them hidden for a while), one leaves."""
     time = torch.linspace(0, 1, frames, dtype=torch.float64)
     turn = 2 * math.pi * time
     x = [
@@ -873,8 +857,9 @@ def with_scene(folder, name):
 def live(
     networks, size: int, posts: dict[int, list[dict]], waiting: Sequence[dict] = (), **options
 ) -> Tensors:
-    """posts: after how many chunks which messages are posted; waiting: one after another while the stream is
-    paused. Then the performance is played again.
+    """posts: after how many chunks which messages are posted; waiting: one by one while the stream is paused.
+
+    Then the performance is played again.
     """
     control, left = options.get("control"), list(waiting)
     session = new_session(networks, control)
@@ -1019,9 +1004,9 @@ def short_history(folder):
 def of_shipped(folder, kind):
     tracks, _ = painted_tracks()
     prompt = "photo field, red object moves right, camera still"
-    chunks = list(
-        streaming(shipped_networks(), start_picture(128), tracks, 25, prompt=prompt, fit="hold", control=kind)
-    )
+    frames = 25 if kind == KINDS[0] else 13
+    options = {"prompt": prompt, "fit": "hold", "control": kind}
+    chunks = list(streaming(shipped_networks(), start_picture(128), tracks, frames, **options))
     return {
         **chunk_tensors(chunks),
         "without detail": decoded_alone(tracks, prompt) if kind == KINDS[0] else chunks[0].frames,
@@ -1147,10 +1132,6 @@ def tracked_video(folder):
 
 
 # training
-
-
-def for_teacher(name: str, folder: Path, *arguments) -> Tensors:
-    return trained_teacher(name, *arguments, folder=folder)
 
 
 @runs(("tiny", "tiny-ids", "wan2.1-1.3b-motion", "wan2.2-5b-motion"), "training teacher, ")

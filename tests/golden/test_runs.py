@@ -1,6 +1,4 @@
-"""Every golden run gives what it gave when it was recorded: a refactoring changes no output, not in the
-last bit.
-"""
+"""Every golden run gives what it gave when it was recorded: no output has changed, not in the last bit."""
 
 import pytest
 import torch
