@@ -101,7 +101,13 @@ class StreamPipeline:
         self._live = live
         # 1. Tracks, which controls bend.
         self.tracks = LiveTracks(
-            source, width, height, tracks.fps, groups=options.groups, static=points_at_rest(tracks)
+            source,
+            width,
+            height,
+            tracks.fps,
+            groups=options.groups,
+            static=points_at_rest(tracks),
+            reach=dit.config.vae_stride[0] * options.sampler(dit.config).chunk_frames,
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
@@ -263,7 +269,7 @@ class StreamPipeline:
                 return self._change_scene()
             case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
                 return self.tracks.apply(control, self.motion.to_reference)
-        raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
+        raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:
         encode = self.options.encode
