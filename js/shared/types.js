@@ -4,9 +4,9 @@
  * There are two spaces, and a place of one is no place of the other:
  *
  * - video pixels: x right, y down. Pixel (0, 0) has its centre at 0. The document and the protocol count in
- * them.
+ *   them.
  * - view pixels: CSS pixels of a canvas before any zoom of the host; (0, 0) is its corner. Drawing counts in
- * them.
+ *   them.
  *
  * `toView` and `toVideo` of view.js are the only ways between them. `space` is never there at run time: it
  * keeps tsc from taking a place of one space for one of the other. A plain Point belongs to no space.

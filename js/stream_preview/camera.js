@@ -38,7 +38,7 @@ export const createRig = () => ({ push: { ...AT_REST }, hold: false });
  * @param {Partial<Push>} push
  * @returns {Rig}
  */
-export function pushed(rig, push) {
+export function pushRig(rig, push) {
   const clamped = Object.fromEntries(
     Object.entries(push).map(([axis, value]) => [axis, Math.min(1, Math.max(-1, value))]),
   );
@@ -50,15 +50,15 @@ export function pushed(rig, push) {
  * @param {Axis[]} axes
  * @returns {Rig}
  */
-export const letGo = (rig, axes) =>
-  rig.hold ? rig : pushed(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
+export const releaseAxes = (rig, axes) =>
+  rig.hold ? rig : pushRig(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
 
 /**
  * @param {Rig} rig
  * @param {boolean} hold
  * @returns {Rig} without holding, all springs back at once
  */
-export const holding = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
+export const holdRig = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
 
 /** Fine near the middle: the speed grows with the square. @param {number} push */
 const curve = (push) => push * Math.abs(push);
@@ -70,7 +70,7 @@ const uncurve = (share) => Math.sign(share) * Math.sqrt(Math.min(1, Math.abs(sha
  * @param {{width: number, height: number}} video
  * @returns {Speeds}
  */
-export function speedsOf({ push }, video) {
+export function speedsFromRig({ push }, video) {
   const pan = PAN_SHARE * Math.max(video.width, video.height);
   return {
     pan: [curve(push.x) * pan, curve(push.y) * pan],
@@ -111,8 +111,8 @@ export function axisOf({ key, shiftKey }) {
  * @param {1 | -1} direction
  * @returns {Rig}
  */
-export const keyed = (rig, axis, direction) =>
-  pushed(rig, { [axis]: rig.hold ? rig.push[axis] + direction * KEY_STEP : direction * KEY_PUSH });
+export const pushByKey = (rig, axis, direction) =>
+  pushRig(rig, { [axis]: rig.hold ? rig.push[axis] + direction * KEY_STEP : direction * KEY_PUSH });
 
 /** @param {Rig} rig */
-export const atRest = (rig) => Object.values(rig.push).every((push) => push === 0);
+export const isAtRest = (rig) => Object.values(rig.push).every((push) => push === 0);

@@ -13,7 +13,7 @@ import { word } from "./vocabulary.js";
  */
 
 /** @type {Receiver} of a connection that was closed while a frame was being decoded */
-const DEAF = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
+const CLOSED_RECEIVER = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
 
 export class StreamConnection {
   /**
@@ -78,6 +78,6 @@ export class StreamConnection {
     this.socket.onmessage = null;
     this.socket.onclose = null;
     this.socket.close();
-    this.receiver = DEAF;
+    this.receiver = CLOSED_RECEIVER;
   }
 }

@@ -21,7 +21,7 @@ export const NO_LATENCY = { waiting: [], samples: [] };
  * @param {number} epoch the newest one known
  * @returns {Latency}
  */
-export function sent(latency, type, time, epoch) {
+export function recordSent(latency, type, time, epoch) {
   if (WITHOUT_EFFECT.includes(type)) return latency;
   return { ...latency, waiting: [...latency.waiting, { time, epoch }].slice(-MAX_WAITING) };
 }
@@ -33,7 +33,7 @@ export function sent(latency, type, time, epoch) {
  * @param {number} time ms when it was shown
  * @returns {Latency}
  */
-export function shown(latency, epoch, time) {
+export function recordShown(latency, epoch, time) {
   const effective = latency.waiting.filter((each) => each.epoch < epoch);
   if (!effective.length) return latency;
   const sample = time - Math.min(...effective.map((each) => each.time));
@@ -48,13 +48,13 @@ export function shown(latency, epoch, time) {
  * @param {Latency} latency
  * @returns {Latency}
  */
-export const unmeasured = (latency) => (latency.waiting.length ? { ...latency, waiting: [] } : latency);
+export const dropWaiting = (latency) => (latency.waiting.length ? { ...latency, waiting: [] } : latency);
 
 /** @param {Latency} latency @returns {number | null} ms */
-export const newest = (latency) => latency.samples.at(-1) ?? null;
+export const newestLatency = (latency) => latency.samples.at(-1) ?? null;
 
 /** @param {Latency} latency @returns {number | null} ms */
-export function typical(latency) {
+export function typicalLatency(latency) {
   const sorted = [...latency.samples].sort((a, b) => a - b);
   return sorted.length ? sorted[Math.floor(sorted.length / 2)] : null;
 }

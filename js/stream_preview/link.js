@@ -83,7 +83,7 @@ export class StreamLink {
   async again() {
     clearTimeout(this.timer);
     if (this.over || this.connection) return;
-    const listed = await this.hub.goesOn(this.run.token);
+    const listed = await this.hub.isListed(this.run.token);
     if (this.over || this.connection) return;
     if (listed === null) {
       clearTimeout(this.timer);

@@ -10,7 +10,7 @@ import { commandButton } from "./command_button.js";
 import * as commands from "./commands.js";
 import { amount, clock, duration } from "./format.js";
 import { button, icon } from "./icons.js";
-import { newest, typical } from "./latency.js";
+import { newestLatency, typicalLatency } from "./latency.js";
 import { obstacleOf } from "./obstacles.js";
 import { oldestChunk, TOOL_CONTROLS } from "./state.js";
 import { largestRadius, WITH_RADIUS } from "./steering.js";
@@ -278,8 +278,8 @@ export function figures() {
   );
   const update = (/** @type {PreviewState} */ state, /** @type {number} */ shownFps) => {
     const { run, sampler, shown } = state;
-    const latency = newest(state.latency);
-    const usual = typical(state.latency);
+    const latency = newestLatency(state.latency);
+    const usual = typicalLatency(state.latency);
     const total = run?.frames ? ` / ${run.frames}` : "";
     facts.frame.say(shown ? `${shown.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
     facts.made.say(

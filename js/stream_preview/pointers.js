@@ -13,6 +13,7 @@ const REACH = { mouse: 10, pen: 12, touch: 22 };
 
 /**
  * @typedef {{pointer: number, at: VideoPoint, reach: number, time: number}} Place
+ *
  * @typedef {object} PointerHost
  * @property {() => View} view
  * @property {() => boolean} able  the picture can be steered

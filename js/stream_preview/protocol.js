@@ -16,8 +16,10 @@
  * @property {number} frames  0 = endless
  * @property {number} chunk_frames  0 = not told
  * @property {string[]} controls
+ *
  * @typedef {"done" | "stopped" | "interrupted" | "error"} Ending
  * @typedef {[id: number, x: number, y: number, kind: number]} Handle  pixels of the video; kind as in KINDS
+ *
  * @typedef {object} FrameHeader
  * @property {number} frame
  * @property {number} chunk
@@ -27,12 +29,15 @@
  * @property {number} queued
  * @property {number} epoch
  * @property {Handle[]} handles
+ *
  * @typedef {{header: FrameHeader, jpeg: Uint8Array<ArrayBuffer>}} FrameMessage
+ *
  * @typedef {object} Speeds  px/s, octaves/s, degrees/s
  * @property {[number, number]} pan
  * @property {number} zoom
  * @property {number} roll
  * @property {number} orbit
+ *
  * @typedef {object} RunState
  * @property {"running" | "paused" | "stopping" | Ending} status
  * @property {number} chunk  in work

@@ -3,11 +3,20 @@
  * effects to be had outside of it. Pure. The effects are performed by session.js and preview.js.
  */
 
-import { atRest, createRig, holding, keyed, letGo, pushed, rigFromSpeeds, speedsOf } from "./camera.js";
+import {
+  isAtRest,
+  createRig,
+  holdRig,
+  pushByKey,
+  releaseAxes,
+  pushRig,
+  rigFromSpeeds,
+  speedsFromRig,
+} from "./camera.js";
 import * as controls from "./controls.js";
-import { NO_LATENCY, sent, shown, unmeasured } from "./latency.js";
+import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
-import { grabbable, isBusy, NOTHING_TOLD } from "./state.js";
+import { grabbableHandles, isBusy, NOTHING_TOLD } from "./state.js";
 import * as steering from "./steering.js";
 
 /** @import {Rig} from "./camera.js" */
@@ -45,7 +54,7 @@ export function reduce(state, event, now) {
       return step({
         ...state,
         shown: event.header,
-        latency: shown(state.latency, event.header.epoch, now),
+        latency: recordShown(state.latency, event.header.epoch, now),
         ghosts: state.ghosts.filter((ghost) => ghost.epoch >= event.header.epoch),
       });
     case "taken":
@@ -90,15 +99,17 @@ function asked(state, event, now) {
         { do: "focus" },
       );
     case "camera-push":
-      return cameraPushed(state, pushed(state.rig, event.push), now);
+      return cameraPushed(state, pushRig(state.rig, event.push), now);
     case "camera-key":
-      return cameraPushed(state, keyed(state.rig, event.axis, event.direction), now);
+      return cameraPushed(state, pushByKey(state.rig, event.axis, event.direction), now);
     case "camera-release":
-      return cameraPushed(state, letGo(state.rig, event.axes), now);
+      return cameraPushed(state, releaseAxes(state.rig, event.axes), now);
     case "camera-hold":
-      return cameraPushed(state, holding(state.rig, event.hold), now);
+      return cameraPushed(state, holdRig(state.rig, event.hold), now);
     case "camera-rest":
-      return atRest(state.rig) ? step(state) : cameraPushed(state, pushed(state.rig, createRig().push), now);
+      return isAtRest(state.rig)
+        ? step(state)
+        : cameraPushed(state, pushRig(state.rig, createRig().push), now);
     default:
       return handled(state, event, now);
   }
@@ -116,13 +127,13 @@ function handled(state, event, now) {
     case "press":
       return steered(
         state,
-        steering.press(state.steering, { ...event.place, handles: grabbable(state) }),
+        steering.press(state.steering, { ...event.place, handles: grabbableHandles(state) }),
         now,
       );
     case "drag":
       return steered(
         state,
-        steering.drag(state.steering, { ...event.place, handles: grabbable(state) }),
+        steering.drag(state.steering, { ...event.place, handles: grabbableHandles(state) }),
         now,
       );
     case "lift":
@@ -130,7 +141,7 @@ function handled(state, event, now) {
     case "release-all":
       return steered(state, steering.releaseAll(state.steering), now);
     case "remove-at": {
-      const handle = steering.handleAt(grabbable(state), event.place.at, event.place.reach);
+      const handle = steering.handleAt(grabbableHandles(state), event.place.at, event.place.reach);
       return handle ? sending(state, [controls.remove(handle[0])], now) : step(state);
     }
     case "steer":
@@ -238,7 +249,7 @@ function samplerTold(before, told) {
     ...before,
     sampler: told,
     epoch: Math.max(before.epoch, told.epoch),
-    latency: told.status === "paused" ? unmeasured(before.latency) : before.latency,
+    latency: told.status === "paused" ? dropWaiting(before.latency) : before.latency,
     prompt: told.prompt ?? before.prompt,
     promptSent: told.prompt !== null && told.prompt === before.promptSent ? null : before.promptSent,
   };
@@ -283,7 +294,7 @@ function sending(state, list, now) {
   const taken = list.filter((control) => !obstacleOf(state, control.type));
   let { latency, ghosts } = state;
   for (const control of taken) {
-    latency = sent(latency, control.type, now, state.epoch);
+    latency = recordSent(latency, control.type, now, state.epoch);
     if (control.type === "add") ghosts = [...ghosts, { control, epoch: state.epoch }];
   }
   return {
@@ -303,7 +314,7 @@ function refused(state, control, answer) {
     ...state,
     ghosts: control.type === "add" ? [] : state.ghosts,
     cameraSent: control.type === "camera" ? null : state.cameraSent,
-    latency: unmeasured(state.latency),
+    latency: dropWaiting(state.latency),
   };
   const told = complained(calm, controls.refusal(answer));
   return controls.FINAL_CODES.includes(answer.code) ? withEffects(told, { do: "clear-outbox" }) : told;
@@ -335,8 +346,8 @@ const steered = (state, made, now) => sending({ ...state, steering: made.steerin
  */
 function cameraPushed(state, rig, now) {
   const video = state.run ?? { width: 0, height: 0 };
-  const before = controls.camera(speedsOf(state.rig, video));
-  const control = controls.camera(speedsOf(rig, video));
+  const before = controls.camera(speedsFromRig(state.rig, video));
+  const control = controls.camera(speedsFromRig(rig, video));
   const moved = { ...state, rig };
   if (controls.sameCamera(before, control) || obstacleOf(state, "camera")) return step(moved);
   return sending({ ...moved, cameraSent: { control, epoch: state.epoch } }, [control], now);

@@ -57,7 +57,7 @@ export class RunHub {
   }
 
   /** @param {string} token @returns {Promise<boolean | null>} null = no answer */
-  async goesOn(token) {
+  async isListed(token) {
     const tokens = await this.ask();
     return tokens && tokens.has(token);
   }

@@ -9,7 +9,7 @@ import { followScreen } from "../shared/screen.js";
 import { letterbox } from "../shared/view.js";
 import { drawOverlay } from "./overlay.js";
 import { StagePointers } from "./pointers.js";
-import { grabbable, handlesOf, isBusy, isSteerable } from "./state.js";
+import { grabbableHandles, handlesOf, isBusy, isSteerable } from "./state.js";
 import { handleAt, WITH_RADIUS } from "./steering.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
@@ -156,7 +156,7 @@ export class Stage {
     const { state } = this.store;
     const takes = ["grab", "erase"].includes(state.steering.tool);
     if (!hover || isBusy(state) || !takes || !isSteerable(state)) return null;
-    return handleAt(grabbable(state), hover, hover.reach);
+    return handleAt(grabbableHandles(state), hover, hover.reach);
   }
 
   /**

@@ -117,7 +117,7 @@ export const handlesOf = ({ shown }) => shown?.handles ?? NO_HANDLES;
  * The handles that can be taken. Those that are not shown are not in the way.
  * @param {PreviewState} state
  */
-export const grabbable = (state) => (state.handlesVisible ? handlesOf(state) : NO_HANDLES);
+export const grabbableHandles = (state) => (state.handlesVisible ? handlesOf(state) : NO_HANDLES);
 
 /** The control that each tool sends first. @type {Record<Steering["tool"], string>} */
 export const TOOL_CONTROLS = { grab: "grab", pin: "add", path: "add", grid: "add", erase: "remove" };

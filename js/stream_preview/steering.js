@@ -19,6 +19,7 @@ import * as controls from "./controls.js";
 
 /**
  * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
+ *
  * @typedef {object} Hand
  * @property {number} pointer
  * @property {number} hand
@@ -26,12 +27,14 @@ import * as controls from "./controls.js";
  * @property {VideoPoint} offset  of the pointer from it
  * @property {VideoPoint} from  where the held thing was and is to be
  * @property {VideoPoint} at  where the held thing was and is to be
+ *
  * @typedef {object} Draft
  * @property {number} pointer
  * @property {Tool} tool
  * @property {VideoPoint[]} points
  * @property {number} began
  * @property {number[]} touched  handles erased so far
+ *
  * @typedef {object} Steering
  * @property {Tool} tool
  * @property {number} radius  of the brush, video pixels
@@ -40,7 +43,9 @@ import * as controls from "./controls.js";
  * @property {Hand[]} hands
  * @property {Draft | null} draft
  * @property {number} base  the first hand this view uses, so that two views of a run rarely share one
+ *
  * @typedef {{steering: Steering, controls: Control[]}} Step
+ *
  * @typedef {object} Press
  * @property {number} pointer
  * @property {VideoPoint} at
@@ -167,7 +172,7 @@ export function drag(steering, event) {
   if (draft?.pointer === event.pointer) {
     if (draft.tool === "erase") return erase(steering, draft, event.places, event);
     return {
-      steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } },
+      steering: { ...steering, draft: { ...draft, points: extendDraft(draft, event.places) } },
       controls: [],
     };
   }
@@ -183,7 +188,7 @@ export function drag(steering, event) {
  * @param {VideoPoint[]} places
  * @returns {VideoPoint[]}
  */
-function extended(draft, places) {
+function extendDraft(draft, places) {
   if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
   const points = [...draft.points];
   const step = draft.tool === "pin" ? PAINT_STEP : 0.5;

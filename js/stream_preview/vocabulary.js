@@ -1,4 +1,4 @@
-/** What the preview says, in English. How another language comes in is in ../vocabulary.js. */
+/** What the preview says, in English. How another language comes in is in ../shared/language.js. */
 
 import { vocabulary } from "../shared/language.js";
 

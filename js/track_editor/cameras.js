@@ -3,7 +3,7 @@
  * for the zoom. Pure.
  */
 
-import { rounded } from "./document.js";
+import { roundHundredth } from "./document.js";
 import { SPEED_PRESETS } from "./speed.js";
 
 /** @import {Size, Track, VideoPoint} from "./types.js" */
@@ -60,7 +60,7 @@ export function restingCamera({ width, height }) {
  */
 export function withPreset(track, preset, size) {
   const { pan, zoom = 1, roll = 0 } = CAMERA_PRESETS[preset];
-  const scale = Math.min(100, Math.max(0.01, rounded((track.scale ?? 1) * zoom)));
+  const scale = Math.min(100, Math.max(0.01, roundHundredth((track.scale ?? 1) * zoom)));
   const made = { ...track, turn: (track.turn ?? 0) + roll, scale };
   if (!pan) return made;
   const { x, y } = panOf(track);
@@ -74,7 +74,7 @@ export function withPreset(track, preset, size) {
  */
 export function panOf(track) {
   const [first, last] = [track.points[0], track.points[track.points.length - 1]];
-  return { x: rounded(first.x - last.x), y: rounded(first.y - last.y) };
+  return { x: roundHundredth(first.x - last.x), y: roundHundredth(first.y - last.y) };
 }
 
 /**
@@ -85,7 +85,7 @@ export function panOf(track) {
  */
 export function withPan(track, { x, y }) {
   const first = track.points[0];
-  const end = { x: rounded(first.x - x), y: rounded(first.y - y) };
+  const end = { x: roundHundredth(first.x - x), y: roundHundredth(first.y - y) };
   const between = track.points.slice(1, -1);
   const rests = !between.length && Math.abs(x) < 0.005 && Math.abs(y) < 0.005;
   return { ...track, points: rests ? [first] : [first, ...between, end] };

@@ -12,7 +12,7 @@ const MAX_TEXT = 2 ** 20;
 const MAX_TRACKS = 10_000;
 
 /** @param {number} value */
-export const rounded = (value) => Math.round(value * 100) / 100;
+export const roundHundredth = (value) => Math.round(value * 100) / 100;
 
 /** @param {Size} size @returns {TrackDocument} */
 export function emptyDocument(size = DEFAULT_SIZE) {
@@ -67,7 +67,7 @@ function parse(text) {
 }
 
 /** @param {VideoPoint} point @returns {VideoPoint} to a hundredth of a pixel */
-export const roundPoint = (point) => ({ x: rounded(point.x), y: rounded(point.y) });
+export const roundPoint = (point) => ({ x: roundHundredth(point.x), y: roundHundredth(point.y) });
 
 /** @param {Size} a @param {Size} b */
 export const sameSize = (a, b) =>
@@ -97,14 +97,14 @@ export function fitDocument(doc, size) {
 function fitTrack(track, sx, sy, st) {
   const small = Math.min(sx, sy);
   const placed = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
-  const atLeast = (/** @type {number} */ value) => Math.max(0.01, rounded(value));
+  const atLeast = (/** @type {number} */ value) => Math.max(0.01, roundHundredth(value));
   /** @type {Track} */
   const made = {
     ...track,
     points: track.points.map(placed),
     brush: track.brush && {
-      radius: rounded(track.brush.radius * small),
-      spacing: rounded(track.brush.spacing * small),
+      radius: roundHundredth(track.brush.radius * small),
+      spacing: roundHundredth(track.brush.spacing * small),
     },
     start: Math.round(track.start * st),
     end: track.end === null ? null : Math.round(track.end * st),
@@ -112,8 +112,8 @@ function fitTrack(track, sx, sy, st) {
   if (track.grid)
     made.grid = {
       ...track.grid,
-      width: rounded(track.grid.width * sx),
-      height: rounded(track.grid.height * sy),
+      width: roundHundredth(track.grid.width * sx),
+      height: roundHundredth(track.grid.height * sy),
     };
   if (track.region) {
     const { lines, radius, spacing } = track.region;

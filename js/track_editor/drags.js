@@ -6,13 +6,14 @@
 import { brushOf, distance, mix, simplify } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
 import { pathOf } from "./curves.js";
-import { rounded, roundPoint } from "./document.js";
-import { added, movable, newTrack, withTrack, withTracks } from "./edits.js";
+import { roundHundredth, roundPoint } from "./document.js";
+import { added, movable, withTrack, withTracks } from "./edits.js";
 import { isSame } from "./fingerprint.js";
 import { NOTHING, committed, many, only, selectedTrack } from "./history.js";
-import { boxOf, evened, snapped, tracksIn } from "./hits.js";
+import { boxOf, snapToRay, snapPoint, tracksIn } from "./hits.js";
+import { newTrack } from "./new_track.js";
 import { STEADY, addKey } from "./speed.js";
-import { boundsOf, mapTrack, moving, pulled, swung } from "./transform.js";
+import { boundsOf, mapTrack, translation, scalingByCorner, rotationBetween } from "./transform.js";
 
 /** @import {Corner, Drag, EditorState, StrokeUse, Track, TrackDocument, VideoPoint} from "./types.js" */
 
@@ -108,10 +109,12 @@ export function dragMoved(state, at, even, reach) {
   const { drag } = state;
   if (!drag) return state;
   const held = heldPlace(drag);
-  const asked = even && drag.mode === "move" ? evened(drag.from, at) : at;
+  const asked = even && drag.mode === "move" ? snapToRay(drag.from, at) : at;
   const wanted = held && { x: held.x + asked.x - drag.from.x, y: held.y + asked.y - drag.from.y };
   const snap =
-    wanted && state.options.snap && reach > 0 ? snapped(drag.base, wanted, reach, skipOf(state, drag)) : null;
+    wanted && state.options.snap && reach > 0
+      ? snapPoint(drag.base, wanted, reach, skipOf(state, drag))
+      : null;
   const goal =
     wanted && held && snap ? { x: asked.x + snap.at.x - wanted.x, y: asked.y + snap.at.y - wanted.y } : asked;
   return { ...state, guides: snap?.guides ?? null, doc: draggedDocument(state, drag, goal, even) };
@@ -158,10 +161,10 @@ function draggedDocument(state, drag, at, even) {
     return withTrack(base, drag.track, (track) => retimed(track, state.frame, base.frames, at));
   const map =
     drag.mode === "move" || !drag.box
-      ? moving(dx, dy)
+      ? translation(dx, dy)
       : drag.mode === "scale"
-        ? pulled(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even)
-        : swung(drag.box, from, at, even);
+        ? scalingByCorner(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even)
+        : rotationBetween(drag.box, from, at, even);
   return withTracks(
     base,
     (track) => state.selection.tracks.includes(track.id) && !track.locked,
@@ -222,9 +225,11 @@ export function strokeExtended(state, at, even, reach) {
   const { stroke, use } = state;
   if (!stroke) return state;
   if (use === "line" || use === "grid" || use === "box") {
-    const goal = even && use === "line" ? evened(stroke[0], at) : at;
+    const goal = even && use === "line" ? snapToRay(stroke[0], at) : at;
     const snap =
-      state.options.snap && reach > 0 && use !== "box" ? snapped(state.doc, goal, reach, () => false) : null;
+      state.options.snap && reach > 0 && use !== "box"
+        ? snapPoint(state.doc, goal, reach, () => false)
+        : null;
     return { ...state, stroke: [stroke[0], snap?.at ?? goal], guides: snap?.guides ?? null };
   }
   return distance(stroke[stroke.length - 1], at) < 0.25 ? state : { ...state, stroke: [...stroke, at] };
@@ -271,7 +276,7 @@ function boxed(state, stroke, add) {
  */
 function gridDrawn(state, corners) {
   const box = boxOf(corners[0], corners[corners.length - 1]);
-  const [width, height] = [rounded(box.right - box.left), rounded(box.bottom - box.top)];
+  const [width, height] = [roundHundredth(box.right - box.left), roundHundredth(box.bottom - box.top)];
   if (width < 2 || height < 2) return state;
   const apart = Math.max(2, Math.min(state.doc.width, state.doc.height) / 10, Math.max(width, height) / 20);
   const count = (/** @type {number} */ side) => Math.max(2, Math.round(side / apart) + 1);

@@ -7,12 +7,13 @@ import { tickStep } from "../shared/geometry.js";
 import { toView } from "../shared/view.js";
 import { trackOffsets } from "./areas.js";
 import { pathOf } from "./curves.js";
-import { carried, isShown, placeAt, progress } from "./sampling.js";
+import { carried, isShown, poseAt, progress } from "./sampling.js";
+import { FONT, INK, disc, drawDots, drawLabel, drawLock, drawPin } from "./shapes.js";
 
 /** @import {EditorState, Track, VideoPoint, ViewPoint} from "./types.js" */
 /** @import {View} from "../shared/view.js" */
 /** @import {Path} from "./curves.js" */
-/** @import {Place} from "./sampling.js" */
+/** @import {Pose} from "./sampling.js" */
 
 /**
  * @typedef {object} Scene
@@ -26,8 +27,6 @@ import { carried, isShown, placeAt, progress } from "./sampling.js";
 const TICKS_APART = 9;
 const NUMBERS_APART = 36;
 const MAX_DOTS = 400; // of one track; more are a texture, not points
-export const INK = "rgba(8, 10, 14, 0.72)";
-const FONT = "600 10px Inter, system-ui, sans-serif";
 
 /**
  * A selected track, whole.
@@ -108,7 +107,7 @@ function drawCarried(scene, track, chosen) {
     return drawArea(
       scene,
       track,
-      placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
+      poseAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
       chosen,
     );
   drawCamera(scene, track, chosen);
@@ -152,36 +151,10 @@ function strokePath(ctx, view, path, color, width) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ViewPoint[]} line
- * @param {string} color
- * @param {number} width
- */
-export function strokeLine(ctx, line, color, width) {
-  ctx.beginPath();
-  line.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
-  ctx.strokeStyle = color;
-  ctx.lineWidth = width;
-  ctx.lineJoin = "round";
-  ctx.lineCap = "round";
-  ctx.stroke();
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ViewPoint} at
- * @param {number} radius
- */
-export function disc(ctx, at, radius) {
-  ctx.beginPath();
-  ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
-}
-
-/**
  * The points a track carries and the shape they fill.
  * @param {Scene} scene
  * @param {Track} track
- * @param {Place} place
+ * @param {Pose} place
  * @param {boolean} chosen
  * @returns {ViewPoint[]} dots that are left to draw
  */
@@ -253,19 +226,6 @@ function outline(ctx, track, put, scale) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ViewPoint[]} places
- * @param {number} radius
- * @param {string} color
- */
-function drawDots(ctx, places, radius, color) {
-  ctx.beginPath();
-  for (const at of places) ctx.rect(at.x - radius, at.y - radius, 2 * radius, 2 * radius);
-  ctx.fillStyle = color;
-  ctx.fill();
-}
-
-/**
  * A camera: where each point of its grid goes, and where it is now.
  * @param {Scene} scene
  * @param {Track} track
@@ -274,7 +234,7 @@ function drawDots(ctx, places, radius, color) {
 function drawCamera({ ctx, view, state, moves }, track, chosen) {
   const { frames } = state.doc;
   const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) =>
-    placeAt(track, frame, frames),
+    poseAt(track, frame, frames),
   );
   const offsets = trackOffsets(track).slice(0, MAX_DOTS);
   ctx.save();
@@ -352,23 +312,8 @@ function drawTicks({ ctx, view, state }, track, path, shows) {
     if (frame % numbered && frame !== travelled) continue;
     if (before && Math.hypot(at.x - before.x, at.y - before.y) < NUMBERS_APART * 0.6) continue;
     before = at;
-    label(ctx, String(Math.round(track.start + frame)), { x: at.x, y: at.y - 15 });
+    drawLabel(ctx, String(Math.round(track.start + frame)), { x: at.x, y: at.y - 15 });
   }
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {string} text
- * @param {ViewPoint} at
- */
-function label(ctx, text, at) {
-  const width = 5.8 * text.length + 7;
-  ctx.beginPath();
-  ctx.roundRect(at.x - width / 2, at.y - 7, width, 14, 7);
-  ctx.fillStyle = "rgba(8, 10, 14, 0.78)";
-  ctx.fill();
-  ctx.fillStyle = "#fff";
-  ctx.fillText(text, at.x, at.y + 0.5);
 }
 
 /**
@@ -430,47 +375,12 @@ function drawHandles({ ctx, view, state }, track, chosen, shows) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} ctx
- * @param {ViewPoint} at
- * @param {string} color
- * @param {boolean} chosen
- */
-function drawPin(ctx, at, color, chosen) {
-  const arm = chosen ? 8 : 6.5;
-  ctx.lineCap = "round";
-  for (const [style, width] of /** @type {const} */ ([
-    [INK, 6],
-    [color, 3],
-  ])) {
-    ctx.beginPath();
-    for (const [dx, dy] of [
-      [arm, 0],
-      [0, arm],
-    ]) {
-      ctx.moveTo(at.x - dx, at.y - dy);
-      ctx.lineTo(at.x + dx, at.y + dy);
-    }
-    ctx.strokeStyle = style;
-    ctx.lineWidth = width;
-    ctx.stroke();
-  }
-  disc(ctx, at, 3.4);
-  ctx.fillStyle = "#fff";
-  ctx.fill();
-  if (!chosen) return;
-  disc(ctx, at, arm + 4);
-  ctx.lineWidth = 1.5;
-  ctx.strokeStyle = "rgba(255, 255, 255, 0.85)";
-  ctx.stroke();
-}
-
-/**
  * The point at the playhead's time.
  * @param {Scene} scene
  * @param {Track} track
  */
 function drawRunner({ ctx, view, state, camera }, track) {
-  const { centre } = placeAt(track, state.frame, state.doc.frames);
+  const { centre } = poseAt(track, state.frame, state.doc.frames);
   const at = toView(view, camera && track.kind !== "camera" ? camera(centre) : centre);
   const share = progress(track, state.frame, state.doc.frames);
   disc(ctx, at, 9);
@@ -481,19 +391,6 @@ function drawRunner({ ctx, view, state, camera }, track) {
   ctx.fill();
   ctx.lineWidth = 2;
   ctx.strokeStyle = share > 0 && share < 1 ? "#fff" : "rgba(255, 255, 255, 0.55)";
-  ctx.stroke();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at */
-function drawLock(ctx, at) {
-  ctx.fillStyle = "#fff";
-  ctx.strokeStyle = "#fff";
-  ctx.lineWidth = 1.6;
-  ctx.beginPath();
-  ctx.roundRect(at.x + 8, at.y - 9, 9, 7, 1.5);
-  ctx.fill();
-  ctx.beginPath();
-  ctx.arc(at.x + 12.5, at.y - 9.5, 2.8, Math.PI, 0);
   ctx.stroke();
 }
 
@@ -513,7 +410,7 @@ export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
     const camera = cameraAt(frame);
     ctx.globalAlpha = 0.85 - 0.2 * Math.abs(ghost);
     for (const track of tracks.filter((one) => isShown(one, frame))) {
-      const place = placeAt(track, frame, frames);
+      const place = poseAt(track, frame, frames);
       const at = toView(view, camera && track.kind !== "camera" ? camera(place.centre) : place.centre);
       const radius = Math.max(4, (track.brush?.radius ?? 0) * view.scale);
       disc(ctx, at, radius);

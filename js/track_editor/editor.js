@@ -24,7 +24,7 @@ import { StillLayer } from "./still_layer.js";
 import { timeline } from "./timeline.js";
 import { optionsBar, toolbar } from "./toolbar.js";
 import { copyText, readTracks } from "./transfer.js";
-import { WHOLE, panned, zoomed } from "./view.js";
+import { WHOLE, panViewport, zoomViewport } from "./view.js";
 import { word } from "./vocabulary.js";
 
 /** @import {ViewEvent} from "./commands.js" */
@@ -48,7 +48,7 @@ import { word } from "./vocabulary.js";
  */
 
 /** The picture, the timeline, two tracks of the list and the gaps between, view pixels. */
-const LEAST_HEIGHT = 140 + 24 + 60 + 48;
+const CONTENT_HEIGHT = 140 + 24 + 60 + 48;
 const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region"];
 
 export class TrackEditor {
@@ -103,7 +103,7 @@ export class TrackEditor {
     this.leastHeight = 0;
   }
 
-  /** @returns {import("./pointer.js").Host} */
+  /** @returns {import("./pointer.js").PointerHost} */
   pointerHost() {
     return {
       store: this.store,
@@ -121,10 +121,12 @@ export class TrackEditor {
         this.keyboard.space.used = true;
         if (this.host.large && this.viewport.zoom === 1) this.host.pan(dx, dy);
         else
-          this.look(panned(this.viewport, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()));
+          this.look(
+            panViewport(this.viewport, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()),
+          );
       },
-      slide: (dx, dy) => this.look(panned(this.viewport, dx, dy, this.area())),
-      zoom: (factor, at) => this.look(zoomed(this.viewport, factor, at, this.area())),
+      slide: (dx, dy) => this.look(panViewport(this.viewport, dx, dy, this.area())),
+      zoom: (factor, at) => this.look(zoomViewport(this.viewport, factor, at, this.area())),
     };
   }
 
@@ -143,7 +145,9 @@ export class TrackEditor {
   zoomBy(factor) {
     const { width, height } = this.area();
     this.look(
-      factor ? zoomed(this.viewport, factor, { x: width / 2, y: height / 2 }, { width, height }) : WHOLE,
+      factor
+        ? zoomViewport(this.viewport, factor, { x: width / 2, y: height / 2 }, { width, height })
+        : WHOLE,
     );
   }
 
@@ -153,7 +157,12 @@ export class TrackEditor {
     event.preventDefault();
     event.stopPropagation();
     this.look(
-      zoomed(this.viewport, Math.exp(-wheelPixels(event) / 400), this.pointers.spot(event), this.area()),
+      zoomViewport(
+        this.viewport,
+        Math.exp(-wheelPixels(event) / 400),
+        this.pointers.spot(event),
+        this.area(),
+      ),
     );
   }
 
@@ -215,7 +224,7 @@ export class TrackEditor {
 
   /** A narrow editor's bars take several rows, and its node must be as much higher. */
   measure() {
-    const least = LEAST_HEIGHT + this.bars.offsetHeight + this.props.offsetHeight;
+    const least = CONTENT_HEIGHT + this.bars.offsetHeight + this.props.offsetHeight;
     if (least === this.leastHeight) return;
     this.leastHeight = least;
     this.host.grown?.();

@@ -11,7 +11,7 @@ import { word } from "./vocabulary.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
-/** @import {Kept} from "./library.js" */
+/** @import {LibraryItem} from "./library.js" */
 /** @import {Entry, Section} from "./menu.js" */
 /** @import {TrackDocument} from "./types.js" */
 
@@ -119,7 +119,7 @@ function libraryMenu(store, host) {
 
 /**
  * @param {EditorStore} store
- * @param {Kept} item
+ * @param {LibraryItem} item
  * @param {() => void} [remove]
  * @returns {Entry[]} none for one that cannot be read
  */

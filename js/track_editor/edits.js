@@ -8,64 +8,16 @@ import { CAMERA_PRESETS, restingCamera, withPreset } from "./cameras.js";
 import { roundPoint } from "./document.js";
 import { committed, many, only, selectedTrack, selectedTracks } from "./history.js";
 import { insertIndex } from "./hits.js";
-import { COLORS, freeId } from "./read_track.js";
+import { freeColor, freeName, newTrack } from "./new_track.js";
+import { freeId } from "./read_track.js";
 import { toggledFrom } from "./shown.js";
-import { boundsOf, mapTrack, middleOf, moving, scaling, turning } from "./transform.js";
+import { boundsOf, mapTrack, middleOf, rotation, scaling, translation } from "./transform.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
-/** @import {EditorState, Interpolation, Kind, Track, TrackChanges, TrackDocument} from "./types.js" */
+/** @import {EditorState, Interpolation, Track, TrackChanges, TrackDocument} from "./types.js" */
 /** @import {Affine} from "./transform.js" */
 
-/** @type {Record<Kind, string>} */
-const WORDS = {
-  path: "Track",
-  freehand: "Track",
-  pin: "Pin",
-  line: "Line",
-  grid: "Grid",
-  region: "Region",
-  camera: "Camera",
-};
 const MANY = 0.06; // of the picture's shorter side: how far a copy lies from what was copied
-
-/**
- * @param {TrackDocument} doc
- * @param {string} word
- * @returns {string} "Word 1", "Word 2" … as is free
- */
-function freeName(doc, word) {
-  const names = new Set(doc.tracks.map((track) => track.name));
-  let number = 1;
-  while (names.has(`${word} ${number}`)) number += 1;
-  return `${word} ${number}`;
-}
-
-/** @param {TrackDocument} doc @returns {string} */
-function freeColor(doc) {
-  const used = new Set(doc.tracks.map((track) => track.color));
-  return COLORS.find((color) => !used.has(color)) ?? COLORS[doc.tracks.length % COLORS.length];
-}
-
-/**
- * @param {EditorState} state
- * @param {Kind} kind
- * @param {VideoPoint[]} points
- * @returns {Track}
- */
-export function newTrack(state, kind, points) {
-  return {
-    id: freeId(new Set(state.doc.tracks.map((track) => track.id))),
-    name: freeName(state.doc, WORDS[kind]),
-    color: freeColor(state.doc),
-    kind,
-    points: points.map(roundPoint),
-    interpolation: kind === "path" ? state.interpolation : "linear",
-    brush: brushOf(state.brush),
-    start: 0,
-    end: null,
-    visible: true,
-  };
-}
 
 /**
  * @param {EditorState} state
@@ -218,7 +170,7 @@ export function nudged(state, dx, dy) {
   const [track] = movable(state);
   if (!track) return state;
   const key = `nudge ${tracks.join()} ${point}`;
-  if (point === null || tracks.length > 1) return selectedMapped(state, moving(dx, dy), key);
+  if (point === null || tracks.length > 1) return selectedMapped(state, translation(dx, dy), key);
   const move = (/** @type {VideoPoint} */ place, /** @type {number} */ i) =>
     point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place;
   return committed(
@@ -251,7 +203,7 @@ export const mirrored = (state, axis) =>
  * @param {number} degrees
  * @returns {EditorState}
  */
-export const rotated = (state, degrees) => transformed(state, (centre) => turning(degrees, centre));
+export const rotated = (state, degrees) => transformed(state, (centre) => rotation(degrees, centre));
 /**
  * @param {EditorState} state
  * @param {number} factor
@@ -329,7 +281,7 @@ export function pasted(state, tracks, shift) {
     const clash = doc.tracks.some((other) => other.name === track.name);
     const name = clash ? freeName(doc, track.name.replace(/ \d+$/, "")) : track.name;
     const color = doc.tracks.some((other) => other.color === track.color) ? freeColor(doc) : track.color;
-    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, moving(by, by)), id, name, color }] };
+    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, translation(by, by)), id, name, color }] };
     ids.push(id);
   }
   return { ...committed(state, doc), selection: many(ids) };

@@ -113,7 +113,7 @@ export const boxOf = (a, b) => ({
  * @param {(track: string, point: number) => boolean} skip
  * @returns {{at: VideoPoint, guides: Guides}}
  */
-export function snapped(doc, at, reach, skip) {
+export function snapPoint(doc, at, reach, skip) {
   const points = doc.tracks
     .filter((track) => !track.hidden)
     .flatMap((track) => track.points.filter((_, i) => !skip(track.id, i)));
@@ -146,7 +146,7 @@ function closest(values, wanted, reach) {
  * @param {VideoPoint} at
  * @returns {VideoPoint}
  */
-export function evened(from, at) {
+export function snapToRay(from, at) {
   const step = Math.PI / 4;
   const angle = Math.round(Math.atan2(at.y - from.y, at.x - from.x) / step) * step;
   const length = (at.x - from.x) * Math.cos(angle) + (at.y - from.y) * Math.sin(angle);

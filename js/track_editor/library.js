@@ -8,7 +8,7 @@ import { copyText } from "./transfer.js";
 
 /** @import {Track, TrackDocument} from "./types.js" */
 
-/** @typedef {{name: string, text: string}} Kept  text = a track document */
+/** @typedef {{name: string, text: string}} LibraryItem  text = a track document */
 
 const RECENT = "MotionStream.TrackEditor.Recent";
 const PRESETS = "MotionStream.TrackEditor.Presets";
@@ -38,7 +38,7 @@ export class Library {
     return this.read(PRESETS);
   }
 
-  /** @param {string} id @returns {Kept[]} what of the setting is sound */
+  /** @param {string} id @returns {LibraryItem[]} what of the setting is sound */
   read(id) {
     const value = this.app.extensionManager?.setting?.get(id);
     return Array.isArray(value)
@@ -49,7 +49,7 @@ export class Library {
       : [];
   }
 
-  /** @param {string} id @param {Kept[]} items */
+  /** @param {string} id @param {LibraryItem[]} items */
   write(id, items) {
     void this.app.extensionManager?.setting?.set(id, items);
   }
@@ -63,7 +63,7 @@ export class Library {
     const fresh = tracks
       .map((track) => ({ name: track.name, text: copyText(doc, [track]) }))
       .filter(({ text }) => text.length <= MAX_TEXT);
-    const shape = (/** @type {Kept} */ item) =>
+    const shape = (/** @type {LibraryItem} */ item) =>
       JSON.stringify(
         tracksIn(item)?.tracks.map(({ kind, points, speed, region, grid }) => [
           kind,
@@ -103,7 +103,7 @@ export class Library {
   }
 }
 
-/** @param {Kept} item @returns {TrackDocument | null} null = it cannot be read */
+/** @param {LibraryItem} item @returns {TrackDocument | null} null = it cannot be read */
 export function tracksIn({ text }) {
   try {
     return readDocument(text);

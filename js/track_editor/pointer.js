@@ -15,7 +15,7 @@ import { fitView, handlesOf, selectionFrame } from "./view.js";
 
 /** @import {Track, VideoPoint, ViewPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
-/** @import {Handle, Viewport} from "./view.js" */
+/** @import {FrameHandle, Viewport} from "./view.js" */
 
 const REACH = { mouse: 9, pen: 12, touch: 20 };
 const SNAP = 7;
@@ -23,7 +23,7 @@ const SNAP = 7;
 const TAKES_A_PATH = ["region", "grid", "camera"];
 
 /**
- * @typedef {object} Host  what the pointers need of the editor
+ * @typedef {object} PointerHost  what the pointers need of the editor
  * @property {EditorStore} store
  * @property {() => boolean} spaceHeld
  * @property {() => void} onPress
@@ -35,7 +35,7 @@ const TAKES_A_PATH = ["region", "grid", "camera"];
  */
 
 export class PointerInput {
-  /** @param {HTMLCanvasElement} canvas @param {Host} host */
+  /** @param {HTMLCanvasElement} canvas @param {PointerHost} host */
   constructor(canvas, host) {
     this.canvas = canvas;
     this.host = host;
@@ -194,7 +194,7 @@ export class PointerInput {
     return this.grab(event, hit);
   }
 
-  /** @param {PointerEvent} event @returns {Handle | undefined} of the frame round the selection */
+  /** @param {PointerEvent} event @returns {FrameHandle | undefined} of the frame round the selection */
   handleUnder(event) {
     const frame = selectionFrame(this.view(), this.state);
     const spot = this.spot(event);
@@ -376,7 +376,7 @@ export class PointerInput {
   }
 }
 
-/** @param {Handle} handle */
+/** @param {FrameHandle} handle */
 function resizeCursor({ corner: { x, y } }) {
   if (!x || !y) return x ? "ew-resize" : "ns-resize";
   return x === y ? "nwse-resize" : "nesw-resize";

@@ -6,8 +6,9 @@
 import { coverCrop } from "../shared/geometry.js";
 import { toView } from "../shared/view.js";
 import { borderPins } from "./areas.js";
-import { INK, disc, drawMoving, drawOnion, drawStill, drawTrack, strokeLine } from "./draw_tracks.js";
+import { drawMoving, drawOnion, drawStill, drawTrack } from "./draw_tracks.js";
 import { cameraMove, isShown } from "./sampling.js";
+import { INK, disc, strokeLine } from "./shapes.js";
 import { fitView, handlesOf, selectionFrame } from "./view.js";
 
 /** @import {EditorState, VideoPoint, ViewPoint} from "./types.js" */

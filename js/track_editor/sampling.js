@@ -10,8 +10,8 @@ import { speedShare } from "./speed.js";
 /** @import {Track, TrackDocument, VideoPoint} from "./types.js" */
 
 /**
- * @typedef {object} Place  the moving point, and the turn and growth of what it carries: (a·x − b·y, b·x +
- *   a·y)
+ * @typedef {object} Pose  the moving point, and the turn and growth of what it carries:
+ *   an offset (x, y) lies at (a·x − b·y, b·x + a·y) from it
  * @property {VideoPoint} centre
  * @property {number} a
  * @property {number} b
@@ -33,9 +33,9 @@ export function progress(track, frame, frames) {
  * @param {Track} track with points
  * @param {number} frame
  * @param {number} frames
- * @returns {Place}
+ * @returns {Pose}
  */
-export function placeAt(track, frame, frames) {
+export function poseAt(track, frame, frames) {
   if (track.kind === "pin") return { centre: track.points[0], a: 1, b: 0 };
   const share = progress(track, frame, frames);
   const centre = pathOf(track).at(share);
@@ -45,7 +45,7 @@ export function placeAt(track, frame, frames) {
 }
 
 /**
- * @param {Place} place
+ * @param {Pose} place
  * @param {VideoPoint} offset
  * @returns {VideoPoint}
  */
@@ -60,7 +60,7 @@ export const carried = ({ centre, a, b }, { x, y }) => ({
  * @param {number} frames
  * @returns {VideoPoint} the centre at that frame, before any camera
  */
-export const positionAt = (track, frame, frames) => placeAt(track, frame, frames).centre;
+export const positionAt = (track, frame, frames) => poseAt(track, frame, frames).centre;
 
 /**
  * @param {Track} track
@@ -82,7 +82,7 @@ export function cameraMove(doc, frame, frames = doc.frames) {
     (track) => track.kind === "camera" && track.carries && track.visible && track.points.length,
   );
   if (!cameras.length) return null;
-  const moves = cameras.map((camera) => ({ pivot: camera.points[0], place: placeAt(camera, frame, frames) }));
+  const moves = cameras.map((camera) => ({ pivot: camera.points[0], place: poseAt(camera, frame, frames) }));
   return (at) =>
     moves.reduce(
       (from, { pivot, place }) => carried(place, { x: from.x - pivot.x, y: from.y - pivot.y }),
@@ -98,7 +98,7 @@ export function cameraMove(doc, frame, frames = doc.frames) {
  * @returns {VideoPoint[]}
  */
 export function trackPoints(track, frame, frames, camera) {
-  const place = placeAt(track, frame, frames);
+  const place = poseAt(track, frame, frames);
   const points = trackOffsets(track).map((offset) => carried(place, offset));
   return camera && track.kind !== "camera" ? points.map(camera) : points;
 }

@@ -26,7 +26,6 @@ import {
   inserted,
   interpolated,
   mirrored,
-  newTrack,
   nudged,
   pasted,
   pointDeleted,
@@ -38,6 +37,7 @@ import {
   tracksDeleted,
   withTrack,
 } from "./edits.js";
+import { isSame } from "./fingerprint.js";
 import {
   NOTHING,
   committed,
@@ -52,8 +52,8 @@ import {
   toggled,
   travelled,
 } from "./history.js";
-import { isSame } from "./fingerprint.js";
-import { snapped } from "./hits.js";
+import { snapPoint } from "./hits.js";
+import { newTrack } from "./new_track.js";
 
 /** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
 
@@ -205,7 +205,7 @@ function asked({ doc, selection }, event) {
  * @returns {VideoPoint}
  */
 const snapTo = (state, at, reach) =>
-  state.options.snap && reach > 0 ? snapped(state.doc, at, reach, () => false).at : at;
+  state.options.snap && reach > 0 ? snapPoint(state.doc, at, reach, () => false).at : at;
 
 /**
  * @param {EditorState} state

@@ -4,7 +4,7 @@
  */
 
 import { regionBox } from "./areas.js";
-import { roundPoint, rounded } from "./document.js";
+import { roundPoint, roundHundredth } from "./document.js";
 
 /** @import {Point} from "../shared/types.js" */
 /** @import {Box, Corner, Grid, Region, Track, VideoPoint} from "./types.js" */
@@ -18,7 +18,7 @@ const SMALLEST = 0.02;
  * @param {number} dy
  * @returns {Affine}
  */
-export const moving = (dx, dy) => ({ a: 1, b: 0, c: 0, d: 1, e: dx, f: dy });
+export const translation = (dx, dy) => ({ a: 1, b: 0, c: 0, d: 1, e: dx, f: dy });
 
 /**
  * @param {number} sx
@@ -40,7 +40,7 @@ export const scaling = (sx, sy, centre) => ({
  * @param {VideoPoint} centre
  * @returns {Affine}
  */
-export function turning(degrees, centre) {
+export function rotation(degrees, centre) {
   const quarter = degrees % 90 === 0; // a quarter turn is exact
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)].map(
     (value) => (quarter ? Math.round(value) : value),
@@ -60,7 +60,10 @@ export function turning(degrees, centre) {
  * @param {VideoPoint} point
  * @returns {VideoPoint}
  */
-export const mapped = ({ a, b, c, d, e, f }, { x, y }) => ({ x: a * x + c * y + e, y: b * x + d * y + f });
+export const applyAffine = ({ a, b, c, d, e, f }, { x, y }) => ({
+  x: a * x + c * y + e,
+  y: b * x + d * y + f,
+});
 
 /**
  * @param {Track} track
@@ -70,11 +73,11 @@ export const mapped = ({ a, b, c, d, e, f }, { x, y }) => ({ x: a * x + c * y + 
 export function mapTrack(track, map) {
   const grown = Math.sqrt(Math.abs(map.a * map.d - map.b * map.c));
   /** @type {Track} */
-  const made = { ...track, points: track.points.map((point) => roundPoint(mapped(map, point))) };
+  const made = { ...track, points: track.points.map((point) => roundPoint(applyAffine(map, point))) };
   if (track.brush && grown !== 1)
     made.brush = {
-      radius: rounded(track.brush.radius * grown),
-      spacing: rounded(track.brush.spacing * grown),
+      radius: roundHundredth(track.brush.radius * grown),
+      spacing: roundHundredth(track.brush.spacing * grown),
     };
   if (track.grid) made.grid = mapGrid(track.grid, map);
   if (track.region) made.region = mapRegion(track.region, map, grown);
@@ -91,7 +94,7 @@ export function mapTrack(track, map) {
 function mapGrid(grid, { a, b, c, d }) {
   const [across, down] = [Math.hypot(a, b), Math.hypot(c, d)];
   const upright = Math.abs(b) > Math.abs(a);
-  const [width, height] = [rounded(grid.width * across), rounded(grid.height * down)];
+  const [width, height] = [roundHundredth(grid.width * across), roundHundredth(grid.height * down)];
   return upright
     ? { width: height, height: width, columns: grid.rows, rows: grid.columns }
     : { ...grid, width, height };
@@ -105,11 +108,11 @@ function mapGrid(grid, { a, b, c, d }) {
  */
 function mapRegion(region, map, grown) {
   const linear = { ...map, e: 0, f: 0 };
-  const lines = region.lines.map((line) => line.map((point) => roundPoint(mapped(linear, point))));
+  const lines = region.lines.map((line) => line.map((point) => roundPoint(applyAffine(linear, point))));
   return {
     lines,
-    radius: Math.max(0.01, rounded(region.radius * grown)),
-    spacing: Math.max(0.01, rounded(region.spacing * grown)),
+    radius: Math.max(0.01, roundHundredth(region.radius * grown)),
+    spacing: Math.max(0.01, roundHundredth(region.spacing * grown)),
   };
 }
 
@@ -165,7 +168,7 @@ export const cornerOf = (box, corner) => {
  * @param {boolean} even the same both ways
  * @returns {Affine}
  */
-export function pulled(box, corner, by, even) {
+export function scalingByCorner(box, corner, by, even) {
   const still = cornerOf(box, /** @type {Corner} */ ({ x: -corner.x, y: -corner.y }));
   const grow = (/** @type {number} */ side, /** @type {number} */ sign, /** @type {number} */ moved) =>
     sign && side > 0 ? (side + sign * moved) / side : 1;
@@ -187,10 +190,10 @@ export function pulled(box, corner, by, even) {
  * @param {boolean} even in steps of 15°
  * @returns {Affine}
  */
-export function swung(box, from, to, even) {
+export function rotationBetween(box, from, to, even) {
   const middle = middleOf(box);
   const angle = (/** @type {VideoPoint} */ at) =>
     (Math.atan2(at.y - middle.y, at.x - middle.x) * 180) / Math.PI;
   const degrees = angle(to) - angle(from);
-  return turning(even ? Math.round(degrees / 15) * 15 : degrees, middle);
+  return rotation(even ? Math.round(degrees / 15) * 15 : degrees, middle);
 }

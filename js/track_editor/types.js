@@ -5,18 +5,22 @@
  * @typedef {import("../shared/types.js").VideoPoint} VideoPoint
  * @typedef {import("../shared/types.js").ViewPoint} ViewPoint
  * @typedef {import("../shared/types.js").Brush} Brush
+ *
  * @typedef {object} Grid  pixels, round the moving point
  * @property {number} width
  * @property {number} height
  * @property {number} columns
  * @property {number} rows
+ *
  * @typedef {object} Region  a painted area; the lines are offsets from the track's first point
  * @property {VideoPoint[][]} lines
  * @property {number} radius
  * @property {number} spacing
+ *
  * @typedef {"path" | "freehand" | "pin" | "line" | "grid" | "region" | "camera"} Kind
  * @typedef {"linear" | "spline" | "cardinal" | "bspline"} Interpolation
  * @typedef {"linear" | "in" | "out" | "in-out" | "smooth" | "hold"} Ease
+ *
  * @typedef {object} SpeedKey  shares 0..1 of the time and of the path; ease of the piece that begins here
  * @property {number} t
  * @property {number} s
@@ -48,16 +52,20 @@
  * @typedef {Size & {version: 1, tracks: Track[], pin_border: boolean}} TrackDocument
  *
  * @typedef {"select" | "draw" | "path" | "line" | "pin" | "grid" | "region"} Tool
+ *
  * @typedef {object} Selection
  * @property {string | null} track
  * @property {number | null} point
  * @property {string[]} tracks  all that are selected, `track` among them
+ *
  * @typedef {"track" | "line" | "grid" | "box" | "area" | "path"} StrokeUse  what a press that draws is making
+ *
  * @typedef {object} Box  video pixels; a frame on the canvas: view pixels
  * @property {number} left
  * @property {number} top
  * @property {number} right
  * @property {number} bottom
+ *
  * @typedef {{x: -1 | 0 | 1, y: -1 | 0 | 1}} Corner  of a box; 0 = the middle of that side
  * @typedef {{x: number | null, y: number | null}} Guides  lines that a place has snapped to
  *

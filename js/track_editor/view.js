@@ -16,7 +16,8 @@ import { boundsOf, cornerOf } from "./transform.js";
  * @property {number} zoom
  * @property {number} x
  * @property {number} y
- * @typedef {{mode: "scale" | "rotate", corner: Corner, at: ViewPoint}} Handle
+ *
+ * @typedef {{mode: "scale" | "rotate", corner: Corner, at: ViewPoint}} FrameHandle
  */
 
 const MARGIN = 12;
@@ -59,7 +60,7 @@ export function fitView(area, video, viewport = WHOLE) {
  * @param {{width: number, height: number}} area
  * @returns {Viewport}
  */
-export function zoomed(viewport, factor, at, area) {
+export function zoomViewport(viewport, factor, at, area) {
   const zoom = Math.min(CLOSEST, Math.max(1, viewport.zoom * factor));
   if (zoom === 1) return WHOLE;
   const [x, y] = [at.x - area.width / 2, at.y - area.height / 2];
@@ -92,7 +93,7 @@ function inside(viewport, area) {
  * @param {{width: number, height: number}} area
  * @returns {Viewport}
  */
-export const panned = (viewport, dx, dy, area) =>
+export const panViewport = (viewport, dx, dy, area) =>
   viewport.zoom === 1
     ? viewport
     : inside({ zoom: viewport.zoom, x: viewport.x + dx, y: viewport.y + dy }, area);
@@ -129,7 +130,7 @@ export function selectionFrame(view, state) {
   };
 }
 
-/** @param {Box} frame view pixels @returns {Handle[]} */
+/** @param {Box} frame view pixels @returns {FrameHandle[]} */
 export function handlesOf(frame) {
   const pulls = CORNERS.map((corner) => ({
     mode: /** @type {const} */ ("scale"),

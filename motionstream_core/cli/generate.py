@@ -18,7 +18,7 @@ from ..codec.video import VideoWriter, cover, read_image
 from ..common.devices import device_label, parse_size, pick_device, show_progress
 from ..live.performance import read_performance
 from ..live.session import LiveSession
-from ..streaming.stream import STAGES, stream
+from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.document.handles import file_groups
 from ..tracks.formats import read_tracks
 from ..tracks.types import MODES, Tracks
@@ -77,19 +77,15 @@ def run(args: argparse.Namespace) -> None:
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)
-    chunks = stream(
-        networks,
-        image,
-        tracks,
-        args.prompt,
+    options = StreamOptions(
         frames,
         args.seed,
         args.steps,
-        session,
         fit=args.fit,
         groups=None if groups is None else torch.tensor(groups),
         history_bytes=0,
     )
+    chunks = stream(networks, image, tracks, args.prompt, options, session)
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
         latencies, totals = [], dict.fromkeys(STAGES, 0.0)

@@ -21,88 +21,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..model.config import BufferConfig
 from .flow import add_noise
 
 STARTS = ("grow", "uniform")
-
-
-@dataclass(frozen=True)
-class BufferConfig:
-    """How the queue is partitioned (StreamDiT, section 3.2).
-
-    Special cases: c = B and N = 1 is plain text-to-video with s steps, or with K > 0 chunk-wise extension;
-    c = 1 and s = 1 is the diagonal of FIFO-Diffusion and of progressive autoregression.
-
-    Args:
-        chunk_frames: latent frames of a chunk (c), which share a level and leave together.
-        chunks: chunks in the queue (N).
-        micro_steps: denoising steps in each slot (s).
-        reference_frames: clean latent frames before the queue (K).
-        gamma: exponent of the level function, sigma = 1 - t ** gamma at progress t; 1 is linear.
-    """
-
-    chunk_frames: int = 2
-    chunks: int = 4
-    micro_steps: int = 1
-    reference_frames: int = 0
-    gamma: float = 1.0
-
-    def __post_init__(self):
-        for name in ("chunk_frames", "chunks", "micro_steps"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected a whole number from 1, got {value!r}")
-        if not isinstance(self.reference_frames, int) or self.reference_frames < 0:
-            raise ValueError(
-                f"reference_frames: expected a whole number from 0, got {self.reference_frames!r}"
-            )
-        if not self.gamma > 0:
-            raise ValueError(f"gamma: expected above 0, got {self.gamma}")
-
-    @classmethod
-    def partition(cls, frames: int, chunk_frames: int, steps: int, **rest) -> BufferConfig:
-        """The partition of a queue of `frames` latent frames whose frames get `steps` steps each.
-
-        ValueError where the chunks do not divide the queue, or the chunks' number does not divide the steps.
-        """
-        if chunk_frames < 1 or frames % chunk_frames:
-            raise ValueError(
-                f"chunk_frames: expected a divisor of {frames} latent frames, got {chunk_frames}"
-            )
-        chunks = frames // chunk_frames
-        if steps < 1 or steps % chunks:
-            raise ValueError(f"steps: expected a multiple of {chunks} chunks, got {steps}")
-        return cls(chunk_frames, chunks, steps // chunks, **rest)
-
-    @property
-    def queue_frames(self) -> int:
-        """Latent frames that are being denoised (N c)."""
-        return self.chunks * self.chunk_frames
-
-    @property
-    def frames(self) -> int:
-        """Latent frames of a forward (B = K + N c)."""
-        return self.reference_frames + self.queue_frames
-
-    @property
-    def steps(self) -> int:
-        """Denoising steps of every frame (T = s N)."""
-        return self.micro_steps * self.chunks
-
-    def level(self, progress: float) -> float:
-        """The noise level at a progress of 0 (pure noise) to 1 (data)."""
-        return 1.0 - progress**self.gamma
-
-    def sigmas(self, micro_step: int) -> tuple[float, ...]:
-        """The level of each chunk before this micro-step (0..s), oldest first.
-
-        After the last one the oldest chunk is at 0 exactly, and the others are where their older
-        neighbours were.
-        """
-        if not 0 <= micro_step <= self.micro_steps:
-            raise ValueError(f"micro_step: expected 0..{self.micro_steps}, got {micro_step}")
-        done = [self.micro_steps * (self.chunks - 1 - chunk) + micro_step for chunk in range(self.chunks)]
-        return tuple(self.level(steps / self.steps) for steps in done)
 
 
 class Entry(NamedTuple):

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import RollingConfig
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.engine.engine import train
 from motionstream_core.training.engine.stage import TrainConfig
@@ -27,7 +27,12 @@ from motionstream_core.training.methods.roles import MotionModel
 from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
 
 TINY = replace(
-    PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2)
+    PRESETS["tiny"],
+    dim=48,
+    ffn_dim=64,
+    num_heads=2,
+    num_layers=2,
+    sampler=RollingConfig(2, 1, 2, steps=2, shift=6.0),
 )
 
 
@@ -55,12 +60,12 @@ def model(seed):
 class NoNumber(TeacherStage):
     """A loss that is no number in one process alone, at step 2."""
 
-    def turn(self, step):
+    def role_at(self, step):
         self.step = step
-        return super().turn(step)
+        return super().role_at(step)
 
-    def loss(self, role, batch, rng):
-        loss, figures = super().loss(role, batch, rng)
+    def loss(self, role, batch, draws):
+        loss, figures = super().loss(role, batch, draws)
         return loss * (float("nan") if self.step == 2 and os.environ.get("RANK") == "1" else 1.0), figures
 
 
@@ -86,7 +91,7 @@ def stage(name):
 
 def run(name, out, steps, tell=lambda line: None, **values):
     made = stage(name)
-    lr = dict.fromkeys(made.learning, 1e-3)
+    lr = dict.fromkeys(made.trainable, 1e-3)
     config = TrainConfig(
         **{
             "lr": lr,

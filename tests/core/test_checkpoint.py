@@ -10,6 +10,7 @@ from reference import small_config, small_model, small_text
 from safetensors.torch import save_file
 
 from motionstream_core.codec.tiny import TinyCodec
+from motionstream_core.model.config import BufferConfig
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS, preset
@@ -171,6 +172,38 @@ def test_a_config_with_a_value_of_another_kind_is_refused(change):
 def test_a_config_with_an_unknown_field_is_refused():
     with pytest.raises(ValueError, match="wings"):
         config_from_dict(config_to_dict(small_config()) | {"wings": 2})
+
+
+def test_a_buffer_sampler_goes_through_the_header_beside_the_same_network():
+    config = replace(PRESETS["cartoon"], sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=2))
+    values = config_to_dict(config)
+    assert values["buffer"]["chunks"] == 4 and "context" not in values and "steps" not in values
+    assert config_from_dict(values) == config
+    with pytest.raises(ValueError, match="expected a model of the rolling sampler, got BufferConfig"):
+        _ = config.context
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.5])
+def test_after_its_micro_steps_a_buffers_levels_are_those_of_the_older_neighbours(gamma):
+    config = BufferConfig(chunk_frames=2, chunks=4, micro_steps=3, reference_frames=1, gamma=gamma)
+    before, after = config.sigmas(0), config.sigmas(3)
+    assert after[0] == 0 and after[1:] == before[:-1] and before[-1] == 1
+    assert (config.frames, config.steps) == (9, 12)
+
+
+def test_a_file_of_version_1_with_a_manner_opens_as_a_rolling_sampler():
+    values = config_to_dict(PRESETS["wan2.1-1.3b"]) | {
+        "steps": 2,
+        "sigmas": [1.0, 0.5],
+        "manner": {
+            "solver": "renoise",
+            "timesteps": [1000.0, 501.0],
+            "first_sigmas": None,
+            "recache": "window",
+        },
+    }
+    sampler = config_from_dict(values).rolling
+    assert (sampler.sigmas, sampler.timesteps, sampler.recache) == ((1.0, 0.5), (1000.0, 501.0), "window")
 
 
 def test_networks_of_a_text_to_video_model_keep_their_own_words(tmp_path):

@@ -46,12 +46,12 @@ from motionstream_core.model.weights.checkpoint_presets import (
     config_for,
 )
 from motionstream_core.model.weights.networks import BUILT_IN, Networks, open_networks
-from motionstream_core.sampling.flow import schedule_of, told
+from motionstream_core.sampling.flow import model_timesteps, schedule_of
 from motionstream_core.sampling.guided import GuideStrength
 from motionstream_core.sampling.rollout import rollout
-from motionstream_core.streaming.motion_conditioner import carry
 from motionstream_core.streaming.recorder import StreamRecorder
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import StreamOptions, controls_of, stream
+from motionstream_core.streaming.warped_image import carry
 from motionstream_core.tracks.camera.moves import (
     EASINGS,
     camera_tracks,
@@ -147,7 +147,7 @@ def reduced(config: ModelConfig, name: str, **changes) -> ModelConfig:
 
 def small_config(name: str, context: str | None = None, **changes) -> ModelConfig:
     config = reduced(PRESETS[name], name, **changes)
-    return config if context is None else replace(config, context=CacheShape.parse(context))
+    return config if context is None else config.with_context(CacheShape.parse(context))
 
 
 def small_tiny_codec(seed: int = 0) -> TinyCodec:
@@ -258,11 +258,16 @@ def streaming(
     prompt = options.pop("prompt", PROMPT if networks.text_encoder is not None else embeds_for(networks))
     strength = None if lead is None else GuideStrength(*lead)
     shape = None if context is None else CacheShape.parse(context)
-    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, "beside": False, **options}
-    control, steps = options.pop("control", None), options.pop("steps", None)
-    seed = options.pop("seed")
-    options |= {"context": shape, "lead": control, "strength": strength}
-    return stream(networks, image, tracks, prompt, frames, seed, steps, session, **options)
+    options = {"fit": "ping-pong", "seed": 3, "id_seed": 7, **options}
+    asked = StreamOptions(
+        frames,
+        context=shape,
+        track_control=options.pop("control", None),
+        guide_strength=strength,
+        overlap_decode=options.pop("beside", False),
+        **options,
+    )
+    return stream(networks, image, tracks, prompt, asked, session)
 
 
 def chunk_tensors(chunks: Sequence) -> Tensors:
@@ -354,7 +359,9 @@ def few_step_rollout(
             moment = run.snapshot()
     run.restore(moment)
     again = [chunk.latents for chunk in run]
-    levels = torch.tensor([schedule_of(config), told(config, schedule_of(config))], dtype=torch.float64)
+    levels = torch.tensor(
+        [schedule_of(config), model_timesteps(config.rolling, schedule_of(config))], dtype=torch.float64
+    )
     return {"latents": torch.cat(made, dim=2), "again": torch.cat(again, dim=2), "levels": levels}
 
 
@@ -554,8 +561,8 @@ def clips_for(config: ModelConfig, name: str, unspecified: bool = False) -> Batc
 
 def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", held: bool = True) -> Tensors:
     """A few steps by the engine -> the curve, the weights of each role that learns, the exported average."""
-    rates = {role: 4e-3 for role in stage.learning}
-    stage.held = data if held else getattr(stage, "held", None)
+    rates = {role: 4e-3 for role in stage.trainable}
+    stage.validation_data = data if held else getattr(stage, "validation_data", None)
     config = TrainConfig(
         lr=rates,
         steps=steps,
@@ -576,7 +583,7 @@ def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", 
     timed = ("minutes", "seconds")
     numbers = [v for row in rows for k, v in sorted(row.items()) if not any(word in k for word in timed)]
     made = {"curve": torch.tensor(numbers, dtype=torch.float64)}
-    for role in stage.learning:
+    for role in stage.trainable:
         made[f"{role}: weights"] = flat(stage.modules[role].state_dict())
     return made | {f"{stage.ema}: average": flat(load_file(folder / f"{stage.ema}.safetensors"))}
 
@@ -637,6 +644,7 @@ def trajectories_of(name: str, folder: Path, causal: bool) -> tuple[Trajectories
         2,
         batch=2,
         steps=4,
+        shift=config.shift,
         guidance=Guidance(3.0, 1.5),
         causal=causal,
         seed=0,

@@ -20,7 +20,14 @@ import {
 import { toVideo, toView } from "../../js/shared/view.js";
 import { initialState, reduce, selectedTracks } from "../../js/track_editor/state.js";
 import { cornerOf, middleOf } from "../../js/track_editor/transform.js";
-import { WHOLE, fitView, handlesOf, panned, selectionFrame, zoomed } from "../../js/track_editor/view.js";
+import {
+  WHOLE,
+  fitView,
+  handlesOf,
+  panViewport,
+  selectionFrame,
+  zoomViewport,
+} from "../../js/track_editor/view.js";
 
 const { COMMANDS, commandFor, helpRows } = commands;
 /** Commands that have a button. */
@@ -375,12 +382,12 @@ test("the frame round a selection has handles where it lies, and none is shown f
 test("a zoom keeps the place under the pointer, and the picture never leaves the view", () => {
   const area = { width: 300, height: 200 };
   const spot = at(220, 60);
-  const viewport = zoomed(zoomed(WHOLE, 3, spot, area), 1.5, spot, area);
+  const viewport = zoomViewport(zoomViewport(WHOLE, 3, spot, area), 1.5, spot, area);
   const place = (of) => toVideo(fitView(area, emptyDocument(), of), spot);
   assert.ok(distance(place(viewport), place(WHOLE)) < 1e-9);
-  assert.deepEqual(zoomed(viewport, 0.01, spot, area), WHOLE);
-  assert.deepEqual(panned(WHOLE, 50, 50, area), WHOLE);
-  assert.ok(Math.abs(panned(viewport, 1e6, 0, area).x) <= (area.width * viewport.zoom) / 2);
+  assert.deepEqual(zoomViewport(viewport, 0.01, spot, area), WHOLE);
+  assert.deepEqual(panViewport(WHOLE, 50, 50, area), WHOLE);
+  assert.ok(Math.abs(panViewport(viewport, 1e6, 0, area).x) <= (area.width * viewport.zoom) / 2);
 });
 
 test("two fingers apart by twice as much zoom in by two, together they move", () => {

@@ -213,16 +213,16 @@ test("every code of the server is in its description, and no other", () => {
 
 test("a push springs back unless the camera holds, and the speeds grow from the middle", () => {
   const video = { width: 480, height: 832 };
-  let rig = camera.pushed(camera.createRig(), { x: 0.5, y: -2, zoom: 0.5 });
-  assert.deepEqual(camera.speedsOf(rig, video), { pan: [104, -416], zoom: 0.25, roll: 0, orbit: 0 });
+  let rig = camera.pushRig(camera.createRig(), { x: 0.5, y: -2, zoom: 0.5 });
+  assert.deepEqual(camera.speedsFromRig(rig, video), { pan: [104, -416], zoom: 0.25, roll: 0, orbit: 0 });
   assert.deepEqual(
-    camera.rigFromSpeeds(camera.createRig(), camera.speedsOf(rig, video), video).push,
+    camera.rigFromSpeeds(camera.createRig(), camera.speedsFromRig(rig, video), video).push,
     rig.push,
   );
-  assert.deepEqual(camera.letGo(rig, ["x", "y"]).push, { ...camera.AT_REST, zoom: 0.5 });
-  rig = camera.holding(rig, true);
-  assert.equal(camera.letGo(rig, ["x", "y"]), rig);
-  assert.deepEqual(camera.holding(rig, false).push, camera.AT_REST);
+  assert.deepEqual(camera.releaseAxes(rig, ["x", "y"]).push, { ...camera.AT_REST, zoom: 0.5 });
+  rig = camera.holdRig(rig, true);
+  assert.equal(camera.releaseAxes(rig, ["x", "y"]), rig);
+  assert.deepEqual(camera.holdRig(rig, false).push, camera.AT_REST);
 });
 
 test("the keys of the camera: arrows, plus and minus, brackets, Shift for the orbit", () => {
@@ -232,9 +232,9 @@ test("the keys of the camera: arrows, plus and minus, brackets, Shift for the or
     [["x", -1], ["y", -1], ["orbit", 1], ["zoom", 1], ["zoom", -1], ["roll", -1], null],
   );
   const rig = camera.createRig();
-  assert.equal(camera.keyed(rig, "roll", -1).push.roll, -0.75);
-  const held = camera.holding(rig, true);
-  assert.equal(camera.keyed(camera.keyed(held, "roll", 1), "roll", 1).push.roll, 0.5);
+  assert.equal(camera.pushByKey(rig, "roll", -1).push.roll, -0.75);
+  const held = camera.holdRig(rig, true);
+  assert.equal(camera.pushByKey(camera.pushByKey(held, "roll", 1), "roll", 1).push.roll, 0.5);
 });
 
 test("keys of the preview are plain keys; the host keeps its own", () => {

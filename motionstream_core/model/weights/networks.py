@@ -18,11 +18,12 @@ from ...codec.split import SplitCodec
 from ...codec.taehv import TaehvCodec
 from ...codec.tiny import CodecConfig, TinyCodec
 from ...codec.wan_vae import WanCodec
+from ..config import ModelConfig
 from ..detail import DetailHead
 from ..dit import WanDiT
 from ..host_dit import HostDiT
 from ..motion import TrackHead
-from ..presets import ModelConfig, preset
+from ..presets import preset
 from ..text import BUILT_IN as VOCABULARY
 from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle

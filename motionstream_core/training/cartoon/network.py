@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ...model.context import bidirectional_context
 from ...model.dit import WanDiT
 from ...model.presets import ModelConfig, preset
 from ...model.skip import velocity_of
@@ -40,7 +41,7 @@ class Cartoon(nn.Module):
     def forward(self, x: Tensor, levels: Tensor, ids: Tensor) -> Tensor:
         """The velocity noise - x0."""
         text = self.dit.encode_text(self.words(ids))
-        output = self.dit(x, 1000 * levels, text, attention=plain)
+        output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain))
         return velocity_of(output.float(), x, levels)
 
     def guided(self, x: Tensor, levels: Tensor, ids: Tensor, scale: float) -> Tensor:
