@@ -27,10 +27,15 @@ class EmptyMotion(io.ComfyNode):
                 io.Int.Input("width", default=128, min=16, max=4096, step=16, tooltip="Pixels across."),
                 io.Int.Input("height", default=128, min=16, max=4096, step=16, tooltip="Pixels down."),
                 io.Float.Input(
-                    "fps", default=16.0, min=1.0, max=120.0, step=0.01, tooltip="Frames a second of the video."
+                    "fps",
+                    default=16.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frames a second.",
                 ),
             ],
-            outputs=[MotionType.Output(display_name="MOTION", tooltip="The motion, for the Streaming Sampler.")],
+            outputs=[MotionType.Output(display_name="MOTION", tooltip="For the Streaming Sampler.")],
         )
 
     @classmethod
