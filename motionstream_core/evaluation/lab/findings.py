@@ -199,8 +199,8 @@ def table(rows: list[Row]) -> str:
     for group in dict.fromkeys(row.group for row in rows):
         members = [row for row in rows if row.group == group]
         keys = list(dict.fromkeys(key for row in members for key in row.values))
-        rows = [(row.setting, *(row.cell(key) for key in keys)) for row in members]
-        out += [f"### {group}", "", markdown_table(("setting", *keys), rows), ""]
+        cells = [(row.setting, *(row.cell(key) for key in keys)) for row in members]
+        out += [f"### {group}", "", markdown_table(("setting", *keys), cells), ""]
     return "\n".join(out)
 
 
