@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 
@@ -29,7 +30,13 @@ def open_on(path: Path, device: torch.device) -> Networks:
 
 
 def networks_on(networks: Networks, device: torch.device) -> Networks:
-    parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
-    return replace(
-        networks, **{name: part if part is None else part.to(device) for name, part in parts.items()}
-    )
+    """The same networks on a device; ValueError for one that is not a module of ours."""
+    moved: dict[str, nn.Module] = {}
+    for field in fields(networks):
+        part = getattr(networks, field.name)
+        if part is None:
+            continue
+        if not isinstance(part, nn.Module):
+            raise ValueError(f"{field.name}: expected a module, got {type(part).__name__}")  # noqa: TRY004
+        moved[field.name] = part.to(device)
+    return replace(networks, **moved)

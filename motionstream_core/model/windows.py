@@ -38,12 +38,13 @@ def weigh(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor
 
 def window_of(video: Size, window: Size) -> Size:
     """The window cut to the video."""
-    return tuple(min(v, w) for v, w in zip(video, window))
+    return min(video[0], window[0]), min(video[1], window[1]), min(video[2], window[2])
 
 
 def shift_of(video: Size, window: Size) -> Size:
     """Half a window along every axis that it does not cover."""
-    return tuple(w // 2 if w < v else 0 for v, w in zip(video, window))
+    t, h, w = (size // 2 if size < whole else 0 for whole, size in zip(video, window))
+    return t, h, w
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Windows:
 
 
 def padding_of(video: Size, window: Size) -> Size:
-    return tuple(-v % w for v, w in zip(video, window))
+    return -video[0] % window[0], -video[1] % window[1], -video[2] % window[2]
 
 
 def cut(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:

@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Work = Callable[[], tuple[Tensor, Any]]
+from ..codec.base import CodecState
+
+Work = Callable[[], tuple[Tensor, CodecState]]
 
 
 class InlineDecoder:
@@ -42,7 +44,7 @@ class Decoded:
 
     known = True
 
-    def __init__(self, frames: Tensor, state: Any, began: float):
+    def __init__(self, frames: Tensor, state: CodecState, began: float):
         self._frames, self.state = frames, state
         self.seconds = perf_counter() - began
 
@@ -88,7 +90,7 @@ class Finishing:
 
     known = True
 
-    def __init__(self, lane: CudaDecoder, frames: Tensor, state: Any, events: tuple[Any, Any]):
+    def __init__(self, lane: CudaDecoder, frames: Tensor, state: CodecState, events: tuple[Any, Any]):
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
 
     def start(self):
@@ -147,7 +149,7 @@ class Awaited:
         return self._made.done()
 
     @property
-    def state(self) -> Any:
+    def state(self) -> CodecState:
         """The codec's state behind the frames; waits for it."""
         return self._made.result().state
 
@@ -169,7 +171,7 @@ def _without_gradients(work: Work, inference: bool) -> Decoded:
         return InlineDecoder().begin(torch.empty(0), work)
 
 
-Lane = InlineDecoder | CudaDecoder | ThreadDecoder
+Decoder = InlineDecoder | CudaDecoder | ThreadDecoder
 DecodeFuture = Decoded | Finishing | Awaited
 
 
@@ -183,7 +185,7 @@ def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
     return beside and device.type in ("cpu", "cuda")
 
 
-def open_decoder(device: torch.device, beside: bool | None = None, light: bool = False) -> Lane:
+def open_decoder(device: torch.device, beside: bool | None = None, light: bool = False) -> Decoder:
     """Where they are decoded. Close it: it may hold threads."""
     if not runs_beside(device, beside, light):
         return InlineDecoder()

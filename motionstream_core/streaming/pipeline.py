@@ -36,6 +36,9 @@ from .warped_image import WarpedImage
 
 KEPT_PROMPTS = 16
 
+# (first pixel frame, count) -> xy (count, N, 2) and visible (count, N)
+PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
+
 
 @dataclass(frozen=True)
 class StreamSnapshot:
@@ -76,7 +79,7 @@ class StreamPipeline:
         networks: Networks,
         image: Tensor,
         tracks: Tracks | TrackStream,
-        source: Any,
+        source: PaintedSource | TrackStreamReader,
         embeds: Tensor,
         options: StreamOptions,
         live: bool = True,
@@ -115,8 +118,8 @@ class StreamPipeline:
             ),
         )
         # 5. The decoder, beside or behind it.
-        self._lane = open_decoder(dit.device, options.overlap_decode, light(networks))
-        self._decoder: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
         self._newest: Chunk | None = None
         self._last = LastFrame()
         self.index = 0
@@ -146,7 +149,7 @@ class StreamPipeline:
     @property
     def overlaps_decode(self) -> bool:
         """Whether the next chunk may be begun while the frames of this one are decoded."""
-        return self._lane.beside
+        return self._decoder.beside
 
     # ---- a chunk ----
 
@@ -164,8 +167,8 @@ class StreamPipeline:
         tracks = self.motion.tracks(made.frames)
         # 3. The decode begins once the latents are finished, behind the decode of the chunk before.
         warped = self.motion.warped()
-        before = self._decoder
-        self._decoder = self._lane.begin(
+        before = self._decoded
+        self._decoded = self._decoder.begin(
             made.latents, lambda: self._decode(made.latents, warped, before.state)
         )
         # 4. The chunk, cut to the video's length.
@@ -194,7 +197,7 @@ class StreamPipeline:
             xy=xy,
             visible=visible,
             handles=tuple(self.tracks.handles(xy, visible)) if self._live else (),
-            pending=Pending(self._decoder, count, boundary, lambda: made.timings, warped),
+            pending=Pending(self._decoded, count, boundary, lambda: made.timings, warped),
         )
 
     def wait_for_latents(self, chunk: Chunk):
@@ -212,7 +215,7 @@ class StreamPipeline:
         if pending is None:
             return chunk
         # The clean-context pass runs while the frames are decoded, where the two overlap.
-        if self._lane.beside and chunk is self._newest and not self._sampler.ended:
+        if self._decoder.beside and chunk is self._newest and not self._sampler.ended:
             self._sampler.finish_pending()
         _, shown = pending.decode.frames(self._image.device)
         chunk.frames = shown[: pending.count]
@@ -224,7 +227,7 @@ class StreamPipeline:
 
     def close(self):
         """Nothing more will be asked for."""
-        self._lane.close()
+        self._decoder.close()
 
     def _decode(
         self, latents: Tensor, warped: WarpedImage | None, state: CodecState
@@ -292,7 +295,7 @@ class StreamPipeline:
             self._sampler.snapshot(),
             self.motion.snapshot(),
             self.tracks.snapshot(),
-            self._decoder,
+            self._decoded,
             self.made,
             self._text,
             self.prompt,
@@ -315,7 +318,7 @@ class StreamPipeline:
         self._sampler.restore(snapshot.sampler)
         self.motion.restore(snapshot.motion)
         self.tracks.restore(snapshot.tracks)
-        self._decoder = snapshot.decoder
+        self._decoded = snapshot.decoder
         self.made = snapshot.made
         self._text = snapshot.text
         self.prompt = snapshot.prompt
