@@ -289,7 +289,7 @@ class StreamingSampler(io.ComfyNode):
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
         with recorder, live_run:
-            live_run.session.say(control=track_control)
+            live_run.session.report(control=track_control)
             chunks = stream(networks, motion.image, motion.tracks, embeds, options, live_run.session)
             for made in until_memory_ends(chunks, _host.out_of_memory, live_run.tell):
                 recorder.add(_host.to_output(made), live_run.session.state.get("oldest_chunk"))

@@ -30,13 +30,10 @@ def open_on(path: Path, device: torch.device) -> Networks:
 
 
 def networks_on(networks: Networks, device: torch.device) -> Networks:
-    """The same networks on a device; ValueError for one that is not a module of ours."""
+    """The same networks on a device. Parts that compute where they were made stay."""
     moved: dict[str, nn.Module] = {}
     for field in fields(networks):
         part = getattr(networks, field.name)
-        if part is None:
-            continue
-        if not isinstance(part, nn.Module):
-            raise ValueError(f"{field.name}: expected a module, got {type(part).__name__}")  # noqa: TRY004
-        moved[field.name] = part.to(device)
+        if isinstance(part, nn.Module):
+            moved[field.name] = part.to(device)
     return replace(networks, **moved)

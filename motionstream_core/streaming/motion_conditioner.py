@@ -127,6 +127,7 @@ class MotionConditioner:
         """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have
         changed.
         """
+        self._encoder.emb = self._encoder.emb[: len(anchors)]
         self._encoder.extend(self._ids[len(self._encoder.emb) : len(anchors)])
         if "warp" in self._config.parts:
             self._carrier = carrier_for(self._carrier, self._image, anchors)

@@ -7,7 +7,7 @@ bounded in bytes. Knows nothing of mailboxes, waiting, hosts or files.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,9 +17,21 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
-from ..live.controls import MOTION_CONTROLS, Control
+from ..live.controls import (
+    AddTracks,
+    ChangeScene,
+    Control,
+    Grab,
+    Move,
+    PinEdges,
+    Release,
+    RemoveHandle,
+    SetCamera,
+    SetPrompt,
+)
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
+from ..model.config import BufferConfig, SamplerConfig
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
 from ..sampling.open import open_sampler
@@ -93,7 +105,13 @@ class StreamPipeline:
         self._live = live
         # 1. Tracks, which controls bend.
         self.tracks = LiveTracks(
-            source, width, height, tracks.fps, groups=options.groups, static=points_at_rest(tracks)
+            source,
+            width,
+            height,
+            tracks.fps,
+            groups=options.groups,
+            static=points_at_rest(tracks),
+            reach=dit.config.vae_stride[0] * options.sampler(dit.config).chunk_frames,
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
@@ -101,13 +119,15 @@ class StreamPipeline:
         # 3. The text, which a live prompt changes.
         self._text = dit.encode_text(embeds.to(dit.device))
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
+        sampler = options.sampler(dit.config)
         self.prompt: str | None = None
         # 4. The sampler, which asks for both when the next chunk is asked for.
         self._sampler = open_sampler(
-            options.sampler(dit.config),
+            sampler,
             dit,
             motion=self.motion,
             text=lambda index: self._text,
+            null_text=self._null_text(sampler),
             first=self.motion.image_latent,
             run=SamplerRun(
                 (1, *self.motion.grid),
@@ -232,7 +252,14 @@ class StreamPipeline:
     def _decode(
         self, latents: Tensor, warped: WarpedImage | None, state: CodecState
     ) -> tuple[Tensor, CodecState]:
+        # Latents of a running stream have no first one that holds a single frame: it is decoded twice, and
+        # what the first time gives is left out, so that the chunk has the frames it would have had.
+        warm_up = self.networks.running_latents and not state.started
+        if warm_up:
+            latents = torch.cat([latents[:, :, :1], latents], 2)
         frames, state = self.networks.codec.decode_chunk(latents, state)
+        if warm_up:
+            frames = frames[:, self.networks.config.vae_stride[0] :]
         return rearrange(self._detailed(frames[0], warped), "t c h w -> t h w c").contiguous(), state
 
     def _detailed(self, frames: Tensor, warped: WarpedImage | None) -> Tensor:
@@ -246,17 +273,15 @@ class StreamPipeline:
 
     # ---- controls, before a chunk ----
 
-    def apply(self, controls: Sequence[Control]) -> list[Control]:
-        """Lets the controls take effect in order; gives those that did nothing."""
-        return [control for control in controls if not self._apply(control)]
-
-    def _apply(self, control: Control) -> bool:
-        if control.type in MOTION_CONTROLS:
-            return self.tracks.apply(control, self.motion.to_reference)
-        if control.type == "prompt":
-            return self._switch(control.fields["text"])
-        if control.type == "scene":
-            return self._change_scene()
+    def apply(self, control: Control) -> bool:
+        """Lets the control take effect; False when it did nothing."""
+        match control:
+            case SetPrompt(text):
+                return self._switch(text)
+            case ChangeScene():
+                return self._change_scene()
+            case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
+                return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:
@@ -274,6 +299,20 @@ class StreamPipeline:
         self._text = self._texts[text]
         self.prompt = text
         return True
+
+    def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
+        """The empty text, for a sampler with guidance."""
+        if not isinstance(sampler, BufferConfig) or sampler.guidance == 1:
+            return None
+        encode = self.options.encode
+        if encode is None and self.networks.text_encoder is not None:
+            encode = self.networks.text_encoder.encode
+        if encode is None:
+            raise ValueError(
+                f"guidance: expected a text encoder for a guidance of {sampler.guidance}, got none; link CLIP"
+            )
+        dit = self.networks.dit
+        return dit.encode_text(encode("").to(dit.device))
 
     def _change_scene(self) -> bool:
         if self._newest is None or not self._sampler.change_scene():

@@ -23,6 +23,7 @@ from ..live.controls import CONTROLS, MOTION_CONTROLS
 from ..live.session import Boundary, LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
+from ..model.config import BufferConfig
 from ..model.dit import WanDiT
 from ..model.host_dit import HostDiT
 from ..model.weights.networks import Networks, check_size
@@ -142,7 +143,9 @@ def controls_of(
     networks: Networks, encode: Callable[[str], Tensor] | None = None, track_control: str | None = None
 ) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
-    lacking = set()
+    lacking: set[str] = set()
+    if isinstance(networks.config.sampler, BufferConfig):
+        lacking.add("scene")
     if check_track_control(networks.config, track_control) == "none":
         lacking |= set(MOTION_CONTROLS)
     if encode is None and networks.text_encoder is None:
@@ -273,8 +276,8 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
     """Before chunk `pipeline.index`: waits, goes back, lets controls take effect. False: stop here."""
     pipeline.save_snapshot()
     while True:
-        session.say(oldest_chunk=pipeline.oldest_snapshot)
-        boundary = session.border(pipeline.index, pipeline.options.check_interrupt, due)
+        session.report(oldest_chunk=pipeline.oldest_snapshot)
+        boundary = session.wait_at_boundary(pipeline.index, pipeline.options.check_interrupt, due)
         if boundary.rewind is None or not boundary.go:
             break
         pipeline.rewind_to(boundary.rewind)
@@ -284,9 +287,8 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
 
 
 def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Boundary):
-    for ignored in pipeline.apply(boundary.controls):
-        session.ignore(ignored)
-    session.say(
+    session.carry_out(boundary.controls, pipeline.apply)
+    session.report(
         oldest_chunk=pipeline.oldest_snapshot,
         prompt=pipeline.prompt,
         camera=pipeline.tracks.state.camera.speeds,
