@@ -29,7 +29,7 @@ from .dit import TextContext, WanDiT, WanModule, dit_forward, encode_text
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
 # Wan variants whose further weights the causal forward would leave out.
-BEYOND = (
+UNSUPPORTED = (
     "vace_blocks",
     "control_adapter",
     "audio_proj",
@@ -55,7 +55,7 @@ def sizes_of(net: WanModule) -> dict[str, int]:
             f"model: expected a Wan transformer (with {', '.join(LAYERS)}), got {type(net).__name__} "
             f"without {', '.join(lacking)}"
         )
-    beyond = [name for name in BEYOND if getattr(net, name, None) is not None]
+    beyond = [name for name in UNSUPPORTED if getattr(net, name, None) is not None]
     if beyond:
         raise ValueError(
             f"model: expected a plain Wan transformer, got a variant with {', '.join(beyond)} "

@@ -127,11 +127,6 @@ class LatentSampler(Protocol):
         ...
 
     @property
-    def controls(self) -> frozenset[str]:
-        """Which of "prompt", "scene" and "rewind" it can follow beside motion."""
-        ...
-
-    @property
     def ended(self) -> bool:
         """Whether the wanted chunks have been made."""
         ...

@@ -31,7 +31,7 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.config import BufferConfig, SamplerConfig
+from ..model.config import SamplerConfig
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
 from ..sampling.open import open_sampler
@@ -132,7 +132,7 @@ class StreamPipeline:
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
-                options.chunks(dit.config),
+                options.denoised_chunks(dit.config),
                 on_step_of(options.check_interrupt),
                 options.backend,
             ),
@@ -169,7 +169,7 @@ class StreamPipeline:
     @property
     def overlaps_decode(self) -> bool:
         """Whether the next chunk may be begun while the frames of this one are decoded."""
-        return self._decoder.beside
+        return self._decoder.overlaps
 
     # ---- a chunk ----
 
@@ -235,7 +235,7 @@ class StreamPipeline:
         if pending is None:
             return chunk
         # The clean-context pass runs while the frames are decoded, where the two overlap.
-        if self._decoder.beside and chunk is self._newest and not self._sampler.ended:
+        if self._decoder.overlaps and chunk is self._newest and not self._sampler.ended:
             self._sampler.finish_pending()
         _, shown = pending.decode.frames(self._image.device)
         chunk.frames = shown[: pending.count]
@@ -302,7 +302,7 @@ class StreamPipeline:
 
     def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
         """The empty text, for a sampler with guidance."""
-        if not isinstance(sampler, BufferConfig) or sampler.guidance == 1:
+        if sampler.guidance == 1:
             return None
         encode = self.options.encode
         if encode is None and self.networks.text_encoder is not None:
