@@ -11,10 +11,8 @@ from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.dit import WanDiT
-from ..motionstream_core.model.host_dit import HostDiT
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
-from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.model.weights.networks import Networks, Transformer
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
@@ -302,7 +300,7 @@ class StreamingSampler(io.ComfyNode):
         return outputs(recorder, codec.to_host, width, height, text, figures)
 
 
-def track_control_of(control: str, dit: WanDiT | HostDiT) -> str:
+def track_control_of(control: str, dit: Transformer) -> str:
     """What the tracks are followed by; ValueError for a track head that the model does not have."""
     if control != AUTO:
         return check_track_control(dit.config, control)
@@ -347,7 +345,7 @@ def check_performance(text: str, about: dict, seed: int) -> Performance:
     return played
 
 
-def context_of(dit: WanDiT | HostDiT, chunk: int, sink: int, window: int) -> CacheShape | None:
+def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheShape | None:
     """What is asked for, the model's own where that is negative; None where nothing is."""
     if max(chunk, sink, window) < 0:
         return None

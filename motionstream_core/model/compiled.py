@@ -204,7 +204,11 @@ class Graphed:
 
     def forget(self) -> None:
         """Lets go of the graph and of all that it belongs to."""
-        self._graph, self._out, self._inputs, self._cache, self._key = None, None, None, None, None
+        self._graph = None
+        self._out: Tensor | None = None
+        self._inputs: tuple[Tensor, Tensor, TextContext] | None = None
+        self._cache: KVCache | None = None
+        self._key: tuple | None = None
         self._shown: TextContext | None = None  # the text whose copy the buffers hold
         self.state = "plain"
 
@@ -216,7 +220,7 @@ class Graphed:
             self.forget()
             self._cache, self._key = cache, key
             self._capture(x, timestep, text, cache, attention)
-        if self.state != "fast":
+        if self.state != "fast" or self._inputs is None or self._out is None:
             return None
         own_x, own_timestep, own_text = self._inputs
         own_x.copy_(x)

@@ -244,8 +244,9 @@ def initialise(net: WanDiT):
     # A view of the Conv3d's weight: one matrix product, one fan-in.
     nn.init.xavier_uniform_(net.patch_embedding.weight.flatten(1))
     for embedding in (net.text_embedding, net.time_embedding):
-        nn.init.normal_(embedding[0].weight, std=0.02)
-        nn.init.normal_(embedding[2].weight, std=0.02)
+        for layer in embedding:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(net.head.head.weight)
 
 

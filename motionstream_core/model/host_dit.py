@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +46,7 @@ def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tens
     return weight.to(device=device, dtype=dtype)
 
 
-def sizes_of(net: WanModule) -> dict[str, int]:
+def sizes_of(net: WanModule) -> dict[str, Any]:
     """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no
     Wan transformer, or a variant.
     """

@@ -114,7 +114,8 @@ def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | 
     label = t[:, None, None] * 9 + h[:, None] * 3 + w
     outside = (t == 2)[:, None, None] | (h == 2)[:, None] | (w == 2)
     label = torch.where(outside, 27, label)
-    label = cut(label.flatten()[None, :, None, None], tuple(label.shape), window, (0, 0, 0))[0, :, 0, :, 0]
+    padded = (label.shape[0], label.shape[1], label.shape[2])
+    label = cut(label.flatten()[None, :, None, None], padded, window, (0, 0, 0))[0, :, 0, :, 0]
     apart = label[:, :, None] != label[:, None, :]
     return torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
 

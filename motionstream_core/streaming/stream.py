@@ -24,9 +24,7 @@ from ..live.session import Boundary, LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
 from ..model.config import RollingConfig
-from ..model.dit import WanDiT
-from ..model.host_dit import HostDiT
-from ..model.weights.networks import Networks, check_size
+from ..model.weights.networks import Networks, Transformer, check_size
 from ..tracks.types import Tracks
 from .chunk import STAGES, Chunk
 from .options import HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
@@ -176,7 +174,7 @@ def encode_prompt(networks: Networks, prompt: str | Tensor) -> Tensor:
     return networks.text_encoder.encode(prompt)
 
 
-def cache_bytes(dit: WanDiT | HostDiT, width: int, height: int, context: CacheShape | None = None) -> int:
+def cache_bytes(dit: Transformer, width: int, height: int, context: CacheShape | None = None) -> int:
     """What the sampler of a stream will keep, without allocating it: the rolling cache, or the queue of a
     moving buffer.
     """

@@ -31,6 +31,9 @@ from .bundle import Bundle, load_bundle, save_bundle
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
 
 
+Transformer = WanDiT | HostDiT | FastDiT
+
+
 @dataclass(frozen=True)
 class Networks:
     """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own,
@@ -38,7 +41,7 @@ class Networks:
     running_latents: the model's latents are those of a running stream, whose first one holds four frames too.
     """
 
-    dit: WanDiT | HostDiT | FastDiT
+    dit: Transformer
     track_head: TrackHead | None
     codec: Codec
     text_encoder: WordEncoder | None
