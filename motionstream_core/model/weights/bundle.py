@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -26,6 +26,7 @@ from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Rol
 from ..dit import WanDiT
 from ..motion import TrackHead
 
+Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
 VERSION = 1
 MAX_HEADER = 64 * 2**20
@@ -44,7 +45,7 @@ class Bundle:
     provenance: dict[str, Any]
     path: Path
 
-    def load_into(self, name: str, module: nn.Module) -> nn.Module:
+    def load_into(self, name: str, module: Module) -> Module:
         """Gives `module` the component's weights, in evaluation mode; ValueError lists missing, unknown and
         misshapen keys.
         """
