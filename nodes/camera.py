@@ -36,7 +36,7 @@ from ..motionstream_core.tracks.camera.poses import (
     troubles,
 )
 from . import _host
-from ._tracks import closed
+from ._tracks import to_host
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
@@ -246,7 +246,7 @@ class CameraTracks(io.ComfyNode):
         tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
         for trouble in troubles(tracks):
             LOG.warning("MotionStream: %s", trouble)
-        return io.NodeOutput(closed(tracks, [-1] * tracks.count))
+        return io.NodeOutput(to_host(tracks, [-1] * tracks.count))
 
 
 def scene_of(depth: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:

@@ -26,7 +26,7 @@ from ..motionstream_core.tracks.edit import (
     transformed,
 )
 from ..motionstream_core.tracks.types import ENDLESS, MODES, Tracks
-from ._tracks import canvas_of, closed, groups_of, joined_groups, opened, rate_of
+from ._tracks import canvas_of, groups_of, join_groups, rate_of, to_host, to_tracks
 from ._types import cover
 from .loader import CATEGORY
 
@@ -255,7 +255,7 @@ class EditTracks(io.ComfyNode):
     def execute(cls, tracks, operation) -> io.NodeOutput:
         name, known = operation["operation"], canvas_of(tracks) is not None
         picture = operation.get("image", operation.get("mask"))
-        found = opened(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
+        found = to_tracks(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
         groups = groups_of(tracks, found)
         if name == "transform" and operation["centre"] == CENTRES[1] and not known:
             raise ValueError(
@@ -272,7 +272,7 @@ class EditTracks(io.ComfyNode):
             LOG.info("MotionStream: %d of %d tracks were snapped to objects", moved, found.count)
         else:
             found = CHANGES[name](found, operation)
-        return io.NodeOutput(closed(found, groups, known), found.count, found.frames)
+        return io.NodeOutput(to_host(found, groups, known), found.count, found.frames)
 
 
 WAYS = [
@@ -360,16 +360,16 @@ class CombineTracks(io.ComfyNode):
     @classmethod
     def execute(cls, tracks_1, tracks_2, how) -> io.NodeOutput:
         canvas, fps = canvas_of(tracks_1) or canvas_of(tracks_2), rate_of(tracks_1) or rate_of(tracks_2)
-        first = opened(tracks_1, canvas, fps)
-        second = opened(tracks_2, canvas or (first.width, first.height), fps)
+        first = to_tracks(tracks_1, canvas, fps)
+        second = to_tracks(tracks_2, canvas or (first.width, first.height), fps)
         groups = groups_of(tracks_1, first)
         if how["how"] == "side by side":
             both = joined(first, second, how["fit"])
-            groups = joined_groups(groups, groups_of(tracks_2, second), (first.count, second.count))
+            groups = join_groups(groups, groups_of(tracks_2, second), (first.count, second.count))
         else:
             camera = matched(second, first, how["fit"])
             both = camera_over_objects(first, camera, how["depth"], how["clearance"], how["background"])
-            groups = joined_groups(
+            groups = join_groups(
                 groups, [-1] * (both.count - first.count), (first.count, both.count - first.count)
             )
-        return io.NodeOutput(closed(both, groups, canvas is not None), both.count, both.frames)
+        return io.NodeOutput(to_host(both, groups, canvas is not None), both.count, both.frames)

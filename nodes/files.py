@@ -18,7 +18,7 @@ from ..motionstream_core.tracks.formats import (
 )
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
-from ._tracks import canvas_of, closed, groups_of, in_pixels, opened
+from ._tracks import canvas_of, groups_of, in_pixels, to_host, to_tracks
 from .loader import CATEGORY
 
 NO_FILE = "none"
@@ -123,7 +123,7 @@ class LoadTracks(io.ComfyNode):
                 else tracks_from_json(text, width, height, fps)
             )
         found = found if mask is None else seen_in_mask(found, mask)
-        return io.NodeOutput(closed(found), found.width, found.height, found.frames, found.count)
+        return io.NodeOutput(to_host(found), found.width, found.height, found.frames, found.count)
 
 
 class SaveTracks(io.ComfyNode):
@@ -202,7 +202,7 @@ class SaveTracks(io.ComfyNode):
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
         return io.NodeOutput(
             said,
-            closed(found, groups_of(tracks, found), known),
+            to_host(found, groups_of(tracks, found), known),
             ui={"motionstream_files": [saved], "text": [path.name]},
         )
 
@@ -212,6 +212,6 @@ def sized(tracks, width: int, height: int) -> tuple[Tracks, bool]:
     if (width == 0) != (height == 0):
         raise ValueError(f"canvas: expected both a width and a height, or neither, got {width}x{height}")
     if not width:
-        return opened(tracks), canvas_of(tracks) is not None
-    found = opened(tracks, (width, height))
+        return to_tracks(tracks), canvas_of(tracks) is not None
+    found = to_tracks(tracks, (width, height))
     return found.rescaled(width, height), True

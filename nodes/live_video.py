@@ -10,6 +10,7 @@ from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
+from ._tracks import to_prompts
 from ._types import Motion, cover
 from .loader import CATEGORY
 from .motion import MODEL_FPS, MotionType
@@ -167,7 +168,7 @@ class LiveVideoMotion(io.ComfyNode):
         tracker="OpenCV flow",
     ) -> io.NodeOutput:
         def seeds(w: int, h: int):
-            clicked = None if points is None else point_prompts(points, w, h)
+            clicked = None if points is None else point_prompts(to_prompts(points, w, h), w, h)
             return seeds_for(w, h, columns, rows, mask=plain(mask), clicked=clicked, only_subject=True)
 
         def opened():

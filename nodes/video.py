@@ -8,13 +8,13 @@ from comfy_api.latest import io
 
 from ..motionstream_core.codec.shots import expected_frames, image_shots, video_shots
 from ..motionstream_core.tracks.edit import smoothed
-from ..motionstream_core.tracks.formats import tracks_to_host
 from ..motionstream_core.tracks.video.camera_motion import PARTS
 from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retimed
 from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retargeted, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
+from ._tracks import to_host, to_prompts
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
@@ -209,7 +209,7 @@ class VideoTracks(io.ComfyNode):
         seeded: list[Seeds] = []
 
         def seeds(w: int, h: int):
-            clicked = None if points is None else point_prompts(points, w, h)
+            clicked = None if points is None else point_prompts(to_prompts(points, w, h), w, h)
             seeded.append(
                 seeds_for(
                     w,
@@ -248,8 +248,7 @@ class VideoTracks(io.ComfyNode):
             hold_ground,
         )
         made = smoothed(made, smooth)
-        about = {"width": width, "height": height, "fps": made.fps, "groups": [-1] * made.count}
-        return io.NodeOutput({**tracks_to_host(made), "motionstream": about}, made.frames)
+        return io.NodeOutput(to_host(made, [-1] * made.count), made.frames)
 
 
 def tell(found: Followed, expected: int | None):

@@ -7,7 +7,6 @@ canvas width × height, x right, y down; visible (T, N) bool.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,8 @@ from ..common.upload import upload
 
 ENDLESS = ("hold", "loop", "ping-pong")
 MAX_POSITIONS = 50_000_000  # tracks × frames a reader makes room for
+MAX_SIDE = 2**31  # px: a larger canvas is no picture
+MAX_RATE = 1e6  # frames a second
 MODES = ("error", *ENDLESS, "resample")
 
 
@@ -45,10 +46,13 @@ class Tracks:
                 f"tracks: expected at least one track and one frame, got {self.count} tracks of "
                 f"{self.frames} frames"
             )
-        if not (self.width >= 1 and self.height >= 1):
-            raise ValueError(f"tracks: expected a canvas of at least 1x1, got {self.width}x{self.height}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise ValueError(f"tracks: expected a frame rate above 0, got {self.fps}")
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
+            size = f"{self.width}x{self.height}"[:60]
+            raise ValueError(
+                f"tracks: expected a canvas of at least 1x1 and at most {MAX_SIDE} px, got {size}"
+            )
+        if not 0 < self.fps <= MAX_RATE:
+            raise ValueError(f"tracks: expected a frame rate above 0, got {str(self.fps)[:40]}")
         object.__setattr__(self, "xy", self.xy.float())
         object.__setattr__(self, "visible", self.visible.bool())
         finite = self.xy.isfinite().all(-1)

@@ -16,9 +16,18 @@ import numpy as np
 from einops import rearrange
 from torch import Tensor
 
-from .files import looking
 from .moves import checked_depth, ease, fitted_map
-from .poses import CONVENTIONS, Trajectory, matrices, posed, quaternions, rotations, slerp, world_to_camera
+from .poses import (
+    CONVENTIONS,
+    Trajectory,
+    looking,
+    matrices,
+    posed,
+    quaternions,
+    rotations,
+    slerp,
+    world_to_camera,
+)
 
 RAYS = 32  # a side: so many rays of a frame are looked at
 

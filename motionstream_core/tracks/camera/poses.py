@@ -66,7 +66,10 @@ class Trajectory:
         """The same way in `frames` frames: places straight, turns about one axis from one pose to the
         next.
         """
-        at = np.linspace(0, len(self.pose) - 1, frames)
+        return self.sampled(np.linspace(0, len(self.pose) - 1, frames))
+
+    def sampled(self, at: np.ndarray) -> Trajectory:
+        """The way at these poses (K,), fractions between two of them included."""
         low = np.minimum(at.astype(int), max(0, len(self.pose) - 2))
         high = np.minimum(low + 1, len(self.pose) - 1)
         share = at - low
@@ -76,6 +79,10 @@ class Trajectory:
         centres = self.centres[low] + share[:, None] * (self.centres[high] - self.centres[low])
         focal = None if self.focal is None else self.focal[low] ** (1 - share) * self.focal[high] ** share
         return replace(self, pose=posed(turns, centres), focal=focal)
+
+    def with_notes(self, *notes: str) -> Trajectory:
+        """The same way, with more said of it."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 def to_path(camera: Trajectory, scale: float) -> CameraPath:
@@ -264,3 +271,21 @@ def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     safe = np.where(near, 1.0, np.sin(angle))
     first = np.where(near, 1 - share[:, None], np.sin((1 - share[:, None]) * angle) / safe)
     return first * a + np.where(near, share[:, None], np.sin(share[:, None] * angle) / safe) * b
+
+
+def looking(place: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
+    """The pose (3, 4) of a camera at `place` that looks at `target`, in a world whose y goes up; roll in
+    degrees, its right side up.
+    """
+    forward = np.asarray(target, dtype=np.float64) - place
+    if not np.linalg.norm(forward) > 1e-9:
+        raise ValueError("camera: expected a target away from the camera's place, got both in one place")
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right = right / np.linalg.norm(right) if np.linalg.norm(right) > 1e-6 else np.array([1.0, 0.0, 0.0])
+    down = np.cross(forward, right)
+    cos, sin = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    right, down = cos * right - sin * down, cos * down + sin * right
+    return posed(
+        rotations(np.stack([right, down, forward])[None]), np.asarray(place, dtype=np.float64)[None]
+    )[0]
