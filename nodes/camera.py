@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,10 @@ from ..motionstream_core.tracks.camera.poses import (
     troubles,
 )
 from . import _host
+from ._pictures import Note, picture_in
 from ._tracks import to_host
 from .loader import CATEGORY
 
-LOG = logging.getLogger("motionstream")
 CameraType = io.Custom("MOTIONSTREAM_CAMERA")
 MoGeGeometry, DA3Geometry = io.Custom("MOGE_GEOMETRY"), io.Custom("DA3_GEOMETRY")
 
@@ -52,8 +52,8 @@ class LoadCamera(io.ComfyNode):
             display_name="Load Camera",
             category=CATEGORY,
             description=(
-                "A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, LLFF, "
-                "OmniCam, or matrices."
+                "A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, KITTI, TUM, "
+                "LLFF, ReCamMaster, OmniCam, or matrices."
             ),
             search_aliases=[
                 "motionstream",
@@ -90,6 +90,13 @@ class LoadCamera(io.ComfyNode):
                     tooltip="Median depths of the scene that one unit of the file is. 0: as the file's "
                     "points say (COLMAP), or such that the motion is in range.",
                 ),
+                io.String.Input(
+                    "camera",
+                    default="",
+                    optional=True,
+                    tooltip="Which camera of a file that holds several, by its number, name or folder. "
+                    "Empty: the first.",
+                ),
             ],
             outputs=[
                 CameraType.Output(display_name="camera", tooltip="For Camera Tracks."),
@@ -109,12 +116,13 @@ class LoadCamera(io.ComfyNode):
         return _host.input_path(file).stat().st_mtime
 
     @classmethod
-    def execute(cls, file, convention, scale=0.0) -> io.NodeOutput:
-        camera = read_camera(_host.input_path(file), convention)
-        for note in camera.notes:
-            LOG.warning("MotionStream: %s: %s", file, note)
-        camera = camera if not scale else Trajectory(camera.pose, camera.focal, camera.aspect, scale)
-        return io.NodeOutput(camera, len(camera.pose))
+    def execute(cls, file, convention, scale=0.0, camera="") -> io.NodeOutput:
+        found = read_camera(_host.input_path(file), convention, camera.strip())
+        notes = _host.NodeNotes()
+        for note in found.notes:
+            notes(f"{file}: {note}")
+        found = replace(found, unit=scale) if scale else found
+        return io.NodeOutput(found, len(found.pose))
 
 
 class CameraTracks(io.ComfyNode):
@@ -234,7 +242,8 @@ class CameraTracks(io.ComfyNode):
         camera=None,
         camera_to=None,
     ) -> io.NodeOutput:
-        scene, view = scene_of(depth, width, height)
+        notes = _host.NodeNotes()
+        scene, view = scene_of(depth, width, height, notes)
         grid = regular_grid(width, height, columns, rows)
         if camera is None:
             path, view = preset_path(move, frames, amount, easing, shake_seed), view or fov
@@ -245,16 +254,17 @@ class CameraTracks(io.ComfyNode):
             )
         tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
         for trouble in troubles(tracks):
-            LOG.warning("MotionStream: %s", trouble)
+            notes(trouble)
         return io.NodeOutput(to_host(tracks, [-1] * tracks.count))
 
 
-def scene_of(depth: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:
+def scene_of(depth: Any, width: int, height: int, note: Note) -> tuple[np.ndarray, float | None]:
     """The scene's depth (height, width), and the angle of view of its picture if that is known."""
     if depth is None:
         return np.ones((height, width)), None
     if isinstance(depth, Tensor):
-        return depth_from_disparity(fitted_map(depth[0].cpu().numpy(), width, height)), None
+        picture = picture_in(depth, "depth", note)[0].cpu().numpy()
+        return depth_from_disparity(fitted_map(picture, width, height)), None
     return geometry_depth(depth, width, height)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.tracks.cleanup import cleaned, snapped
 from ..motionstream_core.tracks.compose import DEPTHS, camera_over_objects, joined, matched
 from ..motionstream_core.tracks.edit import (
@@ -26,8 +27,9 @@ from ..motionstream_core.tracks.edit import (
     transformed,
 )
 from ..motionstream_core.tracks.types import ENDLESS, MODES, Tracks
+from . import _host
+from ._pictures import mask_in, picture_in
 from ._tracks import canvas_of, groups_of, join_groups, rate_of, to_host, to_tracks
-from ._types import cover
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
@@ -195,7 +197,7 @@ OPERATIONS = [
 ]
 
 CHOICES: dict[str, Callable[[Tracks, dict], Any]] = {
-    "select in mask": lambda tracks, p: in_mask(tracks, p["mask"][0].float().cpu().numpy(), p["inside"]),
+    "select in mask": lambda tracks, p: in_mask(tracks, mask_in(p["mask"], "mask", p["note"]), p["inside"]),
     "select range": lambda tracks, p: in_range(tracks, p["first"], p["last"], p["every"]),
     "select visible": lambda tracks, p: seen_for(tracks, p["share"]),
     "thin out": lambda tracks, p: spread(tracks, p["count"]),
@@ -257,17 +259,19 @@ class EditTracks(io.ComfyNode):
         picture = operation.get("image", operation.get("mask"))
         found = to_tracks(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
         groups = groups_of(tracks, found)
+        notes = _host.NodeNotes()
         if name == "transform" and operation["centre"] == CENTRES[1] and not known:
             raise ValueError(
                 "centre: expected tracks that say their canvas, got those of another pack (choose the "
                 "middle of the tracks)"
             )
         if name in CHOICES:
-            chosen = CHOICES[name](found, operation)
+            chosen = CHOICES[name](found, {**operation, "note": notes})
             groups = None if groups is None else torch.tensor(groups)[chosen].tolist()
             found = found.select(chosen)
         elif name == "snap to object":
-            image = cover(picture[:1], found.width, found.height)[0].cpu().numpy()
+            shown = picture_in(picture, "image", notes)
+            image = cover(shown, found.width, found.height)[0].cpu().numpy()
             found, moved = snapped(found, image, operation["reach"], groups)
             LOG.info("MotionStream: %d of %d tracks were snapped to objects", moved, found.count)
         else:

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 from comfy_api.latest import io, ui
 
+from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.tracks.document.handles import document_groups
 from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
+from ._pictures import picture_in
 from ._tracks import to_host
-from ._types import cover
 from .loader import CATEGORY
 
 EMPTY = {
@@ -97,9 +98,13 @@ class TrackEditor(io.ComfyNode):
         painted = parse_document(document)
         tracks = document_to_tracks(painted, frames).rescaled(width, height)
         host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted))
-        picture = _host.blocked(NO_IMAGE) if image is None else cover(image[:1], width, height)
-        shown = [] if image is None else save_backdrop(cls, image[:1])
-        return io.NodeOutput(host_tracks, picture, width, height, frames, ui={"motionstream_backdrop": shown})
+        if image is None:
+            picture, backdrop = _host.blocked(NO_IMAGE), []
+        else:
+            image = picture_in(image, "image", _host.NodeNotes())
+            picture, backdrop = cover(image, width, height), save_backdrop(cls, image)
+        shown = {"motionstream_backdrop": backdrop}
+        return io.NodeOutput(host_tracks, picture, width, height, frames, ui=shown)
 
 
 def save_backdrop(cls, image) -> list:

@@ -17,8 +17,7 @@ from ..motionstream_core.model.weights.networks import Networks
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import LEADS, cache_bytes, check_lead, controls_of, stream
-from ..motionstream_core.tracks.formats import tracks_to_host
-from . import _host
+from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
 from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
@@ -383,15 +382,11 @@ def outputs(
                 images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)
             )
         )
-    tracks = {
-        **tracks_to_host(made.tracks),
-        "motionstream": {"width": width, "height": height, "fps": kept.fps},
-    }
     return io.NodeOutput(
         made.frames,
         {"samples": to_host(made.latents)},
         video,
-        tracks,
+        _tracks.to_host(made.tracks),
         performance,
         ui={"motionstream_run": [figures]},
     )

@@ -6,16 +6,13 @@ W, 3) float32 RGB in 0..1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn import functional as F
 
 QUALITY = "18"  # x264's crf: visually lossless
 CODECS = ("libx264", "h264")
@@ -141,27 +138,6 @@ def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor,
     return torch.stack(pictures).float() / 255, fps
 
 
-def iter_frames(source: str | Path | BinaryIO, most: int | None = None) -> Iterator[tuple[np.ndarray, float]]:
-    """The frames (H, W, 3) uint8 of a video file one by one, each with the video's rate. ValueError for what
-    cannot be read as one.
-    """
-    import av
-
-    try:
-        with av.open(str(source) if isinstance(source, Path) else source) as container:
-            if not container.streams.video:
-                raise ValueError("video: expected a file with a picture track, got one without")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            rate = float(stream.average_rate or stream.guessed_rate or 16)
-            for number, frame in enumerate(container.decode(stream)):
-                if most is not None and number >= most:
-                    return
-                yield frame.to_ndarray(format="rgb24"), rate
-    except av.error.FFmpegError as error:
-        raise ValueError(f"video: expected a file that can be decoded, got {error}") from None
-
-
 def read_image(path: str | Path) -> Tensor:
     """A picture as (H, W, 3), turned upright."""
     from PIL import Image, ImageOps
@@ -177,21 +153,3 @@ def read_image(path: str | Path) -> Tensor:
         ) from None
     flat = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
     return rearrange(flat, "(h w c) -> h w c", w=picture.width, c=3).float() / 255
-
-
-def cover(image: Tensor, width: int, height: int) -> Tensor:
-    """(H, W, 3) -> (height, width, 3): scaled until it covers the size, then the middle of it."""
-    rows, columns = image.shape[:2]
-    if (columns, rows) == (width, height):
-        return image
-    scale = max(width / columns, height / rows)
-    size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    scaled = F.interpolate(
-        rearrange(image, "h w c -> 1 c h w"), size=size, mode="bilinear", antialias=True, align_corners=False
-    )
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return (
-        rearrange(scaled[0, :, top : top + height, left : left + width], "c h w -> h w c")
-        .clamp(0, 1)
-        .contiguous()
-    )

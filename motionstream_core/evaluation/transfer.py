@@ -33,8 +33,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..codec.shots import video_shots
-from ..codec.video import cover, read_image
+from ..codec.timed_frames import timed_frames
+from ..codec.video import read_image
+from ..common.pictures import cover
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import stream
 from ..tracks.camera.moves import regular_grid
@@ -68,7 +69,7 @@ def source_tracks(
     gives fewer frames.
     """
     found = follow(
-        video_shots(path),
+        timed_frames(path),
         lambda w, h: regular_grid(w, h, grid, grid),
         open_tracker(),
         seconds=(frames - 1) / FPS,
@@ -83,7 +84,7 @@ def source_tracks(
 def source_frames(path: Path, frames: int, width: int = SIZE, height: int = SIZE) -> Tensor:
     """The video's frames (T, height, width, 3) at the same moments."""
     made = []
-    for picture, _ in at_rate(video_shots(path), FPS):
+    for picture, _ in at_rate(timed_frames(path), FPS):
         made.append(cover(torch.from_numpy(picture).float() / 255, width, height))
         if len(made) == frames:
             break
@@ -154,7 +155,7 @@ def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, 
         seeded.append(seeds_for(w, h, GRID, GRID, mask=subject))
         return seeded[0].xy
 
-    found = follow(video_shots(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
+    found = follow(timed_frames(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
     count = min(frames, int(float(found.times[-1] - found.times[0]) * FPS + 1e-6) + 1)
     tracks = smoothed(
         retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0

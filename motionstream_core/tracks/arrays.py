@@ -33,7 +33,7 @@ def read_arrays(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray
 
     They hold numbers, but for those named in `words`, which may be text.
     """
-    what = ".pth with an .npz inside" if path.suffix.lower() in PICKLED else ".npz or .npy with numbers"
+    what = "a .pth with an .npz inside" if path.suffix.lower() in PICKLED else "an .npz or .npy with numbers"
     try:
         size = path.stat().st_size
         if size > MAX_FILE:
@@ -49,7 +49,7 @@ def read_arrays(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray
     except FileNotFoundError:
         raise
     except Exception as error:  # damaged archives raise of every kind: zlib's, lzma's, struct's, tokenize's
-        raise ValueError(f"{path.name}: expected an {what}, got {str(error)[:120] or 'none'}") from None
+        raise ValueError(f"{path.name}: expected {what}, got {str(error)[:120] or 'none'}") from None
     return arrays
 
 

@@ -422,7 +422,7 @@ def _as_numpy(value: Any) -> np.ndarray:
     return array
 
 
-def seen_in_mask(tracks: Tracks, mask: Tensor) -> Tracks:
+def hide_outside_mask(tracks: Tracks, mask: Tensor) -> Tracks:
     """Hidden in every frame in which the mask (T, H, W) is empty too, as the host's nodes read a mask of
     tracks. A mask of one frame is for all.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import files, live_run
 from .files import input_files, input_path, output_path, recording_path
-from .live_run import LiveRun, blocked, check_interrupt, progress, steered
+from .live_run import LiveRun, NodeNotes, blocked, check_interrupt, progress, steered
 from .memory import device, free_memory, load, out_of_memory, to_output
 from .models import (
     BUILT_IN_NAME,
@@ -27,6 +27,7 @@ from .models import (
 __all__ = [
     "BUILT_IN_NAME",
     "LiveRun",
+    "NodeNotes",
     "attention",
     "blocked",
     "check_interrupt",

@@ -68,6 +68,20 @@ def steered(node_id: str | None) -> int:
     return STEERED[str(node_id)]
 
 
+class NodeNotes:
+    """What a node says of its inputs while it runs, in the log and on the node: call it with a line."""
+
+    def __init__(self):
+        self._said: list[str] = []
+
+    def __call__(self, note: str):
+        LOG.warning("MotionStream: %s", note)
+        self._said.append(note)
+        context = get_executing_context()
+        if context is not None:
+            PromptServer.instance.send_progress_text("\n".join(self._said), context.node_id)
+
+
 class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control
     it through.

@@ -114,17 +114,15 @@ def test_clicks_are_read_in_every_spelling():
         "[[{'x': 1, 'y': 2}, {'x': 9, 'y': 9}], [[3, 4], [8, 8]]]",
     ):
         assert point_prompts(text, 100, 100).tolist() == [[1, 2], [3, 4]]
-    host = {
-        "track_path": torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]),
-        "track_visibility": torch.ones(2, 1, dtype=torch.bool),
-        "motionstream": {"width": 128, "height": 128},
-    }
-    assert point_prompts(host, 200, 100).tolist() == [[99.5, 49.5]]
+    painted = Tracks(torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]), torch.ones(2, 1), 128, 128)
+    assert point_prompts(painted, 200, 100).tolist() == [[99.5, 49.5]]
     for bad, message in (
         ("[", "JSON"),
         ("[]", "list of places"),
         ('[{"x": 1}]', "places like"),
         ('[{"x": 1, "y": NaN}]', "finite"),
+        ("[[0.25, 0.5], [0.1, 0.9]]", "points: expected places in pixels of 10x10"),
+        ("[" * 900 + "]" * 900, "places like"),
     ):
         with pytest.raises(ValueError, match=message):
             point_prompts(bad, 10, 10)

@@ -13,14 +13,16 @@ from typing import BinaryIO
 
 import numpy as np
 
-Shot = tuple[np.ndarray, float]
+from ..common.pictures import three_channels
+
+TimedFrame = tuple[np.ndarray, float]
 RATE = 16.0  # frames a second of what has no rate
 
 
-def video_shots(
+def timed_frames(
     source: str | Path | BinaryIO, most: int | None = None, begin: float = 0.0, lasting: float = 0.0
-) -> Iterator[Shot]:
-    """The shots of a video, decoded as they are asked for.
+) -> Iterator[TimedFrame]:
+    """The frames of a video with their times, decoded as they are asked for.
 
     most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
     A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot
@@ -75,10 +77,10 @@ def expected_frames(source: str | Path | BinaryIO) -> int | None:
         return None
 
 
-def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Shot]:
-    """Pictures (H, W, 3) float 0..1, shown at one rate."""
+def timed_images(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[TimedFrame]:
+    """Pictures (H, W, 3) float 0..1, also of 1, 2 or 4 channels, shown at one rate."""
     for number, image in enumerate(images):
-        yield np.rint(255 * np.clip(np.asarray(image)[..., :3], 0, 1)).astype(np.uint8), number / fps
+        yield np.rint(255 * np.clip(three_channels(np.asarray(image)), 0, 1)).astype(np.uint8), number / fps
 
 
 def _frames(container, stream) -> Iterator:
