@@ -33,10 +33,9 @@ def rate_of(value: Any) -> float | None:
 def groups_of(value: Any, tracks: Tracks) -> list[int] | None:
     """One handle number a track, if the TRACKS have them."""
     groups = _about(value).get("groups") if isinstance(value, Mapping) and KEY in value else None
-    fits = isinstance(groups, list) and len(groups) == tracks.count
-    if not fits or not all(isinstance(number, int) for number in groups):
+    if not isinstance(groups, list) or len(groups) != tracks.count:
         return None
-    return groups
+    return groups if all(isinstance(number, int) for number in groups) else None
 
 
 def to_tracks(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:

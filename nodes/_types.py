@@ -83,7 +83,7 @@ class WordClip:
         """A word table takes no LoRA: no key is used."""
         return []
 
-    def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor]:
+    def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor | str]:
         unknown = unknown_words(text)
         if unknown:
             LOG.warning(

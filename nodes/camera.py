@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..motionstream_core.tracks.camera.files import SUFFIXES, read_camera
 from ..motionstream_core.tracks.camera.host import (
-    embedded_camera,
-    geometry_camera,
-    geometry_depth,
-    viewer_cameras,
+    camera_between_views,
+    camera_from_embedding,
+    camera_from_geometry,
+    depth_from_geometry,
 )
 from ..motionstream_core.tracks.camera.moves import (
     EASINGS,
@@ -22,7 +22,7 @@ from ..motionstream_core.tracks.camera.moves import (
     CameraPath,
     camera_tracks,
     depth_from_disparity,
-    fitted_map,
+    fit_map,
     preset_path,
     regular_grid,
 )
@@ -30,10 +30,10 @@ from ..motionstream_core.tracks.camera.poses import (
     AS_SAID,
     CONVENTIONS,
     Trajectory,
-    chosen_scale,
-    fov_on,
+    choose_scale,
+    covered_fov,
+    find_troubles,
     to_path,
-    troubles,
 )
 from . import _host
 from ._pictures import Note, picture_in
@@ -249,11 +249,11 @@ class CameraTracks(io.ComfyNode):
             path, view = preset_path(move, frames, amount, easing, shake_seed), view or fov
         else:
             way = trajectory_of(camera, camera_to, frames, easing, width / height)
-            path, view = moved(
-                way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov
+            path, view = path_of(
+                way.resampled(frames), scene, grid, amount, covered_fov(way, width, height) or view or fov
             )
         tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
-        for trouble in troubles(tracks):
+        for trouble in find_troubles(tracks):
             notes(trouble)
         return io.NodeOutput(to_host(tracks, [-1] * tracks.count))
 
@@ -264,8 +264,8 @@ def scene_of(depth: Any, width: int, height: int, note: Note) -> tuple[np.ndarra
         return np.ones((height, width)), None
     if isinstance(depth, Tensor):
         picture = picture_in(depth, "depth", note)[0].cpu().numpy()
-        return depth_from_disparity(fitted_map(picture, width, height)), None
-    return geometry_depth(depth, width, height)
+        return depth_from_disparity(fit_map(picture, width, height)), None
+    return depth_from_geometry(depth, width, height)
 
 
 def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
@@ -273,15 +273,15 @@ def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: floa
     if isinstance(camera, Trajectory):
         return camera
     if isinstance(camera, Tensor):
-        return embedded_camera(camera)
+        return camera_from_embedding(camera)
     if isinstance(camera, dict) and "depth" in camera:
-        return geometry_camera(camera)
+        return camera_from_geometry(camera)
     if last is None:
         raise ValueError("camera_to: expected a second 3D camera for the end of the way, got none")
-    return viewer_cameras(camera, last, frames, easing, aspect)
+    return camera_between_views(camera, last, frames, easing, aspect)
 
 
-def moved(
+def path_of(
     camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float
 ) -> tuple[CameraPath, float]:
-    return to_path(camera, chosen_scale(camera, scene / np.median(scene), grid, fov, amount)), fov
+    return to_path(camera, choose_scale(camera, scene / np.median(scene), grid, fov, amount)), fov

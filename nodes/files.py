@@ -203,7 +203,7 @@ class SaveTracks(io.ComfyNode):
 
     @classmethod
     def execute(cls, tracks, filename_prefix, format, frames=0, width=0, height=0) -> io.NodeOutput:
-        found, known = sized(tracks, width, height)
+        found, known = scale_to_canvas(tracks, width, height)
         found = found.resampled(frames) if frames else found
         style = FORMATS[format]
         if style is None and not known:
@@ -225,7 +225,7 @@ class SaveTracks(io.ComfyNode):
         )
 
 
-def sized(tracks, width: int, height: int) -> tuple[Tracks, bool]:
+def scale_to_canvas(tracks, width: int, height: int) -> tuple[Tracks, bool]:
     """TRACKS on the canvas asked for, and whether they have one now."""
     if (width == 0) != (height == 0):
         raise ValueError(f"canvas: expected both a width and a height, or neither, got {width}x{height}")

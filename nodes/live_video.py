@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.live.track_stream import AT_END, TrackStream
-from ..motionstream_core.tracks.video.live_video import live_tracks
+from ..motionstream_core.tracks.video.live_video import open_live_tracks
 from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
@@ -180,7 +180,7 @@ class LiveVideoMotion(io.ComfyNode):
             return seeds_for(w, h, columns, rows, mask=subject, clicked=clicked, only_subject=True)
 
         open_tracker(tracker, folders, device)  # what is missing is said now, not in the middle of a stream
-        found = live_tracks(
+        found = open_live_tracks(
             lambda: source_frames_of(video, None, None, notes)[0],
             lambda: open_tracker(tracker, folders, device),
             seeds,

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..motionstream_core.codec.timed_frames import (
-    TimedFrame,
+    TimedFrames,
     expected_frames,
     timed_frames,
     timed_images,
 )
-from ..motionstream_core.tracks.edit import smoothed
+from ..motionstream_core.tracks.edit import smooth_tracks
 from ..motionstream_core.tracks.video.camera_motion import PARTS
-from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retimed
+from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retime_tracks
 from ..motionstream_core.tracks.video.point_prompts import point_prompts
-from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retargeted, seeds_for
+from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retarget_tracks, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
 from ._pictures import Note, pictures_in, place_in
@@ -235,9 +234,9 @@ class VideoTracks(io.ComfyNode):
             on_frame=_host.progress(total),
         )
         note_losses(found, None if speed else total, notes)
-        timed = retimed(found, frames, fps, timing)
-        made = retargeted(timed, seeded[0], part, width, height, goal, shape, hold_ground)
-        made = smoothed(made, smooth)
+        timed = retime_tracks(found, frames, fps, timing)
+        made = retarget_tracks(timed, seeded[0], part, width, height, goal, shape, hold_ground)
+        made = smooth_tracks(made, smooth)
         return io.NodeOutput(to_host(made, [-1] * made.count), made.frames)
 
 
@@ -252,7 +251,7 @@ def note_losses(found: Followed, expected: int | None, note: Note):
 
 def source_frames_of(
     video: Any, images: Tensor | None, most: int | None, note: Note
-) -> tuple[Iterator[TimedFrame], int | None]:
+) -> tuple[TimedFrames, int | None]:
     """The source's pictures with their moments, and how many there are at most (None: not known)."""
     if (video is None) == (images is None):
         raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")

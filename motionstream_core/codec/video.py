@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 QUALITY = "18"  # x264's crf: visually lossless
 CODECS = ("libx264", "h264")
@@ -45,7 +50,7 @@ class VideoWriter:
             raise ValueError(
                 f"video: expected a file name like video.mp4, got {self.path.name!r} ({error})"
             ) from None
-        self._stream = None
+        self._stream: VideoStream | None = None
 
     def write(self, frames: Tensor):
         """Appends frames (T, H, W, 3) float 0..1; values beyond are clamped."""
@@ -53,13 +58,14 @@ class VideoWriter:
             raise ValueError(f"video: expected frames (T, H, W, 3), got {tuple(frames.shape)}")
         height, width = frames.shape[1:3]
         if self._stream is None:
-            self._begin(width, height)
-        if (width, height) != (self._stream.width, self._stream.height):
+            self._stream = self._begun(width, height)
+        stream = self._stream
+        if (width, height) != (stream.width, stream.height):
             raise ValueError(
-                f"video: expected frames of {self._stream.width}x{self._stream.height}, got {width}x{height}"
+                f"video: expected frames of {stream.width}x{stream.height}, got {width}x{height}"
             )
         for picture in (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy():
-            self._encode(picture)
+            self._encode(stream, picture)
 
     def close(self):
         """Writes what the encoder still holds. A file without frames is removed."""
@@ -75,7 +81,7 @@ class VideoWriter:
     def __exit__(self, *exception):
         self.close()
 
-    def _begin(self, width: int, height: int):
+    def _begun(self, width: int, height: int) -> VideoStream:
         import av
 
         if width % 2 or height % 2:
@@ -83,18 +89,21 @@ class VideoWriter:
         codec = next((name for name in CODECS if name in av.codecs_available), None)
         if codec is None:
             raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
-        self._stream = self._container.add_stream(
-            codec, rate=self.rate, options={"crf": QUALITY} if codec == "libx264" else {}
-        )
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        options = {"crf": QUALITY} if codec == "libx264" else {}
+        stream: VideoStream = self._container.add_stream(codec, rate=self.rate, options=options)  # pyright: ignore[reportAssignmentType]  PyAV's stubs know no codec by a name of this kind
+        stream.width = width
+        stream.height = height
+        stream.pix_fmt = "yuv420p"
+        return stream
 
-    def _encode(self, picture):
+    def _encode(self, stream: VideoStream, picture: np.ndarray):
         import av
 
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-        frame.pts, frame.time_base = self.frames, 1 / self.rate
+        frame.pts = self.frames
+        frame.time_base = 1 / self.rate
         self.frames += 1
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(stream.encode(frame))
 
 
 def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float) -> int:

@@ -39,12 +39,12 @@ from ..common.pictures import cover
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import stream
 from ..tracks.camera.moves import regular_grid
-from ..tracks.edit import smoothed
+from ..tracks.edit import smooth_tracks
 from ..tracks.types import Tracks
-from ..tracks.video.camera_motion import covering
-from ..tracks.video.follow import follow, retimed
-from ..tracks.video.live_video import at_rate
-from ..tracks.video.retarget import Seeds, retargeted, seeds_for
+from ..tracks.video.camera_motion import cover_canvas
+from ..tracks.video.follow import follow, retime_tracks
+from ..tracks.video.live_video import frames_at_rate
+from ..tracks.video.retarget import Seeds, retarget_tracks, seeds_for
 from ..tracks.video.trackers import open_tracker
 from .metrics import ncc_error, psnr
 
@@ -76,15 +76,15 @@ def source_tracks(
         longest=640,
     )
     span = float(found.times[-1] - found.times[0])
-    return covering(
-        retimed(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height
+    return cover_canvas(
+        retime_tracks(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height
     )
 
 
 def source_frames(path: Path, frames: int, width: int = SIZE, height: int = SIZE) -> Tensor:
     """The video's frames (T, height, width, 3) at the same moments."""
     made = []
-    for picture, _ in at_rate(timed_frames(path), FPS):
+    for picture, _ in frames_at_rate(timed_frames(path), FPS):
         made.append(cover(torch.from_numpy(picture).float() / 255, width, height))
         if len(made) == frames:
             break
@@ -157,8 +157,11 @@ def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, 
 
     found = follow(timed_frames(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
     count = min(frames, int(float(found.times[-1] - found.times[0]) * FPS + 1e-6) + 1)
-    tracks = smoothed(
-        retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0
+    tracks = smooth_tracks(
+        retarget_tracks(
+            retime_tracks(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal
+        ),
+        1.0,
     )
     made = transferred(networks, cover(read_image(image), SIZE, SIZE), tracks)
     return {

@@ -12,7 +12,7 @@ import pickletools
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -94,9 +94,7 @@ def _members(file: BinaryIO, words: Collection[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _array(
-    file: BinaryIO | zipfile.ZipExtFile, size: int, words: Collection[str], name: str = BARE
-) -> np.ndarray:
+def _array(file: IO[bytes], size: int, words: Collection[str], name: str = BARE) -> np.ndarray:
     """One array in NumPy's format, of which `size` bytes are there."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):

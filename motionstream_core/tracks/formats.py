@@ -80,10 +80,9 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
         raise ValueError(f"TRACKS: expected a dict with track_path (T, N, 2), got {_kind(value)}")
     path = value.get("track_path")
     if not isinstance(path, (Tensor, np.ndarray)) or path.ndim != 3 or path.shape[-1] != 2:
+        shape = getattr(path, "shape", None)
         where = (
-            f"of shape {tuple(path.shape)}"
-            if hasattr(path, "shape")
-            else f"in a dict with {sorted(map(str, value))[:8]}"
+            f"in a dict with {sorted(map(str, value))[:8]}" if shape is None else f"of shape {tuple(shape)}"
         )
         got = f"{_kind(path)} {where}"
         raise ValueError(f"TRACKS: expected track_path (T, N, 2), got {got}")
@@ -213,9 +212,15 @@ def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
 
 def save_npz(tracks: Tracks, path: str | Path):
     """Everything, losslessly: xy, visible, width, height, fps."""
-    arrays = {"xy": tracks.xy.cpu().numpy(), "visible": tracks.visible.cpu().numpy()}
     with Path(path).open("wb") as file:
-        np.savez_compressed(file, **arrays, width=tracks.width, height=tracks.height, fps=tracks.fps)
+        np.savez_compressed(
+            file,
+            xy=tracks.xy.cpu().numpy(),
+            visible=tracks.visible.cpu().numpy(),
+            width=tracks.width,
+            height=tracks.height,
+            fps=tracks.fps,
+        )
 
 
 def load_npz(
@@ -462,13 +467,14 @@ def _from_bridge(value: dict) -> Tracks:
         or not lists
     ):
         raise ValueError(f"tracks: expected trajectories with samples in {BRIDGE}, got {lists!r:.40}")
-    size = [value.get(key) for key in ("width", "height", "fps")]
-    fits = [
-        isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number <= MAX_COORDINATE
-        for number in size
+    said = [value.get(key) for key in ("width", "height", "fps")]
+    size = [
+        number
+        for number in said
+        if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number <= MAX_COORDINATE
     ]
-    if not all(fits):
-        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {str(size)[:80]}")
+    if len(size) != len(said):
+        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {str(said)[:80]}")
     renamed = [_bridge_points(one["samples"]) for one in lists]
     return tracks_from_json(renamed, int(size[0]), int(size[1]), float(size[2]))
 
@@ -481,8 +487,9 @@ def _bridge_points(samples: list[Any]) -> list[Any]:
         else None
         for s in samples
     ]
-    at = [s.get("frame") if isinstance(s, dict) else None for s in samples]
-    if not all(isinstance(frame, int) and 0 <= frame < MAX_POSITIONS for frame in at):
+    said = [s.get("frame") if isinstance(s, dict) else None for s in samples]
+    at = [frame for frame in said if isinstance(frame, int) and 0 <= frame < MAX_POSITIONS]
+    if len(at) != len(said) or not at:
         return points
     if at == list(range(len(at))) or any(b <= a for a, b in zip(at, at[1:])):
         return points

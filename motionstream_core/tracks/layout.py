@@ -99,7 +99,7 @@ def is_points_first(
     if second < LEAST_FRAMES:
         return False
     choose = f"(choose the order where that is wrong: {ORDERS[1]} or {ORDERS[2]})"
-    known = np.isfinite(places).all(-1)
+    known: np.ndarray = np.asarray(np.isfinite(places).all(-1))
     if seen is not None and seen.shape == known.shape:
         known &= seen
     # A point goes in small and even steps through time. From one point to the next there is no such way.
@@ -122,7 +122,9 @@ def _roughness(places: np.ndarray, known: np.ndarray) -> float:
         moved = np.linalg.norm(
             np.diff(np.where(known[..., None], places, 0).astype(np.float64), times, 0), axis=-1
         )
-        both = np.all([known[at : len(known) - times + at] for at in range(times + 1)], axis=0)
+        both: np.ndarray = np.logical_and.reduce(
+            [known[at : len(known) - times + at] for at in range(times + 1)]
+        )
         total += float(moved[both].mean()) if both.any() else 0.0
     return total
 
@@ -133,7 +135,7 @@ def fill_hidden_places(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
     Before the first known place it is that one. A point that is never anywhere waits at 0, 0. A place that is
     no number and is said to be visible stays: `Tracks` names it.
     """
-    known = np.isfinite(places).all(-1)
+    known: np.ndarray = np.asarray(np.isfinite(places).all(-1))
     gone = ~known & ~seen
     if not gone.any():
         return places

@@ -99,10 +99,10 @@ class Tracks:
         low = at.floor().long()
         high = (low + 1).clamp(max=self.frames - 1)
         share = (at - low).float()
-        nearer = torch.where(share < 0.5, low, high)
-        mixed = torch.lerp(self.xy[low], self.xy[high], share[:, None, None])
-        both = (self.visible[low] & self.visible[high])[..., None]
-        return replace(self, xy=torch.where(both, mixed, self.xy[nearer]), visible=self.visible[nearer])
+        xy, visible = interpolate_positions(
+            self.xy[low], self.visible[low], self.xy[high], self.visible[high], share[:, None]
+        )
+        return replace(self, xy=xy, visible=visible)
 
     def fitted(self, frames: int, mode: str) -> Tracks:
         """Tracks of exactly `frames` frames. mode: "error" (ValueError unless they have them), "hold" the
@@ -163,6 +163,21 @@ class Tracks:
         """(T, N) bool: where a point is visible and within the canvas."""
         x, y = self.xy.unbind(-1)
         return self.visible & (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+
+
+def interpolate_positions(
+    xy0: Tensor, seen0: Tensor, xy1: Tensor, seen1: Tensor, share: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Positions (…, N, 2) and visibility (…, N) a share (…, 1) of the time from one frame to the next.
+
+    Straight between frames in both of which a point is visible, else as in the nearer one.
+    """
+    share = torch.as_tensor(share, dtype=xy0.dtype, device=xy0.device).expand(seen0.shape)
+    later = (share >= 0.5)[..., None]
+    both = (seen0 & seen1)[..., None]
+    straight = torch.lerp(xy0, xy1, share[..., None])
+    xy = torch.where(both, straight, torch.where(later, xy1, xy0))
+    return xy, torch.where(later[..., 0], seen1, seen0)
 
 
 def require_on_canvas(tracks: Tracks) -> Tracks:

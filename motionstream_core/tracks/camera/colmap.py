@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .lens import PINHOLES, Lens, joined_notes, lens_of, require_perspective
+from .lens import PINHOLES, Lens, join_notes, lens_of, require_perspective
 from .poses import Trajectory, matrices
 from .timing import choose_camera, folder_labels, name_numbers, sort_key, spread_evenly
 
@@ -45,7 +45,7 @@ def read_colmap(lines: list[str], path: Path, camera: str = "") -> Trajectory:
             raise ValueError(f"expected camera {min(missing)} in cameras.txt, got {sorted(lenses)}")
         own = [lenses[image.camera] for image in images]
         focal = np.array([lens.focal for lens in own])
-        said = (*notes, *joined_notes(lens.notes for lens in own))
+        said = (*notes, *join_notes(lens.notes for lens in own))
         found = Trajectory(pose, focal, own[0].aspect, unit, said)
     return spread_evenly(found, name_numbers([image.name for image in images]), "numbers in names")
 

@@ -16,9 +16,16 @@ import numpy as np
 
 from ..arrays import read_arrays
 from .colmap import MAX_TEXT, numbers_in, read_colmap
-from .json_files import BRIDGE, camera_path, is_recammaster, omnicam, recammaster, transforms
+from .json_files import (
+    BRIDGE,
+    is_recammaster,
+    read_camera_path,
+    read_omnicam,
+    read_recammaster,
+    read_transforms,
+)
 from .lens import intrinsics, lens_of
-from .lines import checked_rows, kitti, realestate, tum
+from .lines import check_rows, read_kitti, read_realestate, read_tum
 from .poses import AS_SAID, CONVENTIONS, Trajectory, world_to_camera
 from .timing import choose_camera, spread_evenly
 
@@ -101,9 +108,9 @@ def _from_lines(text: str, path: Path, convention: str, camera: str) -> Trajecto
     # RealEstate10K's first line is the address of the video.
     if length in (19, 23) and len(data) - len(rows) <= 1:
         own = CONVENTIONS[1] if length == 23 else CONVENTIONS[0]
-        return realestate(checked_rows(rows), _agreed(convention, own, "a file of this kind"))
+        return read_realestate(check_rows(rows), _agreed(convention, own, "a file of this kind"))
     if length in (8, 12, 16) and len(data) == len(rows):
-        return _from_matrices(checked_rows(rows), convention)
+        return _from_matrices(check_rows(rows), convention)
     first = data[0].split(maxsplit=9) if data else []
     if len(first) == 10 and numbers_in(" ".join(first[:9])) and numbers_in(first[9]) is None:
         _agreed(convention, CONVENTIONS[0], "COLMAP")
@@ -119,9 +126,9 @@ def _from_matrices(rows: np.ndarray, convention: str) -> Trajectory:
     """Lines of 8, 12 or 16 numbers."""
     if rows.shape[1] == 8:
         _agreed(convention, CONVENTIONS[1], "TUM's text")
-        return tum(rows)
+        return read_tum(rows)
     if rows.shape[1] == 12:
-        return kitti(rows, None if convention == AS_SAID else convention)
+        return read_kitti(rows, None if convention == AS_SAID else convention)
     return Trajectory(world_to_camera(rows.reshape(-1, 4, 4), _named(None, "", convention)))
 
 
@@ -140,18 +147,19 @@ def _from_json(text: str, convention: str, camera: str) -> Trajectory:
     if value.get("format") == BRIDGE:
         if convention != AS_SAID:
             raise ValueError(f"convention: expected that of OmniCam (choose {AS_SAID!r}), got {convention}")
-        return omnicam(value)
+        return read_omnicam(value)
     if isinstance(value.get("frames"), list):
         _agreed(convention, CONVENTIONS[3], "transforms.json")
-        return transforms(value, camera)
+        return read_transforms(value, camera)
     if "camera_path" in value:
         _agreed(convention, CONVENTIONS[3], "camera_path.json")
-        return camera_path(value)
+        return read_camera_path(value)
     if is_recammaster(value):
         if convention != AS_SAID:
             raise ValueError(f"convention: expected ReCamMaster's (choose {AS_SAID!r}), got {convention}")
-        return recammaster(value, camera)
-    named = {key: value[key] for key in NAMES if isinstance(value.get(key), str)}
+        return read_recammaster(value, camera)
+    said = [value.get(key) for key in NAMES]
+    named = " ".join(word for word in said if isinstance(word, str))
     try:
         arrays = {
             key: np.array(item, dtype=np.float64)
@@ -160,7 +168,7 @@ def _from_json(text: str, convention: str, camera: str) -> Trajectory:
         }
     except (ValueError, TypeError, OverflowError):
         raise ValueError("expected matrices of numbers, all of one shape, got others") from None
-    return _from_arrays(arrays, convention, " ".join(named.values()), camera)
+    return _from_arrays(arrays, convention, named, camera)
 
 
 def _from_arrays(arrays: dict[str, np.ndarray], convention: str, named: str, camera: str) -> Trajectory:

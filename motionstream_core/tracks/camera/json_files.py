@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .lens import joined_notes, lens_notes, real, require_perspective
-from .poses import CONVENTIONS, MOST_FRAMES, Trajectory, looking, world_to_camera
+from .lens import join_notes, lens_notes, require_number, require_perspective
+from .poses import CONVENTIONS, MOST_FRAMES, Trajectory, look_at, world_to_camera
 from .timing import choose_camera, folder_labels, name_numbers, sort_key, spread_evenly
 
 BRIDGE = "majoor.omnicam.ltx-camera-bridge.v1"
@@ -19,7 +19,7 @@ BENDS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 CAMERAS = ("camera_label", "camera_id", "camera")  # keys under which a frame names its camera
 
 
-def transforms(value: Mapping[str, Any], camera: str = "") -> Trajectory:
+def read_transforms(value: Mapping[str, Any], camera: str = "") -> Trajectory:
     """transforms.json: camera-to-world, OpenGL. A frame's own lens counts before the file's.
 
     The frames are in the order of their times, else of their file names, whose numbers are the time.
@@ -43,7 +43,7 @@ def transforms(value: Mapping[str, Any], camera: str = "") -> Trajectory:
         raise ValueError("expected every transform_matrix to be 4x4 numbers, got others") from None
     pose = world_to_camera(full, CONVENTIONS[3])
     focal = [_focal(frame) for frame in frames]
-    said = joined_notes([notes, *(_lens_notes(frame) for frame in frames)])
+    said = join_notes([notes, *(_lens_notes(frame) for frame in frames)])
     lengths = np.array([length for length in focal if length is not None], dtype=np.float64)
     whole = len(lengths) == len(focal)
     found = Trajectory(pose, lengths if whole else None, _aspect(frames[0]), notes=said)
@@ -64,7 +64,7 @@ def _labels(frames: list[Mapping[str, Any]]) -> list[str]:
 def _times(frames: list[dict[str, Any]]) -> tuple[np.ndarray | None, str]:
     """When the frames were, and what says so."""
     if all("time" in frame for frame in frames):
-        times = np.array([real(frame["time"], "time") for frame in frames])
+        times = np.array([require_number(frame["time"], "time") for frame in frames])
         if (np.diff(times) > 0).all():
             return times, "times"
     names = [frame.get("file_path") for frame in frames]
@@ -74,7 +74,7 @@ def _times(frames: list[dict[str, Any]]) -> tuple[np.ndarray | None, str]:
 
 def _number(frame: Mapping[str, Any], key: str) -> float:
     """A number of a frame; absent, null and 0 are 0."""
-    return real(frame[key], key) if frame.get(key) else 0.0
+    return require_number(frame[key], key) if frame.get(key) else 0.0
 
 
 def _focal(frame: Mapping[str, Any]) -> float | None:
@@ -98,7 +98,7 @@ def _lens_notes(frame: Mapping[str, Any]) -> tuple[str, ...]:
     return lens_notes(middle, [_number(frame, key) for key in BENDS])
 
 
-def camera_path(value: Mapping[str, Any]) -> Trajectory:
+def read_camera_path(value: Mapping[str, Any]) -> Trajectory:
     """nerfstudio's camera_path.json: camera-to-world in OpenGL's axes, 16 numbers a frame, and a vertical
     angle of view.
     """
@@ -113,9 +113,9 @@ def camera_path(value: Mapping[str, Any]) -> Trajectory:
         row = np.ravel(np.array(frame.get("camera_to_world"), dtype=object))
         if row.shape != (16,):
             raise ValueError(f"expected camera_to_world of 16 numbers, got {len(row)}")
-        rows.append([real(number, "camera_to_world") for number in row.tolist()])
-        angles.append(real(frame.get("fov", 0), "fov"))
-        aspects.append(real(frame.get("aspect", 0), "aspect"))
+        rows.append([require_number(number, "camera_to_world") for number in row.tolist()])
+        angles.append(require_number(frame.get("fov", 0), "fov"))
+        aspects.append(require_number(frame.get("aspect", 0), "aspect"))
     pose = world_to_camera(np.array(rows).reshape(-1, 4, 4), CONVENTIONS[3])
     width, height = _number(value, "render_width"), _number(value, "render_height")
     aspect = aspects[0] or (width / height if width and height else 0.0)
@@ -124,7 +124,7 @@ def camera_path(value: Mapping[str, Any]) -> Trajectory:
     return Trajectory(pose, 0.5 / np.tan(np.radians(angles) / 2) / aspect, aspect)
 
 
-def omnicam(value: Mapping[str, Any]) -> Trajectory:
+def read_omnicam(value: Mapping[str, Any]) -> Trajectory:
     """OmniCam's bridge: position, target, roll and vertical angle of view a frame; y up."""
     frames: Any = value.get("frames")
     try:
@@ -138,7 +138,7 @@ def omnicam(value: Mapping[str, Any]) -> Trajectory:
         raise ValueError(
             f"expected width, height and frames with position, target and fov_degrees in {BRIDGE}, got others"
         ) from None
-    pose = np.stack([looking(row[:3], row[3:6], row[6]) for row in table])
+    pose = np.stack([look_at(row[:3], row[3:6], row[6]) for row in table])
     focal = 0.5 / np.tan(np.radians(table[:, 7]) / 2) / aspect
     said = [frame.get("frame") for frame in frames]
     numbered = all(isinstance(number, int) and abs(number) < 2**53 for number in said)
@@ -151,7 +151,7 @@ def is_recammaster(value: Mapping[str, Any]) -> bool:
     return isinstance(first, Mapping) and any(str(key).startswith("cam") for key in first)
 
 
-def recammaster(value: Mapping[str, Any], camera: str = "") -> Trajectory:
+def read_recammaster(value: Mapping[str, Any], camera: str = "") -> Trajectory:
     """ReCamMaster's camera_extrinsics.json: camera-to-world of several cameras in Unreal's axes (x forward,
     y right, z up, centimetres), each a text of four rows whose last one is the place.
     """

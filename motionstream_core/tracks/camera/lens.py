@@ -68,7 +68,7 @@ def require_perspective(model: Any, names: Sequence[str] = PERSPECTIVE):
         )
 
 
-def real(value: Any, name: str) -> float:
+def require_number(value: Any, name: str) -> float:
     """A finite number of a file."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not fits or not -1e300 < value < 1e300:
@@ -76,7 +76,7 @@ def real(value: Any, name: str) -> float:
     return float(value)
 
 
-def joined_notes(notes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def join_notes(notes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Each note once, in the order in which they come."""
     return tuple(dict.fromkeys(note for some in notes for note in some))
 

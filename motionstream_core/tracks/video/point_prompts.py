@@ -58,7 +58,7 @@ def _place(item: Any) -> tuple[float, float]:
         raise ValueError(
             f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {_shown(whole)}"
         ) from None
-    if not np.isfinite(np.float32(place)).all():
+    if not np.isfinite(np.array(place, dtype=np.float32)).all():
         raise ValueError(f"points: expected finite places, got {place}")
     return place
 
