@@ -1,24 +1,25 @@
 /**
- * The pack's one extension, and its only module that does something when it is imported: ComfyUI imports every .js file it serves.
+ * The pack's one extension, and its only module that does something when it is imported: ComfyUI imports
+ * every .js file it serves.
  */
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { LiveViews } from "./host_canvas.js";
-import { speak as speakPreview } from "./stream_preview/english.js";
+import { LiveViews } from "./shared/host_canvas.js";
+import { setLanguage as setPreviewLanguage } from "./stream_preview/vocabulary.js";
 import { RunHub } from "./stream_preview/run_hub.js";
 import { addPreview } from "./stream_preview/widget.js";
 import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
-import { speak as speakEditor } from "./track_editor/words.js";
-import { learnLanguage } from "./vocabulary.js";
+import { setLanguage as setEditorLanguage } from "./track_editor/vocabulary.js";
+import { loadLanguage } from "./shared/language.js";
 
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
 /** @type {Record<string, [number, number]>} */
 const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 640] };
 
-const lives = new LiveViews();
+const liveViews = new LiveViews();
 const hub = new RunHub(api);
 const memory = new Map();
 const backdrops = new Map();
@@ -29,7 +30,7 @@ app.registerExtension({
   settings: EDITOR_SETTINGS,
   async setup() {
     hub.start();
-    await learnLanguage({ app, api }, { editor: speakEditor, preview: speakPreview });
+    await loadLanguage({ app, api }, { editor: setEditorLanguage, preview: setPreviewLanguage });
   },
   getCustomWidgets() {
     return {
@@ -37,7 +38,7 @@ app.registerExtension({
         widget: createTrackWidget(node, name, inputData[1]?.default ?? "", {
           app,
           api,
-          lives,
+          liveViews,
           memory,
           backdrops,
           library,
@@ -46,11 +47,11 @@ app.registerExtension({
     };
   },
   nodeCreated(node) {
-    if (node.comfyClass === PREVIEW) addPreview(node, { app, api, hub, lives });
+    if (node.comfyClass === PREVIEW) addPreview(node, { app, api, hub, liveViews });
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
   },
   afterConfigureGraph() {
-    lives.healSoon();
+    liveViews.healSoon();
   },
 });

@@ -172,11 +172,7 @@ def with_shift(config: ModelConfig, model: Any) -> ModelConfig:
     """The shift that a node of the host has set on the MODEL (ModelSamplingSD3 and its like) counts."""
     sampling = getattr(model, "object_patches", {}).get("model_sampling")
     shift = getattr(sampling, "shift", None)
-    return (
-        config
-        if shift is None
-        else replace(config, shift=float(shift), sigmas=None, manner=replace(config.manner, timesteps=None))
-    )
+    return config if shift is None else replace(config, sampler=config.rolling.with_shift(float(shift)))
 
 
 def picture_features(conditioning: Any) -> Tensor | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ..motionstream_core.live.controls import CONTROLS, Control
-from ..motionstream_core.live.session import ENDINGS, LiveSession
+from ..motionstream_core.live.session import ENDINGS, Ignored, LiveSession
 from ._frames import Frame, Viewer
 
 Script = Iterable[tuple[int, Control]]
@@ -20,9 +20,17 @@ REMEMBERED = 32
 
 
 class Run:
-    """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` (width,
-    height, fps, frames, chunk_frames) and the types of controls it takes. prompt: the text it begins with,
-    None where nobody knows it.
+    """One streaming run. `info` is what a client is told of it: token, prompt_id, node_id, `about` and the
+    types of controls it takes.
+
+    Args:
+        client_id: the tab that started it; None where it was no tab.
+        prompt_id: the host's.
+        node_id: the host's.
+        about: width, height, fps, frames, chunk_frames.
+        takes: the types of controls that the run can follow.
+        script: the controls of a performance, which take effect as if posted then.
+        prompt: the text that the run begins with, None where nobody knows it.
     """
 
     def __init__(
@@ -35,7 +43,9 @@ class Run:
         script: Script = (),
         prompt: str | None = None,
     ):
-        self.session = LiveSession(on_change=self._changed, takes=takes, script=script)
+        self.session = LiveSession(
+            on_change=self._changed, on_ignored=self._ignored, takes=takes, script=script
+        )
         self.client_id = client_id
         self.info = {
             "token": self.session.token,
@@ -96,6 +106,14 @@ class Run:
         state = self.state
         for viewer in self._everyone():
             viewer.tell(state)
+
+    def _ignored(self, chunk: int, ignored: Sequence[Ignored]):
+        """The sender of a control knows it by its id."""
+        controls = [
+            {"type": each.type, "id": each.id, "code": each.code, "reason": each.reason} for each in ignored
+        ]
+        for viewer in self._everyone():
+            viewer.tell({"type": "ignored", "chunk": chunk, "controls": controls})
 
     def _everyone(self) -> list[Viewer]:
         with self._lock:

@@ -4,10 +4,10 @@ themselves.
     GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames,
     chunk_frames, controls}]}
     POST /motionstream/control              {"token", "type", ...} -> {"ok": true, "chunk": n}
-    GET  /motionstream/stream?token=...     WebSocket: binary frames and {"type": "state", ...} out, {"type":
-    "ack", "frame": i} in
+    GET  /motionstream/stream?token=...     WebSocket: binary frames, {"type": "state", ...} and {"type":
+    "ignored", ...} out, {"type": "ack", "frame": i} in
 
-docs/live.md has the messages.
+A refusal is {"error": text, "code": code}. docs/live.md has the messages and the codes.
 
 The host has no log-in, so every request needs the token of a run, which only the client that started it is
 told; a page from elsewhere (Origin other than Host) is refused, and a body is counted while it is read.
@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from ..motionstream_core.live.session import MailboxFull, Repeated, SessionEnded
+from ..motionstream_core.live.controls import RefusedControl
 from ._frames import Viewer
-from ._live import Runs
+from ._live import Run, Runs
 
 BODY_BYTES = 256 * 1024
 ACK_BYTES = 1024
@@ -32,24 +33,39 @@ LINGER_S = 10.0  # how long a viewer may take, after the end of a run, to fetch 
 HEARTBEAT_S = 20.0
 
 
+# Why a request is refused, for a program (docs/live.md), and the status of the answer.
+STATUS = {
+    "bad_control": 400,
+    "foreign_origin": 403,
+    "unknown_run": 404,
+    "run_ended": 409,
+    "id_taken": 409,
+    "too_large": 413,
+    "not_json": 415,
+    "not_a_socket": 426,
+    "too_many": 429,
+}
+
+
 class Refused(ValueError):
-    """A request that is answered with a 4xx status and this text."""
+    """A request that is answered with the status of a code, the code, and this text for a person."""
 
-    def __init__(self, status: int, text: str):
+    def __init__(self, code: str, text: str):
         super().__init__(text)
-        self.status = status
+        self.code = code
+        self.status = STATUS[code]
 
 
-def register(routes, runs: Runs):
+def register(routes: web.RouteTableDef, runs: Runs):
     """Adds the routes to the host's table. One thread encodes the JPEGs of all viewers."""
     encoder = ThreadPoolExecutor(1, thread_name_prefix="motionstream-jpeg")
 
     @routes.get("/motionstream/runs")
-    async def list_runs(request: web.Request) -> web.Response:
+    async def list_runs(request: web.Request) -> web.StreamResponse:
         return await answered(runs_of_client(request, runs))
 
     @routes.post("/motionstream/control")
-    async def control(request: web.Request) -> web.Response:
+    async def control(request: web.Request) -> web.StreamResponse:
         return await answered(post_control(request, runs))
 
     @routes.get("/motionstream/stream")
@@ -57,47 +73,48 @@ def register(routes, runs: Runs):
         return await answered(stream_frames(request, runs, encoder))
 
 
-async def answered(work) -> web.StreamResponse:
-    """The response of `work`, or the refusal it raised as {"error": text}."""
+async def answered(work: Awaitable[web.StreamResponse]) -> web.StreamResponse:
+    """The response of `work`, or the refusal it raised as {"error": text, "code": code}."""
     try:
         return await work
     except Refused as refusal:
-        return web.json_response({"error": str(refusal)}, status=refusal.status)
+        return web.json_response({"error": str(refusal), "code": refusal.code}, status=refusal.status)
 
 
 def demand_same_origin(request: web.Request):
-    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+    origin = request.headers.get("Origin")
+    host = request.headers.get("Host", "")
     if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-        raise Refused(403, f"expected a request from {host}, got one from {origin[:80]}")
+        raise Refused("foreign_origin", f"expected a request from {host}, got one from {origin[:80]}")
 
 
 async def read_json(request: web.Request) -> dict:
     """The body as a JSON object; Refused when it is of another type, too long or malformed."""
     if request.content_type != "application/json":
-        raise Refused(415, f"expected content type application/json, got {request.content_type}")
+        raise Refused("not_json", f"expected content type application/json, got {request.content_type}")
     body = bytearray()
     async for piece in request.content.iter_chunked(16 * 1024):
         body += piece
         if len(body) > BODY_BYTES:
-            raise Refused(413, f"expected at most {BODY_BYTES} bytes, got more")
+            raise Refused("too_large", f"expected at most {BODY_BYTES} bytes, got more")
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"expected a JSON object, got something else ({str(error)[:80]})") from error
+        raise Refused(
+            "bad_control", f"expected a JSON object, got something else ({str(error)[:80]})"
+        ) from error
     if not isinstance(message, dict):
-        raise Refused(400, f"expected a JSON object, got {type(message).__name__}")
+        raise Refused("bad_control", f"expected a JSON object, got {type(message).__name__}")
     return message
 
 
-def find_run(runs: Runs, token: object):
+def find_run(runs: Runs, token: object) -> Run:
     run = runs.find(token)
     if run is None:
         ending = runs.ending(token)
-        raise (
-            Refused(404, "expected the token of a run, got an unknown one")
-            if ending is None
-            else Refused(409, f"the run has ended ({ending})")
-        )
+        if ending is None:
+            raise Refused("unknown_run", "expected the token of a run, got an unknown one")
+        raise Refused("run_ended", f"the run has ended ({ending})")
     return run
 
 
@@ -112,12 +129,8 @@ async def post_control(request: web.Request, runs: Runs) -> web.Response:
     run = find_run(runs, message.get("token"))
     try:
         chunk = run.session.post(message)
-    except (SessionEnded, Repeated) as error:
-        raise Refused(409, str(error)) from error
-    except MailboxFull as error:
-        raise Refused(429, str(error)) from error
-    except ValueError as error:
-        raise Refused(400, str(error)) from error
+    except RefusedControl as error:
+        raise Refused(error.code, str(error)) from error
     return web.json_response({"ok": True, "chunk": chunk})
 
 
@@ -126,12 +139,18 @@ async def stream_frames(request: web.Request, runs: Runs, encoder: ThreadPoolExe
     run = find_run(runs, request.query.get("token"))
     socket = web.WebSocketResponse(max_msg_size=ACK_BYTES, heartbeat=HEARTBEAT_S)
     if not socket.can_prepare(request).ok:
-        raise Refused(426, "expected a WebSocket, got a plain request")
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
+        raise Refused("not_a_socket", "expected a WebSocket, got a plain request")
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+
+    def wake():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(news.set)
+
     try:
-        viewer = run.attach(lambda: loop.is_closed() or loop.call_soon_threadsafe(news.set))
+        viewer = run.attach(wake)
     except ValueError as error:
-        raise Refused(429, str(error)) from error
+        raise Refused("too_many", str(error)) from error
     try:
         await socket.prepare(request)
         sender = asyncio.create_task(send_frames(socket, viewer, news, encoder))

@@ -22,7 +22,7 @@ from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
 from ..motionstream_core.common.pictures import centre_crop, three_channels
 from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.presets import ModelConfig
-from ..motionstream_core.model.text import WordEncoder, tokenize, unknown_words
+from ..motionstream_core.model.text import WordEncoder
 from ..motionstream_core.model.weights.networks import Networks
 from ..motionstream_core.tracks.types import Tracks
 
@@ -84,13 +84,13 @@ class WordClip:
         return []
 
     def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor | str]:
-        unknown = unknown_words(text)
+        unknown = self.cond_stage_model.vocabulary.unknown(text)
         if unknown:
             LOG.warning(
                 "MotionStream: words outside the model's vocabulary were left out: %s",
                 ", ".join(dict.fromkeys(unknown)),
             )
-        return {"words": tokenize(text, self.cond_stage_model.length)[None], "text": text}
+        return {"words": self.cond_stage_model.tokenize(text)[None], "text": text}
 
     def encode_from_tokens(
         self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,11 +11,21 @@ from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
+from ..motionstream_core.model.dit import WanDiT
+from ..motionstream_core.model.host_dit import HostDiT
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.model.weights.networks import Networks
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
-from ..motionstream_core.streaming.stream import LEADS, cache_bytes, check_lead, controls_of, stream
+from ..motionstream_core.streaming.stream import (
+    TRACK_CONTROLS,
+    StreamOptions,
+    cache_bytes,
+    check_track_control,
+    chunk_count,
+    controls_of,
+    stream,
+)
 from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
 from ._types import Motion, text_embeds, text_function, text_of
@@ -166,7 +175,7 @@ class StreamingSampler(io.ComfyNode):
                 io.Combo.Input(
                     "control",
                     optional=True,
-                    options=[AUTO, *LEADS],
+                    options=[AUTO, *TRACK_CONTROLS],
                     default=AUTO,
                     tooltip=(
                         "What makes the video follow the tracks. track head: the model was trained for "
@@ -227,18 +236,38 @@ class StreamingSampler(io.ComfyNode):
         control=AUTO,
         performance="",
     ) -> io.NodeOutput:
+        # 1. What is plugged in, and whether it fits together.
         parts = model_in(model, positive)
-        dit, codec = parts.dit, codec_in(vae, parts.dit.config, check_motion(motion).vae)
-        (height, width), stride = motion.image.shape[:2], dit.config.vae_stride[0]
+        dit = parts.dit
+        codec = codec_in(vae, dit.config, check_motion(motion).vae)
+        height, width = motion.image.shape[:2]
+        stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
-        embeds, encode = text_embeds(positive, dit.config), text_function(clip, dit.config)
+        embeds = text_embeds(positive, dit.config)
         about = {
             "width": width,
             "height": height,
             "fps": motion.tracks.fps,
             "chunk_frames": stride * context.chunk,
         }
-        played, lead = check_performance(performance, about, seed), lead_of(control, dit)
+        played = check_performance(performance, about, seed)
+        track_control = track_control_of(control, dit)
+        options = StreamOptions(
+            frames or None,
+            seed,
+            steps or None,
+            context=context,
+            track_control=track_control,
+            fit=motion.fit,
+            id_seed=motion.id_seed,
+            groups=motion.groups,
+            paced=live,
+            history_bytes=rewind_mb * MIB,
+            backend=_host.attention(model),
+            encode=text_function(clip, dit.config),
+            check_interrupt=_host.check_interrupt,
+        )
+        # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
             [model, *codec.patchers],
@@ -246,70 +275,43 @@ class StreamingSampler(io.ComfyNode):
             beside_bytes(dit, width, height, context, codec.kind),
         )
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
-        run = {
-            "chunks": chunk_count(frames, context.chunk, stride),
-            "takes": controls_of(networks, encode, lead),
-            "script": played.controls,
-            "frames": frames,
-            "prompt": text_of(positive),
-        }
-        asked = {
-            "fit": motion.fit,
-            "id_seed": motion.id_seed,
-            "context": context,
-            "groups": motion.groups,
-            "encode": encode,
-            "lead": lead,
-            "paced": live,
-            "history_bytes": rewind_mb * MIB,
-        }
-        with (
-            StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path) as kept,
-            _host.LiveRun(
-                cls.hidden.unique_id, notes=notes_on(parts, width, height, lead), **run, **about
-            ) as on_air,
-        ):
-            rails = {"check_interrupt": _host.check_interrupt, "attention": _host.attention(model)}
-            on_air.session.say(control=lead)
-            chunks = stream(
-                networks,
-                motion.image,
-                motion.tracks,
-                embeds,
-                frames or None,
-                seed,
-                steps or None,
-                on_air.session,
-                **asked,
-                **rails,
-            )
-            for made in until_memory_ends(chunks, _host.out_of_memory, on_air.tell):
-                kept.add(_host.to_output(made), on_air.session.state.get("oldest_chunk"))
-                on_air.show(made, kept.nbytes)
+        recorder = StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path)
+        live_run = _host.LiveRun(
+            cls.hidden.unique_id,
+            notes=notes_on(parts, width, height, track_control),
+            chunks=chunk_count(frames, context.chunk, stride) if frames else None,
+            takes=controls_of(networks, options.encode, track_control),
+            script=played.controls,
+            frames=frames,
+            prompt=text_of(positive),
+            **about,
+        )
+        # 3. The stream: each chunk is kept, and shown to who watches.
+        with recorder, live_run:
+            live_run.session.report(control=track_control)
+            chunks = stream(networks, motion.image, motion.tracks, embeds, options, live_run.session)
+            for made in until_memory_ends(chunks, _host.out_of_memory, live_run.tell):
+                recorder.add(_host.to_output(made), live_run.session.state.get("oldest_chunk"))
+                live_run.show(made, recorder.nbytes)
+        # 4. What was made.
         text = write_performance(
-            on_air.session.performance, seed=seed, frames=on_air.figures["frames"], **about
+            live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
         )
-        return outputs(
-            kept,
-            codec.to_host,
-            width,
-            height,
-            text,
-            {**on_air.figures, "control": CONTROL_WORDS[lead], "notes": on_air.notes},
-        )
+        figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
+        return outputs(recorder, codec.to_host, width, height, text, figures)
 
 
-def lead_of(control: str, dit) -> str:
+def track_control_of(control: str, dit: WanDiT | HostDiT) -> str:
     """What the tracks are followed by; ValueError for a track head that the model does not have."""
     if control != AUTO:
-        return check_lead(dit.config, control)
+        return check_track_control(dit.config, control)
     return "guided" if dit.config.motion is None else "track head"
 
 
-def notes_on(parts: ModelParts, width: int, height: int, lead: str) -> list[str]:
+def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
     """What a person should know of the run before it begins."""
     notes = [
-        None if lead == "track head" else f"Control: {CONTROL_WORDS[lead]}",
+        None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
         size_note(parts.dit.config, width, height),
         parts.doubt,
         parts.left_out,
@@ -342,7 +344,7 @@ def check_performance(text: str, about: dict, seed: int) -> Performance:
     return played
 
 
-def context_of(dit, chunk: int, sink: int, window: int) -> CacheShape:
+def context_of(dit: WanDiT | HostDiT, chunk: int, sink: int, window: int) -> CacheShape:
     """What is asked for; the model's own where that is negative."""
     own = dit.config.context
     return CacheShape(
@@ -352,13 +354,8 @@ def context_of(dit, chunk: int, sink: int, window: int) -> CacheShape:
     )
 
 
-def chunk_count(frames: int, chunk: int, stride: int) -> int | None:
-    """Chunks of a video of `frames` frames, the start image's included; None for an endless one."""
-    return 1 + math.ceil((frames - 1) / (stride * chunk)) if frames else None
-
-
 def outputs(
-    kept: StreamRecorder,
+    recorder: StreamRecorder,
     to_host: Callable[[Tensor], Tensor],
     width: int,
     height: int,
@@ -368,18 +365,18 @@ def outputs(
     """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
     client.
     """
-    made = kept.take(width, height)
+    made = recorder.take(width, height)
     if made.first_frame:
         LOG.warning(
             "MotionStream: the video needs more than keep_mb: frames 0 to %d are not in the outputs",
             made.first_frame - 1,
         )
-    if kept.path is not None:
-        video = InputImpl.VideoFromFile(str(kept.path))
+    if recorder.path is not None:
+        video = InputImpl.VideoFromFile(str(recorder.path))
     else:
         video = InputImpl.VideoFromComponents(
             Types.VideoComponents(
-                images=made.frames, audio=None, frame_rate=Fraction(kept.fps).limit_denominator(1001)
+                images=made.frames, audio=None, frame_rate=Fraction(recorder.fps).limit_denominator(1001)
             )
         )
     return io.NodeOutput(

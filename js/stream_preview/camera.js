@@ -1,6 +1,6 @@
 /**
- * The live camera as a person holds it: how far every control is pushed, from −1 to 1, and the speeds that follow. Pure.
- * A control springs back when it is let go, unless it is to hold.
+ * The live camera as a person holds it: how far every control is pushed, from −1 to 1, and the speeds that
+ * follow. Pure. A control springs back when it is let go, unless it is to hold.
  *
  * @typedef {"x" | "y" | "zoom" | "roll" | "orbit"} Axis
  * @typedef {Record<Axis, number>} Push
@@ -11,7 +11,7 @@
 
 /** @type {Readonly<Push>} */
 export const AT_REST = Object.freeze({ x: 0, y: 0, zoom: 0, roll: 0, orbit: 0 });
-const MOST = { zoom: 1, roll: 60, orbit: 30 };
+const MAX_SPEED = { zoom: 1, roll: 60, orbit: 30 };
 const PAN_SHARE = 0.5; // of the longer side of the picture, in a second
 const KEY_PUSH = 0.75;
 const KEY_STEP = 0.25;
@@ -33,44 +33,66 @@ const KEYS = {
 /** @returns {Rig} */
 export const createRig = () => ({ push: { ...AT_REST }, hold: false });
 
-/** @param {Rig} rig @param {Partial<Push>} push @returns {Rig} */
-export function pushed(rig, push) {
+/**
+ * @param {Rig} rig
+ * @param {Partial<Push>} push
+ * @returns {Rig}
+ */
+export function pushRig(rig, push) {
   const clamped = Object.fromEntries(
     Object.entries(push).map(([axis, value]) => [axis, Math.min(1, Math.max(-1, value))]),
   );
   return { ...rig, push: { ...rig.push, ...clamped } };
 }
 
-/** @param {Rig} rig @param {Axis[]} axes @returns {Rig} */
-export const letGo = (rig, axes) =>
-  rig.hold ? rig : pushed(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
+/**
+ * @param {Rig} rig
+ * @param {Axis[]} axes
+ * @returns {Rig}
+ */
+export const releaseAxes = (rig, axes) =>
+  rig.hold ? rig : pushRig(rig, Object.fromEntries(axes.map((axis) => [axis, 0])));
 
-/** @param {Rig} rig @param {boolean} hold @returns {Rig} without holding, all springs back at once */
-export const holding = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
+/**
+ * @param {Rig} rig
+ * @param {boolean} hold
+ * @returns {Rig} without holding, all springs back at once
+ */
+export const holdRig = (rig, hold) => ({ push: hold ? rig.push : { ...AT_REST }, hold });
 
 /** Fine near the middle: the speed grows with the square. @param {number} push */
 const curve = (push) => push * Math.abs(push);
 /** @param {number} share */
 const uncurve = (share) => Math.sign(share) * Math.sqrt(Math.min(1, Math.abs(share)));
 
-/** @param {Rig} rig @param {{width: number, height: number}} video @returns {Speeds} */
-export function speedsOf({ push }, video) {
+/**
+ * @param {Rig} rig
+ * @param {{width: number, height: number}} video
+ * @returns {Speeds}
+ */
+export function speedsFromRig({ push }, video) {
   const pan = PAN_SHARE * Math.max(video.width, video.height);
   return {
     pan: [curve(push.x) * pan, curve(push.y) * pan],
-    zoom: curve(push.zoom) * MOST.zoom,
-    roll: curve(push.roll) * MOST.roll,
-    orbit: curve(push.orbit) * MOST.orbit,
+    zoom: curve(push.zoom) * MAX_SPEED.zoom,
+    roll: curve(push.roll) * MAX_SPEED.roll,
+    orbit: curve(push.orbit) * MAX_SPEED.orbit,
   };
 }
 
-/** The camera that the sampler says it has. @param {Rig} rig @param {Speeds} speeds @param {{width: number, height: number}} video @returns {Rig} */
-export function told(rig, speeds, video) {
+/**
+ * The camera that the sampler says it has.
+ * @param {Rig} rig
+ * @param {Speeds} speeds
+ * @param {{width: number, height: number}} video
+ * @returns {Rig}
+ */
+export function rigFromSpeeds(rig, speeds, video) {
   const pan = PAN_SHARE * Math.max(1, video.width, video.height);
   const turns = {
-    zoom: uncurve(speeds.zoom / MOST.zoom),
-    roll: uncurve(speeds.roll / MOST.roll),
-    orbit: uncurve(speeds.orbit / MOST.orbit),
+    zoom: uncurve(speeds.zoom / MAX_SPEED.zoom),
+    roll: uncurve(speeds.roll / MAX_SPEED.roll),
+    orbit: uncurve(speeds.orbit / MAX_SPEED.orbit),
   };
   return { ...rig, push: { x: uncurve(speeds.pan[0] / pan), y: uncurve(speeds.pan[1] / pan), ...turns } };
 }
@@ -78,13 +100,19 @@ export function told(rig, speeds, video) {
 /** @param {{key: string, shiftKey: boolean}} key @returns {[Axis, 1 | -1] | null} */
 export function axisOf({ key, shiftKey }) {
   if (!Object.hasOwn(KEYS, key)) return null;
-  const [axis, way] = KEYS[key];
-  return shiftKey && axis === "x" ? ["orbit", way] : [axis, way];
+  const [axis, direction] = KEYS[key];
+  return shiftKey && axis === "x" ? ["orbit", direction] : [axis, direction];
 }
 
-/** A key goes down: pushed while it is held, or, where the camera holds, one step further. @param {Rig} rig @param {Axis} axis @param {1 | -1} way @returns {Rig} */
-export const keyed = (rig, axis, way) =>
-  pushed(rig, { [axis]: rig.hold ? rig.push[axis] + way * KEY_STEP : way * KEY_PUSH });
+/**
+ * A key goes down: pushed while it is held, or, where the camera holds, one step further.
+ * @param {Rig} rig
+ * @param {Axis} axis
+ * @param {1 | -1} direction
+ * @returns {Rig}
+ */
+export const pushByKey = (rig, axis, direction) =>
+  pushRig(rig, { [axis]: rig.hold ? rig.push[axis] + direction * KEY_STEP : direction * KEY_PUSH });
 
 /** @param {Rig} rig */
-export const atRest = (rig) => Object.values(rig.push).every((push) => push === 0);
+export const isAtRest = (rig) => Object.values(rig.push).every((push) => push === 0);

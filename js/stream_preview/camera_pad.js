@@ -1,49 +1,46 @@
-/** The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them hold. Owns its DOM alone. */
-
-import { element, press } from "../track_editor/elements.js";
-import { word } from "./english.js";
-import { allow, glyph, glyphButton } from "./glyphs.js";
-import { obstacleOf } from "./words.js";
-
-/** @import {Axis, Push, Rig} from "./camera.js" */
-/** @import {Model} from "./panels.js" */
-
 /**
- * @typedef {object} CameraActions
- * @property {(push: Partial<Push>) => void} push
- * @property {(axes: Axis[]) => void} letGo
- * @property {(hold: boolean) => void} hold
- * @property {() => void} rest
+ * The live camera's controls: a pad for panning, sliders for zoom, roll and orbit, a switch that lets them
+ * hold. Owns its DOM alone.
  */
+
+import { element } from "../shared/elements.js";
+import { setAvailable } from "./available.js";
+import { commandButton } from "./command_button.js";
+import { HOLD, REST } from "./commands.js";
+import { icon } from "./icons.js";
+import { obstacleOf } from "./obstacles.js";
+import { word } from "./vocabulary.js";
+
+/** @import {Axis} from "./camera.js" */
+/** @import {PreviewState} from "./state.js" */
+/** @import {PreviewStore} from "./store.js" */
 
 /** @type {Axis[]} */
 const SLIDERS = ["zoom", "roll", "orbit"];
 const TRAVEL = 0.38; // of the pad's width, from the middle to a full push
 
 export class CameraPad {
-  /** @param {CameraActions} actions */
-  constructor(actions) {
-    this.actions = actions;
+  /** @param {PreviewStore} store */
+  constructor(store) {
+    this.store = store;
     this.knob = element("i", "ms-knob");
     this.pad = element("div", "ms-pad", [this.knob]);
     this.pad.tabIndex = -1;
     this.sliders = SLIDERS.map((axis) => this.slider(axis));
-    this.hold = glyphButton("hold", word("hold"), () => actions.hold(!this.holds));
-    this.still = glyphButton("rest", word("rest"), actions.rest);
+    this.buttons = [commandButton(store, HOLD), commandButton(store, REST)];
     const rows = element(
       "div",
       "ms-axes",
       this.sliders.map(({ root }) => root),
     );
-    this.root = element("div", "ms-camera", [
-      this.pad,
-      rows,
-      element("div", "ms-group ms-column", [this.hold, this.still]),
-    ]);
-    this.holds = false;
+    const column = element(
+      "div",
+      "ms-group ms-column",
+      this.buttons.map(({ root }) => root),
+    );
+    this.root = element("div", "ms-camera", [this.pad, rows, column]);
     /** @type {number | null} the pointer on the pad */
     this.pointer = null;
-    this.able = false;
     this.pad.addEventListener("pointerdown", (event) => this.down(event));
     this.pad.addEventListener("pointermove", (event) => this.move(event));
     for (const end of /** @type {const} */ (["pointerup", "pointercancel"]))
@@ -54,17 +51,19 @@ export class CameraPad {
   slider(axis) {
     const range = element("input");
     Object.assign(range, { type: "range", min: "-100", max: "100", step: "1", value: "0" });
-    range.addEventListener("input", () => this.actions.push({ [axis]: Number(range.value) / 100 }));
+    const push = (/** @type {number} */ value) =>
+      this.store.dispatch({ type: "camera-push", push: { [axis]: value } });
+    range.addEventListener("input", () => push(Number(range.value) / 100));
     for (const end of ["change", "pointerup", "pointercancel"])
-      range.addEventListener(end, () => this.actions.letGo([axis]));
-    range.addEventListener("dblclick", () => this.actions.push({ [axis]: 0 }));
-    return { axis, range, root: element("label", "ms-axis", [glyph(axis), range]) };
+      range.addEventListener(end, () => this.store.dispatch({ type: "camera-release", axes: [axis] }));
+    range.addEventListener("dblclick", () => push(0));
+    return { axis, range, root: element("label", "ms-axis", [icon(axis), range]) };
   }
 
   /** @param {PointerEvent} event */
   down(event) {
     event.stopPropagation();
-    if (!this.able || this.pointer !== null || event.button !== 0) return;
+    if (obstacleOf(this.store.state, "camera") || this.pointer !== null || event.button !== 0) return;
     this.pointer = event.pointerId;
     this.pad.setPointerCapture(event.pointerId);
     this.move(event);
@@ -77,9 +76,12 @@ export class CameraPad {
     const box = this.pad.getBoundingClientRect();
     const share = (/** @type {number} */ place, /** @type {number} */ from, /** @type {number} */ size) =>
       (place - from - size / 2) / (size * TRAVEL);
-    this.actions.push({
-      x: share(event.clientX, box.left, box.width),
-      y: share(event.clientY, box.top, box.height),
+    this.store.dispatch({
+      type: "camera-push",
+      push: {
+        x: share(event.clientX, box.left, box.width),
+        y: share(event.clientY, box.top, box.height),
+      },
     });
   }
 
@@ -87,24 +89,22 @@ export class CameraPad {
   up(event) {
     if (event.pointerId !== this.pointer) return;
     this.pointer = null;
-    this.actions.letGo(["x", "y"]);
+    this.store.dispatch({ type: "camera-release", axes: ["x", "y"] });
   }
 
-  /** @param {Model} model @param {Rig} rig */
-  update(model, rig) {
-    const obstacle = obstacleOf(model, "camera");
-    this.root.hidden = !model.cameraOpen;
-    this.able = !obstacle;
-    this.holds = rig.hold;
-    this.pad.classList.toggle("ms-off", !this.able);
+  /** @param {PreviewState} state */
+  update(state) {
+    const { push } = state.rig;
+    const obstacle = obstacleOf(state, "camera");
+    this.root.hidden = !state.cameraOpen;
+    this.pad.classList.toggle("ms-off", Boolean(obstacle));
     this.pad.title = obstacle ? word("because", { what: word("pan"), why: obstacle }) : word("pan");
-    this.knob.style.transform = `translate(${(rig.push.x * TRAVEL * 100).toFixed(1)}cqw, ${(rig.push.y * TRAVEL * 100).toFixed(1)}cqh)`;
+    const offset = (/** @type {number} */ share) => (share * TRAVEL * 100).toFixed(1);
+    this.knob.style.transform = `translate(${offset(push.x)}cqw, ${offset(push.y)}cqh)`;
     for (const { axis, range } of this.sliders) {
-      range.value = String(Math.round(rig.push[axis] * 100));
-      allow(range, word(axis), obstacle);
+      range.value = String(Math.round(push[axis] * 100));
+      setAvailable(range, word(axis), obstacle);
     }
-    allow(this.hold, word(rig.hold ? "spring" : "hold"), obstacle);
-    allow(this.still, word("rest"), obstacle);
-    press(this.hold, rig.hold);
+    for (const { update } of this.buttons) update(state);
   }
 }

@@ -1,7 +1,7 @@
-/** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket; draws nothing. */
+/** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket. Draws nothing. */
 
-import { word } from "./english.js";
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
+import { word } from "./vocabulary.js";
 
 /** @import {FrameHeader, FrameMessage, Run, RunState} from "./protocol.js" */
 
@@ -13,10 +13,14 @@ import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./p
  */
 
 /** @type {Receiver} of a connection that was closed while a frame was being decoded */
-const DEAF = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
+const CLOSED_RECEIVER = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
 
 export class StreamConnection {
-  /** @param {ComfyApi} api @param {Run} run @param {Receiver} receiver */
+  /**
+   * @param {ComfyApi} api
+   * @param {Run} run
+   * @param {Receiver} receiver
+   */
   constructor(api, run, receiver) {
     this.receiver = receiver;
     this.problem = "";
@@ -74,6 +78,6 @@ export class StreamConnection {
     this.socket.onmessage = null;
     this.socket.onclose = null;
     this.socket.close();
-    this.receiver = DEAF;
+    this.receiver = CLOSED_RECEIVER;
   }
 }

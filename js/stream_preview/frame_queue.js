@@ -1,7 +1,8 @@
 /**
- * Pacing: frames come in bursts, a chunk at a time, and are shown one by one at their own rate. Pure: every call takes the time and gives
- * a new queue. Bounded: the oldest frames fall out. Frames of an older epoch than the newest are stale: they fall out, too.
- * Knows nothing of pictures; `item` is whatever is to be shown.
+ * Pacing: frames come in bursts, a chunk at a time, and are shown one by one at their own rate. Pure: every
+ * call takes the time and gives a new queue. Bounded: the oldest frames fall out. Frames of an older epoch
+ * than the newest are stale: they fall out, too. Knows nothing of pictures; `item` is whatever is to be
+ * shown.
  */
 
 /**
@@ -17,7 +18,12 @@
 
 const CATCH_UP = 1.25;
 
-/** @template Item @param {number} fps @param {number} [capacity] @returns {FrameQueue<Item>} */
+/**
+ * @template Item
+ * @param {number} fps
+ * @param {number} [capacity]
+ * @returns {FrameQueue<Item>}
+ */
 export const createQueue = (fps, capacity = 24) => ({
   items: [],
   fps: Math.max(1, fps),
@@ -29,7 +35,10 @@ export const createQueue = (fps, capacity = 24) => ({
 
 /**
  * @template Item
- * @param {FrameQueue<Item>} queue @param {Item} item @param {number} made generated frames per second so far @param {number} [epoch] of the item
+ * @param {FrameQueue<Item>} queue
+ * @param {Item} item
+ * @param {number} made generated frames per second so far
+ * @param {number} [epoch] of the item
  * @returns {{queue: FrameQueue<Item>, dropped: Item[]}} the item itself is dropped when it is stale
  */
 export function push(queue, item, made, epoch = queue.epoch) {
@@ -41,9 +50,11 @@ export function push(queue, item, made, epoch = queue.epoch) {
 }
 
 /**
- * The rate of showing: the video's own; slower when frames are made slower, so that a burst fills the time until the next one;
- * a quarter faster while more than two thirds of the queue are waiting.
- * @template Item @param {FrameQueue<Item>} queue @returns {number} frames per second
+ * The rate of showing: the video's own. Slower when frames are made slower, so that a burst fills the time
+ * until the next one. A quarter faster while more than two thirds of the queue are waiting.
+ * @template Item
+ * @param {FrameQueue<Item>} queue
+ * @returns {number} frames per second
  */
 export function rate(queue) {
   const own = queue.made > 0 ? Math.min(queue.fps, Math.max(1, queue.made)) : queue.fps;
@@ -52,7 +63,9 @@ export function rate(queue) {
 
 /**
  * @template Item
- * @param {FrameQueue<Item>} queue @param {number} now ms @returns {{queue: FrameQueue<Item>, item: Item | null}} the frame to show now, if one is due
+ * @param {FrameQueue<Item>} queue
+ * @param {number} now ms
+ * @returns {{queue: FrameQueue<Item>, item: Item | null}} the frame to show now, if one is due
  */
 export function take(queue, now) {
   if (!queue.items.length || now < queue.due) return { queue, item: null };
@@ -62,7 +75,13 @@ export function take(queue, now) {
   return { queue: { ...queue, items, due: (late ? now : queue.due) + step }, item };
 }
 
-/** Frames shown per second over the last times. @param {number[]} times ms, rising @param {number} now @param {number} [window] ms @returns {number} */
+/**
+ * Frames shown per second over the last times.
+ * @param {number[]} times ms, rising
+ * @param {number} now
+ * @param {number} [window] ms
+ * @returns {number}
+ */
 export function shownRate(times, now, window = 2000) {
   const recent = times.filter((time) => now - time <= window);
   if (recent.length < 2) return 0;

@@ -1,9 +1,17 @@
-/** The large view: the panel of a preview, taken out of its node into a dialog that fills the window, and put back when that is closed. */
+/**
+ * The large view: the panel of a preview, taken out of its node into a dialog that fills the window, and put
+ * back when that is closed.
+ */
 
-import { element } from "../track_editor/elements.js";
-import { word } from "./english.js";
+import { element } from "../shared/elements.js";
+import { word } from "./vocabulary.js";
 
-/** @param {HTMLElement} home where the panel belongs @param {HTMLElement} panel @param {() => void} closed @returns {{close: () => void}} */
+/**
+ * @param {HTMLElement} home where the panel belongs
+ * @param {HTMLElement} panel
+ * @param {() => void} closed
+ * @returns {{close: () => void}}
+ */
 export function openLarge(home, panel, closed) {
   const dialog = element("dialog", "ms-dialog ms-live-dialog");
   const shell = element("div", "ms-root ms-view ms-large", [panel]);

@@ -1,32 +1,48 @@
-/** The parts of the preview on the page: made here, and brought up to date by `show`. Owns the DOM; decides nothing. */
+/**
+ * The parts of the preview on the page: made here, and brought up to date by `update`. Owns the DOM. Decides
+ * nothing.
+ */
 
-import { element, say } from "../track_editor/elements.js";
-import { keepTouches } from "../track_editor/screen.js";
+import { element, setText } from "../shared/elements.js";
+import { keepTouches } from "../shared/screen.js";
 import { CameraPad } from "./camera_pad.js";
-import { word } from "./english.js";
+import { statusWord } from "./format.js";
 import { helpPanel } from "./help.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
 import { Stage } from "./stage.js";
-import { statusWord } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Rig} from "./camera.js" */
-/** @import {CameraActions} from "./camera_pad.js" */
-/** @import {Actions, Model} from "./panels.js" */
-/** @import {StreamPreview} from "./preview.js" */
+/** @import {FramePlayer} from "./player.js" */
+/** @import {PreviewState} from "./state.js" */
+/** @import {PreviewStore} from "./store.js" */
+
+/**
+ * @typedef {object} Page  what the parts ask of the preview
+ * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
+ * @property {(urgent: boolean) => void} redraw  urgent: the panels, too
+ */
 
 export class Layout {
-  /** @param {StreamPreview} preview @param {Actions} actions @param {CameraActions} cameraActions @param {(dx: number, dy: number) => void} pan the host's canvas, screen pixels */
-  constructor(preview, actions, cameraActions, pan) {
-    this.stage = new Stage(preview, pan);
-    this.panels = [transport(actions), tools(actions), promptBox(actions), timeline(actions), figures()];
-    const [bar, kit, words, chunks, facts] = this.panels.map((panel) => panel.root);
-    this.pad = new CameraPad(cameraActions);
+  /**
+   * @param {PreviewStore} store
+   * @param {FramePlayer} player
+   * @param {Page} page
+   */
+  constructor(store, player, page) {
+    this.stage = new Stage(store, player, {
+      ...page,
+      focus: () => this.focus(),
+      focused: () => this.focused,
+    });
+    this.panels = [transport(store), tools(store), promptBox(store), timeline(store), figures()];
+    const [bar, kit, prompt, chunks, facts] = this.panels.map((panel) => panel.root);
+    this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.stage.root.append(this.pill, this.hint, this.help);
     const main = element("div", "ms-main", [this.stage.root, chunks]);
-    const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, words]);
+    const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, prompt]);
     this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = 0;
     this.panel.setAttribute("aria-label", word("label"));
@@ -39,6 +55,10 @@ export class Layout {
     keepTouches([this.stage.over, this.pad.pad], signal);
   }
 
+  disconnect() {
+    this.stage.disconnect();
+  }
+
   focus() {
     this.panel.focus({ preventScroll: true });
   }
@@ -48,24 +68,18 @@ export class Layout {
     return this.panel.contains(document.activeElement);
   }
 
-  toggleHelp() {
-    this.help.hidden = !this.help.hidden;
-  }
-
-  /** @returns {boolean} it was open */
-  closeHelp() {
-    const open = !this.help.hidden;
-    this.help.hidden = true;
-    return open;
-  }
-
-  /** @param {Model} model @param {Rig} rig @param {string} problem "" = none @param {string} advice */
-  show(model, rig, problem, advice) {
-    this.pill.dataset.state = model.status;
-    say(this.pill, statusWord(model.status));
-    say(this.hint, problem || advice);
-    this.hint.classList.toggle("ms-bad", Boolean(problem));
-    for (const panel of this.panels) panel.update(model);
-    this.pad.update(model, rig);
+  /**
+   * @param {PreviewState} state
+   * @param {number} shownFps frames shown per second
+   * @param {string} advice over the picture; "" = none
+   */
+  update(state, shownFps, advice) {
+    this.pill.dataset.state = state.status;
+    setText(this.pill, statusWord(state.status));
+    setText(this.hint, state.problem || advice);
+    this.hint.classList.toggle("ms-bad", Boolean(state.problem));
+    this.help.hidden = !state.helpOpen;
+    for (const panel of this.panels) panel.update(state, shownFps);
+    this.pad.update(state);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The link to one run, for as long as the run goes on: a lost connection is made again, with longer and longer waits. Owns the connection and
- * the waits. A run that the server no longer lists gets one more try, for the list has only the runs of this tab's own client.
+ * The link to one run, for as long as the run goes on: a lost connection is made again, with longer and
+ * longer waits. Owns the connection and the waits. A run that the server no longer lists gets one more try,
+ * for the list has only the runs of this tab's own client.
  */
 
 import { StreamConnection } from "./connection.js";
@@ -14,16 +15,23 @@ import { ENDINGS } from "./protocol.js";
  * @typedef {object} LinkReceiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame
  * @property {(state: RunState) => void} state
- * @property {(link: "open" | "away" | "gone", problem: string) => void} link  away: it is tried again; gone: for good
+ * @property {(link: "open" | "away" | "gone", problem: string) => void} link  away: it is tried again; gone:
+ *   for good
  */
 
-const MOST_FAULTS = 5;
+const MAX_FAULTS = 5;
 
 /** @param {number} attempt 0, 1, … @returns {number} ms until the next try */
 export const backOff = (attempt) => Math.min(10_000, 500 * 2 ** attempt);
 
 export class StreamLink {
-  /** @param {ComfyApi} api @param {RunHub} hub @param {Run} run @param {LinkReceiver} receiver @param {(receiver: Receiver) => {close(): void}} [open] */
+  /**
+   * @param {ComfyApi} api
+   * @param {RunHub} hub
+   * @param {Run} run
+   * @param {LinkReceiver} receiver
+   * @param {(receiver: Receiver) => {close(): void}} [open]
+   */
   constructor(api, hub, run, receiver, open = (receiver) => new StreamConnection(api, run, receiver)) {
     this.hub = hub;
     this.run = run;
@@ -67,7 +75,7 @@ export class StreamLink {
     this.connection = null;
     if (problem) this.faults += 1;
     if (this.over && !problem) return;
-    if (this.over || this.faults > MOST_FAULTS || this.lastTry) return this.giveUp(problem);
+    if (this.over || this.faults > MAX_FAULTS || this.lastTry) return this.giveUp(problem);
     this.receiver.link("away", problem);
     this.timer = setTimeout(() => void this.again(), backOff(this.attempts++));
   }
@@ -75,7 +83,7 @@ export class StreamLink {
   async again() {
     clearTimeout(this.timer);
     if (this.over || this.connection) return;
-    const listed = await this.hub.goesOn(this.run.token);
+    const listed = await this.hub.isListed(this.run.token);
     if (this.over || this.connection) return;
     if (listed === null) {
       clearTimeout(this.timer);

@@ -1,16 +1,16 @@
 /**
- * Draws what lies over the live picture: handles, hands, what is being drawn, the brush. Draws only; changes nothing.
- * Everything is given in video pixels and drawn in stage pixels.
+ * Draws what lies over the live picture: handles, hands, what is being drawn, the brush. Draws only, changes
+ * nothing. Everything is given in video pixels and drawn in view pixels.
  */
 
-import { gridPoints } from "./steering.js";
-import { toStage } from "./view.js";
+import { gridPoints, WITH_RADIUS } from "./steering.js";
+import { toView } from "../shared/view.js";
 
-/** @import {Point} from "../track_editor/types.js" */
+/** @import {VideoPoint, ViewPoint} from "../shared/types.js" */
 /** @import {Control} from "./controls.js" */
 /** @import {Handle} from "./protocol.js" */
 /** @import {Draft, Hand, Steering} from "./steering.js" */
-/** @import {View} from "./view.js" */
+/** @import {View} from "../shared/view.js" */
 
 /**
  * @typedef {object} Overlay
@@ -18,7 +18,7 @@ import { toStage } from "./view.js";
  * @property {boolean} visible  the handles are to be seen
  * @property {Steering} steering
  * @property {Handle | null} near  the handle a press would take
- * @property {Point | null} hover  video pixels
+ * @property {VideoPoint | null} hover  video pixels
  * @property {Control[]} ghosts  what was added and cannot be seen yet
  */
 
@@ -28,7 +28,11 @@ const [PREDRAWN, STATIC, ONLINE, HIDDEN] = [0, 1, 2, 3];
 const INK = "rgba(6, 8, 12, 0.78)";
 const MANY = 120;
 
-/** @param {CanvasRenderingContext2D} ctx scaled to stage pixels @param {View} view @param {Overlay} overlay */
+/**
+ * @param {CanvasRenderingContext2D} ctx scaled to view pixels
+ * @param {View} view
+ * @param {Overlay} overlay
+ */
 export function drawOverlay(ctx, view, overlay) {
   const { steering, handles, near } = overlay;
   if (overlay.visible)
@@ -39,11 +43,17 @@ export function drawOverlay(ctx, view, overlay) {
   else if (overlay.hover && !steering.hands.length) drawBrush(ctx, view, overlay);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Handle[]} handles @param {Set<number | null>} held @param {Handle | null} near */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Handle[]} handles
+ * @param {Set<number | null>} held
+ * @param {Handle | null} near
+ */
 function drawHandles(ctx, view, handles, held, near) {
   const small = handles.length > MANY;
   for (const [id, x, y, kind] of [...handles].sort((a, b) => rank(a[3]) - rank(b[3]))) {
-    const at = toStage(view, { x, y });
+    const at = toView(view, { x, y });
     if (kind === HIDDEN) drawHidden(ctx, at);
     else drawHandle(ctx, at, held.has(id) ? ONLINE : kind, small ? 3.2 : 5, near?.[0] === id);
   }
@@ -52,7 +62,13 @@ function drawHandles(ctx, view, handles, held, near) {
 /** What matters most is drawn last. @param {number} kind */
 const rank = (kind) => [1, 0, 2, -1][kind] ?? 0;
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} kind @param {number} radius @param {boolean} near */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} kind
+ * @param {number} radius
+ * @param {boolean} near
+ */
 function drawHandle(ctx, at, kind, radius, near) {
   if (near) {
     disc(ctx, at, radius + 5);
@@ -71,7 +87,7 @@ function drawHandle(ctx, at, kind, radius, near) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at */
+/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint} at */
 function drawHidden(ctx, at) {
   disc(ctx, at, 3.5);
   ctx.setLineDash([2, 2]);
@@ -81,10 +97,17 @@ function drawHidden(ctx, at) {
   ctx.setLineDash([]);
 }
 
-/** What is held: a line from where it is seen to where it is to be. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Hand} hand @param {Handle[]} handles @param {number} radius */
+/**
+ * What is held: a line from where it is seen to where it is to be.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Hand} hand
+ * @param {Handle[]} handles
+ * @param {number} radius
+ */
 function drawHand(ctx, view, hand, handles, radius) {
   const seen = handles.find((handle) => handle[0] === hand.handle);
-  const [from, to] = [toStage(view, seen ? { x: seen[1], y: seen[2] } : hand.from), toStage(view, hand.at)];
+  const [from, to] = [toView(view, seen ? { x: seen[1], y: seen[2] } : hand.from), toView(view, hand.at)];
   ctx.save();
   line(ctx, [from, to]);
   stroked(ctx, INK, 4, []);
@@ -104,23 +127,36 @@ function drawHand(ctx, view, hand, handles, radius) {
   ctx.fill();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Draft} draft */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Draft} draft
+ */
 function drawDraft(ctx, view, draft) {
   if (draft.tool === "path") drawRoute(ctx, view, draft.points, 1);
   else if (draft.tool === "pin") drawResting(ctx, view, draft.points, 1);
   else if (draft.tool === "grid") drawGrid(ctx, view, draft.points);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Control} control an `add` */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Control} control an `add`
+ */
 function drawGhost(ctx, view, control) {
   const points = control.points.map((/** @type {[number, number]} */ [x, y]) => ({ x, y }));
   if (control.kind === "path") drawRoute(ctx, view, points, 0.55);
   else drawResting(ctx, view, points, 0.55);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Point[]} points @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} points
+ * @param {number} alpha
+ */
 function drawRoute(ctx, view, points, alpha) {
-  const places = points.map((point) => toStage(view, point));
+  const places = points.map((point) => toView(view, point));
   ctx.save();
   ctx.globalAlpha = alpha;
   line(ctx, places);
@@ -134,18 +170,27 @@ function drawRoute(ctx, view, points, alpha) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Point[]} points @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} points
+ * @param {number} alpha
+ */
 function drawResting(ctx, view, points, alpha) {
   ctx.save();
   ctx.globalAlpha = alpha;
   for (const point of points)
-    drawHandle(ctx, toStage(view, point), STATIC, points.length > MANY ? 2.4 : 3.6, false);
+    drawHandle(ctx, toView(view, point), STATIC, points.length > MANY ? 2.4 : 3.6, false);
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Point[]} corners */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} corners
+ */
 function drawGrid(ctx, view, corners) {
-  const [a, b] = corners.map((corner) => toStage(view, corner));
+  const [a, b] = corners.map((corner) => toView(view, corner));
   if (!b) return;
   ctx.beginPath();
   ctx.rect(Math.min(a.x, b.x), Math.min(a.y, b.y), Math.abs(a.x - b.x), Math.abs(a.y - b.y));
@@ -156,38 +201,56 @@ function drawGrid(ctx, view, corners) {
   drawResting(ctx, view, gridPoints(corners), 0.9);
 }
 
-/** The reach of a press beside any handle. @param {CanvasRenderingContext2D} ctx @param {View} view @param {Overlay} overlay */
+/**
+ * The reach of a press beside any handle.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Overlay} overlay
+ */
 function drawBrush(ctx, view, { steering, near, hover }) {
-  if (!hover || near || !["grab", "pin", "path"].includes(steering.tool) || steering.radius <= 0) return;
+  if (!hover || near || !WITH_RADIUS.includes(steering.tool) || steering.radius <= 0) return;
   const kind = { grab: ONLINE, pin: STATIC, path: PREDRAWN }[
     /** @type {"grab" | "pin" | "path"} */ (steering.tool)
   ];
-  disc(ctx, toStage(view, hover), steering.radius * view.scale);
+  disc(ctx, toView(view, hover), steering.radius * view.scale);
   ctx.fillStyle = `${COLORS[kind]}1c`;
   ctx.fill();
   stroked(ctx, INK, 3, []);
   stroked(ctx, COLORS[kind], 1.5, [4, 3]);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} radius */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} radius
+ */
 function disc(ctx, at, radius) {
   ctx.beginPath();
   ctx.arc(at.x, at.y, radius, 0, 2 * Math.PI);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} half */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} at
+ * @param {number} half
+ */
 function square(ctx, at, half) {
   ctx.beginPath();
   ctx.roundRect(at.x - half, at.y - half, 2 * half, 2 * half, 1.5);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point[]} points */
+/** @param {CanvasRenderingContext2D} ctx @param {ViewPoint[]} points */
 function line(ctx, points) {
   ctx.beginPath();
   points.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {string} color @param {number} width @param {number[]} dashes */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {string} color
+ * @param {number} width
+ * @param {number[]} dashes
+ */
 function stroked(ctx, color, width, dashes) {
   ctx.setLineDash(dashes);
   ctx.lineJoin = "round";

@@ -1,145 +1,109 @@
 /**
- * The panels round the live picture: transport, tools, prompt, timeline, figures. Each owns its DOM, is brought up to date by `update(model)` and
- * asks for everything by the calls of `Actions`. None keeps a copy of what the model says.
+ * The panels round the live picture: transport, tools, prompt, timeline, figures. Each owns its DOM, is
+ * brought up to date by `update(state)` and dispatches what the person asks for. None keeps a copy of what
+ * the state says.
  */
 
-import { element, press, say } from "../track_editor/elements.js";
-import { word } from "./english.js";
-import { allow, entitle, glyph, glyphButton, reglyph } from "./glyphs.js";
-import { largestRadius } from "./steering.js";
-import { amount, clock, duration, obstacleOf } from "./words.js";
+import { element, group, setPressed, setText, setTitle } from "../shared/elements.js";
+import { setAvailable } from "./available.js";
+import { commandButton } from "./command_button.js";
+import * as commands from "./commands.js";
+import { amount, clock, duration } from "./format.js";
+import { button, icon } from "./icons.js";
+import { newestLatency, typicalLatency } from "./latency.js";
+import { obstacleOf } from "./obstacles.js";
+import { oldestChunk, TOOL_CONTROLS } from "./state.js";
+import { largestRadius, WITH_RADIUS } from "./steering.js";
+import { rewind } from "./controls.js";
+import { word } from "./vocabulary.js";
 
-/** @import {ReleaseMode} from "./controls.js" */
-/** @import {FrameHeader, Run, RunState} from "./protocol.js" */
-/** @import {Steering, Tool} from "./steering.js" */
-/** @import {Status} from "./words.js" */
+/** @import {Command} from "./commands.js" */
+/** @import {PreviewState} from "./state.js" */
+/** @import {PreviewStore} from "./store.js" */
+
+/** @typedef {{root: HTMLElement, update: (state: PreviewState, shownFps: number) => void}} Panel */
+
+const NO_VIDEO = { width: 128, height: 128 };
+const USUAL_CHUNK = 12; // frames, where a run does not say
+const USUAL_FPS = 16;
 
 /**
- * @typedef {object} Model
- * @property {Run | null} run
- * @property {Status} status
- * @property {RunState} state
- * @property {FrameHeader | null} header  of the frame shown
- * @property {Steering} steering
- * @property {boolean} handlesVisible
- * @property {boolean} cameraOpen
- * @property {boolean} large
- * @property {number} shownFps
- * @property {number | null} latency  ms
- * @property {number | null} usualLatency  ms
- *
- * @typedef {object} Actions
- * @property {() => void} pause  or resume
- * @property {(type: "step" | "stop" | "scene" | "pin_border") => void} plain
- * @property {(chunk: number) => void} rewind
- * @property {(text: string) => void} prompt
- * @property {(changes: Partial<Steering>) => void} steer
- * @property {() => void} toggleHandles
- * @property {() => void} toggleCamera
- * @property {() => void} toggleLarge
- * @property {() => void} toggleHelp
- * @property {(text: string) => void} advise  said over the picture; "" = nothing
- *
- * @typedef {{root: HTMLElement, update: (model: Model) => void}} Panel
+ * Buttons of commands.
+ * @param {PreviewStore} store
+ * @param {string} className of the group
+ * @param {Command[]} list
+ * @param {HTMLElement[]} before the buttons
+ * @returns {Panel}
  */
-
-/** @param {string} className @param {HTMLElement[]} buttons */
-const group = (className, ...buttons) => element("div", `ms-group ${className}`.trim(), buttons);
-
-/** @param {Actions} actions @returns {Panel} */
-export function transport(actions) {
-  const pause = glyphButton("pause", word("pause_key"), actions.pause, word("pause"));
-  const step = glyphButton("step", word("step"), () => actions.plain("step"));
-  const stop = glyphButton("stop", word("stop_help"), () => actions.plain("stop"), word("stop"));
-  const scene = glyphButton("scene", word("scene"), () => actions.plain("scene"));
-  const camera = glyphButton("camera", word("camera"), actions.toggleCamera);
-  const eye = glyphButton("eye", word("handles_hide"), actions.toggleHandles);
-  const help = glyphButton("help", word("help"), actions.toggleHelp);
-  const large = glyphButton("expand", word("large"), actions.toggleLarge);
-  const root = element("div", "ms-bar", [
-    group("", pause, step),
-    group("", stop),
-    group("", scene),
-    group("ms-push", camera, eye, help, large),
-  ]);
-  const update = (/** @type {Model} */ model) => {
-    const paused = model.status === "paused";
-    reglyph(pause, paused ? "play" : "pause", word(paused ? "resume" : "pause"));
-    allow(pause, word(paused ? "resume_key" : "pause_key"), obstacleOf(model, paused ? "resume" : "pause"));
-    allow(step, word("step"), obstacleOf(model, "step"));
-    allow(stop, word("stop_help"), obstacleOf(model, "stop"));
-    allow(scene, word("scene"), obstacleOf(model, "scene"));
-    allow(camera, word("camera"), obstacleOf(model, "camera"));
-    press(camera, model.cameraOpen);
-    press(eye, model.handlesVisible);
-    entitle(eye, word(model.handlesVisible ? "handles_hide" : "handles_show"));
-    entitle(large, word(model.large ? "large_close" : "large"));
-    reglyph(large, model.large ? "close" : "expand");
+function commandGroup(store, className, list, ...before) {
+  const buttons = list.map((command) => commandButton(store, command));
+  return {
+    root: group(className, ...before, ...buttons.map(({ root }) => root)),
+    update: (state) => buttons.forEach(({ update }) => update(state)),
   };
-  return { root, update };
 }
 
-/** Tools and the control each needs. @type {[Tool, string][]} */
-const TOOL_BUTTONS = [
-  ["grab", "grab"],
-  ["pin", "add"],
-  ["path", "add"],
-  ["grid", "add"],
-  ["erase", "remove"],
-];
+/**
+ * @param {PreviewStore} store
+ * @returns {Panel}
+ */
+export function transport(store) {
+  const { PAUSE, STEP, STOP, SCENE, CAMERA, HANDLES, HELP, LARGE } = commands;
+  const groups = [
+    commandGroup(store, "", [PAUSE, STEP]),
+    commandGroup(store, "", [STOP]),
+    commandGroup(store, "", [SCENE]),
+    commandGroup(store, "ms-push", [CAMERA, HANDLES, HELP, LARGE]),
+  ];
+  return {
+    root: element(
+      "div",
+      "ms-bar",
+      groups.map(({ root }) => root),
+    ),
+    update: (state, shownFps) => groups.forEach(({ update }) => update(state, shownFps)),
+  };
+}
 
-/** @type {ReleaseMode[]} */
-const MODES = ["keep", "pin", "fade"];
-
-/** @param {Actions} actions @returns {Panel} */
-export function tools(actions) {
-  const kinds = TOOL_BUTTONS.map(([tool]) =>
-    glyphButton(tool, word(`tool_${tool}`), () => actions.steer({ tool })),
-  );
-  const border = glyphButton("border", word("border"), () => actions.plain("pin_border"));
-  const modes = MODES.map((mode) =>
-    glyphButton(mode, word(`release_${mode}`), () => actions.steer({ mode })),
-  );
+/**
+ * @param {PreviewStore} store
+ * @returns {Panel}
+ */
+export function tools(store) {
+  const kinds = commandGroup(store, "ms-tools", [...commands.TOOLS, commands.BORDER]);
   const caption = element("span", "ms-caption", [word("release")]);
-  const released = group("", caption, ...modes);
-  const radius = slider("brush", (value) => actions.steer({ radius: value }));
-  const seconds = secondsChoice((value) => actions.steer({ seconds: value }));
+  const modes = commandGroup(store, "", commands.RELEASES, caption);
+  const radius = slider("brush", (value) => store.dispatch({ type: "steer", changes: { radius: value } }));
+  const seconds = secondsChoice((value) => store.dispatch({ type: "steer", changes: { seconds: value } }));
   const root = element("div", "ms-bar", [
-    group("ms-tools", ...kinds, border),
+    kinds.root,
     radius.root,
-    element("div", "ms-slot", [released, seconds.root]),
+    element("div", "ms-slot", [modes.root, seconds.root]),
   ]);
-  const update = (/** @type {Model} */ model) => {
-    const { steering, run } = model;
-    TOOL_BUTTONS.forEach(([tool, control], i) => {
-      allow(kinds[i], word(`tool_${tool}`), obstacleOf(model, control));
-      press(kinds[i], steering.tool === tool);
-    });
-    MODES.forEach((mode, i) => {
-      allow(modes[i], word(`release_${mode}`), obstacleOf(model, "release"));
-      press(modes[i], steering.mode === mode);
-    });
-    allow(border, word("border"), obstacleOf(model, "pin_border"));
-    released.hidden = steering.tool !== "grab";
+  const update = (/** @type {PreviewState} */ state, /** @type {number} */ shownFps) => {
+    const { steering, run } = state;
+    kinds.update(state, shownFps);
+    modes.update(state, shownFps);
+    modes.root.hidden = steering.tool !== "grab";
     seconds.root.hidden = steering.tool !== "path";
-    radius.root.classList.toggle("ms-blank", !["grab", "pin", "path"].includes(steering.tool));
-    radius.update(
-      steering.radius,
-      largestRadius(run ?? { width: 128, height: 128 }),
-      obstacleOf(model, steering.tool === "grab" ? "grab" : "add"),
-    );
+    radius.root.classList.toggle("ms-blank", !WITH_RADIUS.includes(steering.tool));
+    const control = steering.tool === "grab" ? TOOL_CONTROLS.grab : TOOL_CONTROLS.pin;
+    radius.update(steering.radius, largestRadius(run ?? NO_VIDEO), obstacleOf(state, control));
     seconds.update(steering.seconds);
   };
   return { root, update };
 }
 
-/** @param {string} name of the glyph @param {(value: number) => void} change */
+/**
+ * @param {string} name of the icon
+ * @param {(value: number) => void} change
+ */
 function slider(name, change) {
   const range = element("input");
   Object.assign(range, { type: "range", min: "0" });
   range.addEventListener("input", () => change(Number(range.value)));
   const shown = element("output");
-  const root = element("label", "ms-slider", [glyph(name), range, shown]);
+  const root = element("label", "ms-slider", [icon(name), range, shown]);
   const update = (
     /** @type {number} */ value,
     /** @type {number} */ most,
@@ -147,8 +111,8 @@ function slider(name, change) {
   ) => {
     range.max = String(most);
     range.value = String(value);
-    allow(range, word("radius"), obstacle);
-    say(shown, `${Math.round(value)} px`);
+    setAvailable(range, word("radius"), obstacle);
+    setText(shown, `${Math.round(value)} px`);
   };
   return { root, update };
 }
@@ -163,7 +127,7 @@ function secondsChoice(change) {
     return option;
   });
   const choice = element("select", "ms-select", options);
-  entitle(choice, word("seconds"));
+  setTitle(choice, word("seconds"));
   choice.addEventListener("change", () => change(Number(choice.value)));
   return {
     root: element("label", "ms-choice", [choice]),
@@ -171,8 +135,11 @@ function secondsChoice(change) {
   };
 }
 
-/** @param {Actions} actions @returns {Panel} */
-export function promptBox(actions) {
+/**
+ * @param {PreviewStore} store
+ * @returns {Panel}
+ */
+export function promptBox(store) {
   const box = element("input", "ms-prompt");
   Object.assign(box, {
     type: "text",
@@ -181,98 +148,112 @@ export function promptBox(actions) {
     spellcheck: false,
     autocomplete: "off",
   });
-  const send = glyphButton("send", word("prompt_send"), () => submit());
+  const send = button("send", word("prompt_send"), () => submit());
   const root = element("div", "ms-row", [box, send]);
-  /** @type {string | null} what was sent and has not taken effect yet */
-  let waiting = null;
-  let current = "";
+  const wanted = ({ prompt, promptSent } = store.state) => promptSent ?? prompt;
   const submit = () => {
-    if (box.disabled || box.value === (waiting ?? current)) return;
-    waiting = box.value;
-    actions.prompt(waiting);
+    if (!box.disabled && box.value !== wanted()) store.dispatch({ type: "prompt", text: box.value });
   };
   box.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Enter" && !event.isComposing) submit();
     if (event.key !== "Escape") return;
     event.preventDefault();
-    box.value = waiting ?? current;
+    box.value = wanted();
     box.blur();
   });
+  /** What the box showed, or was to show, at the last update. */
+  let before = "";
   let token = "";
-  const update = (/** @type {Model} */ model) => {
-    const fresh = (model.run?.token ?? "") !== token;
-    token = model.run?.token ?? "";
-    if (fresh) waiting = null;
-    const told = model.state.prompt ?? (fresh ? "" : current);
-    const edited = !fresh && (document.activeElement === box || box.value !== (waiting ?? current));
-    if (told === waiting) waiting = null;
-    current = told;
-    if (!edited && waiting === null && box.value !== current) box.value = current;
-    const obstacle = obstacleOf(model, "prompt");
-    box.placeholder = word(!obstacle && model.state.prompt === null ? "prompt_unknown" : "prompt");
-    allow(box, word("prompt_help"), obstacle);
-    allow(send, word("prompt_send"), obstacle);
-    press(send, waiting !== null);
+  const update = (/** @type {PreviewState} */ state) => {
+    const fresh = (state.run?.token ?? "") !== token;
+    token = state.run?.token ?? "";
+    const edited = !fresh && (document.activeElement === box || box.value !== before);
+    before = wanted(state);
+    if (!edited && box.value !== before) box.value = before;
+    const obstacle = obstacleOf(state, "prompt");
+    box.placeholder = word(!obstacle && state.sampler.prompt === null ? "prompt_unknown" : "prompt");
+    setAvailable(box, word("prompt_help"), obstacle);
+    setAvailable(send, word("prompt_send"), obstacle);
+    setPressed(send, state.promptSent !== null);
   };
   return { root, update };
 }
 
-/** The chunks so far: dragged back and let go, the stream goes on from there. @param {Actions} actions @returns {Panel} */
-export function timeline(actions) {
-  const back = glyphButton("back", word("back"), () => actions.rewind(last.chunk - 1));
+/**
+ * The chunks so far: dragged back and let go, the stream goes on from there.
+ * @param {PreviewStore} store
+ * @returns {Panel}
+ */
+export function timeline(store) {
+  const back = commandButton(store, commands.BACK);
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
-  const root = element("div", "ms-time ms-chunks", [group("", back), range, shown]);
+  const root = element("div", "ms-time ms-chunks", [group("", back.root), range, shown]);
   let dragged = false;
-  let last = { chunk: 0, oldest: 1, first: (/** @type {number} */ _chunk) => 0, fps: 16 };
-  const place = () => Math.min(last.chunk, Math.max(last.oldest, Number(range.value)));
-  const describe = () => say(shown, `${place()} · ${clock(last.first(place()) / last.fps)}`);
+  const newestChunk = () => store.state.sampler.chunk;
+  const place = () => Math.min(newestChunk(), Math.max(oldestChunk(store.state), Number(range.value)));
+  const describe = () => setText(shown, `${place()} · ${clock(timeOf(store.state, place()))}`);
   range.addEventListener("input", () => {
     dragged = true;
     range.value = String(place());
     describe();
-    actions.advise(place() < last.chunk ? word("rewind_here", { chunk: place() }) : "");
+    const text = place() < newestChunk() ? word("rewind_here", { chunk: place() }) : "";
+    store.dispatch({ type: "note", text });
   });
   range.addEventListener("change", () => {
     dragged = false;
-    actions.advise("");
-    if (place() < last.chunk) actions.rewind(place());
+    store.dispatch({ type: "note", text: "" });
+    if (place() < newestChunk()) store.dispatch({ type: "send", control: rewind(place()) });
   });
-  const update = (/** @type {Model} */ model) => {
-    const { run, state } = model;
-    const size = run?.chunk_frames || 12;
-    const total = run?.frames ? Math.ceil((run.frames - 1) / size) : 0;
-    const oldest = Math.max(1, state.oldest_chunk ?? state.chunk);
-    last = {
-      chunk: state.chunk,
-      oldest,
-      first: (chunk) => (chunk > 0 ? 1 + (chunk - 1) * size : 0),
-      fps: run?.fps || 16,
-    };
-    const most = Math.max(1, total, state.chunk);
+  const update = (/** @type {PreviewState} */ state) => {
+    const { run, sampler } = state;
+    const total = run?.frames ? Math.ceil((run.frames - 1) / chunkFrames(state)) : 0;
+    const most = Math.max(1, total, sampler.chunk);
     if (!dragged) {
       range.max = String(most);
-      range.value = String(state.chunk);
+      range.value = String(sampler.chunk);
     }
-    const obstacle = obstacleOf(model, "rewind") || (state.chunk > oldest ? "" : word("rewind_none"));
-    allow(range, word("rewind"), obstacle);
-    allow(back, word("back"), obstacle);
-    range.style.setProperty("--ms-track", band(oldest / most, state.chunk / most));
+    setAvailable(range, word("rewind"), commands.rewindObstacle(state));
+    back.update(state);
+    range.style.setProperty("--ms-track", band(oldestChunk(state) / most, sampler.chunk / most));
     describe();
   };
   return { root, update };
 }
 
-/** What can be gone back to, in the accent's colour. @param {number} from @param {number} to */
-function band(from, to) {
-  const rest = "color-mix(in srgb, var(--ms-text) 20%, transparent)";
-  const [a, b] = [Math.round(from * 100), Math.round(to * 100)];
-  return `linear-gradient(90deg, ${rest} ${a}%, var(--ms-accent) ${a}%, var(--ms-accent) ${b}%, ${rest} ${b}%)`;
+/** @param {PreviewState} state */
+const chunkFrames = ({ run }) => run?.chunk_frames || USUAL_CHUNK;
+
+/**
+ * When a chunk begins. The first one has a single frame.
+ * @param {PreviewState} state
+ * @param {number} chunk
+ * @returns {number} seconds
+ */
+function timeOf(state, chunk) {
+  const frame = chunk > 0 ? 1 + (chunk - 1) * chunkFrames(state) : 0;
+  return frame / (state.run?.fps || USUAL_FPS);
 }
 
-/** @param {string | null} control what the server calls it @returns {[name: string, help: string]} */
+/**
+ * What can be gone back to, in the accent's colour.
+ * @param {number} from share of the timeline
+ * @param {number} to
+ */
+function band(from, to) {
+  const rest = "color-mix(in srgb, var(--ms-text) 20%, transparent)";
+  const accent = "var(--ms-accent)";
+  const a = Math.round(from * 100);
+  const b = Math.round(to * 100);
+  return `linear-gradient(90deg, ${rest} ${a}%, ${accent} ${a}%, ${accent} ${b}%, ${rest} ${b}%)`;
+}
+
+/**
+ * @param {string | null} control what the server calls it
+ * @returns {[name: string, help: string]}
+ */
 function controlSaid(control) {
   if (control === "track head") return [word("control_head"), word("control_head_help")];
   if (control === "guided") return [word("control_guided"), word("control_guided_help")];
@@ -295,24 +276,27 @@ export function figures() {
     "ms-facts ms-six",
     Object.values(facts).map((each) => each.root),
   );
-  const update = (/** @type {Model} */ { run, state, header, shownFps, latency, usualLatency }) => {
+  const update = (/** @type {PreviewState} */ state, /** @type {number} */ shownFps) => {
+    const { run, sampler, shown } = state;
+    const latency = newestLatency(state.latency);
+    const usual = typicalLatency(state.latency);
     const total = run?.frames ? ` / ${run.frames}` : "";
-    facts.frame.say(header ? `${header.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
+    facts.frame.say(shown ? `${shown.frame + 1}${total}` : "–", word(total ? "frame_of" : "frame_endless"));
     facts.made.say(
-      header ? header.fps.toFixed(1) : "–",
-      header ? word("made_chunk", { time: duration(header.latency_ms) }) : word("made_help"),
+      shown ? shown.fps.toFixed(1) : "–",
+      shown ? word("made_chunk", { time: duration(shown.latency_ms) }) : word("made_help"),
     );
-    facts.shown.say(header ? shownFps.toFixed(1) : "–", word("shown_help"));
+    facts.shown.say(shown ? shownFps.toFixed(1) : "–", word("shown_help"));
     facts.latency.say(
       latency === null ? "–" : duration(latency),
-      usualLatency === null ? word("latency_help") : word("latency_usual", { time: duration(usualLatency) }),
+      usual === null ? word("latency_help") : word("latency_usual", { time: duration(usual) }),
     );
-    const bytes = state.cache_bytes + state.kept_bytes;
+    const bytes = sampler.cache_bytes + sampler.kept_bytes;
     facts.memory.say(
       bytes ? amount(bytes) : "–",
-      word("memory_help", { cache: amount(state.cache_bytes), kept: amount(state.kept_bytes) }),
+      word("memory_help", { cache: amount(sampler.cache_bytes), kept: amount(sampler.kept_bytes) }),
     );
-    facts.control.say(...controlSaid(state.control));
+    facts.control.say(...controlSaid(sampler.control));
   };
   return { root, update };
 }
@@ -324,7 +308,7 @@ function fact(name) {
   return {
     root,
     say: (/** @type {string} */ text, /** @type {string} */ title) => {
-      say(value, text);
+      setText(value, text);
       if (root.title !== title) root.title = title;
     },
   };

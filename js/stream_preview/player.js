@@ -1,10 +1,13 @@
-/** The frames on their way to the screen: queue, pace, the frame shown. Owns the pictures it was given and closes every one of them. */
+/**
+ * The frames on their way to the screen: queue, pace, the frame shown. Owns the pictures it was given and
+ * closes every one of them.
+ */
 
 import { createQueue, push, shownRate, take } from "./frame_queue.js";
 
 /** @import {FrameHeader, Run} from "./protocol.js" */
 /** @import {FrameQueue} from "./frame_queue.js" */
-/** @import {View} from "./view.js" */
+/** @import {View} from "../shared/view.js" */
 
 /** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
 
@@ -18,10 +21,6 @@ export class FramePlayer {
     this.current = null;
     /** @type {number[]} when frames were shown, ms */
     this.times = [];
-    /** @type {FrameHeader | null} of the frame shown, once this run has shown one */
-    this.last = null;
-    /** More is being made: frames that are made slowly are spread until then. */
-    this.flowing = true;
   }
 
   /** A new run: what waits is dropped, the last picture stays until there is a new one. @param {Run} run */
@@ -29,7 +28,6 @@ export class FramePlayer {
     this.drop();
     this.queue = createQueue(run.fps);
     this.times = [];
-    this.last = null;
   }
 
   /** @param {FrameHeader} header @param {ImageBitmap} picture */
@@ -39,19 +37,26 @@ export class FramePlayer {
     for (const old of dropped) old.picture.close();
   }
 
-  /** Shows the next frame when it is due. @param {number} now ms @returns {Shown | null} the one that is new on the screen */
-  advance(now) {
-    const { queue, item } = take(this.flowing ? this.queue : { ...this.queue, made: 0 }, now);
+  /**
+   * Shows the next frame when it is due.
+   * @param {number} now ms
+   * @param {boolean} flowing more is being made: frames that are made slowly are spread until then
+   * @returns {Shown | null} the one that is new on the screen
+   */
+  advance(now, flowing) {
+    const { queue, item } = take(flowing ? this.queue : { ...this.queue, made: 0 }, now);
     this.queue = queue;
     if (!item) return null;
     this.current?.picture.close();
     this.current = item;
-    this.last = item.header;
     this.times = [...this.times.filter((time) => now - time <= WINDOW_MS), now];
     return item;
   }
 
-  /** Something changes by itself: frames wait, or the figure of frames shown still falls. @param {number} now */
+  /**
+   * Something changes by itself: frames wait, or the figure of frames shown still falls.
+   * @param {number} now
+   */
   isBusy(now) {
     return this.queue.items.length > 0 || this.times.some((time) => now - time <= WINDOW_MS);
   }
@@ -61,10 +66,11 @@ export class FramePlayer {
     return shownRate(this.times, now, WINDOW_MS);
   }
 
-  /** @param {CanvasRenderingContext2D} ctx scaled to stage pixels @param {View} view */
+  /** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {View} view */
   draw(ctx, view) {
     if (!this.current) return;
-    ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium"; // high costs most where it helps least
+    // High costs most where it helps least.
+    ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium";
     ctx.drawImage(this.current.picture, view.left, view.top, view.width, view.height);
   }
 
@@ -78,6 +84,5 @@ export class FramePlayer {
     this.drop();
     this.current?.picture.close();
     this.current = null;
-    this.last = null;
   }
 }

@@ -1,26 +1,29 @@
 /**
- * Pointers on the stage: presses become presses on the video. Works out places whatever the host's zoom; decides nothing. Several pointers at
- * once are several hands. Never calls preventDefault on pointerdown: the host hangs its own undo on the mouse events that follow.
+ * Pointers on the stage: presses become presses on the video. Works out places whatever the host's zoom.
+ * Decides nothing. Several pointers at once are several hands. Never calls preventDefault on pointerdown: the
+ * host hangs its own undo on the mouse events that follow.
  */
 
-import { toVideo } from "./view.js";
+import { toVideo } from "../shared/view.js";
 
-/** @import {Point} from "../track_editor/types.js" */
-/** @import {View} from "./view.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
+/** @import {View} from "../shared/view.js" */
 
 const REACH = { mouse: 10, pen: 12, touch: 22 };
 
 /**
- * @typedef {{pointer: number, at: Point, reach: number, time: number}} Place
+ * @typedef {{pointer: number, at: VideoPoint, reach: number, time: number}} Place
+ *
  * @typedef {object} PointerHost
  * @property {() => View} view
  * @property {() => boolean} able  the picture can be steered
  * @property {(place: Place) => void} press
- * @property {(place: Place & {places: Point[]}) => void} drag  places: passed since the last one, oldest first
+ * @property {(place: Place & {places: VideoPoint[]}) => void} drag  places: passed since the last one, oldest
+ *   first
  * @property {(place: Place) => void} lift
  * @property {(place: Place) => void} menu  the other button
- * @property {(hover: (Point & {reach: number}) | null) => void} hover
- * @property {(way: 1 | -1) => boolean} wheel  false = not ours
+ * @property {(hover: (VideoPoint & {reach: number}) | null) => void} hover
+ * @property {(direction: 1 | -1) => boolean} wheel  false = not ours
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  */
 
@@ -53,7 +56,7 @@ export class StagePointers {
     this.panning = null;
   }
 
-  /** @param {MouseEvent} event @returns {Point} video pixels */
+  /** @param {MouseEvent} event @returns {VideoPoint} video pixels */
   at(event) {
     const box = this.canvas.getBoundingClientRect();
     const zoom = this.zoom(box);

@@ -1,17 +1,43 @@
 /**
- * What the running sampler tells the browser. Pure: parses and checks messages; opens nothing. What the browser tells it is in controls.js;
- * docs/live.md has all of it. A field that an older server does not send gets its default; a field of another type is refused.
+ * What the running sampler tells the browser. Pure: parses and checks messages. Opens nothing. What the
+ * browser tells it is in controls.js. docs/live.md has all of it. A field that an older server does not send
+ * gets its default. A field of another type is refused.
  *
  *     binary frame   u32 little-endian length of the header · header as JSON · JPEG
  *     text from the server   {"type": "state", …}          text to it   {"type": "ack", "frame": i}
  *
- * @typedef {{token: string, prompt_id: string, node_id: string, width: number, height: number, fps: number, frames: number, chunk_frames: number, controls: string[]}} Run
- *   frames 0 = endless; chunk_frames 0 = not told
+ * @typedef {object} Run
+ * @property {string} token
+ * @property {string} prompt_id
+ * @property {string} node_id
+ * @property {number} width
+ * @property {number} height
+ * @property {number} fps
+ * @property {number} frames  0 = endless
+ * @property {number} chunk_frames  0 = not told
+ * @property {string[]} controls
+ *
  * @typedef {"done" | "stopped" | "interrupted" | "error"} Ending
  * @typedef {[id: number, x: number, y: number, kind: number]} Handle  pixels of the video; kind as in KINDS
- * @typedef {{frame: number, chunk: number, fps: number, t_made: number, latency_ms: number, queued: number, epoch: number, handles: Handle[]}} FrameHeader
+ *
+ * @typedef {object} FrameHeader
+ * @property {number} frame
+ * @property {number} chunk
+ * @property {number} fps
+ * @property {number} t_made
+ * @property {number} latency_ms
+ * @property {number} queued
+ * @property {number} epoch
+ * @property {Handle[]} handles
+ *
  * @typedef {{header: FrameHeader, jpeg: Uint8Array<ArrayBuffer>}} FrameMessage
- * @typedef {{pan: [number, number], zoom: number, roll: number, orbit: number}} Speeds  px/s, octaves/s, degrees/s
+ *
+ * @typedef {object} Speeds  px/s, octaves/s, degrees/s
+ * @property {[number, number]} pan
+ * @property {number} zoom
+ * @property {number} roll
+ * @property {number} orbit
+ *
  * @typedef {object} RunState
  * @property {"running" | "paused" | "stopping" | Ending} status
  * @property {number} chunk  in work
@@ -21,7 +47,8 @@
  * @property {number | null} oldest_chunk  the first one a rewind can reach; null = not told
  * @property {number} cache_bytes
  * @property {number} kept_bytes
- * @property {string | null} control  what makes the video follow the tracks: "track head", "guided" or "none"; null = not told
+ * @property {string | null} control  what makes the video follow the tracks: "track head", "guided" or
+ *   "none"; null = not told
  */
 
 const HEADER_LIMIT = 64 * 1024;
@@ -30,7 +57,7 @@ export const ENDINGS = ["done", "stopped", "interrupted", "error"];
 const STATUSES = ["running", "paused", "stopping", ...ENDINGS];
 const FIRST_CONTROLS = ["pause", "resume", "stop"];
 
-/** What a handle is; the place in the list is the number in a frame's header. */
+/** What a handle is. The place in the list is the number in a frame's header. */
 export const KINDS = /** @type {const} */ (["predrawn", "static", "online", "hidden"]);
 
 /** @type {Readonly<Speeds>} */
@@ -47,7 +74,11 @@ const NO_HANDLES = [];
 /** A message that is not what the protocol says. */
 export class ProtocolError extends Error {}
 
-/** @param {ArrayBuffer} buffer @returns {FrameMessage} @throws {ProtocolError} */
+/**
+ * @param {ArrayBuffer} buffer
+ * @returns {FrameMessage}
+ * @throws {ProtocolError}
+ */
 export function parseFrame(buffer) {
   if (buffer.byteLength < 4)
     throw new ProtocolError(`Expected a frame of at least 4 bytes, got ${buffer.byteLength}.`);
@@ -71,7 +102,11 @@ export function parseFrame(buffer) {
   return { header: /** @type {FrameHeader} */ ({ ...header, epoch, handles }), jpeg };
 }
 
-/** @param {string} text @returns {RunState | null} null = a message of a kind we do not know @throws {ProtocolError} */
+/**
+ * @param {string} text
+ * @returns {RunState | null} null = a message of a kind we do not know
+ * @throws {ProtocolError}
+ */
 export function parseText(text) {
   const message = parseObject(text);
   if (message.type !== "state") return null;
@@ -106,7 +141,11 @@ function parseSpeeds(camera) {
   };
 }
 
-/** @param {unknown} value the event motionstream.run, or one of the list of runs @returns {Run} @throws {ProtocolError} */
+/**
+ * @param {unknown} value the event motionstream.run, or one of the list of runs
+ * @returns {Run}
+ * @throws {ProtocolError}
+ */
 export function parseRun(value) {
   const run = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
   if (typeof run.token !== "string" || !run.token) throw new ProtocolError("Expected a run with a token.");
@@ -125,7 +164,11 @@ export function parseRun(value) {
   });
 }
 
-/** @param {unknown} value the event motionstream.end @returns {{token: string, status: Ending}} @throws {ProtocolError} */
+/**
+ * @param {unknown} value the event motionstream.end
+ * @returns {{token: string, status: Ending}}
+ * @throws {ProtocolError}
+ */
 export function parseEnd(value) {
   const end = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
   if (typeof end.token !== "string" || !ENDINGS.includes(end.status))
@@ -155,8 +198,12 @@ function parseObject(text) {
 
 /**
  * @template T
- * @param {Record<string, any>} message @param {string} key @param {T} absent what stands for a field that is not sent
- * @param {(value: any) => boolean} fits @param {string} expected @returns {T}
+ * @param {Record<string, any>} message
+ * @param {string} key
+ * @param {T} absent what stands for a field that is not sent
+ * @param {(value: any) => boolean} fits
+ * @param {string} expected
+ * @returns {T}
  */
 function optional(message, key, absent, fits, expected) {
   const value = message[key];
@@ -187,6 +234,11 @@ const isHandles = (/** @type {unknown} */ value) => Array.isArray(value) && valu
 /** @param {number} frame */
 export const ackMessage = (frame) => JSON.stringify({ type: "ack", frame });
 
-/** @param {{protocol: string, host: string}} place of the page @param {string} path @param {string} token @returns {string} */
+/**
+ * @param {{protocol: string, host: string}} place of the page
+ * @param {string} path
+ * @param {string} token
+ * @returns {string}
+ */
 export const streamUrl = (place, path, token) =>
   `${place.protocol === "https:" ? "wss:" : "ws:"}//${place.host}${path}?token=${encodeURIComponent(token)}`;

@@ -1,12 +1,18 @@
 /**
- * The runs of this tab: hears of them by the host's events, asks for them again after a reload or a lost connection, tells its listeners.
+ * The runs of this tab: hears of them by the host's events, asks for them again after a reload or a lost
+ * connection, tells its listeners.
  */
 
 import { parseEnd, parseRun, parseRuns } from "./protocol.js";
 
 /** @import {Ending, Run} from "./protocol.js" */
 
-/** @typedef {{start: (run: Run) => void, end: (token: string, status: Ending) => void, again?: () => void}} Listener  again: the host is back */
+/**
+ * @typedef {object} Listener
+ * @property {(run: Run) => void} start
+ * @property {(token: string, status: Ending) => void} end
+ * @property {() => void} [again]  the host is back
+ */
 
 export class RunHub {
   /** @param {ComfyApi} api */
@@ -31,7 +37,10 @@ export class RunHub {
     for (const listener of [...this.listeners]) listener.again?.();
   }
 
-  /** The runs that go on in the server for this tab. @returns {Promise<Set<string> | null>} their tokens; null = no answer */
+  /**
+   * The runs that go on in the server for this tab.
+   * @returns {Promise<Set<string> | null>} their tokens; null = no answer
+   */
   async ask() {
     const client = this.api.clientId;
     if (!client) return null;
@@ -48,7 +57,7 @@ export class RunHub {
   }
 
   /** @param {string} token @returns {Promise<boolean | null>} null = no answer */
-  async goesOn(token) {
+  async isListed(token) {
     const tokens = await this.ask();
     return tokens && tokens.has(token);
   }
@@ -71,7 +80,11 @@ export class RunHub {
     this.runs.delete(token);
   }
 
-  /** Hears of all runs, beginning with those that go on. @param {Listener} listener @returns {() => void} */
+  /**
+   * Hears of all runs, beginning with those that go on.
+   * @param {Listener} listener
+   * @returns {() => void}
+   */
   subscribe(listener) {
     this.listeners.add(listener);
     for (const run of this.runs.values()) listener.start(run);

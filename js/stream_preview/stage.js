@@ -1,45 +1,70 @@
-/** The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the preview has; keeps nothing but the hover. */
+/**
+ * The stage: the picture's canvas, the overlay's above it, and the pointers on that. Draws what the state
+ * has. Keeps nothing but the hover.
+ */
 
-import { element } from "../track_editor/elements.js";
-import { followScreen } from "../track_editor/screen.js";
+import { fitCanvas } from "../shared/canvas.js";
+import { element } from "../shared/elements.js";
+import { followScreen } from "../shared/screen.js";
+import { letterbox } from "../shared/view.js";
 import { drawOverlay } from "./overlay.js";
 import { StagePointers } from "./pointers.js";
-import { handleAt, largestRadius } from "./steering.js";
-import { letterbox } from "./view.js";
+import { grabbableHandles, handlesOf, isBusy, isSteerable } from "./state.js";
+import { handleAt, WITH_RADIUS } from "./steering.js";
 
-/** @import {Point} from "../track_editor/types.js" */
-/** @import {StreamPreview} from "./preview.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
+/** @import {Page} from "./layout.js" */
+/** @import {FramePlayer} from "./player.js" */
+/** @import {PreviewStore} from "./store.js" */
 
-const WITH_RADIUS = ["grab", "pin", "path"];
+/** @typedef {Page & {focus: () => void, focused: () => boolean}} StagePage */
+
+const NO_VIDEO = { width: 1, height: 1 };
+const SHARPEN_MS = 200;
 
 export class Stage {
-  /** @param {StreamPreview} preview @param {(dx: number, dy: number) => void} pan */
-  constructor(preview, pan) {
-    this.preview = preview;
+  /**
+   * @param {PreviewStore} store
+   * @param {FramePlayer} player
+   * @param {StagePage} page
+   */
+  constructor(store, player, page) {
+    this.store = store;
+    this.player = player;
+    this.page = page;
     this.canvas = element("canvas");
     this.over = element("canvas", "ms-over");
     this.root = element("div", "ms-stage", [this.canvas, this.over]);
     this.root.dataset.captureWheel = "true";
-    /** @type {(Point & {reach: number}) | null} */
+    /** @type {(VideoPoint & {reach: number}) | null} */
     this.hover = null;
     /** The picture's canvas does not show what it should. */
     this.stale = true;
     /** The screen's pixels to one of ours when it was drawn. */
     this.screen = 0;
-    this.pointers = new StagePointers(this.over, {
+    this.pointers = new StagePointers(this.over, this.pointerHost());
+  }
+
+  /** @returns {import("./pointers.js").PointerHost} */
+  pointerHost() {
+    const { store, page } = this;
+    return {
       view: () => this.view(),
-      able: () => preview.steerable,
-      press: (place) => preview.press(place),
-      drag: (place) => preview.drag(place),
-      lift: (place) => preview.lift(place),
-      menu: (place) => preview.removeAt(place),
+      able: () => isSteerable(store.state),
+      press: (place) => {
+        page.focus();
+        store.dispatch({ type: "press", place });
+      },
+      drag: (place) => store.dispatch({ type: "drag", place }),
+      lift: (place) => store.dispatch({ type: "lift", place }),
+      menu: (place) => store.dispatch({ type: "remove-at", place }),
       hover: (hover) => {
         this.hover = hover;
-        preview.schedule(false);
+        page.redraw(false);
       },
-      wheel: (way) => this.wheel(way),
-      pan,
-    });
+      wheel: (direction) => this.wheel(direction),
+      pan: page.pan,
+    };
   }
 
   /** @param {AbortSignal} signal */
@@ -47,7 +72,7 @@ export class Stage {
     this.pointers.connect(signal);
     const refresh = () => {
       this.stale = true;
-      this.preview.schedule();
+      this.page.redraw(true);
     };
     window.addEventListener("wheel", () => this.sharpenSoon(refresh), { signal, passive: true });
     followScreen(refresh, signal);
@@ -62,78 +87,90 @@ export class Stage {
     this.hover = null;
   }
 
-  /** After a zoom of the host the canvases have the wrong number of pixels. @param {() => void} refresh */
+  /**
+   * After a zoom of the host the canvases have the wrong number of pixels.
+   * @param {() => void} refresh
+   */
   sharpenSoon(refresh) {
     clearTimeout(this.sharpening);
-    this.sharpening = setTimeout(refresh, 200);
+    this.sharpening = setTimeout(refresh, SHARPEN_MS);
+  }
+
+  area() {
+    return { width: this.root.clientWidth, height: this.root.clientHeight };
   }
 
   view() {
-    const area = { width: this.root.clientWidth, height: this.root.clientHeight };
-    return letterbox(area, this.preview.run ?? { width: 1, height: 1 });
+    return letterbox(this.area(), this.store.state.run ?? NO_VIDEO);
   }
 
-  /** The wheel changes the radius while the preview has the focus. @param {1 | -1} way @returns {boolean} */
-  wheel(way) {
-    const { steering, steerable, run } = this.preview;
-    if (!run || !steerable || !WITH_RADIUS.includes(steering.tool) || !this.preview.layout.focused)
+  /**
+   * The wheel changes the radius while the preview has the focus.
+   * @param {1 | -1} direction
+   * @returns {boolean} false = it is not ours
+   */
+  wheel(direction) {
+    const { state } = this.store;
+    if (!isSteerable(state) || !WITH_RADIUS.includes(state.steering.tool) || !this.page.focused())
       return false;
-    this.preview.steer({ radius: stepped(steering.radius, way, largestRadius(run)) });
+    this.store.dispatch({ type: "radius", direction });
     return true;
   }
 
   /** @param {boolean} fresh there is a new picture */
   draw(fresh) {
+    const { state } = this.store;
     const view = this.view();
     const screen = window.devicePixelRatio;
     if (fresh || this.stale || screen !== this.screen)
-      this.onto(this.canvas, (ctx) => this.preview.player.draw(ctx, view));
-    Object.assign(this, { stale: false, screen });
-    const near = this.near();
-    const { steering, handles, handlesVisible, ghosts, steerable, player } = this.preview;
-    const able = steerable && player.last !== null;
+      this.onto(this.canvas, (ctx) => this.player.draw(ctx, view));
+    this.stale = false;
+    this.screen = screen;
+    const able = isSteerable(state) && state.shown !== null;
     this.onto(this.over, (ctx) => {
-      if (player.last)
-        drawOverlay(ctx, view, {
-          handles,
-          visible: handlesVisible,
-          steering,
-          near,
-          hover: able ? this.hover : null,
-          ghosts: ghosts.map((ghost) => ghost.control),
-        });
+      if (!state.shown) return;
+      drawOverlay(ctx, view, {
+        handles: handlesOf(state),
+        visible: state.handlesVisible,
+        steering: state.steering,
+        near: this.near(),
+        hover: able ? this.hover : null,
+        ghosts: state.ghosts.map((ghost) => ghost.control),
+      });
     });
-    const resting = steering.tool === "grab" ? "grab" : "crosshair";
-    const cursor = !able ? "default" : steering.hands.length ? "grabbing" : resting;
+    this.showCursor(able);
+  }
+
+  /** @param {boolean} able the tool can be used now */
+  showCursor(able) {
+    const { tool, hands } = this.store.state.steering;
+    const resting = tool === "grab" ? "grab" : "crosshair";
+    const used = hands.length ? "grabbing" : resting;
+    const cursor = able ? used : "default";
     if (this.over.style.cursor !== cursor) this.over.style.cursor = cursor;
   }
 
   /** The handle that a press would take. */
   near() {
-    const { hover, preview } = this;
-    const idle = !preview.steering.hands.length && !preview.steering.draft;
-    const taking = ["grab", "erase"].includes(preview.steering.tool);
-    return hover && idle && taking && preview.steerable
-      ? handleAt(preview.grabbable(), hover, hover.reach)
-      : null;
+    const { hover } = this;
+    const { state } = this.store;
+    const takes = ["grab", "erase"].includes(state.steering.tool);
+    if (!hover || isBusy(state) || !takes || !isSteerable(state)) return null;
+    return handleAt(grabbableHandles(state), hover, hover.reach);
   }
 
-  /** One canvas pixel for each pixel of the screen. @param {HTMLCanvasElement} canvas @param {(ctx: CanvasRenderingContext2D) => void} paint */
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {(ctx: CanvasRenderingContext2D) => void} paint in view pixels
+   */
   onto(canvas, paint) {
-    const area = { width: this.root.clientWidth, height: this.root.clientHeight };
+    const area = this.area();
     const ctx = canvas.getContext("2d");
     if (!ctx || !area.width || !area.height) return;
-    const zoom = canvas.getBoundingClientRect().width / area.width;
-    const ratio = Math.min(4, Math.max(1, zoom * window.devicePixelRatio));
-    const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const ratio = fitCanvas(canvas, area);
     ctx.setTransform(1, 0, 0, 1, 0, 0);
-    ctx.clearRect(0, 0, width, height);
+    ctx.clearRect(0, 0, canvas.width, canvas.height);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     paint(ctx);
   }
 }
-
-/** @param {number} radius @param {1 | -1} way @param {number} most */
-export const stepped = (radius, way, most) =>
-  Math.min(most, Math.max(0, Math.round(radius + way * Math.max(1, radius * 0.15))));

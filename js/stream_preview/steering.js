@@ -1,24 +1,40 @@
 /**
- * Hands on the live picture: what presses, drags and lifts of pointers mean with each tool. Pure: every call gives the steering that follows
- * and the controls to send. Places are pixels of the video, times ms.
+ * Hands on the live picture: what presses, drags and lifts of pointers mean with each tool. Pure: every call
+ * gives the steering that follows and the controls to send. Places are pixels of the video, times ms.
  *
- *     grab   on a handle: it follows the pointer; beside one: all points within the radius do        several pointers = several hands
- *     pin    a click, or several places painted in one go        path   a stroke that is travelled from now on
- *     grid   a rectangle of resting points                       erase  every handle touched
+ *     grab   on a handle: it follows the pointer. Beside one: all points within the radius do.
+ *            Several pointers are several hands.
+ *     pin    a click, or several places painted in one go
+ *     path   a stroke that is travelled from now on
+ *     grid   a rectangle of resting points
+ *     erase  every handle touched
  */
 
-import { brushOf, distance, simplify } from "../track_editor/geometry.js";
+import { brushOf, distance, simplify, stepRadius as steppedBy } from "../shared/geometry.js";
 import * as controls from "./controls.js";
 
-/** @import {Point} from "../track_editor/types.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
 /** @import {Control, ReleaseMode} from "./controls.js" */
 /** @import {Handle} from "./protocol.js" */
 
 /**
  * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
- * @typedef {{pointer: number, hand: number, handle: number | null, offset: Point, from: Point, at: Point}} Hand
- *   from, at: where the held thing was and is to be; offset: of the pointer from it; handle null = a place
- * @typedef {{pointer: number, tool: Tool, points: Point[], began: number, touched: number[]}} Draft  touched: handles erased so far
+ *
+ * @typedef {object} Hand
+ * @property {number} pointer
+ * @property {number} hand
+ * @property {number | null} handle  null = a place
+ * @property {VideoPoint} offset  of the pointer from it
+ * @property {VideoPoint} from  where the held thing was and is to be
+ * @property {VideoPoint} at  where the held thing was and is to be
+ *
+ * @typedef {object} Draft
+ * @property {number} pointer
+ * @property {Tool} tool
+ * @property {VideoPoint[]} points
+ * @property {number} began
+ * @property {number[]} touched  handles erased so far
+ *
  * @typedef {object} Steering
  * @property {Tool} tool
  * @property {number} radius  of the brush, video pixels
@@ -27,15 +43,23 @@ import * as controls from "./controls.js";
  * @property {Hand[]} hands
  * @property {Draft | null} draft
  * @property {number} base  the first hand this view uses, so that two views of a run rarely share one
+ *
  * @typedef {{steering: Steering, controls: Control[]}} Step
- * @typedef {{pointer: number, at: Point, time: number, handles: Handle[], reach: number}} Press  reach: how far from a handle still is on it
+ *
+ * @typedef {object} Press
+ * @property {number} pointer
+ * @property {VideoPoint} at
+ * @property {number} time
+ * @property {Handle[]} handles
+ * @property {number} reach  how far from a handle still is on it
  */
 
-export const TOOLS = /** @type {const} */ (["grab", "pin", "path", "grid", "erase"]);
+/** Tools whose brush has a radius. @type {Tool[]} */
+export const WITH_RADIUS = ["grab", "pin", "path"];
 const HIDDEN = 3;
 const PAINT_STEP = 12; // between pins painted in one go
 const GRID_STEP = 16;
-const MOST_IN_GRID = 400;
+const MAX_IN_GRID = 400;
 const PATH_SECONDS = { least: 0.3, most: 60 };
 const TOLERANCE = 0.35;
 
@@ -56,7 +80,23 @@ export const usualRadius = (video) => Math.max(2, Math.round(Math.min(video.widt
 /** @param {{width: number, height: number}} video */
 export const largestRadius = (video) => Math.max(8, Math.round(Math.min(video.width, video.height) / 3));
 
-/** The nearest handle that can be seen, within reach. @param {Handle[]} handles @param {Point} at @param {number} reach @returns {Handle | null} */
+/**
+ * One step larger or smaller.
+ * @param {number} radius
+ * @param {1 | -1} direction
+ * @param {{width: number, height: number}} video
+ * @returns {number}
+ */
+export const stepRadius = (radius, direction, video) =>
+  Math.min(largestRadius(video), steppedBy(radius, direction));
+
+/**
+ * The nearest handle that can be seen, within reach.
+ * @param {Handle[]} handles
+ * @param {VideoPoint} at
+ * @param {number} reach
+ * @returns {Handle | null}
+ */
 export function handleAt(handles, at, reach) {
   let [found, best] = [/** @type {Handle | null} */ (null), reach];
   for (const handle of handles) {
@@ -66,7 +106,11 @@ export function handleAt(handles, at, reach) {
   return found;
 }
 
-/** @param {Steering} steering @param {Press} event @returns {Step} */
+/**
+ * @param {Steering} steering
+ * @param {Press} event
+ * @returns {Step}
+ */
 export function press(steering, event) {
   if (steering.tool === "grab") return grab(steering, event);
   if (steering.draft) return { steering, controls: [] };
@@ -83,7 +127,11 @@ export function press(steering, event) {
     : { steering: begun, controls: [] };
 }
 
-/** @param {Steering} steering @param {Press} event @returns {Step} */
+/**
+ * @param {Steering} steering
+ * @param {Press} event
+ * @returns {Step}
+ */
 function grab(steering, { pointer, at, handles, reach }) {
   const hand = freeHand(steering);
   if (hand === null || steering.hands.some((held) => held.pointer === pointer))
@@ -113,13 +161,18 @@ function freeHand(steering) {
   return null;
 }
 
-/** @param {Steering} steering @param {{pointer: number, places: Point[], handles: Handle[], reach: number}} event places: passed since the last one, oldest first @returns {Step} */
+/**
+ * @param {Steering} steering
+ * @param {{pointer: number, places: VideoPoint[], handles: Handle[], reach: number}} event places: passed
+ *   since the last one, oldest first
+ * @returns {Step}
+ */
 export function drag(steering, event) {
   const { draft } = steering;
   if (draft?.pointer === event.pointer) {
     if (draft.tool === "erase") return erase(steering, draft, event.places, event);
     return {
-      steering: { ...steering, draft: { ...draft, points: extended(draft, event.places) } },
+      steering: { ...steering, draft: { ...draft, points: extendDraft(draft, event.places) } },
       controls: [],
     };
   }
@@ -130,8 +183,12 @@ export function drag(steering, event) {
   return { steering: { ...steering, hands }, controls: [controls.move(held.hand, to)] };
 }
 
-/** @param {Draft} draft @param {Point[]} places @returns {Point[]} */
-function extended(draft, places) {
+/**
+ * @param {Draft} draft
+ * @param {VideoPoint[]} places
+ * @returns {VideoPoint[]}
+ */
+function extendDraft(draft, places) {
   if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
   const points = [...draft.points];
   const step = draft.tool === "pin" ? PAINT_STEP : 0.5;
@@ -139,7 +196,13 @@ function extended(draft, places) {
   return points;
 }
 
-/** @param {Steering} steering @param {Draft} draft @param {Point[]} places @param {{handles: Handle[], reach: number}} event @returns {Step} */
+/**
+ * @param {Steering} steering
+ * @param {Draft} draft
+ * @param {VideoPoint[]} places
+ * @param {{handles: Handle[], reach: number}} event
+ * @returns {Step}
+ */
 function erase(steering, draft, places, { handles, reach }) {
   const touched = new Set(draft.touched);
   /** @type {Control[]} */
@@ -153,7 +216,11 @@ function erase(steering, draft, places, { handles, reach }) {
   return { steering: { ...steering, draft: { ...draft, touched: [...touched] } }, controls: sent };
 }
 
-/** @param {Steering} steering @param {{pointer: number, time: number}} event @returns {Step} */
+/**
+ * @param {Steering} steering
+ * @param {{pointer: number, time: number}} event
+ * @returns {Step}
+ */
 export function lift(steering, { pointer, time }) {
   const { draft } = steering;
   if (draft?.pointer === pointer)
@@ -166,7 +233,12 @@ export function lift(steering, { pointer, time }) {
   };
 }
 
-/** @param {Steering} steering @param {Draft} draft @param {number} time @returns {Control[]} */
+/**
+ * @param {Steering} steering
+ * @param {Draft} draft
+ * @param {number} time
+ * @returns {Control[]}
+ */
 function finished(steering, draft, time) {
   const brush = brushOf(steering.radius);
   if (draft.tool === "pin")
@@ -180,12 +252,16 @@ function finished(steering, draft, time) {
   return [controls.addPath(simplify(draft.points, TOLERANCE), steering.seconds || taken, brush)];
 }
 
-/** The resting points of a rectangle; none where it is too small for two. @param {Point[]} corners @returns {Point[]} */
+/**
+ * The resting points of a rectangle. None where it is too small for two.
+ * @param {VideoPoint[]} corners
+ * @returns {VideoPoint[]}
+ */
 export function gridPoints([a, b]) {
   if (!b || Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) < GRID_STEP / 2) return [];
   const [left, top] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
   const [width, height] = [Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
-  const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MOST_IN_GRID) * 1.1);
+  const step = Math.max(GRID_STEP, Math.sqrt((width * height) / MAX_IN_GRID) * 1.1);
   const [columns, rows] = [
     Math.max(1, Math.round(width / step) + 1),
     Math.max(1, Math.round(height / step) + 1),
@@ -202,8 +278,12 @@ export function gridPoints([a, b]) {
   }));
 }
 
-/** All hands let go, what is half drawn is left out. @param {Steering} steering @returns {Step} */
-export function letGoOfAll(steering) {
+/**
+ * All hands let go, what is half drawn is left out.
+ * @param {Steering} steering
+ * @returns {Step}
+ */
+export function releaseAll(steering) {
   return {
     steering: { ...steering, hands: [], draft: null },
     controls: steering.hands.map((held) => controls.release(held.hand, steering.mode)),

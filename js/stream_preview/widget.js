@@ -1,9 +1,12 @@
-/** The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview that touches nodes. */
+/**
+ * The preview as a widget of its node: which runs it follows, when it lives. The only file of the preview
+ * that touches nodes.
+ */
 
-import { chain, forwardWheel, panCanvas, sourceNode } from "../host_canvas.js";
+import { chain, forwardWheel, panCanvas, sourceNode } from "../shared/host_canvas.js";
 import { StreamPreview } from "./preview.js";
 
-/** @import {LiveViews} from "../host_canvas.js" */
+/** @import {LiveViews} from "../shared/host_canvas.js" */
 /** @import {Run} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
 
@@ -11,8 +14,11 @@ const NAME = "motionstream_view"; // a widget named like an input would take its
 const SAMPLER = "MotionStreamSampler";
 const MIN_HEIGHT = 440;
 
-/** @param {ComfyNode} node @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, lives: LiveViews}} services */
-export function addPreview(node, { app, api, hub, lives }) {
+/**
+ * @param {ComfyNode} node
+ * @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, liveViews: LiveViews}} services
+ */
+export function addPreview(node, { app, api, hub, liveViews }) {
   const view = new StreamPreview(
     api,
     hub,
@@ -29,19 +35,24 @@ export function addPreview(node, { app, api, hub, lives }) {
   });
   widget.serialize = false;
   const enter = () => {
-    lives.add(view.root, node, NAME);
+    liveViews.add(view.root, node, NAME);
     view.connect();
   };
   chain(node, "onAdded", enter);
   chain(node, "onRemoved", () => {
-    lives.remove(view.root);
+    liveViews.remove(view.root);
     view.destroy();
   });
   if (node.graph) enter();
   return widget;
 }
 
-/** The run of the sampler upstream; any run of this tab where no sampler is found. Inside a subgraph a run's node id is a path, "12:7". @param {ComfyNode} node @param {Run} run */
+/**
+ * The run of the sampler upstream. Any run of this tab where no sampler is found. Inside a subgraph a run's
+ * node id is a path, "12:7".
+ * @param {ComfyNode} node
+ * @param {Run} run
+ */
 export function follows(node, run) {
   const source = sourceNode(node, "images");
   if (!source || (source.comfyClass ?? source.type) !== SAMPLER) return true;

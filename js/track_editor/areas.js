@@ -1,19 +1,22 @@
-/** The points that a track carries round its moving point, and the pins along the border. Pure; the rules are docs/track-document.md. */
+/**
+ * The points that a track carries round its moving point, and the pins along the border. Pure. The rules are
+ * docs/track-document.md.
+ */
 
-import { toSegment } from "./geometry.js";
+import { toSegment } from "../shared/geometry.js";
 
-/** @import {Brush, Grid, Point, Region, Track} from "./types.js" */
+/** @import {Brush, Grid, Region, Track, VideoPoint} from "./types.js" */
 
 const BORDER_INSET = 4;
 const BORDER_STEP = 16;
-export const MOST_POINTS = 10_000;
+export const MAX_POINTS = 10_000;
 
-/** @param {Brush | null} brush @returns {Point[]} offsets of a track's points, the centre first */
+/** @param {Brush | null} brush @returns {VideoPoint[]} offsets of a track's points, the centre first */
 export function brushOffsets(brush) {
   const offsets = [{ x: 0, y: 0 }];
   if (!brush || brush.radius <= 0 || brush.spacing <= 0) return offsets;
   const reach = Math.floor(brush.radius / brush.spacing) + 1;
-  if (reach > Math.sqrt(MOST_POINTS)) return offsets; // Python refuses it; the picture is not held up for it
+  if (reach > Math.sqrt(MAX_POINTS)) return offsets; // Python refuses it; the picture is not held up for it
   for (let iy = -reach; iy <= reach; iy++) {
     for (let ix = -reach; ix <= reach; ix++) {
       const [x, y] = [ix * brush.spacing, iy * brush.spacing];
@@ -23,7 +26,7 @@ export function brushOffsets(brush) {
   return offsets;
 }
 
-/** @param {Grid} grid @returns {Point[]} row by row from the top left corner */
+/** @param {Grid} grid @returns {VideoPoint[]} row by row from the top left corner */
 export function gridOffsets({ width, height, columns, rows }) {
   /** @param {number} side @param {number} count */
   const steps = (side, count) =>
@@ -32,7 +35,11 @@ export function gridOffsets({ width, height, columns, rows }) {
   return steps(height, rows).flatMap((y) => across.map((x) => ({ x, y })));
 }
 
-/** @param {Point} place @param {Point[]} line @returns {number} */
+/**
+ * @param {VideoPoint} place
+ * @param {VideoPoint[]} line
+ * @returns {number}
+ */
 export function toLine(place, line) {
   if (line.length === 1) return Math.hypot(place.x - line[0].x, place.y - line[0].y);
   let best = Infinity;
@@ -41,7 +48,11 @@ export function toLine(place, line) {
   return best;
 }
 
-/** @param {Region} region @param {Point} offset from the moving point @returns {boolean} */
+/**
+ * @param {Region} region
+ * @param {VideoPoint} offset from the moving point
+ * @returns {boolean}
+ */
 export const inRegion = (region, offset) =>
   region.lines.some((line) => toLine(offset, line) ** 2 <= region.radius ** 2 + 1e-6);
 
@@ -57,7 +68,11 @@ export function regionBox({ lines, radius }) {
   return box;
 }
 
-/** @param {Region} region @returns {Point[]} the points (ix·spacing, iy·spacing) in it; its first painted place where it holds none */
+/**
+ * @param {Region} region
+ * @returns {VideoPoint[]} the points (ix·spacing, iy·spacing) in it; its first painted place where it holds
+ *   none
+ */
 export function regionOffsets(region) {
   const { spacing } = region;
   const box = regionBox(region);
@@ -68,7 +83,7 @@ export function regionOffsets(region) {
     Math.ceil(box.bottom / spacing),
   ];
   const offsets = [];
-  if ((right - left + 1) * (bottom - top + 1) <= 4 * MOST_POINTS) {
+  if ((right - left + 1) * (bottom - top + 1) <= 4 * MAX_POINTS) {
     for (let iy = top; iy <= bottom; iy++) {
       for (let ix = left; ix <= right; ix++) {
         const offset = { x: ix * spacing, y: iy * spacing };
@@ -79,10 +94,10 @@ export function regionOffsets(region) {
   return offsets.length ? offsets : [region.lines[0][0]];
 }
 
-/** @type {WeakMap<object, Point[]>} */
+/** @type {WeakMap<object, VideoPoint[]>} */
 const known = new WeakMap();
 
-/** @param {Track} track @returns {Point[]} worked out once for each brush, grid and region */
+/** @param {Track} track @returns {VideoPoint[]} worked out once for each brush, grid and region */
 export function trackOffsets(track) {
   const grid = track.kind === "grid" || track.kind === "camera" ? track.grid : null;
   const region = track.kind === "region" ? track.region : null;
@@ -96,7 +111,11 @@ export function trackOffsets(track) {
   return offsets;
 }
 
-/** @param {number} width @param {number} height @returns {Point[]} clockwise from the top left corner */
+/**
+ * @param {number} width
+ * @param {number} height
+ * @returns {VideoPoint[]} clockwise from the top left corner
+ */
 export function borderPins(width, height) {
   /** @param {number} side */
   const steps = (side) => {

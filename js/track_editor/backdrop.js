@@ -1,16 +1,20 @@
 /**
- * Where the picture behind the tracks comes from: the connected LoadImage at once, any other source after a run, through the node's own
- * output `motionstream_backdrop`. Finds addresses and loads pictures; knows nothing of the editor.
+ * Where the picture behind the tracks comes from: the connected LoadImage at once, any other source after a
+ * run, through the node's own output `motionstream_backdrop`. Finds addresses and loads pictures. Knows
+ * nothing of the editor.
  */
 
-import { sourceNode } from "../host_canvas.js";
+import { sourceNode } from "../shared/host_canvas.js";
 
 /** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
 
 const OUTPUT_KEY = "motionstream_backdrop";
 const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at every move of the pointer
 
-/** @param {string} value of a LoadImage widget: "folder/name.png [temp]" @returns {{filename: string, subfolder: string, type: string}} */
+/**
+ * @param {string} value of a LoadImage widget: "folder/name.png [temp]"
+ * @returns {{filename: string, subfolder: string, type: string}}
+ */
 export function parseImageName(value) {
   const [, path, type] = /^(.*?)(?: \[(input|output|temp)\])?$/s.exec(value) ?? [];
   const cut = path.lastIndexOf("/");
@@ -26,7 +30,11 @@ export function viewRoute({ filename, subfolder = "", type = "temp" }) {
   return `/view?${new URLSearchParams({ filename, subfolder, type })}`;
 }
 
-/** @param {ComfyNode} node @param {ComfyApp} app @returns {string | null} the route of the picture to show */
+/**
+ * @param {ComfyNode} node
+ * @param {ComfyApp} app
+ * @returns {string | null} the route of the picture to show
+ */
 export function backdropRoute(node, app) {
   const connected = node.inputs?.some((input) => input.name === "image" && input.link != null);
   if (!connected) return null;
@@ -51,7 +59,7 @@ function executedFile(node, app) {
   return Array.isArray(files) && typeof files[0]?.filename === "string" ? files[0] : null;
 }
 
-/** A picture by address; the last one asked for wins. */
+/** A picture by address. The last one asked for wins. */
 export class Backdrop {
   /** @param {() => void} changed */
   constructor(changed) {

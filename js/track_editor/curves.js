@@ -1,18 +1,37 @@
-/** Curves through control points as straight pieces, and points at equal shares of their length. Pure; the rules are docs/track-document.md. */
+/**
+ * Curves through control points as straight pieces, and points at equal shares of their length. Pure. The
+ * rules are docs/track-document.md.
+ */
 
-import { distance, distinct, mix, toSegment } from "./geometry.js";
+import { distance, distinct, mix, toSegment } from "../shared/geometry.js";
 
-/** @import {Interpolation, Point, Track} from "./types.js" */
+/** @import {Interpolation, Track, VideoPoint} from "./types.js" */
 
-/** @typedef {{line: Point[], length: number, at: (fraction: number) => Point, shareNear: (place: Point) => number}} Way */
+/**
+ * @typedef {object} Path
+ * @property {VideoPoint[]} line
+ * @property {number} length
+ * @property {(fraction: number) => VideoPoint} at
+ * @property {(place: VideoPoint) => number} shareNear
+ */
 
 export const SEGMENTS = 32;
-/** Kinds whose way is curved as their interpolation says; the others go straight. */
+/** Kinds whose path is curved as their interpolation says. The others go straight. */
 export const CURVED = ["path", "grid", "region", "camera"];
 
-/** @typedef {(p0: Point, p1: Point, p2: Point, p3: Point) => (w: number) => Point} Span  from p1 to p2, w in 0..1 */
+/**
+ * @typedef {(p0: VideoPoint, p1: VideoPoint, p2: VideoPoint, p3: VideoPoint) => (w: number) => VideoPoint}
+ *   Span  from p1 to p2, w in 0..1
+ */
 
-/** Cubic Hermite from p1 to p2. @param {Point} p1 @param {Point} p2 @param {Point} m1 @param {Point} m2 @returns {(w: number) => Point} */
+/**
+ * Cubic Hermite from p1 to p2.
+ * @param {VideoPoint} p1
+ * @param {VideoPoint} p2
+ * @param {VideoPoint} m1
+ * @param {VideoPoint} m2
+ * @returns {(w: number) => VideoPoint}
+ */
 function hermite(p1, p2, m1, m2) {
   return (w) => {
     const [w2, w3] = [w * w, w * w * w];
@@ -39,7 +58,7 @@ function catmullRom(p0, p1, p2, p3) {
 /** @param {number} tension @returns {Span} */
 const cardinal = (tension) => (p0, p1, p2, p3) => {
   const half = (1 - tension) / 2;
-  const tangent = (/** @type {Point} */ a, /** @type {Point} */ b) => ({
+  const tangent = (/** @type {VideoPoint} */ a, /** @type {VideoPoint} */ b) => ({
     x: half * (b.x - a.x),
     y: half * (b.y - a.y),
   });
@@ -61,14 +80,23 @@ const bspline = (p0, p1, p2, p3) => (w) => {
   };
 };
 
-/** @param {Interpolation} interpolation @param {number} tension @returns {Span | null} null = straight */
+/**
+ * @param {Interpolation} interpolation
+ * @param {number} tension
+ * @returns {Span | null} null = straight
+ */
 function spanOf(interpolation, tension) {
   if (interpolation === "spline") return catmullRom;
   if (interpolation === "cardinal") return cardinal(tension);
   return interpolation === "bspline" ? bspline : null;
 }
 
-/** @param {Point[]} points @param {Interpolation} interpolation @param {number} [tension] @returns {Point[]} the curve as straight pieces */
+/**
+ * @param {VideoPoint[]} points
+ * @param {Interpolation} interpolation
+ * @param {number} [tension]
+ * @returns {VideoPoint[]} the curve as straight pieces
+ */
 export function polyline(points, interpolation, tension = 0) {
   const kept = distinct(points);
   const span = spanOf(interpolation, tension);
@@ -84,7 +112,8 @@ export function polyline(points, interpolation, tension = 0) {
 
 /**
  * A line that is measured once and asked often.
- * @param {Point[]} line not empty @returns {Way} at: 0..1 of the length; shareNear: the share at the place of the line nearest to a point
+ * @param {VideoPoint[]} line not empty
+ * @returns {Path} at: 0..1 of the length; shareNear: the share at the place of the line nearest to a point
  */
 export function ruler(line) {
   const gone = [0];
@@ -102,7 +131,7 @@ export function ruler(line) {
     const piece = gone[low] - gone[low - 1];
     return mix(line[low - 1], line[low], piece > 0 ? (target - gone[low - 1]) / piece : 0);
   };
-  const shareNear = (/** @type {Point} */ place) => {
+  const shareNear = (/** @type {VideoPoint} */ place) => {
     let [best, share] = [Infinity, 0];
     for (let i = 1; i < line.length; i++) {
       const near = toSegment(place, line[i - 1], line[i]);
@@ -114,21 +143,24 @@ export function ruler(line) {
   return { line, length, at, shareNear };
 }
 
-/** Tracks are never changed in place, so what is worked out for one stays true. @type {WeakMap<Track, Way>} */
-const ways = new WeakMap();
+/**
+ * Tracks are never changed in place, so what is worked out for one stays true.
+ * @type {WeakMap<Track, Path>}
+ */
+const paths = new WeakMap();
 
-/** @param {Track} track with points @returns {Way} the way of its moving point */
-export function wayOf(track) {
-  let way = ways.get(track);
-  if (!way) {
+/** @param {Track} track with points @returns {Path} of its moving point */
+export function pathOf(track) {
+  let path = paths.get(track);
+  if (!path) {
     const points = track.kind === "pin" ? track.points.slice(0, 1) : track.points;
-    way = ruler(
+    path = ruler(
       polyline(points, CURVED.includes(track.kind) ? track.interpolation : "linear", track.tension ?? 0),
     );
-    ways.set(track, way);
+    paths.set(track, path);
   }
-  return way;
+  return path;
 }
 
-/** @param {Track} track @returns {Point[]} */
-export const trackLine = (track) => (track.points.length ? wayOf(track).line : []);
+/** @param {Track} track @returns {VideoPoint[]} */
+export const trackLine = (track) => (track.points.length ? pathOf(track).line : []);

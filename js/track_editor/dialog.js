@@ -1,13 +1,19 @@
 /** The large editor: a second view of the same store in a modal dialog. */
 
-import { button, element } from "./elements.js";
+import { element } from "../shared/elements.js";
 import { TrackEditor } from "./editor.js";
-import { word } from "./words.js";
+import { button } from "./icons.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
 
-/** @param {EditorStore} store @param {EditorHost} host @param {string} title @returns {() => void} closes it */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @param {string} title
+ * @returns {() => void} closes it
+ */
 export function openDialog(store, host, title) {
   const editor = new TrackEditor(store, { ...host, large: null, pan: () => {} });
   const dialog = element("dialog", "ms-dialog");

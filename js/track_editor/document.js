@@ -1,17 +1,18 @@
 /**
- * The document as text: reading what may be anything, writing one stable JSON string, fitting it to another size. Pure.
+ * The document as text: reading what may be anything, writing one stable JSON string, fitting it to another
+ * size. Pure.
  */
 
 import { readTrack } from "./read_track.js";
 
-/** @import {Point, Size, Track, TrackDocument} from "./types.js" */
+/** @import {Size, Track, TrackDocument, VideoPoint} from "./types.js" */
 
 export const DEFAULT_SIZE = Object.freeze({ width: 128, height: 128, frames: 49, fps: 16 });
-const MOST_TEXT = 2 ** 20;
-const MOST_TRACKS = 10_000;
+const MAX_TEXT = 2 ** 20;
+const MAX_TRACKS = 10_000;
 
 /** @param {number} value */
-export const rounded = (value) => Math.round(value * 100) / 100;
+export const roundHundredth = (value) => Math.round(value * 100) / 100;
 
 /** @param {Size} size @returns {TrackDocument} */
 export function emptyDocument(size = DEFAULT_SIZE) {
@@ -23,13 +24,15 @@ export function emptyDocument(size = DEFAULT_SIZE) {
 export const writeDocument = (doc) => JSON.stringify(doc);
 
 /**
- * @param {string} text empty = an empty document @param {Size} [size] of an empty document
- * @returns {TrackDocument} @throws {Error} naming what was expected and what was found
+ * @param {string} text empty = an empty document
+ * @param {Size} [size] of an empty document
+ * @returns {TrackDocument}
+ * @throws {Error} naming what was expected and what was found
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
   if (!text.trim()) return emptyDocument(size);
-  if (text.length > MOST_TEXT)
-    throw new Error(`Expected a track document of at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MAX_TEXT)
+    throw new Error(`Expected a track document of at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parse(text);
   if (value.version !== 1)
     throw new Error(`Expected a track document of version 1, got version ${JSON.stringify(value.version)}.`);
@@ -38,8 +41,8 @@ export function readDocument(text, size = DEFAULT_SIZE) {
       throw new Error(`Expected a positive number for ${key}, got ${JSON.stringify(value[key])}.`);
   }
   if (!Array.isArray(value.tracks)) throw new Error(`Expected a list of tracks, got ${typeof value.tracks}.`);
-  if (value.tracks.length > MOST_TRACKS)
-    throw new Error(`Expected at most ${MOST_TRACKS} tracks, got ${value.tracks.length}.`);
+  if (value.tracks.length > MAX_TRACKS)
+    throw new Error(`Expected at most ${MAX_TRACKS} tracks, got ${value.tracks.length}.`);
   /** @type {Set<string>} */
   const taken = new Set();
   const tracks = value.tracks.map((/** @type {unknown} */ track, /** @type {number} */ i) =>
@@ -63,14 +66,19 @@ function parse(text) {
   return value;
 }
 
-/** @param {Point} point @returns {Point} to a hundredth of a pixel */
-export const roundPoint = (point) => ({ x: rounded(point.x), y: rounded(point.y) });
+/** @param {VideoPoint} point @returns {VideoPoint} to a hundredth of a pixel */
+export const roundPoint = (point) => ({ x: roundHundredth(point.x), y: roundHundredth(point.y) });
 
 /** @param {Size} a @param {Size} b */
 export const sameSize = (a, b) =>
   a.width === b.width && a.height === b.height && a.frames === b.frames && a.fps === b.fps;
 
-/** The document for a video of another size: coordinates, areas and times scaled. @param {TrackDocument} doc @param {Size} size @returns {TrackDocument} */
+/**
+ * The document for a video of another size: coordinates, areas and times scaled.
+ * @param {TrackDocument} doc
+ * @param {Size} size
+ * @returns {TrackDocument}
+ */
 export function fitDocument(doc, size) {
   if (sameSize(doc, size)) return doc;
   const [sx, sy] = [size.width / doc.width, size.height / doc.height];
@@ -79,18 +87,24 @@ export function fitDocument(doc, size) {
   return { ...doc, width: size.width, height: size.height, frames: size.frames, fps: size.fps, tracks };
 }
 
-/** @param {Track} track @param {number} sx @param {number} sy @param {number} st of the time @returns {Track} */
+/**
+ * @param {Track} track
+ * @param {number} sx
+ * @param {number} sy
+ * @param {number} st of the time
+ * @returns {Track}
+ */
 function fitTrack(track, sx, sy, st) {
   const small = Math.min(sx, sy);
-  const placed = (/** @type {Point} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
-  const atLeast = (/** @type {number} */ value) => Math.max(0.01, rounded(value));
+  const placed = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
+  const atLeast = (/** @type {number} */ value) => Math.max(0.01, roundHundredth(value));
   /** @type {Track} */
   const made = {
     ...track,
     points: track.points.map(placed),
     brush: track.brush && {
-      radius: rounded(track.brush.radius * small),
-      spacing: rounded(track.brush.spacing * small),
+      radius: roundHundredth(track.brush.radius * small),
+      spacing: roundHundredth(track.brush.spacing * small),
     },
     start: Math.round(track.start * st),
     end: track.end === null ? null : Math.round(track.end * st),
@@ -98,8 +112,8 @@ function fitTrack(track, sx, sy, st) {
   if (track.grid)
     made.grid = {
       ...track.grid,
-      width: rounded(track.grid.width * sx),
-      height: rounded(track.grid.height * sy),
+      width: roundHundredth(track.grid.width * sx),
+      height: roundHundredth(track.grid.height * sy),
     };
   if (track.region) {
     const { lines, radius, spacing } = track.region;

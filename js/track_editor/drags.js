@@ -1,22 +1,31 @@
-/** What happens while a pointer is held: moving, scaling, turning and retiming tracks, and the strokes that make new ones. Pure: state in, state out. */
+/**
+ * What happens while a pointer is held: moving, scaling, turning and retiming tracks, and the strokes that
+ * make new ones. Pure: state in, state out.
+ */
 
+import { brushOf, distance, mix, simplify } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
-import { wayOf } from "./curves.js";
-import { rounded, roundPoint } from "./document.js";
-import { added, movable, newTrack, withTrack, withTracks } from "./edits.js";
-import { brushOf, distance, mix, simplify } from "./geometry.js";
-import { boxOf, evened, snapped, tracksIn } from "./hits.js";
+import { pathOf } from "./curves.js";
+import { roundHundredth, roundPoint } from "./document.js";
+import { added, movable, withTrack, withTracks } from "./edits.js";
+import { isSame } from "./fingerprint.js";
 import { NOTHING, committed, many, only, selectedTrack } from "./history.js";
+import { boxOf, snapToRay, snapPoint, tracksIn } from "./hits.js";
+import { newTrack } from "./new_track.js";
 import { STEADY, addKey } from "./speed.js";
-import { boundsOf, mapTrack, moving, pulled, swung } from "./transform.js";
+import { boundsOf, mapTrack, translation, scalingByCorner, rotationBetween } from "./transform.js";
 
-/** @import {Corner, Drag, EditorState, Point, StrokeUse, Track, TrackDocument} from "./types.js" */
+/** @import {Corner, Drag, EditorState, StrokeUse, Track, TrackDocument, VideoPoint} from "./types.js" */
 
 const STROKE_TOLERANCE = 1;
-const MOST_REGION_POINTS = 1000;
+const MAX_REGION_POINTS = 1000;
 const LEAST_AREA = 2; // px, the radius of a region's brush
 
-/** Nothing half done: no stroke, no drag, no open path. @param {EditorState} state @returns {EditorState} */
+/**
+ * Nothing half done: no stroke, no drag, no open path.
+ * @param {EditorState} state
+ * @returns {EditorState}
+ */
 export function settled(state) {
   const ended = dragEnded(state);
   return ended.stroke || ended.open ? { ...ended, stroke: null, open: null } : ended;
@@ -24,7 +33,12 @@ export function settled(state) {
 
 /**
  * A point of a track, or everything that is selected when the whole of a selected track is taken.
- * @param {EditorState} state @param {string} id @param {number | null} point @param {Point} at @param {boolean} recorded @returns {EditorState}
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {number | null} point
+ * @param {VideoPoint} at
+ * @param {boolean} recorded
+ * @returns {EditorState}
  */
 export function dragStarted(state, id, point, at, recorded) {
   const track = state.doc.tracks.find((candidate) => candidate.id === id);
@@ -40,7 +54,13 @@ export function dragStarted(state, id, point, at, recorded) {
   };
 }
 
-/** @param {EditorState} state @param {"scale" | "rotate"} mode @param {Corner} corner @param {Point} at @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {"scale" | "rotate"} mode
+ * @param {Corner} corner
+ * @param {VideoPoint} at
+ * @returns {EditorState}
+ */
 export function transformStarted(state, mode, corner, at) {
   const tracks = movable(state);
   const box = boundsOf(tracks);
@@ -61,7 +81,13 @@ export function transformStarted(state, mode, corner, at) {
     : state;
 }
 
-/** The moving point of a track held at the playhead's time: where it is let go it will be at that frame. @param {EditorState} state @param {string} id @param {Point} at @returns {EditorState} */
+/**
+ * The moving point of a track held at the playhead's time: where it is let go it will be at that frame.
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {VideoPoint} at
+ * @returns {EditorState}
+ */
 export function retimeStarted(state, id, at) {
   const track = state.doc.tracks.find((candidate) => candidate.id === id);
   if (!track || track.locked || track.points.length < 2) return state;
@@ -72,27 +98,43 @@ export function retimeStarted(state, id, at) {
   };
 }
 
-/** @param {EditorState} state @param {Point} at @param {boolean} even @param {number} reach of the snap, px; 0 = none @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @param {boolean} even
+ * @param {number} reach of the snap, px; 0 = none
+ * @returns {EditorState}
+ */
 export function dragMoved(state, at, even, reach) {
   const { drag } = state;
   if (!drag) return state;
   const held = heldPlace(drag);
-  const asked = even && drag.mode === "move" ? evened(drag.from, at) : at;
+  const asked = even && drag.mode === "move" ? snapToRay(drag.from, at) : at;
   const wanted = held && { x: held.x + asked.x - drag.from.x, y: held.y + asked.y - drag.from.y };
   const snap =
-    wanted && state.options.snap && reach > 0 ? snapped(drag.base, wanted, reach, skipOf(state, drag)) : null;
+    wanted && state.options.snap && reach > 0
+      ? snapPoint(drag.base, wanted, reach, skipOf(state, drag))
+      : null;
   const goal =
     wanted && held && snap ? { x: asked.x + snap.at.x - wanted.x, y: asked.y + snap.at.y - wanted.y } : asked;
   return { ...state, guides: snap?.guides ?? null, doc: draggedDocument(state, drag, goal, even) };
 }
 
-/** The control point that snaps. @param {Drag} drag @returns {Point | null} */
+/**
+ * The control point that snaps.
+ * @param {Drag} drag
+ * @returns {VideoPoint | null}
+ */
 function heldPlace({ mode, base, track, point }) {
   if (mode !== "point" && mode !== "move") return null;
   return base.tracks.find((candidate) => candidate.id === track)?.points[point ?? 0] ?? null;
 }
 
-/** @param {EditorState} state @param {Drag} drag @returns {(track: string, point: number) => boolean} what moves along cannot be snapped to */
+/**
+ * @param {EditorState} state
+ * @param {Drag} drag
+ * @returns {(track: string, point: number) => boolean} what moves along cannot be snapped to
+ */
 function skipOf(state, drag) {
   return (track, point) =>
     drag.mode === "point"
@@ -100,12 +142,18 @@ function skipOf(state, drag) {
       : state.selection.tracks.includes(track);
 }
 
-/** @param {EditorState} state @param {Drag} drag @param {Point} at @param {boolean} even @returns {TrackDocument} */
+/**
+ * @param {EditorState} state
+ * @param {Drag} drag
+ * @param {VideoPoint} at
+ * @param {boolean} even
+ * @returns {TrackDocument}
+ */
 function draggedDocument(state, drag, at, even) {
   const { base, from } = drag;
   const [dx, dy] = [at.x - from.x, at.y - from.y];
   if (drag.mode === "point") {
-    const move = (/** @type {Point} */ point, /** @type {number} */ i) =>
+    const move = (/** @type {VideoPoint} */ point, /** @type {number} */ i) =>
       drag.point === i ? roundPoint({ x: point.x + dx, y: point.y + dy }) : point;
     return withTrack(base, drag.track, (track) => ({ ...track, points: track.points.map(move) }));
   }
@@ -113,10 +161,10 @@ function draggedDocument(state, drag, at, even) {
     return withTrack(base, drag.track, (track) => retimed(track, state.frame, base.frames, at));
   const map =
     drag.mode === "move" || !drag.box
-      ? moving(dx, dy)
+      ? translation(dx, dy)
       : drag.mode === "scale"
-        ? pulled(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even)
-        : swung(drag.box, from, at, even);
+        ? scalingByCorner(drag.box, drag.corner ?? { x: 1, y: 1 }, { x: dx, y: dy }, even)
+        : rotationBetween(drag.box, from, at, even);
   return withTracks(
     base,
     (track) => state.selection.tracks.includes(track.id) && !track.locked,
@@ -124,11 +172,17 @@ function draggedDocument(state, drag, at, even) {
   );
 }
 
-/** @param {Track} track @param {number} frame @param {number} frames @param {Point} at @returns {Track} */
+/**
+ * @param {Track} track
+ * @param {number} frame
+ * @param {number} frames
+ * @param {VideoPoint} at
+ * @returns {Track}
+ */
 function retimed(track, frame, frames, at) {
   const time = (frame - track.start) / Math.max(1, (track.end ?? frames - 1) - track.start);
   if (time < 0 || time > 1) return track;
-  return { ...track, speed: addKey(track.speed ?? STEADY, time, wayOf(track).shareNear(at)).keys };
+  return { ...track, speed: addKey(track.speed ?? STEADY, time, pathOf(track).shareNear(at)).keys };
 }
 
 /** @param {EditorState} state @returns {EditorState} */
@@ -136,17 +190,21 @@ export function dragEnded(state) {
   const drag = state.drag;
   if (!drag) return state.guides ? { ...state, guides: null } : state;
   const calm = { ...state, drag: null, guides: null };
-  if (state.doc === drag.base || JSON.stringify(state.doc) === JSON.stringify(drag.base))
-    return { ...calm, doc: drag.base };
+  if (isSame(state.doc, drag.base)) return { ...calm, doc: drag.base };
   return drag.recorded
     ? calm
     : { ...committed({ ...calm, doc: drag.base }, state.doc), selection: state.selection };
 }
 
-/** @param {EditorState} state @param {Point} at @param {StrokeUse} use @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @param {StrokeUse} use
+ * @returns {EditorState}
+ */
 export function strokeStarted(state, at, use) {
   const calm = settled(state);
-  const keeps = use === "box" || use === "area" || use === "way";
+  const keeps = use === "box" || use === "area" || use === "path";
   return {
     ...calm,
     selection: keeps ? calm.selection : NOTHING,
@@ -156,20 +214,33 @@ export function strokeStarted(state, at, use) {
   };
 }
 
-/** @param {EditorState} state @param {Point} at @param {boolean} even @param {number} reach @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @param {boolean} even
+ * @param {number} reach
+ * @returns {EditorState}
+ */
 export function strokeExtended(state, at, even, reach) {
   const { stroke, use } = state;
   if (!stroke) return state;
   if (use === "line" || use === "grid" || use === "box") {
-    const goal = even && use === "line" ? evened(stroke[0], at) : at;
+    const goal = even && use === "line" ? snapToRay(stroke[0], at) : at;
     const snap =
-      state.options.snap && reach > 0 && use !== "box" ? snapped(state.doc, goal, reach, () => false) : null;
+      state.options.snap && reach > 0 && use !== "box"
+        ? snapPoint(state.doc, goal, reach, () => false)
+        : null;
     return { ...state, stroke: [stroke[0], snap?.at ?? goal], guides: snap?.guides ?? null };
   }
   return distance(stroke[stroke.length - 1], at) < 0.25 ? state : { ...state, stroke: [...stroke, at] };
 }
 
-/** A tap of the pen is a resting point, not a stroke. @param {EditorState} state @param {boolean} add to what is selected @returns {EditorState} */
+/**
+ * A tap of the pen is a resting point, not a stroke.
+ * @param {EditorState} state
+ * @param {boolean} add to what is selected
+ * @returns {EditorState}
+ */
 export function strokeEnded(state, add) {
   const { stroke, use } = state;
   if (!stroke) return state;
@@ -181,22 +252,31 @@ export function strokeEnded(state, add) {
     points.length > 1 &&
     distance(points[0], points[points.length - 1]) + points.length - 2 > STROKE_TOLERANCE;
   if (!moved) return calm;
-  if (use === "way") return wayDrawn(calm, points);
+  if (use === "path") return pathDrawn(calm, points);
   return use === "grid"
     ? gridDrawn(calm, points)
     : added(calm, newTrack(calm, use === "line" ? "line" : "freehand", points));
 }
 
-/** @param {EditorState} state @param {Point[]} stroke @param {boolean} add @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint[]} stroke
+ * @param {boolean} add
+ * @returns {EditorState}
+ */
 function boxed(state, stroke, add) {
   const found = stroke.length > 1 ? tracksIn(state.doc, boxOf(stroke[0], stroke[1])) : [];
   return { ...state, selection: many(add ? [...new Set([...state.selection.tracks, ...found])] : found) };
 }
 
-/** @param {EditorState} state @param {Point[]} corners @returns {EditorState} points about one brush apart in the rectangle */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint[]} corners
+ * @returns {EditorState} points about one brush apart in the rectangle
+ */
 function gridDrawn(state, corners) {
   const box = boxOf(corners[0], corners[corners.length - 1]);
-  const [width, height] = [rounded(box.right - box.left), rounded(box.bottom - box.top)];
+  const [width, height] = [roundHundredth(box.right - box.left), roundHundredth(box.bottom - box.top)];
   if (width < 2 || height < 2) return state;
   const apart = Math.max(2, Math.min(state.doc.width, state.doc.height) / 10, Math.max(width, height) / 20);
   const count = (/** @type {number} */ side) => Math.max(2, Math.round(side / apart) + 1);
@@ -210,7 +290,13 @@ function gridDrawn(state, corners) {
   });
 }
 
-/** The region a stroke of the region tool belongs to: the selected one, until it has a way and the stroke lies apart from it. @param {EditorState} state @param {Point} at @returns {Track | null} */
+/**
+ * The region a stroke of the region tool belongs to: the selected one, until it has a path and the stroke
+ * lies apart from it.
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @returns {Track | null}
+ */
 export function regionUnder(state, at) {
   const track = selectedTrack(state);
   if (track?.kind !== "region" || !track.region || track.locked) return null;
@@ -224,7 +310,12 @@ export function regionUnder(state, at) {
 /** @param {EditorState} state */
 const areaRadius = (state) => Math.max(LEAST_AREA, state.brush);
 
-/** A stroke of the region tool: a new area, or more of the selected one. @param {EditorState} state @param {Point[]} stroke @returns {EditorState} */
+/**
+ * A stroke of the region tool: a new area, or more of the selected one.
+ * @param {EditorState} state
+ * @param {VideoPoint[]} stroke
+ * @returns {EditorState}
+ */
 function painted(state, stroke) {
   const radius = areaRadius(state);
   const line = simplify(stroke, Math.max(0.5, radius / 8));
@@ -246,7 +337,7 @@ function painted(state, stroke) {
   }
   const { region } = track;
   const count = region.lines.reduce((sum, other) => sum + other.length, line.length);
-  if (count > MOST_REGION_POINTS) return state;
+  if (count > MAX_REGION_POINTS) return state;
   const inside = line.every((point) =>
     inRegion({ ...region, radius: Math.max(0, region.radius / 2) }, from(track.points[0], point)),
   );
@@ -258,15 +349,32 @@ function painted(state, stroke) {
   );
 }
 
-/** @param {Point} a @param {Point} b @returns {Point} */
+/**
+ * @param {VideoPoint} a
+ * @param {VideoPoint} b
+ * @returns {VideoPoint}
+ */
 const least = (a, b) => ({ x: Math.min(a.x, b.x), y: Math.min(a.y, b.y) });
-/** @param {Point} a @param {Point} b @returns {Point} */
+/**
+ * @param {VideoPoint} a
+ * @param {VideoPoint} b
+ * @returns {VideoPoint}
+ */
 const most = (a, b) => ({ x: Math.max(a.x, b.x), y: Math.max(a.y, b.y) });
-/** @param {Point} origin @param {Point} point @returns {Point} */
+/**
+ * @param {VideoPoint} origin
+ * @param {VideoPoint} point
+ * @returns {VideoPoint}
+ */
 const from = (origin, point) => roundPoint({ x: point.x - origin.x, y: point.y - origin.y });
 
-/** The stroke becomes the way of the selected region, grid or camera. @param {EditorState} state @param {Point[]} stroke @returns {EditorState} */
-function wayDrawn(state, stroke) {
+/**
+ * The stroke becomes the path of the selected region, grid or camera.
+ * @param {EditorState} state
+ * @param {VideoPoint[]} stroke
+ * @returns {EditorState}
+ */
+function pathDrawn(state, stroke) {
   const track = selectedTrack(state);
   if (!track || track.locked) return state;
   const [start, first] = [track.points[0], stroke[0]];

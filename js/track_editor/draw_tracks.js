@@ -1,32 +1,50 @@
-/** Draws tracks: ways, areas, handles, frame numbers, the playhead's points. Draws only; changes nothing. View pixels unless said otherwise. */
+/**
+ * Draws tracks: paths, areas, handles, frame numbers, the playhead's points. Draws only, changes nothing.
+ * View pixels unless said otherwise.
+ */
 
+import { tickStep } from "../shared/geometry.js";
+import { toView } from "../shared/view.js";
 import { trackOffsets } from "./areas.js";
-import { wayOf } from "./curves.js";
-import { tickStep } from "./geometry.js";
-import { carried, isShown, placeAt, progress } from "./sampling.js";
-import { toView } from "./view.js";
+import { pathOf } from "./curves.js";
+import { carried, isShown, poseAt, progress } from "./sampling.js";
+import { FONT, INK, disc, drawDots, drawLabel, drawLock, drawPin } from "./shapes.js";
 
-/** @import {EditorState, Point, Track} from "./types.js" */
-/** @import {View} from "./view.js" */
-/** @import {Way} from "./curves.js" */
-/** @import {Place} from "./sampling.js" */
+/** @import {EditorState, Track, VideoPoint, ViewPoint} from "./types.js" */
+/** @import {View} from "../shared/view.js" */
+/** @import {Path} from "./curves.js" */
+/** @import {Pose} from "./sampling.js" */
 
-/** @typedef {{ctx: CanvasRenderingContext2D, view: View, state: EditorState, moves: boolean, camera: ((place: Point) => Point) | null}} Scene */
+/**
+ * @typedef {object} Scene
+ * @property {CanvasRenderingContext2D} ctx
+ * @property {View} view
+ * @property {EditorState} state
+ * @property {boolean} moves
+ * @property {((place: VideoPoint) => VideoPoint) | null} camera
+ */
 
 const TICKS_APART = 9;
 const NUMBERS_APART = 36;
-const MOST_DOTS = 400; // of one track; more are a texture, not points
-export const INK = "rgba(8, 10, 14, 0.72)";
-const FONT = "600 10px Inter, system-ui, sans-serif";
+const MAX_DOTS = 400; // of one track; more are a texture, not points
 
-/** A selected track, whole. @param {Scene} scene @param {Track} track */
+/**
+ * A selected track, whole.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 export function drawTrack(scene, track) {
   faded(scene, track, () => drawCarried(scene, track, true));
   drawStill(scene, track);
-  if (scene.moves && wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
+  if (scene.moves && pathOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
 }
 
-/** Muted or not seen at the playhead: pale. @param {Scene} scene @param {Track} track @param {() => void} draw */
+/**
+ * Muted or not seen at the playhead: pale.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {() => void} draw
+ */
 function faded({ ctx, state, moves }, track, draw) {
   ctx.save();
   if (!track.visible) ctx.globalAlpha = 0.3;
@@ -35,29 +53,37 @@ function faded({ ctx, state, moves }, track, draw) {
   ctx.restore();
 }
 
-/** What of a track is the same at every frame: its way, ticks and handles. @param {Scene} scene @param {Track} track */
+/**
+ * What of a track is the same at every frame: its path, ticks and handles.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 export function drawStill(scene, track) {
   const { ctx, view, state } = scene;
   const chosen = state.selection.tracks.includes(track.id);
   const shows = track.id === state.selection.track && state.selection.tracks.length === 1;
-  const way = wayOf(track);
+  const path = pathOf(track);
   faded(scene, track, () => {
-    if (way.line.length > 1) {
-      strokeWay(ctx, view, way, INK, chosen ? 6 : 4.5);
-      strokeWay(ctx, view, way, track.color, chosen ? 3 : 2);
-      drawTicks(scene, track, way, shows);
-      drawArrow(scene, track, way, chosen);
+    if (path.line.length > 1) {
+      strokePath(ctx, view, path, INK, chosen ? 6 : 4.5);
+      strokePath(ctx, view, path, track.color, chosen ? 3 : 2);
+      drawTicks(scene, track, path, shows);
+      drawArrow(scene, track, path, chosen);
     }
-    if (track.kind === "pin" || (way.line.length === 1 && !track.grid && !track.region))
-      drawPin(ctx, toView(view, way.line[0]), track.color, chosen);
+    if (track.kind === "pin" || (path.line.length === 1 && !track.grid && !track.region))
+      drawPin(ctx, toView(view, path.line[0]), track.color, chosen);
     else drawHandles(scene, track, chosen, shows);
     if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
   });
 }
 
-/** What moves of tracks that are not selected, all dots in one go. @param {Scene} scene @param {Track[]} tracks */
+/**
+ * What moves of tracks that are not selected, all dots in one go.
+ * @param {Scene} scene
+ * @param {Track[]} tracks
+ */
 export function drawMoving(scene, tracks) {
-  /** @type {Point[]} */
+  /** @type {ViewPoint[]} */
   const dots = [];
   for (const track of tracks) faded(scene, track, () => dots.push(...drawCarried(scene, track, false)));
   scene.ctx.save();
@@ -66,38 +92,53 @@ export function drawMoving(scene, tracks) {
   scene.ctx.restore();
   if (scene.moves)
     for (const track of tracks)
-      if (wayOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
+      if (pathOf(track).line.length > 1) faded(scene, track, () => drawRunner(scene, track));
 }
 
-/** What a track carries, where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen @returns {Point[]} dots that are left to draw */
+/**
+ * What a track carries, where it is now.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ * @returns {ViewPoint[]} dots that are left to draw
+ */
 function drawCarried(scene, track, chosen) {
   if (track.kind !== "camera")
     return drawArea(
       scene,
       track,
-      placeAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
+      poseAt(track, scene.moves ? scene.state.frame : -1e9, scene.state.doc.frames),
       chosen,
     );
   drawCamera(scene, track, chosen);
   return [];
 }
 
-/** The way as a path in video pixels: made once, drawn by every frame. @type {WeakMap<Way, Path2D>} */
-const paths = new WeakMap();
+/**
+ * Paths in video pixels as the canvas takes them: made once, drawn by every frame.
+ * @type {WeakMap<Path, Path2D>}
+ */
+const canvasPaths = new WeakMap();
 
-/** @param {Way} way */
-function pathOf(way) {
-  let path = paths.get(way);
-  if (!path) {
-    path = new Path2D();
-    for (const { x, y } of way.line) path.lineTo(x, y);
-    paths.set(way, path);
+/** @param {Path} path */
+function canvasPathOf(path) {
+  let made = canvasPaths.get(path);
+  if (!made) {
+    made = new Path2D();
+    for (const { x, y } of path.line) made.lineTo(x, y);
+    canvasPaths.set(path, made);
   }
-  return path;
+  return made;
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {Way} way @param {string} color @param {number} width */
-function strokeWay(ctx, view, way, color, width) {
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {Path} path
+ * @param {string} color
+ * @param {number} width
+ */
+function strokePath(ctx, view, path, color, width) {
   ctx.save();
   ctx.translate(view.left + view.scale / 2, view.top + view.scale / 2);
   ctx.scale(view.scale, view.scale);
@@ -105,30 +146,20 @@ function strokeWay(ctx, view, way, color, width) {
   ctx.lineWidth = width / view.scale;
   ctx.lineJoin = "round";
   ctx.lineCap = "round";
-  ctx.stroke(pathOf(way));
+  ctx.stroke(canvasPathOf(path));
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point[]} line @param {string} color @param {number} width */
-export function strokeLine(ctx, line, color, width) {
-  ctx.beginPath();
-  line.forEach((point, i) => (i ? ctx.lineTo(point.x, point.y) : ctx.moveTo(point.x, point.y)));
-  ctx.strokeStyle = color;
-  ctx.lineWidth = width;
-  ctx.lineJoin = "round";
-  ctx.lineCap = "round";
-  ctx.stroke();
-}
-
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {number} radius */
-export function disc(ctx, at, radius) {
-  ctx.beginPath();
-  ctx.arc(at.x, at.y, Math.max(0, radius), 0, 2 * Math.PI);
-}
-
-/** The points a track carries and the shape they fill. @param {Scene} scene @param {Track} track @param {Place} place @param {boolean} chosen @returns {Point[]} dots that are left to draw */
+/**
+ * The points a track carries and the shape they fill.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Pose} place
+ * @param {boolean} chosen
+ * @returns {ViewPoint[]} dots that are left to draw
+ */
 function drawArea({ ctx, view, camera }, track, place, chosen) {
-  const put = (/** @type {Point} */ offset) =>
+  const put = (/** @type {VideoPoint} */ offset) =>
     toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
   if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return [];
   const base = ctx.globalAlpha;
@@ -145,14 +176,20 @@ function drawArea({ ctx, view, camera }, track, place, chosen) {
     if (chosen) ctx.setLineDash([4, 3]);
     ctx.stroke();
   }
-  const dots = trackOffsets(track).slice(0, MOST_DOTS).map(put);
+  const dots = trackOffsets(track).slice(0, MAX_DOTS).map(put);
   if (!chosen) return base < 1 ? [] : dots;
   ctx.globalAlpha = base * 0.9;
   drawDots(ctx, dots, 1.5, "#fff");
   return [];
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {NonNullable<Track["region"]>} region @param {(offset: Point) => Point} put @param {number} scale @param {number} alpha */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {NonNullable<Track["region"]>} region
+ * @param {(offset: VideoPoint) => ViewPoint} put
+ * @param {number} scale
+ * @param {number} alpha
+ */
 function strokeRegion(ctx, region, put, scale, alpha) {
   ctx.beginPath();
   for (const line of region.lines) {
@@ -166,7 +203,12 @@ function strokeRegion(ctx, region, put, scale, alpha) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Track} track @param {(offset: Point) => Point} put @param {number} scale */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Track} track
+ * @param {(offset: VideoPoint) => ViewPoint} put
+ * @param {number} scale
+ */
 function outline(ctx, track, put, scale) {
   if (!track.grid) return disc(ctx, put({ x: 0, y: 0 }), (track.brush?.radius ?? 0) * scale);
   const [w, h] = [track.grid.width / 2, track.grid.height / 2];
@@ -183,21 +225,18 @@ function outline(ctx, track, put, scale) {
   return ctx.closePath();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point[]} places @param {number} radius @param {string} color */
-function drawDots(ctx, places, radius, color) {
-  ctx.beginPath();
-  for (const at of places) ctx.rect(at.x - radius, at.y - radius, 2 * radius, 2 * radius);
-  ctx.fillStyle = color;
-  ctx.fill();
-}
-
-/** A camera: where each point of its grid goes, and where it is now. @param {Scene} scene @param {Track} track @param {boolean} chosen */
+/**
+ * A camera: where each point of its grid goes, and where it is now.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ */
 function drawCamera({ ctx, view, state, moves }, track, chosen) {
   const { frames } = state.doc;
   const [first, now, last] = [-1e9, moves ? state.frame : -1e9, 1e9].map((frame) =>
-    placeAt(track, frame, frames),
+    poseAt(track, frame, frames),
   );
-  const offsets = trackOffsets(track).slice(0, MOST_DOTS);
+  const offsets = trackOffsets(track).slice(0, MAX_DOTS);
   ctx.save();
   const base = ctx.globalAlpha;
   ctx.globalAlpha = base * (chosen ? 0.85 : 0.22);
@@ -230,16 +269,23 @@ function drawCamera({ ctx, view, state, moves }, track, chosen) {
   ctx.restore();
 }
 
-/** Dots at equal times, so that speed is seen: the further apart, the faster; with numbers on the one that is edited. @param {Scene} scene @param {Track} track @param {Way} way @param {boolean} shows */
-function drawTicks({ ctx, view, state }, track, way, shows) {
+/**
+ * Dots at equal times, so that speed is seen: the further apart, the faster. With numbers on the one that is
+ * edited.
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Path} path
+ * @param {boolean} shows
+ */
+function drawTicks({ ctx, view, state }, track, path, shows) {
   const { frames } = state.doc;
   const end = track.end ?? frames - 1;
   const travelled = Math.max(1, end - track.start);
-  const step = tickStep(way.length * view.scale, travelled, TICKS_APART);
-  const numbered = tickStep(way.length * view.scale, travelled, NUMBERS_APART);
+  const step = tickStep(path.length * view.scale, travelled, TICKS_APART);
+  const numbered = tickStep(path.length * view.scale, travelled, NUMBERS_APART);
   const places = [];
   for (let frame = step; frame < travelled; frame += step)
-    places.push({ frame, at: toView(view, way.at(progress(track, track.start + frame, frames))) });
+    places.push({ frame, at: toView(view, path.at(progress(track, track.start + frame, frames))) });
   drawDots(
     ctx,
     places.filter(({ frame }) => frame % (4 * step)).map(({ at }) => at),
@@ -256,35 +302,29 @@ function drawTicks({ ctx, view, state }, track, way, shows) {
   ctx.font = FONT;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
-  /** @type {Point | null} */
+  /** @type {ViewPoint | null} */
   let before = null;
   for (const { frame, at } of [
-    { frame: 0, at: toView(view, way.at(0)) },
+    { frame: 0, at: toView(view, path.at(0)) },
     ...places,
-    { frame: travelled, at: toView(view, way.at(1)) },
+    { frame: travelled, at: toView(view, path.at(1)) },
   ]) {
     if (frame % numbered && frame !== travelled) continue;
     if (before && Math.hypot(at.x - before.x, at.y - before.y) < NUMBERS_APART * 0.6) continue;
     before = at;
-    label(ctx, String(Math.round(track.start + frame)), { x: at.x, y: at.y - 15 });
+    drawLabel(ctx, String(Math.round(track.start + frame)), { x: at.x, y: at.y - 15 });
   }
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {string} text @param {Point} at */
-function label(ctx, text, at) {
-  const width = 5.8 * text.length + 7;
-  ctx.beginPath();
-  ctx.roundRect(at.x - width / 2, at.y - 7, width, 14, 7);
-  ctx.fillStyle = "rgba(8, 10, 14, 0.78)";
-  ctx.fill();
-  ctx.fillStyle = "#fff";
-  ctx.fillText(text, at.x, at.y + 0.5);
-}
-
-/** @param {Scene} scene @param {Track} track @param {Way} way @param {boolean} chosen */
-function drawArrow({ ctx, view }, track, way, chosen) {
-  const tip = toView(view, way.at(1));
-  const from = toView(view, way.at(Math.max(0, 1 - 8 / Math.max(8, way.length * view.scale))));
+/**
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {Path} path
+ * @param {boolean} chosen
+ */
+function drawArrow({ ctx, view }, track, path, chosen) {
+  const tip = toView(view, path.at(1));
+  const from = toView(view, path.at(Math.max(0, 1 - 8 / Math.max(8, path.length * view.scale))));
   const size = chosen ? 13 : 10;
   ctx.save();
   ctx.translate(tip.x, tip.y);
@@ -304,7 +344,12 @@ function drawArrow({ ctx, view }, track, way, chosen) {
   ctx.restore();
 }
 
-/** @param {Scene} scene @param {Track} track @param {boolean} chosen @param {boolean} shows every control point */
+/**
+ * @param {Scene} scene
+ * @param {Track} track
+ * @param {boolean} chosen
+ * @param {boolean} shows every control point
+ */
 function drawHandles({ ctx, view, state }, track, chosen, shows) {
   const picked = shows ? state.selection.point : null;
   const small = track.kind === "freehand";
@@ -329,39 +374,13 @@ function drawHandles({ ctx, view, state }, track, chosen, shows) {
   });
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at @param {string} color @param {boolean} chosen */
-function drawPin(ctx, at, color, chosen) {
-  const arm = chosen ? 8 : 6.5;
-  ctx.lineCap = "round";
-  for (const [style, width] of /** @type {const} */ ([
-    [INK, 6],
-    [color, 3],
-  ])) {
-    ctx.beginPath();
-    for (const [dx, dy] of [
-      [arm, 0],
-      [0, arm],
-    ]) {
-      ctx.moveTo(at.x - dx, at.y - dy);
-      ctx.lineTo(at.x + dx, at.y + dy);
-    }
-    ctx.strokeStyle = style;
-    ctx.lineWidth = width;
-    ctx.stroke();
-  }
-  disc(ctx, at, 3.4);
-  ctx.fillStyle = "#fff";
-  ctx.fill();
-  if (!chosen) return;
-  disc(ctx, at, arm + 4);
-  ctx.lineWidth = 1.5;
-  ctx.strokeStyle = "rgba(255, 255, 255, 0.85)";
-  ctx.stroke();
-}
-
-/** The point at the playhead's time. @param {Scene} scene @param {Track} track */
+/**
+ * The point at the playhead's time.
+ * @param {Scene} scene
+ * @param {Track} track
+ */
 function drawRunner({ ctx, view, state, camera }, track) {
-  const { centre } = placeAt(track, state.frame, state.doc.frames);
+  const { centre } = poseAt(track, state.frame, state.doc.frames);
   const at = toView(view, camera && track.kind !== "camera" ? camera(centre) : centre);
   const share = progress(track, state.frame, state.doc.frames);
   disc(ctx, at, 9);
@@ -375,20 +394,12 @@ function drawRunner({ ctx, view, state, camera }, track) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} at */
-function drawLock(ctx, at) {
-  ctx.fillStyle = "#fff";
-  ctx.strokeStyle = "#fff";
-  ctx.lineWidth = 1.6;
-  ctx.beginPath();
-  ctx.roundRect(at.x + 8, at.y - 9, 9, 7, 1.5);
-  ctx.fill();
-  ctx.beginPath();
-  ctx.arc(at.x + 12.5, at.y - 9.5, 2.8, Math.PI, 0);
-  ctx.stroke();
-}
-
-/** Where the points are some frames before and after the playhead. @param {Scene} scene @param {Track[]} tracks @param {(frame: number) => ((place: Point) => Point) | null} cameraAt */
+/**
+ * Where the points are some frames before and after the playhead.
+ * @param {Scene} scene
+ * @param {Track[]} tracks
+ * @param {(frame: number) => ((place: VideoPoint) => VideoPoint) | null} cameraAt
+ */
 export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
   const { frames } = state.doc;
   const step = Math.max(1, Math.round(frames / 14));
@@ -399,7 +410,7 @@ export function drawOnion({ ctx, view, state }, tracks, cameraAt) {
     const camera = cameraAt(frame);
     ctx.globalAlpha = 0.85 - 0.2 * Math.abs(ghost);
     for (const track of tracks.filter((one) => isShown(one, frame))) {
-      const place = placeAt(track, frame, frames);
+      const place = poseAt(track, frame, frames);
       const at = toView(view, camera && track.kind !== "camera" ? camera(place.centre) : place.centre);
       const radius = Math.max(4, (track.brush?.radius ?? 0) * view.scale);
       disc(ctx, at, radius);

@@ -1,38 +1,43 @@
 /**
- * One view of a store: the canvas and the panels round it. Owns its DOM, its clock and its listeners; connect() starts them and
- * disconnect() ends them, so that a view that never enters a graph costs nothing. Touches no widget: the host is asked through `EditorHost`.
+ * One view of a store: the canvas and the panels round it. Owns its DOM, its clock and its listeners.
+ * connect() starts them and disconnect() ends them, so that a view that never enters a graph costs nothing.
+ * Touches no widget: the host is asked through `EditorHost`.
  */
 
+import { fitCanvas } from "../shared/canvas.js";
+import { element, setText } from "../shared/elements.js";
+import { followScreen, keepTouches, wheelPixels } from "../shared/screen.js";
+import { installStyles } from "../shared/styles.js";
 import { regionUnder } from "./drags.js";
 import { editorMenu } from "./editor_menu.js";
-import { button, element, say } from "./elements.js";
 import { isPicture, tracksInFile } from "./files.js";
 import { helpPanel } from "./help.js";
+import { button } from "./icons.js";
 import { inspector } from "./inspector.js";
-import { commandFor } from "./keys.js";
+import { EditorKeyboard } from "./keyboard.js";
 import { trackList } from "./layers.js";
+import { Playback } from "./playback.js";
 import { PointerInput } from "./pointer.js";
 import { render } from "./render.js";
-import { followScreen, keepTouches, wheelPixels } from "./screen.js";
 import { selectedTrack, selectedTracks } from "./state.js";
 import { StillLayer } from "./still_layer.js";
-import { installStyles } from "./styles.js";
 import { timeline } from "./timeline.js";
 import { optionsBar, toolbar } from "./toolbar.js";
 import { copyText, readTracks } from "./transfer.js";
-import { WHOLE, panned, zoomed } from "./view.js";
-import { word } from "./words.js";
+import { WHOLE, panViewport, zoomViewport } from "./view.js";
+import { word } from "./vocabulary.js";
 
-/** @import {EditorState, Point} from "./types.js" */
+/** @import {ViewEvent} from "./commands.js" */
+/** @import {EditorEvent, EditorState, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Library} from "./library.js" */
 /** @import {OwnBackdrop} from "./own_backdrop.js" */
-/** @import {Extras} from "./render.js" */
-/** @import {Lens} from "./view.js" */
+/** @import {RenderOptions} from "./render.js" */
+/** @import {Viewport} from "./view.js" */
 
 /**
  * @typedef {object} EditorHost
- * @property {() => Extras["backdrop"]} backdrop
+ * @property {() => RenderOptions["backdrop"]} backdrop
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
@@ -43,7 +48,7 @@ import { word } from "./words.js";
  */
 
 /** The picture, the timeline, two tracks of the list and the gaps between, view pixels. */
-const LEAST_HEIGHT = 140 + 24 + 60 + 48;
+const CONTENT_HEIGHT = 140 + 24 + 60 + 48;
 const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region"];
 
 export class TrackEditor {
@@ -56,14 +61,16 @@ export class TrackEditor {
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.noteText = element("div");
-    this.anew = button("clear", word("anew_help"), () => store.startAnew(), word("anew"));
-    this.note = element("div", "ms-note", [this.noteText, this.anew]);
+    this.startOver = button("clear", word("anew_help"), () => store.startAnew(), word("anew"));
+    this.note = element("div", "ms-note", [this.noteText, this.startOver]);
     this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
-    const menu = () => editorMenu(store, host, (file) => void this.take(file));
+    const sections = () => editorMenu(store, host, (file) => void this.take(file));
+    /** @param {EditorEvent | ViewEvent} event */
+    const run = (event) => this.run(event);
     this.panels = [
-      toolbar(store, { help: () => this.toggleHelp(), large: host.large, menu }),
-      optionsBar(store, (text) => host.notify?.(text)),
+      toolbar(store, run, sections, host.large !== null),
+      optionsBar(store, run, (text) => host.notify?.(text)),
       this.time,
       trackList(store),
       inspector(store),
@@ -73,53 +80,59 @@ export class TrackEditor {
     this.bars = element("div", "ms-bars", [bar, options]);
     this.props = props;
     const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
-    this.keys = keyCatcher(word("label"));
+    this.keyboard = new EditorKeyboard(word("label"), {
+      state: () => (this.isEditable() ? store.state : null),
+      run,
+      tapped: () => this.togglePlay(),
+    });
     this.root = element("div", host.large ? "ms-root" : "ms-root ms-large", [
-      this.keys,
+      this.keyboard.catcher,
       this.bars,
       body,
       this.note,
     ]);
     this.pointers = new PointerInput(this.canvas, this.pointerHost());
-    /** @type {Point | null} */
+    /** @type {VideoPoint | null} */
     this.hover = null;
-    this.space = { held: false, used: false };
-    /** @type {Lens} */
-    this.lens = WHOLE;
+    /** @type {Viewport} */
+    this.viewport = WHOLE;
     this.layer = new StillLayer();
-    this.playing = false;
+    this.playback = new Playback(store);
     this.request = 0;
     /** View pixels that it takes to cut nothing off. */
     this.leastHeight = 0;
   }
 
-  /** @returns {import("./pointer.js").Host} */
+  /** @returns {import("./pointer.js").PointerHost} */
   pointerHost() {
     return {
       store: this.store,
-      spaceHeld: () => this.space.held,
+      spaceHeld: () => this.keyboard.space.held,
       onPress: () => {
         this.focus();
-        if (!this.space.held) this.play(false);
+        if (!this.keyboard.space.held) this.play(false);
       },
       onHover: (hover) => {
         this.hover = hover;
         this.schedule();
       },
-      lens: () => this.lens,
+      viewport: () => this.viewport,
       pan: (dx, dy) => {
-        this.space.used = true;
-        if (this.host.large && this.lens.zoom === 1) this.host.pan(dx, dy);
-        else this.look(panned(this.lens, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()));
+        this.keyboard.space.used = true;
+        if (this.host.large && this.viewport.zoom === 1) this.host.pan(dx, dy);
+        else
+          this.look(
+            panViewport(this.viewport, dx / this.pointers.zoom(), dy / this.pointers.zoom(), this.area()),
+          );
       },
-      slide: (dx, dy) => this.look(panned(this.lens, dx, dy, this.area())),
-      zoom: (factor, at) => this.look(zoomed(this.lens, factor, at, this.area())),
+      slide: (dx, dy) => this.look(panViewport(this.viewport, dx, dy, this.area())),
+      zoom: (factor, at) => this.look(zoomViewport(this.viewport, factor, at, this.area())),
     };
   }
 
-  /** @param {Lens} lens */
-  look(lens) {
-    this.lens = lens;
+  /** @param {Viewport} viewport */
+  look(viewport) {
+    this.viewport = viewport;
     this.schedule();
   }
 
@@ -131,25 +144,33 @@ export class TrackEditor {
   /** Round the middle of the view. @param {number} factor 0 = the whole picture */
   zoomBy(factor) {
     const { width, height } = this.area();
-    this.look(factor ? zoomed(this.lens, factor, { x: width / 2, y: height / 2 }, { width, height }) : WHOLE);
+    this.look(
+      factor
+        ? zoomViewport(this.viewport, factor, { x: width / 2, y: height / 2 }, { width, height })
+        : WHOLE,
+    );
   }
 
-  /** The large editor has the wheel to itself; in the node it is the host's. @param {WheelEvent} event */
+  /** The large editor has the wheel to itself. In the node it is the host's. @param {WheelEvent} event */
   wheel(event) {
     if (this.host.large && !event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    this.look(zoomed(this.lens, Math.exp(-wheelPixels(event) / 400), this.pointers.spot(event), this.area()));
+    this.look(
+      zoomViewport(
+        this.viewport,
+        Math.exp(-wheelPixels(event) / 400),
+        this.pointers.spot(event),
+        this.area(),
+      ),
+    );
   }
 
   connect() {
     if (this.listeners) return;
     this.listeners = new AbortController();
     const { signal } = this.listeners;
-    this.root.addEventListener("mousedown", (event) => this.keepFocus(event), { signal });
-    this.root.addEventListener("keydown", (event) => this.keyDown(event), { signal });
-    this.root.addEventListener("keyup", (event) => this.keyUp(event), { signal });
-    this.root.addEventListener("focusout", () => (this.space.held = false), { signal });
+    this.keyboard.connect(this.root, signal);
     this.root.addEventListener("pointerenter", () => this.schedule(), { signal });
     this.root.addEventListener("copy", (event) => this.copy(event), { signal });
     this.root.addEventListener(
@@ -203,7 +224,7 @@ export class TrackEditor {
 
   /** A narrow editor's bars take several rows, and its node must be as much higher. */
   measure() {
-    const least = LEAST_HEIGHT + this.bars.offsetHeight + this.props.offsetHeight;
+    const least = CONTENT_HEIGHT + this.bars.offsetHeight + this.props.offsetHeight;
     if (least === this.leastHeight) return;
     this.leastHeight = least;
     this.host.grown?.();
@@ -212,7 +233,10 @@ export class TrackEditor {
   /** @param {number} now ms */
   draw(now) {
     this.request = 0;
-    if (this.playing) this.advance(now);
+    if (this.playback.on) {
+      this.playback.advance(now);
+      this.schedule();
+    }
     const { state } = this.store;
     for (const panel of this.panels) panel.update(state);
     this.showNotes(state);
@@ -220,34 +244,24 @@ export class TrackEditor {
     this.host.own?.seek(state.frame / state.doc.fps);
     const ctx = this.canvas.getContext("2d");
     if (!ctx || !area.width || !area.height) return;
-    const ratio = this.fitPixels(area);
+    const ratio = fitCanvas(this.canvas, area);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     render(ctx, area, state, {
       hover: this.hover,
       backdrop: this.host.backdrop(),
-      playing: this.playing,
-      lens: this.lens,
+      playing: this.playback.on,
+      viewport: this.viewport,
       layer: this.layer,
     });
-  }
-
-  /** One canvas pixel for each pixel of the screen. @param {{width: number, height: number}} area @returns {number} canvas pixels per view pixel */
-  fitPixels(area) {
-    const zoom = this.canvas.getBoundingClientRect().width / area.width;
-    const ratio = Math.min(4, Math.max(1, zoom * window.devicePixelRatio));
-    const [width, height] = [Math.round(area.width * ratio), Math.round(area.height * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height)
-      Object.assign(this.canvas, { width, height });
-    return ratio;
   }
 
   /** @param {EditorState} state */
   showNotes(state) {
     const obstacle = this.host.obstacle();
-    say(this.noteText, obstacle || this.store.problem);
+    setText(this.noteText, obstacle || this.store.problem);
     this.note.hidden = !obstacle && !this.store.problem;
-    this.anew.hidden = Boolean(obstacle);
-    say(this.hint, this.hintFor(state));
+    this.startOver.hidden = Boolean(obstacle);
+    setText(this.hint, this.hintFor(state));
   }
 
   /** @param {EditorState} state @returns {string} */
@@ -278,7 +292,7 @@ export class TrackEditor {
   /** @param {ClipboardEvent} event @returns {boolean} true = tracks were copied */
   copy(event) {
     const tracks = selectedTracks(this.store.state);
-    if (event.target !== this.keys || !tracks.length || this.store.problem) return false;
+    if (event.target !== this.keyboard.catcher || !tracks.length || this.store.problem) return false;
     event.clipboardData?.setData("text/plain", copyText(this.store.state.doc, tracks));
     event.preventDefault();
     event.stopPropagation();
@@ -287,7 +301,7 @@ export class TrackEditor {
 
   /** @param {ClipboardEvent} event */
   paste(event) {
-    if (event.target !== this.keys || this.store.problem || this.host.obstacle()) return;
+    if (event.target !== this.keyboard.catcher || !this.isEditable()) return;
     event.preventDefault();
     event.stopPropagation();
     const [file] = event.clipboardData?.files ?? [];
@@ -304,104 +318,41 @@ export class TrackEditor {
   /** @param {DragEvent} event */
   drop(event) {
     const [file] = event.dataTransfer?.files ?? [];
-    if (!file || this.store.problem || this.host.obstacle()) return;
+    if (!file || !this.isEditable()) return;
     event.preventDefault();
     event.stopPropagation();
     void this.take(file);
   }
 
-  toggleHelp() {
-    this.help.hidden = !this.help.hidden;
+  isEditable() {
+    return !this.store.problem && !this.host.obstacle();
+  }
+
+  /**
+   * What a command gives: a change of the document, or of this view of it.
+   * @param {EditorEvent | ViewEvent} event
+   */
+  run(event) {
+    if (event.type === "help") this.help.hidden = !this.help.hidden;
+    else if (event.type === "zoom") this.zoomBy(event.factor);
+    else if (event.type === "large") this.host.large?.();
+    else this.store.dispatch(event);
   }
 
   togglePlay() {
-    this.play(!this.playing);
+    this.play(!this.playback.on);
   }
 
   /** @param {boolean} on */
   play(on) {
-    if (on === this.playing) return;
-    this.playing = on;
+    if (on === this.playback.on) return;
     this.time.playing(on);
-    const { doc, frame } = this.store.state;
-    this.clock = { at: performance.now(), frame: frame >= doc.frames - 1 ? 0 : frame };
-    if (!on) this.store.dispatch({ type: "seek", frame: Math.round(frame) });
-    this.schedule();
-  }
-
-  /** Moves the playhead to where it is at this time, round and round. @param {number} now ms */
-  advance(now) {
-    const { frames, fps } = this.store.state.doc;
-    const clock = this.clock ?? { at: now, frame: 0 };
-    const frame = clock.frame + (Math.max(0, now - clock.at) / 1000) * fps;
-    const rest = fps * 0.4;
-    this.store.dispatch({ type: "seek", frame: Math.min(frames - 1, frame % (frames - 1 + rest)) });
+    if (on) this.playback.begin(performance.now());
+    else this.playback.end();
     this.schedule();
   }
 
   focus() {
-    this.keys.focus({ preventScroll: true });
+    this.keyboard.focus();
   }
-
-  /** A press on anything but a field leaves the keys with the editor. Only the press's default is prevented: the host needs the event. @param {MouseEvent} event */
-  keepFocus(event) {
-    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-    event.preventDefault();
-    this.focus();
-  }
-
-  /** @param {KeyboardEvent} event */
-  keyDown(event) {
-    if (isFieldKey(event)) return void event.stopPropagation();
-    if (event.target instanceof HTMLButtonElement && event.ctrlKey) return undefined;
-    if (event.key === " ") return this.spaceDown(event);
-    const command = this.store.problem || this.host.obstacle() ? null : commandFor(event, this.store.state);
-    if (!command) {
-      if (["Delete", "Backspace"].includes(event.key)) event.stopPropagation();
-      return undefined;
-    }
-    event.stopPropagation();
-    event.preventDefault();
-    if (command.do === "event") this.store.dispatch(command.event);
-    else if (command.do === "help") this.toggleHelp();
-    else if (command.do === "zoom") this.zoomBy(command.factor);
-    else if (command.do === "large") this.host.large?.();
-    return undefined;
-  }
-
-  /** @param {KeyboardEvent} event */
-  spaceDown(event) {
-    event.stopPropagation();
-    if (event.target instanceof HTMLButtonElement) return;
-    event.preventDefault();
-    if (!event.repeat) this.space = { held: true, used: false };
-  }
-
-  /** A tap of the space bar plays; held while dragging it has moved the canvas. @param {KeyboardEvent} event */
-  keyUp(event) {
-    if (event.key !== " " || !this.space.held) return;
-    event.stopPropagation();
-    if (!this.space.used) this.togglePlay();
-    this.space = { held: false, used: false };
-  }
-}
-
-/**
- * What has the focus while the editor is in use. The host takes Ctrl+Z at the window, before any element hears of it, unless a text area
- * has the focus: so this is one, invisible, read-only and without a keyboard on a touch screen.
- * @param {string} label
- */
-function keyCatcher(label) {
-  const keys = element("textarea", "ms-keys");
-  keys.readOnly = true;
-  keys.inputMode = "none";
-  keys.setAttribute("aria-label", label);
-  return keys;
-}
-
-/** Keys that an input field needs for itself. @param {KeyboardEvent} event */
-function isFieldKey(event) {
-  if (event.target instanceof HTMLSelectElement) return true;
-  if (!(event.target instanceof HTMLInputElement)) return false;
-  return event.target.type !== "range" || /^(Arrow|Home|End|Page)/.test(event.key);
 }

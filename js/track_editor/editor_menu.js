@@ -1,24 +1,29 @@
 /** The editor's menu: files in and out, the backdrop, recent tracks and presets. */
 
+import { trackLine } from "./curves.js";
+import { fitDocument, writeDocument } from "./document.js";
 import { pickFile, saveFile } from "./files.js";
 import { tracksIn } from "./library.js";
 import { writeNpz } from "./npz.js";
-import { fitDocument, writeDocument } from "./document.js";
 import { selectedTracks } from "./state.js";
 import { sampledJson, samplesOf } from "./transfer.js";
-import { trackLine } from "./curves.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorHost} from "./editor.js" */
 /** @import {EditorStore} from "./store.js" */
-/** @import {Kept} from "./library.js" */
+/** @import {LibraryItem} from "./library.js" */
 /** @import {Entry, Section} from "./menu.js" */
 /** @import {TrackDocument} from "./types.js" */
 
 const TRACK_FILES = ".json,.txt,.npz,image/*,video/*";
 const SMALL = { width: 40, height: 26 };
 
-/** @param {EditorStore} store @param {EditorHost} host @param {(file: File) => void} take @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @param {(file: File) => void} take
+ * @returns {Section[]}
+ */
 export function editorMenu(store, host, take) {
   const pick = async (/** @type {string} */ accept) => {
     const file = await pickFile(accept);
@@ -72,7 +77,11 @@ export function editorMenu(store, host, take) {
   ];
 }
 
-/** @param {EditorStore} store @param {EditorHost} host @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {EditorHost} host
+ * @returns {Section[]}
+ */
 function libraryMenu(store, host) {
   const { library } = host;
   if (!library) return [];
@@ -108,7 +117,12 @@ function libraryMenu(store, host) {
   ];
 }
 
-/** @param {EditorStore} store @param {Kept} item @param {() => void} [remove] @returns {Entry[]} none for one that cannot be read */
+/**
+ * @param {EditorStore} store
+ * @param {LibraryItem} item
+ * @param {() => void} [remove]
+ * @returns {Entry[]} none for one that cannot be read
+ */
 function insertEntry(store, item, remove) {
   const doc = tracksIn(item);
   if (!doc) return [];
@@ -123,7 +137,7 @@ function insertEntry(store, item, remove) {
   ];
 }
 
-/** @param {TrackDocument} doc @returns {SVGSVGElement} its ways, small */
+/** @param {TrackDocument} doc @returns {SVGSVGElement} its paths, small */
 function thumbnail(doc) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${doc.width} ${doc.height}`);

@@ -1,76 +1,59 @@
-/** Steps that change tracks of the document at once: making, changing, copying, ordering, deleting them. Pure: state in, state out. */
+/**
+ * Steps that change tracks of the document at once: making, changing, copying, ordering, deleting them. Pure:
+ * state in, state out.
+ */
 
+import { brushOf } from "../shared/geometry.js";
 import { CAMERA_PRESETS, restingCamera, withPreset } from "./cameras.js";
 import { roundPoint } from "./document.js";
-import { brushOf } from "./geometry.js";
-import { insertIndex } from "./hits.js";
 import { committed, many, only, selectedTrack, selectedTracks } from "./history.js";
-import { COLORS, freeId } from "./read_track.js";
+import { insertIndex } from "./hits.js";
+import { freeColor, freeName, newTrack } from "./new_track.js";
+import { freeId } from "./read_track.js";
 import { toggledFrom } from "./shown.js";
-import { boundsOf, mapTrack, middleOf, moving, scaling, turning } from "./transform.js";
+import { boundsOf, mapTrack, middleOf, rotation, scaling, translation } from "./transform.js";
 
-/** @import {EditorState, Interpolation, Kind, Point, Track, TrackChanges, TrackDocument} from "./types.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
+/** @import {EditorState, Interpolation, Track, TrackChanges, TrackDocument} from "./types.js" */
 /** @import {Affine} from "./transform.js" */
 
-/** @type {Record<Kind, string>} */
-const WORDS = {
-  path: "Track",
-  freehand: "Track",
-  pin: "Pin",
-  line: "Line",
-  grid: "Grid",
-  region: "Region",
-  camera: "Camera",
-};
 const MANY = 0.06; // of the picture's shorter side: how far a copy lies from what was copied
 
-/** @param {TrackDocument} doc @param {string} word @returns {string} "Word 1", "Word 2" … as is free */
-function freeName(doc, word) {
-  const names = new Set(doc.tracks.map((track) => track.name));
-  let number = 1;
-  while (names.has(`${word} ${number}`)) number += 1;
-  return `${word} ${number}`;
-}
-
-/** @param {TrackDocument} doc @returns {string} */
-function freeColor(doc) {
-  const used = new Set(doc.tracks.map((track) => track.color));
-  return COLORS.find((color) => !used.has(color)) ?? COLORS[doc.tracks.length % COLORS.length];
-}
-
-/** @param {EditorState} state @param {Kind} kind @param {Point[]} points @returns {Track} */
-export function newTrack(state, kind, points) {
-  return {
-    id: freeId(new Set(state.doc.tracks.map((track) => track.id))),
-    name: freeName(state.doc, WORDS[kind]),
-    color: freeColor(state.doc),
-    kind,
-    points: points.map(roundPoint),
-    interpolation: kind === "path" ? state.interpolation : "linear",
-    brush: brushOf(state.brush),
-    start: 0,
-    end: null,
-    visible: true,
-  };
-}
-
-/** @param {EditorState} state @param {Track} track @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Track} track
+ * @returns {EditorState}
+ */
 export function added(state, track) {
   const next = committed(state, { ...state.doc, tracks: [...state.doc.tracks, track] });
   const point = ["path", "pin"].includes(track.kind) ? track.points.length - 1 : null;
   return { ...next, selection: only(track.id, point), frame: 0 };
 }
 
-/** @param {TrackDocument} doc @param {(track: Track) => boolean} chosen @param {(track: Track) => Track} change @returns {TrackDocument} */
+/**
+ * @param {TrackDocument} doc
+ * @param {(track: Track) => boolean} chosen
+ * @param {(track: Track) => Track} change
+ * @returns {TrackDocument}
+ */
 export const withTracks = (doc, chosen, change) => ({
   ...doc,
   tracks: doc.tracks.map((track) => (chosen(track) ? change(track) : track)),
 });
 
-/** @param {TrackDocument} doc @param {string} id @param {(track: Track) => Track} change @returns {TrackDocument} */
+/**
+ * @param {TrackDocument} doc
+ * @param {string} id
+ * @param {(track: Track) => Track} change
+ * @returns {TrackDocument}
+ */
 export const withTrack = (doc, id, change) => withTracks(doc, (track) => track.id === id, change);
 
-/** @param {EditorState} state @param {string} id @returns {Track | undefined} */
+/**
+ * @param {EditorState} state
+ * @param {string} id
+ * @returns {Track | undefined}
+ */
 const trackOf = (state, id) => state.doc.tracks.find((track) => track.id === id);
 
 /** @param {Track} track @param {TrackChanges} changes */
@@ -80,7 +63,13 @@ const differs = (track, changes) =>
       JSON.stringify(track[/** @type {keyof Track} */ (name)] ?? null) !== JSON.stringify(value ?? null),
   );
 
-/** @param {EditorState} state @param {Track[]} tracks @param {(track: Track) => TrackChanges} changes @param {string | null} key @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Track[]} tracks
+ * @param {(track: Track) => TrackChanges} changes
+ * @param {string | null} key
+ * @returns {EditorState}
+ */
 export function changed(state, tracks, changes, key) {
   const made = new Map(tracks.map((track) => [track.id, changes(track)]));
   const differing = tracks.filter((track) => differs(track, made.get(track.id) ?? {}));
@@ -97,13 +86,24 @@ export function changed(state, tracks, changes, key) {
   );
 }
 
-/** @param {EditorState} state @param {string} id @param {TrackChanges} changes @param {string | null} key @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {TrackChanges} changes
+ * @param {string | null} key
+ * @returns {EditorState}
+ */
 export function edited(state, id, changes, key) {
   const track = trackOf(state, id);
   return track ? changed(state, [track], () => checked(state, track, changes), key) : state;
 }
 
-/** @param {EditorState} state @param {TrackChanges} changes @param {string | null} key @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {TrackChanges} changes
+ * @param {string | null} key
+ * @returns {EditorState}
+ */
 export function selectedEdited(state, changes, key) {
   return changed(
     state,
@@ -113,7 +113,12 @@ export function selectedEdited(state, changes, key) {
   );
 }
 
-/** @param {EditorState} state @param {Track} track @param {TrackChanges} changes @returns {TrackChanges} with start and end inside the video and in order */
+/**
+ * @param {EditorState} state
+ * @param {Track} track
+ * @param {TrackChanges} changes
+ * @returns {TrackChanges} with start and end inside the video and in order
+ */
 function checked(state, track, changes) {
   if (!("start" in changes || "end" in changes)) return changes;
   const last = state.doc.frames - 1;
@@ -127,10 +132,19 @@ function checked(state, track, changes) {
   return made;
 }
 
-/** What a change of the canvas may touch: selected and not locked. @param {EditorState} state @returns {Track[]} */
+/**
+ * What a change of the canvas may touch: selected and not locked.
+ * @param {EditorState} state
+ * @returns {Track[]}
+ */
 export const movable = (state) => selectedTracks(state).filter((track) => !track.locked);
 
-/** @param {EditorState} state @param {Affine} map @param {string | null} key @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Affine} map
+ * @param {string | null} key
+ * @returns {EditorState}
+ */
 function selectedMapped(state, map, key) {
   const ids = new Set(movable(state).map((track) => track.id));
   if (!ids.size) return state;
@@ -145,14 +159,19 @@ function selectedMapped(state, map, key) {
   );
 }
 
-/** @param {EditorState} state @param {number} dx @param {number} dy @returns {EditorState} the selected point, or all that is selected */
+/**
+ * @param {EditorState} state
+ * @param {number} dx
+ * @param {number} dy
+ * @returns {EditorState} the selected point, or all that is selected
+ */
 export function nudged(state, dx, dy) {
   const { point, tracks } = state.selection;
   const [track] = movable(state);
   if (!track) return state;
   const key = `nudge ${tracks.join()} ${point}`;
-  if (point === null || tracks.length > 1) return selectedMapped(state, moving(dx, dy), key);
-  const move = (/** @type {Point} */ place, /** @type {number} */ i) =>
+  if (point === null || tracks.length > 1) return selectedMapped(state, translation(dx, dy), key);
+  const move = (/** @type {VideoPoint} */ place, /** @type {number} */ i) =>
     point === i ? roundPoint({ x: place.x + dx, y: place.y + dy }) : place;
   return committed(
     state,
@@ -161,22 +180,45 @@ export function nudged(state, dx, dy) {
   );
 }
 
-/** Round the middle of what is selected. @param {EditorState} state @param {(centre: Point) => Affine} map @returns {EditorState} */
+/**
+ * Round the middle of what is selected.
+ * @param {EditorState} state
+ * @param {(centre: VideoPoint) => Affine} map
+ * @returns {EditorState}
+ */
 export function transformed(state, map) {
   const box = boundsOf(movable(state));
   return box ? selectedMapped(state, map(middleOf(box)), null) : state;
 }
 
-/** @param {EditorState} state @param {"x" | "y"} axis x = left becomes right @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {"x" | "y"} axis x = left becomes right
+ * @returns {EditorState}
+ */
 export const mirrored = (state, axis) =>
   transformed(state, (centre) => scaling(axis === "x" ? -1 : 1, axis === "y" ? -1 : 1, centre));
-/** @param {EditorState} state @param {number} degrees @returns {EditorState} */
-export const rotated = (state, degrees) => transformed(state, (centre) => turning(degrees, centre));
-/** @param {EditorState} state @param {number} factor @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {number} degrees
+ * @returns {EditorState}
+ */
+export const rotated = (state, degrees) => transformed(state, (centre) => rotation(degrees, centre));
+/**
+ * @param {EditorState} state
+ * @param {number} factor
+ * @returns {EditorState}
+ */
 export const scaled = (state, factor) =>
   factor > 0 ? transformed(state, (centre) => scaling(factor, factor, centre)) : state;
 
-/** @param {EditorState} state @param {string} id @param {number} index -1 = where it belongs @param {Point} at @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {number} index -1 = where it belongs
+ * @param {VideoPoint} at
+ * @returns {EditorState}
+ */
 export function inserted(state, id, index, at) {
   const track = trackOf(state, id);
   if (!track || track.kind === "pin" || track.locked) return state;
@@ -193,7 +235,13 @@ export function inserted(state, id, index, at) {
   };
 }
 
-/** The last point takes its track with it. @param {EditorState} state @param {string} id @param {number} index @returns {EditorState} */
+/**
+ * The last point takes its track with it.
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {number} index
+ * @returns {EditorState}
+ */
 export function pointDeleted(state, id, index) {
   const track = trackOf(state, id);
   if (!track || track.locked || !track.points[index]) return state;
@@ -206,13 +254,23 @@ export function pointDeleted(state, id, index) {
   return { ...next, selection: only(id, Math.max(0, index - 1)) };
 }
 
-/** @param {EditorState} state @param {string[]} ids @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {string[]} ids
+ * @returns {EditorState}
+ */
 export function tracksDeleted(state, ids) {
   const tracks = state.doc.tracks.filter((track) => !ids.includes(track.id));
   return tracks.length === state.doc.tracks.length ? state : committed(state, { ...state.doc, tracks });
 }
 
-/** Tracks from elsewhere, or copies, with ids, names and colours of their own where they would clash. @param {EditorState} state @param {Track[]} tracks @param {boolean} shift @returns {EditorState} */
+/**
+ * Tracks from elsewhere, or copies, with ids, names and colours of their own where they would clash.
+ * @param {EditorState} state
+ * @param {Track[]} tracks
+ * @param {boolean} shift
+ * @returns {EditorState}
+ */
 export function pasted(state, tracks, shift) {
   if (!tracks.length) return state;
   const by = shift ? Math.max(2, Math.round(Math.min(state.doc.width, state.doc.height) * MANY)) : 0;
@@ -223,13 +281,18 @@ export function pasted(state, tracks, shift) {
     const clash = doc.tracks.some((other) => other.name === track.name);
     const name = clash ? freeName(doc, track.name.replace(/ \d+$/, "")) : track.name;
     const color = doc.tracks.some((other) => other.color === track.color) ? freeColor(doc) : track.color;
-    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, moving(by, by)), id, name, color }] };
+    doc = { ...doc, tracks: [...doc.tracks, { ...mapTrack(track, translation(by, by)), id, name, color }] };
     ids.push(id);
   }
   return { ...committed(state, doc), selection: many(ids) };
 }
 
-/** @param {EditorState} state @param {string} id @param {number} to index in the list @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {string} id
+ * @param {number} to index in the list
+ * @returns {EditorState}
+ */
 export function reordered(state, id, to) {
   const from = state.doc.tracks.findIndex((track) => track.id === id);
   const place = Math.min(state.doc.tracks.length - 1, Math.max(0, to));
@@ -241,7 +304,12 @@ export function reordered(state, id, to) {
   });
 }
 
-/** A camera preset: on top of the camera that is there, else a new one, for which the border lets go. @param {EditorState} state @param {string} preset @returns {EditorState} */
+/**
+ * A camera preset: on top of the camera that is there, else a new one, for which the border lets go.
+ * @param {EditorState} state
+ * @param {string} preset
+ * @returns {EditorState}
+ */
 export function cameraMoved(state, preset) {
   if (!Object.hasOwn(CAMERA_PRESETS, preset)) return state;
   const chosen = selectedTrack(state);
@@ -263,7 +331,11 @@ export function cameraMoved(state, preset) {
   return { ...next, selection: only(fresh.id) };
 }
 
-/** Seen or not from the playhead on. @param {EditorState} state @returns {EditorState} */
+/**
+ * Seen or not from the playhead on.
+ * @param {EditorState} state
+ * @returns {EditorState}
+ */
 export function shownToggled(state) {
   const { frame, doc } = state;
   return changed(
@@ -274,7 +346,11 @@ export function shownToggled(state) {
   );
 }
 
-/** @param {EditorState} state @param {number} radius @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {number} radius
+ * @returns {EditorState}
+ */
 export function brushed(state, radius) {
   const next = { ...state, brush: Math.max(0, radius) };
   const tracks = selectedTracks(next).filter(
@@ -288,7 +364,11 @@ export function brushed(state, radius) {
   );
 }
 
-/** @param {EditorState} state @param {Interpolation} interpolation @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Interpolation} interpolation
+ * @returns {EditorState}
+ */
 export function interpolated(state, interpolation) {
   const tracks = selectedTracks(state).filter((track) => !["freehand", "pin", "line"].includes(track.kind));
   return changed({ ...state, interpolation }, tracks, () => ({ interpolation }), null);

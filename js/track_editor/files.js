@@ -1,11 +1,11 @@
-/** Files of the person: picked, dropped, pasted or saved. Says what is in them; changes no document. */
+/** Files of the person: picked, dropped, pasted or saved. Says what is in them. Changes no document. */
 
 import { readNpz } from "./npz.js";
 import { readTracks, tracksOf } from "./transfer.js";
 
 /** @import {Size, Track} from "./types.js" */
 
-const MOST_BYTES = 2 ** 28;
+const MAX_BYTES = 2 ** 28;
 
 /** @param {string} accept @returns {Promise<File | null>} null = none was chosen */
 export function pickFile(accept) {
@@ -17,7 +17,11 @@ export function pickFile(accept) {
   });
 }
 
-/** @param {string} name @param {BlobPart} data @param {string} type */
+/**
+ * @param {string} name
+ * @param {BlobPart} data
+ * @param {string} type
+ */
 export function saveFile(name, data, type) {
   const url = URL.createObjectURL(new Blob([data], { type }));
   Object.assign(document.createElement("a"), { href: url, download: name }).click();
@@ -27,9 +31,14 @@ export function saveFile(name, data, type) {
 /** @param {File} file */
 export const isPicture = (file) => /^(image|video)\//.test(file.type);
 
-/** @param {File} file @param {Size} size @returns {Promise<Track[]>} @throws {Error} naming what was expected and found */
+/**
+ * @param {File} file
+ * @param {Size} size
+ * @returns {Promise<Track[]>}
+ * @throws {Error} naming what was expected and found
+ */
 export async function tracksInFile(file, size) {
-  if (file.size > MOST_BYTES) throw new Error(`Expected at most ${MOST_BYTES} bytes, got ${file.size}.`);
+  if (file.size > MAX_BYTES) throw new Error(`Expected at most ${MAX_BYTES} bytes, got ${file.size}.`);
   if (!/\.npz$/i.test(file.name)) return readTracks(await file.text(), size);
   return tracksOf(await readNpz(new Uint8Array(await file.arrayBuffer()), size), size);
 }

@@ -1,8 +1,9 @@
 /** The editor's state, what of it is selected, and the history of its document. Pure. */
 
 import { fitDocument, sameSize } from "./document.js";
+import { isSame } from "./fingerprint.js";
 
-/** @import {EditorState, Selection, Size, Track, TrackDocument} from "./types.js" */
+/** @import {EditorState, Interpolation, Selection, Size, Track, TrackDocument} from "./types.js" */
 
 const HISTORY = 100;
 /** @type {Selection} */
@@ -38,27 +39,59 @@ export const selectedTrack = (state) =>
 export const selectedTracks = (state) =>
   state.doc.tracks.filter((track) => state.selection.tracks.includes(track.id));
 
-/** @param {string} track @param {number | null} [point] @returns {Selection} */
+/**
+ * The kind of curve that the toolbar shows: the selected track's, else that of the next one.
+ * @param {EditorState} state
+ * @returns {Interpolation}
+ */
+export function shownInterpolation(state) {
+  const track = selectedTrack(state);
+  return track && !["freehand", "pin", "line"].includes(track.kind)
+    ? track.interpolation
+    : state.interpolation;
+}
+
+/**
+ * @param {string} track
+ * @param {number | null} [point]
+ * @returns {Selection}
+ */
 export const only = (track, point = null) => ({ track, point, tracks: [track] });
 
 /** @param {string[]} tracks @returns {Selection} */
 export const many = (tracks) =>
   tracks.length ? { track: tracks[tracks.length - 1], point: null, tracks } : NOTHING;
 
-/** One more, or one less. @param {Selection} selection @param {string} track @returns {Selection} */
+/**
+ * One more, or one less.
+ * @param {Selection} selection
+ * @param {string} track
+ * @returns {Selection}
+ */
 export function toggled(selection, track) {
   const has = selection.tracks.includes(track);
   return many(has ? selection.tracks.filter((id) => id !== track) : [...selection.tracks, track]);
 }
 
-/** The document replaced, as one step of the history. @param {EditorState} state @param {TrackDocument} doc @param {string | null} [key] @returns {EditorState} */
+/**
+ * The document replaced, as one step of the history.
+ * @param {EditorState} state
+ * @param {TrackDocument} doc
+ * @param {string | null} [key]
+ * @returns {EditorState}
+ */
 export function committed(state, doc, key = null) {
   const merged = key !== null && key === state.lastKey;
   const past = merged ? state.past : [...state.past, state.doc].slice(-HISTORY);
   return { ...state, doc, past, future: [], lastKey: key, selection: kept(doc, state.selection) };
 }
 
-/** The selection as far as it still exists. @param {TrackDocument} doc @param {Selection} selection @returns {Selection} */
+/**
+ * The selection as far as it still exists.
+ * @param {TrackDocument} doc
+ * @param {Selection} selection
+ * @returns {Selection}
+ */
 export function kept(doc, selection) {
   const ids = new Set(doc.tracks.map((track) => track.id));
   const left = selection.tracks.filter((id) => ids.has(id));
@@ -70,7 +103,12 @@ export function kept(doc, selection) {
     : { track: track.id, point: gone ? null : selection.point, tracks: left };
 }
 
-/** @param {EditorState} state @param {"past" | "future"} from @param {"past" | "future"} to @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {"past" | "future"} from
+ * @param {"past" | "future"} to
+ * @returns {EditorState}
+ */
 export function travelled(state, from, to) {
   const entry = from === "past" ? state.past[state.past.length - 1] : state.future[0];
   if (!entry) return state;
@@ -88,17 +126,25 @@ export function travelled(state, from, to) {
   };
 }
 
-/** A document from outside: a step of our own history if it is one, else a new beginning. @param {EditorState} calm nothing half done @param {TrackDocument} doc @returns {EditorState} */
+/**
+ * A document from outside: a step of our own history if it is one, else a new beginning.
+ * @param {EditorState} calm nothing half done
+ * @param {TrackDocument} doc
+ * @returns {EditorState}
+ */
 export function loaded(calm, doc) {
-  const same = (/** @type {TrackDocument | undefined} */ other) =>
-    other !== undefined && JSON.stringify(other) === JSON.stringify(doc);
+  const same = (/** @type {TrackDocument | undefined} */ other) => other !== undefined && isSame(other, doc);
   if (same(calm.past[calm.past.length - 1])) return travelled(calm, "past", "future");
   if (same(calm.future[0])) return travelled(calm, "future", "past");
   const { tool, interpolation, options } = calm;
   return { ...initialState(doc), tool, interpolation, options, selection: kept(doc, calm.selection) };
 }
 
-/** @param {EditorState} state @param {Size} size @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {Size} size
+ * @returns {EditorState}
+ */
 export function resized(state, size) {
   if (sameSize(state.doc, size)) return state;
   const from = state.resized?.to === state.doc ? state.resized.from : state.doc;

@@ -1,17 +1,21 @@
 /** What lies under a place of the picture, and where places snap. Pure. */
 
+import { distance, distinct, toSegment } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
 import { CURVED, SEGMENTS, trackLine } from "./curves.js";
-import { distance, distinct, toSegment } from "./geometry.js";
 
-/** @import {Box, Guides, Point, Track, TrackDocument} from "./types.js" */
+/** @import {Box, Guides, Track, TrackDocument, VideoPoint} from "./types.js" */
 
 /** Tracks that can be taken hold of on the canvas. @param {Track} track */
 const within = (track) => track.points.length > 0 && !track.hidden && !track.locked;
 
 /**
- * What lies under a place: a control point first (those of the preferred track before others), else the nearest line, else an area.
- * @param {TrackDocument} doc @param {Point} at @param {number} reach px @param {string | null} prefer
+ * What lies under a place: a control point first (those of the preferred track before others), else the
+ * nearest line, else an area.
+ * @param {TrackDocument} doc
+ * @param {VideoPoint} at
+ * @param {number} reach px
+ * @param {string | null} prefer
  * @returns {{track: Track, point: number | null} | null}
  */
 export function hitTest(doc, at, reach, prefer) {
@@ -28,7 +32,12 @@ export function hitTest(doc, at, reach, prefer) {
   return found ? { track: found, point: null } : null;
 }
 
-/** Whether a place lies on what a track carries where it starts. A camera's grid is everywhere and in nobody's way. @param {Track} track @param {Point} at */
+/**
+ * Whether a place lies on what a track carries where it starts. A camera's grid is everywhere and in nobody's
+ * way.
+ * @param {Track} track
+ * @param {VideoPoint} at
+ */
 function inArea(track, at) {
   const offset = { x: at.x - track.points[0].x, y: at.y - track.points[0].y };
   if (track.kind === "region") return Boolean(track.region && inRegion(track.region, offset));
@@ -41,7 +50,7 @@ function inArea(track, at) {
   );
 }
 
-/** @param {Point[]} points @param {Point} at */
+/** @param {VideoPoint[]} points @param {VideoPoint} at */
 function nearest(points, at) {
   let [index, best] = [-1, Infinity];
   points.forEach((point, i) => {
@@ -52,7 +61,9 @@ function nearest(points, at) {
 
 /**
  * Where a new control point belongs: the index it would get, on the piece of the curve nearest to `at`.
- * @param {Track} track with two points or more @param {Point} at @returns {number}
+ * @param {Track} track with two points or more
+ * @param {VideoPoint} at
+ * @returns {number}
  */
 export function insertIndex(track, at) {
   let [index, best] = [1, Infinity];
@@ -68,7 +79,11 @@ export function insertIndex(track, at) {
   return index;
 }
 
-/** @param {TrackDocument} doc @param {Box} box @returns {string[]} ids of the tracks with a control point in it */
+/**
+ * @param {TrackDocument} doc
+ * @param {Box} box
+ * @returns {string[]} ids of the tracks with a control point in it
+ */
 export const tracksIn = (doc, { left, top, right, bottom }) =>
   doc.tracks
     .filter(
@@ -77,7 +92,11 @@ export const tracksIn = (doc, { left, top, right, bottom }) =>
     )
     .map((track) => track.id);
 
-/** @param {Point} a @param {Point} b @returns {Box} */
+/**
+ * @param {VideoPoint} a
+ * @param {VideoPoint} b
+ * @returns {Box}
+ */
 export const boxOf = (a, b) => ({
   left: Math.min(a.x, b.x),
   top: Math.min(a.y, b.y),
@@ -86,11 +105,15 @@ export const boxOf = (a, b) => ({
 });
 
 /**
- * A place drawn to the edges and the middle of the picture and to the control points of other tracks, each way by itself.
- * @param {TrackDocument} doc @param {Point} at @param {number} reach px @param {(track: string, point: number) => boolean} skip
- * @returns {{at: Point, guides: Guides}}
+ * A place drawn to the edges and the middle of the picture and to the control points of other tracks, each
+ * way by itself.
+ * @param {TrackDocument} doc
+ * @param {VideoPoint} at
+ * @param {number} reach px
+ * @param {(track: string, point: number) => boolean} skip
+ * @returns {{at: VideoPoint, guides: Guides}}
  */
-export function snapped(doc, at, reach, skip) {
+export function snapPoint(doc, at, reach, skip) {
   const points = doc.tracks
     .filter((track) => !track.hidden)
     .flatMap((track) => track.points.filter((_, i) => !skip(track.id, i)));
@@ -103,7 +126,12 @@ export function snapped(doc, at, reach, skip) {
   return { at: { x: x ?? at.x, y: y ?? at.y }, guides: { x, y } };
 }
 
-/** @param {number[]} values @param {number} wanted @param {number} reach @returns {number | null} */
+/**
+ * @param {number[]} values
+ * @param {number} wanted
+ * @param {number} reach
+ * @returns {number | null}
+ */
 function closest(values, wanted, reach) {
   const best = values.reduce(
     (found, value) => (Math.abs(value - wanted) < Math.abs(found - wanted) ? value : found),
@@ -112,8 +140,13 @@ function closest(values, wanted, reach) {
   return Math.abs(best - wanted) <= reach ? best : null;
 }
 
-/** A place on one of the eight rays from another. @param {Point} from @param {Point} at @returns {Point} */
-export function evened(from, at) {
+/**
+ * A place on one of the eight rays from another.
+ * @param {VideoPoint} from
+ * @param {VideoPoint} at
+ * @returns {VideoPoint}
+ */
+export function snapToRay(from, at) {
   const step = Math.PI / 4;
   const angle = Math.round(Math.atan2(at.y - from.y, at.x - from.x) / step) * step;
   const length = (at.x - from.x) * Math.cos(angle) + (at.y - from.y) * Math.sin(angle);

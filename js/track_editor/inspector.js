@@ -1,14 +1,20 @@
-/** What can be said of the selected tracks in numbers: when they move and are seen, their speed curve, their turn, growth, grid and camera. */
+/**
+ * What can be said of the selected tracks in numbers: when they move and are seen, their speed curve, their
+ * turn, growth, grid and camera.
+ */
 
+import { element, setPressed, setText } from "../shared/elements.js";
 import { panOf, withPan } from "./cameras.js";
-import { button, element, press, say, setIcon } from "./elements.js";
+import { commandGroup } from "./command_button.js";
+import { DUPLICATE, HIDE, MIRROR_X, MIRROR_Y, ROTATE } from "./commands.js";
+import { button, setIcon } from "./icons.js";
+import { isShown } from "./sampling.js";
 import { readRanges, writeRanges } from "./shown.js";
 import { speedPanel } from "./speed_panel.js";
 import { selectedTrack } from "./state.js";
-import { isShown } from "./sampling.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {EditorState, TrackChanges} from "./types.js" */
+/** @import {EditorEvent, EditorState, TrackChanges} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Panel} from "./toolbar.js" */
 
@@ -49,8 +55,8 @@ export function inspector(store) {
     const count = state.selection.tracks.length;
     body.classList.toggle("ms-nothing", !track);
     root.dataset.open = open;
-    for (const { name, made } of tabs) press(made, name === open);
-    say(about, !track ? "" : count > 1 ? word("selected", { count }) : track.name);
+    for (const { name, made } of tabs) setPressed(made, name === open);
+    setText(about, !track ? "" : count > 1 ? word("selected", { count }) : track.name);
     actions.update(state);
     for (const panel of Object.values(panels)) panel.update(state);
   };
@@ -67,24 +73,9 @@ function tabButton(name, action) {
 
 /** @param {EditorStore} store @returns {Panel} */
 function actionButtons(store) {
-  const hide = button("ghost", word("hide"), () =>
-    store.dispatch({ type: "edit-selected", changes: { hidden: !selectedTrack(store.state)?.hidden } }),
-  );
-  const made = [
-    button("copy", word("duplicate"), () => store.dispatch({ type: "duplicate" })),
-    button("mirror_x", word("mirror_x"), () => store.dispatch({ type: "mirror", axis: "x" })),
-    button("mirror_y", word("mirror_y"), () => store.dispatch({ type: "mirror", axis: "y" })),
-    button("rotate", word("rotate"), () => store.dispatch({ type: "rotate", degrees: 90 })),
-    hide,
-  ];
-  const root = element("div", "ms-group ms-push", made);
-  const update = (/** @type {EditorState} */ state) => {
-    const track = selectedTrack(state);
-    for (const one of made) one.disabled = !track;
-    press(hide, track?.hidden === true);
-    setIcon(hide, "ghost", word(track?.hidden ? "unhide" : "hide"));
-  };
-  return { root, update };
+  const run = (/** @type {import("./commands.js").ViewEvent | EditorEvent} */ event) =>
+    store.dispatch(/** @type {EditorEvent} */ (event));
+  return commandGroup(store, "ms-push", [DUPLICATE, MIRROR_X, MIRROR_Y, ROTATE, HIDE], run);
 }
 
 /** @param {EditorStore} store @returns {Panel} */
@@ -188,8 +179,8 @@ function shapePanel(store) {
     bodily.hidden = !pin.hidden;
     panRow.hidden = !camera;
     gridRow.hidden = !track.grid;
-    say(turnWord, word(camera ? "roll" : "turn"));
-    say(scaleWord, word(camera ? "zoom" : "grows"));
+    setText(turnWord, word(camera ? "roll" : "turn"));
+    setText(scaleWord, word(camera ? "zoom" : "grows"));
     carries.checked = track.carries === true;
     const pan = camera ? panOf(track) : { x: 0, y: 0 };
     const percent = Math.round((track.scale ?? 1) * 1000) / 10;

@@ -1,9 +1,9 @@
 /** The list of tracks: one row a layer, in the order of the document. */
 
-import { button, element, setIcon } from "./elements.js";
-import { icon } from "./icons.js";
+import { element } from "../shared/elements.js";
+import { button, icon, setIcon } from "./icons.js";
 import { gaps, share } from "./timeline.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Track, TrackChanges} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
@@ -97,7 +97,12 @@ function trackRow(store, id) {
   return { root, update };
 }
 
-/** When it moves, and when it is not seen. @param {HTMLElement} span @param {Track} track @param {number} last */
+/**
+ * When it moves, and when it is not seen.
+ * @param {HTMLElement} span
+ * @param {Track} track
+ * @param {number} last
+ */
 function showSpan(span, track, last) {
   const rests = track.kind === "pin" || (track.points.length < 2 && !track.turn && (track.scale ?? 1) === 1);
   const [from, to] = rests ? [0, 100] : share(track, last);
@@ -107,7 +112,13 @@ function showSpan(span, track, last) {
   span.title = rests ? word("rests") : word("moves", { start: track.start, end: track.end ?? last });
 }
 
-/** The grip pulls a row to another place; the step is taken when it is let go. @param {HTMLElement} grip @param {HTMLElement} row @param {EditorStore} store @param {string} id */
+/**
+ * The grip pulls a row to another place. The step is taken when it is let go.
+ * @param {HTMLElement} grip
+ * @param {HTMLElement} row
+ * @param {EditorStore} store
+ * @param {string} id
+ */
 function reorderBy(grip, row, store, id) {
   /** @type {{y: number, from: number, zoom: number} | null} */
   let held = null;

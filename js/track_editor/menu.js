@@ -1,12 +1,27 @@
 /** A button with a list that drops from it. The list is made anew each time it opens. */
 
-import { button, element, press } from "./elements.js";
-import { icon } from "./icons.js";
+import { element, setPressed } from "../shared/elements.js";
+import { button, icon } from "./icons.js";
 
-/** @typedef {{icon?: string, picture?: Node, text: string, title?: string, on?: boolean, action: () => void, remove?: () => void}} Entry */
+/**
+ * @typedef {object} Entry
+ * @property {string} [icon]
+ * @property {Node} [picture]
+ * @property {string} text
+ * @property {string} [title]
+ * @property {boolean} [on]
+ * @property {() => void} action
+ * @property {() => void} [remove]
+ */
 /** @typedef {{title?: string, entries: Entry[], empty?: string}} Section */
 
-/** @param {string} name icon @param {string} title @param {() => Section[]} sections @param {"left" | "right"} [side] on which it is flush @returns {{root: HTMLElement, made: HTMLButtonElement}} */
+/**
+ * @param {string} name icon
+ * @param {string} title
+ * @param {() => Section[]} sections
+ * @param {"left" | "right"} [side] on which it is flush
+ * @returns {{root: HTMLElement, made: HTMLButtonElement}}
+ */
 export function menuButton(name, title, sections, side = "left") {
   const made = button(name, title, () => (list ? close() : open()));
   made.classList.add("ms-drops");
@@ -20,7 +35,7 @@ export function menuButton(name, title, sections, side = "left") {
     list?.remove();
     list = null;
     outside?.abort();
-    press(made, false);
+    setPressed(made, false);
     made.setAttribute("aria-expanded", "false");
   };
   const open = () => {
@@ -32,7 +47,7 @@ export function menuButton(name, title, sections, side = "left") {
     list.setAttribute("role", "menu");
     list.dataset.captureWheel = "true";
     root.append(list);
-    press(made, true);
+    setPressed(made, true);
     made.setAttribute("aria-expanded", "true");
     outside = new AbortController();
     const { signal } = outside;

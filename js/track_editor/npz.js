@@ -1,6 +1,9 @@
-/** TRACKS as a NumPy .npz: written as a zip of plain .npy files, read also when they are deflated. Bytes in, bytes out; no DOM. */
+/**
+ * TRACKS as a NumPy .npz: written as a zip of plain .npy files, read also when they are deflated. Bytes in,
+ * bytes out. No DOM.
+ */
 
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Samples} from "./transfer.js" */
 
@@ -8,7 +11,7 @@ import { word } from "./words.js";
 
 const PATH_KEYS = ["xy", "track_path", "tracks", "pred_tracks"];
 const VISIBLE_KEYS = ["visible", "track_visibility", "visibility", "pred_visibility"];
-const MOST_BYTES = 2 ** 28;
+const MAX_BYTES = 2 ** 28;
 const [LOCAL, CENTRAL, END] = [0x04034b50, 0x02014b50, 0x06054b50];
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];
 /** @type {Record<string, [number, (view: DataView, at: number) => number]>} */
@@ -23,7 +26,10 @@ const READERS = {
   "|i1": [1, (view, at) => view.getInt8(at)],
 };
 
-/** @param {Samples} samples @returns {Uint8Array} xy (T, N, 2) float32, visible (T, N) bool, width, height, fps */
+/**
+ * @param {Samples} samples
+ * @returns {Uint8Array} xy (T, N, 2) float32, visible (T, N) bool, width, height, fps
+ */
 export function writeNpz({ xy, visible, width, height, fps }) {
   const [count, frames] = [xy.length, xy[0]?.length ?? 0];
   const places = new Float32Array(frames * count * 2);
@@ -47,7 +53,12 @@ export function writeNpz({ xy, visible, width, height, fps }) {
   });
 }
 
-/** @param {Uint8Array} bytes @param {{width: number, height: number, fps: number}} size for a file that holds none @returns {Promise<Samples>} @throws {Error} */
+/**
+ * @param {Uint8Array} bytes
+ * @param {{width: number, height: number, fps: number}} size for a file that holds none
+ * @returns {Promise<Samples>}
+ * @throws {Error}
+ */
 export async function readNpz(bytes, size) {
   const files = await unzip(bytes);
   const arrays = Object.fromEntries(
@@ -85,7 +96,12 @@ export async function readNpz(bytes, size) {
   };
 }
 
-/** @param {Record<string, Values>} arrays @param {string} key @param {number} otherwise @returns {number} */
+/**
+ * @param {Record<string, Values>} arrays
+ * @param {string} key
+ * @param {number} otherwise
+ * @returns {number}
+ */
 function sizeIn(arrays, key, otherwise) {
   if (!arrays[key]) return otherwise;
   const [value] = arrays[key].values;
@@ -94,7 +110,12 @@ function sizeIn(arrays, key, otherwise) {
   return value;
 }
 
-/** @param {string} kind @param {number[]} shape @param {Uint8Array} data @returns {Uint8Array} */
+/**
+ * @param {string} kind
+ * @param {number[]} shape
+ * @param {Uint8Array} data
+ * @returns {Uint8Array}
+ */
 function npy(kind, shape, data) {
   const size = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${kind}', 'fortran_order': False, 'shape': ${size}, }`;
@@ -107,7 +128,11 @@ function npy(kind, shape, data) {
   ]);
 }
 
-/** @param {Uint8Array} bytes @param {string} name @returns {Values} */
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} name
+ * @returns {Values}
+ */
 function readNpy(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.slice(0, 6).some((value, i) => bytes[i] !== value))
@@ -179,7 +204,7 @@ async function unzip(bytes) {
   if (end < 0) throw new Error("Expected a .npz file, got something that is no zip.");
   /** @type {Record<string, Uint8Array>} */
   const files = {};
-  let [at, budget] = [view.getUint32(end + 16, true), MOST_BYTES];
+  let [at, budget] = [view.getUint32(end + 16, true), MAX_BYTES];
   for (let i = view.getUint16(end + 10, true); i > 0; i--) {
     if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL)
       throw new Error("Expected a whole .npz file, got a damaged one.");
@@ -202,7 +227,12 @@ async function unzip(bytes) {
   return files;
 }
 
-/** @param {Uint8Array} packed @param {number} budget bytes @param {string} name @returns {Promise<Uint8Array>} */
+/**
+ * @param {Uint8Array} packed
+ * @param {number} budget bytes
+ * @param {string} name
+ * @returns {Promise<Uint8Array>}
+ */
 async function inflated(packed, budget, name) {
   const parts = [];
   let size = 0;
@@ -219,14 +249,18 @@ async function inflated(packed, budget, name) {
   } catch (error) {
     throw new Error(
       error instanceof RangeError
-        ? `Expected at most ${MOST_BYTES} bytes in the file, got more.`
+        ? `Expected at most ${MAX_BYTES} bytes in the file, got more.`
         : `Expected ${name} to be readable, got a damaged file.`,
     );
   }
   return joined(parts);
 }
 
-/** @param {number} size bytes of each, 2 or 4 @param {number[]} values @returns {Uint8Array} little end first */
+/**
+ * @param {number} size bytes of each, 2 or 4
+ * @param {number[]} values
+ * @returns {Uint8Array} little end first
+ */
 function numbers(size, values) {
   const view = new DataView(new ArrayBuffer(size * values.length));
   values.forEach((value, i) =>

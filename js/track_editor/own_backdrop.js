@@ -1,7 +1,10 @@
-/** A backdrop of the person's own: a picture, or a video whose frame follows the playhead. For the eyes only; no part of the document. */
+/**
+ * A backdrop of the person's own: a picture, or a video whose frame follows the playhead. For the eyes only.
+ * No part of the document.
+ */
 
 import { shrunk, viewRoute } from "./backdrop.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Picture} from "./backdrop.js" */
 
@@ -33,7 +36,11 @@ export class OwnBackdrop {
     }
   }
 
-  /** A page whose rules forbid videos from memory may still play one from the host. @param {File} file @returns {Promise<string>} */
+  /**
+   * A page whose rules forbid videos from memory may still play one from the host.
+   * @param {File} file
+   * @returns {Promise<string>}
+   */
   async uploaded(file) {
     const body = new FormData();
     body.append("image", file, file.name);
@@ -44,7 +51,11 @@ export class OwnBackdrop {
     return this.api.apiURL(viewRoute({ filename: name, subfolder, type }));
   }
 
-  /** @param {string} url @param {Picture} picture @param {HTMLVideoElement | null} video */
+  /**
+   * @param {string} url
+   * @param {Picture} picture
+   * @param {HTMLVideoElement | null} video
+   */
   adopt(url, picture, video) {
     this.clear();
     this.url = url;
@@ -63,7 +74,7 @@ export class OwnBackdrop {
     this.changed();
   }
 
-  /** The frame of the video at this time; the last one asked for wins. @param {number} seconds */
+  /** The frame of the video at this time. The last one asked for wins. @param {number} seconds */
   seek(seconds) {
     const { video } = this;
     if (!video) return;

@@ -1,10 +1,13 @@
-/** Two fingers on the picture: how much further apart and where to their middle has gone since the last move. Knows no DOM. */
+/**
+ * Two fingers on the picture: how much further apart and where to their middle has gone since the last move.
+ * Knows no DOM.
+ */
 
-/** @import {Point} from "./types.js" */
+/** @import {ViewPoint} from "./types.js" */
 
 export class Pinch {
   constructor() {
-    /** @type {Map<number, Point>} pointers that are down, view pixels */
+    /** @type {Map<number, ViewPoint>} pointers that are down, view pixels */
     this.fingers = new Map();
   }
 
@@ -17,7 +20,7 @@ export class Pinch {
     return this.fingers.has(id);
   }
 
-  /** @param {number} id @param {Point} at */
+  /** @param {number} id @param {ViewPoint} at */
   down(id, at) {
     this.fingers.set(id, at);
   }
@@ -27,7 +30,11 @@ export class Pinch {
     this.fingers.delete(id);
   }
 
-  /** @param {number} id @param {Point} at @returns {{factor: number, dx: number, dy: number, at: Point} | null} */
+  /**
+   * @param {number} id
+   * @param {ViewPoint} at
+   * @returns {{factor: number, dx: number, dy: number, at: ViewPoint} | null}
+   */
   move(id, at) {
     const before = this.spread();
     this.fingers.set(id, at);
@@ -41,7 +48,7 @@ export class Pinch {
     };
   }
 
-  /** @returns {{apart: number, middle: Point} | null} */
+  /** @returns {{apart: number, middle: ViewPoint} | null} */
   spread() {
     const [a, b] = this.fingers.values();
     return a && b

@@ -1,39 +1,41 @@
 /**
- * Pointers on the editor's canvas: presses become events of the store. Works in video pixels; reads the canvas's place on the screen only to
- * get there, whatever the host's zoom. Never calls preventDefault on pointerdown: the host hangs its own undo on the mouse events that follow.
+ * Pointers on the editor's canvas: presses become events of the store. Works in video pixels. Reads the
+ * canvas's place on the screen only to get there, whatever the host's zoom. Never calls preventDefault on
+ * pointerdown: the host hangs its own undo on the mouse events that follow.
  */
 
+import { distance } from "../shared/geometry.js";
+import { toVideo } from "../shared/view.js";
 import { regionUnder } from "./drags.js";
-import { distance } from "./geometry.js";
 import { hitTest } from "./hits.js";
 import { Pinch } from "./pinch.js";
 import { cameraMove, isShown, positionAt } from "./sampling.js";
 import { selectedTrack } from "./state.js";
-import { fitView, handlesOf, selectionFrame, toVideo } from "./view.js";
+import { fitView, handlesOf, selectionFrame } from "./view.js";
 
-/** @import {Point, Track} from "./types.js" */
+/** @import {Track, VideoPoint, ViewPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
-/** @import {Handle, Lens} from "./view.js" */
+/** @import {FrameHandle, Viewport} from "./view.js" */
 
 const REACH = { mouse: 9, pen: 12, touch: 20 };
 const SNAP = 7;
-/** Kinds whose way can be drawn from their middle. */
-const GIVEN_A_WAY = ["region", "grid", "camera"];
+/** Kinds whose path can be drawn from their middle. */
+const TAKES_A_PATH = ["region", "grid", "camera"];
 
 /**
- * @typedef {object} Host  what the pointers need of the editor
+ * @typedef {object} PointerHost  what the pointers need of the editor
  * @property {EditorStore} store
  * @property {() => boolean} spaceHeld
  * @property {() => void} onPress
- * @property {(hover: Point | null) => void} onHover
- * @property {() => Lens} lens
+ * @property {(hover: VideoPoint | null) => void} onHover
+ * @property {() => Viewport} viewport
  * @property {(dx: number, dy: number) => void} pan  screen pixels
- * @property {(factor: number, at: Point) => void} zoom  at = view pixels
- * @property {(dx: number, dy: number) => void} slide  the lens, view pixels
+ * @property {(factor: number, at: ViewPoint) => void} zoom
+ * @property {(dx: number, dy: number) => void} slide  the viewport, view pixels
  */
 
 export class PointerInput {
-  /** @param {HTMLCanvasElement} canvas @param {Host} host */
+  /** @param {HTMLCanvasElement} canvas @param {PointerHost} host */
   constructor(canvas, host) {
     this.canvas = canvas;
     this.host = host;
@@ -77,18 +79,18 @@ export class PointerInput {
     return fitView(
       { width: this.canvas.clientWidth, height: this.canvas.clientHeight },
       this.state.doc,
-      this.host.lens(),
+      this.host.viewport(),
     );
   }
 
-  /** @param {{clientX: number, clientY: number}} event @returns {Point} view pixels */
+  /** @param {{clientX: number, clientY: number}} event @returns {ViewPoint} */
   spot(event) {
     const box = this.canvas.getBoundingClientRect();
     const zoom = this.zoom();
     return { x: (event.clientX - box.left) / zoom, y: (event.clientY - box.top) / zoom };
   }
 
-  /** @param {{clientX: number, clientY: number}} event @returns {Point} video pixels */
+  /** @param {{clientX: number, clientY: number}} event @returns {VideoPoint} */
   place(event) {
     return toVideo(this.view(), this.spot(event));
   }
@@ -99,7 +101,11 @@ export class PointerInput {
     return pixels / (this.view().scale * Math.max(1, this.zoom()));
   }
 
-  /** How near a place must be to snap, video pixels. @param {PointerEvent} event @returns {number} */
+  /**
+   * How near a place must be to snap, video pixels.
+   * @param {PointerEvent} event
+   * @returns {number}
+   */
   snap(event) {
     return event.ctrlKey ? 0 : SNAP / this.view().scale;
   }
@@ -152,25 +158,29 @@ export class PointerInput {
         return store.dispatch({
           type: "stroke-start",
           at,
-          use: this.onAnchor(event, at) ? "way" : this.state.tool === "region" ? "area" : "track",
+          use: this.onAnchor(event, at) ? "path" : this.state.tool === "region" ? "area" : "track",
         });
     }
   }
 
-  /** On the middle of a selected area that is not yet drawn a way. @param {PointerEvent} event @param {Point} at */
+  /**
+   * On the middle of a selected area that is not yet drawn a path.
+   * @param {PointerEvent} event
+   * @param {VideoPoint} at
+   */
   onAnchor(event, at) {
     const track = selectedTrack(this.state);
     if (
       !track ||
       track.locked ||
-      !GIVEN_A_WAY.includes(track.kind) ||
+      !TAKES_A_PATH.includes(track.kind) ||
       distance(track.points[0], at) > this.reach(event.pointerType)
     )
       return false;
     return this.state.tool === "draw" || track.points.length === 1 || !regionUnder(this.state, at);
   }
 
-  /** @param {PointerEvent} event @param {Point} at */
+  /** @param {PointerEvent} event @param {VideoPoint} at */
   pressSelect(event, at) {
     const { store } = this.host;
     const handle = this.handleUnder(event);
@@ -184,7 +194,7 @@ export class PointerInput {
     return this.grab(event, hit);
   }
 
-  /** @param {PointerEvent} event @returns {Handle | undefined} of the frame round the selection */
+  /** @param {PointerEvent} event @returns {FrameHandle | undefined} of the frame round the selection */
   handleUnder(event) {
     const frame = selectionFrame(this.view(), this.state);
     const spot = this.spot(event);
@@ -194,7 +204,11 @@ export class PointerInput {
       : undefined;
   }
 
-  /** On the selected track's point at the playhead. @param {PointerEvent} event @param {Point} at */
+  /**
+   * On the selected track's point at the playhead.
+   * @param {PointerEvent} event
+   * @param {VideoPoint} at
+   */
   onRunner(event, at) {
     const track = selectedTrack(this.state);
     const { frame, doc, selection } = this.state;
@@ -218,7 +232,7 @@ export class PointerInput {
     this.host.store.dispatch({ type: "drag-start", track: hit.track.id, point, at: this.place(event) });
   }
 
-  /** @param {PointerEvent} event @param {Point} at */
+  /** @param {PointerEvent} event @param {VideoPoint} at */
   pressPath(event, at) {
     const { store } = this.host;
     const hit = this.state.open ? this.hit(event) : null;
@@ -233,7 +247,7 @@ export class PointerInput {
     return this.dragNewest(at, store.state.open);
   }
 
-  /** @param {PointerEvent} event @param {Point} at */
+  /** @param {PointerEvent} event @param {VideoPoint} at */
   pressPin(event, at) {
     const hit = this.hit(event);
     if (hit?.track.kind === "pin" && hit.point === 0) return this.grab(event, hit);
@@ -241,7 +255,11 @@ export class PointerInput {
     return this.dragNewest(at, this.state.selection.track);
   }
 
-  /** The point just made follows the pointer until it is let go. @param {Point} at @param {string | null} id */
+  /**
+   * The point just made follows the pointer until it is let go.
+   * @param {VideoPoint} at
+   * @param {string | null} id
+   */
   dragNewest(at, id) {
     const track = this.state.doc.tracks.find((candidate) => candidate.id === id);
     if (track)
@@ -282,7 +300,7 @@ export class PointerInput {
     this.host.onHover(event.pointerType === "touch" ? null : at);
   }
 
-  /** @param {PointerEvent} event @param {Point} at */
+  /** @param {PointerEvent} event @param {VideoPoint} at */
   drag(event, at) {
     const { store } = this.host;
     const [even, reach] = [event.shiftKey, this.snap(event)];
@@ -358,7 +376,7 @@ export class PointerInput {
   }
 }
 
-/** @param {Handle} handle */
+/** @param {FrameHandle} handle */
 function resizeCursor({ corner: { x, y } }) {
   if (!x || !y) return x ? "ew-resize" : "ns-resize";
   return x === y ? "nwse-resize" : "nesw-resize";

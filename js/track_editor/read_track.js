@@ -1,8 +1,10 @@
-/** One track of a document out of what may be anything. Pure. Keys that this version does not know are kept. */
+/**
+ * One track of a document out of what may be anything. Pure. Keys that this version does not know are kept.
+ */
 
 import { EASES } from "./speed.js";
 
-/** @import {Grid, Point, Region, SpeedKey, Track} from "./types.js" */
+/** @import {Grid, Region, SpeedKey, Track, VideoPoint} from "./types.js" */
 
 export const KINDS = ["path", "freehand", "pin", "line", "grid", "region", "camera"];
 export const INTERPOLATIONS = /** @type {const} */ (["linear", "spline", "cardinal", "bspline"]);
@@ -17,22 +19,28 @@ export const COLORS = [
   "#ff6b5e",
 ];
 const FARTHEST = 1e6;
-const MOST_POINTS = 4096;
-const MOST_GRID_POINTS = 10_000;
-const MOST_REGION_POINTS = 1024;
+const MAX_POINTS = 4096;
+const MAX_GRID_POINTS = 10_000;
+const MAX_REGION_POINTS = 1024;
 
 /** @param {unknown} value */
 const shownValue = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
 /** @param {unknown} value @returns {value is Record<string, any>} */
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** @param {any} track @param {number} index @param {Set<string>} taken ids @returns {Track} @throws {Error} naming what was expected and found */
+/**
+ * @param {any} track
+ * @param {number} index
+ * @param {Set<string>} taken ids
+ * @returns {Track}
+ * @throws {Error} naming what was expected and found
+ */
 export function readTrack(track, index, taken) {
   const name = `track ${index + 1}`;
   if (!isObject(track) || !Array.isArray(track.points))
     throw new Error(`Expected ${name} to have a list of points.`);
-  if (track.points.length > MOST_POINTS)
-    throw new Error(`Expected at most ${MOST_POINTS} points in ${name}, got ${track.points.length}.`);
+  if (track.points.length > MAX_POINTS)
+    throw new Error(`Expected at most ${MAX_POINTS} points in ${name}, got ${track.points.length}.`);
   const kind = track.kind ?? "path";
   if (!KINDS.includes(kind))
     throw new Error(
@@ -56,7 +64,12 @@ export function readTrack(track, index, taken) {
   });
 }
 
-/** The optional keys, as far as they are there. @param {Record<string, any>} track @param {string} name @returns {Partial<Track>} */
+/**
+ * The optional keys, as far as they are there.
+ * @param {Record<string, any>} track
+ * @param {string} name
+ * @returns {Partial<Track>}
+ */
 function readMore(track, name) {
   /** @type {Partial<Track>} */
   const more = {};
@@ -73,24 +86,39 @@ function readMore(track, name) {
   return more;
 }
 
-/** @param {unknown} value @param {number} least @param {number} most @param {string} what @returns {number} */
+/**
+ * @param {unknown} value
+ * @param {number} least
+ * @param {number} most
+ * @param {string} what
+ * @returns {number}
+ */
 function between(value, least, most, what) {
   if (typeof value !== "number" || !(value >= least && value <= most))
     throw new Error(`Expected ${what} to be a number from ${least} to ${most}, got ${shownValue(value)}.`);
   return value;
 }
 
-/** @param {unknown} value @param {string} name @returns {Track["interpolation"]} */
+/**
+ * @param {unknown} value
+ * @param {string} name
+ * @returns {Track["interpolation"]}
+ */
 function readInterpolation(value, name) {
   const known = INTERPOLATIONS.find((candidate) => candidate === (value ?? "linear"));
   if (!known)
     throw new Error(
-      `Expected the interpolation of ${name} to be one of ${INTERPOLATIONS.join(", ")}, got ${shownValue(value)}.`,
+      `Expected the interpolation of ${name} to be one of ${INTERPOLATIONS.join(", ")}, ` +
+        `got ${shownValue(value)}.`,
     );
   return known;
 }
 
-/** @param {any} point @param {string} name @returns {Point} */
+/**
+ * @param {any} point
+ * @param {string} name
+ * @returns {VideoPoint}
+ */
 function readPoint(point, name) {
   const good = (/** @type {unknown} */ value) => typeof value === "number" && Math.abs(value) <= FARTHEST;
   if (!good(point?.x) || !good(point?.y))
@@ -113,7 +141,11 @@ function frameNumber(value, name) {
   return value;
 }
 
-/** @param {any} keys @param {string} name @returns {SpeedKey[]} */
+/**
+ * @param {any} keys
+ * @param {string} name
+ * @returns {SpeedKey[]}
+ */
 function readSpeed(keys, name) {
   if (!Array.isArray(keys) || !keys.length || keys.length > 256 || !keys.every(isObject))
     throw new Error(`Expected the speed of ${name} as 1 to 256 keys {"t", "s"}, got ${shownValue(keys)}.`);
@@ -137,7 +169,11 @@ function readSpeed(keys, name) {
   return read;
 }
 
-/** @param {any} ranges @param {string} name @returns {[number, number][]} */
+/**
+ * @param {any} ranges
+ * @param {string} name
+ * @returns {[number, number][]}
+ */
 function readShown(ranges, name) {
   const good =
     Array.isArray(ranges) &&
@@ -151,7 +187,11 @@ function readShown(ranges, name) {
   return ranges.map(([first, last]) => [frameNumber(first, name), frameNumber(last, name)]);
 }
 
-/** @param {any} grid @param {string} name @returns {Grid} */
+/**
+ * @param {any} grid
+ * @param {string} name
+ * @returns {Grid}
+ */
 function readGrid(grid, name) {
   if (!isObject(grid))
     throw new Error(
@@ -161,25 +201,30 @@ function readGrid(grid, name) {
     between(value, 0, FARTHEST, `the size of the grid of ${name}`),
   );
   const [columns, rows] = [grid.columns, grid.rows].map((value) =>
-    between(value, 1, MOST_GRID_POINTS, `columns and rows of ${name}`),
+    between(value, 1, MAX_GRID_POINTS, `columns and rows of ${name}`),
   );
-  if (columns % 1 || rows % 1 || columns * rows > MOST_GRID_POINTS)
+  if (columns % 1 || rows % 1 || columns * rows > MAX_GRID_POINTS)
     throw new Error(
-      `Expected at most ${MOST_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`,
+      `Expected at most ${MAX_GRID_POINTS} points in the grid of ${name}, got ${columns} x ${rows}.`,
     );
   return { width, height, columns, rows };
 }
 
-/** @param {any} region @param {string} name @returns {Region} */
+/**
+ * @param {any} region
+ * @param {string} name
+ * @returns {Region}
+ */
 function readRegion(region, name) {
   const lines = isObject(region) && Array.isArray(region.lines) ? region.lines : [];
   const good =
     lines.length > 0 &&
     lines.every((line) => Array.isArray(line) && line.length) &&
-    lines.flat().length <= MOST_REGION_POINTS;
+    lines.flat().length <= MAX_REGION_POINTS;
   if (!good)
     throw new Error(
-      `Expected the region of ${name} with lines of 1 to ${MOST_REGION_POINTS} points, got ${shownValue(region)}.`,
+      `Expected the region of ${name} with lines of 1 to ${MAX_REGION_POINTS} points, ` +
+        `got ${shownValue(region)}.`,
     );
   return {
     lines: lines.map((line) => line.map((/** @type {unknown} */ point) => readPoint(point, name))),

@@ -1,24 +1,42 @@
-/** Draws the editor's picture: backdrop, tracks, what is selected, what the pointer is about to do. Draws only; changes nothing. */
+/**
+ * Draws the editor's picture: backdrop, tracks, what is selected, what the pointer is about to do. Draws
+ * only, changes nothing.
+ */
 
+import { coverCrop } from "../shared/geometry.js";
+import { toView } from "../shared/view.js";
 import { borderPins } from "./areas.js";
-import { INK, disc, drawMoving, drawOnion, drawStill, drawTrack, strokeLine } from "./draw_tracks.js";
-import { coverCrop } from "./geometry.js";
+import { drawMoving, drawOnion, drawStill, drawTrack } from "./draw_tracks.js";
 import { cameraMove, isShown } from "./sampling.js";
-import { fitView, handlesOf, selectionFrame, toView } from "./view.js";
+import { INK, disc, strokeLine } from "./shapes.js";
+import { fitView, handlesOf, selectionFrame } from "./view.js";
 
-/** @import {EditorState, Point} from "./types.js" */
-/** @import {Lens, View} from "./view.js" */
+/** @import {EditorState, VideoPoint, ViewPoint} from "./types.js" */
+/** @import {View} from "../shared/view.js" */
+/** @import {Viewport} from "./view.js" */
 /** @import {StillLayer} from "./still_layer.js" */
 
-/** @typedef {{layer?: StillLayer, hover: Point | null, backdrop: {image: CanvasImageSource, width: number, height: number} | null, playing: boolean, lens?: Lens}} Extras */
+/**
+ * @typedef {object} RenderOptions
+ * @property {StillLayer} [layer]
+ * @property {VideoPoint | null} hover
+ * @property {{image: CanvasImageSource, width: number, height: number} | null} backdrop
+ * @property {boolean} playing
+ * @property {Viewport} [viewport]
+ */
 
-/** @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {{width: number, height: number}} area @param {EditorState} state @param {Extras} extras */
-export function render(ctx, area, state, extras) {
-  const view = fitView(area, state.doc, extras.lens);
+/**
+ * @param {CanvasRenderingContext2D} ctx scaled to view pixels
+ * @param {{width: number, height: number}} area
+ * @param {EditorState} state
+ * @param {RenderOptions} options
+ */
+export function render(ctx, area, state, options) {
+  const view = fitView(area, state.doc, options.viewport);
   ctx.clearRect(0, 0, area.width, area.height);
-  drawBackdrop(ctx, view, state, extras.backdrop);
+  drawBackdrop(ctx, view, state, options.backdrop);
   if (state.doc.pin_border) drawBorderPins(ctx, view, state);
-  const moves = state.frame > 0 || extras.playing;
+  const moves = state.frame > 0 || options.playing;
   const scene = { ctx, view, state, moves, camera: moves ? cameraMove(state.doc, state.frame) : null };
   const drawn = state.doc.tracks.filter((track) => track.points.length && !track.hidden);
   if (state.options.onion)
@@ -34,17 +52,22 @@ export function render(ctx, area, state, extras) {
   const look = moves
     ? others.map((track) => (track.shown ? Number(isShown(track, state.frame)) : "")).join("")
     : "rests";
-  if (extras.layer) extras.layer.put(ctx, view, others, `${state.doc.frames} ${look}`, still);
+  if (options.layer) options.layer.put(ctx, view, others, `${state.doc.frames} ${look}`, still);
   else still(ctx);
   drawMoving(scene, others);
   for (const track of drawn) if (chosen.has(track.id)) drawTrack(scene, track);
   drawGuides(ctx, view, state);
-  if (!extras.playing) drawSelectionFrame(ctx, view, state);
+  if (!options.playing) drawSelectionFrame(ctx, view, state);
   if (state.stroke) drawStroke(ctx, view, state, state.stroke);
-  drawPointer(ctx, view, state, extras.hover);
+  drawPointer(ctx, view, state, options.hover);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Extras["backdrop"]} backdrop */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {RenderOptions["backdrop"]} backdrop
+ */
 function drawBackdrop(ctx, view, state, backdrop) {
   ctx.save();
   roundRect(ctx, view.left, view.top, view.width, view.height, 4);
@@ -90,13 +113,24 @@ function drawGrid(ctx, view) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {number} x @param {number} y @param {number} width @param {number} height @param {number} radius */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} x
+ * @param {number} y
+ * @param {number} width
+ * @param {number} height
+ * @param {number} radius
+ */
 function roundRect(ctx, x, y, width, height, radius) {
   ctx.beginPath();
   ctx.roundRect(x, y, width, height, radius);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ */
 function drawBorderPins(ctx, view, state) {
   for (const pin of borderPins(state.doc.width, state.doc.height)) {
     const { x, y } = toView(view, pin);
@@ -107,7 +141,12 @@ function drawBorderPins(ctx, view, state) {
   }
 }
 
-/** Lines that a place has snapped to. @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state */
+/**
+ * Lines that a place has snapped to.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ */
 function drawGuides(ctx, view, { guides }) {
   if (!guides) return;
   ctx.beginPath();
@@ -125,7 +164,11 @@ function drawGuides(ctx, view, { guides }) {
   ctx.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ */
 function drawSelectionFrame(ctx, view, state) {
   const frame = selectionFrame(view, state);
   if (!frame) return;
@@ -150,7 +193,12 @@ function drawSelectionFrame(ctx, view, state) {
   ctx.restore();
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Point[]} stroke */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {VideoPoint[]} stroke
+ */
 function drawStroke(ctx, view, state, stroke) {
   const line = stroke.map((point) => toView(view, point));
   if (state.use === "box" || state.use === "grid")
@@ -166,7 +214,12 @@ function drawStroke(ctx, view, state, stroke) {
   return strokeLine(ctx, line, "#ffffff", 3);
 }
 
-/** @param {CanvasRenderingContext2D} ctx @param {Point} from @param {Point} to @param {boolean} selects */
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {ViewPoint} from
+ * @param {ViewPoint} to
+ * @param {boolean} selects
+ */
 function drawRectangle(ctx, from, to, selects) {
   ctx.save();
   ctx.beginPath();
@@ -180,7 +233,13 @@ function drawRectangle(ctx, from, to, selects) {
   ctx.restore();
 }
 
-/** What a press would do: the brush's disc, and the next piece of an open path. @param {CanvasRenderingContext2D} ctx @param {View} view @param {EditorState} state @param {Point | null} hover */
+/**
+ * What a press would do: the brush's disc, and the next piece of an open path.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {VideoPoint | null} hover
+ */
 function drawPointer(ctx, view, state, hover) {
   if (!hover || state.drag || ["select", "grid"].includes(state.tool)) return;
   const at = toView(view, hover);

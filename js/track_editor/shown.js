@@ -2,7 +2,13 @@
 
 /** @typedef {[number, number][] | null} Shown */
 
-/** Seen becomes unseen, or the other way round, from a frame on to the next change. @param {Shown | undefined} shown @param {number} frame @param {number} frames @returns {Shown} */
+/**
+ * Seen becomes unseen, or the other way round, from a frame on to the next change.
+ * @param {Shown | undefined} shown
+ * @param {number} frame
+ * @param {number} frames
+ * @returns {Shown}
+ */
 export function toggledFrom(shown, frame, frames) {
   const seen = flags(shown, frames);
   const [first, was] = [
@@ -13,14 +19,21 @@ export function toggledFrom(shown, frame, frames) {
   return ranges(seen);
 }
 
-/** @param {Shown | undefined} shown @param {number} frames @returns {boolean[]} */
+/**
+ * @param {Shown | undefined} shown
+ * @param {number} frames
+ * @returns {boolean[]}
+ */
 const flags = (shown, frames) =>
   Array.from(
     { length: frames },
     (_, frame) => !shown || shown.some(([first, last]) => frame >= first && frame <= last),
   );
 
-/** @param {boolean[]} seen @returns {Shown} a track that is never seen keeps its first frame: it must be somewhere */
+/**
+ * @param {boolean[]} seen
+ * @returns {Shown} a track that is never seen keeps its first frame: it must be somewhere
+ */
 function ranges(seen) {
   if (seen.every(Boolean)) return null;
   /** @type {[number, number][]} */
@@ -38,7 +51,11 @@ function ranges(seen) {
 export const writeRanges = (shown) =>
   (shown ?? []).map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
 
-/** @param {string} text as a person types it @param {number} frames @returns {Shown | undefined} undefined = not to be understood */
+/**
+ * @param {string} text as a person types it
+ * @param {number} frames
+ * @returns {Shown | undefined} undefined = not to be understood
+ */
 export function readRanges(text, frames) {
   if (!text.trim()) return null;
   const found = text

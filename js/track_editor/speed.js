@@ -1,4 +1,7 @@
-/** Speed curves: keys of (share of the time, share of the way), sampled and edited. Pure; the rules are docs/track-document.md. */
+/**
+ * Speed curves: keys of (share of the time, share of the path), sampled and edited. Pure. The rules are
+ * docs/track-document.md.
+ */
 
 /** @import {Ease, SpeedKey} from "./types.js" */
 
@@ -9,7 +12,6 @@ export const STEADY = Object.freeze([
 ]);
 /** @type {Ease[]} */
 export const EASES = ["linear", "in", "out", "in-out", "smooth", "hold"];
-export const MOST_KEYS = 256;
 const APART = 0.002; // of the time, between two keys that the editor sets
 
 /** @param {Ease} ease @returns {SpeedKey[]} */
@@ -50,7 +52,11 @@ const SHAPES = {
   hold: (w) => (w >= 1 ? 1 : 0),
 };
 
-/** @param {readonly SpeedKey[]} keys @param {number} time 0..1 @returns {number} the share of the way gone */
+/**
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} time 0..1
+ * @returns {number} the share of the path gone
+ */
 export function speedShare(keys, time) {
   const last = keys.length - 1;
   if (last === 0 || time < keys[0].t) return keys[0].s;
@@ -69,7 +75,11 @@ export function speedShare(keys, time) {
   );
 }
 
-/** The slope at a key that keeps the curve from ever falling (Fritsch and Butland 1984). @param {readonly SpeedKey[]} keys @param {number} i */
+/**
+ * The slope at a key that keeps the curve from ever falling (Fritsch and Butland 1984).
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} i
+ */
 function slopeAt(keys, i) {
   const piece = (/** @type {number} */ n) => (keys[n + 1].s - keys[n].s) / (keys[n + 1].t - keys[n].t);
   if (i === 0) return piece(0);
@@ -81,12 +91,21 @@ function slopeAt(keys, i) {
   return (w0 + w1) / (w0 / before + w1 / after);
 }
 
-/** @param {number} value @param {number} least @param {number} most */
+/**
+ * @param {number} value
+ * @param {number} least
+ * @param {number} most
+ */
 const within = (value, least, most) => Math.min(most, Math.max(least, value));
 /** @param {number} value */
 const fine = (value) => Math.round(value * 1e4) / 1e4;
 
-/** @param {readonly SpeedKey[]} keys @param {number} t @param {number} s @returns {{keys: SpeedKey[], index: number}} with one more, between its neighbours */
+/**
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} t
+ * @param {number} s
+ * @returns {{keys: SpeedKey[], index: number}} with one more, between its neighbours
+ */
 export function addKey(keys, t, s) {
   const near = keys.findIndex((key) => Math.abs(key.t - t) < APART);
   if (near >= 0) return { keys: moveKey(keys, near, keys[near].t, s), index: near };
@@ -101,7 +120,14 @@ export function addKey(keys, t, s) {
   return { keys: moveKey(grown, place, t, s), index: place };
 }
 
-/** A key moves as far as its neighbours let it. @param {readonly SpeedKey[]} keys @param {number} index @param {number} t @param {number} s @returns {SpeedKey[]} */
+/**
+ * A key moves as far as its neighbours let it.
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} index
+ * @param {number} t
+ * @param {number} s
+ * @returns {SpeedKey[]}
+ */
 export function moveKey(keys, index, t, s) {
   const [before, after] = [keys[index - 1], keys[index + 1]];
   const moved = {
@@ -112,13 +138,21 @@ export function moveKey(keys, index, t, s) {
   return keys.map((key, i) => (i === index ? moved : key));
 }
 
-/** @param {readonly SpeedKey[]} keys @param {number} index @returns {SpeedKey[] | null} null = nothing left to say: constant speed */
+/**
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} index
+ * @returns {SpeedKey[] | null} null = nothing left to say: constant speed
+ */
 export function removeKey(keys, index) {
   const left = keys.filter((_, i) => i !== index);
   return left.length < 2 ? null : left;
 }
 
-/** @param {readonly SpeedKey[]} keys @param {number} index of the piece's first key @param {Ease} ease */
+/**
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} index of the piece's first key
+ * @param {Ease} ease
+ */
 export const easeKey = (keys, index, ease) => keys.map((key, i) => (i === index ? { ...key, ease } : key));
 
 /** The preset a curve is, "" = one of its own. @param {readonly SpeedKey[] | null} keys */

@@ -1,7 +1,9 @@
-/** The speed curve of the selected track: time across, way gone up. Keys are dragged, added with a double-click, removed with a right-click. */
+/**
+ * The speed curve of the selected track: time across, path gone up. Keys are dragged, added with a
+ * double-click, removed with a right-click.
+ */
 
-import { element } from "./elements.js";
-import { selectedTrack } from "./state.js";
+import { element } from "../shared/elements.js";
 import {
   EASES,
   SPEED_PRESETS,
@@ -13,9 +15,10 @@ import {
   removeKey,
   speedShare,
 } from "./speed.js";
-import { word } from "./words.js";
+import { selectedTrack } from "./state.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Ease, EditorState, Point, SpeedKey, Track} from "./types.js" */
+/** @import {Ease, EditorState, SpeedKey, Track, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Panel} from "./toolbar.js" */
 
@@ -64,14 +67,23 @@ export function speedPanel(store) {
 /** @param {Track} track */
 const keysOf = (track) => track.speed ?? STEADY;
 
-/** @param {EditorStore} store @param {readonly SpeedKey[] | null} keys @param {string} [key] @param {string} [id] */
+/**
+ * @param {EditorStore} store
+ * @param {readonly SpeedKey[] | null} keys
+ * @param {string} [key]
+ * @param {string} [id]
+ */
 function apply(store, keys, key, id) {
   const changes = { speed: keys && keys.map((one) => ({ ...one })) };
   if (id) store.dispatch({ type: "edit", track: id, changes, ...(key && { key }) });
   else store.dispatch({ type: "edit-selected", changes });
 }
 
-/** @param {EditorStore} store @param {number} picked @param {Ease} ease */
+/**
+ * @param {EditorStore} store
+ * @param {number} picked
+ * @param {Ease} ease
+ */
 function setEase(store, picked, ease) {
   const track = selectedTrack(store.state);
   if (track)
@@ -83,7 +95,11 @@ function setEase(store, picked, ease) {
     );
 }
 
-/** @param {string} title @param {string[][]} options value and text @param {(value: string) => void} change */
+/**
+ * @param {string} title
+ * @param {string[][]} options value and text
+ * @param {(value: string) => void} change
+ */
 export function choice(title, options, change) {
   const made = element(
     "select",
@@ -96,7 +112,11 @@ export function choice(title, options, change) {
   return made;
 }
 
-/** @param {HTMLCanvasElement} canvas @param {EditorStore} store @param {(index: number) => void} pick */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {EditorStore} store
+ * @param {(index: number) => void} pick
+ */
 function listen(canvas, store, pick) {
   /** @type {{index: number, keys: SpeedKey[], id: string, stamp: number} | null} */
   let held = null;
@@ -154,19 +174,29 @@ const plot = (canvas) => ({
   height: canvas.clientHeight - PAD.top - PAD.bottom,
 });
 
-/** @param {HTMLCanvasElement} canvas @param {{t: number, s: number}} key @returns {Point} */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {{t: number, s: number}} key
+ * @returns {VideoPoint}
+ */
 const toCanvas = (canvas, { t, s }) => ({
   x: PAD.left + t * plot(canvas).width,
   y: PAD.top + (1 - s) * plot(canvas).height,
 });
 
-/** @param {HTMLCanvasElement} canvas @param {Point} at */
+/** @param {HTMLCanvasElement} canvas @param {VideoPoint} at */
 const fromCanvas = (canvas, { x, y }) => ({
   t: (x - PAD.left) / plot(canvas).width,
   s: 1 - (y - PAD.top) / plot(canvas).height,
 });
 
-/** @param {HTMLCanvasElement} canvas @param {EditorState} state @param {Track} track @param {readonly SpeedKey[]} keys @param {number} picked */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {EditorState} state
+ * @param {Track} track
+ * @param {readonly SpeedKey[]} keys
+ * @param {number} picked
+ */
 function draw(canvas, state, track, keys, picked) {
   const ratio = Math.min(
     4,
@@ -200,7 +230,10 @@ function draw(canvas, state, track, keys, picked) {
   });
 }
 
-/** A curve that nobody has bent yet says how, in the corner that it leaves free. @param {CanvasRenderingContext2D} ctx */
+/**
+ * A curve that nobody has bent yet says how, in the corner that it leaves free.
+ * @param {CanvasRenderingContext2D} ctx
+ */
 function drawHint(ctx) {
   ctx.font = "10.5px Inter, system-ui, sans-serif";
   ctx.textAlign = "left";
@@ -209,7 +242,13 @@ function drawHint(ctx) {
   ctx.fillText(word("speed_hint"), PAD.left + 4, PAD.top);
 }
 
-/** Frames below, and where the playhead is. @param {CanvasRenderingContext2D} ctx @param {HTMLCanvasElement} canvas @param {EditorState} state @param {Track} track */
+/**
+ * Frames below, and where the playhead is.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {HTMLCanvasElement} canvas
+ * @param {EditorState} state
+ * @param {Track} track
+ */
 function drawScale(ctx, canvas, state, track) {
   if (!track.speed && plot(canvas).width > 130) drawHint(ctx);
   const end = track.end ?? state.doc.frames - 1;

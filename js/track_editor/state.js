@@ -1,8 +1,10 @@
 /**
- * The one way to change the editor's state: reduce(state, event), pure. What the events do is in edits.js (at once), drags.js (while a pointer
- * is held) and history.js. Knows nothing of the DOM, of drawing or of the host.
+ * The one way to change the editor's state: reduce(state, event), pure. What the events do is in edits.js (at
+ * once), drags.js (while a pointer is held) and history.js. Knows nothing of the DOM, of drawing or of the
+ * host.
  */
 
+import { distance } from "../shared/geometry.js";
 import { roundPoint } from "./document.js";
 import {
   dragEnded,
@@ -24,7 +26,6 @@ import {
   inserted,
   interpolated,
   mirrored,
-  newTrack,
   nudged,
   pasted,
   pointDeleted,
@@ -36,8 +37,7 @@ import {
   tracksDeleted,
   withTrack,
 } from "./edits.js";
-import { distance } from "./geometry.js";
-import { snapped } from "./hits.js";
+import { isSame } from "./fingerprint.js";
 import {
   NOTHING,
   committed,
@@ -52,12 +52,18 @@ import {
   toggled,
   travelled,
 } from "./history.js";
+import { snapPoint } from "./hits.js";
+import { newTrack } from "./new_track.js";
 
-/** @import {EditorEvent, EditorState, Point, Selection} from "./types.js" */
+/** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
 
 export { initialState, selectedTrack, selectedTracks };
 
-/** @param {EditorState} state @param {EditorEvent} event @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {EditorEvent} event
+ * @returns {EditorState}
+ */
 export function reduce(state, event) {
   switch (event.type) {
     case "tool":
@@ -101,9 +107,7 @@ export function reduce(state, event) {
     case "resize":
       return resized(state, event.size);
     case "load":
-      return JSON.stringify(state.doc) === JSON.stringify(event.document)
-        ? state
-        : loaded(settled(state), event.document);
+      return isSame(state.doc, event.document) ? state : loaded(settled(state), event.document);
     case "seek":
       return { ...state, frame: Math.min(state.doc.frames - 1, Math.max(0, event.frame)) };
     default:
@@ -111,7 +115,12 @@ export function reduce(state, event) {
   }
 }
 
-/** Steps of the history that are done at once. @param {EditorState} state @param {EditorEvent} event @returns {EditorState} */
+/**
+ * Steps of the history that are done at once.
+ * @param {EditorState} state
+ * @param {EditorEvent} event
+ * @returns {EditorState}
+ */
 function edit(state, event) {
   switch (event.type) {
     case "nudge":
@@ -167,12 +176,20 @@ function edit(state, event) {
   }
 }
 
-/** @param {EditorState} state nothing half done @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event @returns {EditorState} */
+/**
+ * @param {EditorState} state nothing half done
+ * @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event
+ * @returns {EditorState}
+ */
 function selected(state, event) {
   return { ...state, selection: kept(state.doc, asked(state, event)) };
 }
 
-/** @param {EditorState} state @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event @returns {Selection} */
+/**
+ * @param {EditorState} state
+ * @param {EditorEvent & {type: "select" | "select-many" | "select-all"}} event
+ * @returns {Selection}
+ */
 function asked({ doc, selection }, event) {
   if (event.type === "select-many") return many(event.tracks);
   if (event.type === "select-all")
@@ -181,11 +198,21 @@ function asked({ doc, selection }, event) {
   return event.add ? toggled(selection, event.track) : only(event.track, event.point ?? null);
 }
 
-/** @param {EditorState} state @param {Point} at @param {number} reach @returns {Point} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @param {number} reach
+ * @returns {VideoPoint}
+ */
 const snapTo = (state, at, reach) =>
-  state.options.snap && reach > 0 ? snapped(state.doc, at, reach, () => false).at : at;
+  state.options.snap && reach > 0 ? snapPoint(state.doc, at, reach, () => false).at : at;
 
-/** @param {EditorState} state @param {Point} at @param {number} near a click this close to the last point ends the path @returns {EditorState} */
+/**
+ * @param {EditorState} state
+ * @param {VideoPoint} at
+ * @param {number} near a click this close to the last point ends the path
+ * @returns {EditorState}
+ */
 function pathClicked(state, at, near) {
   const track = state.doc.tracks.find((candidate) => candidate.id === state.open);
   if (!track) {
@@ -201,7 +228,11 @@ function pathClicked(state, at, near) {
   return { ...next, selection: only(track.id, points.length - 1) };
 }
 
-/** The chosen point, else all that is selected. @param {EditorState} state @returns {EditorState} */
+/**
+ * The chosen point, else all that is selected.
+ * @param {EditorState} state
+ * @returns {EditorState}
+ */
 function deleted(state) {
   const { track, point, tracks } = state.selection;
   if (track === null) return state;

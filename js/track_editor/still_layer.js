@@ -1,7 +1,10 @@
-/** What does not change from one frame to the next, kept as a picture: 200 ways are drawn once, not at every frame of the playback. */
+/**
+ * What does not change from one frame to the next, kept as a picture: 200 paths are drawn once, not at every
+ * frame of the playback.
+ */
 
 /** @import {Track} from "./types.js" */
-/** @import {View} from "./view.js" */
+/** @import {View} from "../shared/view.js" */
 
 export class StillLayer {
   constructor() {
@@ -13,8 +16,12 @@ export class StillLayer {
   }
 
   /**
-   * Puts the picture of these tracks on a canvas; makes it anew when they, the view or their look have changed.
-   * @param {CanvasRenderingContext2D} ctx scaled to view pixels @param {View} view @param {Track[]} tracks @param {string} look
+   * Puts the picture of these tracks on a canvas. Makes it anew when they, the view or their look have
+   * changed.
+   * @param {CanvasRenderingContext2D} ctx scaled to view pixels
+   * @param {View} view
+   * @param {Track[]} tracks
+   * @param {string} look
    * @param {(ctx: CanvasRenderingContext2D) => void} draw
    */
   put(ctx, view, tracks, look, draw) {
@@ -34,7 +41,11 @@ export class StillLayer {
     ctx.restore();
   }
 
-  /** @param {HTMLCanvasElement} target @param {DOMMatrix} scale @param {(ctx: CanvasRenderingContext2D) => void} draw */
+  /**
+   * @param {HTMLCanvasElement} target
+   * @param {DOMMatrix} scale
+   * @param {(ctx: CanvasRenderingContext2D) => void} draw
+   */
   make(target, scale, draw) {
     this.canvas ??= document.createElement("canvas");
     Object.assign(this.canvas, { width: target.width, height: target.height });

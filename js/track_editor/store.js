@@ -1,5 +1,6 @@
 /**
- * One document's state and its listeners. The node's editor and the large editor in a dialog are two views of one store.
+ * One document's state and its listeners. The node's editor and the large editor in a dialog are two views of
+ * one store.
  */
 
 import { emptyDocument, readDocument, writeDocument } from "./document.js";
@@ -33,7 +34,11 @@ export class EditorStore {
     else if (event.type === "drag-end" && before.drag && before.doc !== before.drag.base) this.onCommit();
   }
 
-  /** Text from outside. Text that cannot be read stays as it is until it is replaced. @param {string} text @param {Size} [size] of an empty document */
+  /**
+   * Text from outside. Text that cannot be read stays as it is until it is replaced.
+   * @param {string} text
+   * @param {Size} [size] of an empty document
+   */
   load(text, size) {
     if (text === this.text) return;
     try {

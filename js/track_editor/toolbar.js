@@ -1,84 +1,65 @@
 /** The editor's two bars above the canvas: tools and history, and what the next track will be like. */
 
+import { element, group, setText } from "../shared/elements.js";
 import { CAMERA_PRESETS } from "./cameras.js";
-import { button, element, press, say, setIcon } from "./elements.js";
-import { icon } from "./icons.js";
-import { shownInterpolation } from "./keys.js";
+import { commandButton, commandGroup } from "./command_button.js";
+import { BORDER, CLEAR, HELP, LARGE, OPTIONS, REDO, TOOLS, UNDO } from "./commands.js";
+import { shownInterpolation } from "./history.js";
+import { icon, setIcon } from "./icons.js";
 import { menuButton } from "./menu.js";
 import { INTERPOLATIONS } from "./read_track.js";
 import { selectedTrack } from "./state.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {EditorState, Option, Tool} from "./types.js" */
+/** @import {Run} from "./command_button.js" */
+/** @import {EditorState} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Section} from "./menu.js" */
 
 /** @typedef {{root: HTMLElement, update: (state: EditorState) => void}} Panel */
-/** @typedef {{help: () => void, large: (() => void) | null, menu: () => Section[]}} Actions */
-
-/** @type {Tool[]} */
-const TOOLS = ["select", "draw", "path", "line", "pin", "grid", "region"];
-
-/** @param {EditorStore} store @param {Actions} actions @returns {Panel} */
-export function toolbar(store, actions) {
-  const tools = TOOLS.map((tool) => ({
-    tool,
-    made: button(tool, word(`tool_${tool}`), () => store.dispatch({ type: "tool", tool })),
-  }));
-  const undo = button("undo", word("undo"), () => store.dispatch({ type: "undo" }));
-  const redo = button("redo", word("redo"), () => store.dispatch({ type: "redo" }));
-  const clear = button("clear", word("clear"), () => store.dispatch({ type: "clear" }));
-  clear.classList.add("ms-danger");
-  const menu = menuButton("menu", word("menu"), actions.menu, "right");
-  const help = button("help", word("help"), actions.help);
-  const last = actions.large
-    ? [menu.root, help, button("expand", word("large"), actions.large)]
-    : [menu.root, help];
-  const root = element("div", "ms-bar", [
-    element(
-      "div",
-      "ms-group",
-      tools.map(({ made }) => made),
-    ),
-    element("div", "ms-group", [undo, redo, clear]),
-    element("div", "ms-group ms-push", last),
-  ]);
+/**
+ * @param {EditorStore} store
+ * @param {Run} run
+ * @param {() => Section[]} sections of the menu
+ * @param {boolean} canGrow there is a large editor to go to
+ * @returns {Panel}
+ */
+export function toolbar(store, run, sections, canGrow) {
+  const menu = menuButton("menu", word("menu"), sections, "right");
+  const clear = commandButton(store, CLEAR, run);
+  clear.root.classList.add("ms-danger");
+  const undo = commandButton(store, UNDO, run);
+  const redo = commandButton(store, REDO, run);
+  const tools = commandGroup(store, "", TOOLS, run);
+  const last = commandGroup(store, "ms-push", canGrow ? [HELP, LARGE] : [HELP], run, menu.root);
+  const root = element("div", "ms-bar", [tools.root, group("", undo.root, redo.root, clear.root), last.root]);
   const update = (/** @type {EditorState} */ state) => {
-    for (const { tool, made } of tools) press(made, state.tool === tool);
-    undo.disabled = !state.past.length;
-    redo.disabled = !state.future.length;
-    clear.disabled = !state.doc.tracks.length && !state.doc.pin_border;
+    for (const part of [tools, undo, redo, clear, last]) part.update(state);
   };
   return { root, update };
 }
 
-/** @param {EditorStore} store @param {(text: string) => void} notify  the person @returns {Panel} */
-export function optionsBar(store, notify) {
+/**
+ * @param {EditorStore} store
+ * @param {Run} run
+ * @param {(text: string) => void} notify the person
+ * @returns {Panel}
+ */
+export function optionsBar(store, run, notify) {
   const curve = menuButton("spline", word("curve"), () => curveMenu(store));
   const tension = slider(word("tension"), 0, 100, (value) =>
     store.dispatch({ type: "edit-selected", changes: { tension: value / 100 }, key: "tension" }),
   );
   const camera = menuButton("camera", word("camera"), () => cameraMenu(store, notify));
-  const border = button("border", word("border"), () =>
-    store.dispatch({ type: "pin-border", on: !store.state.doc.pin_border }),
-  );
-  const options = /** @type {Option[]} */ (["snap", "onion", "numbers"]).map((option) => ({
-    option,
-    made: button(option, word(option), () =>
-      store.dispatch({ type: "option", option, on: !store.state.options[option] }),
-    ),
-  }));
+  const border = commandButton(store, BORDER, run);
+  const options = commandGroup(store, "ms-push", OPTIONS, run);
   const brush = brushSlider(store);
   const root = element("div", "ms-bar", [
-    element("div", "ms-group", [curve.root]),
+    group("", curve.root),
     tension.root,
     brush.root,
-    element("div", "ms-group", [border, camera.root]),
-    element(
-      "div",
-      "ms-group ms-push",
-      options.map(({ made }) => made),
-    ),
+    group("", border.root, camera.root),
+    options.root,
   ]);
   const update = (/** @type {EditorState} */ state) => {
     const kind = shownInterpolation(state);
@@ -86,9 +67,7 @@ export function optionsBar(store, notify) {
     setIcon(curve.made, kind);
     tension.root.hidden = !(track && kind === "cardinal" && track.interpolation === "cardinal");
     tension.show(Math.round((track?.tension ?? 0) * 100), `${Math.round((track?.tension ?? 0) * 100)} %`);
-    press(border, state.doc.pin_border);
-    for (const { option, made } of options) press(made, state.options[option]);
-    brush.update(state);
+    for (const part of [border, options, brush]) part.update(state);
   };
   return { root, update };
 }
@@ -108,7 +87,11 @@ function curveMenu(store) {
   ];
 }
 
-/** @param {EditorStore} store @param {(text: string) => void} notify @returns {Section[]} */
+/**
+ * @param {EditorStore} store
+ * @param {(text: string) => void} notify
+ * @returns {Section[]}
+ */
 function cameraMenu(store, notify) {
   const add = (/** @type {string} */ preset) => {
     const pinned = store.state.doc.pin_border;
@@ -127,7 +110,12 @@ function cameraMenu(store, notify) {
   ];
 }
 
-/** @param {string} title @param {number} least @param {number} most @param {(value: number) => void} change */
+/**
+ * @param {string} title
+ * @param {number} least
+ * @param {number} most
+ * @param {(value: number) => void} change
+ */
 function slider(title, least, most, change) {
   const range = element("input");
   Object.assign(range, { type: "range", min: String(least), max: String(most), title });
@@ -137,7 +125,7 @@ function slider(title, least, most, change) {
   const root = element("label", "ms-slider", [range, shown]);
   const show = (/** @type {number} */ value, /** @type {string} */ text) => {
     range.value = String(value);
-    say(shown, text);
+    setText(shown, text);
   };
   return { root, range, show };
 }

@@ -1,28 +1,41 @@
 /**
- * Tracks as text for elsewhere and back: the pack's document (also what the clipboard holds), and sampled points in the spellings of ATI, LTX,
- * KJNodes and CoTracker, read as motionstream_core/tracks/formats.py reads them. Pure.
+ * Tracks as text for elsewhere and back: the pack's document (also what the clipboard holds), and sampled
+ * points in the spellings of ATI, LTX, KJNodes and CoTracker, read as motionstream_core/tracks/formats.py
+ * reads them. Pure.
  */
 
+import { distance, simplify } from "../shared/geometry.js";
 import { emptyDocument, fitDocument, readDocument, roundPoint, writeDocument } from "./document.js";
-import { distance, simplify } from "./geometry.js";
 import { COLORS } from "./read_track.js";
 import { sampleDocument, sampleVisible } from "./sampling.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
-/** @import {Point, Size, SpeedKey, Track, TrackDocument} from "./types.js" */
+/** @import {Size, SpeedKey, Track, TrackDocument, VideoPoint} from "./types.js" */
 
-/** @typedef {{xy: Point[][], visible: boolean[][], width: number, height: number, fps: number}} Samples  xy[n][t], visible[n][t] */
+/**
+ * @typedef {object} Samples  xy[n][t], visible[n][t]
+ * @property {VideoPoint[][]} xy
+ * @property {boolean[][]} visible
+ * @property {number} width
+ * @property {number} height
+ * @property {number} fps
+ */
 
-export const MOST_EDITED = 500;
+export const MAX_EDITED = 500;
 const HIDDEN = -100;
 const FAR = -10_000; // as formats.py writes it: ATI takes the mean place of four frames
 const DEEPEST = 16;
 const CLOSE = 0.05; // px: how far a read track may lie from the points it was made of
 const FARTHEST = 1e6;
-const MOST_TEXT = 2 ** 26;
-const MOST_POSITIONS = 5_000_000;
+const MAX_TEXT = 2 ** 26;
+const MAX_POSITIONS = 5_000_000;
 
-/** What is copied: a document of these tracks alone. @param {TrackDocument} doc @param {Track[]} tracks @returns {string} */
+/**
+ * What is copied: a document of these tracks alone.
+ * @param {TrackDocument} doc
+ * @param {Track[]} tracks
+ * @returns {string}
+ */
 export const copyText = (doc, tracks) => writeDocument({ ...emptyDocument(doc), tracks });
 
 /** @param {TrackDocument} doc @returns {Samples} every point of the document at every frame */
@@ -43,7 +56,12 @@ export function samplesOf(doc) {
   };
 }
 
-/** @param {TrackDocument} doc @param {"ati" | "kjnodes"} style @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat list */
+/**
+ * @param {TrackDocument} doc
+ * @param {"ati" | "kjnodes"} style
+ * @returns {string} hidden points at (-10000, -10000); KJNodes wants whole pixels and one track as a flat
+ *   list
+ */
 export function sampledJson(doc, style) {
   const { xy, visible } = samplesOf(doc);
   const exact = (/** @type {number} */ value) =>
@@ -54,10 +72,14 @@ export function sampledJson(doc, style) {
   return JSON.stringify(style === "kjnodes" && lists.length === 1 ? lists[0] : lists);
 }
 
-/** @param {string} text a document or sampled points @param {Size} size of the document they come into @returns {Track[]} @throws {Error} naming what was expected and found */
+/**
+ * @param {string} text a document or sampled points
+ * @param {Size} size of the document they come into
+ * @returns {Track[]}
+ * @throws {Error} naming what was expected and found
+ */
 export function readTracks(text, size) {
-  if (text.length > MOST_TEXT)
-    throw new Error(`Expected at most ${MOST_TEXT} characters, got ${text.length}.`);
+  if (text.length > MAX_TEXT) throw new Error(`Expected at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parsed(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value) && "tracks" in value)
     return limited(fitDocument(readDocument(JSON.stringify(value)), size).tracks);
@@ -68,7 +90,12 @@ export function readTracks(text, size) {
   return tracksOf(filled(lists.map((list, n) => list.map((point, t) => readPoint(point, n, t)))), size);
 }
 
-/** Sampled points as tracks that can be edited. @param {Pick<Samples, "xy" | "visible"> & Partial<Samples>} samples @param {Size} size @returns {Track[]} */
+/**
+ * Sampled points as tracks that can be edited.
+ * @param {Pick<Samples, "xy" | "visible"> & Partial<Samples>} samples
+ * @param {Size} size
+ * @returns {Track[]}
+ */
 export function tracksOf(samples, size) {
   limited(samples.xy);
   const [sx, sy] = [
@@ -85,17 +112,28 @@ export function tracksOf(samples, size) {
   );
 }
 
-/** @template T @param {T[]} tracks @returns {T[]} */
+/**
+ * @template T
+ * @param {T[]} tracks
+ * @returns {T[]}
+ */
 function limited(tracks) {
-  if (tracks.length > MOST_EDITED)
-    throw new Error(word("many_tracks", { most: MOST_EDITED, count: tracks.length }));
+  if (tracks.length > MAX_EDITED)
+    throw new Error(word("many_tracks", { most: MAX_EDITED, count: tracks.length }));
   return tracks;
 }
 
-/** The way the point goes, and a speed curve that has it at each frame where it was. @param {Point[]} places one a frame @param {boolean[]} visible @param {number} n @param {Size} size @returns {Track} */
+/**
+ * The path the point goes, and a speed curve that has it at each frame where it was.
+ * @param {VideoPoint[]} places one a frame
+ * @param {boolean[]} visible
+ * @param {number} n
+ * @param {Size} size
+ * @returns {Track}
+ */
 function trackOf(places, visible, n, size) {
-  const way = simplify(places, CLOSE);
-  const rests = way.every((point) => distance(point, way[0]) < CLOSE);
+  const path = simplify(places, CLOSE);
+  const rests = path.every((point) => distance(point, path[0]) < CLOSE);
   const last = Math.min(places.length, size.frames) - 1;
   /** @type {Track} */
   const track = {
@@ -103,7 +141,7 @@ function trackOf(places, visible, n, size) {
     name: `${rests ? "Pin" : "Track"} ${n + 1}`,
     color: COLORS[n % COLORS.length],
     kind: rests ? "pin" : "freehand",
-    points: (rests ? places.slice(0, 1) : way.slice(0, 4000)).map(roundPoint),
+    points: (rests ? places.slice(0, 1) : path.slice(0, 4000)).map(roundPoint),
     interpolation: "linear",
     brush: null,
     start: 0,
@@ -116,13 +154,13 @@ function trackOf(places, visible, n, size) {
   return track;
 }
 
-/** @param {Point[]} places @returns {SpeedKey[] | null} null = constant speed, or nearly */
+/** @param {VideoPoint[]} places @returns {SpeedKey[] | null} null = constant speed, or nearly */
 function speedOf(places) {
   const gone = [0];
   for (let t = 1; t < places.length; t++) gone.push(gone[t - 1] + distance(places[t - 1], places[t]));
   const [whole, last] = [gone[gone.length - 1], places.length - 1];
   if (!whole || !last) return null;
-  // Distances in pixels, so that what is left out is as small on the picture as the way's own simplification.
+  // Distances in pixels, so that no more is left out than by the path's own simplification.
   const line = gone.map((far, t) => ({ x: (t / last) * whole, y: far }));
   let tolerance = CLOSE;
   let kept = simplify(line, tolerance);
@@ -144,7 +182,11 @@ function rangesOf(visible) {
   return found.length ? found.slice(0, 256) : [[0, 0]];
 }
 
-/** JSON, with single quotes allowed as people paste them from Python. @param {string} text @returns {unknown} */
+/**
+ * JSON, with single quotes allowed as people paste them from Python.
+ * @param {string} text
+ * @returns {unknown}
+ */
 function parsed(text) {
   for (const candidate of [text, text.replaceAll("'", '"')]) {
     try {
@@ -166,7 +208,12 @@ const isPoint = (value) =>
     ? (value.length === 2 || value.length === 3) && value.every((part) => typeof part === "number")
     : value === null || typeof value === "object";
 
-/** All lists of points within nested lists and strings, in order. @param {unknown} value @param {number} depth @returns {unknown[][]} */
+/**
+ * All lists of points within nested lists and strings, in order.
+ * @param {unknown} value
+ * @param {number} depth
+ * @returns {unknown[][]}
+ */
 function trackLists(value, depth) {
   if (depth > DEEPEST) throw new Error(`Expected lists nested at most ${DEEPEST} deep, got more.`);
   const list = typeof value === "string" ? parsed(value) : value;
@@ -179,7 +226,12 @@ function trackLists(value, depth) {
   return list.flatMap((item) => trackLists(item, depth + 1));
 }
 
-/** @param {any} value @param {number} track @param {number} frame @returns {{place: Point | null, seen: boolean}} */
+/**
+ * @param {any} value
+ * @param {number} track
+ * @param {number} frame
+ * @returns {{place: VideoPoint | null, seen: boolean}}
+ */
 function readPoint(value, track, frame) {
   if (value === null) return { place: null, seen: false };
   const [x, y, seen = true] = Array.isArray(value)
@@ -194,12 +246,15 @@ function readPoint(value, track, frame) {
     : { place: { x, y }, seen: Number(seen) > 0.5 };
 }
 
-/** A hidden point without a place waits at its last known one, before its first at that. @param {{place: Point | null, seen: boolean}[][]} tracks */
+/**
+ * A hidden point without a place waits at its last known one, before its first at that.
+ * @param {{place: VideoPoint | null, seen: boolean}[][]} tracks
+ */
 function filled(tracks) {
   const frames = tracks.reduce((most, track) => Math.max(most, track.length), 0);
-  if (frames * tracks.length > MOST_POSITIONS)
+  if (frames * tracks.length > MAX_POSITIONS)
     throw new Error(
-      `Expected at most ${MOST_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`,
+      `Expected at most ${MAX_POSITIONS} positions, got ${tracks.length} tracks of up to ${frames} frames.`,
     );
   const xy = tracks.map((track) => {
     let last = track.find(({ place }) => place)?.place ?? { x: 0, y: 0 };

@@ -1,18 +1,31 @@
-/** Moving, scaling, turning and mirroring whole tracks: plane maps x' = a·x + c·y + e, y' = b·x + d·y + f. Pure. */
+/**
+ * Moving, scaling, turning and mirroring whole tracks: plane maps x' = a·x + c·y + e, y' = b·x + d·y + f.
+ * Pure.
+ */
 
 import { regionBox } from "./areas.js";
-import { roundPoint, rounded } from "./document.js";
+import { roundPoint, roundHundredth } from "./document.js";
 
-/** @import {Box, Corner, Grid, Point, Region, Track} from "./types.js" */
+/** @import {Point} from "../shared/types.js" */
+/** @import {Box, Corner, Grid, Region, Track, VideoPoint} from "./types.js" */
 
 /** @typedef {{a: number, b: number, c: number, d: number, e: number, f: number}} Affine */
 
 const SMALLEST = 0.02;
 
-/** @param {number} dx @param {number} dy @returns {Affine} */
-export const moving = (dx, dy) => ({ a: 1, b: 0, c: 0, d: 1, e: dx, f: dy });
+/**
+ * @param {number} dx
+ * @param {number} dy
+ * @returns {Affine}
+ */
+export const translation = (dx, dy) => ({ a: 1, b: 0, c: 0, d: 1, e: dx, f: dy });
 
-/** @param {number} sx @param {number} sy @param {Point} centre that stays @returns {Affine} */
+/**
+ * @param {number} sx
+ * @param {number} sy
+ * @param {VideoPoint} centre that stays
+ * @returns {Affine}
+ */
 export const scaling = (sx, sy, centre) => ({
   a: sx,
   b: 0,
@@ -22,8 +35,12 @@ export const scaling = (sx, sy, centre) => ({
   f: centre.y * (1 - sy),
 });
 
-/** @param {number} degrees clockwise @param {Point} centre @returns {Affine} */
-export function turning(degrees, centre) {
+/**
+ * @param {number} degrees clockwise
+ * @param {VideoPoint} centre
+ * @returns {Affine}
+ */
+export function rotation(degrees, centre) {
   const quarter = degrees % 90 === 0; // a quarter turn is exact
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)].map(
     (value) => (quarter ? Math.round(value) : value),
@@ -38,18 +55,29 @@ export function turning(degrees, centre) {
   };
 }
 
-/** @param {Affine} map @param {Point} point @returns {Point} */
-export const mapped = ({ a, b, c, d, e, f }, { x, y }) => ({ x: a * x + c * y + e, y: b * x + d * y + f });
+/**
+ * @param {Affine} map
+ * @param {VideoPoint} point
+ * @returns {VideoPoint}
+ */
+export const applyAffine = ({ a, b, c, d, e, f }, { x, y }) => ({
+  x: a * x + c * y + e,
+  y: b * x + d * y + f,
+});
 
-/** @param {Track} track @param {Affine} map @returns {Track} with what it carries; a mirrored track turns the other way */
+/**
+ * @param {Track} track
+ * @param {Affine} map
+ * @returns {Track} with what it carries; a mirrored track turns the other way
+ */
 export function mapTrack(track, map) {
   const grown = Math.sqrt(Math.abs(map.a * map.d - map.b * map.c));
   /** @type {Track} */
-  const made = { ...track, points: track.points.map((point) => roundPoint(mapped(map, point))) };
+  const made = { ...track, points: track.points.map((point) => roundPoint(applyAffine(map, point))) };
   if (track.brush && grown !== 1)
     made.brush = {
-      radius: rounded(track.brush.radius * grown),
-      spacing: rounded(track.brush.spacing * grown),
+      radius: roundHundredth(track.brush.radius * grown),
+      spacing: roundHundredth(track.brush.spacing * grown),
     };
   if (track.grid) made.grid = mapGrid(track.grid, map);
   if (track.region) made.region = mapRegion(track.region, map, grown);
@@ -57,24 +85,34 @@ export function mapTrack(track, map) {
   return made;
 }
 
-/** A grid has no slant: it keeps to the axes. @param {Grid} grid @param {Affine} map @returns {Grid} */
+/**
+ * A grid has no slant: it keeps to the axes.
+ * @param {Grid} grid
+ * @param {Affine} map
+ * @returns {Grid}
+ */
 function mapGrid(grid, { a, b, c, d }) {
   const [across, down] = [Math.hypot(a, b), Math.hypot(c, d)];
   const upright = Math.abs(b) > Math.abs(a);
-  const [width, height] = [rounded(grid.width * across), rounded(grid.height * down)];
+  const [width, height] = [roundHundredth(grid.width * across), roundHundredth(grid.height * down)];
   return upright
     ? { width: height, height: width, columns: grid.rows, rows: grid.columns }
     : { ...grid, width, height };
 }
 
-/** @param {Region} region @param {Affine} map @param {number} grown @returns {Region} */
+/**
+ * @param {Region} region
+ * @param {Affine} map
+ * @param {number} grown
+ * @returns {Region}
+ */
 function mapRegion(region, map, grown) {
   const linear = { ...map, e: 0, f: 0 };
-  const lines = region.lines.map((line) => line.map((point) => roundPoint(mapped(linear, point))));
+  const lines = region.lines.map((line) => line.map((point) => roundPoint(applyAffine(linear, point))));
   return {
     lines,
-    radius: Math.max(0.01, rounded(region.radius * grown)),
-    spacing: Math.max(0.01, rounded(region.spacing * grown)),
+    radius: Math.max(0.01, roundHundredth(region.radius * grown)),
+    spacing: Math.max(0.01, roundHundredth(region.spacing * grown)),
   };
 }
 
@@ -106,10 +144,14 @@ function carriedBox(track) {
   return { left: -width / 2, top: -height / 2, right: width / 2, bottom: height / 2 };
 }
 
-/** @param {Box} box @returns {Point} */
+/** @param {Box} box @returns {Point} of the box's own space */
 export const middleOf = (box) => ({ x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 });
 
-/** @param {Box} box @param {Corner} corner @returns {Point} */
+/**
+ * @param {Box} box
+ * @param {Corner} corner
+ * @returns {Point} of the box's own space
+ */
 export const cornerOf = (box, corner) => {
   const middle = middleOf(box);
   return {
@@ -118,8 +160,15 @@ export const cornerOf = (box, corner) => {
   };
 };
 
-/** A corner pulled: the opposite one stays. @param {Box} box @param {Corner} corner @param {Point} by @param {boolean} even the same both ways @returns {Affine} */
-export function pulled(box, corner, by, even) {
+/**
+ * A corner pulled: the opposite one stays.
+ * @param {Box} box
+ * @param {Corner} corner
+ * @param {VideoPoint} by
+ * @param {boolean} even the same both ways
+ * @returns {Affine}
+ */
+export function scalingByCorner(box, corner, by, even) {
   const still = cornerOf(box, /** @type {Corner} */ ({ x: -corner.x, y: -corner.y }));
   const grow = (/** @type {number} */ side, /** @type {number} */ sign, /** @type {number} */ moved) =>
     sign && side > 0 ? (side + sign * moved) / side : 1;
@@ -133,10 +182,18 @@ export function pulled(box, corner, by, even) {
   return scaling(kept(sx), kept(sy), still);
 }
 
-/** Turned round the middle of a box, from one place to another. @param {Box} box @param {Point} from @param {Point} to @param {boolean} even in steps of 15° @returns {Affine} */
-export function swung(box, from, to, even) {
+/**
+ * Turned round the middle of a box, from one place to another.
+ * @param {Box} box
+ * @param {VideoPoint} from
+ * @param {VideoPoint} to
+ * @param {boolean} even in steps of 15°
+ * @returns {Affine}
+ */
+export function rotationBetween(box, from, to, even) {
   const middle = middleOf(box);
-  const angle = (/** @type {Point} */ at) => (Math.atan2(at.y - middle.y, at.x - middle.x) * 180) / Math.PI;
+  const angle = (/** @type {VideoPoint} */ at) =>
+    (Math.atan2(at.y - middle.y, at.x - middle.x) * 180) / Math.PI;
   const degrees = angle(to) - angle(from);
-  return turning(even ? Math.round(degrees / 15) * 15 : degrees, middle);
+  return rotation(even ? Math.round(degrees / 15) * 15 : degrees, middle);
 }

@@ -1,22 +1,37 @@
 /**
- * The words of the track editor. No code: other modules import the types.
- * What a document means is written in docs/track-document.md.
+ * The words of the track editor. No code: other modules import the types. What a document means is written in
+ * docs/track-document.md.
  *
- * @typedef {{x: number, y: number}} Point  pixels of the video, x right, y down; pixel (0, 0) has its centre at 0
- * @typedef {{radius: number, spacing: number}} Brush  pixels
- * @typedef {{width: number, height: number, columns: number, rows: number}} Grid  pixels, round the moving point
- * @typedef {{lines: Point[][], radius: number, spacing: number}} Region  a painted area; the lines are offsets from the track's first point
+ * @typedef {import("../shared/types.js").VideoPoint} VideoPoint
+ * @typedef {import("../shared/types.js").ViewPoint} ViewPoint
+ * @typedef {import("../shared/types.js").Brush} Brush
+ *
+ * @typedef {object} Grid  pixels, round the moving point
+ * @property {number} width
+ * @property {number} height
+ * @property {number} columns
+ * @property {number} rows
+ *
+ * @typedef {object} Region  a painted area; the lines are offsets from the track's first point
+ * @property {VideoPoint[][]} lines
+ * @property {number} radius
+ * @property {number} spacing
+ *
  * @typedef {"path" | "freehand" | "pin" | "line" | "grid" | "region" | "camera"} Kind
  * @typedef {"linear" | "spline" | "cardinal" | "bspline"} Interpolation
  * @typedef {"linear" | "in" | "out" | "in-out" | "smooth" | "hold"} Ease
- * @typedef {{t: number, s: number, ease: Ease}} SpeedKey  shares 0..1 of the time and of the way; ease of the piece that begins here
+ *
+ * @typedef {object} SpeedKey  shares 0..1 of the time and of the path; ease of the piece that begins here
+ * @property {number} t
+ * @property {number} s
+ * @property {Ease} ease
  *
  * @typedef {object} Track
  * @property {string} id
  * @property {string} name
  * @property {string} color  #rrggbb
  * @property {Kind} kind
- * @property {Point[]} points
+ * @property {VideoPoint[]} points
  * @property {Interpolation} interpolation
  * @property {Brush | null} brush
  * @property {number} start  frame
@@ -37,9 +52,20 @@
  * @typedef {Size & {version: 1, tracks: Track[], pin_border: boolean}} TrackDocument
  *
  * @typedef {"select" | "draw" | "path" | "line" | "pin" | "grid" | "region"} Tool
- * @typedef {{track: string | null, point: number | null, tracks: string[]}} Selection  tracks: all that are selected, `track` among them
- * @typedef {"track" | "line" | "grid" | "box" | "area" | "way"} StrokeUse  what a press that draws is making
- * @typedef {{left: number, top: number, right: number, bottom: number}} Box  video pixels
+ *
+ * @typedef {object} Selection
+ * @property {string | null} track
+ * @property {number | null} point
+ * @property {string[]} tracks  all that are selected, `track` among them
+ *
+ * @typedef {"track" | "line" | "grid" | "box" | "area" | "path"} StrokeUse  what a press that draws is making
+ *
+ * @typedef {object} Box  video pixels; a frame on the canvas: view pixels
+ * @property {number} left
+ * @property {number} top
+ * @property {number} right
+ * @property {number} bottom
+ *
  * @typedef {{x: -1 | 0 | 1, y: -1 | 0 | 1}} Corner  of a box; 0 = the middle of that side
  * @typedef {{x: number | null, y: number | null}} Guides  lines that a place has snapped to
  *
@@ -47,7 +73,7 @@
  * @property {"point" | "move" | "scale" | "rotate" | "retime"} mode
  * @property {string} track
  * @property {number | null} point
- * @property {Point} from
+ * @property {VideoPoint} from
  * @property {TrackDocument} base
  * @property {boolean} recorded  the step that began it is in the history already
  * @property {Box} [box]  of what is scaled or rotated
@@ -64,7 +90,7 @@
  * @property {Tool} tool
  * @property {Selection} selection
  * @property {string | null} open  the track that the path tool adds points to
- * @property {Point[] | null} stroke  the stroke, line or rectangle in work
+ * @property {VideoPoint[] | null} stroke  the stroke, line or rectangle in work
  * @property {StrokeUse} use  what the stroke will be
  * @property {Drag | null} drag
  * @property {Guides | null} guides
@@ -78,30 +104,27 @@
  * @typedef {{type: "tool", tool: Tool}
  *   | {type: "select", track: string | null, point?: number | null, add?: boolean}
  *   | {type: "select-many", tracks: string[]} | {type: "select-all"}
- *   | {type: "stroke-start", at: Point, use?: StrokeUse} | {type: "stroke-extend", at: Point, even?: boolean, reach?: number}
+ *   | {type: "stroke-start", at: VideoPoint, use?: StrokeUse}
+ *   | {type: "stroke-extend", at: VideoPoint, even?: boolean, reach?: number}
  *   | {type: "stroke-end", add?: boolean} | {type: "stroke-cancel"}
- *   | {type: "path-click", at: Point, near?: number, reach?: number} | {type: "path-finish"}
- *   | {type: "pin", at: Point, reach?: number}
- *   | {type: "drag-start", track: string, point: number | null, at: Point, recorded?: boolean}
- *   | {type: "transform-start", mode: "scale" | "rotate", corner: Corner, at: Point}
- *   | {type: "retime-start", track: string, at: Point}
- *   | {type: "drag-move", at: Point, even?: boolean, reach?: number} | {type: "drag-end"} | {type: "drag-cancel"}
- *   | {type: "nudge", dx: number, dy: number}
- *   | {type: "mirror", axis: "x" | "y"} | {type: "rotate", degrees: number} | {type: "scale", factor: number}
- *   | {type: "insert", track: string, index: number, at: Point}
- *   | {type: "delete"} | {type: "delete-point", track: string, point: number} | {type: "delete-track", track: string}
+ *   | {type: "path-click", at: VideoPoint, near?: number, reach?: number} | {type: "path-finish"}
+ *   | {type: "pin", at: VideoPoint, reach?: number}
+ *   | {type: "drag-start", track: string, point: number | null, at: VideoPoint, recorded?: boolean}
+ *   | {type: "transform-start", mode: "scale" | "rotate", corner: Corner, at: VideoPoint}
+ *   | {type: "retime-start", track: string, at: VideoPoint}
+ *   | {type: "drag-move", at: VideoPoint, even?: boolean, reach?: number} | {type: "drag-end"}
+ *   | {type: "drag-cancel"} | {type: "nudge", dx: number, dy: number} | {type: "mirror", axis: "x" | "y"}
+ *   | {type: "rotate", degrees: number} | {type: "scale", factor: number}
+ *   | {type: "insert", track: string, index: number, at: VideoPoint} | {type: "delete"}
+ *   | {type: "delete-point", track: string, point: number} | {type: "delete-track", track: string}
  *   | {type: "duplicate"} | {type: "paste", tracks: Track[], shift?: boolean}
  *   | {type: "reorder", track: string, to: number} | {type: "shift-order", by: number}
  *   | {type: "edit", track: string, changes: TrackChanges, key?: string}
- *   | {type: "edit-selected", changes: TrackChanges, key?: string}
- *   | {type: "camera", preset: string} | {type: "toggle-shown"}
- *   | {type: "brush", radius: number}
- *   | {type: "interpolation", interpolation: Interpolation}
- *   | {type: "pin-border", on: boolean}
- *   | {type: "option", option: Option, on: boolean}
- *   | {type: "clear"} | {type: "undo"} | {type: "redo"}
- *   | {type: "resize", size: Size}
- *   | {type: "load", document: TrackDocument}
+ *   | {type: "edit-selected", changes: TrackChanges, key?: string} | {type: "camera", preset: string}
+ *   | {type: "toggle-shown"} | {type: "brush", radius: number}
+ *   | {type: "interpolation", interpolation: Interpolation} | {type: "pin-border", on: boolean}
+ *   | {type: "option", option: Option, on: boolean} | {type: "clear"} | {type: "undo"} | {type: "redo"}
+ *   | {type: "resize", size: Size} | {type: "load", document: TrackDocument}
  *   | {type: "seek", frame: number}} EditorEvent
  */
 

@@ -1,16 +1,23 @@
 /**
- * Two spaces that never mix: video pixels (the document) and view pixels (the canvas, CSS pixels before any zoom of the host). Pure.
+ * Where the document's picture lies in the editor's view, and the frame round what is selected. Pure.
+ * Places of the document are video pixels, places on the canvas view pixels: see ../shared/types.js.
  */
 
+import { centred, toView } from "../shared/view.js";
 import { selectedTracks } from "./history.js";
 import { boundsOf, cornerOf } from "./transform.js";
 
-/** @import {Box, Corner, EditorState, Point} from "./types.js" */
+/** @import {View} from "../shared/view.js" */
+/** @import {Box, Corner, EditorState, ViewPoint} from "./types.js" */
 
 /**
- * @typedef {{scale: number, left: number, top: number, width: number, height: number}} View  where the video lies, in view pixels
- * @typedef {{zoom: number, x: number, y: number}} Lens  of this view alone: zoom 1 shows the whole picture; x, y = view pixels it is moved by
- * @typedef {{mode: "scale" | "rotate", corner: Corner, at: Point}} Handle  at = view pixels
+ * @typedef {object} Viewport  of this view alone: zoom 1 shows the whole picture; x, y = view pixels it is
+ *   moved by
+ * @property {number} zoom
+ * @property {number} x
+ * @property {number} y
+ *
+ * @typedef {{mode: "scale" | "rotate", corner: Corner, at: ViewPoint}} FrameHandle
  */
 
 const MARGIN = 12;
@@ -30,58 +37,73 @@ const CORNERS = [
   [-1, 0],
 ].map(([x, y]) => /** @type {Corner} */ ({ x, y }));
 
-/** @param {{width: number, height: number}} area view pixels @param {{width: number, height: number}} video @param {Lens} [lens] @returns {View} */
-export function fitView(area, video, lens = WHOLE) {
+/**
+ * @param {{width: number, height: number}} area view pixels
+ * @param {{width: number, height: number}} video
+ * @param {Viewport} [viewport]
+ * @returns {View}
+ */
+export function fitView(area, video, viewport = WHOLE) {
   const fit = Math.max(
     0.01,
     Math.min((area.width - 2 * MARGIN) / video.width, (area.height - 2 * MARGIN) / video.height),
   );
-  const scale = fit * lens.zoom;
-  const [width, height] = [video.width * scale, video.height * scale];
-  return {
-    scale,
-    width,
-    height,
-    left: (area.width - width) / 2 + lens.x,
-    top: (area.height - height) / 2 + lens.y,
-  };
+  const view = centred(area, video, fit * viewport.zoom);
+  return { ...view, left: view.left + viewport.x, top: view.top + viewport.y };
 }
 
-/** @param {View} view @param {Point} point video pixels @returns {Point} the middle of that pixel in the view */
-export const toView = (view, point) => ({
-  x: view.left + (point.x + 0.5) * view.scale,
-  y: view.top + (point.y + 0.5) * view.scale,
-});
-
-/** @param {View} view @param {Point} point view pixels @returns {Point} */
-export const toVideo = (view, point) => ({
-  x: (point.x - view.left) / view.scale - 0.5,
-  y: (point.y - view.top) / view.scale - 0.5,
-});
-
-/** The lens after a zoom that keeps one place of the view where it is. @param {Lens} lens @param {number} factor @param {Point} at view pixels @param {{width: number, height: number}} area @returns {Lens} */
-export function zoomed(lens, factor, at, area) {
-  const zoom = Math.min(CLOSEST, Math.max(1, lens.zoom * factor));
+/**
+ * The viewport after a zoom that keeps one place of the view where it is.
+ * @param {Viewport} viewport
+ * @param {number} factor
+ * @param {ViewPoint} at
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
+export function zoomViewport(viewport, factor, at, area) {
+  const zoom = Math.min(CLOSEST, Math.max(1, viewport.zoom * factor));
   if (zoom === 1) return WHOLE;
   const [x, y] = [at.x - area.width / 2, at.y - area.height / 2];
   return inside(
-    { zoom, x: x - ((x - lens.x) * zoom) / lens.zoom, y: y - ((y - lens.y) * zoom) / lens.zoom },
+    {
+      zoom,
+      x: x - ((x - viewport.x) * zoom) / viewport.zoom,
+      y: y - ((y - viewport.y) * zoom) / viewport.zoom,
+    },
     area,
   );
 }
 
-/** Some of the picture stays in sight. @param {Lens} lens @param {{width: number, height: number}} area @returns {Lens} */
-function inside(lens, area) {
+/**
+ * Some of the picture stays in sight.
+ * @param {Viewport} viewport
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
+function inside(viewport, area) {
   const kept = (/** @type {number} */ value, /** @type {number} */ side) =>
-    Math.min((side * lens.zoom) / 2, Math.max((-side * lens.zoom) / 2, value));
-  return { zoom: lens.zoom, x: kept(lens.x, area.width), y: kept(lens.y, area.height) };
+    Math.min((side * viewport.zoom) / 2, Math.max((-side * viewport.zoom) / 2, value));
+  return { zoom: viewport.zoom, x: kept(viewport.x, area.width), y: kept(viewport.y, area.height) };
 }
 
-/** @param {Lens} lens @param {number} dx view pixels @param {number} dy @param {{width: number, height: number}} area @returns {Lens} */
-export const panned = (lens, dx, dy, area) =>
-  lens.zoom === 1 ? lens : inside({ zoom: lens.zoom, x: lens.x + dx, y: lens.y + dy }, area);
+/**
+ * @param {Viewport} viewport
+ * @param {number} dx view pixels
+ * @param {number} dy
+ * @param {{width: number, height: number}} area
+ * @returns {Viewport}
+ */
+export const panViewport = (viewport, dx, dy, area) =>
+  viewport.zoom === 1
+    ? viewport
+    : inside({ zoom: viewport.zoom, x: viewport.x + dx, y: viewport.y + dy }, area);
 
-/** The frame round what is selected as a whole, in view pixels; null = none is shown. @param {View} view @param {EditorState} state @returns {Box | null} */
+/**
+ * The frame round what is selected as a whole, in view pixels; null = none is shown.
+ * @param {View} view
+ * @param {EditorState} state
+ * @returns {Box | null}
+ */
 export function selectionFrame(view, state) {
   const { selection, tool, stroke, open } = state;
   if (tool !== "select" || stroke || open || (selection.point !== null && selection.tracks.length < 2))
@@ -108,7 +130,7 @@ export function selectionFrame(view, state) {
   };
 }
 
-/** @param {Box} frame view pixels @returns {Handle[]} */
+/** @param {Box} frame view pixels @returns {FrameHandle[]} */
 export function handlesOf(frame) {
   const pulls = CORNERS.map((corner) => ({
     mode: /** @type {const} */ ("scale"),

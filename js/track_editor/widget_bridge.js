@@ -1,26 +1,28 @@
 /**
- * Between the editor and ComfyUI: the widget and its value, the node's number widgets, links, the host's undo, the backdrop.
- * The only file of the editor that touches nodes and widgets.
+ * Between the editor and ComfyUI: the widget and its value, the node's number widgets, links, the host's
+ * undo, the backdrop. The only file of the editor that touches nodes and widgets.
  */
 
-import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../host_canvas.js";
+import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../shared/host_canvas.js";
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
+import { fingerprint } from "./fingerprint.js";
 import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
-import { word } from "./words.js";
+import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Size} from "./types.js" */
-/** @import {LiveViews} from "../host_canvas.js" */
+/** @import {LiveViews} from "../shared/host_canvas.js" */
 /** @import {Library} from "./library.js" */
 
 /**
  * @typedef {object} Services  of the page
  * @property {ComfyApp} app
  * @property {ComfyApi} api
- * @property {LiveViews} lives
- * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host rebuilds nodes at every undo
+ * @property {LiveViews} liveViews
+ * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host
+ *   rebuilds nodes at every undo
  * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
  * @property {Library} library
  */
@@ -29,7 +31,13 @@ const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
 const REMEMBER_MS = 4000;
 
-/** @param {ComfyNode} node @param {string} name @param {string} text @param {Services} services @returns {ComfyWidget} */
+/**
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @param {string} text
+ * @param {Services} services
+ * @returns {ComfyWidget}
+ */
 export function createTrackWidget(node, name, text, services) {
   const bridge = new WidgetBridge(node, name, services);
   bridge.store.load(text);
@@ -49,7 +57,11 @@ export function createTrackWidget(node, name, text, services) {
 }
 
 class WidgetBridge {
-  /** @param {ComfyNode} node @param {string} name @param {Services} services */
+  /**
+   * @param {ComfyNode} node
+   * @param {string} name
+   * @param {Services} services
+   */
   constructor(node, name, services) {
     this.node = node;
     this.name = name;
@@ -95,7 +107,7 @@ class WidgetBridge {
   enter() {
     if (this.inGraph) return;
     this.inGraph = true;
-    this.services.lives.add(this.editor.root, this.node, this.name);
+    this.services.liveViews.add(this.editor.root, this.node, this.name);
     this.before = this.services.memory.get(this.key);
     this.keepBackdrop();
     this.editor.connect();
@@ -106,7 +118,7 @@ class WidgetBridge {
   leave() {
     if (!this.inGraph) return;
     this.inGraph = false;
-    this.services.lives.remove(this.editor.root);
+    this.services.liveViews.remove(this.editor.root);
     this.forget?.();
     this.closeLarge?.();
     this.editor.disconnect();
@@ -130,9 +142,9 @@ class WidgetBridge {
     this.remembering = setTimeout(() => {
       const { doc } = memory.get(this.key) ?? this.store.state;
       const fresh = doc.tracks.filter(
-        (track) => track.kind !== "pin" && !this.known?.has(JSON.stringify(track.points)),
+        (track) => track.kind !== "pin" && !this.known?.has(fingerprint(track.points)),
       );
-      this.known = new Set(doc.tracks.map((track) => JSON.stringify(track.points)));
+      this.known = new Set(doc.tracks.map((track) => fingerprint(track.points)));
       library.remember(doc, fresh);
     }, REMEMBER_MS);
   }
@@ -142,11 +154,14 @@ class WidgetBridge {
     this.store.load(typeof value === "string" ? value : (JSON.stringify(value) ?? ""), this.size());
   }
 
-  /** The host has given the node its saved values: an editor that stood here before hands on its tool and its history. */
+  /**
+   * The host has given the node its saved values: an editor that stood here before hands on its tool and its
+   * history.
+   */
   configured() {
     if (this.before) this.store.inherit(this.before);
     this.before = undefined;
-    this.known = new Set(this.store.state.doc.tracks.map((track) => JSON.stringify(track.points)));
+    this.known = new Set(this.store.state.doc.tracks.map((track) => fingerprint(track.points)));
     this.refreshSoon();
   }
 
@@ -173,7 +188,10 @@ class WidgetBridge {
     }
   }
 
-  /** The video's size as the node says; what it does not say, or gets through a link, stays the document's. @returns {Size} */
+  /**
+   * The video's size as the node says. What it does not say, or gets through a link, stays the document's.
+   * @returns {Size}
+   */
   size() {
     const { width, height, frames, fps } = this.store.state.doc;
     const size = { width, height, frames, fps };

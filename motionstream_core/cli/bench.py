@@ -29,7 +29,7 @@ from ..model.cache import CacheShape
 from ..model.compiled import WAYS, FastDiT, faster
 from ..model.weights.networks import Networks, light
 from ..streaming.decoders import runs_beside
-from ..streaming.stream import STAGES, stream
+from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.types import Tracks
 from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
 from .options import add_model_options, open_on
@@ -154,18 +154,17 @@ def measure(
         torch.zeros(1, networks.config.text_len, networks.config.text_dim),
     )
     costs, memory, first_frame_s, last, warm = [], [], None, None, 0
-    more, shown = (
-        {
-            "steps": steps,
-            "fit": "loop",
-            "context": context,
-            "attention": attention,
-            "check_interrupt": check_interrupt,
-            "beside": beside,
-        },
-        perf_counter(),
+    options = StreamOptions(
+        frames,
+        steps=steps,
+        context=context,
+        fit="loop",
+        overlap_decode=beside,
+        backend=attention,
+        check_interrupt=check_interrupt,
     )
-    for last in stream(networks, picture(width, height), tracks, words, frames, **more):
+    shown = perf_counter()
+    for last in stream(networks, picture(width, height), tracks, words, options):
         before, shown = shown, perf_counter()
         first_frame_s = first_frame_s or last.first_frame_s
         warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
@@ -274,10 +273,7 @@ def last_quarter(networks: Networks, args: argparse.Namespace, context: CacheSha
             picture(*args.size),
             tracks,
             words,
-            args.frames,
-            steps=args.steps,
-            fit="loop",
-            context=context,
+            StreamOptions(args.frames, steps=args.steps, context=context, fit="loop"),
         )
     )
     costs = [

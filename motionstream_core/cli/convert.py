@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         "context": config.context.label,
         "steps": config.steps,
         "shift": config.shift,
-        "sigmas": config.sigmas,
+        "sigmas": config.rolling.sigmas,
     }
     print(json.dumps({"file": str(args.target), "bytes": args.target.stat().st_size, **sizes, **schedule}))
 
@@ -116,4 +117,4 @@ def chosen(args: argparse.Namespace) -> CausalPreset | None:
         ):
             raise ValueError(f"--timesteps: expected falling levels from 1000, above 0, got {levels}")
         beside["steps"] = len(levels)
-    return CausalPreset(**{**checkpoint_preset(args.preset).__dict__, **beside})
+    return replace(checkpoint_preset(args.preset), **beside)

@@ -19,8 +19,7 @@ from ..common.devices import device_label, parse_size, pick_device, show_progres
 from ..common.pictures import cover
 from ..live.performance import read_performance
 from ..live.session import LiveSession
-from ..model.text import unknown_words
-from ..streaming.stream import STAGES, stream
+from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.document.handles import file_groups
 from ..tracks.formats import read_tracks
 from ..tracks.types import MODES, Tracks
@@ -69,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
     image, tracks = read_start(args.image, args.tracks, args.size)
     frames = tracks.frames if args.frames is None else args.frames
     networks = open_on(args.weights, device)
-    unknown = unknown_words(args.prompt)
+    encoder = networks.text_encoder
+    unknown = [] if encoder is None else encoder.vocabulary.unknown(args.prompt)
     if unknown:
         show_progress(
             f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
@@ -78,19 +78,15 @@ def run(args: argparse.Namespace) -> None:
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)
-    chunks = stream(
-        networks,
-        image,
-        tracks,
-        args.prompt,
+    options = StreamOptions(
         frames,
         args.seed,
         args.steps,
-        session,
         fit=args.fit,
         groups=None if groups is None else torch.tensor(groups),
         history_bytes=0,
     )
+    chunks = stream(networks, image, tracks, args.prompt, options, session)
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
         latencies, totals = [], dict.fromkeys(STAGES, 0.0)

@@ -4,30 +4,36 @@ as a Wan VAE and a TAEHV.
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from .tiny import CodecState
+from .base import Codec, CodecState
 
 
 class SplitCodec:
-    """Encodes with `encoder`, decodes with `decoder`; both with the calls of TinyCodec."""
+    """Encodes with `encoder`, decodes with `decoder`."""
 
-    def __init__(self, encoder: Any, decoder: Any):
+    def __init__(self, encoder: Codec, decoder: Codec):
         if encoder.latent_channels != decoder.latent_channels:
             raise ValueError(
                 f"vae: expected two of the same latent channels, got {encoder.latent_channels} to encode "
                 f"and {decoder.latent_channels} to decode"
             )
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder = encoder
+        self.decoder = decoder
         self.latent_channels = decoder.latent_channels
-        self.start_encode, self.encode_chunk, self.encode = (
-            encoder.start_encode,
-            encoder.encode_chunk,
-            encoder.encode,
-        )
-        self.start_decode = decoder.start_decode
+        self.stride = decoder.stride
+
+    def start_encode(self) -> CodecState:
+        return self.encoder.start_encode()
+
+    def encode_chunk(self, frames: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
+        return self.encoder.encode_chunk(frames, state)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        return self.encoder.encode(frames)
+
+    def start_decode(self) -> CodecState:
+        return self.decoder.start_decode()
 
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
         return self.decoder.decode_chunk(latents, state)

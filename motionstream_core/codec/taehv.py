@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..common.state_dict import state_problems
-from .tiny import TIME_STRIDE, CodecState
+from .base import TIME_STRIDE, ChunkedCodec, CodecState
 from .wan_vae import STATISTICS, STRIDES
 
 WIDTHS = (256, 128, 64, 64)
@@ -123,7 +123,7 @@ def _run(layers: nn.Sequential, x: Tensor, memory: list[Tensor | None]) -> tuple
     return x, after
 
 
-class TaehvCodec:
+class TaehvCodec(ChunkedCodec):
     """A TAEHV with the calls of TinyCodec. `vae_latents`: the file was made for latents of the Wan VAE
     (lighttae), not for the model's (taew).
     """
@@ -144,20 +144,11 @@ class TaehvCodec:
         )
         self.latent_mean, self.latent_std = self.latent_mean.to(self.device), self.latent_std.to(self.device)
 
-    def start_encode(self) -> CodecState:
-        return CodecState([])
-
-    def start_decode(self) -> CodecState:
-        return CodecState([])
-
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
         """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t),
         next state.
         """
-        if latents.ndim != 5 or latents.shape[1] != self.latent_channels:
-            raise ValueError(
-                f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}"
-            )
+        self.check_latents(latents)
         latents = latents.to(self.device).float() * self.latent_std + self.latent_mean
         x, memory = _run(
             self.module.decoder, rearrange(latents, "b c t h w -> b t c h w").to(self.dtype), state.memory
@@ -171,17 +162,7 @@ class TaehvCodec:
         """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s,
         W/s), next state.
         """
-        extra = 0 if state.started else 1
-        if frames.ndim != 5 or frames.shape[1] % TIME_STRIDE != extra or frames.shape[1] == 0:
-            raise ValueError(
-                f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got "
-                f"{tuple(frames.shape)}"
-            )
-        if frames.shape[-1] % self.stride or frames.shape[-2] % self.stride:
-            raise ValueError(
-                f"frames: expected width and height divisible by {self.stride}, got "
-                f"{frames.shape[-1]}x{frames.shape[-2]}"
-            )
+        self.check_frames(frames, state)
         if not state.started:
             frames = torch.cat([frames[:, :1].expand(-1, TIME_STRIDE - 1, -1, -1, -1), frames], dim=1)
         frames = frames.to(self.device, self.dtype)
@@ -190,14 +171,6 @@ class TaehvCodec:
         x, memory = _run(self.module.encoder, frames, state.memory)
         latents = rearrange(x.float(), "b t c h w -> b c t h w")
         return (latents - self.latent_mean) / self.latent_std, CodecState(memory, True)
-
-    def encode(self, frames: Tensor) -> Tensor:
-        """A whole clip: frames (B, 1 + 4k, 3, H, W) in 0..1 -> latents (B, C, 1 + k, H/s, W/s)."""
-        return self.encode_chunk(frames, self.start_encode())[0]
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """A whole clip: latents (B, C, t, h, w) -> frames (B, 4t - 3, 3, s h, s w) in 0..1."""
-        return self.decode_chunk(latents, self.start_decode())[0]
 
 
 def open_taehv(path: Path) -> TAEHV:

@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-TIME_STRIDE = 4
+from .base import TIME_STRIDE, CodecState
+
 SPACE_STRIDE = 8
 BOUND = 3.0
 
@@ -38,16 +39,6 @@ class CodecConfig:
     latent_channels: int = 16
     encoder: tuple[int, int, int] = (32, 64, 96)
     decoder: tuple[int, int, int, int] = (128, 96, 48, 24)
-
-
-@dataclass
-class CodecState:
-    """The past of a stream: one feature map per memory block, in the order in which the blocks run. Empty at
-    the start of a clip.
-    """
-
-    memory: list[Tensor | None]
-    started: bool = False
 
 
 class MemoryBlock(nn.Module):

@@ -22,7 +22,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .tiny import TIME_STRIDE, CodecState
+from .base import TIME_STRIDE, ChunkedCodec, CodecState
 
 STATISTICS = {
     16: (
@@ -259,7 +259,7 @@ def _each_frame(layer: nn.Module, x: Tensor) -> Tensor:
     return rearrange(y, "(b t) c h w -> b c t h w", b=x.shape[0])
 
 
-class WanCodec:
+class WanCodec(ChunkedCodec):
     """A Wan autoencoder with the calls of TinyCodec. `module` holds the weights; `dtype` and `device` are
     those of the computation.
 
@@ -283,20 +283,11 @@ class WanCodec:
         self.latent_mean, self.latent_std = mean.to(self.device), std.to(self.device)
         self._patch = self.stride // 8
 
-    def start_encode(self) -> CodecState:
-        return CodecState([])
-
-    def start_decode(self) -> CodecState:
-        return CodecState([])
-
     def decode_chunk(self, latents: Tensor, state: CodecState) -> tuple[Tensor, CodecState]:
         """latents (B, C, t, h, w) -> frames (B, T, 3, s h, s w) in 0..1 (T = 4t - 3 on a new state, else 4t),
         next state.
         """
-        if latents.ndim != 5 or latents.shape[1] != self.latent_channels:
-            raise ValueError(
-                f"latent: expected (B, {self.latent_channels}, t, h, w), got {tuple(latents.shape)}"
-            )
+        self.check_latents(latents)
         latents = latents.to(self.device).float() * self.latent_std + self.latent_mean
         made, memory = [], deque(state.memory)
         for piece in _pieces(latents, state.started, self.frames_at_once):
@@ -314,17 +305,7 @@ class WanCodec:
         """frames (B, T, 3, H, W) in 0..1, T = 1 + 4k on a new state and 4k later -> latents (B, C, t, H/s,
         W/s), next state.
         """
-        extra = 0 if state.started else 1
-        if frames.ndim != 5 or frames.shape[1] % TIME_STRIDE != extra or frames.shape[1] == 0:
-            raise ValueError(
-                f"frames: expected (B, {extra} + a multiple of {TIME_STRIDE}, 3, H, W), got "
-                f"{tuple(frames.shape)}"
-            )
-        if frames.shape[-1] % self.stride or frames.shape[-2] % self.stride:
-            raise ValueError(
-                f"frames: expected width and height divisible by {self.stride}, got "
-                f"{frames.shape[-1]}x{frames.shape[-2]}"
-            )
+        self.check_frames(frames, state)
         pixels = rearrange(
             frames.to(self.device).float() * 2 - 1,
             "b t c (h q) (w r) -> b (c r q) t h w",
@@ -338,14 +319,6 @@ class WanCodec:
             made.append(both.float().chunk(2, dim=1)[0])
             memory = deque(walk.after)
         return (torch.cat(made, dim=2) - self.latent_mean) / self.latent_std, CodecState(list(memory), True)
-
-    def encode(self, frames: Tensor) -> Tensor:
-        """A whole clip: frames (B, 1 + 4k, 3, H, W) in 0..1 -> latents (B, C, 1 + k, H/s, W/s)."""
-        return self.encode_chunk(frames, self.start_encode())[0]
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """A whole clip: latents (B, C, t, h, w) -> frames (B, 4t - 3, 3, s h, s w) in 0..1."""
-        return self.decode_chunk(latents, self.start_decode())[0]
 
 
 def channels_of(module: nn.Module) -> int:

@@ -22,7 +22,7 @@ import torch
 
 from ..model.cache import CacheShape
 from ..model.weights.networks import Networks
-from ..streaming.stream import stream
+from ..streaming.stream import StreamOptions, stream
 from ..training.data.pool import collate
 from ..training.data.shards import make_sample
 from ..training.methods.guidance import Guidance
@@ -162,11 +162,7 @@ def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape
             torch.from_numpy(item.frames[0]),
             tracks_of(item, chosen),
             item.clip.caption,
-            len(item.clip.frames),
-            seed,
-            count,
-            fit="hold",
-            context=shape,
+            StreamOptions(len(item.clip.frames), seed, count, shape, fit="hold"),
         )
         frames = []
         for chunk in chunks:

@@ -23,7 +23,7 @@ import torch
 
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..sampling.guided import GuideStrength
-from ..streaming.stream import stream
+from ..streaming.stream import StreamOptions, stream
 from .heldout import HeldOut, heldout_set
 from .report import (
     Generate,
@@ -110,7 +110,9 @@ def evaluate_guided(
     return rounded({**about, **document, "seconds": round(time.time() - began, 1)})
 
 
-def led(networks: Networks, lead: str, steps: int | None, strength: GuideStrength | None = None) -> Generate:
+def led(
+    networks: Networks, track_control: str, steps: int | None, strength: GuideStrength | None = None
+) -> Generate:
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         image, count = torch.from_numpy(item.frames[0]), len(item.clip.frames)
         chunks = stream(
@@ -118,12 +120,9 @@ def led(networks: Networks, lead: str, steps: int | None, strength: GuideStrengt
             image,
             tracks_of(item, chosen),
             item.clip.caption,
-            count,
-            0,
-            steps,
-            fit="hold",
-            lead=lead,
-            strength=strength,
+            StreamOptions(
+                count, steps=steps, fit="hold", track_control=track_control, guide_strength=strength
+            ),
         )
         return np.concatenate([chunk.frames.numpy() for chunk in chunks])
 

@@ -16,7 +16,7 @@ import torch
 from ..live.controls import parse_control
 from ..live.session import LiveSession
 from ..model.weights.networks import Networks
-from ..streaming.stream import stream
+from ..streaming.stream import StreamOptions, stream
 from ..tracks.types import Tracks
 from ..training.data.world import STYLES, apply_style
 from .heldout import HeldOut
@@ -96,10 +96,7 @@ def _made(
         torch.from_numpy(item.frames[0]),
         tracks,
         prompt,
-        frames,
-        steps=steps,
-        fit="ping-pong",
-        control=session,
-        history_bytes=0,
+        StreamOptions(frames, steps=steps, fit="ping-pong", history_bytes=0),
+        session,
     )
     return np.concatenate([chunk.frames.numpy() for chunk in chunks])

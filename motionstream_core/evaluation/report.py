@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 from ..model.weights.networks import Networks
-from ..streaming.motion_conditioner import carry
-from ..streaming.stream import stream
+from ..streaming.stream import StreamOptions, stream
+from ..streaming.warped_image import carry
 from ..tracks.types import Tracks
 from ..tracks.warp.backward import warp_frames
 from ..tracks.warp.forward import ForwardWarp
@@ -59,10 +59,7 @@ def generate(networks: Networks, steps: int | None, seed: int = 0) -> Generate:
             torch.from_numpy(item.frames[0]),
             tracks_of(item, chosen),
             item.clip.caption,
-            len(item.clip.frames),
-            seed=seed,
-            steps=steps,
-            fit="hold",
+            StreamOptions(len(item.clip.frames), seed, steps, fit="hold"),
         )
         return np.concatenate([c.frames.numpy() for c in chunks])
 
@@ -222,9 +219,7 @@ def measure_speed(networks: Networks, item: HeldOut, steps: int | None, frames: 
         torch.from_numpy(item.frames[0]),
         tracks_of(item, item.chosen),
         item.clip.caption,
-        frames,
-        steps=steps,
-        fit="ping-pong",
+        StreamOptions(frames, steps=steps, fit="ping-pong"),
     )
     return [chunk.fps for chunk in chunks][-1]
 

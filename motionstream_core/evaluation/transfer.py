@@ -37,7 +37,7 @@ from ..codec.timed_frames import timed_frames
 from ..codec.video import read_image
 from ..common.pictures import cover
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
-from ..streaming.stream import stream
+from ..streaming.stream import StreamOptions, stream
 from ..tracks.camera.moves import regular_grid
 from ..tracks.edit import smooth_tracks
 from ..tracks.types import Tracks
@@ -141,7 +141,8 @@ def transferred(
     networks: Networks, image: Tensor, tracks: Tracks, prompt: str = PROMPT, seed: int = 0
 ) -> Tensor:
     """What the model makes of a picture (H, W, 3) and tracks."""
-    return torch.cat([chunk.frames for chunk in stream(networks, image, tracks, prompt, tracks.frames, seed)])
+    chunks = stream(networks, image, tracks, prompt, StreamOptions(tracks.frames, seed))
+    return torch.cat([chunk.frames for chunk in chunks])
 
 
 def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES) -> dict:

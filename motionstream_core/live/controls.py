@@ -1,176 +1,305 @@
-"""What can be asked of a running stream: the messages of docs/live.md, checked.
+"""What can be asked of a running stream: the messages of docs/live.md as values.
 
-Owns the types of controls, their fields and ranges. Knows nothing of when they take effect or of what they
-do. A checked control holds plain numbers and tuples, so that it can be logged, written to a performance and
-read back without a change.
+Owns the controls, their fields and ranges, and `parse_control`, the only way from a message to a control.
+Knows nothing of when a control takes effect or of what it does. A control holds plain numbers and tuples, so
+that it can be logged, written to a performance and read back without a change.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
-STATE_CONTROLS = ("pause", "resume", "stop", "step", "rewind")
-MOTION_CONTROLS = ("camera", "grab", "move", "release", "add", "remove", "pin_border")
-CONTROLS = (*STATE_CONTROLS, "scene", "prompt", *MOTION_CONTROLS)
+from ..common.checked import Point, choice, excerpt, number, point, whole
+from ..tracks.document.model import Brush
+from ..tracks.document.sampling import brush_offsets
 
-RELEASES = ("keep", "pin", "fade")
-KINDS = ("pin", "path", "grid")
+RELEASE_MODES = ("keep", "pin", "fade")
+ADDED_KINDS = ("pin", "path", "grid")
 HANDS = 10
 MAX_MOVES = 64
 MAX_ADDED = 1024
+MAX_POINTS = 10_000  # that a stream moves at once, and so that one control may add
 MAX_PROMPT = 2000
-MAX_PLACE = 1e5
-MAX_CHUNK = 10**9
+MAX_COORDINATE = 1e5
+MAX_BRUSH = 4096.0
+MAX_NUMBER = 10**9
+MIN_RADIUS = 0.5
+PATH_SECONDS = (0.05, 3600.0)
 CAMERA_LIMITS = {"zoom": 8.0, "roll": 720.0, "orbit": 360.0}
-CAMERA_AXES = ("pan", *CAMERA_LIMITS)
 
-Place = tuple[float, float]
+
+class RefusedControl(ValueError):
+    """A control that was not taken. `code` says why to a program, the text to a person."""
+
+    code: ClassVar[str] = "bad_control"
 
 
 @dataclass(frozen=True)
-class Control:
-    """One checked message: `type` is one of CONTROLS, `fields` what that type takes, `posted_s` seconds since
-    the session began.
-    """
+class Message:
+    """The base of all controls. `type` is its name in a message."""
 
-    type: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    posted_s: float = 0.0
+    type: ClassVar[str]
 
-    def message(self) -> dict:
-        """The control as it can be written to JSON and checked again."""
-        return {"type": self.type, **self.fields}
+    def message(self) -> dict[str, Any]:
+        """The control as it can be written to JSON and parsed again."""
+        return {"type": self.type, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
 
-def parse_control(message: Any, posted_s: float = 0.0) -> Control:
-    """A message such as {"type": "move", "hand": 0, "to": [[10, 20]]} -> Control. Fields it does not know are
-    left out.
+# ---- the session ----
 
-    Raises ValueError, which names what was expected and what came.
+
+@dataclass(frozen=True)
+class Pause(Message):
+    type = "pause"
+
+
+@dataclass(frozen=True)
+class Resume(Message):
+    type = "resume"
+
+
+@dataclass(frozen=True)
+class Stop(Message):
+    type = "stop"
+
+
+@dataclass(frozen=True)
+class Step(Message):
+    """Makes one chunk, then pauses."""
+
+    type = "step"
+
+
+@dataclass(frozen=True)
+class Rewind(Message):
+    """Goes back to the boundary before a chunk."""
+
+    type = "rewind"
+    chunk: int
+
+
+# ---- what the model is told beside the motion ----
+
+
+@dataclass(frozen=True)
+class ChangeScene(Message):
+    type = "scene"
+
+
+@dataclass(frozen=True)
+class SetPrompt(Message):
+    type = "prompt"
+    text: str
+
+
+# ---- the motion ----
+
+
+@dataclass(frozen=True)
+class SetCamera(Message):
+    """Speeds of the camera: pan px/s, zoom octaves/s, roll and orbit degrees/s."""
+
+    type = "camera"
+    pan: Point = (0.0, 0.0)
+    zoom: float = 0.0
+    roll: float = 0.0
+    orbit: float = 0.0
+
+    @property
+    def turns(self) -> bool:
+        """Whether it does more than pan."""
+        return bool(self.zoom or self.roll or self.orbit)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """The points that have this handle."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Circle:
+    """The points within a radius of a place on the screen."""
+
+    center: Point
+    radius: float
+
+
+@dataclass(frozen=True)
+class Grab(Message):
+    type = "grab"
+    hand: int
+    target: Handle | Circle
+
+    def message(self) -> dict[str, Any]:
+        match self.target:
+            case Handle(handle):
+                return {"type": self.type, "hand": self.hand, "handle": handle}
+            case Circle(center, radius):
+                return {"type": self.type, "hand": self.hand, "at": center, "radius": radius}
+
+
+@dataclass(frozen=True)
+class Move(Message):
+    """A hand goes along these places, oldest first."""
+
+    type = "move"
+    hand: int
+    to: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Release(Message):
+    type = "release"
+    hand: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class AddTracks(Message):
+    """New points with one handle. Those of kind "path" travel it in `seconds`."""
+
+    type = "add"
+    kind: str
+    points: tuple[Point, ...]
+    brush: Brush | None = None
+    seconds: float | None = None
+
+    def message(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": self.type, "kind": self.kind, "points": self.points}
+        if self.brush is not None:
+            made["brush"] = {"radius": self.brush.radius, "spacing": self.brush.spacing}
+        if self.seconds is not None:
+            made["seconds"] = self.seconds
+        return made
+
+
+@dataclass(frozen=True)
+class RemoveHandle(Message):
+    type = "remove"
+    handle: int
+
+
+@dataclass(frozen=True)
+class PinEdges(Message):
+    """Resting points along the edges of the picture."""
+
+    type = "pin_border"
+
+
+SessionControl = Pause | Resume | Stop | Step | Rewind
+MotionControl = SetCamera | Grab | Move | Release | AddTracks | RemoveHandle | PinEdges
+Control = SessionControl | ChangeScene | SetPrompt | MotionControl
+
+SESSION_CONTROLS = ("pause", "resume", "stop", "step", "rewind")
+MOTION_CONTROLS = ("camera", "grab", "move", "release", "add", "remove", "pin_border")
+CONTROLS = (*SESSION_CONTROLS, "scene", "prompt", *MOTION_CONTROLS)
+
+
+def parse_control(message: Any) -> Control:
+    """A message such as {"type": "move", "hand": 0, "to": [[10, 20]]} -> its control.
+
+    Fields that it does not know are left out. What is accepted can be done in a stream with room for it.
+    Raises RefusedControl, which names what was expected and what came.
     """
     if not isinstance(message, Mapping):
-        raise ValueError(f"control: expected an object with a type, got {type(message).__name__}")  # noqa: TRY004
+        raise RefusedControl(f"control: expected an object with a type, got {type(message).__name__}")
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in CONTROLS:
-        raise ValueError(f"control: expected type to be one of {', '.join(CONTROLS)}, got {str(kind)[:40]!r}")
-    read = _READERS.get(kind)
-    return Control(kind, MappingProxyType(read(message) if read is not None else {}), posted_s)
+        names = ", ".join(CONTROLS)
+        raise RefusedControl(f"control: expected type to be one of {names}, got {excerpt(kind)}")
+    try:
+        return _PARSERS[kind](message)
+    except ValueError as error:
+        raise RefusedControl(str(error)) from None
 
 
-def _camera(message: Mapping) -> dict:
-    pan = _place(message.get("pan", (0, 0)), "camera: pan")
-    return {
-        "pan": pan,
-        **{
-            axis: _number(message.get(axis, 0), f"camera: {axis}", -most, most)
-            for axis, most in CAMERA_LIMITS.items()
-        },
-    }
+def _parse_camera(message: Mapping) -> SetCamera:
+    pan = point(message.get("pan", (0, 0)), "camera: pan", MAX_COORDINATE)
+    zoom, roll, orbit = (
+        number(message.get(axis, 0), f"camera: {axis}", -most, most) for axis, most in CAMERA_LIMITS.items()
+    )
+    return SetCamera(pan, zoom, roll, orbit)
 
 
-def _grab(message: Mapping) -> dict:
-    hand = {"hand": _hand(message, "grab")}
+def _parse_grab(message: Mapping) -> Grab:
+    hand = _hand(message, "grab")
     if message.get("handle") is not None:
-        return {**hand, "handle": _whole(message["handle"], "grab: handle", 0, MAX_CHUNK)}
-    return {
-        **hand,
-        "at": _place(message.get("at"), "grab: handle, or at"),
-        "radius": _number(message.get("radius"), "grab: radius", 0.5, MAX_PLACE),
-    }
+        return Grab(hand, Handle(whole(message["handle"], "grab: handle", 0, MAX_NUMBER)))
+    center = point(message.get("at"), "grab: handle, or at", MAX_COORDINATE)
+    radius = number(message.get("radius"), "grab: radius", MIN_RADIUS, MAX_COORDINATE)
+    return Grab(hand, Circle(center, radius))
 
 
-def _move(message: Mapping) -> dict:
-    return {"hand": _hand(message, "move"), "to": _places(message.get("to"), "move: to", MAX_MOVES)}
+def _parse_move(message: Mapping) -> Move:
+    return Move(_hand(message, "move"), _points(message.get("to"), "move: to", MAX_MOVES))
 
 
-def _release(message: Mapping) -> dict:
-    return {
-        "hand": _hand(message, "release"),
-        "mode": _choice(message.get("mode", "pin"), "release: mode", RELEASES),
-    }
+def _parse_release(message: Mapping) -> Release:
+    mode = choice(message.get("mode", "pin"), "release: mode", RELEASE_MODES)
+    return Release(_hand(message, "release"), mode)
 
 
-def _add(message: Mapping) -> dict:
-    kind = _choice(message.get("kind"), "add: kind", KINDS)
-    points = _places(message.get("points"), "add: points", MAX_ADDED)
+def _parse_add(message: Mapping) -> AddTracks:
+    kind = choice(message.get("kind"), "add: kind", ADDED_KINDS)
+    points = _points(message.get("points"), "add: points", MAX_ADDED)
     if kind == "path" and len(points) < 2:
         raise ValueError(f"add: expected a path of at least 2 points, got {len(points)}")
-    read = {"kind": kind, "points": points}
-    if message.get("brush") is not None:
-        brush = message["brush"]
-        if not isinstance(brush, Mapping):
-            raise ValueError(f"add: expected a brush with radius and spacing, got {type(brush).__name__}")
-        read["brush"] = {
-            key: _number(brush.get(key), f"add: brush {key}", 0, 4096) for key in ("radius", "spacing")
-        }
-    if kind == "path":
-        read["seconds"] = _number(message.get("seconds", 2.0), "add: seconds", 0.05, 3600)
-    return read
+    brush = _brush(message.get("brush"))
+    # The points are counted here, so that no control that was accepted can be too many for a whole stream.
+    count = len(brush_offsets(brush)) * (1 if kind == "path" else len(points))
+    if count > MAX_POINTS:
+        raise ValueError(f"add: expected at most {MAX_POINTS} points with those of the brush, got {count}")
+    seconds = number(message.get("seconds", 2.0), "add: seconds", *PATH_SECONDS) if kind == "path" else None
+    return AddTracks(kind, points, brush, seconds)
 
 
-def _prompt(message: Mapping) -> dict:
+def _parse_prompt(message: Mapping) -> SetPrompt:
     text = message.get("text")
     if not isinstance(text, str) or len(text) > MAX_PROMPT:
-        raise ValueError(
-            f"prompt: expected a text of at most {MAX_PROMPT} characters, got "
-            f"{f'{len(text)} of them' if isinstance(text, str) else type(text).__name__}"
-        )
-    return {"text": text}
+        got = f"{len(text)} of them" if isinstance(text, str) else type(text).__name__
+        raise ValueError(f"prompt: expected a text of at most {MAX_PROMPT} characters, got {got}")
+    return SetPrompt(text)
 
 
-_READERS: dict[str, Callable[[Mapping], dict]] = {
-    "rewind": lambda message: {"chunk": _whole(message.get("chunk"), "rewind: chunk", 1, MAX_CHUNK)},
-    "prompt": _prompt,
-    "camera": _camera,
-    "grab": _grab,
-    "move": _move,
-    "release": _release,
-    "add": _add,
-    "remove": lambda message: {"handle": _whole(message.get("handle"), "remove: handle", 0, MAX_CHUNK)},
+_PARSERS: dict[str, Callable[[Mapping], Control]] = {
+    "pause": lambda message: Pause(),
+    "resume": lambda message: Resume(),
+    "stop": lambda message: Stop(),
+    "step": lambda message: Step(),
+    "rewind": lambda message: Rewind(whole(message.get("chunk"), "rewind: chunk", 1, MAX_NUMBER)),
+    "scene": lambda message: ChangeScene(),
+    "prompt": _parse_prompt,
+    "camera": _parse_camera,
+    "grab": _parse_grab,
+    "move": _parse_move,
+    "release": _parse_release,
+    "add": _parse_add,
+    "remove": lambda message: RemoveHandle(whole(message.get("handle"), "remove: handle", 0, MAX_NUMBER)),
+    "pin_border": lambda message: PinEdges(),
 }
 
 
 def _hand(message: Mapping, where: str) -> int:
-    return _whole(message.get("hand"), f"{where}: hand", 0, HANDS - 1)
+    return whole(message.get("hand"), f"{where}: hand", 0, HANDS - 1)
 
 
-def _number(value: Any, where: str, least: float, most: float) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or not least <= value <= most
-    ):
-        raise ValueError(f"{where}: expected a number from {least:g} to {most:g}, got {value!r:.40}")
-    return float(value)
-
-
-def _whole(value: Any, where: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{where}: expected a whole number from {least} to {most}, got {value!r:.40}")
-    return value
-
-
-def _choice(value: Any, where: str, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{where}: expected one of {', '.join(choices)}, got {value!r:.40}")
-    return value
-
-
-def _place(value: Any, where: str) -> Place:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ValueError(f"{where}: expected [x, y], got {value!r:.40}")
-    return _number(value[0], f"{where}: x", -MAX_PLACE, MAX_PLACE), _number(
-        value[1], f"{where}: y", -MAX_PLACE, MAX_PLACE
+def _brush(value: Any) -> Brush | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ValueError(f"add: expected a brush with radius and spacing, got {type(value).__name__}")
+    radius, spacing = (
+        number(value.get(key), f"add: brush {key}", 0, MAX_BRUSH) for key in ("radius", "spacing")
     )
+    return Brush(radius, spacing)
 
 
-def _places(value: Any, where: str, most: int) -> tuple[Place, ...]:
+def _points(value: Any, where: str, most: int) -> tuple[Point, ...]:
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= most:
-        got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else repr(value)[:40]
-        raise ValueError(f"{where}: expected 1 to {most} places, got {got}")
-    return tuple(_place(place, where) for place in value)
+        got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else excerpt(value)
+        raise ValueError(f"{where}: expected 1 to {most} points, got {got}")
+    return tuple(point(each, where, MAX_COORDINATE) for each in value)

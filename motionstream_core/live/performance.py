@@ -5,16 +5,17 @@ reading it back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from .controls import STATE_CONTROLS, Control, parse_control
-from .session import Applied
+from ..common.checked import excerpt
+from .controls import MAX_NUMBER, SESSION_CONTROLS, Control, parse_control
+from .performance_log import PerformanceLog
 
 KIND = "motionstream-performance"
 VERSION = 1
-MAX_TEXT = 16 * 2**20
-MAX_CONTROLS = 200_000
+MAX_FACT = 2**64  # of the numbers beside the controls: a seed is the largest
 
 
 @dataclass(frozen=True)
@@ -27,61 +28,60 @@ class Performance:
     about: Mapping[str, float]
 
 
-def write_performance(applied: Iterable[Applied], **about: float) -> str:
+def write_performance(performed: PerformanceLog, **about: float) -> str:
     """The JSON text; `about` are numbers such as seed, width, height, fps, chunk_frames, frames."""
-    controls = [
-        {"chunk": each.chunk, **each.control.message()}
-        for each in applied
-        if each.control.type not in STATE_CONTROLS
-    ]
-    return json.dumps(
-        {"kind": KIND, "version": VERSION, **about, "controls": controls}, separators=(",", ":")
-    )
+    head = json.dumps({"kind": KIND, "version": VERSION, **about}, separators=(",", ":"))
+    controls = ",".join(performed.texts())
+    return f'{head[:-1]},"controls":[{controls}]}}'
 
 
 def read_performance(text: str) -> Performance:
-    """The performance in a JSON text; an empty text is one without controls. ValueError names what was
-    expected and what came.
+    """The performance in a JSON text; an empty text is one without controls.
+
+    As long as the text may be: every performance that was written can be read. Raises ValueError, which names
+    what was expected and what came.
     """
-    if not isinstance(text, str) or len(text) > MAX_TEXT:
-        raise ValueError(
-            f"performance: expected a text of at most {MAX_TEXT} characters, got "
-            f"{f'{len(text)}' if isinstance(text, str) else type(text).__name__}"
-        )
+    if not isinstance(text, str):
+        raise ValueError(f"performance: expected a text, got {type(text).__name__}")  # noqa: TRY004
     if not text.strip():
         return Performance((), {})
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"performance: expected JSON, got {text[:40]!r} ({error})") from None
-    if not isinstance(value, Mapping) or value.get("kind") != KIND or value.get("version") != VERSION:
-        got = (
-            f"{value.get('kind')!r:.40} version {value.get('version')!r:.10}"
-            if isinstance(value, Mapping)
-            else type(value).__name__
-        )
+    if not isinstance(value, Mapping):
+        raise ValueError(f"performance: expected a document, got {type(value).__name__}")  # noqa: TRY004
+    if value.get("kind") != KIND or value.get("version") != VERSION:
+        got = f"{excerpt(value.get('kind'))} version {excerpt(value.get('version'), 10)}"
         raise ValueError(f"performance: expected a document of kind {KIND!r}, version {VERSION}, got {got}")
     controls = value.get("controls")
-    if not isinstance(controls, list) or len(controls) > MAX_CONTROLS:
-        raise ValueError(
-            f"performance: expected at most {MAX_CONTROLS} controls, got "
-            f"{len(controls) if isinstance(controls, list) else type(controls).__name__}"
-        )
-    about = {
-        key: number
-        for key, number in value.items()
-        if isinstance(number, (int, float)) and not isinstance(number, bool)
-    }
-    return Performance(tuple(_control(entry, number) for number, entry in enumerate(controls)), about)
+    if not isinstance(controls, list):
+        raise ValueError(f"performance: expected a list of controls, got {type(controls).__name__}")  # noqa: TRY004
+    about = {key: _fact(number, key) for key, number in value.items() if _is_number(number)}
+    return Performance(tuple(_entry(entry, number) for number, entry in enumerate(controls)), about)
 
 
-def _control(entry: object, number: int) -> tuple[int, Control]:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _fact(value: float, key: str) -> float:
+    # Compared as it is: a whole number of hundreds of digits is no float.
+    if not (-MAX_FACT <= value <= MAX_FACT):
+        raise ValueError(f"performance: expected {excerpt(key)} to be a number, got {excerpt(value)}")
+    return value
+
+
+def _entry(entry: Any, number: int) -> tuple[int, Control]:
     chunk = entry.get("chunk") if isinstance(entry, Mapping) else None
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 0:
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or not 0 <= chunk <= MAX_NUMBER:
         raise ValueError(
-            f"performance: expected control {number} to have a chunk of 0 or more, got {entry!r:.60}"
+            f"performance: expected control {number} to have a chunk of 0 or more, got {excerpt(entry, 60)}"
         )
-    control = parse_control(entry)
-    if control.type in STATE_CONTROLS:
+    try:
+        control = parse_control(entry)
+    except ValueError as error:
+        raise ValueError(f"performance: control {number}: {error}") from None
+    if control.type in SESSION_CONTROLS:
         raise ValueError(f"performance: expected no {control.type} in it (control {number})")
     return chunk, control

@@ -16,6 +16,8 @@ Shapes: k and v (B, frames x tokens_per_frame, D), keys before rotation. The sam
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy as shallow_copy
 from dataclasses import dataclass
 
@@ -76,15 +78,17 @@ class _Counters:
         self.in_sink = 0
         self.in_window = 0
 
-    @property
-    def sink_frames(self) -> range:
-        """Numbers of the latent frames held by the sink."""
-        return range(self.in_sink)
-
-    @property
-    def window_frames(self) -> range:
-        """Numbers of the latent frames held by the window."""
-        return range(self.total - self.in_window, self.total)
+    @contextmanager
+    def rewriting(self, total: int, *, at_once: bool = False) -> Iterator[None]:
+        """While frames that were seen before are written again; afterwards `total` frames have been seen.
+        at_once: a forward may fill every free slot.
+        """
+        self.at_once = at_once
+        try:
+            yield
+        finally:
+            self.at_once = False
+        self.total = total
 
     @property
     def filled(self) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .attention import Backend
 from .cache import KVCache
+from .context import AttentionContext, RollingContext
 from .dit import TextContext
 from .fp8 import Fp8DiT
 
@@ -93,22 +94,16 @@ class FastDiT:
         return self.plain.encode_text(embeds)
 
     def __call__(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        text: TextContext,
-        cache=None,
-        *,
-        commit: bool = False,
-        attention: Backend = "sdpa",
-        output: bool = True,
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """See WanDiT.forward."""
-        if steady(cache, x.shape[2]) and not commit:
-            made = self.way(x, timestep, text, cache, attention)
-            if made is not None:
-                return made
-        return self.plain(x, timestep, text, cache, commit=commit, attention=attention, output=output)
+        if isinstance(context, RollingContext) and isinstance(context.cache, KVCache):
+            # The clean-context pass stays plain: it moves the cache.
+            if steady(context.cache, x.shape[2]) and not context.write:
+                made = self.way(x, timestep, text, context.cache, context.backend)
+                if made is not None:
+                    return made
+        return self.plain(x, timestep, text, context)
 
 
 class Direct:
@@ -116,8 +111,8 @@ class Direct:
 
     def __init__(self, dit: Any, source: Any):
         self._plain, self._fast, self._most = (
-            _without_commit(dit),
-            _without_commit(source),
+            _reading(dit),
+            _reading(source),
             most_error(source),
         )
         self._key: tuple | None = None
@@ -146,7 +141,7 @@ class Compiled:
 
     def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
         self._plain, self._most = dit, most_error(source)
-        self._compiled: Forward = torch.compile(_without_commit(source), backend=backend, dynamic=False)
+        self._compiled: Forward = torch.compile(_reading(source), backend=backend, dynamic=False)
         self._asked: tuple | None = None  # what was compiled last, or is being compiled
         self._ready: tuple | None = None
         self._thread: threading.Thread | None = None
@@ -179,7 +174,7 @@ class Compiled:
     def _make(self, key: tuple, arguments: tuple, queue: Any) -> None:
         with _inside(queue), torch.no_grad():
             try:
-                made, plain = self._compiled(*arguments), _without_commit(self._plain)(*arguments)
+                made, plain = self._compiled(*arguments), _reading(self._plain)(*arguments)
                 state = verdict(made, plain, self._most)
             except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
                 state = f"plain: the compiler failed: {type(error).__name__}: {error}"
@@ -200,8 +195,8 @@ class Graphed:
 
     def __init__(self, dit: Any, source: Any):
         self._plain, self._fast, self._most = (
-            _without_commit(dit),
-            _without_commit(source),
+            _reading(dit),
+            _reading(source),
             most_error(source),
         )
         self._graph: Any = None
@@ -310,8 +305,10 @@ def _key_of(x: Tensor, text: TextContext, cache: KVCache, attention: Backend) ->
     return x.shape, x.dtype, cache.shape, attention, text.keys[0].shape
 
 
-def _without_commit(dit: Any) -> Forward:
+def _reading(dit: Any) -> Forward:
+    """The forward of a chunk that only reads the cache."""
+
     def forward(x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor:
-        return dit(x, timestep, text, cache, commit=False, attention=attention)
+        return dit(x, timestep, text, RollingContext(cache, backend=attention))
 
     return forward

@@ -1,9 +1,8 @@
-"""The causal diffusion transformer: Wan's blocks and parameter names, chunks of latent frames against a
-rolling cache.
+"""The diffusion transformer: Wan's blocks and parameter names, on frames that each have a timestep of their
+own.
 
-Owns the forward of a chunk. Knows nothing of noise schedules, tracks or latents: x already holds the noisy
-latent and the motion channels. Time moves only through the cache that is handed in; with none, the frames
-attend to each other alone.
+Owns the forward. Knows nothing of noise schedules, tracks or latents: x already holds the noisy latent and
+the motion channels. What the frames attend to is the business of the context that is handed in.
 
 Shapes: B batch, C channels, T latent frames, H W latent cells, S = tokens of a latent frame, L = T S, D =
 dim.
@@ -22,8 +21,9 @@ from torch.utils.checkpoint import checkpoint
 
 from .attention import Backend, attend
 from .cache import CacheShape, GradKVCache, KVCache
+from .config import ModelConfig, NetworkConfig
+from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
-from .presets import ModelConfig
 from .rope import Rope
 
 
@@ -91,7 +91,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
         dim = config.dim
         self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
@@ -106,45 +106,49 @@ class Block(nn.Module):
         )
 
     def forward(
-        self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: "Place"
+        self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: "BlockContext"
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """`block_forward` as a call of the module, which wrappers around a block can see, and what it left in
         a training cache: gradients may come back through that too.
         """
         if not (self.checkpointing and torch.is_grad_enabled()):
-            return block_forward(self, h, e, k, v, place), place.left()
+            return block_forward(self, h, e, k, v, within), within.stored()
         # By the backward pass the cache has gone on: the second computation is given it as it is now.
-        places = chain((place,), repeat(place.as_it_is()))
+        contexts = chain((within,), repeat(within.frozen()))
         return checkpoint(
-            lambda *inputs: block_forward(self, *inputs, next(places)), h, e, k, v, use_reentrant=False
-        ), place.left()
+            lambda *inputs: block_forward(self, *inputs, next(contexts)), h, e, k, v, use_reentrant=False
+        ), within.stored()
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a block stands: what of a forward is the same for all its inputs."""
+class BlockContext:
+    """The context of one block of a forward.
+
+    Args:
+        layer: number of the block.
+        heads: of the network's attention.
+        dtype: of the matrix products.
+        context: what the frames attend to.
+        image: keys and values of a picture, for cross attention that also looks at one.
+        keys_only: nobody asks for what the block makes of h, so it ends once its keys and values are stored.
+    """
 
     layer: int
     heads: int
     dtype: torch.dtype
-    cache: KVCache | GradKVCache | None
-    rope: Rope
-    commit: bool
-    attention: Backend
+    context: AttentionContext
     image: tuple[Tensor, Tensor] | None = None
-    keys_only: bool = (
-        False  # nobody asks for what the block makes of h: it ends once its keys and values are in the cache
-    )
+    keys_only: bool = False
 
-    def left(self) -> tuple[Tensor, ...]:
-        return self.cache.committed(self.layer) if self.commit and isinstance(self.cache, GradKVCache) else ()
+    def stored(self) -> tuple[Tensor, ...]:
+        return self.context.stored(self.layer)
 
-    def as_it_is(self) -> "Place":
-        return replace(self, cache=self.cache.copy()) if isinstance(self.cache, GradKVCache) else self
+    def frozen(self) -> "BlockContext":
+        return replace(self, context=self.context.frozen())
 
 
 class Head(nn.Module):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: NetworkConfig):
         super().__init__()
         _, ph, pw = config.patch
         self.norm = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
@@ -153,8 +157,8 @@ class Head(nn.Module):
 
 
 class WanDiT(nn.Module):
-    """Wan's transformer with per-frame timesteps and a rolling cache. gathered_dtype: of divided weights once
-    a forward has gathered them.
+    """Wan's transformer with per-frame timesteps. gathered_dtype: of divided weights once a forward has
+    gathered them.
     """
 
     gathered_dtype: torch.dtype | None = None
@@ -213,25 +217,14 @@ class WanDiT(nn.Module):
         return encode_text(self, self.config, embeds)
 
     def forward(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        text: TextContext,
-        cache: KVCache | GradKVCache | None = None,
-        *,
-        commit: bool = False,
-        attention: Backend = "sdpa",
-        output: bool = True,
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """x (B, C_in, T, H, W), timestep (B, T) in 0..1000 -> (B, C_out, T, H, W) in x's dtype.
 
-        The T frames see the cache's sink and window and each other. With `commit` (the clean-context pass:
-        timestep 0 and the clean latent) their keys and values become context for the chunks that follow;
-        without `output` nothing else of it is computed, and an empty tensor comes back.
+        context: what the T frames see; None is the network's own without a cache. Where the context wants no
+        output, an empty tensor comes back.
         """
-        return dit_forward(
-            self, self.config, x, timestep, text, cache, commit=commit, attention=attention, output=output
-        )
+        return dit_forward(self, self.config, x, timestep, text, context)
 
 
 def initialise(net: WanDiT):
@@ -250,7 +243,7 @@ def initialise(net: WanDiT):
     nn.init.zeros_(net.head.head.weight)
 
 
-def encode_text(net: nn.Module, config: ModelConfig, embeds: Tensor) -> TextContext:
+def encode_text(net: nn.Module, config: NetworkConfig, embeds: Tensor) -> TextContext:
     """The text's keys and values in every block (see WanDiT.encode_text)."""
     if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
         raise ValueError(
@@ -274,7 +267,7 @@ def timestep_features(timestep: Tensor, dim: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1).float()
 
 
-def embed_time(net: nn.Module, config: ModelConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
+def embed_time(net: nn.Module, config: NetworkConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
     """timestep (B, T) -> the head's (B, T, 1, D) and the blocks' (B, T, 6, D) conditioning, float32."""
     dtype = net.patch_embedding.weight.dtype
     time = net.time_embedding(timestep_features(timestep, config.freq_dim).to(dtype))
@@ -292,21 +285,13 @@ def keys_and_values(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return attn.norm_k(attn.k(x)).to(v.dtype), v
 
 
-def self_attention(
-    attn: nn.Module, x: Tensor, heads: int, layer: int, cache, rope: Rope, commit: bool, backend: Backend
-) -> Tensor:
-    """x (B, T, S, D): the chunk's queries on the cache's keys and its own."""
+def self_attention(attn: nn.Module, x: Tensor, within: BlockContext) -> Tensor:
+    """x (B, T, S, D): the frames' queries on what their context lets them see."""
     frames = x.shape[1]
     x = x.flatten(1, 2)
     k, v = keys_and_values(attn, x)
     q = attn.norm_q(attn.q(x)).to(v.dtype)
-    if cache is None:
-        slots = tuple(range(frames))
-        k = rope.rotate(k, slots)
-    else:
-        slots = cache.slots(frames)
-        k, v = cache.extend(layer, k, v, commit)
-    y = attend(rope.rotate(q, slots), k, v, heads, backend)
+    y = within.context.attend(within.layer, q, k, v)
     return attn.o(y.to(x.dtype)).unflatten(1, (frames, -1))
 
 
@@ -333,79 +318,64 @@ def cross_attention(
 
 def dit_forward(
     net: nn.Module,
-    config: ModelConfig,
+    config: NetworkConfig,
     x: Tensor,
     timestep: Tensor,
     text: TextContext,
-    cache: KVCache | GradKVCache | None,
-    *,
-    commit: bool = False,
-    attention: Backend = "sdpa",
-    output: bool = True,
+    context: AttentionContext | None = None,
 ) -> Tensor:
-    """The forward of a chunk on any network with Wan's attribute names (see WanDiT.forward)."""
-    _check_input(config, x, timestep, cache, commit)
-    if not (output or commit):
-        raise ValueError("output: expected one from a forward that commits nothing, got none asked for")
+    """The forward of some frames on any network with Wan's attribute names (see WanDiT.forward)."""
+    _check_input(config, x, timestep)
+    context = bidirectional_context(config) if context is None else context
     frames, grid = x.shape[2], config.token_grid(*x.shape[3:])
     dtype = getattr(net, "gathered_dtype", None) or net.patch_embedding.weight.dtype
-    rope = cache.rope if cache is not None else Rope(config.head_dim, grid, x.device)
+    context.begin(config, frames, grid, x.device)
     time, e = embed_time(net, config, timestep)
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
     for layer, block in enumerate(net.blocks):
-        image, keys_only = (
-            text.image[layer] if text.image else None,
-            not output and layer == config.num_layers - 1,
-        )
-        place = Place(layer, config.num_heads, dtype, cache, rope, commit, attention, image, keys_only)
-        inputs = (h, e, text.keys[layer], text.values[layer], place)
+        image = text.image[layer] if text.image else None
+        keys_only = not context.output and layer == config.num_layers - 1
+        within = BlockContext(layer, config.num_heads, dtype, context, image, keys_only)
+        inputs = (h, e, text.keys[layer], text.values[layer], within)
         h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
-    if commit:
-        cache.advance(frames)
-    if not output:
+    context.end(frames)
+    if not context.output:
         return x.new_empty(0)
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
     out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
     return unpatchify(out, grid, config).to(x.dtype)
 
 
-def block_forward(block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, place: Place) -> Tensor:
+def block_forward(
+    block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: BlockContext
+) -> Tensor:
     """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v
     of the text.
     """
-    dtype = place.dtype
+    dtype = within.dtype
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
     y = modulated(block.norm1, h, shift1, scale1, dtype)
-    if place.keys_only:
-        place.cache.extend(place.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)), place.commit)
+    if within.keys_only:
+        within.context.store(within.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)))
         return h
-    y = self_attention(
-        block.self_attn, y, place.heads, place.layer, place.cache, place.rope, place.commit, place.attention
-    )
+    y = self_attention(block.self_attn, y, within)
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)
-    h = h + cross_attention(block.cross_attn, y, k, v, place.heads, place.attention, place.image)
+    h = h + cross_attention(block.cross_attn, y, k, v, within.heads, within.context.backend, within.image)
     return torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
 
 
-def unpatchify(tokens: Tensor, grid: tuple[int, int], config: ModelConfig) -> Tensor:
+def unpatchify(tokens: Tensor, grid: tuple[int, int], config: NetworkConfig) -> Tensor:
     """(B, T, S, p q C) -> (B, C, T, H, W); channels come last within a patch, as in Wan."""
     _, p, q = config.patch
     return rearrange(tokens, "b t (h w) (p q c) -> b c t (h p) (w q)", h=grid[0], w=grid[1], p=p, q=q)
 
 
-def _check_input(config: ModelConfig, x: Tensor, timestep: Tensor, cache, commit: bool):
+def _check_input(config: NetworkConfig, x: Tensor, timestep: Tensor):
     if x.ndim != 5 or x.shape[1] != config.in_channels:
         raise ValueError(f"x: expected (B, {config.in_channels}, T, H, W), got {tuple(x.shape)}")
     if timestep.shape != (x.shape[0], x.shape[2]):
         raise ValueError(
             f"timestep: expected (B, T) = {(x.shape[0], x.shape[2])}, got {tuple(timestep.shape)}"
-        )
-    if cache is None and commit:
-        raise ValueError("commit: expected a cache to write into, got none")
-    if cache is not None and cache.rope.grid != config.token_grid(*x.shape[3:]):
-        raise ValueError(
-            f"x: expected a token grid of {cache.rope.grid} (the cache's), got "
-            f"{config.token_grid(*x.shape[3:])}"
         )

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Backend
+from .context import AttentionContext
 from .dit import Attention, Block, TextContext, WanDiT, dit_forward
 
 FORMAT = torch.float8_e4m3fn
@@ -105,19 +105,10 @@ class Fp8DiT:
         )
 
     def __call__(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        text: TextContext,
-        cache=None,
-        *,
-        commit: bool = False,
-        attention: Backend = "sdpa",
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """See WanDiT.forward."""
-        return dit_forward(
-            self._net, self.config, x, timestep, text, cache, commit=commit, attention=attention
-        )
+        return dit_forward(self._net, self.config, x, timestep, text, context)
 
     def _block(self, block: Block) -> SimpleNamespace:
         up, activation, down = self._linear(block.ffn[0]), block.ffn[1], self._linear(block.ffn[2])

@@ -22,10 +22,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from .attention import Backend
-from .cache import GradKVCache, KVCache
+from .config import ModelConfig
+from .context import AttentionContext
 from .dit import TextContext, WanDiT, dit_forward, encode_text
-from .presets import ModelConfig
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
@@ -141,28 +140,10 @@ class HostDiT:
         return tuple((attn.norm_k_img(attn.k_img(context)), attn.v_img(context)) for attn in cross)
 
     def __call__(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        text: TextContext,
-        cache: KVCache | GradKVCache | None = None,
-        *,
-        commit: bool = False,
-        attention: Backend = "sdpa",
-        output: bool = True,
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """See WanDiT.forward."""
-        return dit_forward(
-            self._net,
-            self.config,
-            x,
-            timestep,
-            text,
-            cache,
-            commit=commit,
-            attention=attention,
-            output=output,
-        )
+        return dit_forward(self._net, self.config, x, timestep, text, context)
 
 
 def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:

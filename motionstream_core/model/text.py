@@ -9,6 +9,8 @@ Shapes: ids (length,) int64; embeddings (1, length, dim).
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +61,6 @@ CAMERA = ("camera", "pans", "zooms", "in", "out", "rolls", "still")
 STYLES = ("night", "sepia", "fog", "gray-scale")
 VOCABULARY = ("<pad>",) + tuple(dict.fromkeys(COLOURS + OBJECTS + PLACES + MOTIONS + CAMERA + STYLES))
 TEXT_LENGTH = 16
-_INDEX = {word: i for i, word in enumerate(VOCABULARY)}
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 
@@ -68,29 +69,65 @@ def words(prompt: str) -> list[str]:
     return _WORD.findall(prompt.lower())
 
 
+@dataclass(frozen=True)
+class Vocabulary:
+    """A closed list of words; the first one is the padding. A word's id is its place in the list."""
+
+    words: tuple[str, ...]
+
+    def __post_init__(self):
+        if len(self.words) < 2 or not all(isinstance(word, str) and word for word in self.words):
+            raise ValueError(f"vocabulary: expected at least two words, got {self.words!r:.80}")
+        if len(set(self.words)) != len(self.words):
+            raise ValueError("vocabulary: expected each word once, got some twice")
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def unknown(self, prompt: str) -> list[str]:
+        """Words of the prompt that the vocabulary does not hold, in order."""
+        return [word for word in words(prompt) if word not in self._ids]
+
+    def tokenize(self, prompt: str, length: int) -> Tensor:
+        """prompt -> ids (length,) int64.
+
+        Unknown words are left out, and what is longer than `length` known words is cut.
+        """
+        ids = [self._ids[word] for word in words(prompt) if word in self._ids][:length]
+        return torch.tensor(ids + [0] * (length - len(ids)), dtype=torch.int64)
+
+
+BUILT_IN = Vocabulary(VOCABULARY)
+
+
 def unknown_words(prompt: str) -> list[str]:
-    """Words of the prompt that the vocabulary does not hold."""
-    return [w for w in words(prompt) if w not in _INDEX]
+    """Words of the prompt that the built-in vocabulary does not hold."""
+    return BUILT_IN.unknown(prompt)
 
 
 def tokenize(prompt: str, length: int = TEXT_LENGTH) -> Tensor:
-    """prompt -> ids (length,) int64; unknown words are left out, more than `length` known words are cut."""
-    ids = [_INDEX[w] for w in words(prompt) if w in _INDEX][:length]
-    return torch.tensor(ids + [0] * (length - len(ids)), dtype=torch.int64)
+    """prompt -> ids (length,) int64 of the built-in vocabulary."""
+    return BUILT_IN.tokenize(prompt, length)
 
 
 class WordEncoder(nn.Module):
     """ids (B, length) -> embeddings (B, length, dim)."""
 
-    def __init__(self, dim: int = 64, length: int = TEXT_LENGTH):
+    def __init__(self, dim: int = 64, length: int = TEXT_LENGTH, vocabulary: Vocabulary = BUILT_IN):
         super().__init__()
         self.length = length
-        self.table = nn.Embedding(len(VOCABULARY), dim)
+        self.vocabulary = vocabulary
+        self.table = nn.Embedding(len(vocabulary.words), dim)
         self.position = nn.Parameter(torch.zeros(length, dim))
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.table(ids) + self.position
 
+    def tokenize(self, prompt: str) -> Tensor:
+        """One prompt -> ids (length,)."""
+        return self.vocabulary.tokenize(prompt, self.length)
+
     def encode(self, prompt: str) -> Tensor:
         """One prompt -> (1, length, dim)."""
-        return self(tokenize(prompt, self.length).to(self.position.device)[None])
+        return self(self.tokenize(prompt).to(self.position.device)[None])

@@ -8,7 +8,8 @@ tensor (B, T) with one level a frame, or a tensor (B, 1, T, H, W) with one a cel
 import torch
 from torch import Tensor
 
-from ..model.presets import ModelConfig
+from ..model.config import ModelConfig, RollingConfig
+from ..model.skip import velocity_of
 
 UNIPC_TOP = 0.999  # the deterministic solver needs some signal in its first level
 GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
@@ -26,30 +27,34 @@ def sigma_schedule(steps: int, shift: float, top: float = 1.0) -> tuple[float, .
     return tuple(shifted(top * k / steps, shift) for k in range(steps, 0, -1))
 
 
+def rolling_sigmas(sampler: RollingConfig) -> tuple[float, ...]:
+    """The noise levels of a chunk: the sampler's own list, or shifted ones."""
+    if sampler.sigmas is not None:
+        return sampler.sigmas
+    return sigma_schedule(sampler.steps, sampler.shift, UNIPC_TOP if sampler.solver == "unipc" else 1.0)
+
+
 def schedule_of(config: ModelConfig, steps: int | None = None) -> tuple[float, ...]:
-    """The noise levels of a model's stream: its own list where it has one and no other number of steps is
-    asked for.
-    """
-    steps = config.steps if steps is None else steps
-    if config.sigmas is not None and steps == config.steps:
-        return config.sigmas
-    return sigma_schedule(steps, config.shift, UNIPC_TOP if config.manner.solver == "unipc" else 1.0)
+    """The noise levels of a model of the rolling sampler, with another number of steps where one is given."""
+    sampler = config.rolling
+    return rolling_sigmas(sampler if steps is None else sampler.with_steps(steps))
 
 
-def told(config: ModelConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
-    """What the network is told at each of these noise levels: 1000 sigma, but for a model whose makers count
-    otherwise.
-    """
-    if config.manner.timesteps is not None and sigmas == config.sigmas:
-        return config.manner.timesteps
+def model_timesteps(sampler: RollingConfig, sigmas: tuple[float, ...]) -> tuple[float, ...]:
+    """The model timesteps of these noise levels: 1000 sigma unless the checkpoint has its own."""
+    if sampler.timesteps is not None and sigmas == sampler.sigmas:
+        return sampler.timesteps
     timesteps = tuple(1000.0 * sigma for sigma in sigmas)
-    return tuple(map(float, map(int, timesteps))) if config.manner.solver == "unipc" else timesteps
+    # Students of the multistep solver were trained on whole timesteps.
+    return tuple(map(float, map(int, timesteps))) if sampler.solver == "unipc" else timesteps
 
 
 def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.device | str) -> Tensor:
-    """The network's timesteps (B, T) for one noise level, or for levels (B or 1, 1, T, H, W) of cells, by
-    their mean in each frame.
+    """The network's timesteps (B, T) of one noise level, of levels (B, T) of frames, or of levels (B or 1, 1,
+    T, H, W) of cells by their mean in each frame.
     """
+    if isinstance(sigma, Tensor) and sigma.ndim == 2:
+        return 1000.0 * sigma
     if isinstance(sigma, Tensor):
         return 1000.0 * sigma.mean((1, 3, 4)).expand(batch, frames).to(device)
     return torch.full((batch, frames), 1000.0 * sigma, device=device)
@@ -57,7 +62,7 @@ def to_timestep(sigma: float | Tensor, batch: int, frames: int, device: torch.de
 
 def add_noise(x0: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
     """(1 - sigma) x0 + sigma noise."""
-    sigma = _broadcast(sigma)
+    sigma = over_latents(sigma)
     return (1 - sigma) * x0 + sigma * noise
 
 
@@ -66,11 +71,15 @@ def to_x0(
 ) -> Tensor:
     """The clean latent a network's output stands for.
 
-    velocity: x - sigma v. gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F,
-    with `warp` the start image's latent moved along the tracks.
+    velocity: x - sigma v.
+    velocity_skip: the same, with v by `velocity_of`.
+    gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F, with `warp` the start
+    image's latent moved along the tracks.
     """
+    if kind == "velocity_skip":
+        prediction, kind = velocity_of(prediction, x, sigma), "velocity"
     if kind == "velocity":
-        return x - _broadcast(sigma) * prediction
+        return x - over_latents(sigma) * prediction
     if kind != "gated_x0":
         raise ValueError(f"prediction: expected 'velocity' or 'gated_x0', got {kind!r}")
     if warp is None:
@@ -79,5 +88,10 @@ def to_x0(
     return torch.sigmoid(gate + GATE_BIAS) * warp + residual
 
 
-def _broadcast(sigma: float | Tensor) -> float | Tensor:
-    return sigma[:, None, :, None, None] if isinstance(sigma, Tensor) and sigma.ndim == 2 else sigma
+def over_latents(sigma: float | Tensor) -> float | Tensor:
+    """A level that multiplies latents (B, C, T, H, W): levels (T,) or (B, T) of frames are given their
+    dimensions.
+    """
+    if isinstance(sigma, Tensor) and sigma.ndim in (1, 2):
+        return sigma.reshape(-1 if sigma.ndim == 2 else 1, 1, sigma.shape[-1], 1, 1)
+    return sigma

@@ -58,9 +58,6 @@ class LatentGuide:
         return torch.lerp(x0, self.latents.expand_as(x0), share * self.mask)
 
 
-LatentGuideSource = Callable[[int, int], LatentGuide]
-
-
 def denoise_guided(
     predict: Predict,
     noise: Callable[[], Tensor],

@@ -1,88 +1,121 @@
 """Motion without a track head: any causal student is led along tracks by where its few-step schedule begins.
 
-Owns the guide (the start image carried along the tracks and encoded, and the mask of what it covers) and the
-guided denoising of a chunk.
+Owns the guide: the start image moved along the tracks and encoded, and the mask of what it covers.
 No weights and no training: each chunk starts from the guide, noised less inside the moved region than
-outside; at every step but the last the prediction inside is set back to the guide, and at the last one by
-`keep` only. What the tracks uncover the model makes by itself.
-The network never sees the guide other than through its noisy latents: a model that has motion channels finds
-zeros in them.
+outside (region-wise SDEdit with two clocks, as in Time-to-Move). What the tracks uncover the model makes by
+itself. The network sees the guide through its noisy latents alone.
 
-Shapes: latents (B, C, t, h, w); mask (1, 1, t, h, w) 0..1, 1 where the guide holds; levels (1, 1, t, h, w).
+Shapes: latents (B, C, t, h, w); mask (1, 1, t, h, w) 0..1, 1 where the guide holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from ..codec.base import Codec, CodecState
+from ..model.config import NetworkConfig
 from ..model.motion import PACK
-from ..model.presets import ModelConfig
 from ..sampling.guided import GuideStrength, LatentGuide
 from ..tracks.types import TrackSource
 from ..tracks.warp.forward import ForwardWarp
-from .motion_conditioner import MotionSnapshot, carrier_for, carry, origin_of
+from .motion_source import MotionSnapshot
 from .null_motion import NullMotion
+from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was made of the frames asked for last."""
+
+    frames: range
+    guide: LatentGuide
+    warped: WarpedImage
+    codec: CodecState
 
 
 class GuidedMotion(NullMotion):
-    """A Conditioner's place in a guided stream. `guide` is the rollout's, and speaks of the chunk that
-    `follow` was last told of.
+    """A MotionSource that leads the sampler by a guide; the model's own motion channels stay null.
+
+    Args:
+        config: of any model.
+        codec: encodes the start image and the warped one.
+        image: the start image (3, H, W).
+        source: the tracks by pixel frame.
+        strength: how strongly the guide leads.
     """
 
     def __init__(
         self,
-        config: ModelConfig,
-        codec: Any,
+        config: NetworkConfig,
+        codec: Codec,
         image: Tensor,
         source: TrackSource,
-        lead: GuideStrength | None = None,
+        strength: GuideStrength | None = None,
     ):
         super().__init__(config, codec, image, source)
-        self.codec, self.lead = codec, lead or GuideStrength()
-        self.carrier: ForwardWarp | None = None
-        self.state = codec.start_encode()
-        self.now: LatentGuide | None = None
+        self._codec = codec
+        self._stride = config.vae_stride[1]
+        self._strength = strength or GuideStrength()
+        self._carrier: ForwardWarp | None = None
+        self._codec_state = codec.start_encode()
+        self._asked: _Asked | None = None
 
-    def follow(self, count: int):
-        first = self.next == 0
-        super().follow(count)
-        piece = self.piece
-        assert piece is not None
-        self.carrier = carrier_for(self.carrier, self.image, piece.anchors)
-        there = piece.on(self.image.device)
-        frames, maps = carry(self.carrier, there.xy, there.carried)
-        latents, self.state = self.codec.encode_chunk(frames[None], self.state)
-        mask = covered(maps[:, :1], there.carried, self.stride[1], first)
-        self.now = LatentGuide(latents.float(), mask, self.lead)
+    def at(self, frames: range) -> Tensor | None:
+        tracks = self._cursor.at(frames)
+        self._carrier = carrier_for(self._carrier, self._image, tracks.anchors)
+        there = tracks.on(self._image.device)
+        warped = carry(self._carrier, there.xy, there.carried)
+        latents, state = self._codec.encode_chunk(warped.frames[None], self._codec_state)
+        mask = covered(warped.maps[:, :1], there.carried, self._stride, frames.start == 0)
+        guide = LatentGuide(latents.float(), mask, self._strength)
+        self._asked = _Asked(frames, guide, warped, state)
+        return self._null(frames)
 
-    def guide(self, start: int, count: int) -> LatentGuide:
-        if self.now is None or self.next != start + count:
-            raise ValueError(
-                f"guide: expected the chunk that ends at latent frame {self.next}, got {start + count}"
-            )
-        return self.now
+    def guide(self, frames: range) -> LatentGuide:
+        if self._asked is None or self._asked.frames != frames:
+            got = None if self._asked is None else self._asked.frames
+            raise ValueError(f"guide: expected the latent frames asked for last, {got}, got {frames}")
+        return self._asked.guide
 
-    def origin(self, places: Tensor) -> Tensor:
-        return origin_of(self.carrier, self.piece, places)
+    def release(self, before: int) -> None:
+        super().release(before)
+        asked = self._asked
+        assert asked is not None
+        if before == asked.frames.stop:
+            self._codec_state = asked.codec
+        else:
+            # The encoder goes on from the last frame that is final.
+            count = self._cursor.span(range(asked.frames.start, before))[1]
+            self._codec_state = state_behind(self._codec, asked.warped, count, self._codec_state)
+        self._asked = None
 
-    def rebase(self, image: Tensor):
-        super().rebase(image)
-        self.carrier = None
+    def to_reference(self, places: Tensor) -> Tensor:
+        return origin_of(self._carrier, self._cursor.shown, places)
+
+    def set_reference(self, image: Tensor) -> None:
+        super().set_reference(image)
+        self._carrier = None
 
     def snapshot(self) -> MotionSnapshot:
         return MotionSnapshot(
-            torch.empty(0), self.next > 0, self.image, self.carrier, self.state, self.next, self.piece
+            self._cursor.released,
+            self._cursor.shown,
+            self._image,
+            self._carrier,
+            self._codec_state,
+            None,
         )
 
-    def restore(self, kept: MotionSnapshot):
-        super().restore(kept)
-        self.carrier, self.state = kept.carrier, kept.warp_state
+    def restore(self, snapshot: MotionSnapshot) -> None:
+        super().restore(snapshot)
+        self._carrier = snapshot.carrier
+        self._codec_state = snapshot.codec
+        self._asked = None
 
 
 def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Tensor:
@@ -95,21 +128,3 @@ def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Ten
     if first:
         free = torch.cat([free[:1].expand(PACK - 1, -1, -1, -1), free])
     return 1 - rearrange(free, "(t f) 1 h w -> 1 1 t h w f", f=PACK).amax(-1)
-
-
-def null_motion(config: ModelConfig, image_latent: Tensor) -> Callable[[int, int], Tensor] | None:
-    """What a model with motion channels is told when its track head is off: zeros, and the start image in
-    latent frame 0; None without such channels.
-    """
-    if config.motion is None:
-        return None
-    parts, channels = config.motion.parts, config.motion.channels
-
-    def motion(start: int, count: int) -> Tensor:
-        made = image_latent.new_zeros(1, channels, count, *image_latent.shape[-2:])
-        for name in ("image", "warp"):
-            if start == 0 and name in parts:
-                made[:, parts[name], :1] = image_latent
-        return made
-
-    return motion

@@ -1,198 +1,162 @@
-"""The motion condition of a stream, made chunk by chunk: track head, start-image latent, warp latent and its
+"""The motion condition of a model with a track head: track head, start-image latent, warp latent and its
 masks.
 
 Owns how the parts that `MotionConfig` names become one tensor. Knows nothing of noise or attention.
-Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, count) -> Piece`; the condition
-is (1, C_m, t, h, w). Latent frame 0 covers pixel frame 0, latent frame k > 0 covers pixel frames 4k-3 … 4k.
+Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, count) -> TrackChunk`; the
+condition is (1, C_m, t, h, w).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..codec.tiny import CodecState, TinyCodec
-from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, pack_time, track_ids
-from ..model.presets import ModelConfig
+from ..codec.base import Codec, CodecState
+from ..model.config import NetworkConfig
+from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, track_ids
+from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
-from ..tracks.warp.backward import fill_uncovered
 from ..tracks.warp.forward import ForwardWarp
-
-REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
+from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
+from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
 
 
 @dataclass(frozen=True)
-class MotionSnapshot:
-    """A condition between two chunks, so that it can go on from there again."""
+class _Asked:
+    """What was made of the frames asked for last: their warped picture and the encoder's state behind it."""
 
-    emb: Tensor
-    started: bool
-    image: Tensor
-    carrier: ForwardWarp | None
-    warp_state: CodecState
-    next: int
-    piece: TrackChunk | None
-
-
-def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
-    """First pixel frame and number of pixel frames of `count` latent frames from `start` on."""
-    first = 0 if start == 0 else stride * (start - 1) + 1
-    return first, stride * (start + count - 1) + 1 - first
-
-
-class WarpedImage(NamedTuple):
-    """The picture that motion is taken from, carried along the tracks: frames (T, 3, H, W) 0..1, places that
-    the motion uncovers filled smoothly from around them; maps (T, 2, H, W): uncovered 0 or 1, and how near
-    (exp(−distance / 16 px)) the next visible track is.
-    """
-
-    frames: Tensor
-    maps: Tensor
-
-
-def carrier_for(known: ForwardWarp | None, image: Tensor, anchors: Tensor) -> ForwardWarp:
-    """The known carrier of this picture, or a new one where the tracks' places in it, anchors (N, 2), have
-    changed.
-    """
-    return known if known is not None and torch.equal(known.anchors, anchors) else ForwardWarp(image, anchors)
-
-
-def origin_of(carrier: ForwardWarp | None, piece: TrackChunk | None, places: Tensor) -> Tensor:
-    """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last
-    frame made -> (K, 2).
-    """
-    return (
-        places
-        if carrier is None or piece is None
-        else carrier.origin(piece.xy[-1], piece.carried[-1], places)
-    )
-
-
-def carry(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
-    """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
-    warp = carrier(xy, visible)
-    return WarpedImage(
-        fill_uncovered(warp.frames, warp.uncovered),
-        torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1),
-    )
-
-
-def warp_condition(
-    codec: TinyCodec, carried: WarpedImage, state: CodecState
-) -> tuple[Tensor, Tensor, CodecState]:
-    """The carried picture, encoded -> latent (1, C, t, h, w), masks (1, 8, t, h, w), encoder state.
-
-    The masks are the maps' means over a cell, for each of the four pixel frames of a latent frame.
-    """
-    first = not state.started
-    latent, state = codec.encode_chunk(carried.frames[None], state)
-    cells = F.avg_pool2d(carried.maps, carried.frames.shape[-1] // latent.shape[-1])
-    return latent, pack_time(cells.transpose(0, 1), first=first)[None], state
+    frames: range
+    warped: WarpedImage | None
+    codec: CodecState
 
 
 class MotionConditioner:
-    """The rollout's `motion`: call it with (start_latent, count), in order, and get the condition (1, C_m,
-    count, h, w).
+    """A MotionSource whose tracks the model is told of.
 
-    The source is asked only when a chunk begins, so tracks may change, and others join them, while the stream
+    The source is asked when the sampler asks, so tracks may change, and others join them, while the stream
     runs.
+
+    Args:
+        config: of a model with motion channels.
+        head: its track head.
+        codec: encodes the start image and the warped one.
+        image: the start image.
+        source: the tracks by pixel frame.
+        rng: draws the tracks' ids.
     """
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: NetworkConfig,
         head: TrackHead,
-        codec: TinyCodec,
+        codec: Codec,
         image: Tensor,
         source: TrackSource,
         rng: torch.Generator,
     ):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
-        self.parts = config.motion.parts
-        self.codec, self.source = codec, source
-        self.ids = track_ids(ID_RANGE, rng)
-        self.stride = config.vae_stride[1]
-        self.grid = (image.shape[-2] // self.stride, image.shape[-1] // self.stride)
-        self.image = image
-        self.encoder = MotionEncoder(
-            head, self.ids[:0], self.grid, self.stride, config.motion.unspecified_channel
+        stride = config.vae_stride[1]
+        self._config = config.motion
+        self._codec = codec
+        self._cursor = TrackCursor(source, config.vae_stride[0])
+        self._ids = track_ids(ID_RANGE, rng)
+        self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
+        self._image = image
+        self._encoder = MotionEncoder(
+            head, self._ids[:0], self.grid, stride, config.motion.unspecified_channel
         )
-        self.carrier: ForwardWarp | None = None
-        self.carried: WarpedImage | None = None
+        self._carrier: ForwardWarp | None = None
+        self._warped: WarpedImage | None = None
+        self._asked: _Asked | None = None
         self.image_latent = codec.encode(image[None, None])
-        self.warp_state = codec.start_encode()
-        self.piece: TrackChunk | None = None
-        self.next = 0
+        self._codec_state = codec.start_encode()
 
-    def __call__(self, start: int, count: int) -> Tensor:
-        if start != self.next:
-            raise ValueError(f"motion: expected the chunk at latent frame {self.next}, got {start}")
-        self.next = start + count
-        piece = self.source(*pixel_span(start, count))
-        self._follow(piece.anchors)
-        self.piece = piece
-        there = piece.on(self.image.device)
-        made = [self.encoder.encode(there.xy, there.visible, there.carried & ~there.visible)]
-        if "image" in self.parts:
-            blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], count, *self.grid)
-            if start == 0:
+    def at(self, frames: range) -> Tensor:
+        tracks = self._cursor.at(frames)
+        self._follow(tracks.anchors)
+        there = tracks.on(self._image.device)
+        self._encoder.started = frames.start > 0
+        made = [self._encoder.encode(there.xy, there.visible, there.carried & ~there.visible)]
+        if "image" in self._config.parts:
+            blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], len(frames), *self.grid)
+            if frames.start == 0:
                 blank[:, :, :1] = self.image_latent
             made.append(blank)
-        if self.carrier is not None:
-            self.carried = carry(self.carrier, there.xy, there.carried)
-            latent, masks, self.warp_state = warp_condition(self.codec, self.carried, self.warp_state)
+        warped = None
+        state = self._codec_state
+        if self._carrier is not None:
+            warped = carry(self._carrier, there.xy, there.carried)
+            latent, masks, state = warp_condition(self._codec, warped, state)
             made += [latent, masks]
+        self._asked = _Asked(frames, warped, state)
         return torch.cat(made, dim=1)
+
+    def guide(self, frames: range) -> LatentGuide | None:
+        return None
+
+    def release(self, before: int) -> None:
+        self._cursor.release(before)
+        asked = self._asked
+        assert asked is not None
+        self._warped = asked.warped
+        if before == asked.frames.stop or asked.warped is None:
+            self._codec_state = asked.codec
+        else:
+            # The encoder goes on from the last frame that is final.
+            count = self._cursor.span(range(asked.frames.start, before))[1]
+            self._codec_state = state_behind(self._codec, asked.warped, count, self._codec_state)
+            self._warped = WarpedImage(asked.warped.frames[:count], asked.warped.maps[:count])
+        self._asked = None
+
+    def take(self, frames: range) -> Tensor:
+        """The motion of frames that nobody will ask for again."""
+        motion = self.at(frames)
+        self.release(frames.stop)
+        return motion
+
+    def tracks(self, frames: range) -> TrackChunk:
+        return self._cursor.released_tracks(frames)
+
+    def warped(self) -> WarpedImage | None:
+        return self._warped
 
     def _follow(self, anchors: Tensor):
         """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have
         changed.
         """
-        self.encoder.extend(self.ids[len(self.encoder.emb) : len(anchors)])
-        if "warp" in self.parts:
-            self.carrier = carrier_for(self.carrier, self.image, anchors)
+        self._encoder.emb = self._encoder.emb[: len(anchors)]
+        self._encoder.extend(self._ids[len(self._encoder.emb) : len(anchors)])
+        if "warp" in self._config.parts:
+            self._carrier = carrier_for(self._carrier, self._image, anchors)
 
-    def origin(self, places: Tensor) -> Tensor:
-        """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the
-        last frame made -> (K, 2).
-        """
-        return origin_of(self.carrier, self.piece, places)
+    def to_reference(self, places: Tensor) -> Tensor:
+        return origin_of(self._carrier, self._cursor.shown, places)
 
-    def rebase(self, image: Tensor):
-        """From now on motion is taken from another picture (3, H, W), in which the source's anchors must then
-        be.
-        """
-        self.image = image.to(self.image)
-        self.carrier = None
+    def set_reference(self, image: Tensor) -> None:
+        self._image = image.to(self._image)
+        self._carrier = None
 
-    def as_start(self, motion: Tensor, latents: Tensor) -> Tensor:
-        """The condition (1, C_m, t, h, w) of these latents, as if the first of them were the start
-        image's.
-        """
-        if "image" not in self.parts:
-            return motion
-        motion = motion.clone()
-        motion[:, self.parts["image"]] = 0
-        motion[:, self.parts["image"], :1] = latents[:, :, :1].to(motion)
-        return motion
+    def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
+        return with_first_frame(self._config, motion, latents)
 
     def snapshot(self) -> MotionSnapshot:
         return MotionSnapshot(
-            self.encoder.emb,
-            self.encoder.started,
-            self.image,
-            self.carrier,
-            self.warp_state,
-            self.next,
-            self.piece,
+            self._cursor.released,
+            self._cursor.shown,
+            self._image,
+            self._carrier,
+            self._codec_state,
+            self._encoder.emb,
         )
 
-    def restore(self, kept: MotionSnapshot):
-        self.encoder.emb, self.encoder.started = kept.emb, kept.started
-        self.image, self.carrier, self.warp_state = kept.image, kept.carrier, kept.warp_state
-        self.next, self.piece = kept.next, kept.piece
+    def restore(self, snapshot: MotionSnapshot) -> None:
+        assert snapshot.ids is not None
+        self._cursor.restore(snapshot.released, snapshot.tracks)
+        self._image = snapshot.image
+        self._carrier = snapshot.carrier
+        self._codec_state = snapshot.codec
+        self._encoder.emb = snapshot.ids
+        self._asked = None

@@ -1,58 +1,76 @@
-"""A stream whose model is told nothing of motion: the tracks are read, so that they can be shown and handed
-on, but nothing follows them.
-
-Owns what a course asks of a Conditioner, without one. Shapes as in `condition.py`.
-"""
+"""Null motion: tracks are sampled for display and output, the model is unconditioned."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
-from ..codec.tiny import CodecState
-from ..model.presets import ModelConfig
+from ..codec.base import Codec, CodecState
+from ..model.config import NetworkConfig
+from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
-from .motion_conditioner import MotionSnapshot, pixel_span
+from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
+from .warped_image import WarpedImage
 
 
 class NullMotion:
-    """The start image's latent, and the piece of the tracks that belongs to the chunk in work."""
+    """A MotionSource that tells the model nothing of its tracks.
 
-    def __init__(self, config: ModelConfig, codec: Any, image: Tensor, source: TrackSource):
-        self.source = source
-        self.parts = None if config.motion is None else config.motion.parts
-        self.stride = config.vae_stride
-        self.grid = (image.shape[-2] // config.vae_stride[1], image.shape[-1] // config.vae_stride[2])
-        self.image = image
+    A model with motion channels finds zeros in them, and the start image in latent frame 0.
+
+    Args:
+        config: of any model.
+        codec: encodes the start image.
+        image: the start image (3, H, W).
+        source: the tracks by pixel frame.
+    """
+
+    def __init__(self, config: NetworkConfig, codec: Codec, image: Tensor, source: TrackSource):
+        stride = config.vae_stride[1]
+        self._config = config.motion
+        self._cursor = TrackCursor(source, config.vae_stride[0])
+        self._image = image
+        self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
         self.image_latent = codec.encode(image[None, None])
-        self.piece: TrackChunk | None = None
-        self.carried = None  # nothing that a detail head could take texture from
-        self.next = 0
 
-    def follow(self, count: int):
-        """The chunk of the next `count` latent frames is about to be made."""
-        self.piece = self.source(*pixel_span(self.next, count, self.stride[0]))
-        self.next += count
+    def at(self, frames: range) -> Tensor | None:
+        self._cursor.at(frames)
+        return self._null(frames)
 
-    def origin(self, places: Tensor) -> Tensor:
+    def _null(self, frames: range) -> Tensor | None:
+        if self._config is None:
+            return None
+        made = self.image_latent.new_zeros(1, self._config.channels, len(frames), *self.grid)
+        for name in ("image", "warp"):
+            if frames.start == 0 and name in self._config.parts:
+                made[:, self._config.parts[name], :1] = self.image_latent
+        return made
+
+    def guide(self, frames: range) -> LatentGuide | None:
+        return None
+
+    def release(self, before: int) -> None:
+        self._cursor.release(before)
+
+    def tracks(self, frames: range) -> TrackChunk:
+        return self._cursor.released_tracks(frames)
+
+    def warped(self) -> WarpedImage | None:
+        return None
+
+    def to_reference(self, places: Tensor) -> Tensor:
         return places
 
-    def rebase(self, image: Tensor):
-        self.image = image.to(self.image)
+    def set_reference(self, image: Tensor) -> None:
+        self._image = image.to(self._image)
 
-    def as_start(self, motion: Tensor, latents: Tensor) -> Tensor:
-        if self.parts is None or "image" not in self.parts:
-            return motion
-        motion = motion.clone()
-        motion[:, self.parts["image"], :1] = latents[:, :, :1].to(motion)
-        return motion
+    def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
+        return with_first_frame(self._config, motion, latents)
 
     def snapshot(self) -> MotionSnapshot:
         return MotionSnapshot(
-            torch.empty(0), self.next > 0, self.image, None, CodecState([]), self.next, self.piece
+            self._cursor.released, self._cursor.shown, self._image, None, CodecState([]), None
         )
 
-    def restore(self, kept: MotionSnapshot):
-        self.image, self.next, self.piece = kept.image, kept.next, kept.piece
+    def restore(self, snapshot: MotionSnapshot) -> None:
+        self._cursor.restore(snapshot.released, snapshot.tracks)
+        self._image = snapshot.image

@@ -1,14 +1,13 @@
 """What a stream carries from chunk to chunk, what controls do to it, and the moments it can be taken back to.
 
-Owns the order inside a chunk (tracks → condition → rollout → streaming decode) and the history of moments,
+Owns the order inside a chunk (tracks → motion → sampler → streaming decode) and the history of snapshots,
 bounded in bytes. Knows nothing of mailboxes, waiting, hosts or files.
 """
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -17,371 +16,347 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..live.controls import MOTION_CONTROLS, Control
+from ..codec.base import CodecState
+from ..live.controls import (
+    AddTracks,
+    ChangeScene,
+    Control,
+    Grab,
+    Move,
+    PinEdges,
+    Release,
+    RemoveHandle,
+    SetCamera,
+    SetPrompt,
+)
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.attention import Backend
-from ..model.cache import CacheShape
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
-from ..sampling.guided import GuideStrength
-from ..sampling.rollout import LatentChunk, RolloutSnapshot, rollout
-from ..tracks.types import TrackChunk, Tracks
+from ..sampling.open import open_sampler
+from ..sampling.sampler import LatentChunk, SamplerRun
+from ..tracks.types import TrackChunk, Tracks, TrackSource
+from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
-from .guided_motion import GuidedMotion, null_motion
-from .motion_conditioner import MotionConditioner, MotionSnapshot, WarpedImage
+from .guided_motion import GuidedMotion
+from .motion_conditioner import MotionConditioner
+from .motion_source import MotionSnapshot, MotionSource
 from .null_motion import NullMotion
+from .options import StreamOptions, check_track_control
+from .warped_image import WarpedImage
 
-REMEMBERED_PROMPTS = 16
-
-
-@dataclass(frozen=True)
-class PipelineSetup:
-    """The checked arguments of one stream. source: tracks by frame; static (N,) which of them rest; encode:
-    text -> embeddings (1, L, text_dim).
-    """
-
-    networks: Networks
-    image: Tensor
-    source: Callable[[int, int], tuple[Tensor, Tensor]]
-    tracks: Tracks | TrackStream
-    groups: Tensor | None
-    embeds: Tensor
-    frames: int | None
-    seed: int
-    sigmas: tuple[float, ...]
-    id_seed: int
-    context: CacheShape | None
-    check_interrupt: Callable[[], None] | None
-    attention: Backend
-    encode: Callable[[str], Tensor] | None
-    lead: str = "track head"
-    strength: GuideStrength | None = None
-    detail: bool = True
-    beside: bool | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """A chunk as it was made: its index and first frame, frames (T, H, W, 3), latents, seconds by stage,
-    where the points were told to be, xy and visible, what is shown of the tracks, and the seconds from the
-    border before it to its frames.
-    """
-
-    index: int
-    start: int
-    frames: Tensor
-    latents: Tensor
-    timings: dict[str, float]
-    xy: Tensor
-    visible: Tensor
-    handles: tuple
-    latency_s: float
-
-
-@dataclass
-class _Last:
-    """The last frame (H, W, 3) of a chunk, once it is there."""
-
-    picture: Tensor | None = None
-
-
-@dataclass
-class Begun:
-    """A chunk whose latents are made and whose frames are on their way. count: its frames, cut to the video's
-    length. asked: when its border was.
-    """
-
-    index: int
-    start: int
-    count: int
-    latents: LatentChunk
-    decoding: DecodeFuture
-    followed_s: float
-    piece: TrackChunk
-    carried: WarpedImage | None  # what the decoding reads, kept until it has
-    handles: tuple
-    asked: float
-    last: _Last
-    step: Step | None = None
+KEPT_PROMPTS = 16
 
 
 @dataclass(frozen=True)
 class StreamSnapshot:
-    """The border before a chunk."""
+    """A stream at the boundary before a chunk."""
 
-    rollout: RolloutSnapshot
-    condition: MotionSnapshot
-    motion: Any
+    sampler: Any
+    motion: MotionSnapshot
+    tracks: Any
     decoder: DecodeFuture
     made: int
     text: TextContext
     prompt: str | None
-    last: _Last
+    last: LastFrame
 
     @property
     def nbytes(self) -> int:
         decoder = self.decoder.state.memory if self.decoder.known else ()
-        states = [*decoder, *self.condition.warp_state.memory]
-        return self.rollout.nbytes + sum(
-            x.nbytes for x in (*states, self.last.picture) if isinstance(x, Tensor)
-        )
+        tensors = [x for x in (*decoder, self.last.picture) if isinstance(x, Tensor)]
+        return self.sampler.nbytes + self.motion.nbytes + sum(x.nbytes for x in tensors)
 
 
 class StreamPipeline:
-    """index: the next chunk; made: pixel frames so far; prompt: the text of a live prompt, None before one.
-    live: whether handles are shown.
+    """The stages of a stream. `index` is the next chunk, `made` the pixel frames so far, `prompt` the text of
+    a live prompt.
+
+    Args:
+        networks: what it runs on.
+        image: the start image (H, W, 3) 0..1.
+        tracks: as they were given.
+        source: the tracks by pixel frame.
+        embeds: of the prompt.
+        options: how the stream is made.
+        live: whether handles are shown.
     """
 
-    def __init__(self, setup: PipelineSetup, history_bytes: int = 0, live: bool = True):
-        dit, device = setup.networks.dit, setup.networks.dit.device
-        tracks, (height, width) = setup.tracks, setup.image.shape[:2]
-        self.setup, self._device, self._live = setup, device, live
-        static = (
-            tracks.static if isinstance(tracks, TrackStream) else (tracks.xy == tracks.xy[:1]).all(-1).all(0)
+    def __init__(
+        self,
+        networks: Networks,
+        image: Tensor,
+        tracks: Tracks | TrackStream,
+        source: Any,
+        embeds: Tensor,
+        options: StreamOptions,
+        live: bool = True,
+    ):
+        dit = networks.dit
+        height, width = image.shape[:2]
+        self.networks = networks
+        self.options = options
+        self._image = image
+        self._source = source
+        self._live = live
+        # 1. Tracks, which controls bend.
+        self.tracks = LiveTracks(
+            source, width, height, tracks.fps, groups=options.groups, static=points_at_rest(tracks)
         )
-        self.motion = LiveTracks(setup.source, width, height, tracks.fps, groups=setup.groups, static=static)
-        picture = rearrange(setup.image, "h w c -> c h w").float().to(device)
-        rng = torch.Generator().manual_seed(setup.id_seed)
-        self._unled = place_of(setup, picture, self.motion)
-        self._conditioner = self._unled or MotionConditioner(
-            dit.config, setup.networks.track_head, setup.networks.codec, picture, self.motion, rng
-        )
-        self.cache = cache_for(dit, width, height, setup.context)
-        self._text = dit.encode_text(setup.embeds.to(device))
+        # 2. Motion, made of them.
+        picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
+        self.motion = open_motion_source(networks, picture, self.tracks, options)
+        # 3. The text, which a live prompt changes.
+        self._text = dit.encode_text(embeds.to(dit.device))
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
-        interrupt, stride = setup.check_interrupt, dit.config.vae_stride[0]
-        self._rollout = rollout(
-            dit,
-            first_latent=self._conditioner.image_latent,
-            motion=null_motion(dit.config, self._conditioner.image_latent)
-            if self._unled
-            else self._conditioner,
-            text=lambda index: self._text,
-            shape=self._conditioner.grid,
-            sigmas=setup.sigmas,
-            cache=self.cache,
-            rng=torch.Generator().manual_seed(setup.seed),
-            chunks=None
-            if setup.frames is None
-            else math.ceil((setup.frames - 1) / (stride * self.cache.shape.chunk)),
-            on_step=None if interrupt is None else lambda chunk, step: interrupt(),
-            attention=setup.attention,
-            guide=self._unled.guide if isinstance(self._unled, GuidedMotion) else None,
-        )
-        self._decoder: DecodeFuture = Decoded(
-            torch.empty(0), setup.networks.codec.start_decode(), perf_counter()
-        )
-        self._lane = open_decoder(device, setup.beside, light(setup.networks))
-        self._newest: Begun | None = None
-        self._last = _Last()
         self.prompt: str | None = None
-        self.index = self.made = 0
+        # 4. The sampler, which asks for both when the next chunk is asked for.
+        self._sampler = open_sampler(
+            options.sampler(dit.config),
+            dit,
+            motion=self.motion,
+            text=lambda index: self._text,
+            first=self.motion.image_latent,
+            run=SamplerRun(
+                (1, *self.motion.grid),
+                torch.Generator().manual_seed(options.seed),
+                options.chunks(dit.config),
+                on_step_of(options.check_interrupt),
+                options.backend,
+            ),
+        )
+        # 5. The decoder, beside or behind it.
+        self._lane = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoder: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._newest: Chunk | None = None
+        self._last = LastFrame()
+        self.index = 0
+        self.made = 0
         self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
-        self._history_bytes, self._moment_bytes = history_bytes, 1  # of all, and of the largest moment so far
+        self._snapshot_bytes = 1  # of the largest one so far
 
     @property
-    def oldest(self) -> int:
-        """The first chunk that `back` can reach."""
+    def oldest_snapshot(self) -> int:
+        """The first chunk that `rewind_to` can reach."""
         return next(iter(self._history), self.index)
 
     @property
     def length(self) -> int | None:
-        """Frames there will be: as many as are wanted, or as a feed that has ended had; None while nobody
-        knows.
+        """Frames there will be: as many as are wanted, or as a track stream that has ended had; None while
+        nobody knows.
         """
-        ends = self.setup.source.length if isinstance(self.setup.source, TrackStreamReader) else None
-        wanted = self.setup.frames
+        ends = self._source.length if isinstance(self._source, TrackStreamReader) else None
+        wanted = self.options.frames
         return wanted if ends is None else ends if wanted is None else min(ends, wanted)
 
     @property
-    def beside(self) -> bool:
-        """Whether the next chunk may be begun while the frames of this one are on their way."""
+    def complete(self) -> bool:
+        """Whether all frames there will be have been made."""
+        return self.length is not None and self.made >= self.length
+
+    @property
+    def overlaps_decode(self) -> bool:
+        """Whether the next chunk may be begun while the frames of this one are decoded."""
         return self._lane.beside
 
-    def begin(self) -> Begun | None:
+    # ---- a chunk ----
+
+    def begin(self) -> Chunk | None:
         """Makes the next chunk's latents and begins to decode them; None when the wanted length has been
         made.
         """
-        self._rollout.settle()
-        asked = perf_counter()
-        if self._unled is not None:
-            self._unled.follow(self.cache.shape.chunk if self.index else 1)
-        followed_s = perf_counter() - asked
-        latents = next(self._rollout, None)
-        if latents is None:
+        # 1. Work that the chunk before left pending belongs to no chunk's latency.
+        self._sampler.finish_pending()
+        boundary = perf_counter()
+        # 2. The sampler reads text and motion as they are now.
+        made = next(self._sampler, None)
+        if made is None:
             return None
-        piece, carried, before = self._conditioner.piece, self._conditioner.carried, self._decoder
+        tracks = self.motion.tracks(made.frames)
+        # 3. The decode begins once the latents are finished, behind the decode of the chunk before.
+        warped = self.motion.warped()
+        before = self._decoder
         self._decoder = self._lane.begin(
-            latents.latents, lambda: self._decode(latents.latents, carried, before.state)
+            made.latents, lambda: self._decode(made.latents, warped, before.state)
         )
-        count = len(piece.xy) if self.length is None else min(len(piece.xy), self.length - self.made)
-        handles = tuple(self.motion.handles(piece.xy[:count], piece.visible[:count])) if self._live else ()
-        self._last = _Last()
-        self._newest = Begun(
+        # 4. The chunk, cut to the video's length.
+        chunk = self._chunk(made, tracks, warped, boundary)
+        self._newest = chunk
+        self._last = chunk.last
+        self.index += 1
+        self.made += len(chunk.xy)
+        return chunk
+
+    def _chunk(
+        self, made: LatentChunk, tracks: TrackChunk, warped: WarpedImage | None, boundary: float
+    ) -> Chunk:
+        count = len(tracks.xy) if self.length is None else min(len(tracks.xy), self.length - self.made)
+        xy = tracks.xy[:count]
+        visible = tracks.visible[:count]
+        return Chunk(
             self.index,
             self.made,
-            count,
-            latents,
-            self._decoder,
-            followed_s,
-            piece,
-            carried,
-            handles,
-            asked,
-            self._last,
+            NO_FRAMES,
+            made.latents,
+            timings={},
+            first_frame_s=0.0,
+            fps=0.0,
+            cache_bytes=self._sampler.memory_bytes,
+            xy=xy,
+            visible=visible,
+            handles=tuple(self.tracks.handles(xy, visible)) if self._live else (),
+            pending=Pending(self._decoder, count, boundary, lambda: made.timings, warped),
         )
-        self.index, self.made = self.index + 1, self.made + count
-        return self._newest
 
-    def wait_for_latents(self, begun: Begun):
+    def wait_for_latents(self, chunk: Chunk):
         """Waits for the latents of the newest chunk, the clean-context pass begun behind them: a device that
-        queues its work is never idle, and the next border is not read while this chunk is still to be made.
+        queues its work is never idle, and the next boundary is not read while this chunk is still to be made.
         """
-        if not self._rollout.ended:
-            self._rollout.settle()
-        begun.decoding.start()
+        if not self._sampler.ended:
+            self._sampler.finish_pending()
+        if chunk.pending is not None:
+            chunk.pending.decode.start()
 
-    def finish(self, begun: Begun) -> Step:
+    def finish(self, chunk: Chunk) -> Chunk:
         """Waits for the frames of a chunk."""
-        if begun.step is not None:
-            return begun.step
-        if self._lane.beside and begun is self._newest and not self._rollout.ended:
-            self._rollout.settle()
-        _, shown = begun.decoding.frames(self.setup.image.device)
-        latents, piece = begun.latents, begun.piece
-        timings = {
-            **latents.timings,
-            "motion_s": latents.timings["motion_s"] + begun.followed_s,
-            "decode_s": begun.decoding.seconds,
-        }
-        told = piece.xy[: begun.count], piece.visible[: begun.count]
-        begun.step = Step(
-            begun.index,
-            begun.start,
-            shown[: begun.count],
-            latents.latents,
-            timings,
-            *told,
-            begun.handles,
-            perf_counter() - begun.asked,
-        )
-        begun.last.picture, begun.carried = shown[begun.count - 1].clone(), None
-        return begun.step
+        pending = chunk.pending
+        if pending is None:
+            return chunk
+        # The clean-context pass runs while the frames are decoded, where the two overlap.
+        if self._lane.beside and chunk is self._newest and not self._sampler.ended:
+            self._sampler.finish_pending()
+        _, shown = pending.decode.frames(self._image.device)
+        chunk.frames = shown[: pending.count]
+        chunk.timings = pending.timings() | {"decode_s": pending.decode.seconds}
+        chunk.latency_s = perf_counter() - pending.boundary
+        chunk.last.picture = shown[pending.count - 1].clone()
+        chunk.pending = None
+        return chunk
 
     def close(self):
         """Nothing more will be asked for."""
         self._lane.close()
 
-    def _decode(self, latents: Tensor, carried: WarpedImage | None, state: Any) -> tuple[Tensor, Any]:
-        frames, state = self.setup.networks.codec.decode_chunk(latents, state)
-        return rearrange(self._detailed(frames[0], carried), "t c h w -> t h w c").contiguous(), state
+    def _decode(
+        self, latents: Tensor, warped: WarpedImage | None, state: CodecState
+    ) -> tuple[Tensor, CodecState]:
+        frames, state = self.networks.codec.decode_chunk(latents, state)
+        return rearrange(self._detailed(frames[0], warped), "t c h w -> t h w c").contiguous(), state
 
-    def _detailed(self, frames: Tensor, carried: WarpedImage | None) -> Tensor:
-        """Decoded frames (T, 3, H, W) with the texture of what was carried, where the networks have a head
-        for it and something is carried.
+    def _detailed(self, frames: Tensor, warped: WarpedImage | None) -> Tensor:
+        """Decoded frames (T, 3, H, W) with the texture of the warped picture, where the networks have a head
+        for it and something is warped.
         """
-        head = self.setup.networks.detail
-        if head is None or carried is None or not self.setup.detail:
+        head = self.networks.detail
+        if head is None or warped is None or not self.options.detail:
             return frames
-        return head(frames.float(), carried.frames, carried.maps).clamp(0, 1)
+        return head(frames.float(), warped.frames, warped.maps).clamp(0, 1)
 
     # ---- controls, before a chunk ----
 
-    def apply(self, controls: Sequence[Control]) -> list[Control]:
-        """Lets the controls take effect in order; gives those that did nothing."""
-        return [control for control in controls if not self._apply(control)]
-
-    def _apply(self, control: Control) -> bool:
-        if control.type in MOTION_CONTROLS:
-            return self.motion.apply(control, self._conditioner.origin)
-        if control.type == "prompt":
-            return self._switch(control.fields["text"])
-        if control.type == "scene":
-            return self._change_scene()
+    def apply(self, control: Control) -> bool:
+        """Lets the control take effect; False when it did nothing."""
+        match control:
+            case SetPrompt(text):
+                return self._switch(text)
+            case ChangeScene():
+                return self._change_scene()
+            case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
+                return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:
-        encode = self.setup.encode
+        encode = self.options.encode
+        if encode is None and self.networks.text_encoder is not None:
+            encode = self.networks.text_encoder.encode
         if encode is None:
             return False
         if text not in self._texts:
-            self._texts[text] = self.setup.networks.dit.encode_text(encode(text).to(self._device))
-            while len(self._texts) > REMEMBERED_PROMPTS:
+            dit = self.networks.dit
+            self._texts[text] = dit.encode_text(encode(text).to(dit.device))
+            while len(self._texts) > KEPT_PROMPTS:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(text)
-        self._text, self.prompt = self._texts[text], text
+        self._text = self._texts[text]
+        self.prompt = text
         return True
 
     def _change_scene(self) -> bool:
-        if self._newest is None or not self._rollout.change_scene(self._conditioner.as_start):
+        if self._newest is None or not self._sampler.change_scene():
             return False
         if self._last.picture is None:
             self.finish(self._newest)
         assert self._last.picture is not None
-        self._conditioner.rebase(rearrange(self._last.picture, "h w c -> c h w"))
-        self.motion.rebase()
+        self.motion.set_reference(rearrange(self._last.picture, "h w c -> c h w"))
+        self.tracks.rebase()
         return True
 
     # ---- history ----
 
-    def remember(self):
-        """Keeps this moment, the border before chunk `index`, and lets the oldest go beyond the history's
+    def save_snapshot(self):
+        """Keeps this moment, the boundary before chunk `index`, and lets the oldest go beyond the history's
         bytes.
         """
-        moment = StreamSnapshot(
-            self._rollout.snapshot(),
-            self._conditioner.snapshot(),
+        snapshot = StreamSnapshot(
+            self._sampler.snapshot(),
             self.motion.snapshot(),
+            self.tracks.snapshot(),
             self._decoder,
             self.made,
             self._text,
             self.prompt,
             self._last,
         )
-        before = next(reversed(self._history.values()), moment)  # whose frames are decoded by now
-        self._history[self.index] = moment
-        self._moment_bytes = max(self._moment_bytes, before.nbytes, moment.nbytes)
-        most = self._history_bytes // self._moment_bytes
+        # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
+        before = next(reversed(self._history.values()), snapshot)
+        self._history[self.index] = snapshot
+        self._snapshot_bytes = max(self._snapshot_bytes, before.nbytes, snapshot.nbytes)
+        most = self.options.history_bytes // self._snapshot_bytes
         while len(self._history) > most:
             self._history.popitem(last=False)
 
-    def back(self, chunk: int):
-        """Back to the border before `chunk`, or to the nearest that is remembered."""
+    def rewind_to(self, chunk: int):
+        """Back to the boundary before `chunk`, or to the nearest that is kept."""
         if not self._history:
             return
         index = min(self._history, key=lambda known: (abs(known - chunk), known))
-        moment = self._history[index]
-        self._rollout.restore(moment.rollout)
-        self._conditioner.restore(moment.condition)
-        self.motion.restore(moment.motion)
-        self._decoder, self.made, self._text, self.prompt, self._last = (
-            moment.decoder,
-            moment.made,
-            moment.text,
-            moment.prompt,
-            moment.last,
-        )
+        snapshot = self._history[index]
+        self._sampler.restore(snapshot.sampler)
+        self.motion.restore(snapshot.motion)
+        self.tracks.restore(snapshot.tracks)
+        self._decoder = snapshot.decoder
+        self.made = snapshot.made
+        self._text = snapshot.text
+        self.prompt = snapshot.prompt
+        self._last = snapshot.last
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]
 
 
-def place_of(setup: PipelineSetup, picture: Tensor, motion: LiveTracks) -> NullMotion | None:
-    """What stands where a Conditioner would, in a stream that the track head does not lead; None in one that
-    it does.
-    """
-    config, codec = setup.networks.dit.config, setup.networks.codec
-    if setup.lead == "track head":
-        return None
-    return (
-        GuidedMotion(config, codec, picture, motion, setup.strength)
-        if setup.lead == "guided"
-        else NullMotion(config, codec, picture, motion)
-    )
+def open_motion_source(
+    networks: Networks, image: Tensor, tracks: TrackSource, options: StreamOptions
+) -> MotionSource:
+    """The motion source of a track control; image (3, H, W)."""
+    config = networks.config
+    match check_track_control(config, options.track_control):
+        case "track head":
+            assert networks.track_head is not None
+            rng = torch.Generator().manual_seed(options.id_seed)
+            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng)
+        case "guided":
+            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
+        case _:
+            return NullMotion(config, networks.codec, image, tracks)
 
 
-def cache_for(dit, width: int, height: int, context: CacheShape | None = None):
-    """The rolling cache for a video of width × height pixels: all the memory a stream keeps."""
-    _, sh, sw = dit.config.vae_stride
-    return dit.make_cache(height // sh, width // sw, shape=context)
+def points_at_rest(tracks: Tracks | TrackStream) -> Tensor:
+    """(N,) which points never move."""
+    if isinstance(tracks, TrackStream):
+        return tracks.static
+    return (tracks.xy == tracks.xy[:1]).all(-1).all(0)
+
+
+def on_step_of(check_interrupt: Callable[[], None] | None) -> Callable[[int, int], None] | None:
+    """The sampler's call after every step, for a host's interrupt."""
+    return None if check_interrupt is None else lambda chunk, step: check_interrupt()

@@ -106,7 +106,7 @@ class StreamRecorder:
 
 def _tracks(chunks: list[Chunk], width: int, height: int, fps: float) -> Tracks:
     """A point added live is hidden, at its first place, before it was there."""
-    most = chunks[-1].xy.shape[1]
+    most = max(chunk.xy.shape[1] for chunk in chunks)
     pad, lacking = torch.nn.functional.pad, [most - chunk.xy.shape[1] for chunk in chunks]
     xy = torch.cat([pad(chunk.xy, (0, 0, 0, few), value=math.nan) for chunk, few in zip(chunks, lacking)])
     visible = torch.cat([pad(chunk.visible, (0, few)) for chunk, few in zip(chunks, lacking)])

@@ -147,7 +147,8 @@ class LiveRun:
         RUNS.retire(self.run, status)
         self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:
-            LOG.info("MotionStream: %s took effect before chunk %d", applied.control.type, applied.chunk)
+            done = "took effect" if applied.ignored is None else f"was ignored ({applied.ignored})"
+            LOG.info("MotionStream: %s %s before chunk %d", applied.control.type, done, applied.chunk)
 
     def tell(self, note: str):
         """A line for the person, in the log and on the node."""
@@ -157,7 +158,7 @@ class LiveRun:
 
     def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
-        self.session.say(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
+        self.session.report(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched

@@ -22,7 +22,7 @@ SMALL = {
 
 
 def small_config(name: str = "tiny", context: str = "c3s1w3") -> ModelConfig:
-    return replace(PRESETS[name], **SMALL, context=CacheShape.parse(context))
+    return replace(PRESETS[name], **SMALL).with_context(CacheShape.parse(context))
 
 
 def small_model(name: str = "tiny", context: str = "c3s1w3", seed: int = 0) -> WanDiT:

@@ -3,12 +3,13 @@
 import torch
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import ModelConfig, MotionConfig, RollingConfig
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
-from motionstream_core.model.presets import ModelConfig, MotionConfig
 from motionstream_core.model.text import WordEncoder
 from motionstream_core.model.weights.networks import Networks
+from motionstream_core.streaming.stream import StreamOptions
+from motionstream_core.streaming.stream import stream as stream_of
 from motionstream_core.tracks.types import Tracks
 
 SIZE = 32
@@ -26,11 +27,9 @@ def small_config() -> ModelConfig:
         text_dim=8,
         text_len=4,
         freq_dim=8,
-        steps=2,
-        shift=5.0,
         prediction="gated_x0",
         motion=motion,
-        context=CacheShape(2, 1, 2),
+        sampler=RollingConfig(2, 1, 2, steps=2, shift=5.0),
     )
 
 
@@ -57,3 +56,8 @@ def small_networks() -> Networks:
 
 def joined(chunks) -> torch.Tensor:
     return torch.cat([chunk.frames for chunk in chunks])
+
+
+def stream(networks, image, tracks, prompt, frames, seed=0, steps=None, control=None, **options):
+    """A stream by its options, written beside each other."""
+    return stream_of(networks, image, tracks, prompt, StreamOptions(frames, seed, steps, **options), control)

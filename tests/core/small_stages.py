@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import RollingConfig
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.engine.engine import train
 from motionstream_core.training.engine.stage import TrainConfig
@@ -27,7 +27,12 @@ from motionstream_core.training.methods.roles import MotionModel
 from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
 
 TINY = replace(
-    PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, steps=2, context=CacheShape(2, 1, 2)
+    PRESETS["tiny"],
+    dim=48,
+    ffn_dim=64,
+    num_heads=2,
+    num_layers=2,
+    sampler=RollingConfig(2, 1, 2, steps=2, shift=6.0),
 )
 
 

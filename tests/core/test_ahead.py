@@ -6,13 +6,12 @@ import threading
 
 import pytest
 import torch
-from core.small import drag, joined, picture
+from core.small import drag, joined, picture, stream
 from core.test_live_stream import FRAMES, GRAB, STEERED, play
 
 from motionstream_core.live.performance import read_performance, write_performance
 from motionstream_core.live.session import LiveSession
 from motionstream_core.streaming.decoders import InlineDecoder, ThreadDecoder, open_decoder
-from motionstream_core.streaming.stream import stream
 
 
 def streamed(networks, frames=FRAMES, **options):
@@ -29,16 +28,19 @@ def watch(networks, monkeypatch, log):
         log.append("decode ends")
         return made
 
-    def passed(self, *arguments, commit=False, **more):
-        log.append("clean pass" if commit else "step")
-        return forward(self, *arguments, commit=commit, **more)
+    def passed(self, x, timestep, text, context):
+        log.append("clean pass" if context.write else "step")
+        return forward(self, x, timestep, text, context)
 
     monkeypatch.setattr(networks.codec, "decode_chunk", seen)
     monkeypatch.setattr(type(networks.dit), "forward", passed)
 
 
 def test_frames_decoded_in_a_thread_of_their_own_are_the_same(networks):
-    plain, beside = list(streamed(networks, beside=False)), list(streamed(networks, beside=True))
+    plain, beside = (
+        list(streamed(networks, overlap_decode=False)),
+        list(streamed(networks, overlap_decode=True)),
+    )
     assert torch.equal(joined(plain), joined(beside)) and [chunk.start for chunk in plain] == [
         chunk.start for chunk in beside
     ]
@@ -63,32 +65,32 @@ def test_the_next_chunk_takes_its_steps_while_this_one_is_decoded(networks, monk
             stepped.set()
 
     monkeypatch.setattr(networks.codec, "decode_chunk", slow)
-    assert len(joined(list(streamed(networks, beside=True, check_interrupt=interrupted)))) == FRAMES
+    assert len(joined(list(streamed(networks, overlap_decode=True, check_interrupt=interrupted)))) == FRAMES
 
 
 def test_the_first_frames_wait_for_no_other_chunk(networks, monkeypatch):
     log = []
     watch(networks, monkeypatch, log)
-    next(streamed(networks, beside=True))
+    next(streamed(networks, overlap_decode=True))
     assert "step" not in log and log.count("decode ends") == 1
 
 
 def test_what_is_seen_and_steered_takes_effect_in_the_first_chunk_not_yet_begun(networks):
-    before, _ = play(networks, beside=True)
-    after, session = play(networks, {2: GRAB}, beside=True)
+    before, _ = play(networks, overlap_decode=True)
+    after, session = play(networks, {2: GRAB}, overlap_decode=True)
     assert [torch.equal(a.frames, b.frames) for a, b in zip(before, after)] == [True] * 4 + [False] * (
         len(after) - 4
     )
     assert [chunk.epoch for chunk in after] == [0] * 4 + [1] * (len(after) - 4)
-    assert {applied.chunk for applied in session.performance} == {4}
+    assert {chunk for chunk, _ in session.performance} == {4}
 
 
 def test_a_performance_given_ahead_is_the_same_video_played_plainly(networks):
-    live, session = play(networks, STEERED, beside=True)
+    live, session = play(networks, STEERED, overlap_decode=True)
     text = write_performance(session.performance, seed=0)
     for beside in (False, True):
         again, replayed = play(
-            networks, session=LiveSession(script=read_performance(text).controls), beside=beside
+            networks, session=LiveSession(script=read_performance(text).controls), overlap_decode=beside
         )
         assert torch.equal(joined(live), joined(again)), beside
         assert all(
@@ -100,7 +102,9 @@ def test_a_performance_given_ahead_is_the_same_video_played_plainly(networks):
 
 def test_a_rewind_drops_what_was_begun_and_makes_the_same_again(networks):
     first, again, session = {}, {}, LiveSession()
-    for chunk in streamed(networks, None, fit="hold", control=session, beside=True, history_bytes=2**30):
+    for chunk in streamed(
+        networks, None, fit="hold", control=session, overlap_decode=True, history_bytes=2**30
+    ):
         (again if chunk.index in again or chunk.index in first else first)[chunk.index] = chunk
         if chunk.index == 4 and not again:
             session.post({"type": "rewind", "chunk": 2})
@@ -119,7 +123,9 @@ def test_who_pauses_sees_all_that_was_made(networks):
             polls.append(list(seen))
             session.post({"type": "stop"})
 
-    for chunk in streamed(networks, None, fit="hold", control=session, beside=True, check_interrupt=polled):
+    for chunk in streamed(
+        networks, None, fit="hold", control=session, overlap_decode=True, check_interrupt=polled
+    ):
         seen.append(chunk.index)
         if chunk.index == 2:
             session.post({"type": "pause"})
@@ -135,7 +141,9 @@ def test_one_step_makes_one_chunk(networks):
 
     session.post({"type": "pause"})
     steps = []
-    for chunk in streamed(networks, None, fit="hold", control=session, beside=True, check_interrupt=polled):
+    for chunk in streamed(
+        networks, None, fit="hold", control=session, overlap_decode=True, check_interrupt=polled
+    ):
         seen.append(chunk.index)
         steps.append(session.chunk)
     assert seen == list(range(len(seen))) and len(seen) >= 6
@@ -152,7 +160,10 @@ def test_what_was_made_is_handed_out_before_an_interrupt_gets_through(networks, 
 
     with pytest.raises(KeyboardInterrupt, match="cancelled"):
         for chunk in streamed(
-            networks, beside=True, check_interrupt=interrupt, control=LiveSession() if steered else None
+            networks,
+            overlap_decode=True,
+            check_interrupt=interrupt,
+            control=LiveSession() if steered else None,
         ):
             seen.append(chunk.index)
     assert seen == [0, 1, 2]
@@ -170,7 +181,7 @@ def test_a_decode_that_fails_is_told_in_its_place(networks, monkeypatch):
     monkeypatch.setattr(networks.codec, "decode_chunk", fails)
     seen = []
     with pytest.raises(RuntimeError, match="no memory for chunk 2"):
-        for chunk in streamed(networks, beside=True):
+        for chunk in streamed(networks, overlap_decode=True):
             seen.append(chunk.index)
     assert seen == [0, 1]
 
@@ -181,7 +192,7 @@ def test_the_thread_ends_with_the_stream(networks):
 
     before = alive()
     for close in (False, True):
-        chunks = streamed(networks, 13, fit="hold", beside=True)
+        chunks = streamed(networks, 13, fit="hold", overlap_decode=True)
         next(chunks)
         assert alive() == before + 1
         if close:

@@ -5,6 +5,7 @@ import torch
 from reference import full_forward, kept_frames, small_model, small_text
 
 from motionstream_core.model.cache import CacheShape, GradKVCache, KVCache
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.rope import Rope
 
 CASES = [
@@ -46,7 +47,12 @@ def feed(cache, sizes: list[int]):
         seen = frames_seen(cache.extend(0, clean, clean, commit=True)[1])
         cache.advance(size)
         start += size
-        yield noisy_seen, seen, list(cache.sink_frames), list(cache.window_frames)
+        yield (
+            noisy_seen,
+            seen,
+            list(range(cache.in_sink)),
+            list(range(cache.total - cache.in_window, cache.total)),
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,8 +100,8 @@ def test_the_rolling_and_the_training_cache_agree(label, sizes):
     for size in sizes:
         x = torch.randn(2, 56, size, 4, 4, generator=rng)
         timestep = torch.rand(2, size, generator=rng) * 1000
-        for commit in (False, True):
-            fast, plain = (model(x, timestep, text, cache, commit=commit) for cache in caches)
+        for write in (False, True):
+            fast, plain = (model(x, timestep, text, rolling_context(cache, write=write)) for cache in caches)
             assert (fast - plain).abs().max() <= 1e-5
 
 
@@ -118,8 +124,8 @@ def test_cached_forwards_equal_full_attention_under_the_equivalent_mask(label, s
 
     cache, got_clean, got_noisy = model.make_cache(4, 4), [], []
     for x, z, t in zip(clean.split(sizes, 2), noisy.split(sizes, 2), times[:, frames:].split(sizes, 1)):
-        got_noisy.append(model(z, t, text, cache))
-        got_clean.append(model(x, torch.zeros_like(t), text, cache, commit=True))
+        got_noisy.append(model(z, t, text, rolling_context(cache)))
+        got_clean.append(model(x, torch.zeros_like(t), text, rolling_context(cache, write=True)))
     difference = (torch.cat(got_clean + got_noisy, dim=2) - expected).abs().max()
     assert expected.std() > 0.1 and difference <= 1e-4
 
@@ -156,9 +162,9 @@ def committed_gradient(detached: bool) -> torch.Tensor | None:
     model = small_model()
     text, cache = small_text(model), model.make_grad_cache(4, 4, detached=detached)
     first = torch.randn(1, 56, 1, 4, 4, requires_grad=True)
-    model(first, torch.zeros(1, 1), text, cache, commit=True)
+    model(first, torch.zeros(1, 1), text, rolling_context(cache, write=True))
     second = torch.randn(1, 56, 3, 4, 4, requires_grad=True)
-    model(second, torch.full((1, 3), 500.0), text, cache).square().sum().backward()
+    model(second, torch.full((1, 3), 500.0), text, rolling_context(cache)).square().sum().backward()
     return first.grad
 
 
@@ -171,7 +177,7 @@ def test_the_rolling_cache_refuses_to_train():
     model = small_model()
     x = torch.randn(1, 56, 1, 4, 4, requires_grad=True)
     with pytest.raises(ValueError, match="GradKVCache"):
-        model(x, torch.zeros(1, 1), small_text(model), model.make_cache(4, 4))
+        model(x, torch.zeros(1, 1), small_text(model), rolling_context(model.make_cache(4, 4)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 """Weights files: what is written comes back, and every other file is refused in clear words."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,15 @@ from core.small_stages import limited
 from reference import small_config, small_model, small_text
 from safetensors.torch import save_file
 
+from motionstream_core.codec.tiny import TinyCodec
+from motionstream_core.model.config import BufferConfig
+from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
-from motionstream_core.model.presets import PRESETS
+from motionstream_core.model.presets import PRESETS, preset
+from motionstream_core.model.text import Vocabulary, WordEncoder
+from motionstream_core.model.weights import networks as networks_module
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict, load_bundle, save_bundle
+from motionstream_core.model.weights.networks import Networks, open_networks, save_networks
 
 
 @pytest.fixture
@@ -165,3 +172,61 @@ def test_a_config_with_a_value_of_another_kind_is_refused(change):
 def test_a_config_with_an_unknown_field_is_refused():
     with pytest.raises(ValueError, match="wings"):
         config_from_dict(config_to_dict(small_config()) | {"wings": 2})
+
+
+def test_a_buffer_sampler_goes_through_the_header_beside_the_same_network():
+    config = replace(PRESETS["cartoon"], sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=2))
+    values = config_to_dict(config)
+    assert values["buffer"]["chunks"] == 4 and "context" not in values and "steps" not in values
+    assert config_from_dict(values) == config
+    with pytest.raises(ValueError, match="expected a model of the rolling sampler, got BufferConfig"):
+        _ = config.context
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.5])
+def test_after_its_micro_steps_a_buffers_levels_are_those_of_the_older_neighbours(gamma):
+    config = BufferConfig(chunk_frames=2, chunks=4, micro_steps=3, reference_frames=1, gamma=gamma)
+    before, after = config.sigmas(0), config.sigmas(3)
+    assert after[0] == 0 and after[1:] == before[:-1] and before[-1] == 1
+    assert (config.frames, config.steps) == (9, 12)
+
+
+def test_a_file_of_version_1_with_a_manner_opens_as_a_rolling_sampler():
+    values = config_to_dict(PRESETS["wan2.1-1.3b"]) | {
+        "steps": 2,
+        "sigmas": [1.0, 0.5],
+        "manner": {
+            "solver": "renoise",
+            "timesteps": [1000.0, 501.0],
+            "first_sigmas": None,
+            "recache": "window",
+        },
+    }
+    sampler = config_from_dict(values).rolling
+    assert (sampler.sigmas, sampler.timesteps, sampler.recache) == ((1.0, 0.5), (1000.0, 501.0), "window")
+
+
+def test_networks_of_a_text_to_video_model_keep_their_own_words(tmp_path):
+    """A file without a track head, with a vocabulary of its own."""
+    config = replace(preset("cartoon"), dim=32, ffn_dim=32, num_heads=2, num_layers=1, windows=((1, 2, 2),))
+    encoder = WordEncoder(config.text_dim, config.text_len, Vocabulary(("<pad>", "red", "car")))
+    networks = Networks(WanDiT(config), None, TinyCodec(), encoder)
+    save_networks(tmp_path / "own.safetensors", networks)
+    opened = open_networks(tmp_path / "own.safetensors")
+    assert opened.track_head is None and opened.config == config
+    assert opened.text_encoder.vocabulary.words == ("<pad>", "red", "car")
+    assert opened.text_encoder.vocabulary.unknown("A red boat") == ["a", "boat"]
+    assert opened.text_encoder.tokenize("red red car")[:4].tolist() == [1, 1, 2, 0]
+
+
+@pytest.mark.parametrize("words", [None, 3, ["one"], ["a", "a"], ["<pad>", 4]])
+def test_a_vocabulary_that_is_none_is_an_error(tmp_path, words):
+    path = tmp_path / "words.safetensors"
+    save_bundle(
+        path,
+        preset("tiny"),
+        {"codec": {"mean": torch.zeros(1)}},
+        settings={"text_encoder": {"vocabulary": words}},
+    )
+    with pytest.raises(ValueError, match="vocabulary"):
+        networks_module._vocabulary(load_bundle(path))

@@ -8,6 +8,7 @@ from core.small import small_config
 from torch import nn
 
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 
 CONFIG = small_config()
@@ -31,8 +32,8 @@ def stream_gradients(checkpointing, detached):
     loss = torch.zeros(())
     for _ in range(5):
         x = torch.randn(2, CONFIG.in_channels, 2, 4, 4, generator=rng)
-        loss = loss + net(x, torch.full((2, 2), 500.0), text, cache).square().mean()
-        net(x, torch.zeros(2, 2), text, cache, commit=True)
+        loss = loss + net(x, torch.full((2, 2), 500.0), text, rolling_context(cache)).square().mean()
+        net(x, torch.zeros(2, 2), text, rolling_context(cache, write=True))
     loss.backward()
     return loss, {name: p.grad for name, p in net.named_parameters()}
 
@@ -64,7 +65,7 @@ def test_less_is_kept_for_the_backward_pass():
                 torch.randn(1, CONFIG.in_channels, 2, 4, 4),
                 torch.zeros(1, 2),
                 text,
-                net.make_grad_cache(4, 4),
+                rolling_context(net.make_grad_cache(4, 4)),
             )
         return sum(sizes)
 
@@ -76,9 +77,9 @@ def test_a_cache_and_its_copy_go_their_own_ways():
     text = net.encode_text(torch.zeros(1, 4, CONFIG.text_dim))
     cache = net.make_grad_cache(4, 4)
     x = torch.randn(1, CONFIG.in_channels, 2, 4, 4)
-    net(x, torch.zeros(1, 2), text, cache, commit=True)
-    before, other = net(x, torch.zeros(1, 2), text, cache), cache.copy()
-    net(2 * x, torch.zeros(1, 2), text, cache, commit=True)
-    assert torch.equal(net(x, torch.zeros(1, 2), text, other), before) and not torch.equal(
-        net(x, torch.zeros(1, 2), text, cache), before
+    net(x, torch.zeros(1, 2), text, rolling_context(cache, write=True))
+    before, other = net(x, torch.zeros(1, 2), text, rolling_context(cache)), cache.copy()
+    net(2 * x, torch.zeros(1, 2), text, rolling_context(cache, write=True))
+    assert torch.equal(net(x, torch.zeros(1, 2), text, rolling_context(other)), before) and not torch.equal(
+        net(x, torch.zeros(1, 2), text, rolling_context(cache)), before
     )

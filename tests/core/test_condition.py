@@ -8,12 +8,9 @@ import torch
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.motion_conditioner import (
-    MotionConditioner,
-    carry,
-    pixel_span,
-    warp_condition,
-)
+from motionstream_core.streaming.motion_conditioner import MotionConditioner
+from motionstream_core.streaming.motion_source import pixel_span
+from motionstream_core.streaming.warped_image import carry, warp_condition
 from motionstream_core.tracks.types import TrackChunk
 from motionstream_core.tracks.warp.forward import ForwardWarp
 
@@ -58,11 +55,14 @@ def test_latent_frames_cover_the_pixel_frames_of_wan():
 @torch.no_grad()
 def test_the_condition_in_pieces_equals_the_condition_at_once(name):
     made = parts()
-    whole = conditioner(CONFIGS[name], *made)(0, 4)
+    whole = conditioner(CONFIGS[name], *made).take(range(4))
     pieces = conditioner(CONFIGS[name], *made)
     assert whole.shape == (1, CONFIGS[name].motion.channels, 4, 4, 4)
     torch.testing.assert_close(
-        torch.cat([pieces(0, 1), pieces(1, 2), pieces(3, 1)], dim=2), whole, atol=1e-5, rtol=0
+        torch.cat([pieces.take(range(0, 1)), pieces.take(range(1, 3)), pieces.take(range(3, 4))], dim=2),
+        whole,
+        atol=1e-5,
+        rtol=0,
     )
 
 
@@ -87,7 +87,7 @@ def test_training_builds_the_same_condition_as_the_stream():
     }
     trained = student.motion(batch, torch.Generator().manual_seed(0))
     warped = CONFIGS["tiny"].motion.parts["warp"].start
-    torch.testing.assert_close(streamed(0, 4)[:, warped:], trained[:, warped:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(streamed.take(range(4))[:, warped:], trained[:, warped:], atol=1e-5, rtol=0)
     assert trained[:, :warped].abs().sum() > 0
 
 
@@ -105,7 +105,7 @@ def test_the_warp_of_tracks_at_rest_is_the_start_image():
 def test_chunks_out_of_order_and_models_without_motion_are_refused():
     made = parts()
     stream = conditioner(CONFIGS["tiny"], *made)
-    with pytest.raises(ValueError, match="expected the chunk at latent frame 0, got 3"):
-        stream(3, 1)
+    with pytest.raises(ValueError, match="expected latent frames from 0 on, got 3"):
+        stream.at(range(3, 4))
     with pytest.raises(ValueError, match="expected a model with a motion condition"):
         conditioner(PRESETS["wan2.1-1.3b"], *made)

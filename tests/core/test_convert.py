@@ -28,7 +28,7 @@ from motionstream_core.model.weights.checkpoint_presets import (
     stated,
 )
 from motionstream_core.model.weights.convert import convert, picture_keys, plain_key
-from motionstream_core.sampling.flow import schedule_of, told
+from motionstream_core.sampling.flow import model_timesteps, schedule_of
 
 PRESET = checkpoint_preset("self-forcing")
 
@@ -270,12 +270,12 @@ def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
     assert (
         config.context.label == "c3s3w15"
         and config.shift == 8.0
-        and told(config, schedule_of(config)) == (1000, 757, 522)
+        and model_timesteps(config.rolling, schedule_of(config)) == (1000, 757, 522)
     )
     assert schedule_of(config) == pytest.approx((1.0, 0.756757, 0.521739), abs=1e-6), (
         "the nearest of a thousand shifted levels"
     )
-    assert told(config, (1.0, 0.5)) == (1000, 500)
+    assert model_timesteps(config.rolling, (1.0, 0.5)) == (1000, 500)
     assert (config.dim, config.num_layers, config.text_dim) == (128, 2, 16) and config.motion is None
     assert schedule_of(config, 2) == (1.0, 8 * 0.5 / (1 + 7 * 0.5))
 
@@ -405,7 +405,7 @@ def test_a_preset_says_what_is_published_of_its_checkpoint(name):
         PRESETS[network].latent_channels,
     )
     assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
-    assert told(config, schedule_of(config)) == pytest.approx(timesteps, abs=0.01)
+    assert model_timesteps(config.rolling, schedule_of(config)) == pytest.approx(timesteps, abs=0.01)
 
 
 def test_a_size_that_a_known_network_was_not_trained_on_is_said():
@@ -450,7 +450,7 @@ def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
         [1.0, pytest.approx(0.5, abs=1e-3)],
         False,
     )
-    assert stated(tmp_path / "b.safetensors").manner.timesteps == (1000, 500)
+    assert stated(tmp_path / "b.safetensors").rolling.timesteps == (1000, 500)
 
 
 @pytest.mark.parametrize("name", CHECKPOINT_PRESETS)

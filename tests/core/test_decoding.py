@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from core.small import SIZE, drag, joined, picture, small_networks
+from core.small import SIZE, drag, joined, picture, small_networks, stream
 
 from motionstream_core.streaming import pipeline as course_module
 from motionstream_core.streaming.decoders import CudaDecoder, InlineDecoder, open_decoder
-from motionstream_core.streaming.stream import stream
 
 
 class Queues:
@@ -149,10 +148,10 @@ class Told:
     def __getattr__(self, name):
         return getattr(self._dit, name)
 
-    def __call__(self, *arguments, commit=False, **more):
-        if commit:
+    def __call__(self, x, timestep, text, context):
+        if context.write:
             self._log.append("clean pass")
-        return self._dit(*arguments, commit=commit, **more)
+        return self._dit(x, timestep, text, context)
 
 
 def streamed(networks, log):

@@ -6,15 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from core.small import drag, joined, picture
+from core.small import drag, joined, picture, stream
 
 from motionstream_core.__main__ import main
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.detail import DetailHead
 from motionstream_core.model.weights.bundle import load_bundle, save_bundle
 from motionstream_core.model.weights.networks import open_networks, save_networks
-from motionstream_core.streaming.motion_conditioner import carry
-from motionstream_core.streaming.stream import stream
+from motionstream_core.streaming.warped_image import carry
 from motionstream_core.tracks.warp.forward import ForwardWarp
 from motionstream_core.training.data.drawn_media import build_drawn_media
 from motionstream_core.training.methods.detail import FIELDS, Pairs, write_pairs
@@ -79,7 +78,7 @@ def test_a_rewound_stream_has_the_same_detail_again(networks):
 
 def test_a_stream_without_a_track_head_carries_nothing_and_has_no_detail(networks):
     detailed = replace(networks, detail=head(100.0))
-    assert torch.equal(run(detailed, lead="guided"), run(networks, lead="guided"))
+    assert torch.equal(run(detailed, track_control="guided"), run(networks, track_control="guided"))
 
 
 def test_pictures_that_do_not_fit_each_other_are_refused():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from reference import complex_rotate, full_forward, small_model, small_text
 
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT, timestep_features
 from motionstream_core.model.presets import PRESETS, preset
 from motionstream_core.model.rope import Rope, axis_dims
@@ -109,10 +110,10 @@ def test_each_frame_has_its_own_timestep():
 def test_a_forward_without_commit_leaves_the_cache_as_it_was():
     model = small_model()
     text, cache, x = small_text(model), model.make_cache(4, 4), torch.randn(1, 56, 3, 4, 4)
-    model(torch.randn_like(x[:, :, :1]), torch.zeros(1, 1), text, cache, commit=True)
-    first = model(x, torch.zeros(1, 3), text, cache)
-    model(torch.randn_like(x), torch.ones(1, 3), text, cache)
-    assert torch.equal(model(x, torch.zeros(1, 3), text, cache), first) and cache.total == 1
+    model(torch.randn_like(x[:, :, :1]), torch.zeros(1, 1), text, rolling_context(cache, write=True))
+    first = model(x, torch.zeros(1, 3), text, rolling_context(cache))
+    model(torch.randn_like(x), torch.ones(1, 3), text, rolling_context(cache))
+    assert torch.equal(model(x, torch.zeros(1, 3), text, rolling_context(cache)), first) and cache.total == 1
 
 
 def test_one_text_serves_a_batch_and_short_texts_are_padded_with_zeros():
@@ -138,8 +139,8 @@ def test_bfloat16_follows_float32(how):
     def run(dtype=None):
         with torch.autocast("cpu", torch.bfloat16, enabled=how == "autocast" and dtype is not None):
             cache = model.make_cache(4, 4)
-            model(x[:, :, :1], timestep[:, :1], small_text(model), cache, commit=True)
-            return model(x, timestep, small_text(model), cache)
+            model(x[:, :, :1], timestep[:, :1], small_text(model), rolling_context(cache, write=True))
+            return model(x, timestep, small_text(model), rolling_context(cache))
 
     expected = run()
     if how == "bfloat16 weights":
@@ -170,18 +171,17 @@ def test_attention_scores_depend_on_the_distance_of_slots_alone():
 
 
 @pytest.mark.parametrize(
-    ("x", "timestep", "commit", "message"),
+    ("x", "timestep", "message"),
     [
-        ((1, 55, 3, 4, 4), (1, 3), False, r"expected \(B, 56, T, H, W\), got \(1, 55, 3, 4, 4\)"),
-        ((1, 56, 3, 4, 4), (1,), False, r"expected \(B, T\) = \(1, 3\), got \(1,\)"),
-        ((1, 56, 3, 5, 4), (1, 3), False, "multiples of 2 x 2, got 5 x 4"),
-        ((1, 56, 3, 4, 4), (1, 3), True, "expected a cache"),
+        ((1, 55, 3, 4, 4), (1, 3), r"expected \(B, 56, T, H, W\), got \(1, 55, 3, 4, 4\)"),
+        ((1, 56, 3, 4, 4), (1,), r"expected \(B, T\) = \(1, 3\), got \(1,\)"),
+        ((1, 56, 3, 5, 4), (1, 3), "multiples of 2 x 2, got 5 x 4"),
     ],
 )
-def test_a_wrong_input_is_refused_with_expected_and_got(x, timestep, commit, message):
+def test_a_wrong_input_is_refused_with_expected_and_got(x, timestep, message):
     model = small_model()
     with pytest.raises(ValueError, match=message):
-        model(torch.zeros(x), torch.zeros(timestep), small_text(model), commit=commit)
+        model(torch.zeros(x), torch.zeros(timestep), small_text(model))
 
 
 def test_a_text_of_a_wrong_width_or_length_is_refused():

@@ -11,18 +11,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 from core import replayed
-from core.small import drag, picture, small_config, small_networks
+from core.small import drag, picture, small_config, small_networks, stream
 
 from motionstream_core.model import compiled as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.compiled import FastDiT, Graphed, copied, faster, steady, verdict
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.fp8 import plain_product, product, quantised
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
 from motionstream_core.sampling.rollout import rollout
-from motionstream_core.streaming.stream import stream
 
 CPU = torch.device("cpu")
 
@@ -109,7 +109,7 @@ def test_a_compiler_that_fails_is_told_and_the_stream_goes_on():
 def test_a_fast_path_with_another_output_is_never_taken():
     dit = small_networks().dit
     fast = faster(dit, "compile", backend="aot_eager")
-    fast.way._compiled = lambda x, *rest: dit(x, *rest[:3]) + 1.0
+    fast.way._compiled = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) + 1.0
     got = latents(fast, 8, lambda index: fast.way.join(60))
     assert "away" in fast.state and torch.equal(got, latents(dit, 8))
     assert verdict(torch.ones(3), torch.tensor([1.0, 1.0, 1.0])) == "fast"
@@ -159,7 +159,7 @@ def test_eight_bits_are_taken_once_checked_and_leave_the_weights_alone():
 def test_eight_bits_that_are_too_far_away_are_not_taken():
     dit = wide_networks()
     fast = faster(dit, "fp8")
-    fast.way._fast = lambda x, *rest: dit(x, *rest[:3]) * 1.2
+    fast.way._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.2
     got = latents(fast, 8)
     assert fast.state.startswith("plain: the fast output was 0.") and torch.equal(got, latents(dit, 8))
 
@@ -265,7 +265,7 @@ def test_a_capture_that_fails_is_told_and_the_stream_goes_on(graphs, monkeypatch
 
 def test_a_graph_with_another_output_is_never_replayed_for_a_stream(graphs):
     dit, fast = graphs
-    fast.way._fast = lambda x, *rest: dit(x, *rest[:3]) * 1.5
+    fast.way._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.5
     assert (
         torch.equal(latents(fast, 8), latents(dit, 8))
         and fast.state.startswith("plain: the fast output was 0.")
@@ -282,13 +282,15 @@ def test_another_size_is_compiled_anew():
     text, cache, x = dit.encode_text(torch.ones(1, 4, 8)), dit.make_cache(8, 4), torch.randn(1, 56, 2, 8, 4)
     with torch.no_grad():
         while not steady(cache, 2):
-            dit(x, torch.zeros(1, 2), text, cache, commit=True)
-        fast(x, torch.ones(1, 2), text, cache)
+            dit(x, torch.zeros(1, 2), text, rolling_context(cache, write=True))
+        fast(x, torch.ones(1, 2), text, rolling_context(cache))
         assert fast.way._ready != first
         fast.way.join(60)
         assert fast.state == "fast" and fast.way._ready not in (None, first)
         assert torch.allclose(
-            fast(x, torch.ones(1, 2), text, cache), dit(x, torch.ones(1, 2), text, cache), atol=1e-5
+            fast(x, torch.ones(1, 2), text, rolling_context(cache)),
+            dit(x, torch.ones(1, 2), text, rolling_context(cache)),
+            atol=1e-5,
         )
 
 
@@ -307,12 +309,12 @@ def test_a_copy_of_a_cache_goes_its_own_way():
     x, time = torch.randn(1, 56, 2, 4, 4), torch.zeros(1, 2)
     with torch.no_grad():
         while not steady(cache, 2):
-            dit(x, time, text, cache, commit=True)
+            dit(x, time, text, rolling_context(cache, write=True))
         other = copied(cache)
-        before = dit(x, time, text, other)
-        dit(x + 1, time, text, cache, commit=True)
-        assert torch.equal(dit(x, time, text, other), before) and not torch.equal(
-            dit(x, time, text, cache), before
+        before = dit(x, time, text, rolling_context(other))
+        dit(x + 1, time, text, rolling_context(cache, write=True))
+        assert torch.equal(dit(x, time, text, rolling_context(other)), before) and not torch.equal(
+            dit(x, time, text, rolling_context(cache)), before
         )
     assert not steady(cache, 1)
 
@@ -335,15 +337,16 @@ def test_a_clean_pass_without_output_leaves_the_same_context():
         for _ in range(4):
             x = torch.randn(1, 56, 2, 4, 4)
             outs = [
-                dit(x, torch.zeros(1, 2), text, cache, commit=True, output=cache is caches[0])
+                dit(x, torch.zeros(1, 2), text, rolling_context(cache, write=True, output=cache is caches[0]))
                 for cache in caches
             ]
             assert outs[0].shape == (1, 32, 2, 4, 4) and outs[1].numel() == 0
             assert torch.equal(
-                dit(x + 1, torch.ones(1, 2), text, caches[0]), dit(x + 1, torch.ones(1, 2), text, caches[1])
+                dit(x + 1, torch.ones(1, 2), text, rolling_context(caches[0])),
+                dit(x + 1, torch.ones(1, 2), text, rolling_context(caches[1])),
             )
-    with pytest.raises(ValueError, match="commits nothing"):
-        dit(x, torch.zeros(1, 2), text, caches[0], output=False)
+    with pytest.raises(ValueError, match="writes nothing"):
+        dit(x, torch.zeros(1, 2), text, rolling_context(caches[0], output=False))
 
 
 def test_a_training_cache_gets_the_same_context_and_gradients_without_output():
@@ -351,8 +354,10 @@ def test_a_training_cache_gets_the_same_context_and_gradients_without_output():
     text, found = dit.encode_text(torch.ones(1, 4, 8)), []
     for output in (True, False):
         cache, x = dit.make_grad_cache(4, 4), torch.ones(1, 56, 2, 4, 4, requires_grad=True)
-        dit(x, torch.zeros(1, 2), text, cache, commit=True, output=output)
-        dit(torch.ones(1, 56, 2, 4, 4), torch.ones(1, 2), text, cache).square().sum().backward()
+        dit(x, torch.zeros(1, 2), text, rolling_context(cache, write=True, output=output))
+        dit(
+            torch.ones(1, 56, 2, 4, 4), torch.ones(1, 2), text, rolling_context(cache)
+        ).square().sum().backward()
         found.append(x.grad)
     assert found[0].abs().max() > 0 and torch.equal(*found)
 

@@ -8,11 +8,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from core.small import SIZE, joined, picture
+from core.small import SIZE, joined, picture, stream
 
 from motionstream_core.live.session import LiveSession
 from motionstream_core.live.track_stream import TrackStream, TrackStreamReader
-from motionstream_core.streaming.stream import stream
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.tracks.video.live_video import frames_at_rate, open_live_tracks, place_seeds
 from motionstream_core.tracks.video.retarget import Seeds, seeds_for

@@ -17,7 +17,7 @@ from motionstream_core.evaluation import findings, findings_trained
 from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
 from motionstream_core.evaluation.report import told_baseline, uncovered_psnr
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.motion_conditioner import carry
+from motionstream_core.streaming.warped_image import carry
 from motionstream_core.training.data.shards import LIMIT, imperfect_sample, make_sample
 
 MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from core.small import drag, joined, picture, small_networks
+from core.small import drag, joined, picture, small_networks, stream
 from core.test_unled import networks as headless
 
 from motionstream_core.live.session import LiveSession
 from motionstream_core.sampling.guided import GuideStrength, LatentGuide, denoise_guided
 from motionstream_core.streaming.guided_motion import covered
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import controls_of
 
 
 def run(made, frames=21, session=None, tracks=None, **more):
@@ -27,18 +27,21 @@ def moved(tracks, by):
 
 def test_without_a_guide_nothing_changes():
     made = headless()
-    assert torch.equal(joined(run(made)), joined(run(made, lead="none")))
+    assert torch.equal(joined(run(made)), joined(run(made, track_control="none")))
     small = small_networks()
-    assert torch.equal(joined(run(small)), joined(run(small, lead="track head")))
+    assert torch.equal(joined(run(small)), joined(run(small, track_control="track head")))
 
 
 def test_with_the_head_off_the_network_never_sees_the_tracks():
     small = small_networks()
-    still, other = run(small, lead="none"), run(small, tracks=moved(drag(9), 6.0), lead="none")
+    still, other = (
+        run(small, track_control="none"),
+        run(small, tracks=moved(drag(9), 6.0), track_control="none"),
+    )
     assert torch.equal(joined(still), joined(other))
     seen = []
     small.dit.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, 16:].clone()))
-    list(run(small, lead="guided"))
+    list(run(small, track_control="guided"))
     assert len(seen) > 4 and seen[0].abs().sum() > 0  # the start image
     assert all(not motion.any() for motion in seen[1:])
 
@@ -47,7 +50,7 @@ def test_with_the_head_off_the_network_never_sees_the_tracks():
 def test_guided_frames_follow_the_tracks_they_are_given(make):
     made = make()
     here, there = (
-        joined(run(made, tracks=tracks, lead="guided")) for tracks in (drag(9), moved(drag(9), 6.0))
+        joined(run(made, tracks=tracks, track_control="guided")) for tracks in (drag(9), moved(drag(9), 6.0))
     )
     assert torch.equal(here[0], there[0]) and not torch.allclose(here[5:], there[5:], atol=1e-3)
 
@@ -92,9 +95,9 @@ def test_frames_without_a_visible_track_are_free():
 
 def test_a_guided_stream_takes_controls_of_motion_and_goes_back_to_the_same():
     made = headless()
-    assert "grab" in controls_of(made, lead="guided") and "grab" not in controls_of(made)
-    session, first, again = LiveSession(takes=controls_of(made, lead="guided")), {}, {}
-    for chunk in run(made, None, session, history_bytes=2**30, lead="guided"):
+    assert "grab" in controls_of(made, track_control="guided") and "grab" not in controls_of(made)
+    session, first, again = LiveSession(takes=controls_of(made, track_control="guided")), {}, {}
+    for chunk in run(made, None, session, history_bytes=2**30, track_control="guided"):
         (again if chunk.index in first else first)[chunk.index] = chunk.frames
         if chunk.index == 3:
             session.post({"type": "stop"} if again else {"type": "rewind", "chunk": 2})
@@ -103,6 +106,6 @@ def test_a_guided_stream_takes_controls_of_motion_and_goes_back_to_the_same():
 
 def test_a_control_that_the_model_lacks_is_named():
     with pytest.raises(ValueError, match="expected one of guided, none for this model, got 'track head'"):
-        run(headless(), lead="track head")
+        run(headless(), track_control="track head")
     with pytest.raises(ValueError, match="inside"):
         GuideStrength(inside=0)

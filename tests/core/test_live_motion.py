@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from motionstream_core.live.controls import parse_control
+from motionstream_core.live.controls import SetCamera, parse_control
 from motionstream_core.live.live_camera import LiveCamera, project
 from motionstream_core.live.live_tracks import FADE_FRAMES, HIDDEN, ONLINE, PREDRAWN, STATIC, LiveTracks
 
@@ -188,7 +188,7 @@ def test_a_camera_that_scales_or_turns_gets_resting_points_where_things_rest():
     piece = live(5, 16)
     added = piece.anchors[3:]
     assert len(added) > 20
-    screen = live.state.screen
+    screen = live.state.points.screen
     nearest = torch.cdist(added.double(), START.double() + torch.tensor([4.0, 0.0])).argmin(1)
     assert (nearest == 1).all()  # the point at rest; none beside those that move
     assert {handle[0] for handle in live.handles(piece.xy, piece.visible)[0]} == {0, 1, 2}
@@ -198,7 +198,7 @@ def test_a_camera_that_scales_or_turns_gets_resting_points_where_things_rest():
 
 def test_zoom_and_roll_turn_about_the_middle_of_the_picture():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 1.0, "roll": 90.0, "orbit": 0.0})
+    camera.set(SetCamera(zoom=1.0, roll=90.0))
     matrix = camera.advance(16)[-1]
     middle = torch.tensor([[31.5, 23.5]], dtype=torch.float64)
     torch.testing.assert_close(project(matrix, middle), middle)
@@ -208,7 +208,7 @@ def test_zoom_and_roll_turn_about_the_middle_of_the_picture():
 
 def test_an_orbit_is_the_view_of_a_plane_turned_about_its_middle():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 0.0, "roll": 0.0, "orbit": 30.0})
+    camera.set(SetCamera(orbit=30.0))
     matrix = camera.advance(16)[-1]
     angle, point = math.radians(30), torch.tensor([10.0, -6.0], dtype=torch.float64)
     depth = 64 + point[0] * math.sin(angle)  # the plane is one width away, the focal length too
@@ -219,7 +219,7 @@ def test_an_orbit_is_the_view_of_a_plane_turned_about_its_middle():
 
 def test_a_camera_that_goes_on_for_ever_stays_within_bounds():
     camera = LiveCamera(64, 48, 16.0)
-    camera.set({"pan": (0, 0), "zoom": 8.0, "roll": 720.0, "orbit": 360.0})
+    camera.set(SetCamera(zoom=8.0, roll=720.0, orbit=360.0))
     assert (
         project(camera.advance(2000)[-1], torch.tensor([[0.0, 0.0], [63.0, 47.0]], dtype=torch.float64))
         .isfinite()
@@ -260,3 +260,103 @@ def test_a_snapshot_brings_everything_back():
     live.restore(kept)
     again = live(5, 4)
     assert torch.equal(first.xy, again.xy) and torch.equal(first.anchors, again.anchors)
+
+
+# ---- frames in flight ----
+
+
+def steered() -> LiveTracks:
+    live = motion()
+    ask(live, "camera", pan=[4, -2], zoom=0.3, roll=5)
+    ask(live, "add", kind="path", points=[[10, 10], [26, 10]], seconds=1.0)
+    ask(live, "grab", hand=0, handle=0)
+    ask(live, "move", hand=0, to=[[20, 20], [30, 5]])
+    return live
+
+
+def test_asking_for_frames_changes_nothing_and_gives_the_same_again():
+    live, other = steered(), steered()
+    first = live.tracks_at(range(1, 13))
+    live.tracks_at(range(1, 30))
+    live.tracks_at(range(5, 9))
+    assert torch.equal(live.tracks_at(range(1, 13)).xy, first.xy)
+    made = other(1, 12)
+    assert torch.equal(made.xy, first.xy) and torch.equal(made.visible, first.visible)
+    live.advance(13)
+    assert torch.equal(live(13, 12).xy, other(13, 12).xy)
+
+
+def test_the_call_is_asking_and_releasing():
+    live, other = steered(), steered()
+    for start in (1, 13, 25):
+        asked = live.tracks_at(range(start, start + 12))
+        live.advance(start + 12)
+        made = other(start, 12)
+        assert torch.equal(asked.xy, made.xy) and torch.equal(asked.anchors, made.anchors)
+        assert live.state.camera.speeds == other.state.camera.speeds
+        assert torch.equal(live.state.camera.matrix, other.state.camera.matrix)
+
+
+def test_a_sampler_with_frames_in_flight_sees_its_hands_arrive_with_what_it_releases():
+    live = motion(reach=4)
+    ask(live, "grab", hand=0, handle=0)
+    ask(live, "move", hand=0, to=[[18, 28]])
+    seen = live.tracks_at(range(1, 13))
+    torch.testing.assert_close(seen.xy[3:, 0], torch.tensor([[18.0, 28.0]]).expand(9, 2))
+    live.advance(5)
+    again = live.tracks_at(range(5, 17))
+    torch.testing.assert_close(again.xy[:8, 0], seen.xy[4:, 0])
+    torch.testing.assert_close(again.xy[:8, 1:], seen.xy[4:, 1:])
+
+
+def test_a_control_bends_every_frame_that_is_not_final():
+    live = motion(reach=4)
+    before = live.tracks_at(range(1, 13))
+    live.advance(5)
+    ask(live, "camera", pan=[16, 0])
+    after = live.tracks_at(range(5, 13))
+    moved = after.xy[:, 1] - before.xy[4:, 1]
+    torch.testing.assert_close(moved[:, 0], torch.arange(1.0, 9.0))
+    torch.testing.assert_close(moved[:, 1], torch.zeros(8))
+
+
+def test_frame_nought_can_be_asked_for_with_those_after_it():
+    plain = LiveTracks(source, 64, 48, 16.0)
+    ask(plain, "camera", pan=[16, 0])
+    together = plain.tracks_at(range(9))
+    torch.testing.assert_close(together.xy[:, 1, 0], 30 + torch.arange(9.0))
+    plain.advance(5)
+    assert torch.equal(plain.tracks_at(range(5, 9)).xy, together.xy[5:])
+
+
+def test_final_frames_cannot_be_asked_for():
+    live = motion()
+    for frames in (range(0, 4), range(1, 1), range(1, 9, 2)):
+        with pytest.raises(ValueError, match="live motion: expected frames from 1 on, got range"):
+            live.tracks_at(frames)
+    with pytest.raises(ValueError, match="expected a frame after 1, got 1"):
+        live.advance(1)
+
+
+def test_a_grab_that_finds_nothing_leaves_the_hand_as_it_is():
+    live = motion()
+    ask(live, "grab", hand=0, handle=0)
+    assert not ask(live, "grab", hand=0, handle=99)
+    assert ask(live, "move", hand=0, to=[[12, 22]])
+    torch.testing.assert_close(live(1, 4).xy[-1, 0], torch.tensor([12.0, 22.0]))
+
+
+def test_a_control_that_fails_changes_nothing():
+    def broken(places):
+        raise RuntimeError("out of memory")
+
+    for message in (
+        {"type": "grab", "hand": 0, "at": [10, 40], "radius": 4},
+        {"type": "add", "kind": "path", "points": [[1, 1], [9, 9]]},
+        {"type": "pin_border"},
+        {"type": "camera", "zoom": 1.0},
+    ):
+        live, other = motion(), motion()
+        with pytest.raises(RuntimeError):
+            live.apply(parse_control(message), broken)
+        assert torch.equal(live(1, 12).xy, other(1, 12).xy)

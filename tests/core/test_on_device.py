@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from core.pretended import Device, Seen
+from core.small import stream
 
 from motionstream_core.cli.bench import picture, wandering
 from motionstream_core.cli.bench_networks import chunk_flops, random_codec, random_networks
@@ -16,9 +17,10 @@ from motionstream_core.live.session import LiveSession
 from motionstream_core.model import presets
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.compiled import faster
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.weights.networks import open_networks
 from motionstream_core.planning.stream_memory import Plan
-from motionstream_core.streaming.stream import cache_bytes, stream
+from motionstream_core.streaming.stream import cache_bytes
 
 CUDA = torch.device("cuda:0")
 SHORT = CacheShape(1, 1, 1)  # a chunk of one latent frame: the same kernels, a third of the decoder's
@@ -93,7 +95,7 @@ def test_a_steady_chunk_waits_for_nothing_but_its_frames_and_takes_the_same_memo
 ):
     with device, torch.no_grad():
         networks = built_in() if name == "tiny" else wan(monkeypatch, name, decoder)
-        chunks = chunks_of(device, networks, width, height, lead=lead)
+        chunks = chunks_of(device, networks, width, height, track_control=lead)
     first, second = chunks[STEADY]
     assert device.wrong == []
     assert len(first.kernels) > 100 and [hand_over(seen) for seen in (first, second)] == [[], []]
@@ -144,8 +146,8 @@ def test_a_stream_takes_what_the_planner_says_at_most_and_not_much_less(
             torch.zeros(1, 3, device=CUDA),
         )
         for _ in range(2):
-            networks.dit(x, time, text, cache, commit=True, output=False)
-        forward, _ = peak(device, lambda: networks.dit(x, time, text, cache))
+            networks.dit(x, time, text, rolling_context(cache, write=True, output=False))
+        forward, _ = peak(device, lambda: networks.dit(x, time, text, rolling_context(cache)))
         assert 0.6 * plan.activations < forward + text_bytes(text) <= plan.activations
         codec, pieces = networks.codec, (x[:, :, :1], x[:, :, 1:])
         _, (_, state) = peak(device, lambda: codec.decode_chunk(pieces[0], codec.start_decode()))
@@ -248,10 +250,10 @@ def test_eight_bits_are_what_the_linears_are_multiplied_in(monkeypatch, device):
         )
         x, time = torch.zeros(1, 16, 1, 60, 104, device=CUDA), torch.zeros(1, 1, device=CUDA)
         for _ in range(2):
-            fast(x, time, text, cache, commit=True, output=False)
-        fast(x, time, text, cache)
+            fast(x, time, text, rolling_context(cache, write=True, output=False))
+        fast(x, time, text, rolling_context(cache))
         mark = device.mark()
-        fast(x, time, text, cache)
+        fast(x, time, text, rolling_context(cache))
         seen = device.since(mark)
     flops = {name: flops for (name, _), flops in seen.products.items()}
     assert fast.state == "fast" and device.wrong == [] and seen.waits == []

@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
 from motionstream_core.model import linear
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import RollingConfig
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.planning import network_cost as arithmetic
@@ -36,8 +37,7 @@ SMALL = replace(
     num_heads=2,
     num_layers=3,
     text_len=16,
-    steps=2,
-    context=CacheShape(2, 1, 2),
+    sampler=RollingConfig(2, 1, 2, steps=2, shift=6.0),
 )
 
 
@@ -67,10 +67,10 @@ def test_multiplications_of_a_forward_are_counted_exactly(name):
         cache = net.make_grad_cache(*grid)
         x, time = torch.zeros(1, config.in_channels, 3, *grid), torch.zeros(1, 3)
         with FlopCounterMode(display=False) as counter:
-            net(x, time, text, cache, commit=True)
+            net(x, time, text, rolling_context(cache, write=True))
         assert counter.get_total_flops() == arithmetic.pass_flops(config, 24, Pass(3, 3))
         with FlopCounterMode(display=False) as counter:
-            net(x, time, text, cache)
+            net(x, time, text, rolling_context(cache))
         assert counter.get_total_flops() == arithmetic.pass_flops(config, 24, Pass(3, 6))
 
 
@@ -96,9 +96,9 @@ def kept(config, checkpointing, cached):
         x = torch.randn(1, config.in_channels, 3, 64, 64)
         if cached:
             with torch.no_grad():
-                net(x, torch.zeros(1, 3), text, cache, commit=True)
+                net(x, torch.zeros(1, 3), text, rolling_context(cache, write=True))
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-            net(x, torch.full((1, 3), 500.0), text, cache)
+            net(x, torch.full((1, 3), 500.0), text, rolling_context(cache) if cached else None)
     return sum(size for size, _ in sizes.values())
 
 

@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 
 from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
-from motionstream_core.model.presets import Manner
 from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
 from motionstream_core.model.weights.convert import convert
 from motionstream_core.sampling.flow import schedule_of
@@ -95,12 +95,10 @@ def test_the_fixtures_tell_another_context_and_another_schedule_apart(name, tmp_
     theirs, dit = expected(name), opened(tmp_path, preset, wrapped)
     config = dit.config
     assert theirs.shape[1] > 3 + config.context.chunk
-    short = replace(config, context=CacheShape(config.context.chunk, 1, 1))
-    steps = (
-        replace(config, manner=Manner())
-        if config.manner != Manner()
-        else replace(config, shift=config.shift + 0.2)
-    )
+    short = config.with_context(CacheShape(config.context.chunk, 1, 1))
+    own = config.rolling
+    plain = replace(own, solver="renoise", recache="chunks", timesteps=None, first_chunk_sigmas=None)
+    steps = replace(config, sampler=replace(own, shift=own.shift + 0.2) if own == plain else plain)
     for other in (short, steps):
         dit.config = other
         assert (kept(made(dit, chunks, image)) - theirs).abs().max() > 1e-3
@@ -128,7 +126,7 @@ def kept_keys(cache) -> list[torch.Tensor]:
 def at_once(dit: WanDiT, cache, latents: torch.Tensor, text):
     """The clean-context pass of several chunks in one piece, behind what the cache holds."""
     cache.at_once = True
-    dit(latents, torch.zeros(1, latents.shape[2]), text, cache, commit=True, output=False)
+    dit(latents, torch.zeros(1, latents.shape[2]), text, rolling_context(cache, write=True, output=False))
     cache.at_once = False
 
 
@@ -159,7 +157,7 @@ def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leav
     shape, (old, new) = dit.config.context, (dit.encode_text(embeds(3)), dit.encode_text(embeds(4)))
     run, cache = begun(dit, before + 1, lambda index: old if index < before else new)
     latents = torch.cat([next(run).latents for _ in range(before)], dim=2)
-    run.settle()
+    run.finish_pending()
     first = kept_keys(cache)
     next(run)
     by_hand = dit.make_cache(*CELLS)
@@ -181,7 +179,7 @@ def test_krea_makes_its_context_anew_in_one_piece_before_every_chunk(tmp_path):
     text = dit.encode_text(embeds())
     run, cache = begun(dit, 4, text)
     latents = torch.cat([next(run).latents for _ in range(4)], dim=2)
-    run.settle()
+    run.finish_pending()
     by_hand = dit.make_cache(*CELLS)
     at_once(dit, by_hand, torch.cat([latents[:, :, :1], latents[:, :, -2:]], dim=2), text)
     for ours, theirs in zip(kept_keys(cache), kept_keys(by_hand)):

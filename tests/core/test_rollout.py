@@ -57,10 +57,10 @@ class Recorder:
     def __getattr__(self, name):
         return getattr(self.model, name)
 
-    def __call__(self, x, timestep, text, cache, *, commit=False, attention="sdpa", output=True):
-        out = self.model(x, timestep, text, cache, commit=commit, attention=attention)
-        self.asked.append(output)
-        self.calls.append((x, timestep, commit, text, out))
+    def __call__(self, x, timestep, text, context):
+        self.asked.append(context.output)
+        out = self.model(x, timestep, text, replace(context, output=True))
+        self.calls.append((x, timestep, context.write, text, out))
         return out
 
 
@@ -103,7 +103,7 @@ def test_the_cached_rollout_equals_full_attention_under_the_equivalent_mask(cont
     recorder = Recorder(small_model(context=context))
     made = run(recorder, chunks=5)
     list(made)
-    made.settle()
+    made.finish_pending()
     shape, sees, place, committed = recorder.config.context, [], 0, []
     for x, _, commit, _, _ in recorder.calls:
         own = list(range(place, place + x.shape[2]))
@@ -130,7 +130,7 @@ def test_every_step_noises_afresh_to_its_own_level_and_the_clean_pass_is_at_time
 
     made = run(recorder, motion=quiet, chunks=1)
     chunk = list(made)[-1]
-    made.settle()
+    made.finish_pending()
     calls = recorder.calls[1:]
     assert [call[1][0].tolist() for call in calls] == [
         pytest.approx([1000 * sigma] * 3) for sigma in (*SIGMAS, 0)
@@ -189,8 +189,8 @@ def test_the_clean_pass_is_owed_until_the_next_chunk_and_without_one_never_made(
         commits.append(sum(call[2] for call in recorder.calls))
     assert commits == [0, 1, 2] and sum(call[2] for call in recorder.calls) == 2 and made.ended
     assert [asked for call, asked in zip(recorder.calls, recorder.asked) if call[2]] == [False, False]
-    made.settle()
-    made.settle()
+    made.finish_pending()
+    made.finish_pending()
     assert sum(call[2] for call in recorder.calls) == 3
 
 
@@ -201,7 +201,7 @@ def test_when_the_clean_pass_is_made_changes_nothing(settled):
     for chunk in made:
         got.append(chunk.latents)
         for _ in range(settled):
-            made.settle()
+            made.finish_pending()
     assert torch.equal(torch.cat(got, dim=2), latents(run(model, chunks=4)))
 
 

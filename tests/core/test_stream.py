@@ -6,12 +6,12 @@ from time import perf_counter
 
 import pytest
 import torch
-from core.small import SIZE, drag, joined, picture
+from core.small import SIZE, drag, joined, picture, stream
 
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.weights.networks import open_networks, save_networks
-from motionstream_core.streaming.stream import STAGES, cache_bytes, stream
+from motionstream_core.streaming.stream import STAGES, cache_bytes
 
 
 def run(networks, frames, tracks=None, **options):

@@ -3,7 +3,8 @@ packages' own calls.
 
 The stand-ins have the signatures and the state of facebookresearch/co-tracker at 82e02e8 and
 google-deepmind/tapnet at c2cbab8, where the adapters gave the very positions of the packages' own loops
-(docs/log.md). CoTracker3 holds one set of points at a time, in attributes of its model.
+(docs/experiments/point-tracking.md). CoTracker3 holds one set of points at a time, in attributes of its
+model.
 """
 
 import sys

@@ -97,7 +97,7 @@ BAD = {
     "a track that is no object": (document([1, 2]), "track 0: expected an object, got list"),
     "a point without y": (
         document(line(), {"points": [{"x": 1}]}),
-        "track 1, point 0: y: expected a number within ±1,000,000, got None",
+        "track 1, point 0: y: expected a number from -1000000 to 1000000, got None",
     ),
     "a coordinate that is not a number": (
         document({"points": [{"x": float("nan"), "y": 1}]}),

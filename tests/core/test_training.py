@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.engine.learner import MUON_LEAVES
 from motionstream_core.training.engine.optim import MuonAdamW, orthogonalised
@@ -16,7 +15,7 @@ from motionstream_core.training.engine.stage import TrainConfig
 from motionstream_core.training.methods.causal import CausalRecipe, draw_sigma, stream_loss
 from motionstream_core.training.methods.roles import MotionModel
 
-TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
+TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
 
 

@@ -20,7 +20,9 @@ from motionstream_core.training.methods import causal, causal_init, roles
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 from motionstream_core.training.methods.refresh import SinkRefresh, as_start, border, least_chunks
 
-WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 3, 3))
+WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2).with_context(
+    CacheShape(3, 3, 3)
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def inference(net, clip, after, seeded, codec):
     def motion(start, count):
         made = told[:, :, start : start + count].clone()
         if "warp" in parts:
-            carried = place(start, count)[:, parts["warp"].start : parts["mask"].stop]
+            carried = place.take(range(start, start + count))[:, parts["warp"].start : parts["mask"].stop]
             if len(anchors) > 1:  # before that the clip's own
                 made[:, parts["warp"].start : parts["mask"].stop] = carried
         return made
@@ -83,9 +85,9 @@ def inference(net, clip, after, seeded, codec):
     for chunk in run:
         stream.append(chunk.latents)
         if chunk.index == after:
-            assert run.change_scene(place.as_start)
+            assert run.change_scene(place.as_first_frame)
             end = chunk.start + chunk.latents.shape[2]
-            place.rebase(codec.decode(torch.cat(stream, dim=2))[0, -1])
+            place.set_reference(codec.decode(torch.cat(stream, dim=2))[0, -1])
             anchors.append(clip["xy"][0, 4 * (end - 1)])
     return torch.cat(stream, dim=2)
 
@@ -131,7 +133,7 @@ def test_the_motion_of_a_new_beginning_is_the_conditioners(config, codec):
         torch.randn(1, config.motion.channels, 2, 4, 4, generator=rng()),
         torch.randn(1, 16, 2, 4, 4, generator=rng(1)),
     )
-    assert torch.equal(as_start(config, motion, latents), place.as_start(motion, latents))
+    assert torch.equal(as_start(config, motion, latents), place.as_first_frame(motion, latents))
 
 
 @BOTH
@@ -247,7 +249,7 @@ def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):
     with pytest.raises(ValueError, match="expected a share of 0..1, got 2"):
         SinkRefresh(2)
     with pytest.raises(ValueError, match="with a sink, got c3s0w3"):
-        SinkRefresh(0.1).check(replace(IDS, context=CacheShape(3, 0, 3)))
+        SinkRefresh(0.1).check(IDS.with_context(CacheShape(3, 0, 3)))
     assert isinstance(
         causal.CausalStage(model(IDS), causal.CausalRecipe(), refresh=SinkRefresh(0.1)).modules["student"],
         roles.MotionModel,

@@ -10,7 +10,6 @@ import torch
 from core.small_stages import limited
 from torch import nn
 
-from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.sampling.flow import add_noise, sigma_schedule
 from motionstream_core.sampling.rollout import rollout
@@ -25,7 +24,7 @@ from motionstream_core.training.methods import (
 )
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 
-TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2, context=CacheShape(3, 1, 3))
+TINY = replace(PRESETS["tiny"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
 IDS = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2)
 BOTH = pytest.mark.parametrize("config", [TINY, IDS], ids=["warp", "ids"])
 

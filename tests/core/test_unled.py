@@ -1,17 +1,16 @@
 """A model without a motion condition streams from a start image, with a Wan VAE, for ever and back."""
 
 import torch
-from core.small import drag, joined, picture
+from core.small import drag, joined, picture, stream
 from core.test_wan_codec import filled
 
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
 from motionstream_core.live.session import LiveSession
-from motionstream_core.model.cache import CacheShape
+from motionstream_core.model.config import ModelConfig, RollingConfig
 from motionstream_core.model.dit import WanDiT
-from motionstream_core.model.presets import ModelConfig
 from motionstream_core.model.weights.networks import Networks
-from motionstream_core.streaming.stream import controls_of, stream
+from motionstream_core.streaming.stream import controls_of
 
 
 def networks() -> Networks:
@@ -25,10 +24,7 @@ def networks() -> Networks:
         text_dim=8,
         text_len=4,
         freq_dim=8,
-        steps=3,
-        shift=8.0,
-        sigmas=(1.0, 0.757, 0.522),
-        context=CacheShape(2, 1, 2),
+        sampler=RollingConfig(2, 1, 2, steps=3, shift=8.0, sigmas=(1.0, 0.757, 0.522)),
     )
     return Networks(
         filled(WanDiT(config)), None, WanCodec(filled(WanVAE(WanVAEConfig(16, 4, 4, blocks=1)))), None

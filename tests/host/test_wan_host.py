@@ -87,10 +87,10 @@ def write_models(folder, state):
         metadata={"config": json.dumps({"transformer": {"causal_ar": True, **sizes}})},
     )
     save_file(state, folder / "ordinary.safetensors", metadata={"config": json.dumps({"transformer": sizes})})
-    wide = small(48, steps=2)
+    wide = small(48).with_steps(2)
     save_file(state_of(wide), folder / "wan22.safetensors", metadata=metadata_of(wide, {}))
     motion = MotionConfig(image_latent=True)
-    led = replace(small(), in_channels=48, motion=motion, steps=2)
+    led = replace(small(), in_channels=48, motion=motion).with_steps(2)
     torch.manual_seed(9)
     head = {f"track_head.{key}": value for key, value in TrackHead().state_dict().items()}
     save_file({**state_of(led), **head}, folder / "with-head.safetensors", metadata=metadata_of(led, {}))

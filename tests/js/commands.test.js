@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 import { panOf, withPan } from "../../js/track_editor/cameras.js";
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
-import { distance } from "../../js/track_editor/geometry.js";
-import { commandFor } from "../../js/track_editor/keys.js";
+import { distance } from "../../js/shared/geometry.js";
+import * as commands from "../../js/track_editor/commands.js";
 import { Pinch } from "../../js/track_editor/pinch.js";
 import { positionAt, progress, sampleDocument } from "../../js/track_editor/sampling.js";
 import { readRanges, toggledFrom, writeRanges } from "../../js/track_editor/shown.js";
@@ -17,23 +17,48 @@ import {
   removeKey,
   speedShare,
 } from "../../js/track_editor/speed.js";
+import { toVideo, toView } from "../../js/shared/view.js";
 import { initialState, reduce, selectedTracks } from "../../js/track_editor/state.js";
 import { cornerOf, middleOf } from "../../js/track_editor/transform.js";
 import {
   WHOLE,
   fitView,
   handlesOf,
-  panned,
+  panViewport,
   selectionFrame,
-  toVideo,
-  toView,
-  zoomed,
+  zoomViewport,
 } from "../../js/track_editor/view.js";
 
+const { COMMANDS, commandFor, helpRows } = commands;
+/** Commands that have a button. */
+const BUTTONS = [
+  ...commands.TOOLS,
+  ...commands.OPTIONS,
+  ...[
+    "UNDO",
+    "REDO",
+    "CLEAR",
+    "DUPLICATE",
+    "MIRROR_X",
+    "MIRROR_Y",
+    "ROTATE",
+    "HIDE",
+    "BORDER",
+    "LARGE",
+    "HELP",
+  ].map((name) => commands[name]),
+];
 const play = (state, ...events) => events.reduce(reduce, state);
 const at = (x, y) => ({ x, y });
 const key = (name, state, more = {}) =>
-  commandFor({ key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more }, state);
+  commandFor({
+    key: name,
+    ctrlKey: false,
+    metaKey: false,
+    shiftKey: false,
+    altKey: false,
+    ...more,
+  })?.perform(state, more.shiftKey ?? false) ?? null;
 
 function stroke(use, ...points) {
   const [first, ...rest] = points;
@@ -170,7 +195,7 @@ test("a straight line held with shift keeps to the eight directions", () => {
   assert.equal(state.doc.tracks[0].kind, "line");
 });
 
-test("a point snaps to another track's place and to the middle of the picture, and says so while it is held", () => {
+test("a point snaps to another track's place and to the picture's middle, and says so while held", () => {
   const snap = play(
     scene(),
     { type: "option", option: "snap", on: true },
@@ -194,7 +219,7 @@ test("a region is painted, added to, and given a way that it follows as one", ()
   );
   assert.equal(painted.doc.tracks.length, 1);
   assert.equal(painted.doc.tracks[0].region.lines.length, 2);
-  const sent = play(painted, ...stroke("way", painted.doc.tracks[0].points[0], at(60, 60), at(90, 70)));
+  const sent = play(painted, ...stroke("path", painted.doc.tracks[0].points[0], at(60, 60), at(90, 70)));
   const [first, last] = [sampleDocument(sent.doc, 0), sampleDocument(sent.doc, 48)];
   const shift = at(last[0].x - first[0].x, last[0].y - first[0].y);
   assert.ok(first.length > 10 && shift.x > 40);
@@ -357,12 +382,12 @@ test("the frame round a selection has handles where it lies, and none is shown f
 test("a zoom keeps the place under the pointer, and the picture never leaves the view", () => {
   const area = { width: 300, height: 200 };
   const spot = at(220, 60);
-  const lens = zoomed(zoomed(WHOLE, 3, spot, area), 1.5, spot, area);
+  const viewport = zoomViewport(zoomViewport(WHOLE, 3, spot, area), 1.5, spot, area);
   const place = (of) => toVideo(fitView(area, emptyDocument(), of), spot);
-  assert.ok(distance(place(lens), place(WHOLE)) < 1e-9);
-  assert.deepEqual(zoomed(lens, 0.01, spot, area), WHOLE);
-  assert.deepEqual(panned(WHOLE, 50, 50, area), WHOLE);
-  assert.ok(Math.abs(panned(lens, 1e6, 0, area).x) <= (area.width * lens.zoom) / 2);
+  assert.ok(distance(place(viewport), place(WHOLE)) < 1e-9);
+  assert.deepEqual(zoomViewport(viewport, 0.01, spot, area), WHOLE);
+  assert.deepEqual(panViewport(WHOLE, 50, 50, area), WHOLE);
+  assert.ok(Math.abs(panViewport(viewport, 1e6, 0, area).x) <= (area.width * viewport.zoom) / 2);
 });
 
 test("two fingers apart by twice as much zoom in by two, together they move", () => {
@@ -377,7 +402,7 @@ test("two fingers apart by twice as much zoom in by two, together they move", ()
 
 test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   const state = play(scene(), { type: "select", track: "t1" });
-  const event = (name, more) => key(name, state, more).event;
+  const event = (name, more) => key(name, state, more);
   assert.deepEqual(
     ["l", "g", "r"].map((name) => event(name).tool),
     ["line", "grid", "region"],
@@ -391,8 +416,47 @@ test("new keys: tools, curves, options, layers, mirrors, time and zoom", () => {
   assert.deepEqual(event("PageDown"), { type: "shift-order", by: 1 });
   assert.deepEqual(event("."), { type: "seek", frame: 1 });
   assert.deepEqual(event("a", { ctrlKey: true }), { type: "select-all" });
-  assert.deepEqual(key("0", state), { do: "zoom", factor: 0 });
+  assert.deepEqual(key("0", state), { type: "zoom", factor: 0 });
   assert.equal(key("k", scene()), null);
   for (const name of ["c", "v", "x"])
     assert.equal(key(name, state, { ctrlKey: true }), null, "the clipboard has events of its own");
+});
+
+test("no key of the editor means two things, and every title names the key of its command", () => {
+  const keys = COMMANDS.flatMap((command) => command.keys);
+  assert.equal(new Set(keys).size, keys.length);
+  for (const { name, keys, label } of BUTTONS) {
+    const named = keys.slice(0, 1).map((key) => key.replace(/.$/, (last) => last.toUpperCase()));
+    assert.deepEqual(/\(([^)]+)\)/.exec(label(scene()))?.slice(1) ?? [], named, name);
+  }
+});
+
+test("the editor's help is made from its commands", () => {
+  const rows = helpRows().map(({ keys, help }) => [keys.join("  "), help]);
+  assert.deepEqual(rows, [
+    ["V  D  P  L  I  G  R", "key_tools"],
+    ["Click, then Enter", "key_path"],
+    ["Double-click", "key_double"],
+    ["Right-click", "key_right"],
+    ["Shift click", "key_shift_click"],
+    ["Shift", "key_shift"],
+    ["Drag the runner", "key_runner"],
+    ["Del", "key_delete"],
+    ["Arrows", "key_arrows"],
+    ["Ctrl Z  Ctrl Y", "key_undo"],
+    ["Ctrl C  Ctrl X  Ctrl V", "key_clip"],
+    ["Ctrl A", "key_all"],
+    ["Ctrl D", "key_duplicate"],
+    ["Shift H  Shift V  Shift R", "key_mirror"],
+    ["Page Up  Page Down", "key_layer"],
+    ["K  H  X", "key_lock"],
+    ["[  ]", "key_brush"],
+    ["S", "key_curve"],
+    ["B  N  O", "key_toggles"],
+    ["Space", "key_space"],
+    [",  .  Home  End", "key_time"],
+    ["+  −  0", "key_zoom"],
+    ["F", "key_large"],
+    ["Esc", "key_escape"],
+  ]);
 });

@@ -1,13 +1,13 @@
 /**
- * As much of a browser as the stream preview needs, for node: elements, sockets, pictures and a clock that are driven by hand.
- * `install()` puts it into the globals and gives the counts of what is still alive.
+ * As much of a browser as the stream preview needs, for node: elements, sockets, pictures and a clock that
+ * are driven by hand. `install()` puts it into the globals and gives the counts of what is still alive.
  */
 
 import { setMaxListeners } from "node:events";
 
 const SIZE = { width: 400, height: 300 };
 
-/** Counts its listeners; node takes one away by removeEventListener when its signal is aborted. */
+/** Counts its listeners. Node takes one away by removeEventListener when its signal is aborted. */
 class CountedTarget extends EventTarget {
   alive = 0;
 
@@ -223,7 +223,7 @@ export function install() {
     },
   };
   Object.assign(globalThis, globals);
-  /** Runs what waits for the next picture of the screen; every call is 200 ms after the one before. */
+  /** Runs what waits for the next picture of the screen. Every call is 200 ms after the one before. */
   page.tick = (now = performance.now() + (page.late += 200)) => {
     const waiting = [...page.frames.values()];
     page.frames.clear();

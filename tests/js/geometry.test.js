@@ -5,8 +5,8 @@ import { test } from "node:test";
 import * as areas from "../../js/track_editor/areas.js";
 import * as curves from "../../js/track_editor/curves.js";
 import { readDocument } from "../../js/track_editor/document.js";
-import * as geometry from "../../js/track_editor/geometry.js";
-import { hitTest, insertIndex, snapped } from "../../js/track_editor/hits.js";
+import * as geometry from "../../js/shared/geometry.js";
+import { hitTest, insertIndex, snapPoint } from "../../js/track_editor/hits.js";
 import { positionAt, sampleDocument, sampleVisible } from "../../js/track_editor/sampling.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/spline.json", import.meta.url), "utf8"));
@@ -154,11 +154,11 @@ test("a place snaps to the middle of the picture and to other points, each way b
     }),
   );
   assert.deepEqual(
-    snapped(doc, { x: 51, y: 29 }, 3, () => false),
+    snapPoint(doc, { x: 51, y: 29 }, 3, () => false),
     { at: { x: 50, y: 30 }, guides: { x: 50, y: 30 } },
   );
   assert.deepEqual(
-    snapped(doc, { x: 21, y: 60 }, 3, () => true),
+    snapPoint(doc, { x: 21, y: 60 }, 3, () => true),
     { at: { x: 21, y: 60 }, guides: { x: null, y: null } },
   );
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chain, isLinked, sourceNode } from "../../js/host_canvas.js";
+import { chain, isLinked, sourceNode } from "../../js/shared/host_canvas.js";
 import { backdropRoute, parseImageName } from "../../js/track_editor/backdrop.js";
 import { follows } from "../../js/stream_preview/widget.js";
 

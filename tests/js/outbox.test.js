@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
 import { move, plain } from "../../js/stream_preview/controls.js";
-import { anew, enqueue, Outbox, patience } from "../../js/stream_preview/outbox.js";
+import { retryOf, enqueue, Outbox, delayOf } from "../../js/stream_preview/outbox.js";
 
+const TAKEN = { code: "", error: "" };
 const at = (...xs) => xs.map((x) => ({ x, y: 0 }));
 const xs = (control) => control.to.map(([x]) => x);
 
 /** An outbox whose answers are given by hand, and what came of it. */
-function outbox(answers = () => ({ status: 200 })) {
+function outbox(answers = () => TAKEN) {
   const seen = { posted: [], taken: [], refused: [] };
   let now = 0;
   const box = new Outbox(
@@ -19,9 +20,8 @@ function outbox(answers = () => ({ status: 200 })) {
         if (answer instanceof Error) throw answer;
         return answer;
       },
-      sending: () => {},
       taken: (control) => seen.taken.push(control.type),
-      refused: (control, answer) => seen.refused.push([control.type, answer.status]),
+      refused: (control, answer) => seen.refused.push([control.type, answer.code]),
     },
     { now: () => now, name: "n" },
   );
@@ -56,9 +56,9 @@ test("of waiting settings of the camera the last one counts", () => {
 
 test("moves keep 34 ms between them, but do not hold up what waits behind them", () => {
   const last = { move: 100 };
-  assert.equal(patience([move(0, at(1))], last, 110), 24);
-  assert.equal(patience([move(0, at(1)), { type: "release", hand: 0 }], last, 110), 0);
-  assert.equal(patience([plain("pause")], last, 110), 0);
+  assert.equal(delayOf([move(0, at(1))], last, 110), 24);
+  assert.equal(delayOf([move(0, at(1)), { type: "release", hand: 0 }], last, 110), 0);
+  assert.equal(delayOf([plain("pause")], last, 110), 0);
 });
 
 test("at most 30 moves a second go out, with every place in them", async () => {
@@ -92,7 +92,7 @@ test("controls arrive in order, one at a time", async () => {
   await settled();
   assert.equal(seen.posted.length, 1);
   while (waiting.length) {
-    waiting.shift()({ status: 200 });
+    waiting.shift()(TAKEN);
     await settled();
   }
   assert.deepEqual(seen.taken, ["pause", "step", "stop"]);
@@ -102,13 +102,11 @@ test("controls arrive in order, one at a time", async () => {
   );
 });
 
-test("a lost answer is asked for again under the same id, and counts as taken when the sampler has it already", async () => {
+test("a lost answer is asked for again under the same id, and may be taken already", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const { box, seen } = outbox((_control, _id, count) =>
-      count === 1
-        ? new TypeError("lost")
-        : { status: 409, error: "expected a new control, got one that was taken before" },
+      count === 1 ? new TypeError("lost") : { code: "id_taken", error: "in any words" },
     );
     box.send(plain("scene"));
     await settled();
@@ -125,30 +123,30 @@ test("a lost answer is asked for again under the same id, and counts as taken wh
 });
 
 test("a refusal is told once and the next control goes out", async () => {
-  const { box, seen } = outbox((control) => ({ status: control.type === "scene" ? 400 : 200 }));
+  const { box, seen } = outbox((control) => (control.type === "scene" ? { code: "bad_control" } : TAKEN));
   box.send(plain("scene"));
   box.send(plain("pause"));
   await settled();
   await settled();
-  assert.deepEqual(seen.refused, [["scene", 400]]);
+  assert.deepEqual(seen.refused, [["scene", "bad_control"]]);
   assert.deepEqual(seen.taken, ["pause"]);
 });
 
 test("a full mailbox is asked again, a dead server is given up after five tries", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
-    for (const [status, tries] of [
-      [429, 5],
-      [0, 5],
+    for (const [code, tries] of [
+      ["too_many", 5],
+      ["unreached", 5],
     ]) {
-      const { box, seen } = outbox(() => ({ status }));
+      const { box, seen } = outbox(() => ({ code }));
       box.send(plain("pause"));
       for (let i = 0; i < 8; i++) {
         await settled();
         mock.timers.tick(5000);
       }
       assert.equal(seen.posted.length, tries);
-      assert.deepEqual(seen.refused, [["pause", status]]);
+      assert.deepEqual(seen.refused, [["pause", code]]);
     }
   } finally {
     mock.timers.reset();
@@ -156,7 +154,7 @@ test("a full mailbox is asked again, a dead server is given up after five tries"
 });
 
 test("moves that may have been taken are not walked twice", () =>
-  assert.deepEqual(xs(anew(move(0, at(1, 2, 3)))), [3]));
+  assert.deepEqual(xs(retryOf(move(0, at(1, 2, 3)))), [3]));
 
 test("what is cleared is neither sent nor heard of", async () => {
   const waiting = [];
@@ -164,7 +162,7 @@ test("what is cleared is neither sent nor heard of", async () => {
   box.send(plain("pause"));
   box.send(plain("stop"));
   box.clear();
-  waiting[0]({ status: 409 });
+  waiting[0]({ code: "run_ended" });
   await settled();
   assert.deepEqual([seen.posted.length, seen.taken, seen.refused], [1, [], []]);
   box.send(plain("scene"));

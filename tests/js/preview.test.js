@@ -5,6 +5,7 @@ import { event, install } from "./fake_dom.js";
 import { backOff } from "../../js/stream_preview/link.js";
 import { StreamPreview } from "../../js/stream_preview/preview.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
+import { handlesOf } from "../../js/stream_preview/state.js";
 
 const ALL = [
   "pause",
@@ -159,7 +160,7 @@ test("the bar pauses, steps, resumes and stops, by mouse and by key", async () =
   await settled();
   page.tick();
   assert.deepEqual(types(), ["pause", "step", "resume", "stop"]);
-  assert.equal(view.status, "stopping");
+  assert.equal(view.state.status, "stopping");
   assert.equal(button("Stop").disabled, true);
 });
 
@@ -230,10 +231,10 @@ test("a new run begins without the figures and the handles of the one before", a
   await state();
   await frame();
   page.tick();
-  assert.equal(view.handles.length, 1);
+  assert.equal(handlesOf(view.state).length, 1);
   hub.began({ ...RUN, token: "t2" });
   page.tick();
-  assert.deepEqual(view.handles, []);
+  assert.deepEqual(handlesOf(view.state), []);
   assert.equal(facts(view)[0], "–");
 });
 
@@ -298,7 +299,7 @@ test("a prompt whose text nobody knows leaves the box empty and says so", async 
   assert.deepEqual([box.value, box.placeholder], ["a kite", "Prompt"]);
 });
 
-test("the camera pushes while a key is held and springs back, and follows what another tab does", async () => {
+test("the camera pushes while a key is held, springs back, and follows what another tab does", async () => {
   const { page, view, state, server } = await watching();
   await state();
   page.tick();
@@ -315,7 +316,7 @@ test("the camera pushes while a key is held and springs back, and follows what a
     ],
   );
   await state({ epoch: 3, camera: { pan: [0, 0], zoom: 1 } });
-  assert.equal(view.rig.push.zoom, 1);
+  assert.equal(view.state.rig.push.zoom, 1);
 });
 
 test("a lost connection is made again while the run goes on, with longer and longer waits", async () => {
@@ -326,7 +327,7 @@ test("a lost connection is made again while the run goes on, with longer and lon
     server.reachable = false;
     page.sockets[0].close();
     await settled();
-    assert.equal(view.status, "away");
+    assert.equal(view.state.status, "away");
     for (let i = 0; i < 3; i++) {
       mock.timers.tick(backOff(i));
       await settled();
@@ -337,7 +338,7 @@ test("a lost connection is made again while the run goes on, with longer and lon
     await settled();
     assert.equal(page.sockets.length, 2);
     await state();
-    assert.equal(view.status, "live");
+    assert.equal(view.state.status, "live");
     assert.deepEqual([0, 1, 9].map(backOff), [500, 1000, 10_000]);
     view.destroy();
   } finally {
@@ -358,7 +359,7 @@ test("a run that is not known any more gets one more try and is then given up", 
     assert.equal(page.sockets.length, 2);
     page.sockets[1].close();
     await settled();
-    assert.equal(view.status, "lost");
+    assert.equal(view.state.status, "lost");
     assert.equal(hub.runs.size, 0);
     view.destroy();
   } finally {
@@ -387,10 +388,10 @@ test("the end of a run is no lost connection", async () => {
   assert.equal(view.layout.pill.textContent, "Stopped, frames kept");
   assert.equal(button("Pause").disabled, true);
   api.dispatchEvent(event("motionstream.end", { detail: { token: "t1", status: "stopped" } }));
-  assert.equal(view.status, "stopped");
+  assert.equal(view.state.status, "stopped");
 });
 
-test("in a hidden tab frames are acknowledged but not decoded; the newest is shown when it is seen again", async () => {
+test("in a hidden tab frames are acknowledged, and the newest alone is decoded later", async () => {
   const { page, view, state, frame } = await watching();
   await state();
   document.hidden = true;
@@ -407,7 +408,7 @@ test("in a hidden tab frames are acknowledged but not decoded; the newest is sho
 test("the large view takes the panel and gives it back", async () => {
   const { page, view, state } = await watching();
   await state();
-  view.toggleLarge();
+  view.store.dispatch({ type: "large", on: true });
   assert.equal(view.root.contains(view.layout.panel), false);
   const dialog = document.body.children[0];
   assert.equal(dialog.open, true);
@@ -426,7 +427,7 @@ test("nothing is left after destroy, even in the middle of a drag, over fifty ru
     await frame({ frame: 13 });
     page.tick();
   }
-  view.toggleLarge();
+  view.store.dispatch({ type: "large", on: true });
   view.layout.stage.over.dispatchEvent(event("pointerdown", on(64, 64)));
   view.destroy();
   for (let i = 0; i < 4; i++) await settled();

@@ -1,4 +1,7 @@
-/** Prints what the editor writes, one document a line: random sound documents read and written, and what random events leave of a new one. */
+/**
+ * Prints what the editor writes, one document a line: random sound documents read and written, and what
+ * random events leave of a new one.
+ */
 
 import { emptyDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";

@@ -125,7 +125,7 @@ export function eventOf(make, state) {
     () => ({
       type: "stroke-start",
       at: at(),
-      use: make.oneOf(["track", "line", "grid", "box", "area", "way"]),
+      use: make.oneOf(["track", "line", "grid", "box", "area", "path"]),
     }),
     () => ({ type: "stroke-extend", at: at(), even, reach: 5 }),
     () => ({ type: "stroke-extend", at: at() }),

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { followScreen, keepTouches, wheelPixels } from "../../js/track_editor/screen.js";
+import { followScreen, keepTouches, wheelPixels } from "../../js/shared/screen.js";
 
-/** A wheel as Firefox has it: whoever reads deltaMode first gets lines from then on, whoever reads deltaY first gets pixels. */
+/**
+ * A wheel as Firefox has it: whoever reads deltaMode first gets lines from then on, whoever reads deltaY
+ * first gets pixels.
+ */
 function firefoxWheel(lines) {
   let mode = null;
   return {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
-import { commandFor } from "../../js/track_editor/keys.js";
+import { commandFor } from "../../js/track_editor/commands.js";
+import { fingerprint, isSame } from "../../js/track_editor/fingerprint.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
 import { EditorStore } from "../../js/track_editor/store.js";
@@ -16,7 +17,7 @@ function frozen(value) {
   return value;
 }
 
-/** Two tracks and a pin; the middle point of t1 is selected, nothing in the history. */
+/** Two tracks and a pin. The middle point of t1 is selected, nothing in the history. */
 function scene() {
   return frozen({ ...scene0(), past: [], future: [], lastKey: null });
 }
@@ -324,7 +325,7 @@ test("times stay inside the video and in order", () => {
   assert.equal(edit({ start: -4 }).start, 0);
 });
 
-test("a resize scales the document, many resizes lose nothing, and an undo comes back at the new size", () => {
+test("a resize scales the document, many lose nothing, and an undo comes back at the new size", () => {
   const before = scene();
   const size = (width, height, frames) => ({ type: "resize", size: { width, height, frames, fps: 16 } });
   const wide = play(before, size(256, 128, 97));
@@ -375,7 +376,8 @@ test("text that is no document is kept as it is, named, and not written over", (
 
 test("a document that is loaded and not touched is written as it came", () => {
   const text =
-    '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, "tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
+    '{ "version": 1, "width": 128, "height": 128, "frames": 49, "fps": 16, ' +
+    '"tracks": [ {"points": [{"x":1,"y":2}], "mine": 7} ] }';
   const store = new EditorStore();
   store.load(text);
   assert.equal(store.text, text);
@@ -401,25 +403,26 @@ test("the host hears of a step when it is complete, once", () => {
 
 test("keys: undo, tools and deletion are ours, what the editor does not know is the host's", () => {
   const key = (name, more = {}) =>
-    commandFor(
-      { key: name, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more },
-      scene(),
-    );
-  assert.deepEqual(key("z", { ctrlKey: true }), { do: "event", event: { type: "undo" } });
-  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), { do: "event", event: { type: "redo" } });
-  assert.deepEqual(key("p"), { do: "event", event: { type: "tool", tool: "path" } });
-  assert.deepEqual(key("Delete"), { do: "event", event: { type: "delete" } });
-  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), {
-    do: "event",
-    event: { type: "nudge", dx: -10, dy: 0 },
-  });
-  assert.deepEqual(key("Escape"), { do: "event", event: { type: "select", track: null } });
+    commandFor({
+      key: name,
+      ctrlKey: false,
+      metaKey: false,
+      shiftKey: false,
+      altKey: false,
+      ...more,
+    })?.perform(scene(), more.shiftKey ?? false) ?? null;
+  assert.deepEqual(key("z", { ctrlKey: true }), { type: "undo" });
+  assert.deepEqual(key("Z", { metaKey: true, shiftKey: true }), { type: "redo" });
+  assert.deepEqual(key("p"), { type: "tool", tool: "path" });
+  assert.deepEqual(key("Delete"), { type: "delete" });
+  assert.deepEqual(key("ArrowLeft", { shiftKey: true }), { type: "nudge", dx: -10, dy: 0 });
+  assert.deepEqual(key("Escape"), { type: "select", track: null });
   assert.equal(key("s", { ctrlKey: true }), null);
   assert.equal(key("Enter", { ctrlKey: true }), null);
   assert.equal(key("q"), null);
 });
 
-test("an editor that takes another's place keeps its tool and history when it stands where that one stood before", () => {
+test("an editor that takes another's place keeps its tool and its history", () => {
   const old = new EditorStore();
   old.dispatch({ type: "pin", at: at(10, 10) });
   const before = old.text;
@@ -434,4 +437,17 @@ test("an editor that takes another's place keeps its tool and history when it st
   assert.equal(next.text, before);
   next.dispatch({ type: "redo" });
   assert.equal(next.state.doc.tracks.length, 2);
+});
+
+test("documents are the same by what they say, and each is written out once", () => {
+  const doc = scene().doc;
+  const copy = readDocument(writeDocument(doc));
+  assert.ok(isSame(doc, copy));
+  const moved = play(scene(), { type: "nudge", dx: 0.01, dy: 0 }).doc;
+  assert.equal(isSame(doc, moved), false);
+  let written = 0;
+  const counted = { toJSON: () => (written += 1) };
+  fingerprint(counted);
+  isSame(counted, copy);
+  assert.equal(written, 1);
 });

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as camera from "../../js/stream_preview/camera.js";
 import * as controls from "../../js/stream_preview/controls.js";
-import { commandFor } from "../../js/stream_preview/help.js";
+import { commandFor } from "../../js/stream_preview/commands.js";
 import * as steering from "../../js/stream_preview/steering.js";
-import { letterbox, toStage, toVideo } from "../../js/stream_preview/view.js";
-import { amount, clock, obstacleOf } from "../../js/stream_preview/words.js";
+import { letterbox, toVideo, toView } from "../../js/shared/view.js";
+import { amount, clock } from "../../js/stream_preview/format.js";
+import { obstacleOf } from "../../js/stream_preview/obstacles.js";
 
 const HANDLES = [
   [0, 20, 30, 0],
@@ -78,7 +80,7 @@ test("letting go of everything releases every hand and drops a drawing", () => {
   const held = pressed(pressed(steering.createSteering(), 80, 10).steering, 20, 30, { pointer: 2 }).steering;
   assert.deepEqual(
     steering
-      .letGoOfAll({ ...held, mode: "keep" })
+      .releaseAll({ ...held, mode: "keep" })
       .controls.map((control) => [control.type, control.hand, control.mode]),
     [
       ["release", 0, "keep"],
@@ -86,7 +88,7 @@ test("letting go of everything releases every hand and drops a drawing", () => {
     ],
   );
   assert.deepEqual(
-    steering.letGoOfAll(pressed({ ...steering.createSteering(), tool: "path" }, 1, 1).steering).controls,
+    steering.releaseAll(pressed({ ...steering.createSteering(), tool: "path" }, 1, 1).steering).controls,
     [],
   );
 });
@@ -110,7 +112,7 @@ test("a pin is a click; several places painted in one go are one handle", () => 
   ]);
 });
 
-test("a path takes as long as its drawing, or as long as was chosen, and its first and last point stay", () => {
+test("a path takes as long as its drawing, or as was chosen, and its first and last point stay", () => {
   const places = Array.from({ length: 40 }, (_, i) => at(10 + i, 20 + (i % 7)));
   const [path] = gesture("path", places);
   assert.equal(path.seconds, 0.5);
@@ -184,21 +186,43 @@ test("controls are rounded, cut to what the sampler takes, and carry token and i
 });
 
 test("every refusal is said in plain words", () => {
-  for (const status of [0, 400, 403, 404, 409, 413, 415, 429, 500])
-    assert.match(controls.refusal(status, "why"), /^[A-Z].*\.$/);
-  assert.match(controls.refusal(400, "hand: expected 0 to 9"), /hand: expected 0 to 9/);
-  assert.match(controls.refusal(409, ""), /ended/);
+  const said = (status, body = null) => controls.refusal(controls.parseAnswer(status, body));
+  for (const status of [400, 403, 404, 409, 413, 415, 429, 500]) assert.match(said(status), /^[A-Z].*\.$/);
+  assert.match(said(400, { error: "hand: expected 0 to 9", code: "bad_control" }), /hand: expected 0 to 9/);
+  assert.match(said(409, { error: "in any words", code: "run_ended" }), /ended/);
+  assert.match(controls.refusal({ code: controls.UNREACHED, error: "" }), /does not answer/);
+});
+
+test("an answer is known by its code, and by its status where something else answered", () => {
+  assert.deepEqual(controls.parseAnswer(200, { ok: true }), { code: "", error: "" });
+  assert.deepEqual(controls.parseAnswer(409, { error: "late", code: "run_ended" }), {
+    code: "run_ended",
+    error: "late",
+  });
+  assert.equal(controls.parseAnswer(429, null).code, controls.TOO_MANY);
+  assert.equal(controls.parseAnswer(502, "<html>").code, "502");
+});
+
+test("every code of the server is in its description, and no other", () => {
+  const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const codes = [...read("nodes/_server.py").matchAll(/^ {4}4\d\d: "(\w+)"|Refused\(\d+, .*, "(\w+)"\)/gm)];
+  const sent = codes.map(([, usual, own]) => usual ?? own).filter((code) => code !== "not_a_socket");
+  const described = [...read("docs/live.md").matchAll(/^\| `(\w+)` \| 4\d\d /gm)].map(([, code]) => code);
+  assert.deepEqual(sent.sort(), described.sort());
 });
 
 test("a push springs back unless the camera holds, and the speeds grow from the middle", () => {
   const video = { width: 480, height: 832 };
-  let rig = camera.pushed(camera.createRig(), { x: 0.5, y: -2, zoom: 0.5 });
-  assert.deepEqual(camera.speedsOf(rig, video), { pan: [104, -416], zoom: 0.25, roll: 0, orbit: 0 });
-  assert.deepEqual(camera.told(camera.createRig(), camera.speedsOf(rig, video), video).push, rig.push);
-  assert.deepEqual(camera.letGo(rig, ["x", "y"]).push, { ...camera.AT_REST, zoom: 0.5 });
-  rig = camera.holding(rig, true);
-  assert.equal(camera.letGo(rig, ["x", "y"]), rig);
-  assert.deepEqual(camera.holding(rig, false).push, camera.AT_REST);
+  let rig = camera.pushRig(camera.createRig(), { x: 0.5, y: -2, zoom: 0.5 });
+  assert.deepEqual(camera.speedsFromRig(rig, video), { pan: [104, -416], zoom: 0.25, roll: 0, orbit: 0 });
+  assert.deepEqual(
+    camera.rigFromSpeeds(camera.createRig(), camera.speedsFromRig(rig, video), video).push,
+    rig.push,
+  );
+  assert.deepEqual(camera.releaseAxes(rig, ["x", "y"]).push, { ...camera.AT_REST, zoom: 0.5 });
+  rig = camera.holdRig(rig, true);
+  assert.equal(camera.releaseAxes(rig, ["x", "y"]), rig);
+  assert.deepEqual(camera.holdRig(rig, false).push, camera.AT_REST);
 });
 
 test("the keys of the camera: arrows, plus and minus, brackets, Shift for the orbit", () => {
@@ -208,17 +232,17 @@ test("the keys of the camera: arrows, plus and minus, brackets, Shift for the or
     [["x", -1], ["y", -1], ["orbit", 1], ["zoom", 1], ["zoom", -1], ["roll", -1], null],
   );
   const rig = camera.createRig();
-  assert.equal(camera.keyed(rig, "roll", -1).push.roll, -0.75);
-  const held = camera.holding(rig, true);
-  assert.equal(camera.keyed(camera.keyed(held, "roll", 1), "roll", 1).push.roll, 0.5);
+  assert.equal(camera.pushByKey(rig, "roll", -1).push.roll, -0.75);
+  const held = camera.holdRig(rig, true);
+  assert.equal(camera.pushByKey(camera.pushByKey(held, "roll", 1), "roll", 1).push.roll, 0.5);
 });
 
 test("keys of the preview are plain keys; the host keeps its own", () => {
   const key = (name, more = {}) =>
     commandFor({ key: name, ctrlKey: false, metaKey: false, altKey: false, ...more });
-  assert.deepEqual(key(" "), { deed: "pause" });
-  assert.deepEqual(key("G"), { tool: "grab" });
-  assert.deepEqual(key("2"), { mode: "pin" });
+  assert.equal(key(" ").name, "pause");
+  assert.equal(key("G").name, "grab");
+  assert.equal(key("2").name, "release-pin");
   assert.equal(key("z", { ctrlKey: true }), null);
   assert.equal(key("constructor"), null);
 });
@@ -226,8 +250,8 @@ test("keys of the preview are plain keys; the host keeps its own", () => {
 test("the picture fills the stage without a margin, and places go there and back", () => {
   const view = letterbox({ width: 400, height: 300 }, { width: 128, height: 128 });
   assert.deepEqual([view.left, view.top, view.width], [50, 0, 300]);
-  assert.deepEqual(toStage(view, at(0, 0)), { x: 50 + 300 / 256, y: 300 / 256 });
-  const back = toVideo(view, toStage(view, at(12.5, 99)));
+  assert.deepEqual(toView(view, at(0, 0)), { x: 50 + 300 / 256, y: 300 / 256 });
+  const back = toVideo(view, toView(view, at(12.5, 99)));
   assert.ok(Math.hypot(back.x - 12.5, back.y - 99) < 1e-9);
 });
 

@@ -2,10 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createQueue, push, rate, shownRate, take } from "../../js/stream_preview/frame_queue.js";
-import { NO_LATENCY, newest, sent, shown, typical, unmeasured } from "../../js/stream_preview/latency.js";
+import {
+  NO_LATENCY,
+  dropWaiting,
+  newestLatency,
+  recordSent,
+  recordShown,
+  typicalLatency,
+} from "../../js/stream_preview/latency.js";
 import * as protocol from "../../js/stream_preview/protocol.js";
 
-/** Runs the queue at 60 Hz against frames that arrive at given times; gives the times and numbers of the frames shown. */
+/**
+ * Runs the queue at 60 Hz against frames that arrive at given times. Gives the times and numbers of the
+ * frames shown.
+ */
 function watch(queue, arrivals, until, made) {
   const shown = [];
   let dropped = 0;
@@ -85,20 +95,23 @@ test("after a rewind the numbers of the frames fall and the queue does not mind"
 });
 
 test("latency is the time to the first frame of a newer epoch, of the control that waited longest", () => {
-  let latency = sent(sent(NO_LATENCY, "grab", 1000, 4), "move", 1100, 4);
-  latency = sent(latency, "camera", 1500, 5);
-  assert.equal(newest(shown(latency, 4, 1200)), null);
-  latency = shown(latency, 5, 1600);
-  assert.equal(newest(latency), 600);
+  let latency = recordSent(recordSent(NO_LATENCY, "grab", 1000, 4), "move", 1100, 4);
+  latency = recordSent(latency, "camera", 1500, 5);
+  assert.equal(newestLatency(recordShown(latency, 4, 1200)), null);
+  latency = recordShown(latency, 5, 1600);
+  assert.equal(newestLatency(latency), 600);
   assert.deepEqual(latency.waiting, [{ time: 1500, epoch: 5 }]);
-  assert.equal(newest(shown(latency, 6, 1700)), 200);
-  assert.equal(typical(shown(latency, 6, 1700)), 600);
+  assert.equal(newestLatency(recordShown(latency, 6, 1700)), 200);
+  assert.equal(typicalLatency(recordShown(latency, 6, 1700)), 600);
 });
 
 test("pauses are not measured, nor what waits through one", () => {
   for (const type of ["pause", "resume", "step", "stop"])
-    assert.equal(sent(NO_LATENCY, type, 0, 0), NO_LATENCY);
-  assert.equal(newest(shown(unmeasured(sent(NO_LATENCY, "prompt", 0, 0)), 1, 5000)), null);
+    assert.equal(recordSent(NO_LATENCY, type, 0, 0), NO_LATENCY);
+  assert.equal(
+    newestLatency(recordShown(dropWaiting(recordSent(NO_LATENCY, "prompt", 0, 0)), 1, 5000)),
+    null,
+  );
 });
 
 test("pushing and taking leave the queue they were given as it was", () => {

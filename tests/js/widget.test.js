@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { event, install } from "./fake_dom.js";
-import { LiveViews } from "../../js/host_canvas.js";
+import { LiveViews } from "../../js/shared/host_canvas.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
 import { addPreview } from "../../js/stream_preview/widget.js";
 
@@ -40,15 +40,15 @@ function services() {
   });
   const hub = new RunHub(api);
   hub.start();
-  return { page, api, hub, app: {}, lives: new LiveViews() };
+  return { page, api, hub, app: {}, liveViews: new LiveViews() };
 }
 
-test("a preview taken out of the graph leaves no listener, socket, timer or request, over two hundred runs", async () => {
-  const { page, api, hub, app, lives } = services();
+test("a preview taken out of the graph leaves nothing behind, over two hundred runs", async () => {
+  const { page, api, hub, app, liveViews } = services();
   const counts = () => ({
     hub: hub.listeners.size,
     runs: hub.runs.size,
-    lives: lives.views.size,
+    liveViews: liveViews.views.size,
     window: window.alive,
     document: document.alive,
     frames: page.frames.size,
@@ -57,7 +57,7 @@ test("a preview taken out of the graph leaves no listener, socket, timer or requ
   const before = counts();
   for (let number = 0; number < 200; number++) {
     const node = nodeOf(number);
-    const widget = addPreview(node, { app, api, hub, lives });
+    const widget = addPreview(node, { app, api, hub, liveViews });
     node.graph = {};
     node.onAdded();
     const token = `run ${number}`;
@@ -67,7 +67,7 @@ test("a preview taken out of the graph leaves no listener, socket, timer or requ
       .at(-1)
       .deliver(JSON.stringify({ type: "state", status: "running", chunk: 3, epoch: 1 }));
     page.tick();
-    assert.ok(hub.listeners.size === 1 && lives.views.size === 1 && window.alive > before.window);
+    assert.ok(hub.listeners.size === 1 && liveViews.views.size === 1 && window.alive > before.window);
     if (number % 2) page.sockets.at(-1).close(); // lost: a second try waits
     if (number % 3) api.dispatchEvent(event("motionstream.end", { detail: { token, status: "done" } }));
     node.onRemoved();
@@ -86,9 +86,9 @@ test("a preview taken out of the graph leaves no listener, socket, timer or requ
 });
 
 test("a preview that an undo puts back follows the run again, once", async () => {
-  const { page, api, hub, app, lives } = services();
+  const { page, api, hub, app, liveViews } = services();
   const node = nodeOf(1);
-  addPreview(node, { app, api, hub, lives });
+  addPreview(node, { app, api, hub, liveViews });
   node.graph = {};
   for (let times = 0; times < 3; times++) {
     node.onAdded();

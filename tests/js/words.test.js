@@ -3,18 +3,17 @@ import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { CAMERA_PRESETS } from "../../js/track_editor/cameras.js";
-import { SHORTCUTS } from "../../js/track_editor/keys.js";
+import { helpRows } from "../../js/track_editor/commands.js";
 import { INTERPOLATIONS } from "../../js/track_editor/read_track.js";
 import { EASES, SPEED_PRESETS } from "../../js/track_editor/speed.js";
-import { ENGLISH, speak, word } from "../../js/track_editor/words.js";
-import { SHORTCUTS as PREVIEW_SHORTCUTS } from "../../js/stream_preview/help.js";
+import { ENGLISH, setLanguage, word } from "../../js/track_editor/vocabulary.js";
+import { helpRows as previewHelpRows } from "../../js/stream_preview/commands.js";
 import {
   ENGLISH as PREVIEW_ENGLISH,
-  speak as speakPreview,
+  setLanguage as setPreviewLanguage,
   word as previewWord,
-} from "../../js/stream_preview/english.js";
-import { TOOLS } from "../../js/stream_preview/steering.js";
-import { learnLanguage } from "../../js/vocabulary.js";
+} from "../../js/stream_preview/vocabulary.js";
+import { loadLanguage } from "../../js/shared/language.js";
 
 const folder = new URL("../../locales/", import.meta.url);
 const editor = new URL("../../js/track_editor/", import.meta.url);
@@ -41,7 +40,7 @@ for (const [view, english] of Object.entries(VIEWS)) {
 
 test("every word the editor asks for is there, and none is left over", () => {
   const code = readdirSync(editor)
-    .filter((name) => name.endsWith(".js") && name !== "words.js")
+    .filter((name) => name.endsWith(".js") && name !== "vocabulary.js")
     .map((name) => readFileSync(new URL(name, editor), "utf8"))
     .join("\n");
   const asked = new Set(
@@ -49,12 +48,13 @@ test("every word the editor asks for is there, and none is left over", () => {
       .flatMap(([, a, b]) => [a, b])
       .filter(Boolean),
   );
-  for (const [, a, b] of code.matchAll(/word\([^()]*\? "([^"]+)" : "([^"]+)"\)/g)) asked.add(a).add(b);
+  for (const [, a, b] of code.matchAll(/word\((?:[^()]|\([^()]*\))*\? "([^"]+)" : "([^"]+)"\)/g))
+    asked.add(a).add(b);
   for (const key of Object.keys(CAMERA_PRESETS)) asked.add(key);
   for (const name of EASES) asked.add(`ease_${name}`);
   for (const name of Object.keys(SPEED_PRESETS)) asked.add(`speed_${name}`);
   for (const name of INTERPOLATIONS) asked.add(`curve_${name}`);
-  for (const [, key] of SHORTCUTS) asked.add(key);
+  for (const { help } of helpRows()) asked.add(help);
   for (const tool of ["select", "draw", "path", "line", "pin", "grid", "region"])
     asked.add(`tool_${tool}`).add(`hint_${tool}`);
   for (const name of ["time", "speed", "shape"]) asked.add(`tab_${name}`);
@@ -71,7 +71,7 @@ test("every word the editor asks for is there, and none is left over", () => {
 });
 
 test("every word the preview asks for is there, and none is left over", () => {
-  const files = readdirSync(preview).filter((name) => name.endsWith(".js") && name !== "english.js");
+  const files = readdirSync(preview).filter((name) => name.endsWith(".js") && name !== "vocabulary.js");
   const code = files.map((name) => readFileSync(new URL(name, preview), "utf8")).join("\n");
   const literals = new Set([...code.matchAll(/"([a-z][a-z_]*)"/g)].map(([, text]) => text));
   const asked = new Set(
@@ -79,7 +79,7 @@ test("every word the preview asks for is there, and none is left over", () => {
       .flatMap(([, a, b]) => [a, b])
       .filter(Boolean),
   );
-  for (const tool of TOOLS) asked.add(`tool_${tool}`);
+  for (const tool of ["grab", "pin", "path", "grid", "erase"]) asked.add(`tool_${tool}`);
   for (const mode of ["keep", "pin", "fade"]) asked.add(`release_${mode}`);
   for (const status of [
     "idle",
@@ -95,7 +95,7 @@ test("every word the preview asks for is there, and none is left over", () => {
   ])
     asked.add(`status_${status}`);
   for (const axis of ["zoom", "roll", "orbit"]) asked.add(axis);
-  for (const [, key] of PREVIEW_SHORTCUTS) asked.add(key);
+  for (const { help } of previewHelpRows()) asked.add(help);
   assert.deepEqual(
     [...asked].filter((key) => !(key in PREVIEW_ENGLISH)),
     [],
@@ -110,7 +110,9 @@ test("every word the preview asks for is there, and none is left over", () => {
 });
 
 test("no text of the preview stands outside its table", () => {
-  for (const name of readdirSync(preview).filter((each) => each.endsWith(".js") && each !== "english.js")) {
+  for (const name of readdirSync(preview).filter(
+    (each) => each.endsWith(".js") && each !== "vocabulary.js",
+  )) {
     const code = readFileSync(new URL(name, preview), "utf8").replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
     const sentences = [...code.matchAll(/"([A-Z][a-z]+ [^"]*)"/g)]
       .map(([, text]) => text)
@@ -126,17 +128,17 @@ const host = (locale, answer) => ({
 });
 
 test("both views speak the language of the host, and English where the pack has none", async (t) => {
-  const views = { editor: speak, preview: speakPreview };
+  const views = { editor: setLanguage, preview: setPreviewLanguage };
   const english = () => Object.values(views).forEach((each) => each({}));
   t.after(english);
-  await learnLanguage(
+  await loadLanguage(
     host("zh", { zh: { motionstream: { editor: { tracks: "轨迹" }, preview: { status_live: "直播中" } } } }),
     views,
   );
   assert.deepEqual([word("tracks"), word("undo")], ["轨迹", ENGLISH.undo]);
   assert.deepEqual([previewWord("status_live"), previewWord("pause")], ["直播中", "Pause"]);
   english();
-  await learnLanguage(host("fr", { zh: {} }), views);
+  await loadLanguage(host("fr", { zh: {} }), views);
   assert.equal(word("tracks"), "Tracks");
   assert.equal(word("moves", { start: 3, end: 9 }), "Moves from frame 3 to 9");
 });

@@ -113,10 +113,10 @@ def test_the_end_reaches_viewers_that_were_there_and_one_that_comes_after(live, 
 def test_viewers_are_told_of_a_pause_and_a_stop_once_each(live, start):
     run = start(live.Runs())
     viewer = run.attach(lambda: None)
-    run.session.border(0)
+    run.session.wait_at_boundary(0)
     run.session.post({"type": "stop"})
-    run.session.border(1)
-    run.session.border(1)
+    run.session.wait_at_boundary(1)
+    run.session.wait_at_boundary(1)
     states = [(state["status"], state["chunk"]) for state in viewer.take_states()]
     assert states == [("running", 0), ("running", 0), ("stopping", 1)]
 
@@ -139,8 +139,8 @@ def test_frames_of_an_older_epoch_are_stale_once_a_newer_one_has_begun(live, sta
 def test_what_the_stream_says_about_itself_reaches_the_viewers(live, start):
     run = start(live.Runs())
     viewer = run.attach(lambda: None)
-    run.session.say(prompt="night", oldest_chunk=3)
-    run.session.say(prompt="night", oldest_chunk=3)
+    run.session.report(prompt="night", oldest_chunk=3)
+    run.session.report(prompt="night", oldest_chunk=3)
     states = viewer.take_states()
     assert len(states) == 2 and states[-1]["prompt"] == "night" and states[-1]["oldest_chunk"] == 3
 
@@ -155,5 +155,5 @@ def test_viewers_are_told_the_prompt_that_runs_from_the_first_state_on(live, beg
         ("night", "night"),
         (None, begun),
     ):  # the last: a rewind to before the live prompt
-        run.session.say(prompt=live_prompt)
+        run.session.report(prompt=live_prompt)
         assert run.state["prompt"] == told

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
+from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
-from ..presets import Manner, ModelConfig, MotionConfig
 
 FORMAT = "motionstream"
 VERSION = 1
@@ -207,44 +207,51 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
-    """JSON values; the context as its label; `sigmas`, a manner of its own and the channel for unspecified
-    tracks only where there are some.
+    """JSON values of the header's "config", version 1: the network's fields and the sampler's beside them.
+
+    A rolling sampler has its cache as a label ("context"), `steps` and `shift`. `sigmas` and a "manner" stand
+    there only where a checkpoint has some of its own. A buffer has all its fields under "buffer".
     """
-    values: dict[str, Any] = asdict(config) | {"context": config.context.label}
+    values: dict[str, Any] = asdict(config)
+    del values["sampler"]
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
-    usual = {"sigmas": config.sigmas is None, "manner": config.manner == Manner()}
-    return {name: value for name, value in values.items() if not usual.get(name, False)}
+    for name, usual in (("windows", None), ("wrap", False)):
+        if values[name] == usual:
+            del values[name]
+    sampler = config.sampler
+    return values | (
+        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+    )
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
-    values = _fields_of(
-        ModelConfig,
-        {"sigmas": None, "manner": asdict(Manner()), **values} if isinstance(values, Mapping) else values,
+    buffered = isinstance(values, Mapping) and "buffer" in values
+    sampling = ("buffer",) if buffered else ROLLING_FIELDS
+    usual = {"windows": None, "wrap": False}
+    if not buffered:
+        usual |= {"sigmas": None, "manner": USUAL_MANNER}
+    values = _exactly(
+        "ModelConfig",
+        {field.name for field in fields(NetworkConfig)} | set(sampling),
+        {**usual, **values} if isinstance(values, Mapping) else values,
     )
+    sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
-        motion = (
-            {"unspecified_channel": False, **values["motion"]}
-            if isinstance(values["motion"], Mapping)
-            else values["motion"]
-        )
+        motion = values["motion"]
+        motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
         values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
     try:
-        values["context"] = CacheShape.parse(values["context"])
-        lists = {
-            name: tuple(values[name])
-            for name in ("vae_stride", "patch", "sigmas")
-            if values[name] is not None or name != "sigmas"
-        }
-        manner = _fields_of(Manner, values["manner"])
-        lists["manner"] = Manner(
-            **{
-                name: tuple(value) if isinstance(value, (list, tuple)) else value
-                for name, value in manner.items()
-            }
+        for name in ("vae_stride", "patch"):
+            values[name] = tuple(values[name])
+        values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
+        sampler = (
+            BufferConfig(**_fields_of(BufferConfig, sampled["buffer"]))
+            if buffered
+            else _rolling_from_dict(sampled)
         )
-        return ModelConfig(**values | lists)
+        return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
             "ModelConfig: expected numbers, names and lists of a config, got a value of another kind: "
@@ -252,11 +259,62 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         ) from error
 
 
+# What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
+MANNER = {
+    "solver": "solver",
+    "timesteps": "timesteps",
+    "first_sigmas": "first_chunk_sigmas",
+    "recache": "recache",
+}
+USUAL_MANNER: dict[str, Any] = {
+    "solver": "renoise",
+    "timesteps": None,
+    "first_sigmas": None,
+    "recache": "chunks",
+}
+ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
+
+
+def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "context": sampler.cache_shape.label,
+        "steps": sampler.steps,
+        "shift": sampler.shift,
+    }
+    if sampler.sigmas is not None:
+        values["sigmas"] = sampler.sigmas
+    manner = {name: getattr(sampler, ours) for name, ours in MANNER.items()}
+    return values if manner == USUAL_MANNER else values | {"manner": manner}
+
+
+def _rolling_from_dict(values: Mapping[str, Any]) -> RollingConfig:
+    shape = CacheShape.parse(values["context"])
+    manner = _exactly("Manner", set(MANNER), values["manner"])
+    return RollingConfig(
+        shape.chunk,
+        shape.sink,
+        shape.window,
+        steps=values["steps"],
+        shift=values["shift"],
+        sigmas=_levels(values["sigmas"]),
+        timesteps=_levels(manner["timesteps"]),
+        first_chunk_sigmas=_levels(manner["first_sigmas"]),
+        solver=manner["solver"],
+        recache=manner["recache"],
+    )
+
+
+def _levels(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)
+
+
 def _fields_of(kind: type, values: Any) -> dict[str, Any]:
-    expected = {field.name for field in fields(kind)}
+    return _exactly(kind.__name__, {field.name for field in fields(kind)}, values)
+
+
+def _exactly(what: str, expected: set[str], values: Any) -> dict[str, Any]:
+    """The values as a dict of their own; ValueError unless they are these fields."""
     if not isinstance(values, Mapping) or set(values) != expected:
         got = sorted(set(values) ^ expected) if isinstance(values, Mapping) else values
-        raise ValueError(
-            f"{kind.__name__}: expected exactly the fields {sorted(expected)}; missing or unknown: {got}"
-        )
+        raise ValueError(f"{what}: expected exactly the fields {sorted(expected)}; missing or unknown: {got}")
     return dict(values)

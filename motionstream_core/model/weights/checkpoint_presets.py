@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from ..cache import CacheShape
-from ..presets import PRESETS, Manner, ModelConfig
+from ..config import ModelConfig, NetworkConfig, Recache, RollingConfig, Solver
+from ..presets import PRESETS
 from .bundle import FORMAT, VERSION, config_from_dict, config_to_dict, read_header
 
 TRAINED_FRAMES = 21  # latent frames of an 81-frame clip
@@ -36,8 +37,18 @@ TRAINED_FRAMES = 21  # latent frames of an 81-frame clip
 
 @dataclass(frozen=True)
 class CausalPreset:
-    """network: the preset of `presets.py` whose sizes the public weights have. timesteps: a list of its own,
-    otherwise k / steps, shifted.
+    """How a public checkpoint is sampled, and on which network.
+
+    Args:
+        network: the preset of `presets.py` whose sizes the public weights have.
+        context: label of the cache, such as "c3s3w15".
+        steps: denoising steps of a chunk.
+        shift: of the noise levels.
+        about: the checkpoint, in words.
+        timesteps: a list of its own, otherwise k / steps, shifted.
+        first_chunk_sigmas: see RollingConfig.
+        solver: see RollingConfig.
+        recache: see RollingConfig.
     """
 
     network: str
@@ -46,12 +57,30 @@ class CausalPreset:
     shift: float
     about: str
     timesteps: tuple[float, ...] | None = None
-    manner: Manner = Manner()
+    first_chunk_sigmas: tuple[float, ...] | None = None
+    solver: Solver = "renoise"
+    recache: Recache = "chunks"
+
+    @property
+    def sampler(self) -> RollingConfig:
+        shape = CacheShape.parse(self.context)
+        levels = self.timesteps
+        return RollingConfig(
+            shape.chunk,
+            shape.sink,
+            shape.window,
+            steps=self.steps,
+            shift=self.shift,
+            sigmas=None if levels is None else tuple(nearest_level(each, self.shift) for each in levels),
+            timesteps=levels,
+            first_chunk_sigmas=self.first_chunk_sigmas,
+            solver=self.solver,
+            recache=self.recache,
+        )
 
 
-FOUR_FIRST = Manner(
-    first_sigmas=(1.0, 0.9375, 5 / 6, 0.625)
-)  # Causal Forcing++: four steps for the first latent frame that is made
+# Causal Forcing++: four steps for the first latent frame that is made.
+FOUR_FIRST = (1.0, 0.9375, 5 / 6, 0.625)
 
 CHECKPOINT_PRESETS: dict[str, CausalPreset] = {
     "self-forcing": CausalPreset("wan2.1-1.3b", "c3s3w15", 4, 5.0, "Self Forcing, chunks of three"),
@@ -60,22 +89,28 @@ CHECKPOINT_PRESETS: dict[str, CausalPreset] = {
         "wan2.1-1.3b", "c1s1w19", 4, 5.0, "Causal Forcing, frame by frame"
     ),
     "causal-forcing-2step": CausalPreset(
-        "wan2.1-1.3b", "c1s1w19", 2, 5.0, "Causal Forcing++, frame by frame in two steps", manner=FOUR_FIRST
+        "wan2.1-1.3b",
+        "c1s1w19",
+        2,
+        5.0,
+        "Causal Forcing++, frame by frame in two steps",
+        first_chunk_sigmas=FOUR_FIRST,
     ),
     "causal-forcing-1step": CausalPreset(
-        "wan2.1-1.3b", "c1s1w19", 1, 5.0, "Causal Forcing++, frame by frame in one step", manner=FOUR_FIRST
+        "wan2.1-1.3b",
+        "c1s1w19",
+        1,
+        5.0,
+        "Causal Forcing++, frame by frame in one step",
+        first_chunk_sigmas=FOUR_FIRST,
     ),
     "causvid": CausalPreset("wan2.1-1.3b", "c3s3w15", 3, 8.0, "CausVid", (1000.0, 757.0, 522.0)),
     "longlive": CausalPreset(
-        "wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in", manner=Manner(recache="window")
+        "wan2.1-1.3b", "c3s3w6", 4, 5.0, "LongLive 1, its LoRA merged in", recache="window"
     ),
-    "longlive-2": CausalPreset(
-        "wan2.2-5b", "c8s8w16", 4, 5.0, "LongLive 2 on Wan 2.2 5B", manner=Manner(solver="unipc")
-    ),
+    "longlive-2": CausalPreset("wan2.2-5b", "c8s8w16", 4, 5.0, "LongLive 2 on Wan 2.2 5B", solver="unipc"),
     "infinite-forcing": CausalPreset("wan2.1-1.3b", "c3s1w2", 4, 5.0, "Infinite Forcing"),
-    "krea-14b": CausalPreset(
-        "wan2.1-14b", "c3s1w2", 4, 5.0, "Krea Realtime 14B", manner=Manner(recache="always")
-    ),
+    "krea-14b": CausalPreset("wan2.1-14b", "c3s1w2", 4, 5.0, "Krea Realtime 14B", recache="always"),
     "motionstream-1.3b": CausalPreset(
         "wan2.1-1.3b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.1"
     ),
@@ -99,20 +134,7 @@ def config_for(preset: CausalPreset) -> ModelConfig:
 
 def with_schedule(config: ModelConfig, preset: CausalPreset) -> ModelConfig:
     """`config` with the chunk, context and noise levels of a preset."""
-    sigmas = (
-        None
-        if preset.timesteps is None
-        else tuple(nearest_level(timestep, preset.shift) for timestep in preset.timesteps)
-    )
-    manner = replace(preset.manner, timesteps=preset.timesteps)
-    return replace(
-        config,
-        context=CacheShape.parse(preset.context),
-        steps=preset.steps,
-        shift=preset.shift,
-        sigmas=sigmas,
-        manner=manner,
-    )
+    return replace(config, sampler=preset.sampler)
 
 
 def nearest_level(timestep: float, shift: float) -> float:
@@ -133,7 +155,7 @@ TRAINED_SIZES = {
 }
 
 
-def size_note(config: ModelConfig, width: int, height: int) -> str | None:
+def size_note(config: NetworkConfig, width: int, height: int) -> str | None:
     """Words about a size that a known network was not trained on; None where it was, or where nothing is
     known.
     """

@@ -18,9 +18,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ...common.state_dict import State, state_problems
+from ..config import ModelConfig, MotionConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
-from ..presets import ModelConfig, MotionConfig
 from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
 from .lora import Addition, additions
 from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors

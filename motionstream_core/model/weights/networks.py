@@ -18,12 +18,14 @@ from ...codec.split import SplitCodec
 from ...codec.taehv import TaehvCodec
 from ...codec.tiny import CodecConfig, TinyCodec
 from ...codec.wan_vae import WanCodec
+from ..config import ModelConfig
 from ..detail import DetailHead
 from ..dit import WanDiT
 from ..host_dit import HostDiT
 from ..motion import TrackHead
-from ..presets import ModelConfig, preset
-from ..text import WordEncoder
+from ..presets import preset
+from ..text import BUILT_IN as VOCABULARY
+from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
@@ -73,8 +75,12 @@ def open_networks(path: str | Path = BUILT_IN) -> Networks:
 def networks_of(bundle: Bundle) -> Networks:
     """The networks of a loaded file, in evaluation mode."""
     codec = bundle.load_into("codec", TinyCodec(_codec_config(bundle)))
-    text = bundle.load_into("text_encoder", WordEncoder(bundle.config.text_dim, bundle.config.text_len))
-    return Networks(bundle.dit(), bundle.track_head(), codec, text, _detail(bundle))
+    config = bundle.config
+    text = bundle.load_into(
+        "text_encoder", WordEncoder(config.text_dim, config.text_len, _vocabulary(bundle))
+    )
+    head = None if config.motion is None else bundle.track_head()
+    return Networks(bundle.dit(), head, codec, text, _detail(bundle))
 
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
@@ -85,7 +91,10 @@ def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str,
         "codec": networks.codec,
         "text_encoder": networks.text_encoder,
     }
+    components = {name: part for name, part in components.items() if part is not None}
     settings: dict[str, Any] = {"codec": asdict(networks.codec.config)}
+    if networks.text_encoder is not None and networks.text_encoder.vocabulary != VOCABULARY:
+        settings["text_encoder"] = {"vocabulary": list(networks.text_encoder.vocabulary.words)}
     if networks.detail is not None:
         components["detail"] = networks.detail
         settings["detail"] = {"widths": list(networks.detail.widths)}
@@ -104,6 +113,20 @@ def untrained(name: str = "tiny", seed: int = 0) -> Networks:
     for module in (made.dit, made.track_head, made.codec, made.text_encoder):
         module.eval().requires_grad_(False)
     return made
+
+
+def _vocabulary(bundle: Bundle) -> Vocabulary:
+    """The words of a file that has a vocabulary of its own, else the built-in ones."""
+    settings = bundle.settings.get("text_encoder")
+    if settings is None:
+        return VOCABULARY
+    words = settings.get("vocabulary") if isinstance(settings, dict) else None
+    if not isinstance(words, list):
+        raise ValueError(f"{bundle.path.name}: expected a vocabulary as a list of words, got {words!r:.80}")
+    try:
+        return Vocabulary(tuple(words))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{bundle.path.name}: {error}") from None
 
 
 def _detail(bundle: Bundle) -> DetailHead | None:

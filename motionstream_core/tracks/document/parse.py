@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...common.checked import Point, choice, excerpt, number, point, whole
 from ..types import MAX_POSITIONS
 from .model import (
     EASES,
@@ -116,7 +117,7 @@ def _speed(value: list | None, where: str) -> tuple[Key, ...]:
     if value is None:
         return ()
     if not 1 <= len(value) <= MAX_KEYS or not all(isinstance(key, Mapping) for key in value):
-        raise ValueError(f"{where}: expected 1 to {MAX_KEYS} keys with t and s, got {value!r:.40}")
+        raise ValueError(f"{where}: expected 1 to {MAX_KEYS} keys with t and s, got {excerpt(value)}")
     keys = tuple(
         Key(
             _between(key, "t", 0.0, 1.0, where),
@@ -134,7 +135,7 @@ def _speed(value: list | None, where: str) -> tuple[Key, ...]:
     return keys
 
 
-def _shown(value: list | None, where: str) -> tuple[tuple[float, float], ...] | None:
+def _shown(value: list | None, where: str) -> tuple[Point, ...] | None:
     """Ranges [first frame, last frame]."""
     if value is None:
         return None
@@ -142,7 +143,7 @@ def _shown(value: list | None, where: str) -> tuple[tuple[float, float], ...] | 
         isinstance(pair, list) and len(pair) == 2 for pair in value
     ):
         raise ValueError(
-            f"{where}: expected 1 to {MAX_KEYS} ranges [first frame, last frame], got {value!r:.40}"
+            f"{where}: expected 1 to {MAX_KEYS} ranges [first frame, last frame], got {excerpt(value)}"
         )
     return tuple((_number(first, where), _number(last, where)) for first, last in value)
 
@@ -175,22 +176,20 @@ def _region(value: Mapping | None, where: str, kind: Any) -> Region | None:
         or sum(map(len, lines)) > MAX_REGION_POINTS
     ):
         raise ValueError(
-            f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {lines!r:.40}"
+            f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {excerpt(lines)}"
         )
     radius, spacing = (_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing"))
     return Region(tuple(tuple(_point(point, where) for point in line) for line in lines), radius, spacing)
 
 
-def _point(value: Any, where: str) -> tuple[float, float]:
+def _point(value: Any, where: str) -> Point:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: expected an object with x and y, got {value!r:.40}")
-    return _number(value.get("x"), f"{where}: x"), _number(value.get("y"), f"{where}: y")
+        raise ValueError(f"{where}: expected an object with x and y, got {excerpt(value)}")
+    return point((value.get("x"), value.get("y")), where, MAX_COORDINATE)
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MAX_COORDINATE:
-        raise ValueError(f"{where}: expected a number within ±{MAX_COORDINATE:,.0f}, got {value!r:.40}")
-    return float(value)
+    return number(value, where, -MAX_COORDINATE, MAX_COORDINATE)
 
 
 _REQUIRED = object()
@@ -200,40 +199,25 @@ def _between(
     value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED
 ) -> float:
     """value[key], a number from `least` to `most`; absent or null gives the default where there is one."""
-    number = value.get(key)
-    if number is None and default is not _REQUIRED:
+    found = value.get(key)
+    if found is None and default is not _REQUIRED:
         return default
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
-        raise ValueError(
-            f"{where}: expected {key} to be a number from {least:g} to {most:g}, got {number!r:.40}"
-        )
-    return float(number)
+    return number(found, where, least, most, key)
 
 
 def _whole(value: Mapping, key: str, most: int, where: str = "track document") -> int:
-    number = value.get(key)
-    if (
-        isinstance(number, bool)
-        or not isinstance(number, (int, float))
-        or not 1 <= number <= most
-        or number != int(number)
-    ):
-        raise ValueError(f"{where}: expected {key} to be a whole number from 1 to {most}, got {number!r:.40}")
-    return int(number)
+    return whole(value.get(key), where, 1, most, key)
 
 
 def _rate(value: Mapping) -> float:
     fps = value.get("fps")
     if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps <= 1000:
-        raise ValueError(f"track document: expected fps above 0 and at most 1000, got {fps!r:.40}")
+        raise ValueError(f"track document: expected fps above 0 and at most 1000, got {excerpt(fps)}")
     return float(fps)
 
 
 def _choice(value: Mapping, key: str, choices: tuple[str, ...], where: str) -> str:
-    chosen = value.get(key, choices[0])
-    if chosen not in choices:
-        raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {chosen!r:.40}")
-    return chosen
+    return choice(value.get(key, choices[0]), where, choices, key)
 
 
 def _get(value: Mapping, key: str, kind: type, where: str, default: Any = _REQUIRED) -> Any:
@@ -244,6 +228,6 @@ def _get(value: Mapping, key: str, kind: type, where: str, default: Any = _REQUI
     if found is default and default is not _REQUIRED:
         return default
     if not isinstance(found, kind):
-        got = "nothing" if found is _REQUIRED else f"{found!r:.40}"
+        got = "nothing" if found is _REQUIRED else excerpt(found)
         raise ValueError(f"{where}: expected {key} to be of type {kind.__name__.lower()}, got {got}")
     return found

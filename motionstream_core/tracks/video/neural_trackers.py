@@ -4,8 +4,8 @@ packages are installed.
 Owns how frames, points and weights go in and positions come out. The packages are imported when a tracker is
 made, the weights read from a local file without running code in it; nothing is downloaded. Calls are those of
 facebookresearch/co-tracker `cotracker.predictor` (82e02e8) and google-deepmind/tapnet
-`tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions: docs/log.md
-has the comparison.
+`tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions:
+docs/experiments/point-tracking.md has the comparison.
 Memory does not grow with the video: about 1 MB a point in TAPIR, 0.15 in TAPNext, 0.1 in CoTracker3 and what
 that computes for GROUP points at once.
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...codec.tiny import TinyCodec
 from ...model.text import tokenize
-from ...streaming.motion_conditioner import carry, warp_condition
+from ...streaming.warped_image import carry, warp_condition
 from ...tracks.warp.forward import ForwardWarp
 from .augment import imperfect
 from .media import load_media

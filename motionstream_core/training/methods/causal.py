@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...model.context import rolling_context
 from ...model.dit import TextContext
 from ...model.presets import ModelConfig
 from ...sampling.cached_latents import CachedLatents
-from ...sampling.flow import add_noise, schedule_of, to_x0
+from ...sampling.flow import add_noise, schedule_of
+from ...sampling.step import predict_x0, write_context
 from ..data.shards import Pool
 from ..engine.stage import shared_choice, shared_share
 from .refresh import NEVER, MotionTimeline, SinkRefresh, border, least_chunks
@@ -162,14 +164,13 @@ class _Context:
             return
         total = self.cache.total
         self.cache.reset()
-        for latents, motion in self.kept.pieces(self.cache.shape.chunk):
-            self._remember(latents, motion)
-        self.cache.total = total
+        with self.cache.rewriting(total):
+            for latents, motion in self.kept.pieces(self.cache.shape.chunk):
+                self._remember(latents, motion)
         self.scenes.rebase(start, torch.cat(self.made, dim=2))
 
     def _remember(self, latents: Tensor, motion: Tensor):
-        timestep = torch.zeros(latents.shape[0], latents.shape[2], device=latents.device)
-        self.student.dit(torch.cat([latents, motion], 1), timestep, self.text, self.cache, commit=True)
+        write_context(self.student.dit, latents, motion, self.text, rolling_context(self.cache, write=True))
 
 
 def _chunk_starts(
@@ -194,9 +195,7 @@ def _predict(
 ) -> Tensor:
     levels = level[:, None].expand(-1, truth.shape[2])
     x = add_noise(truth, randn_like(truth, rng), levels)
-    out = student.dit(torch.cat([x, motion], 1), 1000 * levels, text, cache)
-    warp = motion[:, student.config.motion.parts["warp"]] if student.config.prediction == "gated_x0" else None
-    return to_x0(out, x, levels, student.config.prediction, warp)
+    return predict_x0(student.dit, x, levels, motion, text, rolling_context(cache))
 
 
 @torch.no_grad()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...model.context import bidirectional_context
 from ...model.dit import TextContext
-from ...sampling.flow import to_x0
+from ...sampling.step import predict_x0
 from .roles import MotionModel
 
 
@@ -22,12 +23,4 @@ def predict_clip(
     """
     levels = torch.cat([torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
     x = torch.cat([first, noisy], dim=2)
-    out = model(torch.cat([x, motion], dim=1), 1000 * levels, text)
-    parts = model.config.motion.parts
-    warp = motion[:, parts["warp"]] if model.config.prediction == "gated_x0" else None
-    return to_x0(out, x, levels, model.config.prediction, warp)[:, :, 1:]
-
-
-def euler_step(x: Tensor, x0: Tensor, sigma: float, to: float) -> Tensor:
-    """One step of the probability-flow ODE, dx / d sigma = (x - x0) / sigma, from sigma down to `to`."""
-    return x0 + (x - x0) * (to / sigma)
+    return predict_x0(model, x, levels, motion, text, bidirectional_context(model.config))[:, :, 1:]

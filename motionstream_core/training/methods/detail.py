@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from ...model.detail import DetailHead
 from ...model.weights.networks import Networks
-from ...streaming.motion_conditioner import WarpedImage, carry
-from ...streaming.stream import stream
+from ...streaming.stream import StreamOptions, stream
+from ...streaming.warped_image import WarpedImage, carry
 from ...tracks.types import Tracks
 from ...tracks.warp.forward import ForwardWarp
 from ..data.media import load_media
@@ -51,11 +51,7 @@ def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> t
         image,
         tracks,
         clip.caption,
-        len(clip.frames),
-        seed=seed,
-        id_seed=seed,
-        fit="hold",
-        detail=False,
+        StreamOptions(len(clip.frames), seed, id_seed=seed, fit="hold", detail=False),
     )
     frames = torch.cat([chunk.frames for chunk in chunks])
     picture = rearrange(image, "h w c -> c h w")

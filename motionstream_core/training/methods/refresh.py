@@ -163,9 +163,9 @@ def _carried_clip(
     later, made = dict(pictures[1:]), []
     for start, count in _pieces(latents.shape[2], config.context.chunk):
         if start in later:
-            place.rebase(later[start])
+            place.set_reference(later[start])
             anchors = xy[config.vae_stride[0] * (start - 1)]
-        made.append(place(start, count))
+        made.append(place.take(range(start, start + count)))
     parts = config.motion.parts
     return torch.cat(made, dim=2)[:, parts["warp"].start : parts["mask"].stop]
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ...common.state_dict import state_problems
-from ...model.cache import GradKVCache
+from ...model.context import AttentionContext
 from ...model.dit import TextContext, WanDiT
 from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ...model.presets import ModelConfig
@@ -40,18 +40,12 @@ class MotionModel(nn.Module):
         self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
 
     def forward(
-        self,
-        x: Tensor,
-        timestep: Tensor,
-        text: TextContext,
-        cache: GradKVCache | None = None,
-        *,
-        commit: bool = False,
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """The transformer's forward (see WanDiT.forward), so that a wrapper around the whole model sees
         every use of it.
         """
-        return self.dit(x, timestep, text, cache, commit=commit)
+        return self.dit(x, timestep, text, context)
 
     def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids."""

@@ -27,9 +27,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...sampling.flow import add_noise, schedule_of, sigma_schedule, to_x0
+from ...model.context import rolling_context
+from ...sampling.flow import add_noise, schedule_of, sigma_schedule
+from ...sampling.step import euler_step, predict_x0, write_context
 from ..engine.engine import fingerprint
-from .clips import euler_step
 from .guidance import NO_GUIDANCE, Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
@@ -112,20 +113,12 @@ def sample_chunks(
 def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, text, cache) -> Tensor:
     """The clean latents of one chunk behind a cache, sigma (B,)."""
     levels = sigma[:, None].expand(-1, x.shape[2])
-    out = model(torch.cat([x, motion], dim=1), 1000 * levels, text, cache)
-    warp = motion[:, model.config.motion.parts["warp"]] if model.config.prediction == "gated_x0" else None
-    return to_x0(out, x, levels, model.config.prediction, warp)
+    return predict_x0(model, x, levels, motion, text, rolling_context(cache))
 
 
 def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
     """The clean-context pass of a chunk."""
-    model(
-        torch.cat([latents, motion], dim=1),
-        torch.zeros(latents.shape[0], latents.shape[2], device=latents.device),
-        text,
-        cache,
-        commit=True,
-    )
+    write_context(model, latents, motion, text, rolling_context(cache, write=True))
 
 
 def write_trajectories(

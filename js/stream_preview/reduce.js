@@ -1,0 +1,383 @@
+/**
+ * The one way to change the preview's state: reduce(state, event, now) gives the state that follows and the
+ * effects to be had outside of it. Pure. The effects are performed by session.js and preview.js.
+ */
+
+import {
+  isAtRest,
+  createRig,
+  holdRig,
+  pushByKey,
+  releaseAxes,
+  pushRig,
+  rigFromSpeeds,
+  speedsFromRig,
+} from "./camera.js";
+import * as controls from "./controls.js";
+import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
+import { isActive, obstacleOf } from "./obstacles.js";
+import { grabbableHandles, isBusy, NOTHING_TOLD } from "./state.js";
+import * as steering from "./steering.js";
+
+/** @import {Rig} from "./camera.js" */
+/** @import {Control} from "./controls.js" */
+/** @import {Status} from "./obstacles.js" */
+/** @import {Run, RunState} from "./protocol.js" */
+/** @import {PreviewEvent, PreviewState} from "./state.js" */
+
+/**
+ * @typedef {{do: "begin", run: Run} | {do: "end-link"} | {do: "close-link"} | {do: "forget", token: string}
+ *   | {do: "send", control: Control} | {do: "clear-outbox"} | {do: "expire-problem"}
+ *   | {do: "open-large"} | {do: "close-large"} | {do: "focus"}} Effect
+ * @typedef {{state: PreviewState, effects: Effect[]}} Step
+ */
+
+/**
+ * @param {PreviewState} state
+ * @param {PreviewEvent} event
+ * @param {number} now ms
+ * @returns {Step}
+ */
+export function reduce(state, event, now) {
+  switch (event.type) {
+    case "run-start":
+      return runStarted(state, event.run, now);
+    case "run-end":
+      return withEffects(finished(state, event.status), { do: "end-link" });
+    case "link":
+      return linked(state, event.link, event.problem);
+    case "sampler":
+      return samplerTold(state, event.told);
+    case "frame-received":
+      return step({ ...state, epoch: Math.max(state.epoch, event.epoch) });
+    case "frame-shown":
+      return step({
+        ...state,
+        shown: event.header,
+        latency: recordShown(state.latency, event.header.epoch, now),
+        ghosts: state.ghosts.filter((ghost) => ghost.epoch >= event.header.epoch),
+      });
+    case "taken":
+      return step({
+        ...state,
+        status: event.control.type === "stop" ? "stopping" : state.status,
+        problem: "",
+      });
+    case "refused":
+      return refused(state, event.control, event.answer);
+    case "problem-over":
+      return step({ ...state, problem: "" });
+    case "disconnect":
+      return disconnected(state, now);
+    default:
+      return asked(state, event, now);
+  }
+}
+
+/**
+ * What the person asks for.
+ * @param {PreviewState} state
+ * @param {PreviewEvent} event
+ * @param {number} now
+ * @returns {Step}
+ */
+function asked(state, event, now) {
+  switch (event.type) {
+    case "send":
+      return sending(state, [event.control], now);
+    case "prompt":
+      return sending({ ...state, promptSent: event.text }, [controls.prompt(event.text)], now);
+    case "show":
+      return step({ ...state, [event.part]: event.on });
+    case "note":
+      return step({ ...state, note: event.text });
+    case "large":
+      return largeAsked(state, event.on);
+    case "large-closed":
+      return withEffects(
+        step({ ...state, large: null, cameraOpen: state.large?.cameraWasOpen ?? state.cameraOpen }),
+        { do: "focus" },
+      );
+    case "camera-push":
+      return cameraPushed(state, pushRig(state.rig, event.push), now);
+    case "camera-key":
+      return cameraPushed(state, pushByKey(state.rig, event.axis, event.direction), now);
+    case "camera-release":
+      return cameraPushed(state, releaseAxes(state.rig, event.axes), now);
+    case "camera-hold":
+      return cameraPushed(state, holdRig(state.rig, event.hold), now);
+    case "camera-rest":
+      return isAtRest(state.rig)
+        ? step(state)
+        : cameraPushed(state, pushRig(state.rig, createRig().push), now);
+    default:
+      return handled(state, event, now);
+  }
+}
+
+/**
+ * What the person's hands do on the picture.
+ * @param {PreviewState} state
+ * @param {PreviewEvent} event
+ * @param {number} now
+ * @returns {Step}
+ */
+function handled(state, event, now) {
+  switch (event.type) {
+    case "press":
+      return steered(
+        state,
+        steering.press(state.steering, { ...event.place, handles: grabbableHandles(state) }),
+        now,
+      );
+    case "drag":
+      return steered(
+        state,
+        steering.drag(state.steering, { ...event.place, handles: grabbableHandles(state) }),
+        now,
+      );
+    case "lift":
+      return steered(state, steering.lift(state.steering, event.place), now);
+    case "release-all":
+      return steered(state, steering.releaseAll(state.steering), now);
+    case "remove-at": {
+      const handle = steering.handleAt(grabbableHandles(state), event.place.at, event.place.reach);
+      return handle ? sending(state, [controls.remove(handle[0])], now) : step(state);
+    }
+    case "steer":
+      // A tool is kept while it is in use.
+      return event.changes.tool && isBusy(state)
+        ? step(state)
+        : step({ ...state, steering: { ...state.steering, ...event.changes } });
+    case "radius": {
+      if (!state.run) return step(state);
+      const radius = steering.stepRadius(state.steering.radius, event.direction, state.run);
+      return step({ ...state, steering: { ...state.steering, radius } });
+    }
+    default:
+      return step(state);
+  }
+}
+
+/**
+ * @param {PreviewState} state
+ * @returns {Step}
+ */
+const step = (state) => ({ state, effects: [] });
+
+/**
+ * @param {Step} made
+ * @param {Effect[]} effects that come before those it has
+ * @returns {Step}
+ */
+const withEffects = (made, ...effects) => ({ state: made.state, effects: [...effects, ...made.effects] });
+
+/**
+ * @param {PreviewState} state
+ * @param {Run} run
+ * @param {number} now
+ * @returns {Step}
+ */
+function runStarted(state, run, now) {
+  const same = state.run?.width === run.width && state.run.height === run.height;
+  const radius = same ? state.steering.radius : steering.usualRadius(run);
+  /** @type {PreviewState} */
+  const fresh = {
+    ...state,
+    run,
+    status: "live",
+    sampler: NOTHING_TOLD,
+    epoch: 0,
+    shown: null,
+    steering: { ...steering.releaseAll(state.steering).steering, radius },
+    rig: { ...createRig(), hold: state.rig.hold },
+    cameraSent: null,
+    prompt: "",
+    promptSent: null,
+    ghosts: [],
+    latency: NO_LATENCY,
+    problem: "",
+    began: now,
+    touched: false,
+  };
+  return { state: fresh, effects: [{ do: "begin", run }] };
+}
+
+/**
+ * Nothing can be steered any more. Frames that wait are still shown.
+ * @param {PreviewState} state
+ * @param {Status} status
+ * @returns {Step}
+ */
+const finished = (state, status) => ({
+  state: {
+    ...state,
+    status,
+    steering: steering.releaseAll(state.steering).steering,
+    rig: { ...createRig(), hold: state.rig.hold },
+    ghosts: [],
+    cameraSent: null,
+  },
+  effects: [{ do: "clear-outbox" }],
+});
+
+/**
+ * @param {PreviewState} before
+ * @param {"open" | "away" | "gone"} link
+ * @param {string} problem "" = none
+ * @returns {Step}
+ */
+function linked(before, link, problem) {
+  const { state, effects } = problem ? complained(before, problem) : step(before);
+  if (link === "gone") {
+    const forget = state.run ? [/** @type {Effect} */ ({ do: "forget", token: state.run.token })] : [];
+    return withEffects(finished(state, "lost"), ...effects, ...forget);
+  }
+  if (link === "away" && isActive(state.status)) return { state: { ...state, status: "away" }, effects };
+  if (link === "open" && state.status === "away") return { state: { ...state, status: "live" }, effects };
+  return { state, effects };
+}
+
+/**
+ * @param {PreviewState} before
+ * @param {RunState} told
+ * @returns {Step}
+ */
+function samplerTold(before, told) {
+  /** @type {PreviewState} */
+  const heard = {
+    ...before,
+    sampler: told,
+    epoch: Math.max(before.epoch, told.epoch),
+    latency: told.status === "paused" ? dropWaiting(before.latency) : before.latency,
+    prompt: told.prompt ?? before.prompt,
+    promptSent: told.prompt !== null && told.prompt === before.promptSent ? null : before.promptSent,
+  };
+  const { state, effects } = withStatus(heard, told.status);
+  return { state: cameraFollowed(state, told), effects };
+}
+
+/**
+ * @param {PreviewState} state
+ * @param {RunState["status"]} status
+ * @returns {Step}
+ */
+function withStatus(state, status) {
+  if (status === "running") return step({ ...state, status: "live" });
+  if (status === "paused" || status === "stopping") return step({ ...state, status });
+  return finished(state, status);
+}
+
+/**
+ * The camera as the sampler has it, unless something else was asked for just now.
+ * @param {PreviewState} state
+ * @param {RunState} told
+ * @returns {PreviewState}
+ */
+function cameraFollowed(state, told) {
+  if (!state.run) return state;
+  const waiting = state.cameraSent;
+  const arrived = waiting && controls.sameCamera(waiting.control, controls.camera(told.camera));
+  const overtaken = waiting && told.epoch > waiting.epoch + 1;
+  if (waiting && !arrived && !overtaken) return state;
+  return { ...state, cameraSent: null, rig: rigFromSpeeds(state.rig, told.camera, state.run) };
+}
+
+/**
+ * The controls that can be sent now go out.
+ * @param {PreviewState} state
+ * @param {Control[]} list
+ * @param {number} now
+ * @returns {Step}
+ */
+function sending(state, list, now) {
+  const taken = list.filter((control) => !obstacleOf(state, control.type));
+  let { latency, ghosts } = state;
+  for (const control of taken) {
+    latency = recordSent(latency, control.type, now, state.epoch);
+    if (control.type === "add") ghosts = [...ghosts, { control, epoch: state.epoch }];
+  }
+  return {
+    state: taken.length ? { ...state, latency, ghosts, touched: true } : state,
+    effects: taken.map((control) => ({ do: "send", control })),
+  };
+}
+
+/**
+ * @param {PreviewState} state
+ * @param {Control} control
+ * @param {import("./controls.js").Answer} answer
+ * @returns {Step}
+ */
+function refused(state, control, answer) {
+  const calm = {
+    ...state,
+    ghosts: control.type === "add" ? [] : state.ghosts,
+    cameraSent: control.type === "camera" ? null : state.cameraSent,
+    latency: dropWaiting(state.latency),
+  };
+  const told = complained(calm, controls.refusal(answer));
+  return controls.FINAL_CODES.includes(answer.code) ? withEffects(told, { do: "clear-outbox" }) : told;
+}
+
+/**
+ * @param {PreviewState} state
+ * @param {string} problem
+ * @returns {Step}
+ */
+const complained = (state, problem) => ({
+  state: { ...state, problem },
+  effects: [{ do: "expire-problem" }],
+});
+
+/**
+ * @param {PreviewState} state
+ * @param {steering.Step} made
+ * @param {number} now
+ * @returns {Step}
+ */
+const steered = (state, made, now) => sending({ ...state, steering: made.steering }, made.controls, now);
+
+/**
+ * @param {PreviewState} state
+ * @param {Rig} rig
+ * @param {number} now
+ * @returns {Step}
+ */
+function cameraPushed(state, rig, now) {
+  const video = state.run ?? { width: 0, height: 0 };
+  const before = controls.camera(speedsFromRig(state.rig, video));
+  const control = controls.camera(speedsFromRig(rig, video));
+  const moved = { ...state, rig };
+  if (controls.sameCamera(before, control) || obstacleOf(state, "camera")) return step(moved);
+  return sending({ ...moved, cameraSent: { control, epoch: state.epoch } }, [control], now);
+}
+
+/**
+ * @param {PreviewState} state
+ * @param {boolean} on
+ * @returns {Step}
+ */
+function largeAsked(state, on) {
+  if (on === Boolean(state.large)) return step(state);
+  if (!on) return { state, effects: [{ do: "close-large" }] };
+  const large = { cameraWasOpen: state.cameraOpen };
+  return { state: { ...state, large, cameraOpen: true }, effects: [{ do: "open-large" }, { do: "focus" }] };
+}
+
+/**
+ * The view leaves the page: hands that hold something let go, and the run is no longer followed.
+ * @param {PreviewState} before
+ * @param {number} now
+ * @returns {Step}
+ */
+function disconnected(before, now) {
+  const { state, effects } = isBusy(before)
+    ? steered(before, steering.releaseAll(before.steering), now)
+    : step(before);
+  const followed = isActive(state.status) || state.status === "away";
+  return {
+    state: { ...state, status: followed ? "idle" : state.status, shown: null },
+    effects: [{ do: "close-link" }, ...effects],
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * The effects of the preview outside of the page: the link to the run, the controls on their way to it, the
+ * frames that wait. Owns the link and the outbox of one run at a time, and tells the store what they hear.
+ */
+
+import { controlBody, parseAnswer } from "./controls.js";
+import { StreamLink } from "./link.js";
+import { Outbox } from "./outbox.js";
+
+/** @import {Control} from "./controls.js" */
+/** @import {FramePlayer} from "./player.js" */
+/** @import {Run} from "./protocol.js" */
+/** @import {Effect} from "./reduce.js" */
+/** @import {RunHub} from "./run_hub.js" */
+/** @import {PreviewEvent} from "./state.js" */
+
+const PROBLEM_MS = 7000;
+
+export class StreamSession {
+  /**
+   * @param {ComfyApi} api
+   * @param {RunHub} hub
+   * @param {FramePlayer} player
+   * @param {(event: PreviewEvent) => void} dispatch
+   */
+  constructor(api, hub, player, dispatch) {
+    this.api = api;
+    this.hub = hub;
+    this.player = player;
+    this.dispatch = dispatch;
+    /** @type {StreamLink | undefined} */
+    this.link = undefined;
+    /** @type {Outbox | undefined} */
+    this.outbox = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
+
+  /** @param {Effect} effect */
+  perform(effect) {
+    if (effect.do === "begin") this.begin(effect.run);
+    else if (effect.do === "send") this.outbox?.send(effect.control);
+    else if (effect.do === "clear-outbox") this.outbox?.clear();
+    else if (effect.do === "end-link") this.link?.ended();
+    else if (effect.do === "close-link") this.close();
+    else if (effect.do === "forget") this.hub.forget(effect.token);
+    else if (effect.do === "expire-problem") this.expireProblem();
+  }
+
+  /** @param {Run} run */
+  begin(run) {
+    this.link?.close();
+    this.outbox?.clear();
+    this.player.begin(run);
+    this.outbox = new Outbox({
+      post: (control, id) => this.post(run, control, id),
+      taken: (control) => this.dispatch({ type: "taken", control }),
+      refused: (control, answer) => this.dispatch({ type: "refused", control, answer }),
+    });
+    this.link = new StreamLink(this.api, this.hub, run, {
+      frame: (header, picture) => {
+        this.player.receive(header, picture);
+        this.dispatch({ type: "frame-received", epoch: header.epoch });
+      },
+      state: (told) => this.dispatch({ type: "sampler", told }),
+      link: (link, problem) => this.dispatch({ type: "link", link, problem }),
+    });
+  }
+
+  /**
+   * @param {Run} run
+   * @param {Control} control
+   * @param {string | null} id
+   */
+  async post(run, control, id) {
+    const response = await this.api.fetchApi("/motionstream/control", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: controlBody(run.token, control, id),
+    });
+    const body = response.ok ? null : await response.json().catch(() => null);
+    return parseAnswer(response.status, body);
+  }
+
+  expireProblem() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.dispatch({ type: "problem-over" }), PROBLEM_MS);
+  }
+
+  /** The host is back: a lost link is made again at once. */
+  again() {
+    void this.link?.again();
+  }
+
+  /** The link and the timer end. What waits in the outbox still goes out. */
+  close() {
+    clearTimeout(this.timer);
+    this.link?.close();
+    this.link = undefined;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What the preview knows, and what follows from it. How it changes is in reduce.js. Pure.
+ */
+
+import { createRig } from "./camera.js";
+import { HANDS } from "./controls.js";
+import { NO_LATENCY } from "./latency.js";
+import { obstacleOf } from "./obstacles.js";
+import { STILL } from "./protocol.js";
+import { createSteering } from "./steering.js";
+import { word } from "./vocabulary.js";
+
+/** @import {Axis, Push, Rig} from "./camera.js" */
+/** @import {Answer, Control} from "./controls.js" */
+/** @import {Latency} from "./latency.js" */
+/** @import {Status} from "./obstacles.js" */
+/** @import {Ending, FrameHeader, Handle, Run, RunState} from "./protocol.js" */
+/** @import {Place} from "./pointers.js" */
+/** @import {Steering} from "./steering.js" */
+/** @import {VideoPoint} from "../shared/types.js" */
+
+/**
+ * @typedef {object} PreviewState
+ * @property {Run | null} run
+ * @property {Status} status
+ * @property {RunState} sampler  what the sampler said last
+ * @property {number} epoch  the newest heard of
+ * @property {FrameHeader | null} shown  of the frame on the screen, once this run has shown one
+ * @property {Steering} steering
+ * @property {Rig} rig
+ * @property {{control: Control, epoch: number} | null} cameraSent  until the sampler says that it has it
+ * @property {string} prompt  the newest text that the sampler told; "" = none yet
+ * @property {string | null} promptSent  until the sampler says that it has it
+ * @property {{control: Control, epoch: number}[]} ghosts  what was added and cannot be seen yet
+ * @property {Latency} latency
+ * @property {string} problem  shown over the picture for a while; "" = none
+ * @property {string} note  shown over the picture while a slider is held; "" = none
+ * @property {number} began  ms: when the run began
+ * @property {boolean} touched  the person has sent something in this run
+ * @property {boolean} handlesVisible
+ * @property {boolean} cameraOpen
+ * @property {boolean} helpOpen
+ * @property {{cameraWasOpen: boolean} | null} large  the large view; null = it is not open
+ *
+ * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
+ *
+ * @typedef {{type: "run-start", run: Run} | {type: "run-end", status: Ending}
+ *   | {type: "link", link: "open" | "away" | "gone", problem: string}
+ *   | {type: "sampler", told: RunState}
+ *   | {type: "frame-received", epoch: number} | {type: "frame-shown", header: FrameHeader}
+ *   | {type: "send", control: Control} | {type: "prompt", text: string}
+ *   | {type: "taken", control: Control} | {type: "refused", control: Control, answer: Answer}
+ *   | {type: "problem-over"}
+ *   | {type: "press", place: Place} | {type: "drag", place: PlaceDragged} | {type: "lift", place: Place}
+ *   | {type: "remove-at", place: Place} | {type: "release-all"}
+ *   | {type: "steer", changes: Partial<Steering>} | {type: "radius", direction: 1 | -1}
+ *   | {type: "camera-push", push: Partial<Push>} | {type: "camera-key", axis: Axis, direction: 1 | -1}
+ *   | {type: "camera-release", axes: Axis[]} | {type: "camera-hold", hold: boolean} | {type: "camera-rest"}
+ *   | {type: "show", part: "handlesVisible" | "cameraOpen" | "helpOpen", on: boolean}
+ *   | {type: "note", text: string}
+ *   | {type: "large", on: boolean} | {type: "large-closed"}
+ *   | {type: "disconnect"}} PreviewEvent
+ */
+
+const HINT_MS = 8000;
+
+/** What a run is taken for until its sampler has said something. @type {RunState} */
+export const NOTHING_TOLD = {
+  status: "running",
+  chunk: 0,
+  epoch: 0,
+  prompt: null,
+  camera: STILL,
+  oldest_chunk: null,
+  cache_bytes: 0,
+  kept_bytes: 0,
+  control: null,
+};
+
+/**
+ * @param {number} [base] the first hand of this view, so that two views of a run rarely share one
+ * @returns {PreviewState}
+ */
+export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
+  run: null,
+  status: "idle",
+  sampler: NOTHING_TOLD,
+  epoch: 0,
+  shown: null,
+  steering: createSteering(base),
+  rig: createRig(),
+  cameraSent: null,
+  prompt: "",
+  promptSent: null,
+  ghosts: [],
+  latency: NO_LATENCY,
+  problem: "",
+  note: "",
+  began: 0,
+  touched: false,
+  handlesVisible: true,
+  cameraOpen: false,
+  helpOpen: false,
+  large: null,
+});
+
+/** @type {Handle[]} */
+const NO_HANDLES = [];
+
+/**
+ * The handles of the frame shown.
+ * @param {PreviewState} state
+ */
+export const handlesOf = ({ shown }) => shown?.handles ?? NO_HANDLES;
+
+/**
+ * The handles that can be taken. Those that are not shown are not in the way.
+ * @param {PreviewState} state
+ */
+export const grabbableHandles = (state) => (state.handlesVisible ? handlesOf(state) : NO_HANDLES);
+
+/** The control that each tool sends first. @type {Record<Steering["tool"], string>} */
+export const TOOL_CONTROLS = { grab: "grab", pin: "add", path: "add", grid: "add", erase: "remove" };
+
+/**
+ * The tool in hand can be used now.
+ * @param {PreviewState} state
+ */
+export const isSteerable = (state) => !obstacleOf(state, TOOL_CONTROLS[state.steering.tool]);
+
+/**
+ * A hand holds something, or something is half drawn.
+ * @param {PreviewState} state
+ */
+export const isBusy = ({ steering }) => Boolean(steering.hands.length || steering.draft);
+
+/**
+ * The first chunk that a rewind can reach.
+ * @param {PreviewState} state
+ */
+export const oldestChunk = ({ sampler }) => Math.max(1, sampler.oldest_chunk ?? sampler.chunk);
+
+/**
+ * What is said over the picture; "" = nothing.
+ * @param {PreviewState} state
+ * @param {number} now ms
+ * @returns {string}
+ */
+export function adviceOf(state, now) {
+  if (state.note) return state.note;
+  if (state.status === "idle") return word("hint_run");
+  const fresh = state.status === "live" && !state.touched && now - state.began < HINT_MS;
+  return fresh && state.shown && !obstacleOf(state, "grab") ? word("hint_drag") : "";
+}

@@ -1,0 +1,123 @@
+"""Self attention within windows of a latent video's tokens, every second time shifted by half a window.
+
+Owns the cutting into windows and their masks. Knows nothing of positions, caches or blocks.
+A window is (frames, rows, columns) of tokens and never larger than the video. Shifted windows go round the
+edges: what meets there is kept apart by a mask, or not (`wrap`). Sizes that windows do not divide are padded,
+and padding is seen by nobody.
+Shapes: q, k, v (B, L, D) with L = T H W and D = heads x head_dim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+Size = tuple[int, int, int]
+
+
+def plain(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """Attention as two products and a softmax: on a CPU several times as fast to train as a fused one
+    while keys are few.
+    """
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return weigh(q, k, v).transpose(1, 2).flatten(2)
+
+
+def weigh(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Softmax attention on (..., heads, length, head_dim); bias is added before the softmax."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
+    return torch.softmax(scores, -1, dtype=scores.dtype) @ v
+
+
+def window_of(video: Size, window: Size) -> Size:
+    """The window cut to the video."""
+    return tuple(min(v, w) for v, w in zip(video, window))
+
+
+def shift_of(video: Size, window: Size) -> Size:
+    """Half a window along every axis that it does not cover."""
+    return tuple(w // 2 if w < v else 0 for v, w in zip(video, window))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """An attention over windows, for `attend`: the sizes of the video in tokens and of its windows, and
+    whether they are shifted.
+    """
+
+    video: Size
+    window: Size
+    shifted: bool = False
+    wrap: bool = False
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        window = window_of(self.video, self.window)
+        shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
+        q, k, v = (cut(x.unflatten(-1, (heads, -1)), self.video, window, shift) for x in (q, k, v))
+        bias = window_bias(self.video, window, shift, self.wrap)
+        if bias is not None:
+            bias = bias.to(q.device)[:, None].expand(-1, heads, -1, -1)
+        return join(weigh(q, k, v, bias), self.video, window, shift).flatten(2)
+
+
+def padding_of(video: Size, window: Size) -> Size:
+    return tuple(-v % w for v, w in zip(video, window))
+
+
+def cut(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
+    """(B, L, heads, d) -> (B, windows, heads, tokens of a window, d)."""
+    x = rearrange(x, "b (t h w) n d -> b t h w n d", t=video[0], h=video[1])
+    pads = padding_of(video, window)
+    if any(pads):
+        x = F.pad(x, (0, 0, 0, 0, 0, pads[2], 0, pads[1], 0, pads[0]))
+    if any(shift):
+        x = x.roll([-s for s in shift], (1, 2, 3))
+    p, q, r = window
+    return rearrange(x, "b (t p) (h q) (w r) n d -> b (t h w) n (p q r) d", p=p, q=q, r=r)
+
+
+def join(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
+    """The inverse of `cut`, to (B, L, heads, d)."""
+    full = tuple(v + p for v, p in zip(video, padding_of(video, window)))
+    t, h, w = (f // s for f, s in zip(full, window))
+    p, q, r = window
+    x = rearrange(x, "b (t h w) n (p q r) d -> b (t p) (h q) (w r) n d", t=t, h=h, w=w, p=p, q=q, r=r)
+    if any(shift):
+        x = x.roll(list(shift), (1, 2, 3))
+    return x[:, : video[0], : video[1], : video[2]].flatten(1, 3)
+
+
+@lru_cache(maxsize=64)
+def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | None:
+    """0 where a token of a window may see another and -inf elsewhere, (windows, tokens, tokens) float32; None
+    where all may.
+
+    A padded token sees what is padded too, so that no row is empty.
+    """
+    pads = padding_of(video, window)
+    if not any(pads) and (wrap or not any(shift)):
+        return None
+    regions = [torch.zeros(1, dtype=torch.long)] * 3
+    for axis in range(3):
+        place = torch.arange(video[axis] + pads[axis]).roll(-shift[axis])
+        region = (place < shift[axis]).long() if not wrap else torch.zeros_like(place)
+        regions[axis] = torch.where(place >= video[axis], 2, region)
+    t, h, w = regions
+    label = t[:, None, None] * 9 + h[:, None] * 3 + w
+    outside = (t == 2)[:, None, None] | (h == 2)[:, None] | (w == 2)
+    label = torch.where(outside, 27, label)
+    label = cut(label.flatten()[None, :, None, None], tuple(label.shape), window, (0, 0, 0))[0, :, 0, :, 0]
+    apart = label[:, :, None] != label[:, None, :]
+    return torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
+
+
+def windows_of_layer(layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool) -> Windows:
+    """The windows of a layer: the shapes in turn, and every second time a shape comes, shifted."""
+    return Windows(video, shapes[layer % len(shapes)], (layer // len(shapes)) % 2 == 1, wrap)

@@ -1,0 +1,41 @@
+"""A sampler by its settings.
+
+Owns the one place that knows all samplers: a new one is a config, a file and a case here.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..model.config import BufferConfig, RollingConfig, SamplerConfig
+from ..model.denoiser import StreamDenoiser
+from .rolling import RollingSampler
+from .sampler import LatentSampler, MotionCondition, SamplerRun, TextSource
+
+
+def open_sampler(
+    config: SamplerConfig,
+    net: StreamDenoiser,
+    *,
+    motion: MotionCondition | None,
+    text: TextSource,
+    first: Tensor | None,
+    run: SamplerRun,
+) -> LatentSampler:
+    """The sampler of these settings, with the memory that it keeps for the whole stream.
+
+    Args:
+        config: which sampler, and its settings.
+        net: the network.
+        motion: the motion of the frames.
+        text: the text of a chunk.
+        first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
+        run: size, noise and length.
+    """
+    batch, height, width = run.size
+    match config:
+        case RollingConfig():
+            cache = net.make_cache(height, width, batch=batch, shape=config.cache_shape)
+            return RollingSampler(config, net, cache=cache, motion=motion, text=text, first=first, run=run)
+        case BufferConfig():
+            raise ValueError("sampler: expected a rolling one, got a BufferConfig, which nothing runs yet")

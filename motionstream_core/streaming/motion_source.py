@@ -1,0 +1,178 @@
+"""Where a stream's motion comes from: the protocol, the tracks behind it, and what its kinds share.
+
+Owns the order of asking and releasing. A sampler asks for the motion of latent frames as often as it likes,
+until it releases them: a rolling sampler asks once a chunk, one with frames in flight asks again at every
+step, so that a control bends all that has not left yet. What the frames look like is up to the kinds:
+`motion_conditioner.py` (track head), `guided_motion.py` (no track head) and `null_motion.py` (nothing).
+
+Shapes: the motion channels are (1, C_m, t, h, w). Latent frame 0 covers pixel frame 0, latent frame k > 0
+covers pixel frames 4k-3 … 4k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from ..codec.base import CodecState
+from ..model.config import MotionConfig
+from ..sampling.sampler import MotionCondition
+from ..tracks.types import TrackChunk, TrackSource
+from ..tracks.warp.forward import ForwardWarp
+from .warped_image import WarpedImage
+
+
+@dataclass(frozen=True)
+class MotionSnapshot:
+    """A motion source between two chunks."""
+
+    released: int
+    tracks: TrackChunk | None
+    image: Tensor
+    carrier: ForwardWarp | None
+    codec: CodecState
+    ids: Tensor | None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(x.nbytes for x in self.codec.memory if isinstance(x, Tensor))
+
+
+class MotionSource(MotionCondition, Protocol):
+    """The motion of one stream: what its sampler asks for, and what people are shown."""
+
+    @property
+    def image_latent(self) -> Tensor:
+        """The start image's latent (1, C, 1, h, w)."""
+        ...
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Latent height and width."""
+        ...
+
+    def tracks(self, frames: range) -> TrackChunk:
+        """Where the points were told to be in these latent frames, which were released last."""
+        ...
+
+    def warped(self) -> WarpedImage | None:
+        """The picture moved along the tracks in the frames released last; None where nothing moves one."""
+        ...
+
+    def to_reference(self, places: Tensor) -> Tensor:
+        """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the
+        last frame released -> (K, 2).
+        """
+        ...
+
+    def set_reference(self, image: Tensor) -> None:
+        """From now on motion is taken from another picture (3, H, W), in which the tracks' anchors must then
+        be.
+        """
+        ...
+
+    def snapshot(self) -> MotionSnapshot:
+        """Where the source is between two chunks."""
+        ...
+
+    def restore(self, snapshot: MotionSnapshot) -> None: ...
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """Tracks that go on as they are asked, and can go back."""
+
+    def snapshot(self) -> Any: ...
+
+    def restore(self, state: Any) -> None: ...
+
+
+def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
+    """First pixel frame and number of pixel frames of `count` latent frames from `start` on."""
+    first = 0 if start == 0 else stride * (start - 1) + 1
+    return first, stride * (start + count - 1) + 1 - first
+
+
+class TrackCursor:
+    """The tracks of latent frames, which may be asked for again until they are released.
+
+    Args:
+        source: tracks by pixel frame. One that goes on as it is asked must be Rewindable.
+        stride: pixel frames of a latent frame.
+    """
+
+    def __init__(self, source: TrackSource, stride: int):
+        self.released = 0
+        self.shown: TrackChunk | None = None
+        self._source = source
+        self._state = source if isinstance(source, Rewindable) else None
+        self._stride = stride
+        self._shown_frames = range(0)
+        self._asked: tuple[range, TrackChunk] | None = None
+        self._before: Any = None
+
+    def at(self, frames: range) -> TrackChunk:
+        """The tracks of latent frames that begin at the first one not released yet."""
+        if frames.start != self.released:
+            raise ValueError(f"motion: expected latent frames from {self.released} on, got {frames.start}")
+        if self._state is not None:
+            # Asked again: from the same moment, so that what was said meanwhile counts.
+            if self._asked is None:
+                self._before = self._state.snapshot()
+            else:
+                self._state.restore(self._before)
+        tracks = self._source(*self.span(frames))
+        self._asked = (frames, tracks)
+        return tracks
+
+    def release(self, before: int) -> None:
+        """Frames before this one are final, and the source stands behind them."""
+        if self._asked is None:
+            raise ValueError(f"motion: expected frames to be asked for before {before} is released")
+        frames, tracks = self._asked
+        if before not in range(frames.start + 1, frames.stop + 1):
+            raise ValueError(
+                f"motion: expected a release of {frames.start + 1} to {frames.stop}, got {before}"
+            )
+        if before < frames.stop:
+            # The source has gone further than what is final: back, and on to there.
+            if self._state is not None:
+                self._state.restore(self._before)
+            tracks = self._source(*self.span(range(frames.start, before)))
+        self.shown = tracks
+        self._shown_frames = range(frames.start, before)
+        self.released = before
+        self._asked = None
+        self._before = None
+
+    def released_tracks(self, frames: range) -> TrackChunk:
+        """The tracks of the frames released last."""
+        if self.shown is None or frames != self._shown_frames:
+            raise ValueError(f"tracks: expected latent frames {self._shown_frames}, got {frames}")
+        return self.shown
+
+    def span(self, frames: range) -> tuple[int, int]:
+        """First pixel frame and number of pixel frames of these latent frames."""
+        return pixel_span(frames.start, len(frames), self._stride)
+
+    def restore(self, released: int, tracks: TrackChunk | None) -> None:
+        """The frames before this one have been released; the source goes back by itself."""
+        self.released = released
+        self.shown = tracks
+        self._asked = None
+        self._before = None
+
+
+def with_first_frame(config: MotionConfig | None, motion: Tensor, latents: Tensor) -> Tensor:
+    """The motion channels (B, C_m, t, h, w) of these latents, as if the first of them were the start
+    image.
+    """
+    part = None if config is None else config.parts.get("image")
+    if part is None:
+        return motion
+    motion = motion.clone()
+    motion[:, part] = 0
+    motion[:, part, :1] = latents[:, :, :1].to(motion)
+    return motion

@@ -1,0 +1,117 @@
+"""What is asked of a stream: one value, which the node, the command line and the benches build.
+
+Owns the checks that need no network, and what follows from the options and a model together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..model.attention import Backend
+from ..model.cache import CacheShape
+from ..model.config import ModelConfig, NetworkConfig, RollingConfig, SamplerConfig
+from ..sampling.guided import GuideStrength
+from ..tracks.types import MODES
+
+TRACK_CONTROLS = ("track head", "guided", "none")
+HISTORY_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How one stream is made. The same options, image, tracks and prompt give the same frames.
+
+    Args:
+        frames: length of the video in frames; None goes on until a stop.
+        seed: of the noise.
+        steps: denoising steps; None is the model's own number.
+        context: chunk, sink and window in the place of the model's.
+        track_control: what makes the frames follow the tracks, one of TRACK_CONTROLS. None: the track head
+            where the model has one, nothing where it has none.
+        guide_strength: of the track control "guided".
+        fit: what to do when tracks and frames differ in length, one of MODES. A track stream is as long as
+            it is.
+        id_seed: of the tracks' ids.
+        groups: (N,) which handle each track belongs to; by default one handle a track.
+        detail: show the start image's texture where the networks have a head for it.
+        overlap_decode: decode in a queue or a thread of its own while the next chunk is made. None: on a CUDA
+            device, and for the built-in model on a CPU where torch has more than one thread.
+        paced: with a session, make frames no faster than they play.
+        history_bytes: most memory for the moments a rewind can go back to.
+        backend: attention.
+        encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
+        check_interrupt: called after every denoising step and while waiting; may raise to stop.
+    """
+
+    frames: int | None
+    seed: int = 0
+    steps: int | None = None
+    context: CacheShape | None = None
+    track_control: str | None = None
+    guide_strength: GuideStrength | None = None
+    fit: str = "error"
+    id_seed: int = 0
+    groups: Tensor | None = field(default=None, compare=False)
+    detail: bool = True
+    overlap_decode: bool | None = None
+    paced: bool = False
+    history_bytes: int = HISTORY_BYTES
+    backend: Backend = "sdpa"
+    encode: Callable[[str], Tensor] | None = None
+    check_interrupt: Callable[[], None] | None = None
+
+    def __post_init__(self):
+        if self.frames is not None and self.frames < 1:
+            raise ValueError(f"frames: expected at least 1, got {self.frames}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"schedule: expected steps >= 1, got {self.steps}")
+        if self.fit not in MODES:
+            raise ValueError(f"fit: expected one of {', '.join(MODES)}, got {self.fit!r}")
+        if self.track_control is not None and self.track_control not in TRACK_CONTROLS:
+            raise ValueError(
+                f"control: expected one of {', '.join(TRACK_CONTROLS)}, got {self.track_control!r}"
+            )
+        if self.history_bytes < 0:
+            raise ValueError(f"history_bytes: expected at least 0, got {self.history_bytes}")
+
+    def sampler(self, config: ModelConfig) -> SamplerConfig:
+        """The model's sampler with the steps and the context that are asked for."""
+        sampler = config.sampler
+        if isinstance(sampler, RollingConfig):
+            if self.context is not None:
+                sampler = sampler.with_cache_shape(self.context)
+            return sampler if self.steps is None else sampler.with_steps(self.steps)
+        if self.context is not None or self.steps is not None:
+            raise ValueError("steps and context: expected none for a model of another sampler, got some")
+        return sampler
+
+    def chunks(self, config: ModelConfig) -> int | None:
+        """Chunks behind the start image; None for an endless stream."""
+        if self.frames is None:
+            return None
+        return chunk_count(self.frames, self.sampler(config).chunk_frames, config.vae_stride[0]) - 1
+
+
+def chunk_count(frames: int, chunk_frames: int, stride: int) -> int:
+    """Chunks of a video of `frames` frames, the start image's included.
+
+    Args:
+        frames: pixel frames.
+        chunk_frames: latent frames of a chunk.
+        stride: pixel frames of a latent frame.
+    """
+    return 1 + math.ceil((frames - 1) / (stride * chunk_frames))
+
+
+def check_track_control(config: NetworkConfig, track_control: str | None) -> str:
+    """One of TRACK_CONTROLS that this model can follow; ValueError for another."""
+    own = "none" if config.motion is None else "track head"
+    chosen = own if track_control is None else track_control
+    if chosen not in TRACK_CONTROLS or (chosen == "track head" and own == "none"):
+        usable = TRACK_CONTROLS if own != "none" else TRACK_CONTROLS[1:]
+        raise ValueError(f"control: expected one of {', '.join(usable)} for this model, got {chosen!r}")
+    return chosen

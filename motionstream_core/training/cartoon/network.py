@@ -1,0 +1,53 @@
+"""The cartoon's text-to-video network: the transformer with the words of the cartoon's vocabulary.
+
+Owns the words' table and the velocity with its skip, guided or not. Shapes: x (B, C, T, H, W), levels (B, T),
+ids (B, 20).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...model.context import bidirectional_context
+from ...model.dit import WanDiT
+from ...model.presets import ModelConfig, preset
+from ...model.skip import velocity_of
+from ...model.windows import plain
+from .vocabulary import TEXT_LENGTH, VOCABULARY
+
+
+class Words(nn.Module):
+    """Ids (B, 20) to embeddings (B, 20, dim): a table of the vocabulary and a position of each word."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.table = nn.Embedding(len(VOCABULARY), dim)
+        self.position = nn.Parameter(torch.zeros(TEXT_LENGTH, dim))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.table(ids) + self.position
+
+
+class Cartoon(nn.Module):
+    """Transformer and words; the empty prompt is padding alone."""
+
+    def __init__(self, config: ModelConfig | None = None):
+        super().__init__()
+        self.config = config or preset("cartoon")
+        self.dit = WanDiT(self.config)
+        self.words = Words(self.config.text_dim)
+
+    def forward(self, x: Tensor, levels: Tensor, ids: Tensor) -> Tensor:
+        """The velocity noise - x0."""
+        text = self.dit.encode_text(self.words(ids))
+        output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain))
+        return velocity_of(output.float(), x, levels)
+
+    def guided(self, x: Tensor, levels: Tensor, ids: Tensor, scale: float) -> Tensor:
+        """The velocity away from the empty prompt's; a scale of 1 is the plain one."""
+        if scale == 1:
+            return self(x, levels, ids)
+        both = self(torch.cat([x, x]), torch.cat([levels, levels]), torch.cat([ids, torch.zeros_like(ids)]))
+        with_text, without = both.chunk(2)
+        return without + scale * (with_text - without)
