@@ -92,9 +92,7 @@ class WordClip:
             )
         return {"words": self.cond_stage_model.tokenize(text)[None], "text": text}
 
-    def encode_from_tokens(
-        self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False
-    ):
+    def encode_from_tokens(self, tokens: Any, return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
             raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
         with torch.no_grad():

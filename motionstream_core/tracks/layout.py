@@ -141,9 +141,10 @@ def fill_hidden_places(places: np.ndarray, seen: np.ndarray) -> np.ndarray:
         return places
     frames = np.arange(len(places))[:, None]
     last = np.maximum.accumulate(np.where(known, frames, -1), axis=0)
-    at = np.where(last < 0, known.argmax(0), last)
+    at: np.ndarray = np.asarray(np.where(last < 0, known.argmax(0), last))
     filled = np.take_along_axis(places, at[..., None], 0)
-    filled = np.where(known.any(0)[None, :, None], filled, 0)
+    ever = np.any(known, axis=0, keepdims=True)[..., None]
+    filled = np.where(ever, filled, 0)
     return np.where(gone[..., None], filled, places)
 
 
