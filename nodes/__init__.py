@@ -23,6 +23,7 @@ async def comfy_entrypoint():
     from .motion import EncodeMotion
     from .preview import StreamPreview
     from .sampler import StreamingSampler
+    from .text_to_video import EmptyMotion
     from .tiny_vae import LoadTinyVAE
     from .video import VideoTracks
 
@@ -36,6 +37,7 @@ async def comfy_entrypoint():
                 TrackEditor,
                 CameraTracks,
                 EncodeMotion,
+                EmptyMotion,
                 StreamingSampler,
                 StreamPreview,
                 VideoTracks,

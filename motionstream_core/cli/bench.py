@@ -7,13 +7,10 @@ trained ones.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -24,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..common.devices import device_label, parse_size, pick_device, show_progress
+from ..evaluation.results import markdown_table, show_result, write_result
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.compiled import WAYS, FastDiT, faster
@@ -124,10 +122,7 @@ def run(args: argparse.Namespace) -> None:
     }
     if args.against:
         report |= against_full_history(report, networks, args)
-    print(table(report))
-    if args.results is not None:
-        print(f"kept in {keep(report, args.results)}", file=sys.stderr)
-    print(json.dumps(report))
+    show_result(table(report), report, None if args.results is None else keep(report, args.results))
 
 
 def measure(
@@ -316,23 +311,12 @@ def memory_mib() -> float:
 
 
 def table(report: dict) -> str:
-    return "\n".join(
-        ["| measure | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
-    )
+    """The report as a Markdown table."""
+    return markdown_table(("measure", "value"), report.items())
 
 
 def keep(report: dict, folder: Path) -> Path:
     """Writes <model>-bench_<device>_<YYYYMM>.md with the command, the commit, the table and the JSON."""
-    device = report["device"].split(" (")[0].lower().replace(" ", "-")
-    path = folder / f"{report['model']}-bench_{device}_{date.today():%Y%m}.md"
-    commit = (
-        subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        or "unknown"
-    )
-    command = f"python -m motionstream_core {' '.join(sys.argv[1:])}"
-    folder.mkdir(parents=True, exist_ok=True)
-    head = f"# Speed and memory of {report['model']}\n\nCommand: `{command}`. Commit: {commit}."
-    path.write_text(f"{head}\n\n{table(report)}\n\n```json\n{json.dumps(report)}\n```\n", encoding="utf-8")
-    return path
+    name = f"{report['model']}-bench"
+    title = f"Speed and memory of {report['model']}"
+    return write_result(folder, name, report["device"], title, "", table(report), report)

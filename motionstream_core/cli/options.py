@@ -31,5 +31,5 @@ def open_on(path: Path, device: torch.device) -> Networks:
 def networks_on(networks: Networks, device: torch.device) -> Networks:
     parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
     return replace(
-        networks, **{name: part if part is None else part.to(device) for name, part in parts.items()}
+        networks, **{name: part.to(device) if hasattr(part, "to") else part for name, part in parts.items()}
     )

@@ -10,12 +10,9 @@ channels, but for the start image in latent frame 0. Same clips, same measures a
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +25,13 @@ from .heldout import HeldOut, heldout_set
 from .report import (
     Generate,
     carried_baseline,
-    device_name,
     generate,
     measure,
     rounded,
     static_baseline,
     tracks_of,
 )
+from .results import RESULTS, device_label, markdown_table, show_result, write_result
 
 HELD_OUT = Path("benchmarks/heldout")
 SHOWN = (
@@ -60,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=12)
     parser.add_argument("--steps", type=int, default=None, help="denoising steps, the model's own by default")
     parser.add_argument("--name", default="guided", help="name of the result file")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -76,9 +73,7 @@ def run(args: argparse.Namespace) -> None:
         args.steps,
         lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(table(document))
-    print(f"kept in {keep(document, args)}", file=sys.stderr)
-    print(json.dumps(document))
+    show_result(table(document), document, keep(document, args))
 
 
 def evaluate_guided(
@@ -104,7 +99,7 @@ def evaluate_guided(
     about = {
         "clips": clips,
         "steps": steps or networks.config.steps,
-        "device": device_name(networks),
+        "device": device_label(networks.dit.device),
         "threads": torch.get_num_threads(),
     }
     return rounded({**about, **document, "seconds": round(time.time() - began, 1)})
@@ -131,34 +126,18 @@ def led(
 
 def table(document: dict) -> str:
     columns = ("static", "none", "keep 0", "guided", "carried", "track head")
-    rows = ["| measure | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    rows += [
-        f"| {key} | " + " | ".join(f"{document[column][key]:.3f}" for column in columns) + " |"
-        for key in SHOWN
-    ]
+    rows = [(key, *(f"{document[column][key]:.3f}" for column in columns)) for key in SHOWN]
     ratios = ", ".join(f"{key} {value:.3f}" for key, value in document["guided_over_static"].items())
-    return "\n".join([*rows, "", f"guided ÷ static: {ratios}"])
+    return f"{markdown_table(('measure', *columns), rows)}\n\nguided ÷ static: {ratios}"
 
 
 def keep(document: dict, args: argparse.Namespace) -> Path:
     """Writes <name>_<device>_<YYYYMM>.md."""
-    device = "cpu" if document["device"].startswith("cpu") else document["device"].lower().replace(" ", "-")
-    path = args.results / f"{args.name}_{device}_{date.today():%Y%m}.md"
-    commit = (
-        subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        or "unknown"
-    )
     weights = "the built-in student" if args.weights == BUILT_IN else args.weights.name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "# Control along tracks without a track head\n\nCommand: `python -m motionstream_core "
-        f"{' '.join(sys.argv[1:])}`. Commit: {commit}. Model: {weights}, "
-        f"its head off in every column but the last. Device: {document['device']}. {document['clips']} "
-        f"clips of 25 frames, {document['steps']} steps.\n\n"
-        f"{__doc__.split(chr(10) + chr(10), 1)[1].strip()}\n\n{table(document)}\n\n"
-        f"```json\n{json.dumps(document)}\n```\n",
-        encoding="utf-8",
+    about = (
+        f"Model: {weights}, its head off in every column but the last. Device: {document['device']}. "
+        f"{document['clips']} clips of 25 frames, {document['steps']} steps.\n\n"
+        f"{(__doc__ or '').split(chr(10) + chr(10), 1)[1].strip()}"
     )
-    return path
+    title = "Control along tracks without a track head"
+    return write_result(args.results, args.name, document["device"], title, about, table(document), document)

@@ -11,11 +11,8 @@ Points count when they have moved more than 5 px and are visible.
 
 from __future__ import annotations
 
-import json
-import platform
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import cv2
@@ -31,6 +28,7 @@ from ..tracks.warp.forward import ForwardWarp
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
 from .prompt import prompt_effect
+from .results import device_label, markdown_table, write_result
 
 MOVED = 5.0
 PROMPT_CLIPS = 6
@@ -260,7 +258,7 @@ def evaluate(
     document["warp_pixels"] = measure(items, warp_baseline(networks, encoded=False), progress)
     document["carried_pixels"] = measure(items, carried_baseline(networks, encoded=False), progress)
     document |= {
-        "device": device_name(networks),
+        "device": device_label(networks.dit.device),
         "threads": torch.get_num_threads(),
         "seconds": round(time.time() - began, 1),
     }
@@ -274,43 +272,35 @@ def rounded(value):
     return round(value, 3) if isinstance(value, float) else value
 
 
-def device_name(networks: Networks) -> str:
-    device = networks.dit.device
-    return (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
-    )
-
-
 def table(document: dict) -> str:
     """The document as a Markdown table."""
     columns = ("model", "carried", "warp", "static", "carried_pixels", "warp_pixels")
-    rows = [
-        f"| measure | {document['model']} | carried | warp | static | carried, never encoded | warp, never "
-        "encoded |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    names = (document["model"], *columns[1:4], "carried, never encoded", "warp, never encoded")
+    rows: list[tuple[str, ...]] = []
     for key in (*KEYS[:3], "mean_epe_sprite", "mean_epe_background", "pck4_background", *KEYS[3:]):
-        cells = [(document if c == "model" else document[c])[key] for c in columns]
-        rows.append(f"| {key} | " + " | ".join(f"{v:.3f}" for v in cells) + " |")
+        cells = [(document if column == "model" else document[column])[key] for column in columns]
+        rows.append((key, *(f"{value:.3f}" for value in cells)))
     for key in ("codec_psnr", "uncovered_told_psnr", "drift_db", "drift_rgb", "stream_fps"):
         if key in document:
-            rows.append(f"| {key} | {document[key]:.3f} | | | | | |")
+            rows.append((key, f"{document[key]:.3f}"))
     for kind, shares in document["prompt"].items():
-        rows += [f"| prompt, {kind}: {style} | {value:.3f} | | | | | |" for style, value in shares.items()]
-    return "\n".join(rows)
+        rows += [(f"prompt, {kind}: {style}", f"{value:.3f}") for style, value in shares.items()]
+    return markdown_table(("measure", *names), rows)
 
 
-def keep(document: dict, folder: Path, command: str, commit: str) -> Path:
+def keep(document: dict, folder: Path, command: str) -> Path:
     """Writes the result as <model>_<device>_<YYYYMM>.md into the folder."""
-    device = "cpu" if document["device"].startswith("cpu") else document["device"].lower().replace(" ", "-")
-    path = folder / f"{document['model']}_{device}_{date.today():%Y%m}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"# Held-out evaluation of {document['model']}\n\nCommand: `{command}`. Commit: {commit}. Device: "
-        f"{document['device']}. "
-        f"{document['clips']} clips of 25 frames, {document['steps']} "
-        f"steps.\n\n{table(document)}\n\n```json\n{json.dumps(document)}\n```\n"
+    about = (
+        f"Device: {document['device']}. {document['clips']} clips of 25 frames, {document['steps']} steps."
     )
-    return path
+    title = f"Held-out evaluation of {document['model']}"
+    return write_result(
+        folder,
+        document["model"],
+        document["device"],
+        title,
+        about,
+        table(document),
+        document,
+        command=command,
+    )

@@ -20,12 +20,8 @@ first frame standing still.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +43,7 @@ from ..tracks.video.live_video import frames_at_rate
 from ..tracks.video.retarget import Seeds, retarget_tracks, seeds_for
 from ..tracks.video.trackers import open_tracker
 from .metrics import ncc_error, psnr
+from .results import RESULTS, device_label, markdown_table, show_result, write_result
 
 FRAMES, FPS, GRID = 81, 16.0, 50
 SIZE = 128  # px: of the built-in model
@@ -210,20 +207,18 @@ def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progre
             progress(f"  {name}: " + ", ".join(f"{key} {rows[-1][key]:.2f}" for key in COLUMNS))
     return {
         "rows": rows,
-        "device": f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)",
+        "device": device_label(networks.dit.device),
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
 def table(document: dict) -> str:
-    lines = ["| video | | moving | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+    rows = []
     for row in document["rows"]:
-        lines.append(
-            f"| {row['video']} ({row['frames']} frames) | {row['row']} | {row['moving']:.2f} | "
-            + " | ".join("–" if row[key] is None else f"{row[key]:.2f}" for key in COLUMNS)
-            + " |"
-        )
-    return "\n".join(lines)
+        figures = ("–" if row[key] is None else f"{row[key]:.2f}" for key in COLUMNS)
+        video = f"{row['video']} ({row['frames']} frames)"
+        rows.append((video, row["row"], f"{row['moving']:.2f}", *figures))
+    return markdown_table(("video", "", "moving", *COLUMNS), rows)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -239,7 +234,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("IMAGE", "MASK", "TARGET"),
         help="also move another picture: the first video's subject (mask) drives the target's",
     )
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -250,23 +245,19 @@ def run(args: argparse.Namespace) -> None:
     if args.onto:
         image, mask, target = args.onto
         document["rows"].append(onto(networks, args.videos[0], image, mask, target, args.frames))
-    print(table(document))
-    commit = (
-        subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        or "unknown"
+    given = [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])]
+    about = (
+        f"Device: {document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: "
+        f"`evaluation/transfer.py`. {READING}"
     )
-    command = "python -m motionstream_core evaluate transfer " + " ".join(
-        path.name for path in [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])]
+    kept = write_result(
+        args.results,
+        "transfer",
+        document["device"],
+        "Motion transfer, end to end",
+        about,
+        table(document),
+        document,
+        command="python -m motionstream_core evaluate transfer " + " ".join(path.name for path in given),
     )
-    page = (
-        f"# Motion transfer, end to end\n\nCommand: `{command}`. Commit: {commit}. Device: "
-        f"{document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: `evaluation/transfer.py`. "
-        f"{READING}\n\n"
-    )
-    kept = args.results / f"transfer_cpu_{date.today():%Y%m}.md"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(f"{page}{table(document)}\n\n```json\n{json.dumps(document)}\n```\n")
-    print(f"kept in {kept}", file=sys.stderr)
-    print(json.dumps(document))
+    show_result(table(document), document, kept)

@@ -220,6 +220,7 @@ class BufferConfig:
         micro_steps: denoising steps in each slot (s).
         reference_frames: clean latent frames before the queue (K).
         gamma: exponent of the level function, sigma = 1 - t ** gamma at progress t. 1 is linear.
+        guidance: of the text against the empty text; 1 is none, and half the work.
     """
 
     chunk_frames: int = 2
@@ -227,6 +228,7 @@ class BufferConfig:
     micro_steps: int = 1
     reference_frames: int = 0
     gamma: float = 1.0
+    guidance: float = 1.0
 
     def __post_init__(self):
         for name in ("chunk_frames", "chunks", "micro_steps"):
@@ -239,6 +241,8 @@ class BufferConfig:
             )
         if not self.gamma > 0:
             raise ValueError(f"gamma: expected above 0, got {self.gamma}")
+        if not self.guidance >= 1:
+            raise ValueError(f"guidance: expected at least 1, got {self.guidance}")
 
     @classmethod
     def partition(
@@ -277,6 +281,12 @@ class BufferConfig:
     def steps(self) -> int:
         """Denoising steps of every frame (T = s N)."""
         return self.micro_steps * self.chunks
+
+    def with_steps(self, steps: int) -> BufferConfig:
+        """The same chunks with other micro-steps, so that every frame gets `steps` steps."""
+        if steps < 1 or steps % self.chunks:
+            raise ValueError(f"steps: expected a multiple of {self.chunks} chunks, got {steps}")
+        return replace(self, micro_steps=steps // self.chunks)
 
     def level(self, progress: float) -> float:
         """The noise level at a progress of 0 (pure noise) to 1 (data)."""

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..model.config import BufferConfig, RollingConfig, SamplerConfig
 from ..model.denoiser import StreamDenoiser
+from ..model.dit import TextContext
+from .buffer_sampler import BufferSampler
 from .rolling import RollingSampler
 from .sampler import LatentSampler, MotionCondition, SamplerRun, TextSource
 
@@ -19,6 +21,7 @@ def open_sampler(
     *,
     motion: MotionCondition | None,
     text: TextSource,
+    null_text: TextContext | None = None,
     first: Tensor | None,
     run: SamplerRun,
 ) -> LatentSampler:
@@ -29,6 +32,7 @@ def open_sampler(
         net: the network.
         motion: the motion of the frames.
         text: the text of a chunk.
+        null_text: of a sampler with guidance, the text that it leads away from.
         first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
         run: size, noise and length.
     """
@@ -38,4 +42,8 @@ def open_sampler(
             cache = net.make_cache(height, width, batch=batch, shape=config.cache_shape)
             return RollingSampler(config, net, cache=cache, motion=motion, text=text, first=first, run=run)
         case BufferConfig():
-            raise ValueError("sampler: expected a rolling one, got a BufferConfig, which nothing runs yet")
+            if config.reference_frames:
+                raise ValueError(
+                    f"reference_frames: expected 0 in a stream from words, got {config.reference_frames}"
+                )
+            return BufferSampler(config, net, motion=motion, text=text, null_text=null_text, run=run)

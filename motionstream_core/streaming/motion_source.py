@@ -12,7 +12,7 @@ covers pixel frames 4k-3 … 4k.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -81,12 +81,16 @@ class MotionSource(MotionCondition, Protocol):
 
 
 @runtime_checkable
-class Rewindable(Protocol):
-    """Tracks that go on as they are asked, and can go back."""
+class LiveSource(Protocol):
+    """Tracks that controls bend until their frames are final (`live.live_tracks.LiveTracks`)."""
 
-    def snapshot(self) -> Any: ...
+    def tracks_at(self, frames: range) -> TrackChunk:
+        """The tracks of these pixel frames, as things stand."""
+        ...
 
-    def restore(self, state: Any) -> None: ...
+    def advance(self, before: int) -> None:
+        """The pixel frames before this one are final."""
+        ...
 
 
 def pixel_span(start: int, count: int, stride: int = 4) -> tuple[int, int]:
@@ -99,7 +103,7 @@ class TrackCursor:
     """The tracks of latent frames, which may be asked for again until they are released.
 
     Args:
-        source: tracks by pixel frame. One that goes on as it is asked must be Rewindable.
+        source: tracks by pixel frame. One that goes on as it is asked must be a LiveSource.
         stride: pixel frames of a latent frame.
     """
 
@@ -107,23 +111,16 @@ class TrackCursor:
         self.released = 0
         self.shown: TrackChunk | None = None
         self._source = source
-        self._state = source if isinstance(source, Rewindable) else None
+        self._live = source if isinstance(source, LiveSource) else None
         self._stride = stride
         self._shown_frames = range(0)
         self._asked: tuple[range, TrackChunk] | None = None
-        self._before: Any = None
 
     def at(self, frames: range) -> TrackChunk:
         """The tracks of latent frames that begin at the first one not released yet."""
         if frames.start != self.released:
             raise ValueError(f"motion: expected latent frames from {self.released} on, got {frames.start}")
-        if self._state is not None:
-            # Asked again: from the same moment, so that what was said meanwhile counts.
-            if self._asked is None:
-                self._before = self._state.snapshot()
-            else:
-                self._state.restore(self._before)
-        tracks = self._source(*self.span(frames))
+        tracks = self._tracks_at(frames)
         self._asked = (frames, tracks)
         return tracks
 
@@ -136,22 +133,28 @@ class TrackCursor:
             raise ValueError(
                 f"motion: expected a release of {frames.start + 1} to {frames.stop}, got {before}"
             )
+        final = range(frames.start, before)
         if before < frames.stop:
-            # The source has gone further than what is final: back, and on to there.
-            if self._state is not None:
-                self._state.restore(self._before)
-            tracks = self._source(*self.span(range(frames.start, before)))
+            tracks = self._tracks_at(final)
+        if self._live is not None:
+            start, count = self.span(final)
+            self._live.advance(start + count)
         self.shown = tracks
         self._shown_frames = range(frames.start, before)
         self.released = before
         self._asked = None
-        self._before = None
 
     def released_tracks(self, frames: range) -> TrackChunk:
         """The tracks of the frames released last."""
         if self.shown is None or frames != self._shown_frames:
             raise ValueError(f"tracks: expected latent frames {self._shown_frames}, got {frames}")
         return self.shown
+
+    def _tracks_at(self, frames: range) -> TrackChunk:
+        start, count = self.span(frames)
+        if self._live is not None:
+            return self._live.tracks_at(range(start, start + count))
+        return self._source(start, count)
 
     def span(self, frames: range) -> tuple[int, int]:
         """First pixel frame and number of pixel frames of these latent frames."""
@@ -162,7 +165,6 @@ class TrackCursor:
         self.released = released
         self.shown = tracks
         self._asked = None
-        self._before = None
 
 
 def with_first_frame(config: MotionConfig | None, motion: Tensor, latents: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import ModelConfig, NetworkConfig, RollingConfig, SamplerConfig
+from ..model.config import BufferConfig, ModelConfig, NetworkConfig, RollingConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
 
@@ -85,14 +85,21 @@ class StreamOptions:
             if self.context is not None:
                 sampler = sampler.with_cache_shape(self.context)
             return sampler if self.steps is None else sampler.with_steps(self.steps)
-        if self.context is not None or self.steps is not None:
-            raise ValueError("steps and context: expected none for a model of another sampler, got some")
-        return sampler
+        if self.context is not None:
+            raise ValueError(
+                f"context: expected none for a model of the moving buffer, got {self.context.label}"
+            )
+        return sampler if self.steps is None else sampler.with_steps(self.steps)
 
     def chunks(self, config: ModelConfig) -> int | None:
-        """Chunks behind the start image; None for an endless stream."""
+        """Chunks that are denoised; None for an endless stream. A rolling sampler has the start image's chunk
+        before them.
+        """
         if self.frames is None:
             return None
+        if isinstance(config.sampler, BufferConfig):
+            latents = 1 + math.ceil((self.frames - 1) / config.vae_stride[0])
+            return math.ceil(latents / config.sampler.chunk_frames)
         return chunk_count(self.frames, self.sampler(config).chunk_frames, config.vae_stride[0]) - 1
 
 
@@ -110,6 +117,12 @@ def chunk_count(frames: int, chunk_frames: int, stride: int) -> int:
 def check_track_control(config: NetworkConfig, track_control: str | None) -> str:
     """One of TRACK_CONTROLS that this model can follow; ValueError for another."""
     own = "none" if config.motion is None else "track head"
+    if isinstance(config, ModelConfig) and isinstance(config.sampler, BufferConfig):
+        if track_control not in (None, "none"):
+            raise ValueError(
+                f"control: expected none for a model of the moving buffer, got {track_control!r}"
+            )
+        return "none"
     chosen = own if track_control is None else track_control
     if chosen not in TRACK_CONTROLS or (chosen == "track head" and own == "none"):
         usable = TRACK_CONTROLS if own != "none" else TRACK_CONTROLS[1:]

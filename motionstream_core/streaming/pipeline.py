@@ -31,6 +31,7 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
+from ..model.config import BufferConfig, SamplerConfig
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
 from ..sampling.open import open_sampler
@@ -101,7 +102,13 @@ class StreamPipeline:
         self._live = live
         # 1. Tracks, which controls bend.
         self.tracks = LiveTracks(
-            source, width, height, tracks.fps, groups=options.groups, static=points_at_rest(tracks)
+            source,
+            width,
+            height,
+            tracks.fps,
+            groups=options.groups,
+            static=points_at_rest(tracks),
+            reach=dit.config.vae_stride[0] * options.sampler(dit.config).chunk_frames,
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
@@ -109,13 +116,15 @@ class StreamPipeline:
         # 3. The text, which a live prompt changes.
         self._text = dit.encode_text(embeds.to(dit.device))
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
+        sampler = options.sampler(dit.config)
         self.prompt: str | None = None
         # 4. The sampler, which asks for both when the next chunk is asked for.
         self._sampler = open_sampler(
-            options.sampler(dit.config),
+            sampler,
             dit,
             motion=self.motion,
             text=lambda index: self._text,
+            null_text=self._null_text(sampler),
             first=self.motion.image_latent,
             run=SamplerRun(
                 (1, *self.motion.grid),
@@ -240,7 +249,14 @@ class StreamPipeline:
     def _decode(
         self, latents: Tensor, warped: WarpedImage | None, state: CodecState
     ) -> tuple[Tensor, CodecState]:
+        # Latents of a running stream have no first one that holds a single frame: it is decoded twice, and
+        # what the first time gives is left out, so that the chunk has the frames it would have had.
+        warm_up = self.networks.running_latents and not state.started
+        if warm_up:
+            latents = torch.cat([latents[:, :, :1], latents], 2)
         frames, state = self.networks.codec.decode_chunk(latents, state)
+        if warm_up:
+            frames = frames[:, self.networks.config.vae_stride[0] :]
         return rearrange(self._detailed(frames[0], warped), "t c h w -> t h w c").contiguous(), state
 
     def _detailed(self, frames: Tensor, warped: WarpedImage | None) -> Tensor:
@@ -263,7 +279,7 @@ class StreamPipeline:
                 return self._change_scene()
             case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
                 return self.tracks.apply(control, self.motion.to_reference)
-        raise ValueError(f"control: expected one for the course of a stream, got {control.type!r}")
+        raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
     def _switch(self, text: str) -> bool:
         encode = self.options.encode
@@ -280,6 +296,20 @@ class StreamPipeline:
         self._text = self._texts[text]
         self.prompt = text
         return True
+
+    def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
+        """The empty text, for a sampler with guidance."""
+        if not isinstance(sampler, BufferConfig) or sampler.guidance == 1:
+            return None
+        encode = self.options.encode
+        if encode is None and self.networks.text_encoder is not None:
+            encode = self.networks.text_encoder.encode
+        if encode is None:
+            raise ValueError(
+                f"guidance: expected a text encoder for a guidance of {sampler.guidance}, got none; link CLIP"
+            )
+        dit = self.networks.dit
+        return dit.encode_text(encode("").to(dit.device))
 
     def _change_scene(self) -> bool:
         if self._newest is None or not self._sampler.change_scene():

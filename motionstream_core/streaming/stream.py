@@ -23,6 +23,7 @@ from ..live.controls import CONTROLS, MOTION_CONTROLS
 from ..live.session import Boundary, LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
+from ..model.config import BufferConfig
 from ..model.dit import WanDiT
 from ..model.host_dit import HostDiT
 from ..model.weights.networks import Networks, check_size
@@ -142,7 +143,9 @@ def controls_of(
     networks: Networks, encode: Callable[[str], Tensor] | None = None, track_control: str | None = None
 ) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
-    lacking = set()
+    lacking: set[str] = set()
+    if isinstance(networks.config.sampler, BufferConfig):
+        lacking.add("scene")
     if check_track_control(networks.config, track_control) == "none":
         lacking |= set(MOTION_CONTROLS)
     if encode is None and networks.text_encoder is None:

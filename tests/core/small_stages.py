@@ -60,12 +60,12 @@ def model(seed):
 class NoNumber(TeacherStage):
     """A loss that is no number in one process alone, at step 2."""
 
-    def turn(self, step):
+    def role_at(self, step):
         self.step = step
-        return super().turn(step)
+        return super().role_at(step)
 
-    def loss(self, role, batch, rng):
-        loss, figures = super().loss(role, batch, rng)
+    def loss(self, role, batch, draws):
+        loss, figures = super().loss(role, batch, draws)
         return loss * (float("nan") if self.step == 2 and os.environ.get("RANK") == "1" else 1.0), figures
 
 
@@ -91,7 +91,7 @@ def stage(name):
 
 def run(name, out, steps, tell=lambda line: None, **values):
     made = stage(name)
-    lr = dict.fromkeys(made.learning, 1e-3)
+    lr = dict.fromkeys(made.trainable, 1e-3)
     config = TrainConfig(
         **{
             "lr": lr,

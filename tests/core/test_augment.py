@@ -68,22 +68,6 @@ def test_of_a_dense_set_few_tracks_are_left_and_never_padding():
     assert torch.equal(made.visible, before.visible & left[:, None])
 
 
-def test_a_random_share_of_the_grid_is_what_the_paper_trains_on():
-    before = given()
-    made = augment.subsampled(before, rng(0), 10, 30)
-    counts = made.visible[:, 0].sum(1) + 0
-    assert made.xy.shape[2] <= 30 and made.visible.shape == made.xy.shape[:3] and counts.max() <= 30
-    for b in range(SIZE):
-        own = {tuple(p) for p in before.xy[b, 0].tolist()}
-        assert (
-            all(tuple(p) in own for p in made.xy[b, 0].tolist())
-            and len({tuple(p) for p in made.xy[b, 0].tolist()}) == made.xy.shape[2]
-        )
-    assert augment.subsampled(before, rng(0)).xy.shape[2] == TRACKS, (
-        "fewer tracks than asked for: all of them"
-    )
-
-
 def test_a_hand_drawn_path_goes_through_few_points_near_the_true_one():
     before = given()
     clean = augment.hand_drawn(before, rng(0), (4, 4), noise=0.0)

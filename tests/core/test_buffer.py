@@ -5,7 +5,8 @@ import itertools
 import pytest
 import torch
 
-from motionstream_core.sampling.buffer import BufferConfig, Entry, MovingBuffer, lookahead
+from motionstream_core.model.config import BufferConfig
+from motionstream_core.sampling.buffer import Entry, MovingBuffer, lookahead
 
 SIZE = (1, 3, 2, 2)
 PARTITIONS = [

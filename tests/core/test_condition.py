@@ -109,3 +109,16 @@ def test_chunks_out_of_order_and_models_without_motion_are_refused():
         stream.at(range(3, 4))
     with pytest.raises(ValueError, match="expected a model with a motion condition"):
         conditioner(PRESETS["wan2.1-1.3b"], *made)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@torch.no_grad()
+def test_the_head_of_a_stream_is_told_of_its_tracks(name):
+    config = CONFIGS[name]
+    head, codec, image, xy, visible = parts()
+    told = conditioner(config, head, codec, image, xy, visible)(0, 1)
+    nothing = conditioner(config, head, codec, image, xy, torch.zeros_like(visible))(0, 1)
+    part = config.motion.parts["head"]
+    differ = (told - nothing)[:, part].abs().amax(1)[0, 0] > 1e-4
+    cells = {(int(y // 8), int(x // 8)) for x, y in xy[0].tolist() if 0 <= x < 32 and 0 <= y < 32}
+    assert {tuple(cell) for cell in differ.nonzero().tolist()} == cells

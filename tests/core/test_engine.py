@@ -22,7 +22,7 @@ from motionstream_core.training.data.pool import Epochs, Pool
 from motionstream_core.training.engine import checkpoints, interrupt
 from motionstream_core.training.engine.engine import train
 from motionstream_core.training.engine.records import NO_TENSORBOARD
-from motionstream_core.training.engine.stage import SHARED, shared_choice
+from motionstream_core.training.engine.stage import Draws, SharedDraws
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,7 +145,7 @@ def test_accumulated_micro_batches_are_one_step_with_their_mean_gradient(tmp_pat
 
     for number in range(3):
         batch = ToyData().batch(np.random.default_rng([0, 0, number]), 4)
-        losses.append(lone.loss("critic", batch, torch.Generator().manual_seed(seed_of(0, 0, number)))[0])
+        losses.append(lone.loss("critic", batch, Draws.of_seed(seed_of(0, 0, number)))[0])
     optimizer = torch.optim.AdamW(lone.modules["critic"].parameters(), lr=1e-2, weight_decay=0)
     torch.stack(losses).mean().backward()
     optimizer.step()
@@ -391,13 +391,11 @@ def test_a_run_may_be_bounded_by_time(tmp_path):
 
 
 def test_a_choice_that_all_processes_share_is_that_of_the_step():
-    one, other = ({SHARED: torch.tensor(11)} for _ in range(2))
-    first = [shared_choice(one, torch.Generator().manual_seed(1), 5) for _ in range(8)]
-    assert first == [shared_choice(other, torch.Generator().manual_seed(2), 5) for _ in range(8)], (
-        "whatever the generator"
-    )
+    one, other = SharedDraws(11), SharedDraws(11)
+    first = [one.choice(5) for _ in range(8)]
+    assert first == [other.choice(5) for _ in range(8)]
     assert len(set(first)) > 1, "one after the other they differ"
-    assert {shared_choice({}, torch.Generator().manual_seed(n), 5) for n in range(40)} == set(range(5))
+    assert {SharedDraws(n).choice(5) for n in range(40)} == set(range(5))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ pytest.importorskip("cv2")
 from motionstream_core.__main__ import main
 from motionstream_core.cli.evaluate import findings_command
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.evaluation import findings, findings_trained
 from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
+from motionstream_core.evaluation.lab import findings, findings_trained
 from motionstream_core.evaluation.report import told_baseline, uncovered_psnr
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.streaming.warped_image import carry

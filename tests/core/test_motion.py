@@ -169,3 +169,11 @@ def test_weights_without_the_channel_are_written_and_read_as_before_it():
     )
     with_bit = replace(shipped, motion=replace(shipped.motion, unspecified_channel=True))
     assert config_from_dict(config_to_dict(with_bit)) == with_bit
+
+
+def test_an_ids_embedding_is_its_sines_then_its_cosines_of_base_10000():
+    """A released track head fits no other."""
+    got = sinusoidal_ids(torch.tensor([0, 1, 700]), 8)
+    angles = torch.tensor([[0.0] * 4, [1.0, 0.1, 0.01, 0.001], [700.0, 70.0, 7.0, 0.7]], dtype=torch.float64)
+    torch.testing.assert_close(got, torch.cat([angles.sin(), angles.cos()], dim=1).float())
+    assert got[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]

@@ -24,7 +24,7 @@ from motionstream_core.planning import training_cost as plan
 from motionstream_core.planning.network_cost import Pass
 from motionstream_core.training.engine.learner import Learner
 from motionstream_core.training.engine.sharding import World
-from motionstream_core.training.engine.stage import SHARED, TrainConfig
+from motionstream_core.training.engine.stage import Draws, SharedDraws, TrainConfig
 from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 from motionstream_core.training.methods.roles import MotionModel
@@ -152,12 +152,12 @@ def network(seed, config=SMALL):
     return made
 
 
-def counted(stage, role, clips, checkpointing):
+def counted(stage, role, clips, checkpointing, shared=0):
     for block in stage.modules[role].dit.blocks:
         block.checkpointing = checkpointing
     # torch counts what oneDNN computes as nothing
     with FlopCounterMode(display=False) as counter, patch.object(linear, "onednn_here", lambda: False):
-        loss, _ = stage.loss(role, clips, torch.Generator().manual_seed(0))
+        loss, _ = stage.loss(role, clips, Draws(torch.Generator().manual_seed(0), SharedDraws(shared)))
         loss.backward()
     return counter.get_total_flops()
 
@@ -186,14 +186,8 @@ def test_the_computation_of_a_stage_is_that_of_its_loss(name, checkpointing):
         for number in range(20):  # one of each exit step
             drawn = int(torch.randint(2, (1,), generator=torch.Generator().manual_seed(number)))
             exits.setdefault(drawn, number)
-        turns = [{**clips, SHARED: torch.tensor(number)} for number in exits.values()]
-        student = [
-            counted(stage, "student", {**turn, SHARED: turn[SHARED].clone()}, checkpointing) for turn in turns
-        ]
-        critic = [
-            counted(stage, "fake_score", {**turn, SHARED: turn[SHARED].clone()}, checkpointing)
-            for turn in turns
-        ]
+        student = [counted(stage, "student", clips, checkpointing, number) for number in exits.values()]
+        critic = [counted(stage, "fake_score", clips, checkpointing, number) for number in exits.values()]
         measured = sum(student) / 2 + 5 * sum(critic) / 2
     planned = load.flops(checkpointing)
     assert (

@@ -11,7 +11,7 @@ import torch
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.engine.learner import MUON_LEAVES
 from motionstream_core.training.engine.optim import MuonAdamW, orthogonalised
-from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.engine.stage import Draws, TrainConfig
 from motionstream_core.training.methods.causal import CausalRecipe, draw_sigma, stream_loss
 from motionstream_core.training.methods.roles import MotionModel
 
@@ -40,14 +40,12 @@ def test_the_loss_falls_on_one_batch(config):
 
     def validation():
         with torch.no_grad():
-            return float(
-                stream_loss(student, batch(), torch.Generator().manual_seed(5), recipe, sigma=1.0, own=0.0)
-            )
+            return float(stream_loss(student, batch(), Draws.of_seed(5), recipe, sigma=1.0, own=0.0))
 
-    before, rng = validation(), torch.Generator().manual_seed(0)
+    before, draws = validation(), Draws.of_seed(0)
     for _ in range(25):
         optim.zero_grad()
-        stream_loss(student, batch(), rng, recipe).backward()
+        stream_loss(student, batch(), draws, recipe).backward()
         optim.step()
     assert validation() < 0.8 * before
 
@@ -59,7 +57,7 @@ def test_every_parameter_of_the_student_learns_from_a_long_stream():
     stream_loss(
         student,
         batch(),
-        torch.Generator().manual_seed(0),
+        Draws.of_seed(0),
         CausalRecipe(long_share=1.0, text_dropout=0.0, cut_share=0.0),
     ).backward()
     silent = [name for name, p in student.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -70,9 +68,7 @@ def test_a_fresh_student_copies_the_warp():
     torch.manual_seed(0)
     student, data = MotionModel(TINY), batch()
     with torch.no_grad():
-        loss = float(
-            stream_loss(student, data, torch.Generator().manual_seed(0), CausalRecipe(), sigma=1.0, own=0.0)
-        )
+        loss = float(stream_loss(student, data, Draws.of_seed(0), CausalRecipe(), sigma=1.0, own=0.0))
     gate = torch.sigmoid(torch.tensor(3.0))
     expected = float((gate * data["warp"][:, :, 1:] - data["latents"][:, :, 1:]).square().mean())
     assert loss == pytest.approx(expected, rel=1e-4)

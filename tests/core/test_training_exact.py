@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng, stage
+from core.test_training_stages import BOTH, IDS, TINY, batch, draws, model, rng, stage
 
 from motionstream_core.sampling.flow import add_noise, sigma_schedule
-from motionstream_core.training.engine.stage import SHARED
 from motionstream_core.training.methods import (
     causal,
     causal_init,
@@ -17,6 +16,7 @@ from motionstream_core.training.methods import (
     guidance,
     losses,
     roles,
+    steps,
     teacher,
     trajectories,
 )
@@ -56,7 +56,7 @@ def test_distillation_looks_at_nothing_of_the_real_clip_but_its_start_image(conf
             [real["latents"][:, :, :1], torch.randn(2, 16, 9, 4, 4, generator=rng(7))], dim=2
         ),
     }
-    assert torch.equal(made.loss(role, real, rng())[0], made.loss(role, other, rng())[0])
+    assert torch.equal(made.loss(role, real, draws())[0], made.loss(role, other, draws())[0])
 
 
 @BOTH
@@ -65,7 +65,7 @@ def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(con
     clips, told, lost = (
         watched(monkeypatch, distill, name) for name in ("rollout_clip", "predict_clip", "flow_loss")
     )
-    made.loss("fake_score", batch(), rng())
+    made.loss("fake_score", batch(), draws())
     clip = clips[0][2]
     net, first, noisy, sigma = told[0][0][:4]
     x0, truth, level, most = lost[0][0]
@@ -87,7 +87,7 @@ def test_the_critic_is_told_the_level_of_the_students_own_clip_and_weighs_it(con
 def test_the_scores_meet_at_one_noised_clip_and_the_step_leads_to_the_teachers(monkeypatch):
     made = stage()
     real, fake = (watched(monkeypatch, distill, name) for name in ("guided_clip", "predict_clip"))
-    clip = causal_init.rollout_clip(made.modules["student"], batch(), rng()).detach()
+    clip = steps.rollout_clip(made.modules["student"], batch(), rng()).detach()
     gradient = made.gradient(clip, batch(), rng(1))
     (teacher_net, first, noisy, sigma, motion, text, weights), _, real_x0 = real[0]
     (fake_net, fake_first, fake_noisy, fake_sigma, fake_motion, fake_text), _, fake_x0 = fake[0]
@@ -122,7 +122,7 @@ def test_the_student_is_moved_by_the_gradient_at_its_own_clip(monkeypatch):
     made = stage()
     clips, gradients = watched(monkeypatch, distill, "rollout_clip"), []
     made.gradient = lambda clip, *rest: gradients.append(clip) or torch.full_like(clip[:, :, 1:], 2.0)
-    loss, _ = made.loss("student", batch(), rng())
+    loss, _ = made.loss("student", batch(), draws())
     clip = clips[0][2]
     assert torch.equal(gradients[0], clip) and not gradients[0].requires_grad
     found = torch.autograd.grad(loss, clip)[0]
@@ -141,7 +141,7 @@ def test_clips_end_at_every_one_of_the_steps(role, monkeypatch):
     made.gradient = lambda clip, *rest: torch.zeros_like(clip[:, :, 1:])
     for number in range(12):
         for micro_batch in range(2):
-            made.loss(role, {**batch(1), SHARED: torch.tensor(number)}, rng(number + 100 * micro_batch))
+            made.loss(role, batch(1), draws(number + 100 * micro_batch, number))
     steps = [words["exit_step"] for _, words, _ in clips]
     assert set(steps) == set(range(TINY.steps)) and steps[::2] == steps[1::2], (
         "the micro-batches of a step end at the same one"
@@ -155,7 +155,7 @@ def test_the_teacher_stands_still_and_the_students_average_is_what_is_kept():
     made = stage()
     teacher_net = made.modules["teacher"]
     assert not any(p.requires_grad for p in teacher_net.parameters()) and not teacher_net.training
-    assert made.learning == ("student", "fake_score") and made.ema == "student"
+    assert made.trainable == ("student", "fake_score") and made.ema == "student"
 
 
 def test_distillation_has_the_papers_and_the_references_numbers():
@@ -171,7 +171,7 @@ def test_distillation_has_the_papers_and_the_references_numbers():
 
 def test_an_anchor_adds_the_error_to_the_real_clip():
     plain, anchored = stage(), stage(anchor=0.5)
-    (one, _), (two, figures) = (made.loss("student", batch(), rng()) for made in (plain, anchored))
+    (one, _), (two, figures) = (made.loss("student", batch(), draws()) for made in (plain, anchored))
     torch.testing.assert_close(two - one, torch.tensor(0.5 * figures["anchor"], dtype=torch.float64))
     assert figures["anchor"] > 0.1
 
@@ -192,13 +192,13 @@ def test_each_clips_gradient_is_measured_by_its_own_distance():
 def test_a_score_that_is_no_number_is_not_taken_for_one_that_agrees(score, value):
     made = stage()
     torch.nn.init.constant_(made.modules[score].dit.head.head.bias.requires_grad_(False), value)
-    assert not torch.isfinite(made.loss("student", batch(), rng())[0])
+    assert not torch.isfinite(made.loss("student", batch(), draws())[0])
 
 
 @BOTH
 def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_one(config):
     net, data = model(config), batch()
-    made = causal_init.rollout_clip(net, data, rng(), grad=True)
+    made = steps.rollout_clip(net, data, rng(), grad=True)
     chunks = {start: made[:, :, start : start + 3] for start in (1, 7)}
     moved = torch.randn(made.shape, generator=rng(5)).requires_grad_()
     real = net.motion
@@ -208,7 +208,7 @@ def test_a_chunk_carries_no_gradient_to_the_chunks_before_when_every_step_has_on
         return made_motion + moved.mean(1, keepdim=True)
 
     net.motion = motion
-    last = causal_init.rollout_clip(net, data, rng(), grad=True)[:, :, 7:]
+    last = steps.rollout_clip(net, data, rng(), grad=True)[:, :, 7:]
     found = torch.autograd.grad(last.sum(), moved)[0]
     assert found[:, :, 7:].any() and not found[:, :, :7].any() and chunks[1].requires_grad
 
@@ -229,7 +229,7 @@ def test_the_teacher_predicts_the_real_clip_from_its_shifted_levels_and_is_told_
     data = batch(size=16)
     with torch.no_grad():
         for step in range(12):
-            made.loss("teacher", data, rng(step))
+            made.loss("teacher", data, draws(step))
     sigmas = torch.cat([args[3] for args, _, _ in told])
     assert float(sigmas.median()) == pytest.approx(6 * 0.5 / (1 + 5 * 0.5), abs=0.06) and sigmas.min() >= 0.02
     assert float(torch.cat(kept).float().mean()) == pytest.approx(0.9, abs=0.06)
@@ -294,7 +294,7 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
     )
     with torch.no_grad():
         for step in range(10):
-            made.loss("student", data, rng(step))
+            made.loss("student", data, draws(step))
     assert [total for _, _, total in seen[:3]] == [1, 4, 7] and torch.equal(
         torch.cat(committed[:3], dim=2), data["latents"][:, :, :7]
     )
@@ -320,7 +320,9 @@ def test_the_ends_of_the_trajectories_are_what_ode_regression_aims_at():
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe())
     with torch.no_grad():
         near, far = (
-            float(made.loss("student", {**data, "states": states, "ends": data["latents"] + shift}, rng())[0])
+            float(
+                made.loss("student", {**data, "states": states, "ends": data["latents"] + shift}, draws())[0]
+            )
             for shift in (0.0, 100.0)
         )
     assert far > 5000 > near
@@ -342,7 +344,7 @@ def test_the_streams_context_is_the_truth_or_the_own_prediction_and_carries_no_g
     )
     recipe = replace(causal.CausalRecipe(), cut_share=0.0, context_noise=0.0, long_share=1.0)
     for own in (0.0, 1.0):
-        causal.stream_loss(net, data, rng(), recipe, sigma=1.0, own=own)
+        causal.stream_loss(net, data, draws(), recipe, sigma=1.0, own=own)
     truth, predicted = torch.cat(committed[1:3], dim=2), torch.cat(committed[4:6], dim=2)
     assert torch.equal(truth, data["latents"][:, :, 1:7]) and (predicted - truth).abs().mean() > 0.1
     assert not any(latents.requires_grad for latents in committed)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from core.test_training_stages import BOTH, IDS, TINY, batch, model, rng
+from core.test_training_stages import BOTH, IDS, TINY, batch, draws, model, rng
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.model.cache import CacheShape
@@ -15,10 +15,9 @@ from motionstream_core.sampling.flow import sigma_schedule
 from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.motion_conditioner import MotionConditioner
 from motionstream_core.tracks.types import TrackChunk
-from motionstream_core.training.engine.stage import SHARED
-from motionstream_core.training.methods import causal, causal_init, roles
+from motionstream_core.training.methods import causal, roles, steps
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
-from motionstream_core.training.methods.refresh import SinkRefresh, as_start, border, least_chunks
+from motionstream_core.training.methods.refresh import SinkRefresh, as_start, draw_refresh_chunk, least_chunks
 
 WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2).with_context(
     CacheShape(3, 3, 3)
@@ -96,15 +95,15 @@ def inference(net, clip, after, seeded, codec):
 @pytest.mark.parametrize("after", [1, 2])
 def test_the_rollout_of_training_with_a_refreshed_sink_is_that_of_inference_bit_for_bit(config, after, codec):
     net, clip = model(config), seen_batch()
-    trained = causal_init.rollout_clip(net, clip, rng(3), refresh_after=(after,), codec=codec)
+    trained = steps.rollout_clip(net, clip, rng(3), refresh_after=(after,), codec=codec)
     assert torch.equal(trained, inference(net, clip, after, rng(3), codec))
-    learning = causal_init.rollout_clip(
+    learning = steps.rollout_clip(
         net, clip, rng(3), grad=True, exit_step=2, refresh_after=(after,), codec=codec
     ).detach()
     torch.testing.assert_close(
         learning, trained, atol=1e-5, rtol=1e-5
     )  # attention that records gradients rounds otherwise
-    plain = causal_init.rollout_clip(net, clip, rng(3)).detach()
+    plain = steps.rollout_clip(net, clip, rng(3)).detach()
     end = 1 + 3 * after
     assert (
         torch.equal(trained[:, :, :end], plain[:, :, :end])
@@ -115,12 +114,12 @@ def test_the_rollout_of_training_with_a_refreshed_sink_is_that_of_inference_bit_
 def test_a_sink_of_a_whole_chunk_is_refreshed_as_in_inference(codec):
     net, clip = model(WAN), seen_batch()
     assert torch.equal(
-        causal_init.rollout_clip(net, clip, rng(3), refresh_after=(2,)).detach(),
+        steps.rollout_clip(net, clip, rng(3), refresh_after=(2,)).detach(),
         inference(net, clip, 2, rng(3), codec),
     )
     assert least_chunks(WAN.context) == 2
-    too_early = causal_init.rollout_clip(net, clip, rng(3), refresh_after=(1,)).detach()
-    assert torch.equal(too_early, causal_init.rollout_clip(net, clip, rng(3)).detach()), (
+    too_early = steps.rollout_clip(net, clip, rng(3), refresh_after=(1,)).detach()
+    assert torch.equal(too_early, steps.rollout_clip(net, clip, rng(3)).detach()), (
         "a sink of three frames cannot be filled by the first chunk"
     )
 
@@ -207,7 +206,7 @@ def test_both_stages_meet_refreshed_sinks_in_their_share_of_the_steps(config, st
     monkeypatch.setattr(causal.MotionTimeline, "rebase", lambda self, start, latents: happened.append(start))
     for step in range(12):
         happened.append(None)
-        loss, _ = made.loss("student", {**batch(1), SHARED: torch.tensor(step)}, rng(step))
+        loss, _ = made.loss("student", batch(1), draws(step, step))
         assert torch.isfinite(loss)
         loss.backward()
     steps = [start for start in happened if start is not None]
@@ -219,9 +218,7 @@ def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
     handle = net.dit.register_forward_hook(
         lambda module, inputs, output: seen.append((float(inputs[1][0, -1]), output.requires_grad))
     )
-    made = causal_init.rollout_clip(
-        net, batch(), rng(), grad=True, exit_step=0, refresh_after=(1,), codec=codec
-    )
+    made = steps.rollout_clip(net, batch(), rng(), grad=True, exit_step=0, refresh_after=(1,), codec=codec)
     handle.remove()
     assert [needs for level, needs in seen if level == 1000] == [True] * 3 and not any(
         needs for level, needs in seen if level == 0
@@ -231,16 +228,14 @@ def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
 
 
 def test_micro_batches_of_a_step_agree_on_the_refresh():
-    shared = [{SHARED: torch.tensor(9)}, {SHARED: torch.tensor(9)}]
     drawn = [
-        (SinkRefresh(0.5).drawn(one, rng(seed)), border(one, rng(seed), TINY.context, 9))
-        for seed, one in enumerate(shared)
+        (SinkRefresh(0.5).drawn(one), draw_refresh_chunk(one, TINY.context, 9))
+        for one in (draws(0, 9), draws(1, 9))
     ]
     assert drawn[0] == drawn[1]
-    assert {border({SHARED: torch.tensor(n)}, rng(), TINY.context, 3) for n in range(40)} == {1, 2}
-    assert {border({SHARED: torch.tensor(n)}, rng(), WAN.context, 4) for n in range(40)} == {2, 3} and border(
-        {}, rng(), WAN.context, 2
-    ) == 0
+    assert {draw_refresh_chunk(draws(0, n), TINY.context, 3) for n in range(40)} == {1, 2}
+    assert {draw_refresh_chunk(draws(0, n), WAN.context, 4) for n in range(40)} == {2, 3}
+    assert draw_refresh_chunk(draws(), WAN.context, 2) == 0
 
 
 def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):

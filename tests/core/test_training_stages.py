@@ -13,12 +13,14 @@ from torch import nn
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.sampling.flow import add_noise, sigma_schedule
 from motionstream_core.sampling.rollout import rollout
+from motionstream_core.training.engine.stage import Draws, SharedDraws
 from motionstream_core.training.methods import (
     causal_init,
     clips,
     guidance,
     losses,
     roles,
+    steps,
     teacher,
     trajectories,
 )
@@ -58,6 +60,10 @@ def model(config=TINY, seed=0):
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def draws(seed=0, shared=None):
+    return Draws(rng(seed), SharedDraws(seed if shared is None else shared))
 
 
 # guidance
@@ -169,7 +175,7 @@ def test_wans_weight_has_a_mean_of_one():
 @BOTH
 def test_the_rollout_of_training_is_that_of_inference_bit_for_bit(config):
     net, data = model(config), batch(size=1)
-    trained = causal_init.rollout_clip(net, data, rng(3))
+    trained = steps.rollout_clip(net, data, rng(3))
     seeded = rng(3)
     motion = net.motion(data, seeded)
     with torch.no_grad():
@@ -200,7 +206,7 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
         seen.append((sigma, output.requires_grad))
 
     handle = net.dit.register_forward_hook(record)
-    made = causal_init.rollout_clip(net, batch(), rng(), grad=True, exit_step=exit_step)
+    made = steps.rollout_clip(net, batch(), rng(), grad=True, exit_step=exit_step)
     made[:, :, 1:].square().mean().backward()
     handle.remove()
     level = sigma_schedule(TINY.steps, TINY.shift)[exit_step]
@@ -211,7 +217,7 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
 
 def test_what_a_chunk_left_in_the_cache_carries_no_gradient_to_the_chunks_before():
     net, data = model(), batch()
-    made = causal_init.rollout_clip(net, data, rng(), grad=True, exit_step=0)
+    made = steps.rollout_clip(net, data, rng(), grad=True, exit_step=0)
     last = torch.autograd.grad(made[:, :, 7:].sum(), net.dit.blocks[0].self_attn.v.weight, retain_graph=True)[
         0
     ]
@@ -236,7 +242,7 @@ def test_what_a_chunk_left_in_the_cache_carries_no_gradient_to_the_chunks_before
 
 
 def stage(config=TINY, **recipe):
-    return DistillStage(model(config, 1), model(config, 2), DistillRecipe(**recipe), held=Clips())
+    return DistillStage(model(config, 1), model(config, 2), DistillRecipe(**recipe), validation_data=Clips())
 
 
 def test_critic_and_student_never_share_parameters():
@@ -259,14 +265,14 @@ def test_a_part_shared_by_two_roles_is_found():
 
 
 def test_the_critic_has_five_turns_for_each_of_the_students():
-    turns = [stage().turn(step) for step in range(12)]
+    turns = [stage().role_at(step) for step in range(12)]
     assert turns == (["fake_score"] * 5 + ["student"]) * 2
 
 
 @pytest.mark.parametrize("role", ["student", "fake_score"])
 def test_each_turn_trains_its_own_role_alone(role):
     made = stage()
-    loss, _ = made.loss(role, batch(), rng())
+    loss, _ = made.loss(role, batch(), draws())
     loss.backward()
     moved = {
         name
@@ -278,7 +284,7 @@ def test_each_turn_trains_its_own_role_alone(role):
 
 def test_a_student_whose_critic_agrees_with_the_unguided_teacher_is_left_alone():
     made = DistillStage(model(seed=1), model(seed=2), DistillRecipe(guidance=guidance.NO_GUIDANCE))
-    clip = causal_init.rollout_clip(made.modules["student"], batch(), rng()).detach()
+    clip = steps.rollout_clip(made.modules["student"], batch(), rng()).detach()
     assert made.gradient(clip, batch(), rng()).abs().max() == 0, "the fake score begins as the teacher's copy"
 
 
@@ -288,7 +294,7 @@ def test_the_critic_learns_the_students_clips():
     optimizer = torch.optim.AdamW(made.modules["fake_score"].parameters(), lr=2e-3)
     first, last = [], []
     for step in range(40):
-        loss, _ = made.loss("fake_score", batch(), rng(step % 4))
+        loss, _ = made.loss("fake_score", batch(), draws(step % 4))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -308,27 +314,26 @@ def test_a_teacher_of_another_kind_is_refused():
 @pytest.mark.parametrize("phase", [1, 2])
 def test_the_teacher_learns_one_batch(config, phase):
     net = model(config)
-    made = teacher.TeacherStage(net, teacher.TeacherRecipe(phase=phase), held=Clips())
+    made = teacher.TeacherStage(net, teacher.TeacherRecipe(phase=phase), validation_data=Clips())
     head = net.track_head.conv.weight.clone()
     optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=3e-3)
     before = made.validate(made.modules, rng())
     for step in range(90):
         optimizer.zero_grad()
-        made.loss("teacher", batch(), rng(step))[0].backward()
+        made.loss("teacher", batch(), draws(step))[0].backward()
         optimizer.step()
     after = made.validate(made.modules, rng())
     assert after["x0_mse_0.7"] < 0.95 * before["x0_mse_0.7"]
     assert torch.equal(head, net.track_head.conv.weight) == (phase == 2), "phase 2 freezes the track head"
 
 
-def test_phase_2_hides_whole_chunks_behind_the_first_and_nothing_else():
+def test_phase_2_hides_whole_chunks_between_first_and_last_and_nothing_else():
     net, data = model(), batch(size=64)
     motion, none = net.motion(data, rng()), net.no_motion(data)
-    made = teacher.hidden(net, data, motion, teacher.TeacherRecipe(phase=2, motion_dropout=0.0), rng())
+    made = teacher.mask_motion(net, data, motion, teacher.TeacherRecipe(phase=2, motion_dropout=0.0), rng())
     gone = (made == none).flatten(3).all(-1).all(1) & ~(motion == none).flatten(3).all(-1).all(1)
-    assert (
-        not gone[:, :4].any() and torch.equal(gone[:, 4], gone[:, 6]) and torch.equal(gone[:, 7], gone[:, 9])
-    )
+    assert not gone[:, :4].any() and not gone[:, 7:].any()
+    assert torch.equal(gone[:, 4], gone[:, 6])
     assert 0.05 < gone[:, 4].float().mean() < 0.4
     untouched = ~gone
     assert torch.equal(made.transpose(1, 2)[untouched], motion.transpose(1, 2)[untouched])
@@ -337,7 +342,7 @@ def test_phase_2_hides_whole_chunks_behind_the_first_and_nothing_else():
 def test_tracks_are_hidden_from_the_teacher_at_random():
     data = batch(size=8)
     data["visible"] = torch.ones(8, 37, 200, dtype=torch.bool)
-    seen = teacher.thinned(data, (0.4, 1.0), rng())["visible"]
+    seen = teacher.drop_tracks(data, (0.4, 1.0), rng())["visible"]
     assert torch.equal(seen, seen[:, :1].expand_as(seen)), "a track is told of as a whole"
     share = seen[:, 0].float().mean(-1)
     assert share.min() > 0.3 and share.std() > 0.05
@@ -352,6 +357,7 @@ def test_a_trajectory_runs_from_noise_to_its_end_through_the_students_levels(tmp
         1,
         batch=2,
         steps=6,
+        shift=TINY.shift,
         guidance=guidance.Guidance(),
         causal=False,
         seed=0,
@@ -378,6 +384,7 @@ def test_the_autoregressive_teachers_chunks_stand_behind_the_real_clip(tmp_path)
         1,
         batch=2,
         steps=4,
+        shift=TINY.shift,
         guidance=guidance.NO_GUIDANCE,
         causal=True,
         seed=0,
@@ -400,6 +407,7 @@ def test_trajectories_of_other_noise_levels_are_refused(tmp_path):
         1,
         batch=1,
         steps=3,
+        shift=TINY.shift,
         guidance=guidance.NO_GUIDANCE,
         causal=False,
         seed=0,
@@ -420,6 +428,7 @@ def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
             1,
             batch=1,
             steps=3,
+            shift=TINY.shift,
             guidance=weights,
             causal=False,
             seed=0,
@@ -448,6 +457,7 @@ def test_a_full_disk_leaves_the_trajectories_that_are_there(tmp_path):
             count,
             batch=1,
             steps=2,
+            shift=TINY.shift,
             guidance=guidance.NO_GUIDANCE,
             causal=False,
             seed=0,
@@ -478,17 +488,20 @@ def test_causal_init_learns_under_changing_sinks_and_windows(start, tmp_path):
             1,
             batch=2,
             steps=4,
+            shift=TINY.shift,
             guidance=guidance.Guidance(),
             causal=False,
             seed=0,
             progress=lambda _: None,
         )
         source = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift))
-    made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start=start), held=Clips())
+    made = causal_init.CausalInitStage(
+        net, causal_init.CausalInitRecipe(start=start), validation_data=Clips()
+    )
     optimizer = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=3e-3)
     seen = []
     for step in range(40):
-        loss, _ = made.loss("student", source.batch(np.random.default_rng(0), 2), rng(step))
+        loss, _ = made.loss("student", source.batch(np.random.default_rng(0), 2), draws(step))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

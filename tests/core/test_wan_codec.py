@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from motionstream_core.cli.train.data_command import encoder_of
 from motionstream_core.codec.taehv import TAEHV, TaehvCodec, open_taehv
 from motionstream_core.codec.wan_layers import WAN_VAES, WanVAE, WanVAEConfig, open_wan_vae
 from motionstream_core.codec.wan_vae import WanCodec
 from motionstream_core.model.presets import preset
+from motionstream_core.training.data.encoders import open_encoder
 
 # Parameters and tensors of the public files.
 PUBLIC_VAES = {"wan2.1": (126_892_531, 194), "wan2.2": (704_688_668, 196)}
@@ -147,12 +147,12 @@ def test_shapes_that_do_not_fit_are_refused(name):
 def test_training_data_of_a_wan_preset_is_encoded_by_the_vae_of_a_file(tmp_path):
     module = filled(WanVAE(WanVAEConfig(16, 4, 4)))
     save_file(module.state_dict(), tmp_path / "vae.safetensors")
-    encoder = encoder_of(
+    encoder = open_encoder(
         "wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), tmp_path / "vae.safetensors", "cpu"
     )
     frames = torch.rand(1, 5, 3, 16, 24, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(encoder.encode(frames), WanCodec(module).encode(frames))
     with pytest.raises(ValueError, match="VAE of 48 channels for wan2.2-5b-motion, got one of 16"):
-        encoder_of("wan2.2-5b-motion", preset("wan2.2-5b-motion"), tmp_path / "vae.safetensors", "cpu")
+        open_encoder("wan2.2-5b-motion", preset("wan2.2-5b-motion"), tmp_path / "vae.safetensors", "cpu")
     with pytest.raises(ValueError, match="expected --codec FILE"):
-        encoder_of("wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), None, "cpu")
+        open_encoder("wan2.1-1.3b-motion", preset("wan2.1-1.3b-motion"), None, "cpu")

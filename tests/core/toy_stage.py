@@ -45,7 +45,7 @@ class CountedData(ToyData):
 
 class ToyStage:
     name = "toy"
-    learning = ("student", "critic")
+    trainable = ("student", "critic")
     ema = "student"
 
     def __init__(self, width=WIDTH, broken_at=None, wait=0.0):
@@ -59,13 +59,13 @@ class ToyStage:
         }
         self.broken_at, self.wait, self.seen = broken_at, wait, []
 
-    def turn(self, step):
+    def role_at(self, step):
         self.step = step
         return "student" if step % 3 == 2 else "critic"
 
-    def loss(self, role, batch, rng):
+    def loss(self, role, batch, draws):
         time.sleep(self.wait)
-        noisy = batch["x"] + 0.1 * torch.randn(batch["x"].shape, generator=rng)
+        noisy = batch["x"] + 0.1 * torch.randn(batch["x"].shape, generator=draws.rng)
         made = self.modules["student"](noisy)
         loss = (
             (made - batch["y"]).square().mean()

@@ -585,8 +585,8 @@ def clips_for(config: ModelConfig, name: str, unspecified: bool = False) -> Batc
 
 def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", held: bool = True) -> Tensors:
     """A few steps by the engine -> the curve, the weights of each role that learns, the exported average."""
-    rates = {role: 4e-3 for role in stage.learning}
-    stage.held = data if held else getattr(stage, "held", None)
+    rates = {role: 4e-3 for role in stage.trainable}
+    stage.validation_data = data if held else getattr(stage, "validation_data", None)
     config = TrainConfig(
         lr=rates,
         steps=steps,
@@ -607,7 +607,7 @@ def trained(stage, data, folder: Path, steps: int = 2, optimizer: str = "muon", 
     timed = ("minutes", "seconds")
     numbers = [v for row in rows for k, v in sorted(row.items()) if not any(word in k for word in timed)]
     made = {"curve": torch.tensor(numbers, dtype=torch.float64)}
-    for role in stage.learning:
+    for role in stage.trainable:
         made[f"{role}: weights"] = flat(stage.modules[role].state_dict())
     return made | {f"{stage.ema}: average": flat(load_file(folder / f"{stage.ema}.safetensors"))}
 
@@ -621,7 +621,9 @@ def trained_teacher(
     name: str, phase: int, folder: Path, unspecified: bool = False, weighting: str = "uniform", **options
 ):
     config = training_config(name, unspecified)
-    stage = TeacherStage(model_of(config, name, 1), TeacherRecipe(phase=phase, weighting=weighting))
+    stage = TeacherStage(
+        model_of(config, name, 1), TeacherRecipe(phase=phase, weighting=weighting, mask_last=True)
+    )
     return trained(stage, clips_for(config, name, unspecified), folder, **options)
 
 
@@ -668,6 +670,7 @@ def trajectories_of(name: str, folder: Path, causal: bool) -> tuple[Trajectories
         2,
         batch=2,
         steps=4,
+        shift=config.shift,
         guidance=Guidance(3.0, 1.5),
         causal=causal,
         seed=0,

@@ -5,13 +5,13 @@ last line, one JSON document.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from pathlib import Path
 
-from ...evaluation import guided, tracking, transfer
+from ...evaluation import guided, transfer
+from ...evaluation.lab import tracking
 from ...evaluation.report import evaluate, keep, table
+from ...evaluation.results import RESULTS, show_result
 from ...model.weights.networks import BUILT_IN, open_networks
 from . import findings_command
 
@@ -42,12 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--long-frames", type=int, default=1009, help="frames of each of those")
     parser.add_argument("--steps", type=int, default=None, help="denoising steps, the model's own by default")
     parser.add_argument("--name", default="tiny", help="name of the result file")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
 
 
 def run(args: argparse.Namespace) -> None:
+    """The measurement that `add_arguments` parsed."""
     if args.kind is not None:
-        return args.evaluate(args)
+        args.evaluate(args)
+        return
     if args.clips < 1 or not args.media.exists():
         raise ValueError(
             f"evaluate: expected at least one clip and media that exist, got {args.clips} clips and "
@@ -60,20 +62,5 @@ def run(args: argparse.Namespace) -> None:
         *sizes,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(table(document))
-    kept = keep(
-        document,
-        args.results,
-        "python -m motionstream_core evaluate" + (f" --steps {args.steps}" if args.steps else ""),
-        _commit(),
-    )
-    print(f"kept in {kept}", file=sys.stderr)
-    print(json.dumps(document))
-    return None
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
+    command = "python -m motionstream_core evaluate" + (f" --steps {args.steps}" if args.steps else "")
+    show_result(table(document), document, keep(document, args.results, command))

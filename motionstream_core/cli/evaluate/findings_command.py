@@ -12,19 +12,17 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from datetime import date
 from pathlib import Path
 
 import torch
 
-from ...evaluation import findings
-from ...evaluation.findings import Row
-from ...evaluation.report import device_name
+from ...evaluation.lab import findings
+from ...evaluation.lab.findings import Row
+from ...evaluation.results import RESULTS, device_label, write_result
 from ...model.presets import preset
 from ...model.weights.networks import BUILT_IN, Networks, open_networks
 from ...training.methods.initial import start_from
 from ...training.methods.roles import MotionModel, freeze
-from ..train.stage_commands import commit
 
 PARTS = ("context", "steps", "guidance", "representation", "rolling", "augmentation", "refresh")
 AT_ONCE = ("context", "steps", "guidance")  # minutes long; the others are kept setting by setting
@@ -58,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("output/findings.jsonl"),
         help="what is done already is read from here",
     )
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -77,10 +75,7 @@ def run(args: argparse.Namespace) -> None:
                 write_journal(args.journal, [row])
                 shutil.rmtree(work_of(args.journal), ignore_errors=True)
                 done.append(row)
-    text = report(done, networks, args)
-    path = args.results / f"findings_cpu_{date.today():%Y%m}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path = keep(done, networks, args)
     print(findings.table(done))
     print(json.dumps({"findings": findings.document(done), "kept": str(path)}))
 
@@ -101,7 +96,7 @@ def _say(line: str) -> None:
 
 
 def _part(part: str, networks: Networks, args: argparse.Namespace, done: list[str]) -> Iterable[Row]:
-    from ...evaluation import (
+    from ...evaluation.lab import (
         findings_trained as trained,  # the training engine, which the other evaluations do without
     )
 
@@ -157,14 +152,14 @@ def write_journal(path: Path, rows: list[Row]) -> None:
             file.write(json.dumps({"group": row.group, "setting": row.setting, "values": row.values}) + "\n")
 
 
-def report(rows: list[Row], networks: Networks, args: argparse.Namespace) -> str:
-    """The result file."""
-    head = (
-        "# The paper's findings at the built-in model's scale\n\nCommand: `python -m motionstream_core "
-        f"{' '.join(sys.argv[1:])}`. Commit: {commit()}. Device: {device_name(networks)}, "
-        f"{torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± standard deviation over "
-        f"{args.seeds} seeds ({args.train_seeds} where it was trained: "
-        "minutes and steps of the parts may differ, `train_steps` says how many were made). Errors in px "
-        "at 128×128, means over points that moved more than 5 px.\n\n"
+def keep(rows: list[Row], networks: Networks, args: argparse.Namespace) -> Path:
+    """Writes the result file."""
+    device = device_label(networks.dit.device)
+    about = (
+        f"Device: {device}, {torch.get_num_threads()} thread(s). {args.clips} held-out clips; mean ± "
+        f"standard deviation over {args.seeds} seeds ({args.train_seeds} where it was trained: minutes and "
+        "steps of the parts may differ, `train_steps` says how many were made). Errors in px at 128×128, "
+        "means over points that moved more than 5 px."
     )
-    return head + findings.table(rows)
+    title = "The paper's findings at the built-in model's scale"
+    return write_result(args.results, "findings", device, title, about, findings.table(rows))

@@ -22,9 +22,10 @@ from ...model.presets import with_unspecified
 from ...model.weights.networks import BUILT_IN, Networks, open_networks, save_networks
 from ...planning.training_cost import add_plan, run_plan
 from ...training.methods.detail import KEPT, SCENES, STYLE_SHARE, write_pairs
-from .codec_command import add_codec, run_codec
+from ...training.methods.registry import METHODS
 from .data_command import add_data, run_data
-from .stage_commands import STAGES, add_stages, run_stage
+from .stage_commands import add_stages, run_stage
+from .trajectories_command import add_trajectories, run_trajectories
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "textures"
         ),
     )
-    add_codec(stages)
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     shards.add_argument(
@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each"
     )
     add_data(stages)
+    add_trajectories(stages)
     add_stages(stages)
     add_plan(stages)
     export = stages.add_parser("export", help="one weights file from the codec and a student")
@@ -98,13 +99,13 @@ def run(args: argparse.Namespace) -> None:
     """Runs the stage that `add_arguments` parsed."""
     {
         "media": _media,
-        "codec": run_codec,
         "shards": _shards,
         "pairs": _pairs,
         "data": run_data,
+        "trajectories": run_trajectories,
         "plan": run_plan,
         "export": _export,
-        **dict.fromkeys(STAGES, run_stage),
+        **dict.fromkeys(METHODS, run_stage),
     }[args.stage](args)
 
 

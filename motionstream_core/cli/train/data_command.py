@@ -11,17 +11,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from ...codec.tiny import TinyCodec
-from ...codec.wan_layers import open_wan_vae
-from ...codec.wan_vae import WanCodec
-from ...common.devices import parse_size, pick_device, show_progress
+from ...common.devices import parse_size, show_progress
 from ...model.presets import ModelConfig, preset
-from ...model.weights.networks import open_networks
+from ...training.data.encoders import open_encoder
 from ...training.data.prompts import Prompts, StoredPrompts, host_prompts, importable
 from ...training.methods.roles import has_own_words
+from ...training.methods.steps import check_whole_chunks
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ class Defaults:
 
 DEFAULTS = {
     "tiny": Defaults((128, 128), 49, 16, (24, 24)),
-    "wan2.1": Defaults((832, 480), 81, 16, (50, 50)),
+    "wan2.1": Defaults((832, 480), 85, 16, (50, 50)),
     "wan2.2": Defaults((1280, 704), 121, 24, (50, 50)),
 }
 
@@ -78,7 +73,11 @@ def add_data(stages) -> argparse.ArgumentParser:
     data.add_argument(
         "--size", type=parse_size, help="WIDTHxHEIGHT: scaled until it covers this, then the middle"
     )
-    data.add_argument("--frames", type=int, help="of a clip: 1 + a multiple of 4; the synthetic world has 37")
+    data.add_argument(
+        "--frames",
+        type=int,
+        help="of a clip: 1 + whole chunks, such as 37 (the synthetic world's), 49, 85 or 121",
+    )
     data.add_argument("--fps", type=float, help="0: the frames as they are")
     data.add_argument(
         "--stride",
@@ -106,6 +105,8 @@ def run_data(args: argparse.Namespace) -> None:
     usual = DEFAULTS[next(name for name in DEFAULTS if args.preset.startswith(name))]
     frames = args.frames or usual.frames
     fps = usual.fps if args.fps is None else args.fps
+    if config.motion is not None and (frames - 1) % config.vae_stride[0] == 0:
+        check_whole_chunks(1 + (frames - 1) // config.vae_stride[0], config.context.chunk)
     shape = ClipShape(*(args.size or usual.size), frames, fps, args.stride or frames)
     recipe = FolderRecipe(
         shape, args.grid or usual.grid, bool(config.motion and config.motion.warp), args.min_motion, args.seed
@@ -115,7 +116,7 @@ def run_data(args: argparse.Namespace) -> None:
         args.videos,
         args.out,
         config,
-        encoder_of(args.preset, config, args.codec, args.device),
+        open_encoder(args.preset, config, args.codec, args.device),
         recipe,
         show_progress,
         prompts,
@@ -148,42 +149,3 @@ def prompts_of(args: argparse.Namespace, config: ModelConfig) -> Prompts | None:
         )
     importable(args.comfyui)
     return host_prompts(args.text_encoder, length, config.text_dim)
-
-
-def encoder_of(name: str, config: ModelConfig, path: Path | None, device: str):
-    """What makes the latents of a preset: the tiny codec, or a Wan VAE from a file. ValueError says in words
-    what is missing.
-    """
-    if name.startswith("tiny"):
-        return tiny_codec(path).to(pick_device(device)).eval().requires_grad_(False)
-    if path is None:
-        raise ValueError(f"codec: expected --codec FILE with the VAE of {name}, got none")
-    chosen = pick_device(device)
-    codec = WanCodec(open_wan_vae(path).to(chosen), device=chosen)
-    if codec.latent_channels != config.latent_channels:
-        raise ValueError(
-            f"codec: expected a VAE of {config.latent_channels} channels for {name}, got one of "
-            f"{codec.latent_channels}"
-        )
-    return codec
-
-
-def tiny_codec(path: Path | None, fresh: bool = False) -> TinyCodec:
-    """The built-in codec (with `fresh` one that has learned nothing), or the one of a codec.safetensors or of
-    a whole weights file.
-    """
-    if path is None:
-        return TinyCodec() if fresh else open_networks().codec
-    if not path.is_file():
-        raise ValueError(f"codec: expected a file, got {path}, which is none")
-    try:
-        state, codec = load_file(path), TinyCodec()
-        if any(key.startswith("codec.") for key in state):
-            return open_networks(path).codec
-        codec.load_state_dict(state)
-    except (RuntimeError, SafetensorError) as error:
-        raise ValueError(
-            f"{path.name}: expected the tiny codec's weights, got a file that does not fit "
-            f"({str(error).splitlines()[0]})"
-        ) from None
-    return codec

@@ -246,11 +246,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = (
-            BufferConfig(**_fields_of(BufferConfig, sampled["buffer"]))
-            if buffered
-            else _rolling_from_dict(sampled)
-        )
+        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
@@ -273,6 +269,11 @@ USUAL_MANNER: dict[str, Any] = {
     "recache": "chunks",
 }
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
+
+
+def _buffer_from_dict(values: Any) -> BufferConfig:
+    usual = {"gamma": 1.0, "guidance": 1.0}
+    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:

@@ -35,6 +35,7 @@ BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
 class Networks:
     """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own,
     `track_head` where the model has none, `detail` where decoded frames are shown as they are.
+    running_latents: the model's latents are those of a running stream, whose first one holds four frames too.
     """
 
     dit: WanDiT | HostDiT
@@ -42,6 +43,7 @@ class Networks:
     codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
     text_encoder: WordEncoder | None
     detail: DetailHead | None = None
+    running_latents: bool = False
 
     @property
     def config(self) -> ModelConfig:
@@ -80,7 +82,8 @@ def networks_of(bundle: Bundle) -> Networks:
         "text_encoder", WordEncoder(config.text_dim, config.text_len, _vocabulary(bundle))
     )
     head = None if config.motion is None else bundle.track_head()
-    return Networks(bundle.dit(), head, codec, text, _detail(bundle))
+    running = bool(bundle.settings.get("stream", {}).get("running_latents", False))
+    return Networks(bundle.dit(), head, codec, text, _detail(bundle), running)
 
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
@@ -95,6 +98,8 @@ def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str,
     settings: dict[str, Any] = {"codec": asdict(networks.codec.config)}
     if networks.text_encoder is not None and networks.text_encoder.vocabulary != VOCABULARY:
         settings["text_encoder"] = {"vocabulary": list(networks.text_encoder.vocabulary.words)}
+    if networks.running_latents:
+        settings["stream"] = {"running_latents": True}
     if networks.detail is not None:
         components["detail"] = networks.detail
         settings["detail"] = {"widths": list(networks.detail.widths)}

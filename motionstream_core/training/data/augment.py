@@ -67,21 +67,6 @@ def sparse(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -
     return replace(given, visible=given.visible & keep, unspecified=given.unspecified & keep)
 
 
-def subsampled(given: Given, rng: torch.Generator, least: int = 1000, most: int = 2500) -> Given:
-    """A random `least`..`most` of the tracks, as the paper trains its teacher; the tensors shrink to the
-    largest number drawn.
-    """
-    size, _, tracks, _ = given.xy.shape
-    high = min(most, tracks)
-    low = min(least, high)
-    count = torch.randint(low, high + 1, (size,), generator=rng, device=rng.device)
-    order = torch.rand(size, tracks, generator=rng, device=rng.device).argsort(1)[:, : int(count.max())]
-    keep = (torch.arange(order.shape[1], device=rng.device) < count[:, None])[:, None].to(given.xy.device)
-    index = order[:, None].expand(-1, given.xy.shape[1], -1).to(given.xy.device)
-    xy = given.xy.gather(2, index[..., None].expand(*index.shape, 2))
-    return Given(xy, given.visible.gather(2, index) & keep, given.unspecified.gather(2, index) & keep)
-
-
 def hand_drawn(
     given: Given, rng: torch.Generator, points: tuple[int, int] = (3, 6), noise: float = 3.0
 ) -> Given:

@@ -4,6 +4,9 @@ sample by sample.
 Owns the file format. An .npz is a zip of .npy members; stored uncompressed, row i of a member lies at a known
 place of the file, so one sample is read without the rest and the memory in use does not depend on the size of
 a shard. A file appears complete or not at all.
+
+Not safetensors, whose slices would do the same: shards of many hours are .npz files and must stay readable,
+so the reader below would stay beside a second one.
 """
 
 from __future__ import annotations

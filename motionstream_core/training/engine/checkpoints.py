@@ -57,12 +57,12 @@ def write(
     entries: Entries,
     about: Mapping[str, Any],
     *,
-    whole: Callable[[Tensor], Tensor] = torch.Tensor.detach,
+    full_tensor: Callable[[Tensor], Tensor] = torch.Tensor.detach,
     writer: bool = True,
 ) -> None:
-    """Writes a file whole or not at all. `whole` gives all of a tensor that is divided over processes; every
-    process calls it for every tensor, and the `writer` alone writes. A failed write leaves nothing behind and
-    is raised after the last tensor, so that nobody waits.
+    """Writes a file whole or not at all. `full_tensor` gathers a tensor that is divided over processes.
+    Every process calls it for every tensor, and the `writer` alone writes. A failed write leaves nothing
+    behind and is raised after the last tensor, so that no process waits for another.
     """
     failure: OSError | None = None
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -77,7 +77,7 @@ def write(
             except OSError as error:
                 failure = error
             for _, tensor in entries:
-                value = whole(tensor)
+                value = full_tensor(tensor)
                 if file is not None and failure is None:
                     try:
                         _put(

@@ -31,15 +31,15 @@ from .records import Records
 from .sharding import World, join, prepare
 from .stage import (
     FIXED,
-    SHARED,
     Data,
-    Finishing,
+    Draws,
+    Finalizable,
     Refreshable,
     Resumable,
+    SharedDraws,
     Stage,
     TrainConfig,
     seed_of,
-    shared_choice,
 )
 
 VERSION = 1
@@ -63,7 +63,9 @@ def train(
     if config.threads:
         torch.set_num_threads(config.threads)
     world = join(config)
-    run = _Run(stage, data, config, Path(out), dict(provenance), world, progress if world.leads else _nobody)
+    run = _Run(
+        stage, data, config, Path(out), dict(provenance), world, progress if world.is_main else _no_progress
+    )
     run.resume()
     with Interrupt() as interrupt:
         while run.remains() and not interrupt.asked(world):
@@ -71,8 +73,8 @@ def train(
         return run.end(bool(interrupt))
 
 
-def _nobody(line: str) -> None:
-    """The other processes say nothing."""
+def _no_progress(line: str) -> None:
+    """Progress callback of the processes that are not the main one."""
 
 
 class _Run:
@@ -88,16 +90,14 @@ class _Run:
         world: World,
         tell: Callable[[str], None],
     ):
-        self.stage, self.data, self.config, self.out, self.world, self.tell = (
-            stage,
-            data,
-            config,
-            out,
-            world,
-            tell,
-        )
+        self.stage = stage
+        self.data = data
+        self.config = config
+        self.out = out
+        self.world = world
+        self.tell = tell
         self.frozen = {
-            role: fingerprint(module) for role, module in stage.modules.items() if role not in stage.learning
+            role: fingerprint(module) for role, module in stage.modules.items() if role not in stage.trainable
         }
         self.about = {
             "version": VERSION,
@@ -110,7 +110,9 @@ class _Run:
         prepare(stage.modules, config, world)
         self.learner = Learner(stage, config, world)
         self.folder = self.out / "checkpoints"
-        self.step, self.seconds, self.saved = 0, 0.0, -1
+        self.step = 0
+        self.seconds = 0.0
+        self.saved = -1  # step of the newest checkpoint
         self.broken: set[str] = set()
         self.row: dict[str, float] = {}
         self.sums: dict[str, list[float]] = {}
@@ -134,7 +136,9 @@ class _Run:
             self.step = self.saved = about["step"]
             self.seconds = about["seconds"]
             self.tell(f"{self.stage.name}: goes on from step {self.step} ({path.name})")
-        self.records = Records(self.out, self.step, self.config.fps, self.tell) if self.world.leads else None
+        self.records = (
+            Records(self.out, self.step, self.config.fps, self.tell) if self.world.is_main else None
+        )
         self.began = self.last_save = time.monotonic()
         self.before = self.seconds
 
@@ -175,16 +179,17 @@ class _Run:
     # a step
 
     def remains(self) -> bool:
-        return self.config.share(self.step, self.world.most(self._elapsed())[0]) < 1
+        return self.config.progress(self.step, self.world.all_reduce_max(self._elapsed())[0]) < 1
 
     def _elapsed(self) -> float:
         return self.before + time.monotonic() - self.began
 
     def advance(self) -> None:
         """One step, and what is due after it."""
-        role, started = self.stage.turn(self.step), time.monotonic()
+        started = time.monotonic()
+        role = self.stage.role_at(self.step)
         count = self.config.accumulate // self.world.size
-        (self.seconds,) = self.world.most(self._elapsed())
+        (self.seconds,) = self.world.all_reduce_max(self._elapsed())
         row = self.learner.update(
             role, self._parts(count), count, self.config.lr_factor(self.step, self.seconds)
         )
@@ -192,7 +197,7 @@ class _Run:
             raise FloatingPointError(self._words_for_nan(role, row))
         self.step += 1
         self._log(role, row, time.monotonic() - started)
-        (due,) = self.world.most(time.monotonic() - self.last_save >= self.config.save_seconds)
+        (due,) = self.world.all_reduce_max(time.monotonic() - self.last_save >= self.config.save_seconds)
         if due or self._every(self.config.save_every):
             self.save()
         last = not self.remains()  # then `end` shows the result
@@ -204,9 +209,11 @@ class _Run:
     def _every(self, steps: int) -> bool:
         return bool(steps) and self.step % steps == 0
 
-    def _parts(self, count: int) -> Iterator[tuple[dict[str, Tensor], torch.Generator]]:
+    def _parts(self, count: int) -> Iterator[tuple[dict[str, Tensor], Draws]]:
         """This process's micro-batches of the step; number n of all is process n % size's."""
-        config, step, self.broken = self.config, self.step, set()
+        config = self.config
+        step = self.step
+        self.broken = set()
         for turn in range(count):
             number = turn * self.world.size + self.world.rank
             batch = self.data.batch(np.random.default_rng([config.seed, step, number]), config.batch)
@@ -216,8 +223,8 @@ class _Run:
                 if value.is_floating_point() and not value.isfinite().all()
             }
             batch = {name: value.to(self.world.device, non_blocking=True) for name, value in batch.items()}
-            batch[SHARED] = torch.tensor(seed_of(config.seed, step) >> 1)
-            yield batch, torch.Generator().manual_seed(seed_of(config.seed, step, number))
+            rng = torch.Generator().manual_seed(seed_of(config.seed, step, number))
+            yield batch, Draws(rng, SharedDraws(seed_of(config.seed, step) >> 1))
 
     def _words_for_nan(self, role: str, row: dict[str, float]) -> str:
         kept = (
@@ -240,7 +247,7 @@ class _Run:
     def _log(self, role: str, row: dict[str, float], seconds: float) -> None:
         for key, value in [*row.items(), ("seconds_a_step", seconds)]:
             self.sums.setdefault(f"{role}/{key}", []).append(value)
-        if self.step % self.config.log_every and self.config.share(self.step, self._elapsed()) < 1:
+        if self.step % self.config.log_every and self.config.progress(self.step, self._elapsed()) < 1:
             return
         means = {key: sum(values) / len(values) for key, values in self.sums.items()}
         self.sums = {}
@@ -251,7 +258,7 @@ class _Run:
             for key, value in means.items()
             if key.endswith("/loss")
         )
-        done = self.config.share(self.step, self._elapsed())
+        done = self.config.progress(self.step, self._elapsed())
         self.tell(
             f"{self.stage.name} step {self.step}{length} ({done:.0%}), loss {losses}, {seconds:.2f} s a step"
         )
@@ -278,7 +285,7 @@ class _Run:
     def save(self) -> None:
         """Writes a checkpoint; all processes learn of a failure and raise it."""
         self.seconds = self._elapsed()
-        (self.seconds,) = self.world.most(self.seconds)
+        (self.seconds,) = self.world.all_reduce_max(self.seconds)
         state = self.data.state_dict() if isinstance(self.data, Resumable) else None
         about = self.about | {
             "step": self.step,
@@ -288,7 +295,7 @@ class _Run:
             "data": state,
         }
         self._write(checkpoints.step_path(self.folder, self.step), self.learner.tensors(), about)
-        if self.world.leads:
+        if self.world.is_main:
             checkpoints.prune(self.folder)
         if isinstance(self.data, Refreshable):
             self.data.refresh()
@@ -297,7 +304,9 @@ class _Run:
     def _write(self, path: Path, entries: checkpoints.Entries, about: dict[str, Any]) -> None:
         failed = ""
         try:
-            checkpoints.write(path, entries, about, whole=self.world.whole, writer=self.world.leads)
+            checkpoints.write(
+                path, entries, about, full_tensor=self.world.full_tensor, writer=self.world.is_main
+            )
         except OSError as error:
             kept = (
                 f"step {self.saved} in {self.folder} is intact"
@@ -305,7 +314,7 @@ class _Run:
                 else "no checkpoint had been written before"
             )
             failed = f"{path}: could not be written at step {self.step} ({error.strerror or error}); {kept}"
-        failed = self.world.agree(failed)
+        failed = self.world.broadcast_error(failed)
         if failed:
             raise OSError(failed)
 
@@ -322,8 +331,8 @@ class _Run:
             "device": str(self.world.device),
         }
         with self.learner.averaged() as modules:
-            if isinstance(self.stage, Finishing):
-                self.stage.finish(modules)
+            if isinstance(self.stage, Finalizable):
+                self.stage.finalize(modules)
             self._write(path, list(modules[self.stage.ema].state_dict().items()), about)
         return path
 
@@ -361,6 +370,3 @@ def fingerprint(module: nn.Module) -> str:
         digest.update(name.encode() + str(tuple(value.shape)).encode())
         digest.update(flat[:: max(1, flat.numel() // 64)].float().cpu().numpy().tobytes())
     return digest.hexdigest()[:32]
-
-
-__all__ = ["Data", "Stage", "TrainConfig", "shared_choice", "train"]

@@ -43,5 +43,5 @@ class Interrupt:
 
     def asked(self, world: World) -> bool:
         """Whether any of the processes has been asked to stop."""
-        (self.signal,) = map(int, world.most(self.signal))
+        (self.signal,) = map(int, world.all_reduce_max(self.signal))
         return bool(self)

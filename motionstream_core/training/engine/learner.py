@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...common.state_dict import state_problems
 from .optim import MuonAdamW
 from .sharding import World, place
-from .stage import Stage, TrainConfig
+from .stage import Draws, Stage, TrainConfig
 
 MUON_LEAVES = (
     "patch_embedding",
@@ -35,8 +35,8 @@ class Learner:
 
     def __init__(self, stage: Stage, config: TrainConfig, world: World):
         self.stage, self.config, self.world = stage, config, world
-        self.optimizers = {role: _optimizer(stage.modules[role], role, config) for role in stage.learning}
-        self.updates = dict.fromkeys(stage.learning, 0)
+        self.optimizers = {role: _optimizer(stage.modules[role], role, config) for role in stage.trainable}
+        self.updates = dict.fromkeys(stage.trainable, 0)
         self.average = {name: p.detach().clone() for name, p in self._learned(stage.ema).items()}
 
     def _learned(self, role: str) -> dict[str, nn.Parameter]:
@@ -45,7 +45,7 @@ class Learner:
     def update(
         self,
         role: str,
-        parts: Iterable[tuple[dict[str, Tensor], torch.Generator]],
+        parts: Iterable[tuple[dict[str, Tensor], Draws]],
         count: int,
         lr_factor: float,
     ) -> dict[str, float]:
@@ -56,16 +56,16 @@ class Learner:
         optimizer = self.optimizers[role]
         optimizer.zero_grad(set_to_none=True)
         rows: list[dict[str, float]] = []
-        for batch, rng in parts:
+        for batch, draws in parts:
             with self.world.precision():
-                loss, figures = self.stage.loss(role, batch, rng)
+                loss, figures = self.stage.loss(role, batch, draws)
             (loss / count).backward()
             rows.append({"loss": float(loss.detach()), **figures})
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.world.average_gradients(parameters)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.clip)
         row = self.world.mean({key: sum(r[key] for r in rows) / len(rows) for key in rows[0]})
-        row["gradient_norm"] = float(self.world.whole(norm))
+        row["gradient_norm"] = float(self.world.full_tensor(norm))
         if all(torch.isfinite(torch.tensor([row["loss"], row["gradient_norm"]]))):
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * lr_factor
@@ -106,7 +106,7 @@ class Learner:
         """Everything that training changes, in one order."""
         out = [
             (f"weights.{role}.{key}", value)
-            for role in self.stage.learning
+            for role in self.stage.trainable
             for key, value in self.stage.modules[role].state_dict().items()
         ]
         out += [(f"ema.{key}", value) for key, value in self.average.items()]
@@ -129,7 +129,7 @@ class Learner:
         }
 
     def _moments(self) -> Iterator[tuple[str, str, str, Any]]:
-        for role in self.stage.learning:
+        for role in self.stage.trainable:
             state = self.optimizers[role].state
             for key, p in self._learned(role).items():
                 for name, value in sorted(state.get(p, {}).items()):
@@ -137,7 +137,7 @@ class Learner:
 
     def check(self, shapes: dict[str, Tensor], source: str) -> None:
         """ValueError where the weights of a checkpoint (on the meta device) do not fit."""
-        for role in self.stage.learning:
+        for role in self.stage.trainable:
             got = _below(shapes, f"weights.{role}.")
             problems = state_problems(self.stage.modules[role].state_dict(), got)
             if problems:
@@ -152,8 +152,8 @@ class Learner:
     @torch.no_grad()
     def load(self, tensors: Iterable[tuple[str, Tensor]], numbers: dict[str, Any]) -> None:
         """The state that `tensors` and `numbers` gave, of any number of processes."""
-        states = {role: self.stage.modules[role].state_dict() for role in self.stage.learning}
-        learned = {role: self._learned(role) for role in self.stage.learning}
+        states = {role: self.stage.modules[role].state_dict() for role in self.stage.trainable}
+        learned = {role: self._learned(role) for role in self.stage.trainable}
         for full, value in tensors:
             kind, _, rest = full.partition(".")
             if kind == "ema":

@@ -2,6 +2,10 @@
 
 Owns Muon (momentum orthogonalised by Newton-Schulz iterations, after Keller Jordan's published description)
 for weight matrices and convolutions, joined with AdamW for everything else.
+
+Not torch's own, though torch has both. `torch.optim.Muon` orthogonalises in bfloat16 and takes matrices alone
+(measured: 1e-4 off after one step at a learning rate of .01). `torch.optim.AdamW` rounds another way (7e-9
+off), so runs would not go on to the same weights. `--optimizer adamw` alone is torch's.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class World:
     bf16: bool
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def precision(self):
@@ -62,7 +62,7 @@ class World:
         dist.all_reduce(values)
         return dict(zip(sorted(row), (values / self.size).tolist()))
 
-    def most(self, *values: float) -> list[float]:
+    def all_reduce_max(self, *values: float) -> list[float]:
         """The largest over the processes, so that all of them stop, save and show at the same step."""
         if self.size == 1:
             return list(values)
@@ -70,11 +70,11 @@ class World:
         dist.all_reduce(joined, op=dist.ReduceOp.MAX)
         return joined.tolist()
 
-    def whole(self, tensor: Tensor) -> Tensor:
+    def full_tensor(self, tensor: Tensor) -> Tensor:
         """All of a tensor that may be divided; every process must call it."""
         return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # pyright: ignore
 
-    def agree(self, failed: str) -> str:
+    def broadcast_error(self, failed: str) -> str:
         """The first process's words for what went wrong, in every process; "" for nothing."""
         words: list[Any] = [failed]
         if self.size > 1:

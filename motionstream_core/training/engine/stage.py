@@ -1,4 +1,4 @@
-"""What the engine and a stage agree on: `Stage`, `Data`, `TrainConfig`.
+"""What the engine and a stage agree on: `Stage`, `Data`, `Draws`, `TrainConfig`.
 
 A stage says who learns and what a loss is; the data gives batches; the config says how long, how fast and how
 it is kept.
@@ -17,10 +17,45 @@ from torch import Tensor, nn
 
 from ...tracks.types import Tracks
 
+Batch = Mapping[str, Tensor]
+
 OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("fp32", "bf16")
 PARALLEL = ("fsdp", "replicas")
-SHARED = "shared"  # name in a batch of the number that is the same in every micro-batch and process of a step
+
+
+class SharedDraws:
+    """Draws that are the same in all micro-batches and processes of a step.
+
+    What decides how many forwards are made, or which of them gradients reach, must be drawn here: processes
+    that share parameters wait for each other at every forward.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def choice(self, count: int) -> int:
+        """One of 0 .. count - 1."""
+        generator = torch.Generator().manual_seed(self.seed)
+        self.seed += 1  # the next choice in the same loss is another one
+        return int(torch.randint(count, (1,), generator=generator))
+
+    def chance(self, share: float) -> bool:
+        """True for `share` of the steps."""
+        return self.choice(2**24) < share * 2**24
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random draws of one micro-batch: `rng` is its own, `shared` the same in the whole step."""
+
+    rng: torch.Generator
+    shared: SharedDraws
+
+    @classmethod
+    def of_seed(cls, seed: int) -> Draws:
+        """Draws of a loss that is taken without an engine."""
+        return cls(torch.Generator().manual_seed(seed), SharedDraws(seed))
 
 
 class Stage(Protocol):
@@ -28,14 +63,12 @@ class Stage(Protocol):
 
     name: str
     modules: dict[str, nn.Module]
-    learning: tuple[str, ...]
+    trainable: tuple[str, ...]
     ema: str
 
-    def turn(self, step: int) -> str: ...
+    def role_at(self, step: int) -> str: ...
 
-    def loss(
-        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]: ...
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]: ...
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]: ...
 
@@ -65,10 +98,10 @@ class Refreshable(Protocol):
 
 
 @runtime_checkable
-class Finishing(Protocol):
+class Finalizable(Protocol):
     """A stage with something to set in the averaged weights before they are written (`codec.CodecStage`)."""
 
-    def finish(self, modules: dict[str, nn.Module]) -> None: ...
+    def finalize(self, modules: dict[str, nn.Module]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -139,7 +172,7 @@ class TrainConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected a share of 0..1, got {getattr(self, name)}")
 
-    def share(self, step: int, seconds: float) -> float:
+    def progress(self, step: int, seconds: float) -> float:
         """How much of the run is done, 0..1."""
         total = self.steps if self.steps is not None else 60 * (self.minutes or 0)
         return 1.0 if not total else min(1.0, (step if self.steps is not None else seconds) / total)
@@ -149,32 +182,11 @@ class TrainConfig:
         the last `decay` of the run.
         """
         rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        fall = min(1.0, (1 - self.share(step, seconds)) / self.decay) if self.decay else 1.0
+        fall = min(1.0, (1 - self.progress(step, seconds)) / self.decay) if self.decay else 1.0
         return rise * fall
 
 
 FIXED = ("batch", "accumulate", "optimizer", "seed")
-
-
-def shared_choice(batch: Mapping[str, Tensor], rng: torch.Generator, count: int) -> int:
-    """One of 0 .. count - 1, the same in all micro-batches and processes of a step. What decides how many
-    forwards are made, or which of them gradients reach, must be drawn by this: processes that share
-    parameters wait for each other at every one of them.
-
-    Drawn from the engine's number in the batch; from `rng` where a loss is called without an engine.
-    """
-    if SHARED not in batch:
-        return int(torch.randint(count, (1,), generator=rng, device=rng.device))
-    draw = torch.Generator().manual_seed(int(batch[SHARED]))
-    batch[SHARED].add_(1)  # the next choice in the same loss is another one
-    return int(torch.randint(count, (1,), generator=draw))
-
-
-def shared_share(batch: Mapping[str, Tensor], rng: torch.Generator, share: float) -> bool:
-    """True for `share` of the steps, the same in all their micro-batches and processes (see
-    `shared_choice`).
-    """
-    return shared_choice(batch, rng, 2**24) < share * 2**24
 
 
 def seed_of(*numbers: int) -> int:

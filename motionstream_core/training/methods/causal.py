@@ -10,7 +10,9 @@ Shapes: latents (B, 16, t, h, w), t = 1 + 3k; xy (B, T, N, 2), visible (B, T, N)
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,11 +24,28 @@ from ...model.presets import ModelConfig
 from ...sampling.cached_latents import CachedLatents
 from ...sampling.flow import add_noise, schedule_of
 from ...sampling.step import predict_x0, write_context
-from ..data.shards import Pool
-from ..engine.stage import shared_choice, shared_share
-from .refresh import NEVER, MotionTimeline, SinkRefresh, border, least_chunks
-from .roles import Batch, MotionModel, learn, moved
-from .teacher import draw, randn_like
+from ..engine.stage import Data, Draws
+from .options import (
+    Setup,
+    add_common,
+    add_refresh,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_refresh,
+    open_samples,
+    open_validation,
+    setup,
+)
+from .refresh import NEVER, MotionTimeline, SinkRefresh, draw_refresh_chunk, least_chunks
+from .roles import Batch, MotionModel, moved, set_trainable
+from .samples import Sample, Samples, of_students
+from .steps import check_whole_chunks, rand, randn_like
+
+NAME = "causal"
+HELP = "the streaming student without a teacher: on real chunks and its own"
+LR = 1e-2
 
 
 @dataclass(frozen=True)
@@ -48,44 +67,52 @@ class CausalRecipe:
 class CausalStage:
     """The stage for `engine.train`: one role, "student"."""
 
-    name = "causal"
-    learning = ("student",)
+    name = NAME
+    trainable = ("student",)
     ema = "student"
 
     def __init__(
-        self, model: MotionModel, recipe: CausalRecipe, held=None, samples=None, refresh: SinkRefresh = NEVER
+        self,
+        model: MotionModel,
+        recipe: CausalRecipe,
+        validation_data: Data | None = None,
+        samples: Samples | None = None,
+        refresh: SinkRefresh = NEVER,
     ):
         refresh.check(model.config)
+        self.student = set_trainable(model)
+        self.modules: dict[str, nn.Module] = {"student": self.student}
+        self.recipe = recipe
+        self.validation_data = validation_data
+        self.samples = samples
         self.refresh = refresh
-        self.modules: dict[str, nn.Module] = {"student": learn(model)}
-        self.recipe, self.held, self.samples = recipe, held, samples
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "student"
 
-    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        return stream_loss(self.modules["student"], batch, rng, self.recipe, refresh=self.refresh), {}
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        return stream_loss(self.student, batch, draws, self.recipe, refresh=self.refresh), {}
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return validate(modules["student"], self.held) if self.held is not None else {}
+        return validate(self.student, self.validation_data) if self.validation_data is not None else {}
 
-    def sample(self, modules: dict[str, nn.Module]):
-        return self.samples(modules["student"]) if self.samples else []
+    def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
+        return self.samples(self.student) if self.samples else []
 
 
 def draw_sigma(
     rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6
 ) -> Tensor:
     """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
-    free = lowest + (1 - lowest) * draw(size, rng)
+    free = lowest + (1 - lowest) * rand(size, rng)
     few = torch.tensor(schedule_of(config))[torch.randint(config.steps, (size,), generator=rng)]
-    return torch.where(draw(size, rng) < few_step_share, few, free)
+    return torch.where(rand(size, rng) < few_step_share, few, free)
 
 
 def stream_loss(
     student: MotionModel,
     batch: Batch,
-    rng: torch.Generator,
+    draws: Draws,
     recipe: CausalRecipe,
     sigma: float | None = None,
     own: float | None = None,
@@ -94,25 +121,28 @@ def stream_loss(
     """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is
     otherwise drawn.
     """
-    config, x0 = student.config, batch["latents"]
-    size, frames = x0.shape[0], config.context.chunk
+    config = student.config
+    rng = draws.rng
+    x0 = batch["latents"]
+    size = len(x0)
+    frames = config.context.chunk
+    check_whole_chunks(x0.shape[2], frames)
     scenes = MotionTimeline(student, batch, student.motion(batch, rng), refresh.codec)
-    keep = draw(size, rng) >= recipe.text_dropout if sigma is None else None
+    keep = rand(size, rng) >= recipe.text_dropout if sigma is None else None
     context = _Context(student, scenes, student.text(batch, keep), *x0.shape[-2:])
     own_share = recipe.own_context if own is None else own
     context.commit(0, x0[:, :, :1])
     losses = []
-    refreshed = refresh.drawn(batch, rng)
+    refreshed = refresh.drawn(draws)
     starts = _chunk_starts(
         x0.shape[2],
         frames,
-        batch,
-        rng,
+        draws,
         recipe,
         sigma is not None,
         1 + least_chunks(config.context) if refreshed else 2,
     )
-    last = border(batch, rng, config.context, len(starts)) if refreshed else 0
+    last = draw_refresh_chunk(draws, config.context, len(starts)) if refreshed else 0
     for number, begin in enumerate(starts):
         truth, condition = x0[:, :, begin : begin + frames], scenes(begin, frames)
         level = (
@@ -123,13 +153,13 @@ def stream_loss(
         predicted = _predict(student, context.cache, truth, condition, context.text, level, rng)
         losses.append((predicted - truth).square().mean())
         if number + 1 < len(starts):
-            keep = (draw(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(x0)
+            keep = (rand(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(x0)
             chunk = torch.lerp(truth, predicted.detach(), keep)
             if sigma is None:
-                chunk = chunk + recipe.context_noise * draw(size, rng).view(-1, 1, 1, 1, 1).to(
+                chunk = chunk + recipe.context_noise * rand(size, rng).view(-1, 1, 1, 1, 1).to(
                     x0
                 ) * randn_like(chunk, rng)
-            cut = sigma is None and shared_share(batch, rng, recipe.cut_share)
+            cut = sigma is None and draws.shared.chance(recipe.cut_share)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
                 context.commit(begin, chunk)
                 if number + 1 == last:
@@ -176,17 +206,16 @@ class _Context:
 def _chunk_starts(
     total: int,
     frames: int,
-    batch: Batch,
-    rng: torch.Generator,
+    draws: Draws,
     recipe: CausalRecipe,
     every: bool,
     few: int = 2,
 ) -> list[int]:
     """First latent frames of the chunks of this step: `few` in a row from a random place, or all of them."""
     starts = list(range(1, total - frames + 1, frames))
-    if every or shared_share(batch, rng, recipe.long_share) or len(starts) <= few:
+    if every or draws.shared.chance(recipe.long_share) or len(starts) <= few:
         return starts
-    first = shared_choice(batch, rng, len(starts) - few + 1)
+    first = draws.shared.choice(len(starts) - few + 1)
     return starts[first : first + few]
 
 
@@ -199,14 +228,14 @@ def _predict(
 
 
 @torch.no_grad()
-def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, float]:
+def validate(student: MotionModel, pool: Data, clips: int = 32) -> dict[str, float]:
     """x0 error at sigma 1 on own context, as a share of the error of copying frame 0 (`copy`) and of the
     encoded warp (`warp`).
     """
-    rng, nrng, recipe = torch.Generator().manual_seed(1), np.random.default_rng(1), CausalRecipe()
-    batch = moved(pool.batch(nrng, clips), student)
+    draws = Draws.of_seed(1)
+    batch = moved(pool.batch(np.random.default_rng(1), clips), student)
     truth = batch["latents"][:, :, 1:]
-    error = float(stream_loss(student, batch, rng, recipe, sigma=1.0, own=1.0))
+    error = float(stream_loss(student, batch, draws, CausalRecipe(), sigma=1.0, own=1.0))
     copy = float((batch["latents"][:, :, :1] - truth).square().mean())
     rows = {"x0_mse": error, "ratio_copy": error / copy}
     return (
@@ -214,3 +243,23 @@ def validate(student: MotionModel, pool: Pool, clips: int = 32) -> dict[str, flo
         if "warp" in batch
         else rows
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train causal`."""
+    parser.add_argument("--init", type=Path, help="weights to begin with")
+    add_refresh(parser)
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The student of the parsed options."""
+    stage = CausalStage(
+        open_model(args, args.init),
+        CausalRecipe(),
+        open_validation(args),
+        open_samples(args, of_students),
+        open_refresh(args),
+    )
+    return setup(args, stage, open_pool(args, args.data), digests(args.init))

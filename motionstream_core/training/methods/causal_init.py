@@ -8,22 +8,38 @@ Both draw another sink and window for every batch, so that one model serves them
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...codec.tiny import TinyCodec
 from ...model.cache import CacheShape
 from ...sampling.flow import add_noise, schedule_of, shifted
-from ...sampling.rollout import rollout
-from ..engine.stage import shared_choice
-from .losses import flow_loss, per_sample, regression_loss
-from .refresh import MotionTimeline
-from .roles import Batch, MotionModel, learn, moved
-from .teacher import draw, randn_like
-from .trajectories import commit, predict_chunk
+from ..engine.stage import Data, Draws
+from .losses import flow_loss, regression_loss
+from .options import (
+    Setup,
+    add_common,
+    add_validation,
+    digests,
+    open_config,
+    open_model,
+    open_pool,
+    open_samples,
+    open_validation,
+    setup,
+)
+from .roles import Batch, MotionModel, set_trainable
+from .samples import Sample, Samples, of_students
+from .steps import check_whole_chunks, rand, randn_like, rollout_errors
+from .trajectories import Trajectories, commit, predict_chunk
+
+NAME = "causal-init"
+HELP = "the teacher's weights become a causal few-step student"
+LR = 4e-3
+STARTS = ("ode", "ar")
 
 
 @dataclass(frozen=True)
@@ -37,7 +53,7 @@ class CausalInitRecipe:
     most_weight: float = 5.0
 
     def __post_init__(self):
-        if self.start not in ("ode", "ar"):
+        if self.start not in STARTS:
             raise ValueError(f"start: expected 'ode' or 'ar', got {self.start!r}")
 
 
@@ -46,29 +62,43 @@ class CausalInitStage:
     "ar".
     """
 
-    name = "causal-init"
-    learning = ("student",)
+    name = NAME
+    trainable = ("student",)
     ema = "student"
 
-    def __init__(self, model: MotionModel, recipe: CausalInitRecipe, held=None, samples=None):
-        self.modules: dict[str, nn.Module] = {"student": learn(model, frozen=("track_head",))}
-        self.config, self.recipe, self.held, self.samples = model.config, recipe, held, samples
+    def __init__(
+        self,
+        model: MotionModel,
+        recipe: CausalInitRecipe,
+        validation_data: Data | None = None,
+        samples: Samples | None = None,
+    ):
+        self.student = set_trainable(model, frozen=("track_head",))
+        self.modules: dict[str, nn.Module] = {"student": self.student}
+        self.config = model.config
+        self.recipe = recipe
+        self.validation_data = validation_data
+        self.samples = samples
         self.sigmas = schedule_of(model.config)
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "student"
 
-    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        model, recipe = self.modules["student"], self.recipe
-        context, frames = batch["latents"], self.config.context.chunk
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        model = self.student
+        recipe = self.recipe
+        rng = draws.rng
+        context = batch["latents"]
+        frames = self.config.context.chunk
+        check_whole_chunks(context.shape[2], frames)
         shape = CacheShape(
             frames,
-            recipe.sinks[shared_choice(batch, rng, len(recipe.sinks))],
-            recipe.windows[shared_choice(batch, rng, len(recipe.windows))],
+            recipe.sinks[draws.shared.choice(len(recipe.sinks))],
+            recipe.windows[draws.shared.choice(len(recipe.windows))],
         )
         cache = model.dit.make_grad_cache(*context.shape[-2:], shape=shape)
         motion = model.motion(batch, rng)
-        text = model.text(batch, keep=draw(context.shape[0], rng) >= recipe.text_dropout)
+        text = model.text(batch, keep=rand(context.shape[0], rng) >= recipe.text_dropout)
         commit(model, context[:, :, :1], motion[:, :, :1], text, cache)
         losses = []
         for start in range(1, context.shape[2] - frames + 1, frames):
@@ -76,7 +106,7 @@ class CausalInitStage:
             losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng))
             noise = (
                 recipe.context_noise
-                * draw(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
+                * rand(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
                 * randn_like(context[:, :, part], rng)
             )
             commit(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
@@ -96,7 +126,7 @@ class CausalInitStage:
             )
             return regression_loss(made, batch["ends"][:, :, part])
         x0 = batch["latents"][:, :, part]
-        sigma = shifted(draw(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
+        sigma = shifted(rand(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
         made = predict_chunk(
             model,
             add_noise(x0, randn_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])),
@@ -111,70 +141,37 @@ class CausalInitStage:
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return rollout_errors(modules["student"], self.held, rng) if self.held is not None else {}
+        if self.validation_data is None:
+            return {}
+        return rollout_errors(self.student, self.validation_data, rng)
 
-    def sample(self, modules: dict[str, nn.Module]):
-        return self.samples(modules["student"]) if self.samples else []
+    def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
+        return self.samples(self.student) if self.samples else []
 
 
-def rollout_clip(
-    model: MotionModel,
-    batch: Batch,
-    rng: torch.Generator,
-    *,
-    grad: bool = False,
-    exit_step: int | None = None,
-    rolling: bool = True,
-    on_step=None,
-    refresh_after: tuple[int, ...] = (),
-    codec: TinyCodec | None = None,
-) -> Tensor:
-    """The student's own clip by the one rollout, from the batch's start image, tracks and text -> latents (B,
-    C, t, h, w), start image included.
-
-    With rolling=False nothing ever leaves the cache: the ablation of training without the window. Behind the
-    chunks in `refresh_after` (1, 2, …) the sink is refreshed, where there is one and it can be filled;
-    `codec` as in `SinkRefresh`.
-    """
-    latents, chunk = batch["latents"], model.config.context.chunk
-    chunks = (latents.shape[2] - 1) // chunk
-    shape = model.config.context if rolling else CacheShape(chunk, model.config.context.sink, chunks * chunk)
-    cache = model.dit.make_grad_cache(*latents.shape[-2:], shape=shape, detached=True)
-    scenes = MotionTimeline(model, batch, model.motion(batch, rng), codec)
-    made = rollout(
-        model.dit,
-        first_latent=latents[:, :, :1],
-        motion=scenes,
-        text=model.text(batch),
-        shape=(latents.shape[-2], latents.shape[-1]),
-        sigmas=schedule_of(model.config),
-        cache=cache,
-        rng=rng,
-        chunks=chunks,
-        grad=grad,
-        exit_step=exit_step,
-        on_step=on_step,
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train causal-init`."""
+    parser.add_argument("--init", type=Path, required=True, help="the teacher's weights")
+    parser.add_argument(
+        "--start",
+        choices=STARTS,
+        default=CausalInitRecipe.start,
+        help="ode: regression on trajectories; ar: flow matching behind clean chunks",
     )
-    clip: list[Tensor] = []
-    for piece in made:
-        clip.append(piece.latents)
-        if piece.index in refresh_after and made.change_scene(scenes.as_start):
-            scenes.rebase(piece.start + piece.latents.shape[2], torch.cat(clip, dim=2).detach())
-    return torch.cat(clip, dim=2)
+    add_common(parser)
+    add_validation(parser)
 
 
-@torch.no_grad()
-def rollout_errors(model: MotionModel, held, rng: torch.Generator, clips: int = 16) -> dict[str, float]:
-    """Error of the student's own clips against the held-out truth, also as a share of the error of copying
-    the start image and of the warp's.
-    """
-    batch = moved(held.batch(np.random.default_rng(1), clips), model)
-    truth = batch["latents"][:, :, 1:]
-    error = float(per_sample((rollout_clip(model, batch, rng)[:, :, 1:] - truth).square()).mean())
-    rows = {
-        "rollout_mse": error,
-        "ratio_copy": error / float((batch["latents"][:, :, :1] - truth).square().mean()),
-    }
-    if "warp" in batch:
-        rows["ratio_warp"] = error / float((batch["warp"][:, :, 1:] - truth).square().mean())
-    return rows
+def build(args: argparse.Namespace) -> Setup:
+    """The student of the parsed options."""
+    stage = CausalInitStage(
+        open_model(args, args.init),
+        CausalInitRecipe(start=args.start),
+        open_validation(args),
+        open_samples(args, of_students),
+    )
+    if args.start == "ode":
+        data = Trajectories(args.data, schedule_of(open_config(args)))
+    else:
+        data = open_pool(args, args.data)
+    return setup(args, stage, data, digests(args.init))

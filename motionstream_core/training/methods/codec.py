@@ -7,6 +7,7 @@ Shapes: crops and clips (B, T, 3, H, W) float 0..1.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -19,16 +20,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...codec.tiny import TinyCodec
+from ...common.devices import pick_device
 from ...tracks.types import Tracks
+from ..data.encoders import open_tiny_codec
 from ..data.media import load_media
 from ..data.world import random_scene, render
-from .roles import learn
+from ..engine.stage import Batch, Draws
+from .options import Setup, digests
+from .roles import set_trainable
 
+NAME = "codec"
+HELP = "the tiny causal video codec"
+LR = 1.2e-2
 FRAMES, CROP = 9, 64
 FROM_ONE = 3  # crops of a rendered clip, which costs more than they do
 VIDEO_SHARE = 0.25
 STYLES, STYLE_SHARE = ("night", "sepia", "fog"), 0.08
 STATISTICS = (24, 13, 5)  # clips, frames, seed
+HELD_OUT = (6, 9)  # clips, frames
 ENCODER = ("encoder", "encoder_skip")
 
 
@@ -95,41 +104,39 @@ class CodecStage:
     the encoder stays as it is.
     """
 
-    name = "codec"
-    learning = ("codec",)
+    name = NAME
+    trainable = ("codec",)
     ema = "codec"
 
-    def __init__(self, codec: TinyCodec, clips: Tensor | None, held: Tensor | None = None):
-        self.modules: dict[str, nn.Module] = {
-            "codec": learn(codec, frozen=() if clips is not None else ENCODER)
-        }
-        self.clips, self.held = clips, held
+    def __init__(self, codec: TinyCodec, clips: Tensor | None, validation_data: Tensor | None = None):
+        self.codec = set_trainable(codec, frozen=() if clips is not None else ENCODER)
+        self.modules: dict[str, nn.Module] = {"codec": self.codec}
+        self.clips = clips
+        self.validation_data = validation_data
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "codec"
 
-    def loss(
-        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        loss, mse = codec_loss(self.modules["codec"], batch["frames"], rng)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        loss, mse = codec_loss(self.codec, batch["frames"], draws.rng)
         return loss, {"mse": mse.item()}
 
-    def finish(self, modules: dict[str, nn.Module]) -> None:
+    def finalize(self, modules: dict[str, nn.Module]) -> None:
         """The statistics of the latents, of the weights that are about to be written."""
         if self.clips is not None:
-            freeze_statistics(modules["codec"], self.clips)
+            freeze_statistics(self.codec, self.clips)
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return {"psnr": psnr(modules["codec"], self.held)} if self.held is not None else {}
+        return {"psnr": psnr(self.codec, self.validation_data)} if self.validation_data is not None else {}
 
     @torch.no_grad()
     def sample(self, modules: dict[str, nn.Module]) -> list[tuple[Tensor, Tracks]]:
         """A held-out clip and what the codec makes of it; a codec has no tracks to draw."""
-        if self.held is None:
+        if self.validation_data is None:
             return []
-        clip = self.held[:1].to(modules["codec"].latent_mean.device)
-        shown = [clip, modules["codec"].decode(modules["codec"].encode(clip))]
+        clip = self.validation_data[:1].to(self.codec.latent_mean.device)
+        shown = [clip, self.codec.decode(self.codec.encode(clip))]
         unseen = Tracks(
             torch.zeros(clip.shape[1], 1, 2),
             torch.zeros(clip.shape[1], 1, dtype=torch.bool),
@@ -215,3 +222,52 @@ def read_videos(paths: tuple[Path, ...], size: int = 128, limit: int = 400) -> t
             raise ValueError(f"video: expected at least {2 * FRAMES} frames, got {len(frames)} in {path}")
         clips.append(np.stack(frames))
     return tuple(clips)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train codec`."""
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("runs"),
+        help="run folder, whose media/train.npz the world is made of; media/heldout.npz is beside it",
+    )
+    parser.add_argument("--out", type=Path, help="<folder>/codec by default; run again to go on")
+    parser.add_argument(
+        "--init", type=Path, help="codec.safetensors to begin with, or a weights file that has a codec"
+    )
+    parser.add_argument(
+        "--video",
+        type=Path,
+        action="append",
+        default=[],
+        help="a video file to learn from beside the synthetic world",
+    )
+    parser.add_argument(
+        "--decoder-only", action="store_true", help="the encoder and the latents stay as those of --init"
+    )
+    parser.add_argument("--batch", type=int, default=4, help="crops of a micro-batch")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(parallel="replicas")
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The codec of the parsed options."""
+    out = args.out or args.folder / "codec"
+    media = args.folder / "media/train.npz"
+    if args.decoder_only and args.init is None:
+        raise ValueError("decoder-only: expected --init FILE, whose encoder and latents are kept, got none")
+    if (out / "codec.safetensors").exists() and not (out / "checkpoints").exists():
+        raise ValueError(
+            f"out: expected a folder without a finished codec, got {out}: name it as --init and another "
+            "--out to go on from it"
+        )
+    data = Crops(media, read_videos(tuple(args.video)), renderers(pick_device("auto")))
+    clips, frames, seed = STATISTICS
+    stage = CodecStage(
+        open_tiny_codec(args.init, fresh=True),
+        None if args.decoder_only else heldout_clips(media, clips, frames, seed),
+        heldout_clips(media.with_name("heldout.npz"), *HELD_OUT),
+    )
+    name = "codec --decoder-only" if args.decoder_only else "codec"
+    return Setup(stage, data, {"codec": args.lr}, name, media.name, out, digests(args.init))

@@ -9,6 +9,7 @@ as float 0..1 with B in front.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...model.detail import DetailHead
@@ -28,7 +30,13 @@ from ..data.media import load_media
 from ..data.selection import mixed
 from ..data.shard_files import ShardFile, write_shard
 from ..data.world import STYLES, Clip, random_scene, render
+from ..engine.stage import Batch, Draws
+from .options import Setup, add_common, add_validation, digests, setup
+from .roles import load_into
 
+NAME = "detail"
+HELP = "the head behind the decoder that shows the start image's texture (--data: of `train pairs`)"
+LR = 4e-3
 FIELDS = ("frames", "carried", "maps", "truth")
 SCENES = 32  # a file
 KEPT = 8  # frames of every scene
@@ -145,7 +153,7 @@ class Pairs:
         return row
 
 
-def detail_loss(head: DetailHead, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def detail_loss(head: DetailHead, batch: Batch) -> tuple[Tensor, Tensor]:
     """Loss and mean squared error: Charbonnier, half of the slopes' difference, four times the squared error,
     as the codec's; and the squared error of the mean colours of 8×8 pixels, which the look is made of that a
     style word asks for.
@@ -163,39 +171,39 @@ def detail_loss(head: DetailHead, batch: dict[str, Tensor]) -> tuple[Tensor, Ten
 class DetailStage:
     """The stage for `engine.train`: one role, "detail"."""
 
-    name = "detail"
-    learning = ("detail",)
+    name = NAME
+    trainable = ("detail",)
     ema = "detail"
 
-    def __init__(self, head: DetailHead, held: Pairs | None = None):
+    def __init__(self, head: DetailHead, validation_data: Pairs | None = None):
+        self.head = head
         self.modules: dict[str, nn.Module] = {"detail": head}
-        self.held = held
+        self.validation_data = validation_data
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "detail"
 
-    def loss(
-        self, role: str, batch: dict[str, Tensor], rng: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
-        loss, mse = detail_loss(self.modules["detail"], batch)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        loss, mse = detail_loss(self.head, batch)
         return loss, {"mse": mse.item()}
 
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return validate(modules["detail"], self.held) if self.held is not None else {}
+        return validate(self.head, self.validation_data) if self.validation_data is not None else {}
 
     def sample(self, modules: dict[str, nn.Module]) -> list:
         return []
 
 
 @torch.no_grad()
-def validate(head: nn.Module, held: Pairs, frames: int = 256) -> dict[str, float]:
+def validate(head: DetailHead, validation_data: Pairs, frames: int = 256) -> dict[str, float]:
     """PSNR in dB over the same frames, of what was decoded, of what was carried and of what the head makes of
     both.
     """
     rng, errors = np.random.default_rng(1), []
     for _ in range(0, frames, 16):
         batch = {
-            name: value.to(next(head.parameters()).device) for name, value in held.batch(rng, 16).items()
+            name: value.to(next(head.parameters()).device)
+            for name, value in validation_data.batch(rng, 16).items()
         }
         made = head(batch["frames"], batch["carried"], batch["maps"]).clamp(0, 1)
         errors.append(
@@ -207,3 +215,19 @@ def validate(head: nn.Module, held: Pairs, frames: int = 256) -> dict[str, float
             (-10 * np.log10(np.maximum(np.mean(errors, 0), 1e-10))).tolist(),
         )
     )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train detail`."""
+    parser.add_argument("--init", type=Path, help="weights to begin with")
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The head of the parsed options."""
+    head = DetailHead()
+    if args.init is not None:
+        load_into(head, load_file(args.init), "detail")
+    stage = DetailStage(head, Pairs(args.held) if args.held is not None else None)
+    return setup(args, stage, Pairs(args.data), digests(args.init))

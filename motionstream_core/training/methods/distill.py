@@ -9,20 +9,50 @@ student's. Both judge the whole clip at once.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ...sampling.flow import add_noise
-from ..engine.stage import shared_choice
-from .causal_init import rollout_clip, rollout_errors
+from ..engine.stage import Data, Draws
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
-from .refresh import NEVER, SinkRefresh, border
-from .roles import Batch, MotionModel, check_compatible, check_no_shared_memory, freeze, learn, twin
-from .teacher import randn_like
+from .options import (
+    Setup,
+    add_common,
+    add_guidance,
+    add_refresh,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_refresh,
+    open_samples,
+    open_validation,
+    setup,
+)
+from .refresh import NEVER, SinkRefresh, draw_refresh_chunk
+from .roles import (
+    Batch,
+    MotionModel,
+    check_compatible,
+    check_no_shared_memory,
+    clone,
+    draw_ids,
+    freeze,
+    set_trainable,
+)
+from .samples import Sample, Samples, of_students
+from .steps import randn_like, rollout_clip, rollout_errors
+
+NAME = "distill"
+HELP = "Self Forcing with distribution matching"
+LR = 1e-3
+CRITIC_LR = 0.2  # share of the student's learning rate, as in the paper
 
 
 @dataclass(frozen=True)
@@ -42,8 +72,8 @@ class DistillRecipe:
 class DistillStage:
     """A stage for `engine.train`: roles "student" and "fake_score" learn, "teacher" is frozen."""
 
-    name = "distill"
-    learning = ("student", "fake_score")
+    name = NAME
+    trainable = ("student", "fake_score")
     ema = "student"
 
     def __init__(
@@ -51,75 +81,78 @@ class DistillStage:
         student: MotionModel,
         teacher: MotionModel,
         recipe: DistillRecipe,
-        held=None,
-        samples=None,
+        validation_data: Data | None = None,
+        samples: Samples | None = None,
         refresh: SinkRefresh = NEVER,
     ):
         check_compatible(teacher, student)
         refresh.check(student.config)
+        self.student = set_trainable(student, frozen=("track_head",))
+        self.fake_score = set_trainable(clone(teacher), frozen=("track_head",))
+        self.teacher = freeze(teacher)
         self.modules: dict[str, nn.Module] = {
-            "student": learn(student, frozen=("track_head",)),
-            "fake_score": learn(twin(teacher), frozen=("track_head",)),
-            "teacher": freeze(teacher),
+            "student": self.student,
+            "fake_score": self.fake_score,
+            "teacher": self.teacher,
         }
         check_no_shared_memory(*self.modules.values())
-        self.config, self.recipe, self.held, self.samples, self.refresh = (
-            student.config,
-            recipe,
-            held,
-            samples,
-            refresh,
-        )
+        self.config = student.config
+        self.recipe = recipe
+        self.validation_data = validation_data
+        self.samples = samples
+        self.refresh = refresh
 
-    def turn(self, step: int) -> str:
-        return (
-            "student" if step % (self.recipe.critic_steps + 1) == self.recipe.critic_steps else "fake_score"
-        )
+    def role_at(self, step: int) -> str:
+        """The fake score's updates come first, then the student's one."""
+        period = self.recipe.critic_steps + 1
+        return "student" if step % period == self.recipe.critic_steps else "fake_score"
 
-    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        return self._student(batch, rng) if role == "student" else self._critic(batch, rng)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        return self._student(batch, draws) if role == "student" else self._critic(batch, draws)
 
-    def _generate(self, batch: Batch, rng: torch.Generator, grad: bool) -> Tensor:
+    def _generate(self, batch: Batch, draws: Draws, grad: bool) -> Tensor:
         """The student's clip, ended at one random step, the same for all chunks and in all processes; in some
         of them the sink is refreshed midway.
         """
-        exit_step = shared_choice(batch, rng, self.config.steps)
+        exit_step = draws.shared.choice(self.config.steps)
         context = self.config.context
-        after = (
-            (border(batch, rng, context, (batch["latents"].shape[2] - 1) // context.chunk),)
-            if self.refresh.drawn(batch, rng)
-            else ()
-        )
+        refresh_after: tuple[int, ...] = ()
+        if self.refresh.drawn(draws):
+            chunks = (batch["latents"].shape[2] - 1) // context.chunk
+            refresh_after = (draw_refresh_chunk(draws, context, chunks),)
         return rollout_clip(
-            self.modules["student"],
+            self.student,
             batch,
-            rng,
+            draws.rng,
             grad=grad,
             exit_step=exit_step,
             rolling=self.recipe.rolling,
-            refresh_after=after,
+            refresh_after=refresh_after,
             codec=self.refresh.codec,
         )
 
-    def _student(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        made = self._generate(batch, rng, grad=True)
-        gradient = self.gradient(made.detach(), batch, rng)
+    def _student(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        made = self._generate(batch, draws, grad=True)
+        gradient = self.gradient(made.detach(), batch, draws.rng)
         loss = dmd_loss(made[:, :, 1:], gradient)
         figures = {"gradient": float(gradient.abs().mean())}
         if self.recipe.anchor:
             truth = (made[:, :, 1:] - batch["latents"][:, :, 1:]).square().mean()
-            loss, figures["anchor"] = loss + self.recipe.anchor * truth, truth.item()
+            loss = loss + self.recipe.anchor * truth
+            figures["anchor"] = truth.item()
         return loss, figures
 
     @torch.no_grad()
     def gradient(self, made: Tensor, batch: Batch, rng: torch.Generator) -> Tensor:
         """The distribution matching gradient at the student's clip, of the frames behind the start image."""
-        teacher, fake = self.modules["teacher"], self.modules["fake_score"]
-        first, rest = made[:, :, :1], made[:, :, 1:]
+        teacher = self.teacher
+        fake = self.fake_score
+        first = made[:, :, :1]
+        rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
-        ids = rng.get_state()
-        motion = teacher.motion(batch, rng)
+        ids = draw_ids(batch, rng)  # the same track ids for both scores
+        motion = teacher.motion(batch, rng, ids)
         empty = torch.zeros(len(made), dtype=torch.bool)
         real_x0 = guided_clip(
             teacher,
@@ -130,14 +163,14 @@ class DistillStage:
             (teacher.text(batch), teacher.text(batch, empty)),
             self.recipe.guidance,
         )
-        rng.set_state(ids)  # the same track ids for both
-        fake_x0 = predict_clip(fake, first, noisy, sigma, fake.motion(batch, rng), fake.text(batch))
+        fake_x0 = predict_clip(fake, first, noisy, sigma, fake.motion(batch, rng, ids), fake.text(batch))
         return dmd_gradient(rest, real_x0, fake_x0)
 
-    def _critic(self, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        fake = self.modules["fake_score"]
+    def _critic(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        fake = self.fake_score
+        rng = draws.rng
         with torch.no_grad():
-            made = self._generate(batch, rng, grad=False)
+            made = self._generate(batch, draws, grad=False)
         rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
@@ -147,7 +180,63 @@ class DistillStage:
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
-        return rollout_errors(modules["student"], self.held, rng) if self.held is not None else {}
+        if self.validation_data is None:
+            return {}
+        return rollout_errors(self.student, self.validation_data, rng)
 
-    def sample(self, modules: dict[str, nn.Module]):
-        return self.samples(modules["student"]) if self.samples else []
+    def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
+        return self.samples(self.student) if self.samples else []
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train distill`."""
+    parser.add_argument("--student", type=Path, required=True, help="student.safetensors of causal-init")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        required=True,
+        help="teacher.safetensors: the real score, and the fake one's beginning",
+    )
+    parser.add_argument(
+        "--critic-steps",
+        type=int,
+        default=DistillRecipe.critic_steps,
+        help="updates of the fake score for each of the student's",
+    )
+    parser.add_argument(
+        "--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper"
+    )
+    parser.add_argument(
+        "--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)"
+    )
+    parser.add_argument(
+        "--anchor",
+        type=float,
+        default=DistillRecipe.anchor,
+        help="weight of a regression to the real clip beside the distribution matching",
+    )
+    add_refresh(parser)
+    add_guidance(parser)
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """Student, teacher and fake score of the parsed options."""
+    recipe = DistillRecipe(
+        Guidance(text=args.text_weight, motion=args.motion_weight),
+        args.critic_steps,
+        rolling=not args.no_rolling,
+        anchor=args.anchor,
+    )
+    stage = DistillStage(
+        open_model(args, args.student),
+        open_model(args, args.teacher),
+        recipe,
+        open_validation(args),
+        open_samples(args, of_students),
+        open_refresh(args),
+    )
+    critic_lr = CRITIC_LR * args.lr if args.critic_lr is None else args.critic_lr
+    lr = {"student": args.lr, "fake_score": critic_lr}
+    return setup(args, stage, open_pool(args, args.data), digests(args.student, args.teacher), lr)

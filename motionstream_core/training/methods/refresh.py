@@ -24,7 +24,7 @@ from ...model.motion import TrackHead
 from ...model.presets import ModelConfig
 from ...streaming.motion_conditioner import MotionConditioner
 from ...tracks.types import TrackChunk
-from ..engine.stage import shared_choice, shared_share
+from ..engine.stage import Draws
 from .roles import Batch, MotionModel
 
 
@@ -53,11 +53,11 @@ class SinkRefresh:
         if not config.context.sink:
             raise ValueError(f"refresh: expected a context with a sink, got {config.context.label}")
 
-    def drawn(self, batch: Batch, rng: torch.Generator) -> bool:
+    def drawn(self, draws: Draws) -> bool:
         """Whether this step meets one: the same in all its micro-batches and processes, because it decides
         which forwards are made.
         """
-        return self.share > 0 and shared_share(batch, rng, self.share)
+        return self.share > 0 and draws.shared.chance(self.share)
 
 
 def least_chunks(context: CacheShape) -> int:
@@ -67,12 +67,12 @@ def least_chunks(context: CacheShape) -> int:
     return max(1, math.ceil((2 * context.sink - 1) / context.chunk))
 
 
-def border(batch: Batch, rng: torch.Generator, context: CacheShape, chunks: int) -> int:
+def draw_refresh_chunk(draws: Draws, context: CacheShape, chunks: int) -> int:
     """Behind which of a clip's chunks (1, 2, …, but the last) the sink is refreshed; 0 where the clip is too
     short for it.
     """
     least = least_chunks(context)
-    return least + shared_choice(batch, rng, chunks - least) if chunks > least else 0
+    return least + draws.shared.choice(chunks - least) if chunks > least else 0
 
 
 NEVER = SinkRefresh()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,9 @@ from ...model.dit import TextContext, WanDiT
 from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ...model.presets import ModelConfig
 from ...model.text import WordEncoder
+from ..engine.stage import Batch as Batch
 
-Batch = Mapping[str, Tensor]
+M = TypeVar("M", bound=nn.Module)
 
 
 class MotionModel(nn.Module):
@@ -47,11 +49,10 @@ class MotionModel(nn.Module):
         """
         return self.dit(x, timestep, text, context)
 
-    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids."""
+    def motion(self, batch: Batch, rng: torch.Generator, ids: Tensor | None = None) -> Tensor:
+        """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids or the given ones."""
         h, w = batch["latents"].shape[-2:]
-        size, tracks = batch["xy"].shape[0], batch["xy"].shape[2]
-        ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device).to(batch["xy"].device)
+        ids = draw_ids(batch, rng) if ids is None else ids
         emb = sinusoidal_ids(ids, self.config.motion.id_dim)
         unspecified = (
             batch.get("unspecified", torch.zeros_like(batch["visible"]))
@@ -109,6 +110,13 @@ def has_own_words(name: str) -> bool:
     return not name.startswith("wan")
 
 
+def draw_ids(batch: Batch, rng: torch.Generator) -> Tensor:
+    """(B, N) random track ids."""
+    size, _, tracks = batch["xy"].shape[:3]
+    ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device)
+    return ids.to(batch["xy"].device)
+
+
 def _start_image(latents: Tensor) -> Tensor:
     image = torch.zeros_like(latents)
     image[:, :, :1] = latents[:, :, :1]
@@ -127,7 +135,7 @@ def stacked(*texts: TextContext) -> TextContext:
     return TextContext(keys, values)
 
 
-def learn(model: nn.Module, *, frozen: tuple[str, ...] = ()) -> nn.Module:
+def set_trainable(model: M, *, frozen: tuple[str, ...] = ()) -> M:
     """Everything learns but the children named in `frozen`."""
     unknown = set(frozen) - {name for name, _ in model.named_children()}
     if unknown:
@@ -137,15 +145,13 @@ def learn(model: nn.Module, *, frozen: tuple[str, ...] = ()) -> nn.Module:
     return model.train()
 
 
-def freeze(model: nn.Module) -> nn.Module:
+def freeze(model: M) -> M:
     """Nothing learns."""
     return model.eval().requires_grad_(False)
 
 
-def twin(model: nn.Module) -> nn.Module:
-    """A copy with parameters of its own: the fake score begins as a copy of the teacher, the student too;
-    they never share.
-    """
+def clone(model: M) -> M:
+    """A copy with parameters of its own. Fake score and student begin as copies and never share."""
     return copy.deepcopy(model)
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ...tracks.types import Tracks
-from .causal_init import rollout_clip
 from .guidance import Guidance
 from .roles import Batch, MotionModel, moved
+from .steps import rollout_clip
 from .trajectories import sample_clip, teacher_schedule
 
 Sample = tuple[Tensor, Tracks]
@@ -22,28 +22,34 @@ Samples = Callable[[MotionModel], list[Sample]]
 SEED = 5
 
 
-def of_students(codec, held, clips: int = 2, fps: float = 16.0) -> Samples:
+def of_students(codec, validation_data, clips: int = 2, fps: float = 16.0) -> Samples:
     """By the one rollout, in the student's few steps."""
-    return _shown(codec, held, clips, fps, lambda model, batch, rng: rollout_clip(model, batch, rng))
+    return _shown(
+        codec, validation_data, clips, fps, lambda model, batch, rng: rollout_clip(model, batch, rng)
+    )
 
 
 def of_teachers(
-    codec, held, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0
+    codec, validation_data, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0
 ) -> Samples:
     """By the guided ODE of the bidirectional teacher."""
 
     def make(model: MotionModel, batch: Batch, rng: torch.Generator) -> Tensor:
         return sample_clip(model, batch, rng, guidance, teacher_schedule(steps, model.config.shift, ()))[0]
 
-    return _shown(codec, held, clips, fps, make)
+    return _shown(codec, validation_data, clips, fps, make)
 
 
 def _shown(
-    codec, held, clips: int, fps: float, make: Callable[[MotionModel, Batch, torch.Generator], Tensor]
+    codec,
+    validation_data,
+    clips: int,
+    fps: float,
+    make: Callable[[MotionModel, Batch, torch.Generator], Tensor],
 ) -> Samples:
     @torch.no_grad()
     def samples(model: MotionModel) -> list[Sample]:
-        batch = moved(held.batch(np.random.default_rng(SEED), clips), model)
+        batch = moved(validation_data.batch(np.random.default_rng(SEED), clips), model)
         if isinstance(codec, torch.nn.Module):
             codec.to(model.device)
         frames = (

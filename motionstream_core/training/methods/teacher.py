@@ -8,16 +8,40 @@ of a clip (p_mask), so that a track that ends is no object that vanishes.
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...sampling.flow import add_noise, shifted
+from ..engine.stage import Data, Draws
 from .clips import predict_clip
+from .guidance import Guidance
 from .losses import bell_weight, flow_loss, per_sample
-from .roles import Batch, MotionModel, learn, moved
+from .options import (
+    Setup,
+    add_common,
+    add_validation,
+    digests,
+    open_model,
+    open_pool,
+    open_samples,
+    open_validation,
+    setup,
+)
+from .roles import Batch, MotionModel, moved, set_trainable
+from .samples import Sample, Samples, of_teachers
+from .steps import check_whole_chunks, rand, randn_like
+
+NAME = "teacher"
+HELP = "the bidirectional motion teacher"
+LR = 1e-2
+PHASES = (1, 2)
+WEIGHTINGS = ("uniform", "bell")
 
 
 @dataclass(frozen=True)
@@ -31,6 +55,7 @@ class TeacherRecipe:
     text_dropout: float = 0.1
     motion_dropout: float = 0.1
     mask_share: float = 0.2  # p_mask, phase 2 only
+    mask_last: bool = False  # also the last chunk, which the paper leaves alone
     weighting: str = "uniform"  # or "bell", Wan's weight over noise levels
     most_weight: float = 5.0  # cap of 1 / sigma^2 for networks that predict x0
     keep_tracks: tuple[float, float] = (
@@ -39,35 +64,49 @@ class TeacherRecipe:
     )  # share of the tracks that a sample is told of (1,000-2,500 of 2,500)
 
     def __post_init__(self):
-        if self.phase not in (1, 2):
+        if self.phase not in PHASES:
             raise ValueError(f"phase: expected 1 or 2, got {self.phase}")
-        if self.weighting not in ("uniform", "bell"):
+        if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting: expected 'uniform' or 'bell', got {self.weighting!r}")
 
 
 class TeacherStage:
     """A stage for `engine.train`: one role, "teacher"."""
 
-    name = "teacher"
-    learning = ("teacher",)
+    name = NAME
+    trainable = ("teacher",)
     ema = "teacher"
 
-    def __init__(self, model: MotionModel, recipe: TeacherRecipe, held=None, samples=None):
-        self.modules: dict[str, nn.Module] = {
-            "teacher": learn(model, frozen=("track_head",) if recipe.phase == 2 else ())
-        }
-        self.config, self.recipe, self.held, self.samples = model.config, recipe, held, samples
+    def __init__(
+        self,
+        model: MotionModel,
+        recipe: TeacherRecipe,
+        validation_data: Data | None = None,
+        samples: Samples | None = None,
+    ):
+        self.teacher = set_trainable(model, frozen=("track_head",) if recipe.phase == 2 else ())
+        self.modules: dict[str, nn.Module] = {"teacher": self.teacher}
+        self.config = model.config
+        self.recipe = recipe
+        self.validation_data = validation_data
+        self.samples = samples
 
-    def turn(self, step: int) -> str:
+    def role_at(self, step: int) -> str:
         return "teacher"
 
-    def loss(self, role: str, batch: Batch, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        model, recipe = self.modules["teacher"], self.recipe
-        x0, size = batch["latents"], batch["latents"].shape[0]
-        batch = thinned(batch, recipe.keep_tracks, rng) if "warp" not in self.config.motion.parts else batch
-        motion = hidden(model, batch, model.motion(batch, rng), recipe, rng)
-        text = model.text(batch, keep=draw(size, rng) >= recipe.text_dropout)
-        sigma = shifted(draw(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
+    def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        model = self.teacher
+        recipe = self.recipe
+        rng = draws.rng
+        x0 = batch["latents"]
+        size = len(x0)
+        check_whole_chunks(x0.shape[2], self.config.context.chunk)
+        batch = (
+            drop_tracks(batch, recipe.keep_tracks, rng) if "warp" not in self.config.motion.parts else batch
+        )
+        motion = mask_motion(model, batch, model.motion(batch, rng), recipe, rng)
+        text = model.text(batch, keep=rand(size, rng) >= recipe.text_dropout)
+        sigma = shifted(rand(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
         noisy = add_noise(
             x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
         )
@@ -81,10 +120,10 @@ class TeacherStage:
         """Error of x0 at three noise levels on held-out clips, also as a share of the error of copying the
         start image.
         """
-        if self.held is None:
+        if self.validation_data is None:
             return {}
-        model = modules["teacher"]
-        batch = moved(self.held.batch(np.random.default_rng(1), 16), model)
+        model = self.teacher
+        batch = moved(self.validation_data.batch(np.random.default_rng(1), 16), model)
         x0 = batch["latents"]
         motion, text = model.motion(batch, rng), model.text(batch)
         rows = {}
@@ -98,30 +137,21 @@ class TeacherStage:
         rows["ratio_copy"] = rows["x0_mse_0.98"] / float((x0[:, :, :1] - x0[:, :, 1:]).square().mean())
         return rows
 
-    def sample(self, modules: dict[str, nn.Module]):
-        return self.samples(modules["teacher"]) if self.samples else []
+    def sample(self, modules: dict[str, nn.Module]) -> list[Sample]:
+        return self.samples(self.teacher) if self.samples else []
 
 
-def draw(size: int, rng: torch.Generator) -> Tensor:
-    """(B,) uniform in 0..1."""
-    return torch.rand(size, generator=rng, device=rng.device)
-
-
-def randn_like(x: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.randn(x.shape, generator=rng, device=rng.device).to(x.device)
-
-
-def thinned(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
+def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
     """Random tracks of each sample are not told of: a share of `share` stays. Only for models without the
     warp, which was made of all tracks.
     """
     size, _, tracks = batch["visible"].shape
-    keep = share[0] + (share[1] - share[0]) * draw(size, rng)
+    keep = share[0] + (share[1] - share[0]) * rand(size, rng)
     told = torch.rand(size, tracks, generator=rng, device=rng.device) < keep[:, None]
     return {**batch, "visible": batch["visible"] & told[:, None].to(batch["visible"].device)}
 
 
-def hidden(
+def mask_motion(
     model: MotionModel, batch: Batch, motion: Tensor, recipe: TeacherRecipe, rng: torch.Generator
 ) -> Tensor:
     """The motion with what training hides of it: all of it for some samples, in phase 2 also random chunks of
@@ -129,8 +159,50 @@ def hidden(
     """
     size, _, frames = motion.shape[:3]
     chunk = model.config.context.chunk
-    hide = (draw(size, rng) < recipe.motion_dropout)[:, None].expand(-1, frames).clone()
+    hide = (rand(size, rng) < recipe.motion_dropout)[:, None].expand(-1, frames).clone()
     if recipe.phase == 2:
-        for start in range(1 + chunk, frames, chunk):
-            hide[:, start : start + chunk] |= (draw(size, rng) < recipe.mask_share)[:, None]
+        end = frames if recipe.mask_last else frames - chunk
+        for start in range(1 + chunk, end, chunk):
+            hide[:, start : start + chunk] |= (rand(size, rng) < recipe.mask_share)[:, None]
     return torch.where(hide[:, None, :, None, None].to(motion.device), model.no_motion(batch), motion)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `train teacher`."""
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="weights to begin with: an earlier stage, a Wan model or a control model (safetensors)",
+    )
+    parser.add_argument(
+        "--phase",
+        type=int,
+        default=TeacherRecipe.phase,
+        choices=PHASES,
+        help="2: frozen track head, chunks of the motion hidden at random",
+    )
+    parser.add_argument(
+        "--text-dropout",
+        type=float,
+        default=TeacherRecipe.text_dropout,
+        help="share of the samples whose text is hidden",
+    )
+    parser.add_argument(
+        "--weighting",
+        default=TeacherRecipe.weighting,
+        choices=WEIGHTINGS,
+        help="of the noise levels in the loss; bell: Wan's own weight, most in the middle",
+    )
+    add_common(parser)
+    add_validation(parser)
+
+
+def build(args: argparse.Namespace) -> Setup:
+    """The teacher of the parsed options."""
+    stage = TeacherStage(
+        open_model(args, args.init),
+        TeacherRecipe(phase=args.phase, text_dropout=args.text_dropout, weighting=args.weighting),
+        open_validation(args),
+        open_samples(args, partial(of_teachers, guidance=Guidance())),
+    )
+    return setup(args, stage, open_pool(args, args.data), digests(args.init))

@@ -28,14 +28,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...model.context import rolling_context
-from ...sampling.flow import add_noise, schedule_of, sigma_schedule
+from ...sampling.flow import schedule_of, sigma_schedule
 from ...sampling.step import euler_step, predict_x0, write_context
 from ..engine.engine import fingerprint
-from .guidance import NO_GUIDANCE, Guidance, guided_clip
+from .guidance import Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
-from .teacher import randn_like
+from .steps import randn_like
 
+ODE_STEPS, PATHS = 50, 4000  # the paper's (section 3.2)
 PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
 
 
@@ -129,22 +130,37 @@ def write_trajectories(
     *,
     batch: int,
     steps: int,
+    shift: float,
     guidance: Guidance,
     causal: bool,
     seed: int,
     progress: Callable[[str], None] = print,
 ) -> Path:
     """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on.
-    Each appears whole or not at all.
-    ValueError where the folder has those of another teacher, guidance or number of steps."""
+    Each appears whole or not at all. ValueError where the folder has those of another kind.
+
+    Args:
+        teacher: whose paths they are, frozen.
+        data: gives the clips: their start images, tracks and texts.
+        out: folder of the files.
+        count: how many files.
+        batch: trajectories of a file.
+        steps: evaluations of a path, about.
+        shift: of the path's noise levels, that of the teacher's training.
+        guidance: of a bidirectional teacher.
+        causal: chunk by chunk, of an autoregressive teacher.
+        seed: of the clips and the noise.
+        progress: told of every file.
+    """
     out.mkdir(parents=True, exist_ok=True)
     config = teacher.config
     keep = schedule_of(config)
-    levels = teacher_schedule(steps, config.shift, keep)
+    levels = teacher_schedule(steps, shift, keep)
     kind = "autoregressive" if causal else "bidirectional"
     about = {
         "sigmas": list(keep),
         "steps": len(levels) - 1,
+        "shift": shift,
         "guidance": [guidance.text, guidance.motion],
         "kind": kind,
         "teacher": fingerprint(teacher),
@@ -252,19 +268,3 @@ class Trajectories:
             else value
             for key, value in out.items()
         }
-
-
-def noised_again(ends: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
-    """A state at `sigma` that is not on the trajectory but on the rollout's path: the end, noised afresh."""
-    return add_noise(ends, randn_like(ends, rng), sigma)
-
-
-__all__ = [
-    "NO_GUIDANCE",
-    "PASSED",
-    "Trajectories",
-    "sample_chunks",
-    "sample_clip",
-    "teacher_schedule",
-    "write_trajectories",
-]

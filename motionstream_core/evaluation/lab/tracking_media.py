@@ -4,6 +4,8 @@ Owns the list of known sources with their half, and how files are found below a 
 motion or scores.
 Everything is read when the benchmark is run; nothing of it but `benchmarks/heldout` is in the repository.
 Shapes: pictures (H, W, 3) uint8; videos (T, H, W, 3) uint8; sprites (h, w, 4) uint8 RGBA.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..training.data.media import load_media
+from ...training.data.media import load_media
 
 HALVES = ("development", "heldout")
 IN_REPOSITORY = Path("benchmarks/heldout")

@@ -4,6 +4,8 @@ tracks, refreshed sinks.
 Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and
 left out where it was `done` before. All are short and equal in length, so they compare settings with each
 other, not with a finished model. Shapes as in `training.roles`.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codec.tiny import TinyCodec
-from ..model.presets import PRESETS, ModelConfig, with_unspecified
-from ..model.weights.networks import Networks
-from ..training.data.pool import Pool
-from ..training.data.shards import imperfect_sample, write_shards
-from ..training.engine.engine import TrainConfig, train
-from ..training.methods.causal import CausalRecipe, CausalStage
-from ..training.methods.causal_init import rollout_clip
-from ..training.methods.distill import DistillRecipe, DistillStage
-from ..training.methods.guidance import Guidance
-from ..training.methods.initial import HEAD, widened_head
-from ..training.methods.refresh import SinkRefresh
-from ..training.methods.roles import Batch, MotionModel, load_into, twin
+from ...codec.tiny import TinyCodec
+from ...model.presets import PRESETS, ModelConfig, with_unspecified
+from ...model.weights.networks import Networks
+from ...training.data.pool import Pool
+from ...training.data.shards import imperfect_sample, write_shards
+from ...training.engine.engine import TrainConfig, train
+from ...training.methods.causal import CausalRecipe, CausalStage
+from ...training.methods.distill import DistillRecipe, DistillStage
+from ...training.methods.guidance import Guidance
+from ...training.methods.initial import HEAD, widened_head
+from ...training.methods.refresh import SinkRefresh
+from ...training.methods.roles import Batch, MotionModel, clone, load_into
+from ...training.methods.steps import rollout_clip
+from ..heldout import HeldOut, heldout_set, long_set
+from ..report import measure_drift
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
-from .heldout import HeldOut, heldout_set, long_set
-from .report import measure_drift
 
 Done = Collection[str]  # names of settings
 DRAWN_RADIUS = 2.0  # px of a drawn point
@@ -82,8 +84,8 @@ def model_of(networks: Networks) -> MotionModel:
 class HeadOff(MotionModel):
     """The warp alone: the track head is told of no track."""
 
-    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        return super().motion({**batch, "visible": torch.zeros_like(batch["visible"])}, rng)
+    def motion(self, batch: Batch, rng: torch.Generator, ids: Tensor | None = None) -> Tensor:
+        return super().motion({**batch, "visible": torch.zeros_like(batch["visible"])}, rng, ids)
 
 
 class Drawn(MotionModel):
@@ -93,8 +95,8 @@ class Drawn(MotionModel):
 
     codec: TinyCodec
 
-    def motion(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        made = super().motion(batch, rng)
+    def motion(self, batch: Batch, rng: torch.Generator, ids: Tensor | None = None) -> Tensor:
+        made = super().motion(batch, rng, ids)
         part = self.config.motion.parts["head"]
         made = made.clone()
         made[:, part] = drawn_latents(self.codec, batch, rng)
@@ -184,7 +186,7 @@ def rolling(
             model = student
             if roll is not None:
                 stage = DistillStage(
-                    twin(student), twin(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll)
+                    clone(student), clone(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll)
                 )
                 model = _trained(
                     name, stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4}
@@ -227,7 +229,7 @@ def augmentation(
                 values: dict[str, list[float]] = {}
                 for seed in range(short.seeds):
                     say(f"augmentation: {name}, seed {seed}")
-                    stage = CausalStage(saying_nothing(student) if said else twin(student), CausalRecipe())
+                    stage = CausalStage(saying_nothing(student) if said else clone(student), CausalRecipe())
                     model = _trained(
                         name, stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED
                     )
@@ -257,7 +259,7 @@ def refreshed(
             if share is not None:
                 model = _trained(
                     name,
-                    CausalStage(twin(student), CausalRecipe(), refresh=SinkRefresh(share, codec)),
+                    CausalStage(clone(student), CausalRecipe(), refresh=SinkRefresh(share, codec)),
                     "student",
                     short,
                     seed,

@@ -3,6 +3,8 @@ check there and back.
 
 Owns the two baselines. Each gives positions, visibility and confidence: (T, N, 2), (T, N), (T, N), the last
 one higher where surer.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations

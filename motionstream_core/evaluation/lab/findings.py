@@ -7,6 +7,8 @@ Positions in px at 128×128.
 
 A context is written as in the paper, cXsYwZ in chunks; a chunk is three latent frames (one for c1), and the
 sink's first chunk is the start image.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
@@ -20,17 +22,18 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from ..model.cache import CacheShape
-from ..model.weights.networks import Networks
-from ..streaming.stream import StreamOptions, stream
-from ..training.data.pool import collate
-from ..training.data.shards import make_sample
-from ..training.methods.guidance import Guidance
-from ..training.methods.roles import MotionModel
-from ..training.methods.trajectories import sample_clip, teacher_schedule
-from . import metrics
-from .heldout import HeldOut, heldout_set, long_set
-from .report import measure_drift, point_errors, tracks_of
+from ...model.cache import CacheShape
+from ...model.weights.networks import Networks
+from ...streaming.stream import StreamOptions, stream
+from ...training.data.pool import collate
+from ...training.data.shards import make_sample
+from ...training.methods.guidance import Guidance
+from ...training.methods.roles import MotionModel
+from ...training.methods.trajectories import sample_clip, teacher_schedule
+from .. import metrics
+from ..heldout import HeldOut, heldout_set, long_set
+from ..report import measure_drift, point_errors, tracks_of
+from ..results import markdown_table
 
 CONTEXTS = {
     "c3s1w1": CacheShape(3, 1, 3),
@@ -196,9 +199,8 @@ def table(rows: list[Row]) -> str:
     for group in dict.fromkeys(row.group for row in rows):
         members = [row for row in rows if row.group == group]
         keys = list(dict.fromkeys(key for row in members for key in row.values))
-        out += [f"### {group}", "", "| setting | " + " | ".join(keys) + " |", "|---" * (len(keys) + 1) + "|"]
-        out += [f"| {row.setting} | " + " | ".join(row.cell(key) for key in keys) + " |" for row in members]
-        out.append("")
+        rows = [(row.setting, *(row.cell(key) for key in keys)) for row in members]
+        out += [f"### {group}", "", markdown_table(("setting", *keys), rows), ""]
     return "\n".join(out)
 
 

@@ -13,27 +13,27 @@ same in the last frame only;
 that is not;
 - error at equal survival: the least sure places of the method that keeps more are dropped until both keep the
 same share.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from ..tracks.camera.moves import PRESETS as CAMERA_PRESETS
-from ..tracks.camera.moves import camera_tracks, preset_path, regular_grid
-from ..tracks.video.patch_tracker import FlowTracker
+from ...tracks.camera.moves import PRESETS as CAMERA_PRESETS
+from ...tracks.camera.moves import camera_tracks, preset_path, regular_grid
+from ...tracks.video.patch_tracker import FlowTracker
+from ..results import RESULTS, markdown_table, show_result, write_result
 from .tracking_baselines import dense_flow, lucas_kanade
 from .tracking_media import HALVES, IN_REPOSITORY, find_material
 from .tracking_scenes import KINDS, Sequence, Size, sequences
@@ -248,46 +248,37 @@ def _line(row: dict) -> str:
 
 
 def table(document: dict) -> str:
+    """A Markdown table of each half, and the camera projection."""
+    head = ("sequences", "method", *COLUMNS, "at equal survival: ours / theirs px")
     lines = []
     for half, part in document["halves"].items():
-        lines += [
-            f"**{half}**",
-            "",
-            "| sequences | method | " + " | ".join(COLUMNS) + " | at equal survival: ours / theirs px |",
-            "|---" * (len(COLUMNS) + 3) + "|",
-        ]
+        rows = []
         for kind, methods in part["means"].items():
             count = sum(row["kind"] == kind for row in part["sequences"])
             for name, cell in methods.items():
-                equal = (
-                    f"{cell['equal']['ours_px']:.2f} / {cell['equal']['theirs_px']:.2f} at "
-                    f"{cell['equal']['share']:.2f}"
-                    if cell.get("equal", {}).get("ours_px") is not None
-                    else ""
-                )
-                lines.append(f"| {kind} ({count}) | {name} | {_cells(cell)} | {equal} |")
+                rows.append((f"{kind} ({count})", name, *_cells(cell), _at_equal_survival(cell)))
                 if "on_objects" in cell:
-                    lines.append(f"| of these, points on objects | {name} | {_cells(cell['on_objects'])} | |")
-        lines.append("")
+                    rows.append(("of these, points on objects", name, *_cells(cell["on_objects"])))
+        lines += [f"**{half}**", "", markdown_table(head, rows), ""]
     projection = document["camera_projection"]
-    return "\n".join(
-        [
-            *lines,
-            f"Camera tracks against OpenCV's projection, {projection['moves']} moves: at most "
-            f"{projection['largest_px']:.4f} px.",
-        ]
-    )
+    worst = f"{projection['moves']} moves: at most {projection['largest_px']:.4f} px."
+    return "\n".join([*lines, f"Camera tracks against OpenCV's projection, {worst}"])
 
 
-def _cells(cell: dict) -> str:
-    return " | ".join(
-        f"{cell[key]:.4f}"
-        if key == "false_visible" and cell[key] is not None
-        else f"{cell[key]:.3f}"
-        if cell.get(key) is not None
-        else ""
-        for key in COLUMNS
-    )
+def _at_equal_survival(cell: dict) -> str:
+    equal = cell.get("equal", {})
+    if equal.get("ours_px") is None:
+        return ""
+    return f"{equal['ours_px']:.2f} / {equal['theirs_px']:.2f} at {equal['share']:.2f}"
+
+
+def _cells(cell: dict) -> list[str]:
+    shown = []
+    for key in COLUMNS:
+        value = cell.get(key)
+        digits = 4 if key == "false_visible" else 3
+        shown.append("" if value is None else f"{value:.{digits}f}")
+    return shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -297,7 +288,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=IN_REPOSITORY,
         help="folder of pictures and videos (see tracking_media.py)",
     )
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
         "--workers",
         type=int,
@@ -350,52 +341,35 @@ def run(args: argparse.Namespace) -> None:
         " --no-baselines" if args.no_baselines else ""
     )
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
-    print(table(document))
-    print(f"kept in {keep(document, args.results)}", file=sys.stderr)
-    print(json.dumps(_plain(document)))
+    show_result(table(document), _plain(document), keep(document, args.results))
 
 
 def keep(document: dict, folder: Path) -> Path:
     """Writes the result beside the others: command, commit, table, sources, and the figures of every
     sequence.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / f"tracking_cpu_{date.today():%Y%m}.md"
     size = "x".join(map(str, document["size"]))
     sources = [f"- {half}: {', '.join(part['sources'])}" for half, part in document["halves"].items()]
     each = [
         f"- {half}: {_line(row)}" for half, part in document["halves"].items() for row in part["sequences"]
     ]
-    kept.write_text(
-        "\n".join(
-            [
-                "# The default point tracker against exact truth",
-                "",
-                "Command: `python -m motionstream_core evaluate tracking --media "
-                f"FOLDER{document.get('options', '')}`. Commit: {_commit()}. {size}, {document['frames']} "
-                "frames, "
-                f"{document['points']} points; {document['machine']}, {document['workers']} worker(s) at "
-                "once.",
-                "",
-                "What the columns mean is at the top of `motionstream_core/evaluation/tracking.py`; how "
-                "the sequences are made, of `tracking_scenes.py`. FOLDER holds the sources "
-                "below, which `tracking_media.py` names with their packages. Seconds are of a whole "
-                "sequence.",
-                "",
-                table(document),
-                "",
-                "## Sources",
-                "",
-                *sources,
-                "",
-                "## Each sequence",
-                "",
-                *each,
-                "",
-            ]
-        )
+    about = (
+        f"{size}, {document['frames']} frames, {document['points']} points; {document['machine']}, "
+        f"{document['workers']} worker(s) at once.\n\n"
+        "What the columns mean is at the top of `motionstream_core/evaluation/lab/tracking.py`; how the "
+        "sequences are made, of `tracking_scenes.py`. FOLDER holds the sources below, which "
+        "`tracking_media.py` names with their packages. Seconds are of a whole sequence."
     )
-    return kept
+    body = [table(document), "", "## Sources", "", *sources, "", "## Each sequence", "", *each]
+    return write_result(
+        folder,
+        "tracking",
+        "cpu",
+        "The default point tracker against exact truth",
+        about,
+        "\n".join(body),
+        command=f"python -m motionstream_core evaluate tracking --media FOLDER{document.get('options', '')}",
+    )
 
 
 def _plain(value):
@@ -418,10 +392,3 @@ def _threads() -> int:
     import cv2
 
     return cv2.getNumThreads()
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"

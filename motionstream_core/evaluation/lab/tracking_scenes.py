@@ -8,6 +8,8 @@ a point's truth is a product of two matrices.
 Shapes: frames (T, H, W, 3) uint8; points (N, 2) in frame 0; xy (T, N, 2); visible and known (T, N) bool;
 matrices (T, 3, 3). `known` is False where there is no truth (a running video under a still camera where
 something passes): such places are not scored.
+
+Laboratory, not product (see this package's docstring).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from functools import partial
 
 import numpy as np
 
-from ..tracks.camera.moves import regular_grid
+from ...tracks.camera.moves import regular_grid
 from .tracking_media import HALVES, STILL_CAMERA, Material
 
 KINDS = ("camera", "objects", "there and back")

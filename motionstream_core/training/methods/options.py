@@ -1,0 +1,200 @@
+"""What the methods have in common on the command line: their shared options, and what is made of them.
+
+`Method` is what a file of a method offers to the registry, `Setup` what it gives to the engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...codec.tiny import TinyCodec
+from ...model.presets import ModelConfig, preset, with_unspecified
+from ..data.encoders import open_encoder
+from ..data.pool import NEEDED, Pool
+from ..engine.stage import Data, Stage
+from .initial import digest, start_from
+from .refresh import SinkRefresh
+from .roles import MotionModel, has_own_words
+from .samples import Samples
+from .steps import check_whole_chunks
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A training that is ready for the engine. `preset` is what a checkpoint of it must agree on."""
+
+    stage: Stage
+    data: Data
+    lr: Mapping[str, float]  # by role
+    preset: str
+    source: str  # name of the data
+    out: Path
+    parents: Mapping[str, str]  # the files that it begins with, by name, and their hashes
+
+
+class Method(Protocol):
+    """A method of training: a module with these names (see `registry`)."""
+
+    NAME: str  # sub-command of `train`
+    HELP: str
+    LR: float  # learning rate by default, of the tiny preset with Muon
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def build(self, args: argparse.Namespace) -> Setup: ...
+
+
+# options
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Preset, data, where to write, batch and seed."""
+    parser.add_argument("--preset", default="tiny", help="tiny, tiny-ids, or one of Wan's with -motion")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of shards; of trajectories for causal-init --start ode",
+    )
+    parser.add_argument(
+        "--unspecified",
+        action="store_true",
+        help=(
+            "the track head has a channel for tracks that say nothing (let go), beside hidden ones; see "
+            "`train shards --unspecified`"
+        ),
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of checkpoints, curve, samples and weights; run again to go on",
+    )
+    parser.add_argument("--batch", type=int, default=8, help="clips of a micro-batch")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def add_validation(parser: argparse.ArgumentParser) -> None:
+    """What is held out, and the codec that shows it."""
+    parser.add_argument("--held", type=Path, help="folder of held-out shards, to validate on and to show")
+    parser.add_argument(
+        "--codec",
+        type=Path,
+        help="codec.safetensors of a run, or the VAE of a Wan preset, for sample videos and --refresh-share",
+    )
+
+
+def add_guidance(parser: argparse.ArgumentParser) -> None:
+    """The weights of the joint guidance."""
+    parser.add_argument("--text-weight", type=float, default=3.0, help="w_t of the joint guidance")
+    parser.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
+
+
+def add_refresh(parser: argparse.ArgumentParser) -> None:
+    """How often the sink is refreshed in mid-clip."""
+    parser.add_argument(
+        "--refresh-share",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="in this share of the steps the sink is refreshed in mid-clip, as by a stream's scene change",
+    )
+
+
+# what is made of them
+
+
+def setup(
+    args: argparse.Namespace,
+    stage: Stage,
+    data: Data,
+    parents: Mapping[str, str],
+    lr: Mapping[str, float] | None = None,
+) -> Setup:
+    """The setup of a method whose options are the common ones. lr: that of all roles by default."""
+    rates = dict.fromkeys(stage.trainable, args.lr) if lr is None else lr
+    return Setup(stage, data, rates, preset_name(args), args.data.name, args.out, parents)
+
+
+def open_config(args: argparse.Namespace) -> ModelConfig:
+    """The preset; ValueError for one without motion."""
+    config = preset(args.preset)
+    if config.motion is None:
+        raise ValueError(
+            f"preset: expected one with motion (tiny, tiny-ids, wan2.1-1.3b-motion …), got {args.preset!r}"
+        )
+    return with_unspecified(config) if args.unspecified else config
+
+
+def preset_name(args: argparse.Namespace) -> str:
+    """What a checkpoint must agree on."""
+    return args.preset + (" --unspecified" if args.unspecified else "")
+
+
+def open_model(args: argparse.Namespace, path: Path | None) -> MotionModel:
+    """A model of the preset with the weights of a file, or fresh ones."""
+    model = MotionModel(open_config(args), own_words=has_own_words(args.preset))
+    if path is not None:
+        print(f"{path.name}: {start_from(model, path)}", file=sys.stderr)
+    return model
+
+
+def digests(*paths: Path | None) -> dict[str, str]:
+    """The files that a training begins with, by name, and their hashes."""
+    return {path.name: digest(path) for path in paths if path is not None}
+
+
+def shard_fields(args: argparse.Namespace) -> tuple[str, ...]:
+    """What every shard must have."""
+    needed = [name for name in NEEDED if name != "tokens"]
+    needed.append("tokens" if has_own_words(args.preset) else "text")
+    motion = preset(args.preset).motion
+    if motion is not None and "warp" in motion.parts:
+        needed += ["warp", "masks"]
+    if args.unspecified:
+        needed.append("unspecified")
+    return tuple(needed)
+
+
+def open_pool(args: argparse.Namespace, folder: Path) -> Pool:
+    """The shards of a folder. ValueError where they lack a field, or their clips are no whole chunks."""
+    pool = Pool(folder, shard_fields(args))
+    for shard in list(pool.shards.values())[:1]:  # all have the same shapes
+        check_whole_chunks(shard.shapes["latents"][1], open_config(args).context.chunk)
+    return pool
+
+
+def open_validation(args: argparse.Namespace) -> Pool | None:
+    """The held-out shards, where there are some."""
+    return open_pool(args, args.held) if args.held is not None else None
+
+
+def open_samples(args: argparse.Namespace, make: Callable[[Any, Data], Samples]) -> Samples | None:
+    """What makes sample videos, where there is a codec and something to show. make: (codec, data)."""
+    held = open_validation(args)
+    if args.codec is None or held is None:
+        return None
+    return make(open_codec(args), held)
+
+
+def open_refresh(args: argparse.Namespace) -> SinkRefresh:
+    """How often training meets a refreshed sink, with the codec that a carried picture needs."""
+    motion = open_config(args).motion
+    if not args.refresh_share or args.codec is None or motion is None or "warp" not in motion.parts:
+        return SinkRefresh(args.refresh_share)
+    codec = open_codec(args)
+    if not isinstance(codec, TinyCodec):
+        raise ValueError(
+            f"refresh: expected the tiny codec for a carried picture, got {type(codec).__name__}"
+        )
+    return SinkRefresh(args.refresh_share, codec)
+
+
+def open_codec(args: argparse.Namespace):
+    """The codec of --codec."""
+    return open_encoder(args.preset, open_config(args), args.codec, "auto")
