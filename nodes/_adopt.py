@@ -80,7 +80,9 @@ class CodecParts:
         """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are
         normalised.
         """
-        return latents if self.mean is None else latents * self.std.to(latents) + self.mean.to(latents)
+        if self.mean is None or self.std is None:
+            return latents
+        return latents * self.std.to(latents) + self.mean.to(latents)
 
 
 def config_in(model: Any) -> ModelConfig:
@@ -145,9 +147,12 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else checkpoint_preset(name)
-    if preset is None and own is None:
+    if own is not None:
+        config = own
+    elif preset is not None:
+        config = config_for(preset)
+    else:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
-    config = own if own is not None else config_for(preset)
     if preset is not None:
         if config_for(preset).latent_channels != config.latent_channels:
             raise ValueError(
@@ -201,7 +206,10 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
         )
     head = None
     if config.motion is not None:
-        head = open_track_head(file_of(model), config).to(model.load_device)
+        path = file_of(model)
+        if path is None:
+            raise ValueError("model: expected one from a file, in which its track head lies, got another")
+        head = open_track_head(path, config).to(model.load_device)
     net, looks = inner.diffusion_model, getattr(inner.diffusion_model, "img_emb", None) is not None
     features = picture_features(positive) if looks else None
     if looks and features is None:
@@ -224,7 +232,9 @@ def check_patches(model: Any):
     """ValueError for a LoRA of another network: the host would leave it out and say so in its log alone."""
     for key, patches in getattr(model, "patches", {}).items():
         weight = parameter_of(model.model, key) if isinstance(key, str) else None
-        for patch in patches if weight is not None else ():
+        if weight is None:
+            continue
+        for patch in patches:
             parts = getattr(patch[1], "weights", None)
             if getattr(patch[1], "name", "") != "lora" or not parts or parts[5] is not None:
                 continue
@@ -291,7 +301,7 @@ def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
         return CodecParts(vae.codec, (vae.patcher,), *vae.statistics)
     module = getattr(vae, "first_stage_model", None)
     kind = type(module).__name__
-    if kind == "TAEHV":
+    if kind == "TAEHV" and isinstance(module, nn.Module):
         codec: Any = _tiny(vae, module)
         patchers: tuple = ()
     elif isinstance(module, nn.Module) and hasattr(module, "conv2"):

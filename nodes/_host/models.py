@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...motionstream_core.codec.taehv import TaehvCodec, open_taehv
+from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.codec.wan_vae import STATISTICS
 from ...motionstream_core.model.attention import AttentionFunction
 from ...motionstream_core.model.weights.networks import BUILT_IN, Networks
@@ -47,7 +48,7 @@ def weight_path(name: str) -> Path:
     return path
 
 
-def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
+def patched(networks: Networks) -> tuple[Any, WordClip | MissingComponent, StreamVAE]:
     """Networks -> MODEL, CLIP, VAE. MODEL and VAE are loaded and offloaded by the host's memory
     management.
     """
@@ -62,9 +63,13 @@ def patched(networks: Networks) -> tuple[Any, WordClip, StreamVAE]:
     codec = comfy.model_patcher.CoreModelPatcher(
         networks.codec, load_device=device, offload_device=vae_offload
     )
+    if not isinstance(networks.codec, TinyCodec):
+        raise ValueError(f"weights: expected a codec of our own in them, got {type(networks.codec).__name__}")  # noqa: TRY004
     vae = StreamVAE(
         networks.codec, codec, lambda patcher: load([patcher]), comfy.model_management.intermediate_device()
     )
+    if networks.text_encoder is None:
+        return model, MissingComponent("clip: expected one, got none: the weights hold no text encoder"), vae
     return model, WordClip(networks.text_encoder), vae
 
 
