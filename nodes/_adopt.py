@@ -148,10 +148,12 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else checkpoint_preset(name)
-    if preset is None and own is None:
+    if own is not None:
+        config = own
+    elif preset is not None:
+        config = config_for(preset)
+    else:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
-    config = own if own is not None or preset is None else config_for(preset)
-    assert config is not None
     if preset is not None:
         if config_for(preset).latent_channels != config.latent_channels:
             raise ValueError(

@@ -23,8 +23,7 @@ from ..motionstream_core.streaming.stream import (
     controls_of,
     stream,
 )
-from ..motionstream_core.tracks.formats import tracks_to_host
-from . import _host
+from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
 from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
@@ -382,15 +381,11 @@ def outputs(
                 images=made.frames, audio=None, frame_rate=Fraction(recorder.fps).limit_denominator(1001)
             )
         )
-    tracks = {
-        **tracks_to_host(made.tracks),
-        "motionstream": {"width": width, "height": height, "fps": recorder.fps},
-    }
     return io.NodeOutput(
         made.frames,
         {"samples": to_host(made.latents)},
         video,
-        tracks,
+        _tracks.to_host(made.tracks),
         performance,
         ui={"motionstream_run": [figures]},
     )
