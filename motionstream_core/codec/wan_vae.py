@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from .base import TIME_STRIDE, ChunkedCodec, CodecState
 
 # A layer or module of this or of a host's own Wan VAE. Its attributes have names but no types.
-Foreign = Any
 STATISTICS = {
     16: (
         (
