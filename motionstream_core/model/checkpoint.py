@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from .cache import CacheShape
 from .dit import CausalDiT
 from .motion import TrackHead
+from .packed import unpacked
 from .presets import Manner, ModelConfig, MotionConfig
 
 FORMAT = "motionstream"
@@ -130,6 +131,7 @@ def load_bundle(path: str | Path) -> Bundle:
     for full, value in tensors.items():
         name, _, key = full.partition(".")
         components.setdefault(name, {})[key] = value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
+    components = {name: unpacked(state) for name, state in components.items()}
     return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
 
 
