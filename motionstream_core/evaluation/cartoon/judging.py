@@ -5,14 +5,18 @@ Owns the lots of clips and the blur that stands for the codec in training. Only 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ...model.packed import packed, unpacked
 from ...training.cartoon.drawing import Artist
 from ...training.cartoon.scene import Scene, numbered_scene
 from ...training.cartoon.truth import boxes
@@ -86,3 +90,21 @@ def train(
 def looks_of(clips: np.ndarray) -> Tensor:
     """Looks of clips (N, T, H, W, 3) uint8."""
     return looks(torch.from_numpy(clips).permute(0, 1, 4, 2, 3).float() / 255)
+
+
+@torch.no_grad()
+def agreement(judge: Judge, clips: np.ndarray, scenes: list[Scene]) -> dict[str, int]:
+    """Of clips (N, T, H, W, 3) uint8, how many show each thing that their scenes say, as the judge sees it."""
+    said, truth = judge(looks_of(clips)), truth_of(scenes)
+    return {name: int((said[name].argmax(1) == truth[name]).sum()) for name in QUESTIONS}
+
+
+def save_judge(path: Path, judge: Judge, accuracy: dict[str, float]) -> None:
+    """The judge at one byte a number, with its accuracy in the metadata."""
+    save_file(packed(judge.state_dict()), path, {"format": "pt", "accuracy": json.dumps(accuracy)})
+
+
+def load_judge(path: Path) -> Judge:
+    judge = Judge()
+    judge.load_state_dict(unpacked(load_file(path)))
+    return judge.eval()

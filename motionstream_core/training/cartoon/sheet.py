@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from ...codec.tiny import TinyCodec
 from ...evaluation.cartoon.counters import verdict
+from ...evaluation.cartoon.judging import agreement, load_judge
 from .drawing import render
 from .network import Cartoon
 from .run import averages
@@ -105,6 +106,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=2.5)
     parser.add_argument("--emissions", type=int, default=0)
     parser.add_argument("--streams", type=int, default=6)
+    parser.add_argument("--judge", type=Path)
     parser.add_argument("--ceiling", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -130,6 +132,11 @@ def main() -> None:
         result["stream"] = counts(scenes[few], frames)
     if options.ceiling:
         result["ceiling"] = counts(scenes, true_clips(scenes, codec, BUFFER))
+    if options.judge:
+        judge = load_judge(options.judge)
+        result["judge"] = agreement(judge, clips, scenes)
+        if options.emissions:
+            result["judge_stream"] = agreement(judge, frames[:, -32:], scenes[few])
     (options.out / "counts.json").write_text(json.dumps(result, indent=1))
     print(json.dumps(result))
 
