@@ -25,6 +25,7 @@ from ..cache import CacheShape
 from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
+from ..packed import unpacked
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -136,6 +137,7 @@ def load_bundle(path: str | Path) -> Bundle:
         components.setdefault(name, {})[key] = (
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
+    components = {name: unpacked(state) for name, state in components.items()}
     return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
 
 
