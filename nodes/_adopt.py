@@ -58,6 +58,7 @@ class ModelParts:
     detail: DetailHead | None = None
     doubt: str | None = None
     left_out: str | None = None
+    running_latents: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,13 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     check_patches(model)
     inner = model.model
     if isinstance(inner, StreamModel):
-        return ModelParts(inner.diffusion_model, inner.track_head, inner.detail, left_out=left_out(model))
+        return ModelParts(
+            inner.diffusion_model,
+            inner.track_head,
+            inner.detail,
+            left_out=left_out(model),
+            running_latents=inner.running_latents,
+        )
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]
     if guided:

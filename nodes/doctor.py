@@ -165,7 +165,7 @@ class Benchmark(io.ComfyNode):
             beside_bytes(parts.dit, width, height, None, codec.kind),
         )
         report = measure(
-            Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail),
+            Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents),
             width,
             height,
             frames,

@@ -272,7 +272,7 @@ class StreamingSampler(io.ComfyNode):
             cache_bytes(dit, width, height, context),
             beside_bytes(dit, width, height, context, codec.kind),
         )
-        networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
+        networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
         recorder = StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,

@@ -17,20 +17,22 @@ from ...motionstream_core.codec.taehv import TaehvCodec, open_taehv
 from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.codec.wan_vae import STATISTICS
 from ...motionstream_core.model.attention import AttentionFunction
-from ...motionstream_core.model.weights.networks import BUILT_IN, Networks
+from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, Networks
 from .._types import MissingComponent, StreamModel, StreamVAE, WordClip
 from .files import FOLDER
 from .memory import load
 
 TRACKERS = "trackers"  # the folder in models/motionstream for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
+# The models that come with the pack, by the names that the loader offers.
+BUILT_INS = {BUILT_IN_NAME: BUILT_IN, "built-in (cartoon, text to video)": CARTOON}
 
 
 def weight_names() -> list[str]:
-    """What the loader offers: the built-in model, then the files of models/motionstream."""
+    """What the loader offers: the built-in models, then the files of models/motionstream."""
     files = [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] != TRACKERS]
     return [
-        BUILT_IN_NAME,
+        *BUILT_INS,
         *(name for name in files if name.endswith((".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin"))),
     ]
 
@@ -42,7 +44,7 @@ def weight_path(name: str) -> Path:
     names = weight_names()
     if name not in names:
         raise ValueError(f"weights: expected one of {', '.join(names)}, got {name!r}")
-    path = BUILT_IN if name == BUILT_IN_NAME else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
+    path = BUILT_INS.get(name) or Path(folder_paths.get_full_path_or_raise(FOLDER, name))
     if not path.is_file():
         raise ValueError(f"weights: expected the file {path.name} in {path.parent}, got none")
     return path

@@ -29,6 +29,7 @@ from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
+CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
 
 
 Transformer = WanDiT | HostDiT | FastDiT
