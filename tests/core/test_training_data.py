@@ -309,8 +309,9 @@ def test_a_line_that_a_kill_cut_off_is_taken_back(three, whole, tmp_path, monkey
 
 def test_kill_9_and_go_on(tmp_path, real):
     videos = tmp_path / "v"
+    shape = ClipShape(SIDE, SIDE, 13, 16, 13)  # whole chunks, as the command asks for
     for number in range(2):
-        write_video(videos / f"{number}.mp4", moving(number, 28), 16)
+        write_video(videos / f"{number}.mp4", moving(number, 40), 16)
     command = [
         sys.executable,
         "-m",
@@ -322,7 +323,7 @@ def test_kill_9_and_go_on(tmp_path, real):
         "--size",
         "64x64",
         "--frames",
-        "9",
+        "13",
         "--grid",
         "12x12",
     ]
@@ -346,11 +347,11 @@ def test_kill_9_and_go_on(tmp_path, real):
     done = subprocess.run([*command, "--out", str(tmp_path / "out")], check=True, **options)
     assert json.loads(done.stdout)["clips"] == Pool(tmp_path / "out").clips == 6
     assert sorted(kept(tmp_path / "out")) == sorted(
-        (f"{video}.mp4", 9 * clip) for video in range(2) for clip in range(3)
+        (f"{video}.mp4", 13 * clip) for video in range(2) for clip in range(3)
     )
     latents = Pool(tmp_path / "out").read([("videos_00000.npz", row) for row in range(6)])["latents"]
     for row, (name, start) in enumerate(kept(tmp_path / "out")):
-        frames = np.stack([picture for picture, _ in pictures(videos / name, SHAPE)][start : start + FRAMES])
+        frames = np.stack([picture for picture, _ in pictures(videos / name, shape)][start : start + 13])
         expected = open_networks().codec.encode(
             torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
         )[0]

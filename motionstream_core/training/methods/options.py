@@ -40,9 +40,18 @@ class Setup:
 class Method(Protocol):
     """A method of training: a module with these names (see `registry`)."""
 
-    NAME: str  # sub-command of `train`
-    HELP: str
-    LR: float  # learning rate by default, of the tiny preset with Muon
+    @property
+    def NAME(self) -> str:
+        """The sub-command of `train`."""
+        ...
+
+    @property
+    def HELP(self) -> str: ...
+
+    @property
+    def LR(self) -> float:
+        """The learning rate by default, of the tiny preset with Muon."""
+        ...
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
