@@ -1,6 +1,6 @@
 """Contact sheets of the first held-out prompts, nothing picked, and the counts of what they show.
 
-`python -m motionstream_core.training.cartoon.sheet WEIGHTS CODEC OUT` writes t2v.png, stream.png and
+`python -m motionstream_core.evaluation.cartoon.sheet WEIGHTS CODEC OUT` writes t2v.png, stream.png and
 counts.json; WEIGHTS is the state of a run (its average is taken) or a file of weights.
 """
 
@@ -17,14 +17,14 @@ import torch
 from safetensors.torch import load_file
 
 from ...codec.tiny import TinyCodec
-from ...evaluation.cartoon.counters import verdict
-from ...evaluation.cartoon.judging import agreement, load_judge
-from .drawing import render
-from .network import Cartoon
-from .run import averages
-from .sampling import BUFFER, conveyor, decoded, noise, start_buffer, trajectory
-from .scene import Scene, numbered_scene
-from .vocabulary import tokenize
+from ...training.cartoon.drawing import render
+from ...training.cartoon.network import Cartoon
+from ...training.cartoon.run import averages
+from ...training.cartoon.sampling import BUFFER, conveyor, decoded, noise, start_buffer, trajectory
+from ...training.cartoon.scene import Scene, numbered_scene
+from ...training.cartoon.vocabulary import tokenize
+from .counters import verdict
+from .judging import agreement, load_judge
 
 FIRST = 100_000  # the number of the first prompt: beyond the held-out clips that losses are measured on
 
