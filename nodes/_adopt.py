@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..motionstream_core.codec.base import Codec
 from ..motionstream_core.codec.split import SplitCodec
 from ..motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from ..motionstream_core.codec.wan_vae import STATISTICS, WanCodec, channels_of
 from ..motionstream_core.model.detail import DetailHead
-from ..motionstream_core.model.dit import WanDiT
 from ..motionstream_core.model.host_dit import HostDiT, adopted_config, sizes_of
 from ..motionstream_core.model.motion import TrackHead
 from ..motionstream_core.model.presets import ModelConfig
@@ -32,6 +32,7 @@ from ..motionstream_core.model.weights.checkpoint_presets import (
     with_schedule,
 )
 from ..motionstream_core.model.weights.convert import open_track_head
+from ..motionstream_core.model.weights.networks import Transformer
 from ._left_out import left_out
 from ._types import LOADER, MissingComponent, StreamModel, StreamVAE, stream_vae
 
@@ -52,18 +53,19 @@ class ModelParts:
     `_left_out`.
     """
 
-    dit: WanDiT | HostDiT
+    dit: Transformer
     track_head: TrackHead | None
     detail: DetailHead | None = None
     doubt: str | None = None
     left_out: str | None = None
+    running_latents: bool = False
 
 
 @dataclass(frozen=True)
 class CodecParts:
     """The codec a stream runs on, and the patchers whose modules must be on their device for it."""
 
-    codec: Any
+    codec: Codec
     patchers: tuple
     mean: Tensor | None = None
     std: Tensor | None = None
@@ -80,7 +82,9 @@ class CodecParts:
         """Latents (B, C, t, h, w) as the host's LATENT has them: a Wan VAE's own, before they are
         normalised.
         """
-        return latents if self.mean is None else latents * self.std.to(latents) + self.mean.to(latents)
+        if self.mean is None or self.std is None:
+            return latents
+        return latents * self.std.to(latents) + self.mean.to(latents)
 
 
 def config_in(model: Any) -> ModelConfig:
@@ -145,9 +149,12 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
     path = file_of(model)
     own = stated(path) if path is not None else None
     preset = None if name is None else checkpoint_preset(name)
-    if preset is None and own is None:
+    if own is not None:
+        config = own
+    elif preset is not None:
+        config = config_for(preset)
+    else:
         raise ValueError("preset: expected one, because the file says nothing of what it was made for")
-    config = own if own is not None else config_for(preset)
     if preset is not None:
         if config_for(preset).latent_channels != config.latent_channels:
             raise ValueError(
@@ -191,7 +198,13 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
     check_patches(model)
     inner = model.model
     if isinstance(inner, StreamModel):
-        return ModelParts(inner.diffusion_model, inner.track_head, inner.detail, left_out=left_out(model))
+        return ModelParts(
+            inner.diffusion_model,
+            inner.track_head,
+            inner.detail,
+            left_out=left_out(model),
+            running_latents=inner.running_latents,
+        )
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]
     if guided:
@@ -201,7 +214,10 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
         )
     head = None
     if config.motion is not None:
-        head = open_track_head(file_of(model), config).to(model.load_device)
+        file = file_of(model)
+        if file is None:
+            raise ValueError("model: expected a safetensors file that holds its track head, got none")
+        head = open_track_head(file, config).to(model.load_device)
     net, looks = inner.diffusion_model, getattr(inner.diffusion_model, "img_emb", None) is not None
     features = picture_features(positive) if looks else None
     if looks and features is None:
@@ -224,7 +240,9 @@ def check_patches(model: Any):
     """ValueError for a LoRA of another network: the host would leave it out and say so in its log alone."""
     for key, patches in getattr(model, "patches", {}).items():
         weight = parameter_of(model.model, key) if isinstance(key, str) else None
-        for patch in patches if weight is not None else ():
+        if weight is None:
+            continue
+        for patch in patches:
             parts = getattr(patch[1], "weights", None)
             if getattr(patch[1], "name", "") != "lora" or not parts or parts[5] is not None:
                 continue
@@ -292,7 +310,7 @@ def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
     module = getattr(vae, "first_stage_model", None)
     kind = type(module).__name__
     if kind == "TAEHV":
-        codec: Any = _tiny(vae, module)
+        codec: Codec = _tiny(vae, module)
         patchers: tuple = ()
     elif isinstance(module, nn.Module) and hasattr(module, "conv2"):
         channels_of(module)
@@ -318,7 +336,7 @@ def _codec_in(vae: Any, config: ModelConfig) -> CodecParts:
     return CodecParts(codec, patchers, mean, std)
 
 
-def _tiny(vae: Any, module: nn.Module) -> TaehvCodec:
+def _tiny(vae: Any, module: Any) -> TaehvCodec:
     """The host's TAEHV on weights of our own (a few megabytes): the host takes every 16-channel file in half
     precision for another model's.
     """

@@ -77,16 +77,6 @@ def pack(header: dict, payload: bytes) -> bytes:
     return struct.pack("<I", len(text)) + text + payload
 
 
-def unpack(message: bytes) -> tuple[dict, bytes]:
-    """The inverse of `pack`; ValueError on a truncated message."""
-    if len(message) < 4:
-        raise ValueError(f"message: expected at least 4 bytes, got {len(message)}")
-    (length,) = struct.unpack_from("<I", message)
-    if len(message) < 4 + length:
-        raise ValueError(f"message: expected a header of {length} bytes, got {len(message) - 4}")
-    return json.loads(message[4 : 4 + length]), message[4 + length :]
-
-
 class Viewer:
     """What one watching client still has to get. `wake` is called, from any thread, when there is something
     new.

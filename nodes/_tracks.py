@@ -1,8 +1,8 @@
-"""TRACKS as our nodes take and give them: the host's dict and, beside it, the canvas, rate and handles that
-it does not say.
+"""TRACKS as our nodes take and give them: the one place that knows the host's dict.
 
-Tracks of other packs say no canvas. Nodes that need none work on them all the same, and what they give says
-none either.
+The host's keys are track_path and track_visibility. Beside them stands ours, `motionstream`, with the canvas,
+the rate and the handles. Tracks of other packs say no canvas: nodes that need none work on them all the same,
+and what they give says none either.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..motionstream_core.tracks.formats import tracks_from_host, tracks_to_host
-from ..motionstream_core.tracks.types import Tracks
+from ..motionstream_core.tracks.types import MAX_RATE, MAX_SIDE, Tracks
+from ..motionstream_core.tracks.video.point_prompts import PointPrompts
 
 KEY = "motionstream"
 FPS = 16.0
@@ -20,61 +21,57 @@ FPS = 16.0
 
 def canvas_of(value: Any) -> tuple[int, int] | None:
     """The canvas that TRACKS are for, if they say it."""
-    about = value.get(KEY, value) if isinstance(value, Mapping) else {}
-    return (about["width"], about["height"]) if about.get("width") and about.get("height") else None
+    width, height = _stated(value, "width", MAX_SIDE), _stated(value, "height", MAX_SIDE)
+    return (int(width), int(height)) if width and height else None
 
 
 def rate_of(value: Any) -> float | None:
-    about = value.get(KEY, value) if isinstance(value, Mapping) else {}
-    return about.get("fps")
+    """Their frames a second, if they say it."""
+    return _stated(value, "fps", MAX_RATE)
 
 
 def groups_of(value: Any, tracks: Tracks) -> list[int] | None:
     """One handle number a track, if the TRACKS have them."""
-    groups = value.get(KEY, {}).get("groups") if isinstance(value, Mapping) else None
-    return groups if isinstance(groups, list) and len(groups) == tracks.count else None
+    groups = _about(value).get("groups") if isinstance(value, Mapping) and KEY in value else None
+    if not isinstance(groups, list) or len(groups) != tracks.count:
+        return None
+    return groups if all(isinstance(number, int) for number in groups) else None
 
 
-def opened(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:
-    """TRACKS -> Tracks. `canvas` and `fps` are for those that say none; without them, a canvas that just
-    holds all places.
+def to_tracks(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:
+    """TRACKS -> Tracks.
+
+    `canvas` and `fps` are for those that say none. Without a canvas it is the one that just holds all places.
     """
-    width, height = canvas_of(value) or canvas or (1, 1)
+    own = canvas_of(value) or canvas
+    width, height = own or (1, 1)
     tracks = tracks_from_host(value, width, height, rate_of(value) or fps or FPS)
-    if canvas_of(value) or canvas:
+    if own:
         return tracks
     right, bottom = (max(1, math.floor(side) + 1) for side in tracks.xy.amax((0, 1)).tolist())
     return Tracks(tracks.xy, tracks.visible, right, bottom, tracks.fps)
 
 
-def in_pixels(tracks: Tracks) -> Tracks:
-    """The same tracks; ValueError for places that are shares of a canvas, which other packs also give as
-    text: all between 0 and 1, and not whole.
-    """
-    seen = tracks.xy[tracks.visible]
-    if (
-        min(tracks.width, tracks.height) > 2
-        and ((seen >= 0) & (seen <= 1)).all()
-        and (seen != seen.round()).any()
-    ):
-        size = f"{tracks.width}x{tracks.height}"
-        raise ValueError(
-            f"text: expected places in pixels of {size}, got all between 0 and 1: of KJNodes' spline "
-            "editor take coord_str, not normalized_str"
-        )
-    return tracks
-
-
-def closed(tracks: Tracks, groups: Sequence[int] | None = None, known: bool = True) -> dict[str, Any]:
+def to_host(tracks: Tracks, groups: Sequence[int] | None = None, known: bool = True) -> dict[str, Any]:
     """Tracks -> TRACKS. known: whether their canvas is one, and not just what holds them."""
     host = tracks_to_host(tracks)
     if not known:
         return {key: host[key] for key in ("track_path", "track_visibility")}
-    about = {"width": tracks.width, "height": tracks.height, "fps": tracks.fps}
-    return {**host, KEY: {**about, **({"groups": list(groups)} if groups is not None else {})}}
+    about: dict[str, Any] = {"width": tracks.width, "height": tracks.height, "fps": tracks.fps}
+    if groups is not None:
+        about["groups"] = list(groups)
+    return {**host, KEY: about}
 
 
-def joined_groups(
+def to_prompts(value: Any, width: int, height: int) -> PointPrompts:
+    """What an input for points takes, text or TRACKS, as the core reads it.
+
+    TRACKS that say no canvas are for the picture of width × height that the points are on.
+    """
+    return to_tracks(value, (width, height)) if isinstance(value, Mapping) else value
+
+
+def join_groups(
     first: Sequence[int] | None, second: Sequence[int] | None, counts: tuple[int, int]
 ) -> list[int] | None:
     """The handles of two sets, one after the other, kept apart; None when neither has any."""
@@ -84,3 +81,23 @@ def joined_groups(
     second = list(range(counts[1])) if second is None else list(second)
     above = max([-1, *first]) + 1
     return first + [number if number < 0 else number + above for number in second]
+
+
+def _about(value: Any) -> Mapping[str, Any]:
+    """What TRACKS say of themselves: under our key, else beside the host's."""
+    if not isinstance(value, Mapping):
+        return {}
+    about = value.get(KEY, value)
+    if not isinstance(about, Mapping):
+        raise ValueError(f"TRACKS: expected {KEY} to hold width, height and fps, got {type(about).__name__}")  # noqa: TRY004
+    return about
+
+
+def _stated(value: Any, key: str, most: float) -> float | None:
+    """A number above 0 that TRACKS say, or None where they say nothing."""
+    number = _about(value).get(key)
+    if number is None or number == 0:
+        return None
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= most:
+        raise ValueError(f"TRACKS: expected {key} to be above 0 and at most {most:g}, got {str(number)[:40]}")
+    return number

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..motionstream_core.codec.taehv import TaehvCodec
 from ..motionstream_core.codec.tiny import TIME_STRIDE, TinyCodec
+from ..motionstream_core.common.pictures import centre_crop, three_channels
 from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder
@@ -55,6 +56,7 @@ class StreamModel(nn.Module):
         self.diffusion_model = networks.dit
         self.track_head = networks.track_head
         self.detail = networks.detail
+        self.running_latents = networks.running_latents
         self.model_config = SimpleNamespace(unet_config={})  # the host's LoRA key lookup reads it
         self.device: torch.device | None = None
 
@@ -82,7 +84,7 @@ class WordClip:
         """A word table takes no LoRA: no key is used."""
         return []
 
-    def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor]:
+    def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor | str]:
         unknown = self.cond_stage_model.vocabulary.unknown(text)
         if unknown:
             LOG.warning(
@@ -91,9 +93,7 @@ class WordClip:
             )
         return {"words": self.cond_stage_model.tokenize(text)[None], "text": text}
 
-    def encode_from_tokens(
-        self, tokens: dict[str, Tensor], return_pooled: bool | str = False, return_dict: bool = False
-    ):
+    def encode_from_tokens(self, tokens: Any, return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
             raise ValueError(f"tokens: expected those of the CLIP of {LOADER}, got {type(tokens).__name__}")
         with torch.no_grad():
@@ -178,19 +178,18 @@ class StreamVAE:
         """(T, H, W, 3) -> (1, C, t, h, w). As with the host's video VAEs, T is cut to 1 + 4k and H and W to
         multiples of the stride.
         """
-        if pixels.ndim != 4 or pixels.shape[-1] < 3:
+        if pixels.ndim != 4:
             raise ValueError(f"image: expected (T, H, W, 3), got {tuple(pixels.shape)}")
+        pixels = three_channels(pixels)
         stride = self.codec.stride
-        time, height, width = (
-            (pixels.shape[0] - 1) // TIME_STRIDE,
-            pixels.shape[1] // stride,
-            pixels.shape[2] // stride,
-        )
+        time = (pixels.shape[0] - 1) // TIME_STRIDE
+        height = pixels.shape[1] // stride
+        width = pixels.shape[2] // stride
         if not height or not width:
             raise ValueError(
                 f"image: expected at least {stride}x{stride}, got {pixels.shape[2]}x{pixels.shape[1]}"
             )
-        pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time, ..., :3], width * stride, height * stride)
+        pixels = centre_crop(pixels[: 1 + TIME_STRIDE * time], width * stride, height * stride)
         self._load(self.patcher)
         frames = rearrange(pixels, "t h w c -> 1 t c h w").float().to(self.codec.latent_mean.device)
         latents = self.codec.encode(frames)
@@ -204,26 +203,6 @@ class StreamVAE:
 
     def encode_tiled(self, pixels: Tensor, **tiles) -> Tensor:
         return self.encode(pixels)
-
-
-def centre_crop(image: Tensor, width: int, height: int) -> Tensor:
-    """(T, H, W, C) -> the middle width × height of it."""
-    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-    return image[:, top : top + height, left : left + width]
-
-
-def cover(image: Tensor, width: int, height: int) -> Tensor:
-    """(T, H, W, C) -> (T, height, width, 3): scaled until it covers the size, then the middle of it."""
-    image = image[..., :3]
-    if image.shape[1:3] == (height, width):
-        return image
-    scale = max(width / image.shape[2], height / image.shape[1])
-    size = (max(height, round(image.shape[1] * scale)), max(width, round(image.shape[2] * scale)))
-    channels_first = rearrange(image, "t h w c -> t c h w").float()
-    scaled = nn.functional.interpolate(
-        channels_first, size=size, mode="bilinear", antialias=True, align_corners=False
-    )
-    return centre_crop(rearrange(scaled, "t c h w -> t h w c"), width, height).clamp(0.0, 1.0).contiguous()
 
 
 def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:

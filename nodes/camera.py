@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..motionstream_core.tracks.camera.files import SUFFIXES, read_camera
 from ..motionstream_core.tracks.camera.host import (
-    embedded_camera,
-    geometry_camera,
-    geometry_depth,
-    viewer_cameras,
+    camera_between_views,
+    camera_from_embedding,
+    camera_from_geometry,
+    depth_from_geometry,
 )
 from ..motionstream_core.tracks.camera.moves import (
     EASINGS,
@@ -22,7 +22,7 @@ from ..motionstream_core.tracks.camera.moves import (
     CameraPath,
     camera_tracks,
     depth_from_disparity,
-    fitted_map,
+    fit_map,
     preset_path,
     regular_grid,
 )
@@ -30,16 +30,16 @@ from ..motionstream_core.tracks.camera.poses import (
     AS_SAID,
     CONVENTIONS,
     Trajectory,
-    chosen_scale,
-    fov_on,
+    choose_scale,
+    covered_fov,
+    find_troubles,
     to_path,
-    troubles,
 )
 from . import _host
-from ._tracks import closed
+from ._pictures import Note, picture_in
+from ._tracks import to_host
 from .loader import CATEGORY
 
-LOG = logging.getLogger("motionstream")
 CameraType = io.Custom("MOTIONSTREAM_CAMERA")
 MoGeGeometry, DA3Geometry = io.Custom("MOGE_GEOMETRY"), io.Custom("DA3_GEOMETRY")
 
@@ -52,8 +52,8 @@ class LoadCamera(io.ComfyNode):
             display_name="Load Camera",
             category=CATEGORY,
             description=(
-                "A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, LLFF, "
-                "OmniCam, or matrices."
+                "A camera's way from a file: COLMAP, transforms.json, RealEstate10K, CameraCtrl, KITTI, TUM, "
+                "LLFF, ReCamMaster, OmniCam, or matrices."
             ),
             search_aliases=[
                 "motionstream",
@@ -90,6 +90,13 @@ class LoadCamera(io.ComfyNode):
                     tooltip="Median depths of the scene that one unit of the file is. 0: as the file's "
                     "points say (COLMAP), or such that the motion is in range.",
                 ),
+                io.String.Input(
+                    "camera",
+                    default="",
+                    optional=True,
+                    tooltip="Which camera of a file that holds several, by its number, name or folder. "
+                    "Empty: the first.",
+                ),
             ],
             outputs=[
                 CameraType.Output(display_name="camera", tooltip="For Camera Tracks."),
@@ -109,12 +116,13 @@ class LoadCamera(io.ComfyNode):
         return _host.input_path(file).stat().st_mtime
 
     @classmethod
-    def execute(cls, file, convention, scale=0.0) -> io.NodeOutput:
-        camera = read_camera(_host.input_path(file), convention)
-        for note in camera.notes:
-            LOG.warning("MotionStream: %s: %s", file, note)
-        camera = camera if not scale else Trajectory(camera.pose, camera.focal, camera.aspect, scale)
-        return io.NodeOutput(camera, len(camera.pose))
+    def execute(cls, file, convention, scale=0.0, camera="") -> io.NodeOutput:
+        found = read_camera(_host.input_path(file), convention, camera.strip())
+        notes = _host.NodeNotes()
+        for note in found.notes:
+            notes(f"{file}: {note}")
+        found = replace(found, unit=scale) if scale else found
+        return io.NodeOutput(found, len(found.pose))
 
 
 class CameraTracks(io.ComfyNode):
@@ -234,28 +242,30 @@ class CameraTracks(io.ComfyNode):
         camera=None,
         camera_to=None,
     ) -> io.NodeOutput:
-        scene, view = scene_of(depth, width, height)
+        notes = _host.NodeNotes()
+        scene, view = scene_of(depth, width, height, notes)
         grid = regular_grid(width, height, columns, rows)
         if camera is None:
             path, view = preset_path(move, frames, amount, easing, shake_seed), view or fov
         else:
             way = trajectory_of(camera, camera_to, frames, easing, width / height)
-            path, view = moved(
-                way.resampled(frames), scene, grid, amount, fov_on(way, width, height) or view or fov
+            path, view = path_of(
+                way.resampled(frames), scene, grid, amount, covered_fov(way, width, height) or view or fov
             )
         tracks = camera_tracks(scene, path, grid, fps, view, _host.progress(frames))
-        for trouble in troubles(tracks):
-            LOG.warning("MotionStream: %s", trouble)
-        return io.NodeOutput(closed(tracks, [-1] * tracks.count))
+        for trouble in find_troubles(tracks):
+            notes(trouble)
+        return io.NodeOutput(to_host(tracks, [-1] * tracks.count))
 
 
-def scene_of(depth: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:
+def scene_of(depth: Any, width: int, height: int, note: Note) -> tuple[np.ndarray, float | None]:
     """The scene's depth (height, width), and the angle of view of its picture if that is known."""
     if depth is None:
         return np.ones((height, width)), None
     if isinstance(depth, Tensor):
-        return depth_from_disparity(fitted_map(depth[0].cpu().numpy(), width, height)), None
-    return geometry_depth(depth, width, height)
+        picture = picture_in(depth, "depth", note)[0].cpu().numpy()
+        return depth_from_disparity(fit_map(picture, width, height)), None
+    return depth_from_geometry(depth, width, height)
 
 
 def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
@@ -263,15 +273,15 @@ def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: floa
     if isinstance(camera, Trajectory):
         return camera
     if isinstance(camera, Tensor):
-        return embedded_camera(camera)
+        return camera_from_embedding(camera)
     if isinstance(camera, dict) and "depth" in camera:
-        return geometry_camera(camera)
+        return camera_from_geometry(camera)
     if last is None:
         raise ValueError("camera_to: expected a second 3D camera for the end of the way, got none")
-    return viewer_cameras(camera, last, frames, easing, aspect)
+    return camera_between_views(camera, last, frames, easing, aspect)
 
 
-def moved(
+def path_of(
     camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float
 ) -> tuple[CameraPath, float]:
-    return to_path(camera, chosen_scale(camera, scene / np.median(scene), grid, fov, amount)), fov
+    return to_path(camera, choose_scale(camera, scene / np.median(scene), grid, fov, amount)), fov

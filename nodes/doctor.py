@@ -165,7 +165,7 @@ class Benchmark(io.ComfyNode):
             beside_bytes(parts.dit, width, height, None, codec.kind),
         )
         report = measure(
-            Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail),
+            Networks(parts.dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents),
             width,
             height,
             frames,
@@ -187,7 +187,7 @@ def in_words(report: dict) -> list[str]:
     """The figures that matter, and what to do about the slowest stage."""
     lines = [f"{report[key]:.3g} {words}" for key, words in SHOWN.items() if key in report]
     costs = {stage: report[stage] for stage in ("motion_s", "denoise_s", "cache_s", "decode_s")}
-    slowest = max(costs, key=costs.get)
+    slowest = max(costs, key=lambda stage: costs[stage])
     lines.append(
         f"Most of a chunk goes into {SHOWN[slowest].removeprefix('of them ')} "
         f"({costs[slowest] / max(sum(costs.values()), 1e-9):.0%}). {REMEDY[slowest]}"

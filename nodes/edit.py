@@ -9,25 +9,27 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..motionstream_core.tracks.cleanup import cleaned, snapped
-from ..motionstream_core.tracks.compose import DEPTHS, camera_over_objects, joined, matched
+from ..motionstream_core.common.pictures import cover
+from ..motionstream_core.tracks.cleanup import clean_tracks, snap_to_objects
+from ..motionstream_core.tracks.compose import DEPTHS, camera_over_objects, join_tracks, match_tracks
 from ..motionstream_core.tracks.edit import (
     CENTRES,
     CURVES,
     Timing,
-    in_mask,
-    in_range,
-    jittered,
-    parsed_keys,
-    retimed,
-    seen_for,
-    smoothed,
-    spread,
-    transformed,
+    jitter_tracks,
+    parse_keys,
+    retime_tracks,
+    select_in_mask,
+    select_range,
+    select_spread,
+    select_visible,
+    smooth_tracks,
+    transform_tracks,
 )
 from ..motionstream_core.tracks.types import ENDLESS, MODES, Tracks
-from ._tracks import canvas_of, closed, groups_of, joined_groups, opened, rate_of
-from ._types import cover
+from . import _host
+from ._pictures import mask_in, picture_in
+from ._tracks import canvas_of, groups_of, join_groups, rate_of, to_host, to_tracks
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
@@ -195,16 +197,18 @@ OPERATIONS = [
 ]
 
 CHOICES: dict[str, Callable[[Tracks, dict], Any]] = {
-    "select in mask": lambda tracks, p: in_mask(tracks, p["mask"][0].float().cpu().numpy(), p["inside"]),
-    "select range": lambda tracks, p: in_range(tracks, p["first"], p["last"], p["every"]),
-    "select visible": lambda tracks, p: seen_for(tracks, p["share"]),
-    "thin out": lambda tracks, p: spread(tracks, p["count"]),
+    "select in mask": lambda tracks, p: select_in_mask(
+        tracks, mask_in(p["mask"], "mask", p["note"]), p["inside"]
+    ),
+    "select range": lambda tracks, p: select_range(tracks, p["first"], p["last"], p["every"]),
+    "select visible": lambda tracks, p: select_visible(tracks, p["share"]),
+    "thin out": lambda tracks, p: select_spread(tracks, p["count"]),
 }
 CHANGES: dict[str, Callable[[Tracks, dict], Tracks]] = {
-    "transform": lambda tracks, p: transformed(
+    "transform": lambda tracks, p: transform_tracks(
         tracks, (p["move_x"], p["move_y"]), (p["scale_x"], p["scale_y"]), p["turn"], p["centre"], p["motion"]
     ),
-    "retime": lambda tracks, p: retimed(
+    "retime": lambda tracks, p: retime_tracks(
         tracks,
         Timing(
             p["curve"],
@@ -214,12 +218,12 @@ CHANGES: dict[str, Callable[[Tracks, dict], Tracks]] = {
             p["hold_end"],
             p["after"],
             p["frames"],
-            parsed_keys(p["keys"]),
+            parse_keys(p["keys"]),
         ),
     ),
-    "smooth": lambda tracks, p: smoothed(tracks, p["smooth_frames"]),
-    "clean up": lambda tracks, p: cleaned(tracks, p["speed_limit"], p["jerk_limit"]),
-    "jitter": lambda tracks, p: jittered(tracks, p["amount"], p["calm"], p["jitter_seed"]),
+    "smooth": lambda tracks, p: smooth_tracks(tracks, p["smooth_frames"]),
+    "clean up": lambda tracks, p: clean_tracks(tracks, p["speed_limit"], p["jerk_limit"]),
+    "jitter": lambda tracks, p: jitter_tracks(tracks, p["amount"], p["calm"], p["jitter_seed"]),
 }
 
 
@@ -255,24 +259,26 @@ class EditTracks(io.ComfyNode):
     def execute(cls, tracks, operation) -> io.NodeOutput:
         name, known = operation["operation"], canvas_of(tracks) is not None
         picture = operation.get("image", operation.get("mask"))
-        found = opened(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
+        found = to_tracks(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
         groups = groups_of(tracks, found)
+        notes = _host.NodeNotes()
         if name == "transform" and operation["centre"] == CENTRES[1] and not known:
             raise ValueError(
                 "centre: expected tracks that say their canvas, got those of another pack (choose the "
                 "middle of the tracks)"
             )
         if name in CHOICES:
-            chosen = CHOICES[name](found, operation)
+            chosen = CHOICES[name](found, {**operation, "note": notes})
             groups = None if groups is None else torch.tensor(groups)[chosen].tolist()
             found = found.select(chosen)
-        elif name == "snap to object":
-            image = cover(picture[:1], found.width, found.height)[0].cpu().numpy()
-            found, moved = snapped(found, image, operation["reach"], groups)
+        elif picture is not None and name == "snap to object":
+            shown = picture_in(picture, "image", notes)
+            image = cover(shown, found.width, found.height)[0].cpu().numpy()
+            found, moved = snap_to_objects(found, image, operation["reach"], groups)
             LOG.info("MotionStream: %d of %d tracks were snapped to objects", moved, found.count)
         else:
             found = CHANGES[name](found, operation)
-        return io.NodeOutput(closed(found, groups, known), found.count, found.frames)
+        return io.NodeOutput(to_host(found, groups, known), found.count, found.frames)
 
 
 WAYS = [
@@ -360,16 +366,16 @@ class CombineTracks(io.ComfyNode):
     @classmethod
     def execute(cls, tracks_1, tracks_2, how) -> io.NodeOutput:
         canvas, fps = canvas_of(tracks_1) or canvas_of(tracks_2), rate_of(tracks_1) or rate_of(tracks_2)
-        first = opened(tracks_1, canvas, fps)
-        second = opened(tracks_2, canvas or (first.width, first.height), fps)
+        first = to_tracks(tracks_1, canvas, fps)
+        second = to_tracks(tracks_2, canvas or (first.width, first.height), fps)
         groups = groups_of(tracks_1, first)
         if how["how"] == "side by side":
-            both = joined(first, second, how["fit"])
-            groups = joined_groups(groups, groups_of(tracks_2, second), (first.count, second.count))
+            both = join_tracks(first, second, how["fit"])
+            groups = join_groups(groups, groups_of(tracks_2, second), (first.count, second.count))
         else:
-            camera = matched(second, first, how["fit"])
+            camera = match_tracks(second, first, how["fit"])
             both = camera_over_objects(first, camera, how["depth"], how["clearance"], how["background"])
-            groups = joined_groups(
+            groups = join_groups(
                 groups, [-1] * (both.count - first.count), (first.count, both.count - first.count)
             )
-        return io.NodeOutput(closed(both, groups, canvas is not None), both.count, both.frames)
+        return io.NodeOutput(to_host(both, groups, canvas is not None), both.count, both.frames)

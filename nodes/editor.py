@@ -5,15 +5,17 @@ start image.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from comfy_api.latest import io, ui
 
+from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.tracks.document.handles import document_groups
 from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from ..motionstream_core.tracks.formats import tracks_to_host
 from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
-from ._types import cover
+from ._pictures import picture_in
+from ._tracks import to_host
 from .loader import CATEGORY
 
 EMPTY = {
@@ -95,13 +97,14 @@ class TrackEditor(io.ComfyNode):
     def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
         painted = parse_document(document)
         tracks = document_to_tracks(painted, frames).rescaled(width, height)
-        # The host's TRACKS does not say which canvas, rate or handles it is for; this key is ours, others
-        # pass over it.
-        about = {"width": width, "height": height, "fps": fps, "groups": document_groups(painted)}
-        host_tracks = {**tracks_to_host(tracks), "motionstream": about}
-        picture = _host.blocked(NO_IMAGE) if image is None else cover(image[:1], width, height)
-        shown = [] if image is None else save_backdrop(cls, image[:1])
-        return io.NodeOutput(host_tracks, picture, width, height, frames, ui={"motionstream_backdrop": shown})
+        host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted))
+        if image is None:
+            picture, backdrop = _host.blocked(NO_IMAGE), []
+        else:
+            image = picture_in(image, "image", _host.NodeNotes())
+            picture, backdrop = cover(image, width, height), save_backdrop(cls, image)
+        shown = {"motionstream_backdrop": backdrop}
+        return io.NodeOutput(host_tracks, picture, width, height, frames, ui=shown)
 
 
 def save_backdrop(cls, image) -> list:

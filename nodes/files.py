@@ -9,20 +9,21 @@ import json
 from comfy_api.latest import io
 
 from ..motionstream_core.tracks.formats import (
+    hide_outside_mask,
     read_tracks,
     save_npz,
-    seen_in_mask,
     tracks_from_json,
     tracks_from_text,
     tracks_to_json,
 )
+from ..motionstream_core.tracks.layout import ORDERS, UNITS
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
-from ._tracks import canvas_of, closed, groups_of, in_pixels, opened
+from ._tracks import canvas_of, groups_of, to_host, to_tracks
 from .loader import CATEGORY
 
 NO_FILE = "none"
-SUFFIXES = (".npz", ".npy", ".json", ".txt")
+SUFFIXES = (".npz", ".npy", ".json", ".txt", ".pth")
 FORMATS = {
     "npz (exact)": None,
     "json: ATI, LTX": "ati",
@@ -56,7 +57,7 @@ class LoadTracks(io.ComfyNode):
                     "file",
                     options=[NO_FILE, *_host.input_files(SUFFIXES)],
                     default=NO_FILE,
-                    tooltip="A file of the input folder: .npz, .npy or .json.",
+                    tooltip="A file of the input folder: .npz, .npy, .json, or ATI's .pth.",
                 ),
                 io.Int.Input(
                     "width",
@@ -89,6 +90,21 @@ class LoadTracks(io.ComfyNode):
                     optional=True,
                     tooltip="Hides the tracks in every frame in which this mask is empty.",
                 ),
+                io.Combo.Input(
+                    "order",
+                    options=list(ORDERS),
+                    optional=True,
+                    advanced=True,
+                    tooltip="Which axis of a file's arrays is time, where the file does not tell: point "
+                    "trackers write both.",
+                ),
+                io.Combo.Input(
+                    "units",
+                    options=list(UNITS),
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the places are: pixels, or shares of the picture from 0 to 1.",
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, on their own canvas."),
@@ -111,19 +127,21 @@ class LoadTracks(io.ComfyNode):
         return 0.0 if file == NO_FILE else _host.input_path(file).stat().st_mtime
 
     @classmethod
-    def execute(cls, file, width, height, fps, text=None, mask=None) -> io.NodeOutput:
+    def execute(
+        cls, file, width, height, fps, text=None, mask=None, order=ORDERS[0], units=UNITS[0]
+    ) -> io.NodeOutput:
+        notes = _host.NodeNotes()
         if (file == NO_FILE) == (text is None):
             raise ValueError(f"tracks: expected a file or a text, got {'none' if text is None else 'both'}")
         if text is None:
-            found = read_tracks(_host.input_path(file), width, height, fps)
+            path = _host.input_path(file)
+            found = read_tracks(path, width, height, fps, order=order, units=units, note=notes)
+        elif isinstance(text, str):
+            found = tracks_from_text(text, width, height, fps, order=order, units=units, note=notes)
         else:
-            found = in_pixels(
-                tracks_from_text(text, width, height, fps)
-                if isinstance(text, str)
-                else tracks_from_json(text, width, height, fps)
-            )
-        found = found if mask is None else seen_in_mask(found, mask)
-        return io.NodeOutput(closed(found), found.width, found.height, found.frames, found.count)
+            found = tracks_from_json(text, width, height, fps, order=order, units=units, note=notes)
+        found = found if mask is None else hide_outside_mask(found, mask)
+        return io.NodeOutput(to_host(found), found.width, found.height, found.frames, found.count)
 
 
 class SaveTracks(io.ComfyNode):
@@ -185,7 +203,7 @@ class SaveTracks(io.ComfyNode):
 
     @classmethod
     def execute(cls, tracks, filename_prefix, format, frames=0, width=0, height=0) -> io.NodeOutput:
-        found, known = sized(tracks, width, height)
+        found, known = scale_to_canvas(tracks, width, height)
         found = found.resampled(frames) if frames else found
         style = FORMATS[format]
         if style is None and not known:
@@ -202,16 +220,16 @@ class SaveTracks(io.ComfyNode):
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
         return io.NodeOutput(
             said,
-            closed(found, groups_of(tracks, found), known),
+            to_host(found, groups_of(tracks, found), known),
             ui={"motionstream_files": [saved], "text": [path.name]},
         )
 
 
-def sized(tracks, width: int, height: int) -> tuple[Tracks, bool]:
+def scale_to_canvas(tracks, width: int, height: int) -> tuple[Tracks, bool]:
     """TRACKS on the canvas asked for, and whether they have one now."""
     if (width == 0) != (height == 0):
         raise ValueError(f"canvas: expected both a width and a height, or neither, got {width}x{height}")
     if not width:
-        return opened(tracks), canvas_of(tracks) is not None
-    found = opened(tracks, (width, height))
+        return to_tracks(tracks), canvas_of(tracks) is not None
+    found = to_tracks(tracks, (width, height))
     return found.rescaled(width, height), True

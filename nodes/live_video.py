@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.live.track_stream import AT_END, TrackStream
-from ..motionstream_core.tracks.video.live_video import live_tracks
+from ..motionstream_core.tracks.video.live_video import open_live_tracks
 from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
-from ._types import Motion, cover
+from ._pictures import picture_in, place_in
+from ._tracks import to_prompts
+from ._types import Motion
 from .loader import CATEGORY
 from .motion import MODEL_FPS, MotionType
-from .video import LICENCES, LONGEST, Place, plain, source_shots
+from .video import LICENCES, LONGEST, Place, source_frames_of
 
 
 class LiveVideoMotion(io.ComfyNode):
@@ -166,21 +169,29 @@ class LiveVideoMotion(io.ComfyNode):
         id_seed=0,
         tracker="OpenCV flow",
     ) -> io.NodeOutput:
+        notes = _host.NodeNotes()
+        picture = picture_in(start_image, "start_image", notes)
+        subject = place_in(mask, "mask", notes)
+        folders = _host.tracker_folders()
+        device = _host.device()
+
         def seeds(w: int, h: int):
-            clicked = None if points is None else point_prompts(points, w, h)
-            return seeds_for(w, h, columns, rows, mask=plain(mask), clicked=clicked, only_subject=True)
+            clicked = None if points is None else point_prompts(to_prompts(points, w, h), w, h)
+            return seeds_for(w, h, columns, rows, mask=subject, clicked=clicked, only_subject=True)
 
-        def opened():
-            return source_shots(video, None, None)[0]
-
-        folders, device = _host.tracker_folders(), _host.device()
         open_tracker(tracker, folders, device)  # what is missing is said now, not in the middle of a stream
-        rails = {"longest": max(LONGEST, width, height), "on_frame": lambda number: _host.check_interrupt()}
-        asked = {"target": plain(target), "shape": shape, "hold_ground": hold_ground, **rails}
-        found = live_tracks(
-            opened, lambda: open_tracker(tracker, folders, device), seeds, width, height, fps, **asked
+        found = open_live_tracks(
+            lambda: source_frames_of(video, None, None, notes)[0],
+            lambda: open_tracker(tracker, folders, device),
+            seeds,
+            width,
+            height,
+            fps,
+            target=place_in(target, "target", notes),
+            shape=shape,
+            hold_ground=hold_ground,
+            longest=max(LONGEST, width, height),
+            on_frame=lambda number: _host.check_interrupt(),
         )
-        feed = TrackStream(found.first, found.static, found.open, at_end)
-        return io.NodeOutput(
-            Motion(cover(start_image[:1], width, height)[0], feed, "hold", id_seed, found.groups)
-        )
+        stream = TrackStream(found.first, found.static, found.open, at_end)
+        return io.NodeOutput(Motion(cover(picture, width, height)[0], stream, "hold", id_seed, found.groups))

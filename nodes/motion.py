@@ -7,11 +7,14 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.model.weights.networks import check_size
-from ..motionstream_core.tracks.formats import tracks_from_host
 from ..motionstream_core.tracks.types import require_on_canvas
+from . import _host
 from ._adopt import codec_in, config_in
-from ._types import Motion, cover
+from ._pictures import picture_in
+from ._tracks import groups_of, to_tracks
+from ._types import Motion
 from .loader import CATEGORY
 
 FIT = ["error", "hold", "loop", "ping-pong", "resample"]
@@ -84,13 +87,9 @@ class EncodeMotion(io.ComfyNode):
         config = config_in(model)
         codec_in(vae, config)
         check_size(config, width, height)
-        own = tracks.get("motionstream", {}) if isinstance(tracks, dict) else {}
-        found = tracks_from_host(
-            tracks, own.get("width", width), own.get("height", height), own.get("fps", MODEL_FPS)
-        )
+        found = to_tracks(tracks, (width, height), MODEL_FPS)
         found = require_on_canvas(found.rescaled(width, height))
-        groups = own.get("groups")
-        groups = torch.tensor(groups) if isinstance(groups, list) and len(groups) == found.count else None
-        return io.NodeOutput(
-            Motion(cover(start_image[:1], width, height)[0], found, fit, id_seed, groups, vae)
-        )
+        handles = groups_of(tracks, found)
+        groups = None if handles is None else torch.tensor(handles)
+        picture = picture_in(start_image, "start_image", _host.NodeNotes())
+        return io.NodeOutput(Motion(cover(picture, width, height)[0], found, fit, id_seed, groups, vae))

@@ -11,10 +11,8 @@ from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.dit import WanDiT
-from ..motionstream_core.model.host_dit import HostDiT
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
-from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.model.weights.networks import Networks, Transformer
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
@@ -22,12 +20,10 @@ from ..motionstream_core.streaming.stream import (
     StreamOptions,
     cache_bytes,
     check_track_control,
-    chunk_count,
     controls_of,
     stream,
 )
-from ..motionstream_core.tracks.formats import tracks_to_host
-from . import _host
+from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
 from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
@@ -245,13 +241,6 @@ class StreamingSampler(io.ComfyNode):
         stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
         embeds = text_embeds(positive, dit.config)
-        about = {
-            "width": width,
-            "height": height,
-            "fps": motion.tracks.fps,
-            "chunk_frames": stride * context.chunk,
-        }
-        played = check_performance(performance, about, seed)
         track_control = track_control_of(control, dit)
         options = StreamOptions(
             frames or None,
@@ -268,6 +257,14 @@ class StreamingSampler(io.ComfyNode):
             encode=text_function(clip, dit.config),
             check_interrupt=_host.check_interrupt,
         )
+        sampler = options.sampler(dit.config)
+        about = {
+            "width": width,
+            "height": height,
+            "fps": motion.tracks.fps,
+            "chunk_frames": stride * sampler.chunk_frames,
+        }
+        played = check_performance(performance, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
@@ -275,12 +272,12 @@ class StreamingSampler(io.ComfyNode):
             cache_bytes(dit, width, height, context),
             beside_bytes(dit, width, height, context, codec.kind),
         )
-        networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail)
+        networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
         recorder = StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
             notes=notes_on(parts, width, height, track_control),
-            chunks=chunk_count(frames, context.chunk, stride) if frames else None,
+            chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control),
             script=played.controls,
             frames=frames,
@@ -302,11 +299,13 @@ class StreamingSampler(io.ComfyNode):
         return outputs(recorder, codec.to_host, width, height, text, figures)
 
 
-def track_control_of(control: str, dit: WanDiT | HostDiT) -> str:
+def track_control_of(control: str, dit: Transformer) -> str:
     """What the tracks are followed by; ValueError for a track head that the model does not have."""
     if control != AUTO:
         return check_track_control(dit.config, control)
-    return "guided" if dit.config.motion is None else "track head"
+    if dit.config.motion is None and "motion" in dit.config.sampler.follows:
+        return "guided"
+    return check_track_control(dit.config, None)
 
 
 def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
@@ -345,8 +344,10 @@ def check_performance(text: str, about: dict, seed: int) -> Performance:
     return played
 
 
-def context_of(dit: WanDiT | HostDiT, chunk: int, sink: int, window: int) -> CacheShape:
-    """What is asked for; the model's own where that is negative."""
+def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheShape | None:
+    """What is asked for, the model's own where that is negative; None where nothing is."""
+    if max(chunk, sink, window) < 0:
+        return None
     own = dit.config.context
     return CacheShape(
         own.chunk if chunk < 0 else chunk,
@@ -380,15 +381,11 @@ def outputs(
                 images=made.frames, audio=None, frame_rate=Fraction(recorder.fps).limit_denominator(1001)
             )
         )
-    tracks = {
-        **tracks_to_host(made.tracks),
-        "motionstream": {"width": width, "height": height, "fps": recorder.fps},
-    }
     return io.NodeOutput(
         made.frames,
         {"samples": to_host(made.latents)},
         video,
-        tracks,
+        _tracks.to_host(made.tracks),
         performance,
         ui={"motionstream_run": [figures]},
     )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..motionstream_core.codec.shots import expected_frames, image_shots, video_shots
-from ..motionstream_core.tracks.edit import smoothed
-from ..motionstream_core.tracks.formats import tracks_to_host
+from ..motionstream_core.codec.timed_frames import (
+    TimedFrames,
+    expected_frames,
+    timed_frames,
+    timed_images,
+)
+from ..motionstream_core.tracks.edit import smooth_tracks
 from ..motionstream_core.tracks.video.camera_motion import PARTS
-from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retimed
+from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retime_tracks
 from ..motionstream_core.tracks.video.point_prompts import point_prompts
-from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retargeted, seeds_for
+from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retarget_tracks, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
+from ._pictures import Note, pictures_in, place_in
+from ._tracks import to_host, to_prompts
 from .loader import CATEGORY
 
-LOG = logging.getLogger("motionstream")
 LONGEST = 960  # px; larger pictures are followed at this size, or at the target's where that is larger
 LICENCES = "; ".join(kind.words for kind in KINDS.values())
 Place = [io.Mask, io.BoundingBox]
@@ -205,84 +211,56 @@ class VideoTracks(io.ComfyNode):
         hold_ground=True,
         tracker="OpenCV flow",
     ) -> io.NodeOutput:
-        shots, total = source_shots(video, images, source_frames or None)
+        notes = _host.NodeNotes()
+        source, total = source_frames_of(video, images, source_frames or None, notes)
+        subject = place_in(mask, "mask", notes)
+        goal = place_in(target, "target", notes)
         seeded: list[Seeds] = []
 
         def seeds(w: int, h: int):
-            clicked = None if points is None else point_prompts(points, w, h)
-            seeded.append(
-                seeds_for(
-                    w,
-                    h,
-                    columns,
-                    rows,
-                    mask=plain(mask),
-                    clicked=clicked,
-                    only_subject=part == "everything" and target is None,
-                )
-            )
+            clicked = None if points is None else point_prompts(to_prompts(points, w, h), w, h)
+            alone = part == "everything" and target is None
+            seeded.append(seeds_for(w, h, columns, rows, mask=subject, clicked=clicked, only_subject=alone))
             return seeded[0].xy
 
         speed = timing != TIMINGS[0]
-        limits = {
-            "kept": KEPT if frames else None,
-            "seconds": (frames - 1) / fps if frames and speed else None,
-            "longest": max(LONGEST, width, height),
-        }
         found = follow(
-            shots,
+            source,
             seeds,
             open_tracker(tracker, _host.tracker_folders(), _host.device()),
-            **limits,
+            kept=KEPT if frames else None,
+            seconds=(frames - 1) / fps if frames and speed else None,
+            longest=max(LONGEST, width, height),
             on_frame=_host.progress(total),
         )
-        tell(found, None if speed else total)
-        made = retargeted(
-            retimed(found, frames, fps, timing),
-            seeded[0],
-            part,
-            width,
-            height,
-            plain(target),
-            shape,
-            hold_ground,
-        )
-        made = smoothed(made, smooth)
-        about = {"width": width, "height": height, "fps": made.fps, "groups": [-1] * made.count}
-        return io.NodeOutput({**tracks_to_host(made), "motionstream": about}, made.frames)
+        note_losses(found, None if speed else total, notes)
+        timed = retime_tracks(found, frames, fps, timing)
+        made = retarget_tracks(timed, seeded[0], part, width, height, goal, shape, hold_ground)
+        made = smooth_tracks(made, smooth)
+        return io.NodeOutput(to_host(made, [-1] * made.count), made.frames)
 
 
-def tell(found: Followed, expected: int | None):
+def note_losses(found: Followed, expected: int | None, note: Note):
     """What a person should know of the source: cuts, and frames that could not be read."""
     if found.cuts:
-        LOG.warning(
-            "MotionStream: the source's scene changes before frame %s: from there on no point is visible",
-            ", ".join(map(str, found.cuts)),
-        )
+        frames = ", ".join(map(str, found.cuts))
+        note(f"the source's scene changes before frame {frames}: from there on no point is visible")
     if expected is not None and found.frames < expected:
-        LOG.warning(
-            "MotionStream: the source should have %d frames, %d could be read (a cut-off file?)",
-            expected,
-            found.frames,
-        )
+        note(f"the source should have {expected} frames, {found.frames} could be read (a cut-off file?)")
 
 
-def source_shots(video, images, most: int | None):
+def source_frames_of(
+    video: Any, images: Tensor | None, most: int | None, note: Note
+) -> tuple[TimedFrames, int | None]:
     """The source's pictures with their moments, and how many there are at most (None: not known)."""
     if (video is None) == (images is None):
         raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")
     if images is not None:
-        images = images[:most]
-        return image_shots(image.cpu().numpy() for image in images), len(images)
+        pictures = pictures_in(images[:most], "images", note)
+        return timed_images(picture.cpu().numpy() for picture in pictures), len(pictures)
     begin, lasting = (
         video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
     )
     known = None if begin or lasting else expected_frames(video.get_stream_source())
-    return video_shots(video.get_stream_source(), most, begin, lasting), min(
-        filter(None, (known, most)), default=None
-    )
-
-
-def plain(place):
-    """A MASK as an array; boxes as they are."""
-    return place.cpu().numpy() if hasattr(place, "cpu") else place
+    frames = timed_frames(video.get_stream_source(), most, begin, lasting)
+    return frames, min(filter(None, (known, most)), default=None)

@@ -24,9 +24,9 @@ from ..common.devices import device_label, parse_size, pick_device, show_progres
 from ..evaluation.results import markdown_table, show_result, write_result
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
-from ..model.compiled import WAYS, FastDiT, faster
+from ..model.compiled import MODES, FastDiT, accelerate
 from ..model.weights.networks import Networks, light
-from ..streaming.decoders import runs_beside
+from ..streaming.decoders import overlaps_decode
 from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.types import Tracks
 from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fast",
         default="off",
-        choices=WAYS,
+        choices=MODES,
         help=(
             "compile: torch.compile, swapped in while the stream runs; graphs: CUDA graphs; fp8: "
             "eight-bit linears"
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
     check_backend(
         args.attention, networks.config.num_heads, networks.config.head_dim, device, networks.dit.dtype
     )
-    networks = replace(networks, dit=faster(networks.dit, args.fast))
+    networks = replace(networks, dit=accelerate(networks.dit, args.fast))
     if networks.config.motion is None or args.fast != "off":
         args.against = False
     report = {
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     )
     report |= {
         "attention": args.attention,
-        "decode_beside": runs_beside(device, args.beside, light(networks)),
+        "decode_beside": overlaps_decode(device, args.beside, light(networks)),
         "way": args.fast,
         "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast,
     }

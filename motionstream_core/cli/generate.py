@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..codec.video import VideoWriter, cover, read_image
+from ..codec.video import VideoWriter, read_image
 from ..common.devices import device_label, parse_size, pick_device, show_progress
+from ..common.pictures import cover
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..streaming.stream import STAGES, StreamOptions, stream

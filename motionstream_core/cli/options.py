@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 
@@ -29,7 +30,10 @@ def open_on(path: Path, device: torch.device) -> Networks:
 
 
 def networks_on(networks: Networks, device: torch.device) -> Networks:
-    parts = {field.name: getattr(networks, field.name) for field in fields(networks)}
-    return replace(
-        networks, **{name: part.to(device) if hasattr(part, "to") else part for name, part in parts.items()}
-    )
+    """The same networks on a device. Parts that compute where they were made stay."""
+    moved: dict[str, nn.Module] = {}
+    for field in fields(networks):
+        part = getattr(networks, field.name)
+        if isinstance(part, nn.Module):
+            moved[field.name] = part.to(device)
+    return replace(networks, **moved)

@@ -130,6 +130,9 @@ class TinyCodec(nn.Module):
     stream) and give the same numbers.
     """
 
+    latent_mean: Tensor
+    latent_std: Tensor
+
     def __init__(self, config: CodecConfig | None = None):
         super().__init__()
         self.config = config = config or CodecConfig()
@@ -181,14 +184,19 @@ class TinyCodec(nn.Module):
         gain = 3.0
         colours = min(TIME_STRIDE * 3, self.config.latent_channels)
         for conv, weight, bias in ((self.encoder_skip, gain, -gain / 2), (self.decoder_skip, 1 / gain, 0.5)):
+            offset = conv.bias
+            assert offset is not None  # both are made with one
             nn.init.zeros_(conv.weight)
-            nn.init.zeros_(conv.bias)
+            nn.init.zeros_(offset)
             for i in range(colours):
                 conv.weight.data[i, i] = weight
-                conv.bias.data[i] = bias
+                offset.data[i] = bias
         for last in (self.encoder[-1], self.decoder[-1]):
+            assert isinstance(last, Convolution)
+            offset = last.conv.bias
+            assert offset is not None
             last.conv.weight.data.mul_(0.1)
-            last.conv.bias.data.zero_()
+            offset.data.zero_()
 
     stride = SPACE_STRIDE
 

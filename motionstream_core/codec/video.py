@@ -6,16 +6,18 @@ W, 3) float32 RGB in 0..1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 QUALITY = "18"  # x264's crf: visually lossless
 CODECS = ("libx264", "h264")
@@ -48,7 +50,7 @@ class VideoWriter:
             raise ValueError(
                 f"video: expected a file name like video.mp4, got {self.path.name!r} ({error})"
             ) from None
-        self._stream = None
+        self._stream: VideoStream | None = None
 
     def write(self, frames: Tensor):
         """Appends frames (T, H, W, 3) float 0..1; values beyond are clamped."""
@@ -56,13 +58,14 @@ class VideoWriter:
             raise ValueError(f"video: expected frames (T, H, W, 3), got {tuple(frames.shape)}")
         height, width = frames.shape[1:3]
         if self._stream is None:
-            self._begin(width, height)
-        if (width, height) != (self._stream.width, self._stream.height):
+            self._stream = self._begun(width, height)
+        stream = self._stream
+        if (width, height) != (stream.width, stream.height):
             raise ValueError(
-                f"video: expected frames of {self._stream.width}x{self._stream.height}, got {width}x{height}"
+                f"video: expected frames of {stream.width}x{stream.height}, got {width}x{height}"
             )
         for picture in (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy():
-            self._encode(picture)
+            self._encode(stream, picture)
 
     def close(self):
         """Writes what the encoder still holds. A file without frames is removed."""
@@ -78,7 +81,7 @@ class VideoWriter:
     def __exit__(self, *exception):
         self.close()
 
-    def _begin(self, width: int, height: int):
+    def _begun(self, width: int, height: int) -> VideoStream:
         import av
 
         if width % 2 or height % 2:
@@ -86,18 +89,21 @@ class VideoWriter:
         codec = next((name for name in CODECS if name in av.codecs_available), None)
         if codec is None:
             raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
-        self._stream = self._container.add_stream(
-            codec, rate=self.rate, options={"crf": QUALITY} if codec == "libx264" else {}
-        )
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        options = {"crf": QUALITY} if codec == "libx264" else {}
+        stream: VideoStream = self._container.add_stream(codec, rate=self.rate, options=options)  # pyright: ignore[reportAssignmentType]  PyAV's stubs know no codec by a name of this kind
+        stream.width = width
+        stream.height = height
+        stream.pix_fmt = "yuv420p"
+        return stream
 
-    def _encode(self, picture):
+    def _encode(self, stream: VideoStream, picture: np.ndarray):
         import av
 
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-        frame.pts, frame.time_base = self.frames, 1 / self.rate
+        frame.pts = self.frames
+        frame.time_base = 1 / self.rate
         self.frames += 1
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(stream.encode(frame))
 
 
 def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float) -> int:
@@ -141,27 +147,6 @@ def read_video(path: str | Path, max_frames: int | None = None) -> tuple[Tensor,
     return torch.stack(pictures).float() / 255, fps
 
 
-def iter_frames(source: str | Path | BinaryIO, most: int | None = None) -> Iterator[tuple[np.ndarray, float]]:
-    """The frames (H, W, 3) uint8 of a video file one by one, each with the video's rate. ValueError for what
-    cannot be read as one.
-    """
-    import av
-
-    try:
-        with av.open(str(source) if isinstance(source, Path) else source) as container:
-            if not container.streams.video:
-                raise ValueError("video: expected a file with a picture track, got one without")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            rate = float(stream.average_rate or stream.guessed_rate or 16)
-            for number, frame in enumerate(container.decode(stream)):
-                if most is not None and number >= most:
-                    return
-                yield frame.to_ndarray(format="rgb24"), rate
-    except av.error.FFmpegError as error:
-        raise ValueError(f"video: expected a file that can be decoded, got {error}") from None
-
-
 def read_image(path: str | Path) -> Tensor:
     """A picture as (H, W, 3), turned upright."""
     from PIL import Image, ImageOps
@@ -177,21 +162,3 @@ def read_image(path: str | Path) -> Tensor:
         ) from None
     flat = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
     return rearrange(flat, "(h w c) -> h w c", w=picture.width, c=3).float() / 255
-
-
-def cover(image: Tensor, width: int, height: int) -> Tensor:
-    """(H, W, 3) -> (height, width, 3): scaled until it covers the size, then the middle of it."""
-    rows, columns = image.shape[:2]
-    if (columns, rows) == (width, height):
-        return image
-    scale = max(width / columns, height / rows)
-    size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
-    scaled = F.interpolate(
-        rearrange(image, "h w c -> 1 c h w"), size=size, mode="bilinear", antialias=True, align_corners=False
-    )
-    top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return (
-        rearrange(scaled[0, :, top : top + height, left : left + width], "c h w -> h w c")
-        .clamp(0, 1)
-        .contiguous()
-    )

@@ -17,6 +17,7 @@ H/s, W/s), normalised to zero mean and unit variance by the public statistics.
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from .base import TIME_STRIDE, ChunkedCodec, CodecState
 
+# A layer or module of this or of a host's own Wan VAE. Its attributes have names but no types.
 STATISTICS = {
     16: (
         (
@@ -168,6 +170,8 @@ STATISTICS = {
 }
 STRIDES = {16: 8, 48: 16}
 LOOK_BACK = 2
+# A Wan autoencoder, or a part of one, by its attribute names: ours or a host's.
+VAEModule = Any
 
 
 class _Walk:
@@ -193,16 +197,16 @@ class _Walk:
         self.after.append(both[:, :, -frames:].clone())
         return past
 
-    def convolve(self, conv: nn.Module, x: Tensor) -> Tensor:
+    def convolve(self, conv: VAEModule, x: Tensor) -> Tensor:
         return conv(x, self.swap(x, LOOK_BACK))
 
-    def residual(self, block: nn.Module, x: Tensor) -> Tensor:
+    def residual(self, block: VAEModule, x: Tensor) -> Tensor:
         y = x
         for layer in block.residual:
             y = self.convolve(layer, y) if _looks_back(layer) else layer(y)
         return y + block.shortcut(x)
 
-    def up(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def up(self, layer: VAEModule, x: Tensor) -> Tensor:
         """Twice the height and width, and twice the frames where the layer has a time convolution, except in
         the first latent frame.
         """
@@ -214,14 +218,14 @@ class _Walk:
                 x = rearrange(self.convolve(layer.time_conv, x), "b (two c) t h w -> b c (t two) h w", two=2)
         return _each_frame(layer.resample, x)
 
-    def down(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def down(self, layer: VAEModule, x: Tensor) -> Tensor:
         x = _each_frame(layer.resample, x)
         if not hasattr(layer, "time_conv"):
             return x
         past = self.swap(x, 1)
         return x if self.first else layer.time_conv(torch.cat([past, x], dim=2))
 
-    def layer(self, layer: nn.Module, x: Tensor, upwards: bool) -> Tensor:
+    def layer(self, layer: VAEModule, x: Tensor, upwards: bool) -> Tensor:
         if hasattr(layer, "residual"):
             return self.residual(layer, x)
         if hasattr(layer, "resample"):
@@ -230,7 +234,7 @@ class _Walk:
             return self.stage(layer, x, upwards)
         return layer(x)  # attention inside a frame
 
-    def stage(self, stage: nn.Module, x: Tensor, upwards: bool) -> Tensor:
+    def stage(self, stage: VAEModule, x: Tensor, upwards: bool) -> Tensor:
         """A stage of Wan 2.2, with its shortcut."""
         y = x
         for layer in stage.upsamples if upwards else stage.downsamples:
@@ -239,7 +243,7 @@ class _Walk:
             return y
         return y + (stage.avg_shortcut(x, self.first) if upwards else stage.avg_shortcut(x))
 
-    def tower(self, tower: nn.Module, x: Tensor, upwards: bool) -> Tensor:
+    def tower(self, tower: VAEModule, x: Tensor, upwards: bool) -> Tensor:
         """The encoder or the decoder."""
         x = self.convolve(tower.conv1, x)
         stages = [*tower.middle, *tower.upsamples] if upwards else [*tower.downsamples, *tower.middle]
@@ -250,11 +254,11 @@ class _Walk:
         return x
 
 
-def _looks_back(layer: nn.Module) -> bool:
+def _looks_back(layer: VAEModule) -> bool:
     return isinstance(layer, nn.Conv3d) and layer.kernel_size[0] > 1
 
 
-def _each_frame(layer: nn.Module, x: Tensor) -> Tensor:
+def _each_frame(layer: VAEModule, x: Tensor) -> Tensor:
     y = layer(rearrange(x, "b c t h w -> (b t) c h w"))
     return rearrange(y, "(b t) c h w -> b c t h w", b=x.shape[0])
 
@@ -269,7 +273,7 @@ class WanCodec(ChunkedCodec):
 
     def __init__(
         self,
-        module: nn.Module,
+        module: VAEModule,
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -321,7 +325,7 @@ class WanCodec(ChunkedCodec):
         return (torch.cat(made, dim=2) - self.latent_mean) / self.latent_std, CodecState(list(memory), True)
 
 
-def channels_of(module: nn.Module) -> int:
+def channels_of(module: VAEModule) -> int:
     """Latent channels of a Wan autoencoder; ValueError for another module."""
     lacking = [name for name in ("encoder", "decoder", "conv1", "conv2") if not hasattr(module, name)]
     channels = 0 if lacking else module.conv2.in_channels

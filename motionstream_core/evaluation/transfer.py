@@ -29,17 +29,18 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..codec.shots import video_shots
-from ..codec.video import cover, read_image
+from ..codec.timed_frames import timed_frames
+from ..codec.video import read_image
+from ..common.pictures import cover
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import StreamOptions, stream
 from ..tracks.camera.moves import regular_grid
-from ..tracks.edit import smoothed
+from ..tracks.edit import smooth_tracks
 from ..tracks.types import Tracks
-from ..tracks.video.camera_motion import covering
-from ..tracks.video.follow import follow, retimed
-from ..tracks.video.live_video import at_rate
-from ..tracks.video.retarget import Seeds, retargeted, seeds_for
+from ..tracks.video.camera_motion import cover_canvas
+from ..tracks.video.follow import follow, retime_tracks
+from ..tracks.video.live_video import frames_at_rate
+from ..tracks.video.retarget import Seeds, retarget_tracks, seeds_for
 from ..tracks.video.trackers import open_tracker
 from .metrics import ncc_error, psnr
 from .results import RESULTS, device_label, markdown_table, show_result, write_result
@@ -65,22 +66,22 @@ def source_tracks(
     gives fewer frames.
     """
     found = follow(
-        video_shots(path),
+        timed_frames(path),
         lambda w, h: regular_grid(w, h, grid, grid),
         open_tracker(),
         seconds=(frames - 1) / FPS,
         longest=640,
     )
     span = float(found.times[-1] - found.times[0])
-    return covering(
-        retimed(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height
+    return cover_canvas(
+        retime_tracks(found, min(frames, int(span * FPS + 1e-6) + 1), FPS, "source speed"), width, height
     )
 
 
 def source_frames(path: Path, frames: int, width: int = SIZE, height: int = SIZE) -> Tensor:
     """The video's frames (T, height, width, 3) at the same moments."""
     made = []
-    for picture, _ in at_rate(video_shots(path), FPS):
+    for picture, _ in frames_at_rate(timed_frames(path), FPS):
         made.append(cover(torch.from_numpy(picture).float() / 255, width, height))
         if len(made) == frames:
             break
@@ -152,10 +153,13 @@ def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, 
         seeded.append(seeds_for(w, h, GRID, GRID, mask=subject))
         return seeded[0].xy
 
-    found = follow(video_shots(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
+    found = follow(timed_frames(path), seeds, open_tracker(), seconds=(frames - 1) / FPS, longest=640)
     count = min(frames, int(float(found.times[-1] - found.times[0]) * FPS + 1e-6) + 1)
-    tracks = smoothed(
-        retargeted(retimed(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal), 1.0
+    tracks = smooth_tracks(
+        retarget_tracks(
+            retime_tracks(found, count, FPS, "source speed"), seeded[0], "subject", SIZE, SIZE, goal
+        ),
+        1.0,
     )
     made = transferred(networks, cover(read_image(image), SIZE, SIZE), tracks)
     return {

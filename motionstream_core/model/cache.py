@@ -122,7 +122,7 @@ class CacheSnapshot:
     """What a KVCache held: its counters, and copies of the kept keys and values of every layer."""
 
     counters: tuple[int, int, int]
-    kept: tuple[tuple[Tensor, Tensor, Tensor], ...]
+    kept: tuple[tuple[Tensor, ...], ...]
 
     @property
     def nbytes(self) -> int:
@@ -241,7 +241,7 @@ class GradKVCache(_Counters):
         rotated = self.rope.rotate(k, self.slots(k.shape[1] // self.tokens))
         if commit:
             kept = (rotated, k, v)
-            self._pending[layer] = tuple(x.detach() for x in kept) if self.detached else kept
+            self._pending[layer] = (rotated.detach(), k.detach(), v.detach()) if self.detached else kept
         parts = [held[layer] for held in (self._sink, self._window) if layer in held]
         keys = torch.cat([*(part[0] for part in parts), rotated], dim=1)
         values = torch.cat([*(part[-1] for part in parts), v], dim=1)
@@ -273,5 +273,7 @@ class GradKVCache(_Counters):
         self._pending = {}
 
 
-def _append(old: tuple[Tensor, ...] | None, new: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return new if old is None else tuple(torch.cat(pair, dim=1) for pair in zip(old, new))
+def _append(old: tuple[Tensor, Tensor] | None, new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    if old is None:
+        return new
+    return torch.cat([old[0], new[0]], dim=1), torch.cat([old[1], new[1]], dim=1)

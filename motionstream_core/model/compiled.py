@@ -23,7 +23,7 @@ from .context import AttentionContext, RollingContext
 from .dit import TextContext
 from .fp8 import Fp8DiT
 
-WAYS = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
+MODES = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
 TOLERANCE = {
     torch.float32: 1e-3,
     torch.bfloat16: 3e-2,
@@ -33,15 +33,15 @@ EIGHT_BITS_TOLERANCE = 3e-2
 Forward = Callable[..., Tensor]
 
 
-def faster(dit: Any, way: str, backend: str = "inductor") -> Any:
+def accelerate(dit: Any, mode: str, backend: str = "inductor") -> Any:
     """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA
     device, or for fp8 where there is none.
     """
-    if way not in WAYS:
-        raise ValueError(f"fast: expected one of {', '.join(WAYS)}, got {way!r}")
-    if way == "off":
+    if mode not in MODES:
+        raise ValueError(f"fast: expected one of {', '.join(MODES)}, got {mode!r}")
+    if mode == "off":
         return dit
-    eight_bits, then = way.startswith("fp8"), way.removeprefix("fp8").lstrip("+")
+    eight_bits, then = mode.startswith("fp8"), mode.removeprefix("fp8").lstrip("+")
     if then == "graphs" and dit.device.type != "cuda":
         raise ValueError(f"fast: expected a CUDA device for graphs, got {dit.device}")
     source = Fp8DiT(dit) if eight_bits else dit
@@ -68,8 +68,8 @@ class FastDiT:
     state.
     """
 
-    def __init__(self, dit: Any, way: Direct | Compiled | Graphed):
-        self.plain, self.way = dit, way
+    def __init__(self, dit: Any, mode: Direct | Compiled | Graphed):
+        self.plain, self.mode = dit, mode
         self.config = dit.config
 
     @property
@@ -82,12 +82,12 @@ class FastDiT:
 
     @property
     def state(self) -> str:
-        return self.way.state
+        return self.mode.state
 
     def make_cache(self, *args, **more) -> KVCache:
         """See WanDiT.make_cache. A stream begins: what was captured for the one before is let go first."""
-        if isinstance(self.way, Graphed):
-            self.way.forget()
+        if isinstance(self.mode, Graphed):
+            self.mode.forget()
         return self.plain.make_cache(*args, **more)
 
     def encode_text(self, embeds: Tensor) -> TextContext:
@@ -100,7 +100,7 @@ class FastDiT:
         if isinstance(context, RollingContext) and isinstance(context.cache, KVCache):
             # The clean-context pass stays plain: it moves the cache.
             if steady(context.cache, x.shape[2]) and not context.write:
-                made = self.way(x, timestep, text, context.cache, context.backend)
+                made = self.mode(x, timestep, text, context.cache, context.backend)
                 if made is not None:
                     return made
         return self.plain(x, timestep, text, context)
@@ -126,7 +126,7 @@ class Direct:
             made, plain = (
                 forward(x, timestep, text, cache, attention) for forward in (self._fast, self._plain)
             )
-            self._key, self.state = key, verdict(made, plain, self._most)
+            self._key, self.state = key, compare_outputs(made, plain, self._most)
             return plain
         return self._fast(x, timestep, text, cache, attention) if self.state == "fast" else None
 
@@ -175,7 +175,7 @@ class Compiled:
         with _inside(queue), torch.no_grad():
             try:
                 made, plain = self._compiled(*arguments), _reading(self._plain)(*arguments)
-                state = verdict(made, plain, self._most)
+                state = compare_outputs(made, plain, self._most)
             except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
                 state = f"plain: the compiler failed: {type(error).__name__}: {error}"
         if queue is not None:
@@ -204,7 +204,11 @@ class Graphed:
 
     def forget(self) -> None:
         """Lets go of the graph and of all that it belongs to."""
-        self._graph, self._out, self._inputs, self._cache, self._key = None, None, None, None, None
+        self._graph = None
+        self._out: Tensor | None = None
+        self._inputs: tuple[Tensor, Tensor, TextContext] | None = None
+        self._cache: KVCache | None = None
+        self._key: tuple | None = None
         self._shown: TextContext | None = None  # the text whose copy the buffers hold
         self.state = "plain"
 
@@ -216,7 +220,7 @@ class Graphed:
             self.forget()
             self._cache, self._key = cache, key
             self._capture(x, timestep, text, cache, attention)
-        if self.state != "fast":
+        if self.state != "fast" or self._inputs is None or self._out is None:
             return None
         own_x, own_timestep, own_text = self._inputs
         own_x.copy_(x)
@@ -247,7 +251,7 @@ class Graphed:
             ):  # other threads of a host may use the device meanwhile
                 self._out = self._fast(*arguments)
             self._graph.replay()
-            self.state = verdict(self._out, plain, self._most)
+            self.state = compare_outputs(self._out, plain, self._most)
         except Exception as error:  # noqa: BLE001  a capture may fail in any way; the stream goes on with the plain forward, and says so
             self._graph, self._out, self._inputs = None, None, None
             self.state = f"plain: the capture failed: {type(error).__name__}: {error}"
@@ -271,7 +275,7 @@ def most_error(source: Any) -> float | None:
     return EIGHT_BITS_TOLERANCE if isinstance(source, Fp8DiT) else None
 
 
-def verdict(made: Tensor, plain: Tensor, most: float | None = None) -> str:
+def compare_outputs(made: Tensor, plain: Tensor, most: float | None = None) -> str:
     """ "fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average;
     otherwise words.
     """

@@ -10,7 +10,7 @@ The settings of samplers stand here and not in `sampling/`, because the header o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .cache import CacheShape
 
@@ -175,6 +175,11 @@ class RollingConfig:
     solver: Solver = "renoise"
     recache: Recache = "chunks"
 
+    # What every sampler's settings say of it, so that a stream need not ask which it has.
+    follows: ClassVar[frozenset[str]] = frozenset({"motion", "prompt", "scene", "rewind"})
+    from_image: ClassVar[bool] = True  # chunk 0 is the start image
+    guidance: ClassVar[float] = 1.0
+
     def __post_init__(self):
         own = len(self.sigmas or ())
         if self.solver not in SOLVERS:
@@ -188,6 +193,11 @@ class RollingConfig:
                 f"timesteps: expected one for each of the model's own {own} sigmas, got {len(self.timesteps)}"
             )
         _ = self.cache_shape  # which checks the three counts
+
+    @property
+    def forward_frames(self) -> int:
+        """Latent frames of a forward."""
+        return self.chunk_frames
 
     @property
     def cache_shape(self) -> CacheShape:
@@ -229,6 +239,9 @@ class BufferConfig:
     reference_frames: int = 0
     gamma: float = 1.0
     guidance: float = 1.0
+
+    follows: ClassVar[frozenset[str]] = frozenset({"prompt", "rewind"})
+    from_image: ClassVar[bool] = False
 
     def __post_init__(self):
         for name in ("chunk_frames", "chunks", "micro_steps"):
@@ -276,6 +289,11 @@ class BufferConfig:
     def frames(self) -> int:
         """Latent frames of a forward (B = K + N c)."""
         return self.reference_frames + self.queue_frames
+
+    @property
+    def forward_frames(self) -> int:
+        """Latent frames of a forward."""
+        return self.frames
 
     @property
     def steps(self) -> int:

@@ -40,6 +40,7 @@ class DetailHead(nn.Module):
         self.late = _conv(a, a)
         self.leave = nn.Conv2d(a, 4 * OUTPUTS, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions on a CPU
 

@@ -12,6 +12,7 @@ built elsewhere.
 
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,9 @@ from .config import ModelConfig, NetworkConfig
 from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
 from .rope import Rope
+
+# A network, or a part of one, with Wan's attribute names: built here, by a host, or a namespace of functions.
+WanModule = Any
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,11 @@ class Block(nn.Module):
             return block_forward(self, h, e, k, v, within), within.stored()
         # By the backward pass the cache has gone on: the second computation is given it as it is now.
         contexts = chain((within,), repeat(within.frozen()))
-        return checkpoint(
-            lambda *inputs: block_forward(self, *inputs, next(contexts)), h, e, k, v, use_reentrant=False
-        ), within.stored()
+
+        def again(h: Tensor, e: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            return block_forward(self, h, e, k, v, next(contexts))
+
+        return checkpoint(again, h, e, k, v, use_reentrant=False), within.stored()
 
 
 @dataclass(frozen=True)
@@ -238,12 +244,13 @@ def initialise(net: WanDiT):
     # A view of the Conv3d's weight: one matrix product, one fan-in.
     nn.init.xavier_uniform_(net.patch_embedding.weight.flatten(1))
     for embedding in (net.text_embedding, net.time_embedding):
-        nn.init.normal_(embedding[0].weight, std=0.02)
-        nn.init.normal_(embedding[2].weight, std=0.02)
+        for layer in embedding:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(net.head.head.weight)
 
 
-def encode_text(net: nn.Module, config: NetworkConfig, embeds: Tensor) -> TextContext:
+def encode_text(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
     """The text's keys and values in every block (see WanDiT.encode_text)."""
     if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
         raise ValueError(
@@ -267,25 +274,25 @@ def timestep_features(timestep: Tensor, dim: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1).float()
 
 
-def embed_time(net: nn.Module, config: NetworkConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
+def embed_time(net: WanModule, config: NetworkConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
     """timestep (B, T) -> the head's (B, T, 1, D) and the blocks' (B, T, 6, D) conditioning, float32."""
     dtype = net.patch_embedding.weight.dtype
     time = net.time_embedding(timestep_features(timestep, config.freq_dim).to(dtype))
     return time.float().unsqueeze(-2), net.time_projection(time).float().unflatten(-1, (6, -1))
 
 
-def modulated(norm: nn.Module, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+def modulated(norm: WanModule, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     """norm(x) (1 + scale) + shift per frame, in float32: x (B, T, S, D), shift and scale (B, T, 1, D)."""
     return torch.addcmul(shift, norm(x), 1 + scale).to(dtype)
 
 
-def keys_and_values(attn: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def keys_and_values(attn: WanModule, x: Tensor) -> tuple[Tensor, Tensor]:
     """x (B, L, D) -> keys before rotation, and values."""
     v = attn.v(x)
     return attn.norm_k(attn.k(x)).to(v.dtype), v
 
 
-def self_attention(attn: nn.Module, x: Tensor, within: BlockContext) -> Tensor:
+def self_attention(attn: WanModule, x: Tensor, within: BlockContext) -> Tensor:
     """x (B, T, S, D): the frames' queries on what their context lets them see."""
     frames = x.shape[1]
     x = x.flatten(1, 2)
@@ -296,7 +303,7 @@ def self_attention(attn: nn.Module, x: Tensor, within: BlockContext) -> Tensor:
 
 
 def cross_attention(
-    attn: nn.Module,
+    attn: WanModule,
     x: Tensor,
     k: Tensor,
     v: Tensor,
@@ -312,12 +319,13 @@ def cross_attention(
     k, v = (part.expand(q.shape[0], -1, -1) for part in (k, v))
     y = attend(q, k, v, heads, backend)
     if image is not None:
-        y = y + attend(q, *(part.expand(q.shape[0], -1, -1) for part in image), heads, backend)
+        image_k, image_v = (part.expand(q.shape[0], -1, -1) for part in image)
+        y = y + attend(q, image_k, image_v, heads, backend)
     return attn.o(y.to(q.dtype)).unflatten(1, (frames, -1))
 
 
 def dit_forward(
-    net: nn.Module,
+    net: WanModule,
     config: NetworkConfig,
     x: Tensor,
     timestep: Tensor,
@@ -348,7 +356,7 @@ def dit_forward(
 
 
 def block_forward(
-    block: nn.Module, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: BlockContext
+    block: WanModule, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: BlockContext
 ) -> Tensor:
     """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v
     of the text.

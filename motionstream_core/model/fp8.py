@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .context import AttentionContext
-from .dit import Attention, Block, TextContext, WanDiT, dit_forward
+from .dit import Attention, TextContext, WanDiT, WanModule, dit_forward
 
 FORMAT = torch.float8_e4m3fn
 LARGEST = torch.finfo(FORMAT).max
@@ -42,7 +42,9 @@ def scales_rows(device: torch.device) -> bool:
     """
     if device.type == "cpu":
         return True
-    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
+    capability: tuple[int, int] = (0, 0)
+    if device.type == "cuda":
+        capability = torch.cuda.get_device_capability(device)
     if capability < (8, 9):
         raise ValueError(
             f"fast: expected an Ada, Hopper or newer GPU for fp8, got {device} of capability "
@@ -110,7 +112,7 @@ class Fp8DiT:
         """See WanDiT.forward."""
         return dit_forward(self._net, self.config, x, timestep, text, context)
 
-    def _block(self, block: Block) -> SimpleNamespace:
+    def _block(self, block: WanModule) -> SimpleNamespace:
         up, activation, down = self._linear(block.ffn[0]), block.ffn[1], self._linear(block.ffn[2])
         return SimpleNamespace(
             norm1=block.norm1,

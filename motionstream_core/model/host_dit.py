@@ -16,20 +16,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from .config import ModelConfig
 from .context import AttentionContext
-from .dit import TextContext, WanDiT, dit_forward, encode_text
+from .dit import TextContext, WanDiT, WanModule, dit_forward, encode_text
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
 # Wan variants whose further weights the causal forward would leave out.
-BEYOND = (
+UNSUPPORTED = (
     "vace_blocks",
     "control_adapter",
     "audio_proj",
@@ -45,7 +46,7 @@ def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tens
     return weight.to(device=device, dtype=dtype)
 
 
-def sizes_of(net: nn.Module) -> dict[str, int]:
+def sizes_of(net: WanModule) -> dict[str, Any]:
     """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no
     Wan transformer, or a variant.
     """
@@ -55,7 +56,7 @@ def sizes_of(net: nn.Module) -> dict[str, int]:
             f"model: expected a Wan transformer (with {', '.join(LAYERS)}), got {type(net).__name__} "
             f"without {', '.join(lacking)}"
         )
-    beyond = [name for name in BEYOND if getattr(net, name, None) is not None]
+    beyond = [name for name in UNSUPPORTED if getattr(net, name, None) is not None]
     if beyond:
         raise ValueError(
             f"model: expected a plain Wan transformer, got a variant with {', '.join(beyond)} "
@@ -73,7 +74,7 @@ def sizes_of(net: nn.Module) -> dict[str, int]:
     return {ours: getattr(net, theirs) for ours, theirs in names.items()} | {"patch": tuple(net.patch_size)}
 
 
-def adopted_config(net: nn.Module, like: ModelConfig) -> ModelConfig:
+def adopted_config(net: WanModule, like: ModelConfig) -> ModelConfig:
     """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the
     two cannot go together.
     """
@@ -102,7 +103,7 @@ class HostDiT:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: WanModule,
         config: ModelConfig,
         *,
         dtype: torch.dtype,
@@ -146,8 +147,8 @@ class HostDiT:
         return dit_forward(self._net, self.config, x, timestep, text, context)
 
 
-def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:
-    def parameter(owner: nn.Module) -> Callable[[], Tensor]:
+def _network(net: WanModule, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:
+    def parameter(owner: WanModule) -> Callable[[], Tensor]:
         return lambda: cast(owner.modulation, torch.float32, device)
 
     return SimpleNamespace(
@@ -163,7 +164,7 @@ def _network(net: nn.Module, dtype: torch.dtype, device: torch.device, cast: Cas
 class _Patches:
     """The patch embedding as tokens (B, L, D); it runs in float32, as Wan keeps it."""
 
-    def __init__(self, conv: nn.Module, dtype: torch.dtype):
+    def __init__(self, conv: WanModule, dtype: torch.dtype):
         self._conv = conv
         self.weight = SimpleNamespace(
             dtype=dtype
@@ -174,7 +175,7 @@ class _Patches:
 
 
 class _Block:
-    def __init__(self, block: nn.Module, dtype: torch.dtype, modulation: Callable[[], Tensor]):
+    def __init__(self, block: WanModule, dtype: torch.dtype, modulation: Callable[[], Tensor]):
         self.norm1, self.norm2 = _plain_norm(block.norm1), _plain_norm(block.norm2)
         self.self_attn, self.cross_attn, self.ffn = block.self_attn, block.cross_attn, block.ffn
         self.norm3 = lambda x: block.norm3(x.to(dtype))
@@ -186,7 +187,7 @@ class _Block:
 
 
 class _Head:
-    def __init__(self, head: nn.Module, modulation: Callable[[], Tensor]):
+    def __init__(self, head: WanModule, modulation: Callable[[], Tensor]):
         self.norm, self.head = _plain_norm(head.norm), head.head
         self._modulation = modulation
 
@@ -195,6 +196,6 @@ class _Head:
         return self._modulation()
 
 
-def _plain_norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
+def _plain_norm(norm: WanModule) -> Callable[[Tensor], Tensor]:
     """A layer norm without weights, in its input's dtype."""
     return lambda x: F.layer_norm(x, norm.normalized_shape, None, None, norm.eps)

@@ -38,12 +38,13 @@ def weigh(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor
 
 def window_of(video: Size, window: Size) -> Size:
     """The window cut to the video."""
-    return tuple(min(v, w) for v, w in zip(video, window))
+    return min(video[0], window[0]), min(video[1], window[1]), min(video[2], window[2])
 
 
 def shift_of(video: Size, window: Size) -> Size:
     """Half a window along every axis that it does not cover."""
-    return tuple(w // 2 if w < v else 0 for v, w in zip(video, window))
+    t, h, w = (size // 2 if size < whole else 0 for whole, size in zip(video, window))
+    return t, h, w
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Windows:
 
 
 def padding_of(video: Size, window: Size) -> Size:
-    return tuple(-v % w for v, w in zip(video, window))
+    return -video[0] % window[0], -video[1] % window[1], -video[2] % window[2]
 
 
 def cut(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
@@ -113,7 +114,8 @@ def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | 
     label = t[:, None, None] * 9 + h[:, None] * 3 + w
     outside = (t == 2)[:, None, None] | (h == 2)[:, None] | (w == 2)
     label = torch.where(outside, 27, label)
-    label = cut(label.flatten()[None, :, None, None], tuple(label.shape), window, (0, 0, 0))[0, :, 0, :, 0]
+    padded = (label.shape[0], label.shape[1], label.shape[2])
+    label = cut(label.flatten()[None, :, None, None], padded, window, (0, 0, 0))[0, :, 0, :, 0]
     apart = label[:, :, None] != label[:, None, :]
     return torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
 

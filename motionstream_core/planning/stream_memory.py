@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.cache import CacheShape
-from ..model.presets import ModelConfig
+from ..model.config import ModelConfig, RollingConfig
 from .network_cost import head_parameters, parameters
 
 GIB = 2**30
@@ -129,6 +129,9 @@ class Plan:
 def beside_bytes(dit: Any, width: int, height: int, context: CacheShape | None, decoder: str) -> int:
     """What a stream on `dit` works in beside its cache and the networks' weights: an estimate, rounded up."""
     precision = "fp32" if dit.dtype.itemsize == 4 else "bf16"
+    if context is None and not isinstance(dit.config.sampler, RollingConfig):
+        # A forward of all frames in work, without a cache.
+        context = CacheShape(dit.config.sampler.forward_frames, 0, 0)
     return Plan(dit.config, width, height, context or dit.config.context, precision, decoder).beside
 
 

@@ -51,8 +51,6 @@ class BufferSampler:
         entries: what enters in the place of noise (video to video).
     """
 
-    controls = frozenset({"prompt", "rewind"})
-
     def __init__(
         self,
         config: BufferConfig,

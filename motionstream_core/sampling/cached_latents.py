@@ -1,7 +1,6 @@
-"""The latents (and their motion) of what a rolling cache keeps, so that its keys and values can be made
-again.
+"""The latents behind a rolling cache, with their motion, so that its keys and values can be made again.
 
-Owns which latent frames those are and the pieces in which they are committed anew. Knows nothing of networks.
+Owns which latent frames those are and the pieces in which they are written. Knows nothing of networks.
 Latents (B, C, T, H, W).
 """
 
@@ -15,15 +14,24 @@ from torch import Tensor
 
 from ..model.cache import CacheShape
 
+Entry = tuple[Tensor, Tensor | None]  # one latent frame and its motion
+
 
 @dataclass
 class CachedLatents:
-    """Sink and recent frames, each frame alone. most: how many beyond the sink, the window's by default."""
+    """Sink and recent frames, each frame alone.
+
+    Args:
+        shape: of the cache.
+        most: how many frames beyond the sink are kept; the window's by default.
+        sink: the frames of the sink.
+        recent: the frames behind it, at least as many as the sink holds, so that it can be refreshed.
+    """
 
     shape: CacheShape
     most: int = -1
-    sink: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)  # one latent frame each
-    recent: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
+    sink: list[Entry] = field(default_factory=list)
+    recent: list[Entry] = field(default_factory=list)
 
     def __post_init__(self):
         self.most = self.shape.window if self.most < 0 else self.most
@@ -38,36 +46,36 @@ class CachedLatents:
             (self.sink if len(self.sink) < self.shape.sink else self.recent).append(entry)
         del self.recent[: max(0, len(self.recent) - max(self.most, self.shape.sink))]
 
-    def refresh(self, as_start: Callable[[Tensor, Tensor], Tensor] | None) -> bool:
-        """The newest frames become the sink; False where there is none to refresh or nothing new."""
+    def refresh(self, as_first_frame: Callable[[Tensor, Tensor], Tensor] | None) -> bool:
+        """The newest frames become the sink; False where there is no sink or too little new.
+
+        as_first_frame(motion, latents) -> the motion of latents that are now the beginning.
+        """
         count = len(self.sink)
         newest = self.recent[-count:] if count else []
         if len(newest) < count or not count:
             return False
-        if as_start is not None:
-            newest = [
-                (latents, as_start(motion, latents) if motion is not None and number == 0 else motion)
-                for number, (latents, motion) in enumerate(newest)
-            ]
+        latents, motion = newest[0]
+        if as_first_frame is not None and motion is not None:
+            newest[0] = (latents, as_first_frame(motion, latents))
         self.sink = newest
         return True
 
-    def pieces(self, most: int, sink: bool = True) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def pieces(self, most: int, sink: bool = True) -> Iterator[Entry]:
         """Sink, if asked for, then what came last, each in pieces of at most so many frames."""
         for part in (self.sink if sink else [], self._last()):
             for begin in range(0, len(part), most):
                 yield _joined(part[begin : begin + most])
 
-    def whole(self) -> tuple[Tensor, Tensor | None]:
+    def whole(self) -> Entry:
         """Sink and what came last in one piece."""
         return _joined([*self.sink, *self._last()])
 
-    def _last(self) -> list[tuple[Tensor, Tensor | None]]:
+    def _last(self) -> list[Entry]:
         return self.recent[max(0, len(self.recent) - self.most) :] if self.most else []
 
 
-def _joined(entries: list[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:
-    latents, motions = zip(*entries)
-    return torch.cat(latents, dim=2), None if motions[0] is None else torch.cat(
-        [m for m in motions if m is not None], dim=2
-    )
+def _joined(entries: list[Entry]) -> Entry:
+    latents = torch.cat([entry[0] for entry in entries], dim=2)
+    motions = [entry[1] for entry in entries if entry[1] is not None]
+    return latents, torch.cat(motions, dim=2) if motions else None

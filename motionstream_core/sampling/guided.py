@@ -11,25 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .flow import add_noise
 
-INSIDE = 0.5  # noise level inside the moved region, as a share of the one outside
+INSIDE = 0.5
+KEEP = 0.5
 
-
-KEEP = 0.5  # how far the last prediction goes back to the guide: 0 leaves it to the model, 1 is the guide
-
-
-Predict = Callable[[Tensor, Any], Tensor]  # noisy latents and their level -> clean latents
+Predict = Callable[[Tensor, Tensor], Tensor]  # noisy latents and their levels -> clean latents
 
 
 @dataclass(frozen=True)
 class GuideStrength:
-    """How strongly a guide leads."""
+    """How strongly a guide leads.
+
+    Args:
+        inside: noise level inside the moved region, as a share of the one outside.
+        keep: how far the last prediction goes back to the guide. 0 leaves it to the model, 1 is the guide.
+    """
 
     inside: float = INSIDE
     keep: float = KEEP
@@ -37,7 +38,7 @@ class GuideStrength:
     def __post_init__(self):
         if not (0 < self.inside <= 1 and 0 <= self.keep <= 1):
             raise ValueError(
-                f"lead: expected 0 < inside <= 1 and 0 <= keep <= 1, got {self.inside} and {self.keep}"
+                f"guide: expected 0 < inside <= 1 and 0 <= keep <= 1, got {self.inside} and {self.keep}"
             )
 
 
@@ -47,11 +48,11 @@ class LatentGuide:
 
     latents: Tensor
     mask: Tensor
-    lead: GuideStrength = GuideStrength()
+    strength: GuideStrength = GuideStrength()
 
     def levels(self, sigma: float) -> Tensor:
         """The noise level of every cell when it is `sigma` outside."""
-        return sigma * (1 - (1 - self.lead.inside) * self.mask)
+        return sigma * (1 - (1 - self.strength.inside) * self.mask)
 
     def hold(self, x0: Tensor, share: float) -> Tensor:
         """A prediction with `share` of the way back to the guide, inside."""
@@ -73,7 +74,7 @@ def denoise_guided(
     for step, sigma in enumerate(sigmas):
         levels = guide.levels(sigma)
         x0 = predict(add_noise(x0, noise(), levels), levels)
-        x0 = guide.hold(x0, guide.lead.keep if step == len(sigmas) - 1 else 1.0)
+        x0 = guide.hold(x0, guide.strength.keep if step == len(sigmas) - 1 else 1.0)
         if on_step is not None:
             on_step(step)
     return x0

@@ -76,8 +76,6 @@ class RollingSampler:
             are cut off too (Self Forcing's truncation).
     """
 
-    controls = frozenset({"prompt", "scene", "rewind"})
-
     def __init__(
         self,
         config: RollingConfig,

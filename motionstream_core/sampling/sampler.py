@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..model.attention import Backend
+from ..model.denoiser import Denoiser
 from ..model.dit import TextContext
 from .guided import LatentGuide
 
@@ -126,11 +127,6 @@ class LatentSampler(Protocol):
         ...
 
     @property
-    def controls(self) -> frozenset[str]:
-        """Which of "prompt", "scene" and "rewind" it can follow beside motion."""
-        ...
-
-    @property
     def ended(self) -> bool:
         """Whether the wanted chunks have been made."""
         ...
@@ -180,7 +176,7 @@ class StageClock:
         }
 
 
-def draw_noise(net: Any, run: SamplerRun, frames: int) -> Tensor:
+def draw_noise(net: Denoiser, run: SamplerRun, frames: int) -> Tensor:
     """Noise of so many latent frames, drawn in float32 on the generator's own device, so that a seed means
     the same video everywhere.
     """
@@ -192,15 +188,15 @@ def draw_noise(net: Any, run: SamplerRun, frames: int) -> Tensor:
     return noise.to(net.device, non_blocking=staged)
 
 
-def motion_of(motion: MotionCondition, net: Any, run: SamplerRun, frames: range) -> Tensor | None:
+def motion_of(motion: MotionCondition, net: Denoiser, run: SamplerRun, frames: range) -> Tensor | None:
     """The motion channels of these frames where the network is, checked; None for a model without any."""
     made = motion.at(frames)
     channels = net.config.motion
-    if (made is None) != (channels is None):
+    if made is None and channels is None:
+        return None
+    if made is None or channels is None:
         wanted, got = ("none", "some") if channels is None else ("some", "none")
         raise ValueError(f"motion: expected {wanted} for this model, got {got}")
-    if made is None:
-        return None
     made = made.float().to(net.device)
     batch, height, width = run.size
     expected = (batch, channels.channels, len(frames), height, width)

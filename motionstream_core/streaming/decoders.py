@@ -16,13 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Work = Callable[[], tuple[Tensor, Any]]
+from ..codec.base import CodecState
+
+Work = Callable[[], tuple[Tensor, CodecState]]
 
 
 class InlineDecoder:
     """The plain twin: the work is done where it is begun."""
 
-    beside = False  # whether other work runs while this does
+    overlaps = False  # whether other work runs while this does
 
     def begin(self, latents: Tensor, work: Work) -> Decoded:
         began = perf_counter()
@@ -42,7 +44,7 @@ class Decoded:
 
     known = True
 
-    def __init__(self, frames: Tensor, state: Any, began: float):
+    def __init__(self, frames: Tensor, state: CodecState, began: float):
         self._frames, self.state = frames, state
         self.seconds = perf_counter() - began
 
@@ -59,7 +61,7 @@ class CudaDecoder:
     chunk, may already be under way in the first. cuda: torch.cuda, or what a test sets in its place.
     """
 
-    beside = True
+    overlaps = True
 
     def __init__(self, device: torch.device, cuda: Any = torch.cuda):
         self._device, self._cuda = device, cuda
@@ -88,7 +90,7 @@ class Finishing:
 
     known = True
 
-    def __init__(self, lane: CudaDecoder, frames: Tensor, state: Any, events: tuple[Any, Any]):
+    def __init__(self, lane: CudaDecoder, frames: Tensor, state: CodecState, events: tuple[Any, Any]):
         self._lane, self._frames, self.state, self._events = lane, frames, state, events
 
     def start(self):
@@ -118,7 +120,7 @@ class ThreadDecoder:
     are cores waits for its slowest at every operation.
     """
 
-    beside = True
+    overlaps = True
 
     def __init__(self):
         self._all = torch.get_num_threads()
@@ -147,7 +149,7 @@ class Awaited:
         return self._made.done()
 
     @property
-    def state(self) -> Any:
+    def state(self) -> CodecState:
         """The codec's state behind the frames; waits for it."""
         return self._made.result().state
 
@@ -169,22 +171,26 @@ def _without_gradients(work: Work, inference: bool) -> Decoded:
         return InlineDecoder().begin(torch.empty(0), work)
 
 
-Lane = InlineDecoder | CudaDecoder | ThreadDecoder
+Decoder = InlineDecoder | CudaDecoder | ThreadDecoder
 DecodeFuture = Decoded | Finishing | Awaited
 
 
-def runs_beside(device: torch.device, beside: bool | None, light: bool) -> bool:
-    """Whether frames of networks on `device` are decoded beside the transformer. beside: as asked; None: on a
-    CUDA device, and on a CPU where torch has threads for both and the networks are `light`, that is, decoding
-    is no small part of their work.
+def overlaps_decode(device: torch.device, asked: bool | None, light: bool) -> bool:
+    """Whether frames of networks on `device` are decoded while the next chunk is made.
+
+    Args:
+        device: of the networks.
+        asked: what the options say. None: on a CUDA device, and on a CPU where torch has threads for both and
+            the networks are light.
+        light: whether decoding is no small part of the work.
     """
-    if beside is None:
+    if asked is None:
         return device.type == "cuda" or (device.type == "cpu" and light and torch.get_num_threads() > 1)
-    return beside and device.type in ("cpu", "cuda")
+    return asked and device.type in ("cpu", "cuda")
 
 
-def open_decoder(device: torch.device, beside: bool | None = None, light: bool = False) -> Lane:
+def open_decoder(device: torch.device, overlap: bool | None = None, light: bool = False) -> Decoder:
     """Where they are decoded. Close it: it may hold threads."""
-    if not runs_beside(device, beside, light):
+    if not overlaps_decode(device, overlap, light):
         return InlineDecoder()
     return CudaDecoder(device) if device.type == "cuda" else ThreadDecoder()

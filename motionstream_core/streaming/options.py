@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import BufferConfig, ModelConfig, NetworkConfig, RollingConfig, SamplerConfig
+from ..model.config import ModelConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
 
@@ -81,50 +81,35 @@ class StreamOptions:
     def sampler(self, config: ModelConfig) -> SamplerConfig:
         """The model's sampler with the steps and the context that are asked for."""
         sampler = config.sampler
-        if isinstance(sampler, RollingConfig):
-            if self.context is not None:
-                sampler = sampler.with_cache_shape(self.context)
-            return sampler if self.steps is None else sampler.with_steps(self.steps)
         if self.context is not None:
-            raise ValueError(
-                f"context: expected none for a model of the moving buffer, got {self.context.label}"
-            )
+            sampler = config.rolling.with_cache_shape(self.context)
         return sampler if self.steps is None else sampler.with_steps(self.steps)
 
     def chunks(self, config: ModelConfig) -> int | None:
-        """Chunks that are denoised; None for an endless stream. A rolling sampler has the start image's chunk
-        before them.
-        """
+        """Chunks of the whole video, the start image's included; None for an endless stream."""
         if self.frames is None:
             return None
-        if isinstance(config.sampler, BufferConfig):
-            latents = 1 + math.ceil((self.frames - 1) / config.vae_stride[0])
-            return math.ceil(latents / config.sampler.chunk_frames)
-        return chunk_count(self.frames, self.sampler(config).chunk_frames, config.vae_stride[0]) - 1
+        sampler = self.sampler(config)
+        latents = 1 + math.ceil((self.frames - 1) / config.vae_stride[0])
+        if not sampler.from_image:
+            return math.ceil(latents / sampler.chunk_frames)
+        return 1 + math.ceil((latents - 1) / sampler.chunk_frames)
+
+    def denoised_chunks(self, config: ModelConfig) -> int | None:
+        """The chunks that are not known from the start image."""
+        chunks = self.chunks(config)
+        return chunks - 1 if chunks is not None and config.sampler.from_image else chunks
 
 
-def chunk_count(frames: int, chunk_frames: int, stride: int) -> int:
-    """Chunks of a video of `frames` frames, the start image's included.
-
-    Args:
-        frames: pixel frames.
-        chunk_frames: latent frames of a chunk.
-        stride: pixel frames of a latent frame.
-    """
-    return 1 + math.ceil((frames - 1) / (stride * chunk_frames))
-
-
-def check_track_control(config: NetworkConfig, track_control: str | None) -> str:
+def check_track_control(config: ModelConfig, track_control: str | None) -> str:
     """One of TRACK_CONTROLS that this model can follow; ValueError for another."""
-    own = "none" if config.motion is None else "track head"
-    if isinstance(config, ModelConfig) and isinstance(config.sampler, BufferConfig):
-        if track_control not in (None, "none"):
-            raise ValueError(
-                f"control: expected none for a model of the moving buffer, got {track_control!r}"
-            )
-        return "none"
-    chosen = own if track_control is None else track_control
-    if chosen not in TRACK_CONTROLS or (chosen == "track head" and own == "none"):
-        usable = TRACK_CONTROLS if own != "none" else TRACK_CONTROLS[1:]
-        raise ValueError(f"control: expected one of {', '.join(usable)} for this model, got {chosen!r}")
+    usable = TRACK_CONTROLS if config.motion is not None else TRACK_CONTROLS[1:]
+    if "motion" not in config.sampler.follows:
+        usable = ("none",)
+    chosen = track_control
+    if chosen is None:
+        chosen = "track head" if "track head" in usable else "none"
+    if chosen not in usable:
+        wanted = f"one of {', '.join(usable)}" if len(usable) > 1 else usable[0]
+        raise ValueError(f"control: expected {wanted} for this model, got {chosen!r}")
     return chosen

@@ -31,7 +31,7 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.config import BufferConfig, SamplerConfig
+from ..model.config import SamplerConfig
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks, light
 from ..sampling.open import open_sampler
@@ -47,6 +47,9 @@ from .options import StreamOptions, check_track_control
 from .warped_image import WarpedImage
 
 KEPT_PROMPTS = 16
+
+# (first pixel frame, count) -> xy (count, N, 2) and visible (count, N)
+PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class StreamPipeline:
         networks: Networks,
         image: Tensor,
         tracks: Tracks | TrackStream,
-        source: Any,
+        source: PaintedSource | TrackStreamReader,
         embeds: Tensor,
         options: StreamOptions,
         live: bool = True,
@@ -129,14 +132,14 @@ class StreamPipeline:
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
-                options.chunks(dit.config),
+                options.denoised_chunks(dit.config),
                 on_step_of(options.check_interrupt),
                 options.backend,
             ),
         )
         # 5. The decoder, beside or behind it.
-        self._lane = open_decoder(dit.device, options.overlap_decode, light(networks))
-        self._decoder: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
         self._newest: Chunk | None = None
         self._last = LastFrame()
         self.index = 0
@@ -166,7 +169,7 @@ class StreamPipeline:
     @property
     def overlaps_decode(self) -> bool:
         """Whether the next chunk may be begun while the frames of this one are decoded."""
-        return self._lane.beside
+        return self._decoder.overlaps
 
     # ---- a chunk ----
 
@@ -184,8 +187,8 @@ class StreamPipeline:
         tracks = self.motion.tracks(made.frames)
         # 3. The decode begins once the latents are finished, behind the decode of the chunk before.
         warped = self.motion.warped()
-        before = self._decoder
-        self._decoder = self._lane.begin(
+        before = self._decoded
+        self._decoded = self._decoder.begin(
             made.latents, lambda: self._decode(made.latents, warped, before.state)
         )
         # 4. The chunk, cut to the video's length.
@@ -214,7 +217,7 @@ class StreamPipeline:
             xy=xy,
             visible=visible,
             handles=tuple(self.tracks.handles(xy, visible)) if self._live else (),
-            pending=Pending(self._decoder, count, boundary, lambda: made.timings, warped),
+            pending=Pending(self._decoded, count, boundary, lambda: made.timings, warped),
         )
 
     def wait_for_latents(self, chunk: Chunk):
@@ -232,7 +235,7 @@ class StreamPipeline:
         if pending is None:
             return chunk
         # The clean-context pass runs while the frames are decoded, where the two overlap.
-        if self._lane.beside and chunk is self._newest and not self._sampler.ended:
+        if self._decoder.overlaps and chunk is self._newest and not self._sampler.ended:
             self._sampler.finish_pending()
         _, shown = pending.decode.frames(self._image.device)
         chunk.frames = shown[: pending.count]
@@ -244,7 +247,7 @@ class StreamPipeline:
 
     def close(self):
         """Nothing more will be asked for."""
-        self._lane.close()
+        self._decoder.close()
 
     def _decode(
         self, latents: Tensor, warped: WarpedImage | None, state: CodecState
@@ -299,7 +302,7 @@ class StreamPipeline:
 
     def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
         """The empty text, for a sampler with guidance."""
-        if not isinstance(sampler, BufferConfig) or sampler.guidance == 1:
+        if sampler.guidance == 1:
             return None
         encode = self.options.encode
         if encode is None and self.networks.text_encoder is not None:
@@ -331,7 +334,7 @@ class StreamPipeline:
             self._sampler.snapshot(),
             self.motion.snapshot(),
             self.tracks.snapshot(),
-            self._decoder,
+            self._decoded,
             self.made,
             self._text,
             self.prompt,
@@ -354,7 +357,7 @@ class StreamPipeline:
         self._sampler.restore(snapshot.sampler)
         self.motion.restore(snapshot.motion)
         self.tracks.restore(snapshot.tracks)
-        self._decoder = snapshot.decoder
+        self._decoded = snapshot.decoder
         self.made = snapshot.made
         self._text = snapshot.text
         self.prompt = snapshot.prompt

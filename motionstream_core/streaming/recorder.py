@@ -83,7 +83,7 @@ class StreamRecorder:
 
     def settle(self, before: int | None = None):
         """Writes the frames of the chunks before `before` (None: all) to the file."""
-        while self._due and (before is None or self._due[0].index < before):
+        while self._writer is not None and self._due and (before is None or self._due[0].index < before):
             self._writer.write(self._due.popleft().frames)
 
     def take(self, width: int, height: int) -> StreamResult:

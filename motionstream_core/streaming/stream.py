@@ -23,13 +23,11 @@ from ..live.controls import CONTROLS, MOTION_CONTROLS
 from ..live.session import Boundary, LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
-from ..model.config import BufferConfig
-from ..model.dit import WanDiT
-from ..model.host_dit import HostDiT
-from ..model.weights.networks import Networks, check_size
+from ..model.config import RollingConfig
+from ..model.weights.networks import Networks, Transformer, check_size
 from ..tracks.types import Tracks
 from .chunk import STAGES, Chunk
-from .options import HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control, chunk_count
+from .options import HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
 from .pipeline import StreamPipeline
 
 __all__ = [
@@ -40,7 +38,6 @@ __all__ = [
     "StreamOptions",
     "cache_bytes",
     "check_track_control",
-    "chunk_count",
     "controls_of",
     "stream",
 ]
@@ -143,9 +140,7 @@ def controls_of(
     networks: Networks, encode: Callable[[str], Tensor] | None = None, track_control: str | None = None
 ) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
-    lacking: set[str] = set()
-    if isinstance(networks.config.sampler, BufferConfig):
-        lacking.add("scene")
+    lacking = {"prompt", "scene", "rewind"} - networks.config.sampler.follows
     if check_track_control(networks.config, track_control) == "none":
         lacking |= set(MOTION_CONTROLS)
     if encode is None and networks.text_encoder is None:
@@ -179,13 +174,19 @@ def encode_prompt(networks: Networks, prompt: str | Tensor) -> Tensor:
     return networks.text_encoder.encode(prompt)
 
 
-def cache_bytes(dit: WanDiT | HostDiT, width: int, height: int, context: CacheShape | None = None) -> int:
-    """What the rolling cache will take, without allocating it."""
+def cache_bytes(dit: Transformer, width: int, height: int, context: CacheShape | None = None) -> int:
+    """What the sampler of a stream will keep, without allocating it: the rolling cache, or the queue of a
+    moving buffer.
+    """
     config = dit.config
-    shape = context or config.context
-    rows, columns = config.token_grid(height // config.vae_stride[1], width // config.vae_stride[2])
+    rows, columns = height // config.vae_stride[1], width // config.vae_stride[2]
+    sampler = config.sampler if context is None else config.rolling.with_cache_shape(context)
+    if not isinstance(sampler, RollingConfig):
+        return sampler.frames * rows * columns * config.latent_channels * 4
+    shape = sampler.cache_shape
+    down, across = config.token_grid(rows, columns)
     frames = 2 * shape.frames + shape.window + shape.chunk
-    return frames * rows * columns * config.dim * config.num_layers * dit.dtype.itemsize
+    return frames * down * across * config.dim * config.num_layers * dit.dtype.itemsize
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ LEAST_AREA = 0.1  # of reach², of what counts as an object
 RINGS = (2.0, 3.0, 4.0)  # reaches: how wide what may be the object is
 
 
-def cleaned(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
+def clean_tracks(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
     """No point faster than `speed` px a frame and no jerk above `jerk` px a frame³; 0 = no limit.
 
     A point that is too fast keeps its way and falls behind on it; it catches up where the way is slow, and
@@ -41,29 +41,37 @@ def cleaned(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
         if not (math.isfinite(limit) and limit >= 0):
             raise ValueError(f"{name} limit: expected at least 0, got {limit}")
     visible = tracks.visible.cpu().numpy().T
-    before = bridged(tracks.xy.double().cpu().numpy().transpose(1, 0, 2), visible)
-    odd = (steps(before) > speed * SLACK) if speed else np.zeros(len(before), dtype=bool)
-    odd |= (jerks(before) > jerk * SLACK) if jerk else False
+    before = bridge_hidden(tracks.xy.double().cpu().numpy().transpose(1, 0, 2), visible)
+    odd: np.ndarray = np.zeros(len(before), dtype=bool)
+    if speed:
+        odd |= longest_steps(before) > speed * SLACK
+    if jerk:
+        odd |= largest_jerks(before) > jerk * SLACK
     if not odd.any():
         return tracks
-    paths, seen = before[odd], visible[odd]
-    calm, aim, late = softened(paths, jerk) if jerk else paths, speed, None
+    paths = before[odd]
+    seen = visible[odd]
+    calm = limit_jerk(paths, jerk) if jerk else paths
+    aim = speed
+    late = None
     for _ in range(ROUNDS):
-        limited, late = slowed(calm, aim) if speed else (calm, None)
-        paths = softened(limited, jerk) if jerk else limited
-        fastest = steps(paths).max()
+        limited, late = limit_speed(calm, aim) if speed else (calm, None)
+        paths = limit_jerk(limited, jerk) if jerk else limited
+        fastest = longest_steps(paths).max()
         if not speed or fastest <= speed * SLACK:
             break
         aim *= min(0.98, speed / fastest)  # softening may overshoot
     if late is not None:
         seen = seen & np.take_along_axis(seen, late, 1)
-    xy, shown = tracks.xy.clone(), tracks.visible.clone()
-    xy[:, odd] = torch.from_numpy(paths.transpose(1, 0, 2)).to(xy)
-    shown[:, odd] = torch.from_numpy(seen.T.copy()).to(shown.device)
+    xy = tracks.xy.clone()
+    shown = tracks.visible.clone()
+    which = torch.from_numpy(odd).to(xy.device)
+    xy[:, which] = torch.from_numpy(paths.transpose(1, 0, 2)).to(xy)
+    shown[:, which] = torch.from_numpy(seen.T.copy()).to(shown.device)
     return replace(tracks, xy=xy, visible=shown)
 
 
-def bridged(paths: np.ndarray, visible: np.ndarray) -> np.ndarray:
+def bridge_hidden(paths: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """Ways that run straight through the frames in which a point is hidden; before it is first and after it
     is last seen it waits.
     """
@@ -75,12 +83,12 @@ def bridged(paths: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return out
 
 
-def steps(paths: np.ndarray) -> np.ndarray:
+def longest_steps(paths: np.ndarray) -> np.ndarray:
     """(N,): the longest step, px a frame."""
     return np.linalg.norm(np.diff(paths, axis=1), axis=-1).max(1, initial=0)
 
 
-def jerks(paths: np.ndarray) -> np.ndarray:
+def largest_jerks(paths: np.ndarray) -> np.ndarray:
     """(N,): the largest third difference, px a frame³."""
     return (
         np.linalg.norm(np.diff(paths, n=3, axis=1), axis=-1).max(1, initial=0)
@@ -89,7 +97,7 @@ def jerks(paths: np.ndarray) -> np.ndarray:
     )
 
 
-def slowed(paths: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+def limit_speed(paths: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     """The same ways, gone at `limit` px a frame where they are faster, and (N, T) the frame that each moment
     has fallen back to.
     """
@@ -112,27 +120,27 @@ def slowed(paths: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
     return out, late
 
 
-def softened(paths: np.ndarray, limit: float) -> np.ndarray:
+def limit_jerk(paths: np.ndarray, limit: float) -> np.ndarray:
     """The nearest ways of which no jerk is above `limit`, ends kept: the least stiff that holds, found by
     halving its logarithm.
     """
     out = paths.copy()
-    rough = np.flatnonzero(jerks(paths) > limit)
+    rough = np.flatnonzero(largest_jerks(paths) > limit)
     if not len(rough):
         return out
     low, high = np.full(len(rough), -6.0), np.full(len(rough), math.log10(STIFFEST))
-    best = parabolas(paths[rough])
+    best = fit_parabolas(paths[rough])
     for _ in range(24):
         middle = (low + high) / 2
-        tried = stiffened(paths[rough], 10**middle)
-        holds = jerks(tried) <= limit
+        tried = smooth_paths(paths[rough], 10**middle)
+        holds = largest_jerks(tried) <= limit
         best[holds] = tried[holds]
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     out[rough] = best
     return out
 
 
-def parabolas(paths: np.ndarray) -> np.ndarray:
+def fit_parabolas(paths: np.ndarray) -> np.ndarray:
     """The parabolas from the first to the last place that lie nearest: ways without any jerk."""
     share = np.linspace(0, 1, paths.shape[1])[None, :, None]
     straight = paths[:, :1] + share * (paths[:, -1:] - paths[:, :1])
@@ -140,7 +148,7 @@ def parabolas(paths: np.ndarray) -> np.ndarray:
     return straight + bow * ((paths - straight) * bow).sum(1, keepdims=True) / (bow**2).sum()
 
 
-def stiffened(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def smooth_paths(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """argmin over y of |y − path|² + weight · |third differences of y|² with both ends of the path kept
     (Whittaker 1923). weight (N,).
 
@@ -175,7 +183,7 @@ def stiffened(paths: np.ndarray, weight: np.ndarray) -> np.ndarray:
 # ---- onto the object ----
 
 
-def snapped(
+def snap_to_objects(
     tracks: Tracks, image: np.ndarray, reach: float = 16.0, groups: Sequence[int] | None = None
 ) -> tuple[Tracks, int]:
     """Moving tracks begun on the object that lies under, or within `reach` px of, where they were begun, and
@@ -204,13 +212,13 @@ def snapped(
     shift = np.zeros((tracks.count, 2))
     for handle in handles:
         own = moves & (numbers == handle)
-        shift[own] = onto(object_near(pixels, starts[own], reach), starts[own])
+        shift[own] = shifts_onto(find_object(pixels, starts[own], reach), starts[own])
     return replace(
         tracks, xy=(tracks.xy.double() + torch.from_numpy(shift).to(tracks.xy.device)).float()
     ), int((shift != 0).any(1).sum())
 
 
-def object_near(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
+def find_object(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
     """(H, W) bool: the object that stands out from the colours round it and that `places` (K, 2) are on or
     within `reach` of; nothing if none does.
 
@@ -236,15 +244,17 @@ def object_near(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndar
             break
         cv2.setRNGSeed(0)
         patch = np.ascontiguousarray(pixels[top:bottom, left:right])
-        cv2.grabCut(patch, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-        piece = nearest_piece(labels == cv2.GC_PR_FGD, places - [left, top], reach)
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        # With a mask OpenCV looks at no rectangle, but its stubs want one.
+        cv2.grabCut(patch, labels, (0, 0, 0, 0), *models, 4, cv2.GC_INIT_WITH_MASK)
+        piece = find_nearest_piece(labels == cv2.GC_PR_FGD, places - [left, top], reach)
         if piece.any():
             found[top:bottom, left:right] = piece
             break
     return found
 
 
-def nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
+def find_nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
     """Of the connected pieces of (H, W) bool the one that the places are in or nearest to, if any is within
     `reach` and no mere speck.
     """
@@ -260,7 +270,7 @@ def nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.ndarra
     return parts == best if best else np.zeros_like(on)
 
 
-def onto(on: np.ndarray, places: np.ndarray) -> np.ndarray:
+def shifts_onto(on: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(K, 2): the shift that takes each place to the nearest one well within the object; none for those
     within it, or without an object.
     """

@@ -19,7 +19,7 @@ NEIGHBOURS = 8
 DEPTHS = ("of the place it is at", "of the place it starts at")
 
 
-def matched(tracks: Tracks, to: Tracks, fit: str) -> Tracks:
+def match_tracks(tracks: Tracks, to: Tracks, fit: str) -> Tracks:
     """The tracks on the canvas of others, at their rate (so that motion keeps its seconds) and, by the `fit`
     of `Tracks.fitted`, their length.
     """
@@ -29,18 +29,18 @@ def matched(tracks: Tracks, to: Tracks, fit: str) -> Tracks:
     return replace(tracks.fitted(to.frames, fit), fps=to.fps)
 
 
-def joined(first: Tracks, second: Tracks, fit: str = "error") -> Tracks:
+def join_tracks(first: Tracks, second: Tracks, fit: str = "error") -> Tracks:
     """Both sets, the second one fitted to the first."""
-    return first.joined(matched(second, first, fit))
+    return first.joined(match_tracks(second, first, fit))
 
 
-def carried(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tracks:
+def carry_objects(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tracks:
     """Object tracks, painted on a picture that rests, as they are seen by a camera that moves.
 
     Each place is displaced as the camera's points round it are: by the affine map that fits the nearest of
     them best, which is exact where the camera's motion is affine and at its points. depth: an object moves
     with the surface that it passes over, or keeps the one it starts on. It is visible where it was and where
-    the camera sees that surface. Both sets need the same canvas, rate and frames (`matched`).
+    the camera sees that surface. Both sets need the same canvas, rate and frames (`match_tracks`).
     """
     if depth not in DEPTHS:
         raise ValueError(f"depth: expected one of {', '.join(DEPTHS)}, got {depth!r}")
@@ -52,12 +52,14 @@ def carried(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tracks:
     for frame in range(objects.frames):
         place = places[frame]
         asked = place if depth == DEPTHS[0] else places[0]
-        moved, seen[frame] = displaced(place, asked, source, camera.xy[frame].double(), camera.visible[frame])
+        moved, seen[frame] = displace_points(
+            place, asked, source, camera.xy[frame].double(), camera.visible[frame]
+        )
         xy[frame] = place + moved
     return replace(objects, xy=xy.float(), visible=objects.visible & seen)
 
 
-def displaced(
+def displace_points(
     place: Tensor, asked: Tensor, source: Tensor, target: Tensor, visible: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(N, 2) displacement of `place` (N, 2) by the points `source` -> `target` (M, 2) that are nearest to
@@ -94,7 +96,7 @@ def camera_over_objects(
     """
     if not clearance >= 0:
         raise ValueError(f"clearance: expected at least 0 px, got {clearance}")
-    moved = carried(objects, camera, depth)
+    moved = carry_objects(objects, camera, depth)
     if not background:
         return moved
     free = _distance(camera.xy[0], objects.xy[0]) > clearance

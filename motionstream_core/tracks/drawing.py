@@ -36,7 +36,7 @@ class Painted:
         return bool(np.linalg.norm(self.xy - self.xy[:1], axis=-1).max() > MOVED)
 
 
-def picture(frame: np.ndarray, painted: list[Painted], index: int) -> Image.Image:
+def draw_picture(frame: np.ndarray, painted: list[Painted], index: int) -> Image.Image:
     """One frame (H, W, 3) in 0..1, enlarged, with the tracks at that frame and its number."""
     image, overlay, pen = _sheet(frame, SCALE)
     for track in painted:
@@ -91,7 +91,7 @@ def draw_number(pen: ImageDraw.ImageDraw, index: int, height: int) -> None:
     pen.text((14 * FINE, height - 24 * FINE), text, font=font, fill="#ffffff")
 
 
-def with_tracks(frames: Tensor, tracks: Tracks) -> Tensor:
+def draw_tracks(frames: Tensor, tracks: Tracks) -> Tensor:
     """frames (T, H, W, 3) in 0..1 and the tracks they were told to follow -> the frames enlarged to about
     `SHOWN` px with the tracks on them.
 

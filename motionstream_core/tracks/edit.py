@@ -25,7 +25,7 @@ FASTEST = 100.0  # times
 # ---- which tracks ----
 
 
-def in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
+def select_in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
     """(N,) bool: whether a point begins where `mask` (H, W), stretched over the canvas, is above 0.5;
     `inside` False: where it is not.
 
@@ -41,12 +41,12 @@ def in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
     on = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     found = np.zeros(tracks.count, dtype=bool)
     found[on] = mask[row[on].astype(int), column[on].astype(int)] > 0.5
-    return some(
+    return require_some(
         torch.from_numpy(found == inside), f"points that begin {'in' if inside else 'outside'} the mask"
     )
 
 
-def in_range(tracks: Tracks, first: int, last: int, every: int = 1) -> Tensor:
+def select_range(tracks: Tracks, first: int, last: int, every: int = 1) -> Tensor:
     """(K,): the tracks `first` .. `last`, both of them, every so many; negative numbers count from the end,
     −1 is the last.
     """
@@ -60,15 +60,17 @@ def in_range(tracks: Tracks, first: int, last: int, every: int = 1) -> Tensor:
     return torch.arange(begin, end + 1, every)
 
 
-def seen_for(tracks: Tracks, share: float) -> Tensor:
+def select_visible(tracks: Tracks, share: float) -> Tensor:
     """(N,) bool: the tracks that are visible on the canvas in at least this share of the frames, and ever."""
     if not 0 <= share <= 1:
         raise ValueError(f"visible: expected a share of 0 to 1, got {share}")
     seen = tracks.on_canvas().float().mean(0)
-    return some((seen >= share - 1e-6) & (seen > 0), f"tracks that are visible in {share:.0%} of the frames")
+    return require_some(
+        (seen >= share - 1e-6) & (seen > 0), f"tracks that are visible in {share:.0%} of the frames"
+    )
 
 
-def spread(tracks: Tracks, count: int) -> Tensor:
+def select_spread(tracks: Tracks, count: int) -> Tensor:
     """(K,), rising: at most `count` tracks that lie well apart where they first appear: the longest seen one,
     then always the farthest one.
     """
@@ -86,7 +88,7 @@ def spread(tracks: Tracks, count: int) -> Tensor:
     return torch.tensor(sorted(chosen))
 
 
-def some(chosen: Tensor, what: str) -> Tensor:
+def require_some(chosen: Tensor, what: str) -> Tensor:
     """The choice, or ValueError when it is empty."""
     if not chosen.any():
         raise ValueError(f"tracks: expected some {what}, got none of {len(chosen)}")
@@ -96,7 +98,7 @@ def some(chosen: Tensor, what: str) -> Tensor:
 # ---- places ----
 
 
-def transformed(
+def transform_tracks(
     tracks: Tracks,
     move: tuple[float, float] = (0, 0),
     scale: tuple[float, float] = (1, 1),
@@ -128,7 +130,7 @@ def transformed(
     return replace(tracks, xy=((xy - middle) @ matrix.T + middle + xy.new_tensor(move)).float())
 
 
-def jittered(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) -> Tracks:
+def jitter_tracks(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) -> Tracks:
     """Every track wobbles on its own, by about `amount` px, and begins where it began. calm: frames over
     which the wobble changes, 0 = every frame.
     """
@@ -148,7 +150,7 @@ def jittered(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 0) ->
     )
 
 
-def smoothed(tracks: Tracks, frames: float) -> Tracks:
+def smooth_tracks(tracks: Tracks, frames: float) -> Tracks:
     """Wobble of less than about `frames` frames taken out (a Gaussian in time of that σ); 0 changes nothing.
 
     Each stretch in which a point is visible is smoothed by itself, and towards its ends over ever fewer
@@ -212,7 +214,7 @@ class Timing:
             raise ValueError(f"keys: expected (time, way) from 0 to 1 at rising times, got {self.keys}")
 
 
-def retimed(tracks: Tracks, timing: Timing) -> Tracks:
+def retime_tracks(tracks: Tracks, timing: Timing) -> Tracks:
     """The same ways at other times."""
     frames = timing.frames or tracks.frames
     if timing.hold_start + timing.hold_end > frames - 1 and frames > 1:
@@ -222,7 +224,7 @@ def retimed(tracks: Tracks, timing: Timing) -> Tracks:
         )
     moving = max(1, frames - 1 - timing.hold_start - timing.hold_end)
     time = np.clip((np.arange(frames) - timing.hold_start) / moving, 0, 1)
-    way = timing.speed * bent(time, timing)
+    way = timing.speed * bend_time(time, timing)
     if timing.after == "hold":
         way = np.minimum(way, 1)
     elif timing.after == "loop":
@@ -233,26 +235,22 @@ def retimed(tracks: Tracks, timing: Timing) -> Tracks:
     return tracks.sampled(torch.from_numpy(way * (tracks.frames - 1)))
 
 
-def bent(time: np.ndarray, timing: Timing) -> np.ndarray:
+def bend_time(time: np.ndarray, timing: Timing) -> np.ndarray:
     """Shares of the time -> shares of the way."""
     if timing.keys:
         return np.interp(time, *np.array(timing.keys).T)
     return ease(time, timing.curve)
 
 
-def parsed_keys(text: str) -> tuple[tuple[float, float], ...]:
+def parse_keys(text: str) -> tuple[tuple[float, float], ...]:
     """Keys as people write them: "0 0, 0.5 0.8, 1 1"; an empty text is no keys."""
+    parts = [part.replace(":", " ").split() for part in text.replace(";", ",").split(",") if part.strip()]
     try:
-        keys = [
-            tuple(float(number) for number in part.replace(":", " ").split())
-            for part in text.replace(";", ",").split(",")
-            if part.strip()
-        ]
+        if all(len(part) == 2 for part in parts):
+            return tuple((float(time), float(way)) for time, way in parts)
     except ValueError:
-        keys = [()]
-    if any(len(key) != 2 for key in keys):
-        raise ValueError(
-            'keys: expected "time way" from 0 to 1 with commas between, such as "0 0, 0.5 0.8, 1 1", got '
-            f"{text[:60]!r}"
-        )
-    return tuple(keys)
+        pass
+    raise ValueError(
+        'keys: expected "time way" from 0 to 1 with commas between, such as "0 0, 0.5 0.8, 1 1", got '
+        f"{text[:60]!r}"
+    )

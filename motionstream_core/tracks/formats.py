@@ -12,9 +12,8 @@ that say their own canvas and rate (a document, OmniCam's bridge, our .npz) keep
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .arrays import BARE, PICKLED, read_arrays
 from .document.parse import document_to_tracks, is_document, parse_document
+from .layout import (
+    HIDDEN_KEYS,
+    ORDERS,
+    PATH_KEYS,
+    PIXELS,
+    TIME_FIRST,
+    UNITS,
+    VISIBLE_KEYS,
+    fill_hidden_places,
+    is_points_first,
+    require_pixels,
+    scale_shares,
+    split_third_column,
+    visible_from,
+    without_batch,
+)
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it
@@ -36,13 +52,22 @@ FAR = (
 BRIDGE = "majoor.omnicam.ati-bridge.v1"
 STYLES = ("ati", "kjnodes", "cotracker", "pairs")
 MAX_TEXT = 2**26
-MAX_FILE = 2**30
 MAX_DEPTH = 16
 MAX_COORDINATE = 1e9
-PATH_KEYS = ("xy", "track_path", "tracks", "pred_tracks")
-VISIBLE_KEYS = ("visible", "track_visibility", "visibility", "pred_visibility")
+LOG = logging.getLogger("motionstream")
+ATI_STEPS = 8  # of a pixel, in ATI's own files
+ATI_FRAMES = 121
+ATI_FPS = 24.0
+# Fields of a point that change its meaning: passed over, and said so
+OWN_TIME = ("t", "time", "frame", "z", "depth")
 
 Place = tuple[float, float] | None  # None: hidden, no place given
+Note = Callable[[str], None]
+
+
+def warn(note: str):
+    """What a reader says where nobody else listens."""
+    LOG.warning("MotionStream: %s", note)
 
 
 def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> Tracks:
@@ -55,14 +80,14 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
         raise ValueError(f"TRACKS: expected a dict with track_path (T, N, 2), got {_kind(value)}")
     path = value.get("track_path")
     if not isinstance(path, (Tensor, np.ndarray)) or path.ndim != 3 or path.shape[-1] != 2:
+        shape = getattr(path, "shape", None)
         where = (
-            f"of shape {tuple(path.shape)}"
-            if hasattr(path, "shape")
-            else f"in a dict with {sorted(map(str, value))[:8]}"
+            f"in a dict with {sorted(map(str, value))[:8]}" if shape is None else f"of shape {tuple(shape)}"
         )
         got = f"{_kind(path)} {where}"
         raise ValueError(f"TRACKS: expected track_path (T, N, 2), got {got}")
-    return _from_arrays(path, value.get("track_visibility"), width, height, fps)
+    visible = value.get("track_visibility")
+    return require_pixels(_from_arrays(path, visible, width, height, fps), "TRACKS")
 
 
 def tracks_to_host(tracks: Tracks) -> dict[str, Any]:
@@ -76,16 +101,36 @@ def tracks_to_host(tracks: Tracks) -> dict[str, Any]:
     }
 
 
-def tracks_from_json(text: str | list[str], width: int, height: int, fps: float = 16.0) -> Tracks:
-    """Sampled points in any spelling: one track or a list of tracks, also as strings in a list, points as
-    {"x", "y"}, [x, y] or [x, y, visible].
+def tracks_from_json(
+    text: str | list[Any],
+    width: int,
+    height: int,
+    fps: float = 16.0,
+    *,
+    order: str = ORDERS[0],
+    units: str = PIXELS,
+    note: Note = warn,
+) -> Tracks:
+    """Sampled points in any spelling, one track or a list of tracks, also as strings in a list.
 
-    Single quotes are read as double ones. Lists around lists of tracks are unwrapped.
+    Points are {"x", "y"}, [x, y] or [x, y, visible]. Single quotes are read as double ones. Lists around
+    lists of tracks are unwrapped.
+
+    Args:
+        text: JSON, or the list in it.
+        width: of the canvas, as `height`; a file's own win.
+        height: see `width`.
+        fps: of tracks that say none.
+        order: one of ORDERS: of the lists, by themselves lists of tracks.
+        units: one of UNITS.
+        note: told what was passed over.
     """
     if isinstance(text, str) and len(text) > MAX_TEXT:
         raise ValueError(f"tracks: expected at most {MAX_TEXT} characters, got {len(text)}")
-    value = text
-    while isinstance(value, str):
+    value: Any = text
+    for _ in range(MAX_DEPTH):
+        if not isinstance(value, str):
+            break
         value = _parsed(value)
     if _is_bridge(value):
         return _from_bridge(value)
@@ -101,10 +146,35 @@ def tracks_from_json(text: str | list[str], width: int, height: int, fps: float 
     lists = _track_lists(value, 0)
     if not lists:
         raise ValueError("tracks: expected at least one track, got none")
+    if order == ORDERS[1]:
+        lists = _swapped(lists)
+    odd = {key for points in lists for point in points if isinstance(point, dict) for key in point}
+    passed = [key for key in OWN_TIME if key in odd]
+    if passed:
+        note(
+            f"tracks: {', '.join(passed)} of the points passed over: a point's place in its list is its frame"
+        )
     xy, visible = _filled(
         [[_point(point, n, t) for t, point in enumerate(points)] for n, points in enumerate(lists)]
     )
-    return require_on_canvas(Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height, fps))
+    tracks = Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height, fps)
+    return require_on_canvas(_in_units(tracks, units, "text"))
+
+
+def _swapped(lists: list[list[Any]]) -> list[list[Any]]:
+    """Lists of frames -> lists of tracks."""
+    lengths = {len(points) for points in lists}
+    if len(lengths) != 1:
+        raise ValueError(
+            f"tracks: expected as many points in every frame, got {min(lengths)} to {max(lengths)}"
+        )
+    return [list(points) for points in zip(*lists)]
+
+
+def _in_units(tracks: Tracks, units: str, what: str) -> Tracks:
+    if units not in UNITS:
+        raise ValueError(f"units: expected one of {', '.join(UNITS)}, got {units!r}")
+    return require_pixels(tracks, what) if units == PIXELS else scale_shares(tracks, what)
 
 
 def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
@@ -142,94 +212,222 @@ def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
 
 def save_npz(tracks: Tracks, path: str | Path):
     """Everything, losslessly: xy, visible, width, height, fps."""
-    arrays = {"xy": tracks.xy.cpu().numpy(), "visible": tracks.visible.cpu().numpy()}
     with Path(path).open("wb") as file:
-        np.savez_compressed(file, **arrays, width=tracks.width, height=tracks.height, fps=tracks.fps)
+        np.savez_compressed(
+            file,
+            xy=tracks.xy.cpu().numpy(),
+            visible=tracks.visible.cpu().numpy(),
+            width=tracks.width,
+            height=tracks.height,
+            fps=tracks.fps,
+        )
 
 
 def load_npz(
-    path: str | Path, width: int | None = None, height: int | None = None, fps: float | None = None
+    path: str | Path,
+    width: int | None = None,
+    height: int | None = None,
+    fps: float | None = None,
+    *,
+    order: str = ORDERS[0],
+    units: str = PIXELS,
+    note: Note = warn,
 ) -> Tracks:
-    """Our .npz, one with track_path and track_visibility, or a bare .npy of (T, N, 2).
+    """Our .npz, that of a point tracker, a bare .npy of (T, N, 2), or ATI's .pth.
 
-    width, height and fps are for files that do not hold them; a file's own win. Such a file needs a size.
     NAME_tracks.npy goes with the NAME_visibility.npy beside it, as Wan-Move writes them.
+
+    Args:
+        path: the file.
+        width: for a file that does not hold it, as `height` and `fps`; the file's own win.
+        height: see `width`.
+        fps: see `width`.
+        order: one of ORDERS. By itself what the array's name says, else what the motion says.
+        units: one of UNITS.
+        note: told what was guessed and what was passed over.
     """
     path = Path(path)
-    arrays = arrays_of(path)
+    arrays = read_arrays(path)
     if (
         path.name.endswith("_tracks.npy")
         and (beside := path.with_name(path.name.replace("_tracks.npy", "_visibility.npy"))).is_file()
     ):
-        arrays[VISIBLE_KEYS[0]] = arrays_of(beside)[PATH_KEYS[0]]
+        arrays[VISIBLE_KEYS[0]] = read_arrays(beside)[BARE]
     found = next((key for key in PATH_KEYS if key in arrays), None)
     if found is None:
         raise ValueError(
             f"{path.name}: expected an array named {' or '.join(PATH_KEYS)}, got {sorted(arrays)}"
         )
-    visible = next((arrays[key] for key in VISIBLE_KEYS if key in arrays), None)
-    size = [
-        _scalar(path, arrays, key, given)
-        for key, given in (("width", width), ("height", height), ("fps", fps or 16.0))
-    ]
     try:
-        return require_on_canvas(_from_arrays(arrays[found], visible, int(size[0]), int(size[1]), size[2]))
+        size = [
+            _scalar(arrays, key, given)
+            for key, given in (("width", width), ("height", height), ("fps", fps or 16.0))
+        ]
+        if found == BARE and _is_ati(arrays[found]):
+            tracks = _from_ati(arrays[found], int(size[0]), int(size[1]))
+        else:
+            visible = _visibility(arrays, note, path.name)
+            passed = sorted(set(arrays) - {found, *VISIBLE_KEYS, *HIDDEN_KEYS, "width", "height", "fps"})
+            if passed:
+                seen = "; every point counts as visible" if visible is None else ""
+                note(f"{path.name}: arrays without use here passed over: {', '.join(passed)}{seen}")
+            tracks = _from_arrays(
+                arrays[found],
+                visible,
+                int(size[0]),
+                int(size[1]),
+                size[2],
+                name=found,
+                order=order,
+                note=lambda words: note(f"{path.name}: {words}"),
+            )
+        return require_on_canvas(_in_units(tracks, units, "file"))
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
+def _visibility(arrays: Mapping[str, np.ndarray], note: Note, file: str) -> np.ndarray | None:
+    """Which points are seen, under any of its known names; None where the file has none of them."""
+    seen = next((visible_from(arrays[key], key) for key in VISIBLE_KEYS if key in arrays), None)
+    hidden = next((visible_from(arrays[key], key) for key in HIDDEN_KEYS if key in arrays), None)
+    if hidden is None:
+        return seen
+    if seen is not None and (seen.shape != hidden.shape or (seen == hidden).any()):
+        note(f"{file}: its visibility and its occlusion do not agree; the visibility counts")
+        return seen
+    return ~hidden
+
+
+def _is_ati(array: np.ndarray) -> bool:
+    """Whether this is ATI's own form: (N, 121, 1, 3) or (121, N, 1, 3), whole numbers."""
+    return array.ndim == 4 and array.shape[2:] == (1, 3) and ATI_FRAMES in array.shape[:2]
+
+
+def _from_ati(array: np.ndarray, width: int, height: int) -> Tracks:
+    """ATI's own trajectories: places and visibility in eighths, 24 frames a second."""
+    points = array[:, :, 0].astype(np.float64) / ATI_STEPS
+    points = points.swapaxes(0, 1) if points.shape[1] == ATI_FRAMES else points
+    xy = torch.from_numpy(points[..., :2].copy())
+    return Tracks(xy, torch.from_numpy(points[..., 2] > 0.5), width, height, ATI_FPS)
+
+
 def read_tracks(
-    path: str | Path, width: int | None = None, height: int | None = None, fps: float = 16.0
+    path: str | Path,
+    width: int | None = None,
+    height: int | None = None,
+    fps: float = 16.0,
+    *,
+    order: str = ORDERS[0],
+    units: str = PIXELS,
+    note: Note = warn,
 ) -> Tracks:
-    """A file of tracks: .npz or .npy, an editor's document (its own size and rate), or sampled points in JSON
-    (pixels of width × height).
+    """A file of tracks: .npz, .npy, ATI's .pth, an editor's document, or sampled points in JSON.
+
+    Args:
+        path: the file.
+        width: of the canvas of tracks that say none, as `height` and `fps`. A document has its own.
+        height: see `width`.
+        fps: see `width`.
+        order: one of ORDERS.
+        units: one of UNITS.
+        note: told what was guessed and what was passed over.
     """
     path = Path(path)
-    if path.suffix.lower() in (".npz", ".npy"):
-        return load_npz(path, width, height, fps)
+    if path.suffix.lower() in (".npz", ".npy", *PICKLED):
+        return load_npz(path, width, height, fps, order=order, units=units, note=note)
     if path.stat().st_size > MAX_TEXT:
         raise ValueError(f"{path.name}: expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
     try:
-        return tracks_from_text(path.read_text(encoding="utf-8-sig"), width, height, fps)
+        text = path.read_text(encoding="utf-8-sig")
+        return tracks_from_text(text, width, height, fps, order=order, units=units, note=note)
     except UnicodeDecodeError:
         raise ValueError(f"{path.name}: expected JSON or .npz, got a binary file") from None
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
 
 
-def tracks_from_text(text: str, width: int | None, height: int | None, fps: float = 16.0) -> Tracks:
-    """A track document or OmniCam's bridge, with canvases of their own, or sampled points, in pixels of width
-    × height.
+def tracks_from_text(
+    text: str,
+    width: int | None,
+    height: int | None,
+    fps: float = 16.0,
+    *,
+    order: str = ORDERS[0],
+    units: str = PIXELS,
+    note: Note = warn,
+) -> Tracks:
+    """A track document or OmniCam's bridge, with canvases of their own, or sampled points.
+
+    Args:
+        text: JSON.
+        width: of the canvas of sampled points, as `height` and `fps`.
+        height: see `width`.
+        fps: see `width`.
+        order: one of ORDERS.
+        units: one of UNITS.
+        note: told what was passed over.
     """
     value = _parsed(text)
     if is_document(value):
         return document_to_tracks(parse_document(text))
     if (width is None or height is None) and not _is_bridge(value):
         raise ValueError("expected a width and a height for tracks that hold none, got none")
-    return tracks_from_json(text, width or 1, height or 1, fps)
+    return tracks_from_json(text, width or 1, height or 1, fps, order=order, units=units, note=note)
 
 
-def _from_arrays(xy: Any, visible: Any, width: int, height: int, fps: float) -> Tracks:
-    """Arrays or tensors (T, N, 2) and (T, N), (T, 1), (T, N, 1) or None, also as a batch of one -> Tracks on
-    the CPU. Confidences count from 0.5.
+def _from_arrays(
+    xy: Tensor | np.ndarray,
+    visible: Any,
+    width: int,
+    height: int,
+    fps: float,
+    *,
+    name: str = TIME_FIRST[0],
+    order: str = ORDERS[0],
+    note: Note = warn,
+) -> Tracks:
+    """Places (T, N, 2) and a visibility (T, N), (T, 1), (T, N, 1) or None, also as a batch of one.
+
+    Args:
+        xy: places; with a third column, that is their visibility.
+        visible: bool, or confidences that count from 0.5.
+        width: of the canvas.
+        height: of the canvas.
+        fps: frames a second.
+        name: of the array, which may say the order.
+        order: one of ORDERS.
+        note: told what was guessed.
     """
-    xy = torch.as_tensor(xy.astype(np.float32) if isinstance(xy, np.ndarray) else xy).detach().cpu().float()
-    xy = xy[0] if xy.ndim == 4 and xy.shape[0] == 1 else xy
-    if xy.ndim != 3 or xy.shape[-1] != 2:
-        raise ValueError(f"tracks: expected xy (T, N, 2), got {tuple(xy.shape)}")
-    shape = tuple(xy.shape[:2])
-    seen = torch.ones(shape) if visible is None else torch.as_tensor(visible).detach().cpu().float()
-    given = tuple(seen.shape)
-    if seen.ndim > 2 and seen.shape[-1] == 1:
-        seen = seen[..., 0]
-    if seen.ndim == 3 and seen.shape[0] == 1:
-        seen = seen[0]
-    if tuple(seen.shape) not in (shape, (shape[0], 1)):
-        raise ValueError(f"tracks: expected a visibility of {shape} or {(shape[0], 1)}, got {given}")
-    return Tracks(xy, (seen > 0.5).expand(shape).contiguous(), width, height, fps)
+    places, column = split_third_column(without_batch(_as_numpy(xy), 3))
+    seen = None if visible is None else without_batch(visible_from(_as_numpy(visible), "visibility"), 2)
+    if column is not None:
+        seen = column if seen is None else seen & column
+    if is_points_first(places, seen, name, order, note):
+        places = places.swapaxes(0, 1)
+        seen = None if seen is None else seen.swapaxes(0, 1)
+    shape = places.shape[:2]
+    if seen is not None and seen.shape not in (shape, (shape[0], 1)):
+        raise ValueError(f"tracks: expected a visibility of {shape} or {(shape[0], 1)}, got {seen.shape}")
+    seen = np.ones(shape, dtype=bool) if seen is None else np.broadcast_to(seen, shape)
+    filled = torch.from_numpy(np.ascontiguousarray(fill_hidden_places(places, seen)))
+    return Tracks(filled, torch.from_numpy(seen.copy()), width, height, fps)
 
 
-def seen_in_mask(tracks: Tracks, mask: Tensor) -> Tracks:
+def _as_numpy(value: Any) -> np.ndarray:
+    """A tensor, an array or nested lists of numbers, as an array."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        array = np.asarray("")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"tracks: expected numbers, got {_kind(value)} {str(value)[:40]}")
+    return array
+
+
+def hide_outside_mask(tracks: Tracks, mask: Tensor) -> Tracks:
     """Hidden in every frame in which the mask (T, H, W) is empty too, as the host's nodes read a mask of
     tracks. A mask of one frame is for all.
     """
@@ -269,19 +467,36 @@ def _from_bridge(value: dict) -> Tracks:
         or not lists
     ):
         raise ValueError(f"tracks: expected trajectories with samples in {BRIDGE}, got {lists!r:.40}")
-    size = [value.get(key) for key in ("width", "height", "fps")]
-    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in size):
-        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {size}")
-    renamed = [
-        [
-            {"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)}
-            if isinstance(s, dict) and "x_px" in s
-            else None
-            for s in one["samples"]
-        ]
-        for one in lists
+    said = [value.get(key) for key in ("width", "height", "fps")]
+    size = [
+        number
+        for number in said
+        if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number <= MAX_COORDINATE
     ]
-    return tracks_from_json(json.dumps(renamed), int(size[0]), int(size[1]), float(size[2]))
+    if len(size) != len(said):
+        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {str(said)[:80]}")
+    renamed = [_bridge_points(one["samples"]) for one in lists]
+    return tracks_from_json(renamed, int(size[0]), int(size[1]), float(size[2]))
+
+
+def _bridge_points(samples: list[Any]) -> list[Any]:
+    """OmniCam's samples as points, each at the frame that it names; hidden in those that none names."""
+    points = [
+        {"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)}
+        if isinstance(s, dict) and "x_px" in s
+        else None
+        for s in samples
+    ]
+    said = [s.get("frame") if isinstance(s, dict) else None for s in samples]
+    at = [frame for frame in said if isinstance(frame, int) and 0 <= frame < MAX_POSITIONS]
+    if len(at) != len(said) or not at:
+        return points
+    if at == list(range(len(at))) or any(b <= a for a, b in zip(at, at[1:])):
+        return points
+    spread: list[Any] = [None] * (at[-1] + 1)
+    for frame, point in zip(at, points):
+        spread[frame] = point
+    return spread
 
 
 def _is_point(value: Any) -> bool:
@@ -316,11 +531,7 @@ def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
     """One spelled point -> (place, visible)."""
     if value is None:
         return None, False
-    parts = (
-        [value.get("x"), value.get("y"), value.get("visible", value.get("v", True))]
-        if isinstance(value, dict)
-        else [*value, True][:3]
-    )
+    parts = _point_parts(value) if isinstance(value, dict) else [*value, True][:3]
     numbers = all(isinstance(part, (int, float)) for part in parts) and not any(
         isinstance(part, bool) for part in parts[:2]
     )
@@ -329,8 +540,22 @@ def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
             f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame "
             f"{frame}"
         )
+    if not 0 <= parts[2] <= 1:
+        raise ValueError(
+            "tracks: expected the third number of a point, its visibility, to be from 0 to 1, got "
+            f"{value!r:.60} in track {track} at frame {frame}"
+        )
     place = (float(parts[0]), float(parts[1]))
     return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
+
+
+def _point_parts(value: dict[str, Any]) -> list[Any]:
+    """x, y and visibility of a point, which may also be spelled as hidden or occluded."""
+    seen = next((value[key] for key in ("visible", "v", "visibility") if key in value), None)
+    gone = next((value[key] for key in ("occluded", "hidden") if key in value), None)
+    if seen is None and isinstance(gone, (int, float)):
+        seen = 1 - gone
+    return [value.get("x"), value.get("y"), True if seen is None and gone is None else seen]
 
 
 def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndarray]:
@@ -352,53 +577,14 @@ def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndar
     return xy, visible
 
 
-def arrays_of(path: Path, words: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """The arrays of an .npz, or of an .npy under the first of PATH_KEYS; numbers, but for those named in
-    `words`, which may be text.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(item.file_size for item in archive.infolist())
-            if size > MAX_FILE:
-                raise ValueError(f"expected at most {MAX_FILE} bytes, got {size}")
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-        else:
-            arrays = {PATH_KEYS[0]: np.load(path, allow_pickle=False, mmap_mode="r")}
-    except (
-        ValueError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        MemoryError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(
-            f"{path.name}: expected an .npz or .npy with numbers, got a file that cannot be read "
-            f"({str(error)[:80]})"
-        ) from None
-    odd = [
-        name
-        for name, array in arrays.items()
-        if array.dtype.kind not in ("biufU" if name in words else "biuf")
-    ]
-    if odd:
-        raise ValueError(f"{path.name}: expected numbers, got {arrays[odd[0]].dtype} in {odd[0]}")
-    return {name: np.array(array) for name, array in arrays.items()}
-
-
-def _scalar(path: Path, arrays: dict[str, np.ndarray], key: str, given: float | None) -> float:
+def _scalar(arrays: Mapping[str, np.ndarray], key: str, given: float | None) -> float:
     value = arrays.get(key)
     if value is None:
         if given is None:
-            raise ValueError(f"{path.name}: expected a {key} for a file that holds none, got none")
+            raise ValueError(f"expected a {key} for a file that holds none, got none")
         return given
     if value.size != 1 or not np.isfinite(value).all():
-        raise ValueError(f"{path.name}: expected {key} to be one number, got {str(value)[:40]}")
+        raise ValueError(f"expected {key} to be one number, got {str(value)[:40]}")
     return value.item()
 
 

@@ -7,7 +7,6 @@ canvas width × height, x right, y down; visible (T, N) bool.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,8 @@ from ..common.upload import upload
 
 ENDLESS = ("hold", "loop", "ping-pong")
 MAX_POSITIONS = 50_000_000  # tracks × frames a reader makes room for
+MAX_SIDE = 2**31  # px: a larger canvas is no picture
+MAX_RATE = 1e6  # frames a second
 MODES = ("error", *ENDLESS, "resample")
 
 
@@ -45,10 +46,13 @@ class Tracks:
                 f"tracks: expected at least one track and one frame, got {self.count} tracks of "
                 f"{self.frames} frames"
             )
-        if not (self.width >= 1 and self.height >= 1):
-            raise ValueError(f"tracks: expected a canvas of at least 1x1, got {self.width}x{self.height}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise ValueError(f"tracks: expected a frame rate above 0, got {self.fps}")
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
+            size = f"{self.width}x{self.height}"[:60]
+            raise ValueError(
+                f"tracks: expected a canvas of at least 1x1 and at most {MAX_SIDE} px, got {size}"
+            )
+        if not 0 < self.fps <= MAX_RATE:
+            raise ValueError(f"tracks: expected a frame rate above 0, got {str(self.fps)[:40]}")
         object.__setattr__(self, "xy", self.xy.float())
         object.__setattr__(self, "visible", self.visible.bool())
         finite = self.xy.isfinite().all(-1)
@@ -95,10 +99,10 @@ class Tracks:
         low = at.floor().long()
         high = (low + 1).clamp(max=self.frames - 1)
         share = (at - low).float()
-        nearer = torch.where(share < 0.5, low, high)
-        mixed = torch.lerp(self.xy[low], self.xy[high], share[:, None, None])
-        both = (self.visible[low] & self.visible[high])[..., None]
-        return replace(self, xy=torch.where(both, mixed, self.xy[nearer]), visible=self.visible[nearer])
+        xy, visible = interpolate_positions(
+            self.xy[low], self.visible[low], self.xy[high], self.visible[high], share[:, None]
+        )
+        return replace(self, xy=xy, visible=visible)
 
     def fitted(self, frames: int, mode: str) -> Tracks:
         """Tracks of exactly `frames` frames. mode: "error" (ValueError unless they have them), "hold" the
@@ -159,6 +163,21 @@ class Tracks:
         """(T, N) bool: where a point is visible and within the canvas."""
         x, y = self.xy.unbind(-1)
         return self.visible & (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+
+
+def interpolate_positions(
+    xy0: Tensor, seen0: Tensor, xy1: Tensor, seen1: Tensor, share: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Positions (…, N, 2) and visibility (…, N) a share (…, 1) of the time from one frame to the next.
+
+    Straight between frames in both of which a point is visible, else as in the nearer one.
+    """
+    share = torch.as_tensor(share, dtype=xy0.dtype, device=xy0.device).expand(seen0.shape)
+    later = (share >= 0.5)[..., None]
+    both = (seen0 & seen1)[..., None]
+    straight = torch.lerp(xy0, xy1, share[..., None])
+    xy = torch.where(both, straight, torch.where(later, xy1, xy0))
+    return xy, torch.where(later[..., 0], seen1, seen0)
 
 
 def require_on_canvas(tracks: Tracks) -> Tracks:

@@ -101,9 +101,9 @@ def test_a_live_prompt_bends_the_frames_in_work_and_a_rewind_brings_them_back():
         ({"steps": 3}, "steps: expected a multiple of 4 chunks, got 3"),
         (
             {"track_control": "guided"},
-            "control: expected none for a model of the moving buffer, got 'guided'",
+            "control: expected none for this model, got 'guided'",
         ),
-        ({"track_control": "track head"}, "control: expected none for a model of the moving buffer"),
+        ({"track_control": "track head"}, "control: expected none for this model"),
     ],
 )
 def test_what_a_moving_buffer_cannot_do_is_an_error(options, message):

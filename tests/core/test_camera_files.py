@@ -9,10 +9,10 @@ import torch
 
 from motionstream_core.tracks.camera.files import read_camera
 from motionstream_core.tracks.camera.host import (
-    embedded_camera,
-    geometry_camera,
-    geometry_depth,
-    viewer_cameras,
+    camera_between_views,
+    camera_from_embedding,
+    camera_from_geometry,
+    depth_from_geometry,
 )
 from motionstream_core.tracks.camera.moves import (
     CameraPath,
@@ -25,15 +25,15 @@ from motionstream_core.tracks.camera.poses import (
     CONVENTIONS,
     REACH,
     Trajectory,
-    chosen_scale,
-    fast_share,
-    fov_on,
+    choose_scale,
+    covered_fov,
+    find_troubles,
     matrices,
-    posed,
+    poses_at,
     quaternions,
+    share_of_fast_steps,
     slerp,
     to_path,
-    troubles,
     world_to_camera,
 )
 
@@ -325,8 +325,8 @@ def test_tracks_from_a_file_are_those_of_an_independent_projection(tmp_path):
     rows, columns = np.mgrid[0:height, 0:width]
     depth = 5 + 0.02 * columns + 0.03 * rows
     grid = regular_grid(width, height, 9, 6)
-    fov = fov_on(camera, width, height)
-    scale = chosen_scale(camera, depth / np.median(depth), grid, fov)
+    fov = covered_fov(camera, width, height)
+    scale = choose_scale(camera, depth / np.median(depth), grid, fov)
     made = camera_tracks(depth, to_path(camera, scale), grid, fov=fov)
     focal, middle = FOCAL * width / WIDTH, [(width - 1) / 2, (height - 1) / 2]
     z = (
@@ -343,14 +343,14 @@ def test_tracks_from_a_file_are_those_of_an_independent_projection(tmp_path):
 
 def test_the_angle_of_view_is_that_of_the_cut_picture():
     camera = Trajectory(np.eye(4)[None, :3], np.array([FOCAL / WIDTH]), WIDTH / HEIGHT)
-    assert fov_on(camera, 640, 360) == pytest.approx(2 * math.degrees(math.atan(320 / 500)))
-    assert fov_on(camera, 360, 360) == pytest.approx(
+    assert covered_fov(camera, 640, 360) == pytest.approx(2 * math.degrees(math.atan(320 / 500)))
+    assert covered_fov(camera, 360, 360) == pytest.approx(
         2 * math.degrees(math.atan(180 / 500))
     )  # cut at the sides
-    assert fov_on(camera, 640, 180) == pytest.approx(
+    assert covered_fov(camera, 640, 180) == pytest.approx(
         2 * math.degrees(math.atan(320 / 500))
     )  # cut above and below
-    assert fov_on(Trajectory(np.eye(4)[None, :3]), 640, 360) is None
+    assert covered_fov(Trajectory(np.eye(4)[None, :3]), 640, 360) is None
 
 
 def test_resampling_keeps_the_ends_and_goes_between_as_slerp_does():
@@ -382,25 +382,25 @@ def test_an_unknown_scale_is_chosen_in_range_and_slower_where_tracks_would_be_to
     depth, grid = np.ones((64, 96)), regular_grid(96, 64, 8, 8)
     way = np.zeros((49, 3))
     way[:, 0] = np.linspace(0, 700, 49)
-    calm = Trajectory(posed(np.tile(np.eye(3), (49, 1, 1)), way))
-    assert chosen_scale(calm, depth, grid, 55.0) * 700 == pytest.approx(REACH)
-    assert chosen_scale(calm, depth, grid, 55.0, 0.5) * 700 == pytest.approx(REACH / 2)
+    calm = Trajectory(poses_at(np.tile(np.eye(3), (49, 1, 1)), way))
+    assert choose_scale(calm, depth, grid, 55.0) * 700 == pytest.approx(REACH)
+    assert choose_scale(calm, depth, grid, 55.0, 0.5) * 700 == pytest.approx(REACH / 2)
     wild = Trajectory(
-        posed(np.tile(np.eye(3), (49, 1, 1)), np.where(np.arange(49)[:, None] % 2, way[-1:], 0 * way))
+        poses_at(np.tile(np.eye(3), (49, 1, 1)), np.where(np.arange(49)[:, None] % 2, way[-1:], 0 * way))
     )
-    scale = chosen_scale(wild, depth, grid, 55.0)
-    assert 0 < scale * 700 < REACH / 2 and fast_share(depth, to_path(wild, scale), grid, 55.0) <= 0.1
-    assert chosen_scale(Trajectory(calm.pose, unit=0.3), depth, grid, 55.0, 2.0) == pytest.approx(0.6)
+    scale = choose_scale(wild, depth, grid, 55.0)
+    assert 0 < scale * 700 < REACH / 2 and share_of_fast_steps(depth, to_path(wild, scale), grid, 55.0) <= 0.1
+    assert choose_scale(Trajectory(calm.pose, unit=0.3), depth, grid, 55.0, 2.0) == pytest.approx(0.6)
     still = Trajectory(np.tile(np.eye(4)[:3], (5, 1, 1)))
-    assert np.allclose(to_path(still, chosen_scale(still, depth, grid, 55.0)).pose, still.pose)
+    assert np.allclose(to_path(still, choose_scale(still, depth, grid, 55.0)).pose, still.pose)
 
 
 def test_what_a_model_will_not_like_is_said_in_words():
     depth, grid = np.ones((64, 96)), regular_grid(96, 64, 8, 8)
-    assert troubles(camera_tracks(depth, preset_path("pan", 49, 0.5), grid)) == []
-    (fast,) = troubles(camera_tracks(depth, preset_path("pan", 4, 1.0), grid))
+    assert find_troubles(camera_tracks(depth, preset_path("pan", 49, 0.5), grid)) == []
+    (fast,) = find_troubles(camera_tracks(depth, preset_path("pan", 4, 1.0), grid))
     assert "faster than models are trained on, in frames 1 to 3; use more frames" in fast
-    said = troubles(camera_tracks(depth, preset_path("dolly", 49, 4.0), grid))
+    said = find_troubles(camera_tracks(depth, preset_path("dolly", 49, 4.0), grid))
     assert any(
         "next to nothing of the picture is seen" in one and "gone into the scene" in one for one in said
     )
@@ -409,7 +409,7 @@ def test_what_a_model_will_not_like_is_said_in_words():
 def test_a_camera_that_goes_into_the_scene_keeps_tracks_finite():
     way = np.zeros((9, 3))
     way[:, 2] = np.linspace(0, 3, 9)
-    path = to_path(Trajectory(posed(np.tile(np.eye(3), (9, 1, 1)), way), unit=1.0), 1.0)
+    path = to_path(Trajectory(poses_at(np.tile(np.eye(3), (9, 1, 1)), way), unit=1.0), 1.0)
     made = camera_tracks(np.ones((32, 32)), path, regular_grid(32, 32, 5, 5))
     assert made.xy.isfinite().all() and made.visible[0].all() and not made.visible[-1].any()
 
@@ -442,13 +442,13 @@ def embedding(pose: np.ndarray, fx: float, width: int = 48, height: int = 32) ->
 
 def test_a_camera_embedding_gives_its_camera_back():
     pose = truth()[:9, :3]
-    camera = embedded_camera(embedding(pose, 0.8))
+    camera = camera_from_embedding(embedding(pose, 0.8))
     assert len(camera.pose) == 9 and camera.focal[0] == pytest.approx(0.8, abs=1e-4)
     wanted = to_path(Trajectory(pose), 1.0).pose
     np.testing.assert_allclose(camera.pose, wanted, atol=1e-4)
     for bad in (torch.zeros(1, 24, 3, 8, 8), torch.zeros(1, 12, 3, 8, 8), "camera"):
         with pytest.raises(ValueError, match="camera embedding: expected"):
-            embedded_camera(bad)
+            camera_from_embedding(bad)
 
 
 def viewer(yaw: float, distance: float = 4.0, **more) -> dict:
@@ -465,11 +465,11 @@ def viewer(yaw: float, distance: float = 4.0, **more) -> dict:
 
 
 def test_two_3d_cameras_are_an_orbit_round_what_they_look_at():
-    camera = viewer_cameras(viewer(0), viewer(30), 7, "linear", 1.5)
+    camera = camera_between_views(viewer(0), viewer(30), 7, "linear", 1.5)
     np.testing.assert_allclose(np.linalg.norm(camera.centres, axis=1), 4.0, atol=1e-9)
     angles = np.degrees(np.arctan2(camera.centres[:, 0], camera.centres[:, 2]))
     np.testing.assert_allclose(angles, np.linspace(0, 30, 7), atol=1e-6)
-    assert camera.unit == 0.25 and fov_on(camera, 96, 64) == pytest.approx(
+    assert camera.unit == 0.25 and covered_fov(camera, 96, 64) == pytest.approx(
         2 * math.degrees(math.atan(1.5 * math.tan(math.radians(20))))
     )
     middle = camera_tracks(np.ones((64, 96)), to_path(camera, 0.25), np.array([[47.5, 31.5]]), fov=50.0)
@@ -484,9 +484,9 @@ def test_two_3d_cameras_are_an_orbit_round_what_they_look_at():
 
 def test_a_quaternion_counts_before_the_target_and_means_the_same():
     x, y, z, w = SCIPY.Rotation.from_euler("y", 30, degrees=True).as_quat()
-    plain = viewer_cameras(viewer(30), viewer(60), 5, "linear", 1.0)
+    plain = camera_between_views(viewer(30), viewer(60), 5, "linear", 1.0)
     quaternion = {"x": x, "y": y, "z": z, "w": w}
-    turned = viewer_cameras(
+    turned = camera_between_views(
         viewer(30, quaternion=quaternion, target={"x": 9.0, "y": 9.0, "z": 9.0}), viewer(60), 5, "linear", 1.0
     )
     np.testing.assert_allclose(turned.pose[0, :, :3], plain.pose[0, :, :3], atol=1e-9)
@@ -506,7 +506,7 @@ def test_a_quaternion_counts_before_the_target_and_means_the_same():
 )
 def test_3d_cameras_that_are_none_are_refused(camera, message):
     with pytest.raises(ValueError, match=message):
-        viewer_cameras(camera, viewer(10), 5, "linear", 1.0)
+        camera_between_views(camera, viewer(10), 5, "linear", 1.0)
 
 
 def test_views_of_a_depth_model_bring_camera_scale_and_lens():
@@ -520,29 +520,29 @@ def test_views_of_a_depth_model_bring_camera_scale_and_lens():
         "extrinsics": torch.from_numpy(truth()[None, :, :3]),
         "intrinsics": intrinsics,
     }
-    camera = geometry_camera(geometry)
+    camera = camera_from_geometry(geometry)
     assert_true(camera)
     assert camera.unit == pytest.approx(0.4) and camera.focal[0] == pytest.approx(1.0)
     with pytest.raises(ValueError, match="multiview mode.*got mode 'mono'"):
-        geometry_camera({"depth": depth, "mode": "mono"})
+        camera_from_geometry({"depth": depth, "mode": "mono"})
 
 
 def test_geometry_gives_true_depth_and_the_angle_of_the_cut_picture():
     depth = torch.linspace(1, 5, 40 * 60).reshape(1, 40, 60)
     depth[0, 0, 0], depth[0, 1, 1], depth[0, 2, 2] = float("inf"), float("nan"), 0
     moge = {"depth": depth, "intrinsics": torch.tensor([[[0.9, 0, 0.5], [0, 1.35, 0.5], [0, 0, 1]]])}
-    mapped, fov = geometry_depth(moge, 60, 40)
+    mapped, fov = depth_from_geometry(moge, 60, 40)
     assert np.isfinite(mapped).all() and (mapped > 0).all() and mapped[0, 0] == mapped.max()
     assert np.median(mapped) == pytest.approx(1.0, abs=0.01) and fov == pytest.approx(
         2 * math.degrees(math.atan(0.5 / 0.9))
     )
-    assert geometry_depth(moge, 40, 40)[1] == pytest.approx(2 * math.degrees(math.atan(20 / (0.9 * 60))))
-    assert geometry_depth({"depth": depth}, 60, 40)[1] is None
+    assert depth_from_geometry(moge, 40, 40)[1] == pytest.approx(2 * math.degrees(math.atan(20 / (0.9 * 60))))
+    assert depth_from_geometry({"depth": depth}, 60, 40)[1] is None
     for bad in ({"points": 1}, None, {"depth": torch.zeros(3, 3)}):
         with pytest.raises(ValueError, match="geometry: expected one with depth"):
-            geometry_depth(bad, 60, 40)
+            depth_from_geometry(bad, 60, 40)
     with pytest.raises(ValueError, match="depth: expected positive finite numbers"):
-        geometry_depth({"depth": torch.full((1, 8, 8), float("nan"))}, 60, 40)
+        depth_from_geometry({"depth": torch.full((1, 8, 8), float("nan"))}, 60, 40)
 
 
 def test_places_of_a_depth_picture_that_are_no_numbers_are_farthest():

@@ -126,12 +126,12 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
 
 
 def test_the_plain_twin_decodes_at_once():
-    lane, log = open_decoder(torch.device("cpu"), beside=False), []
+    lane, log = open_decoder(torch.device("cpu"), overlap=False), []
     decoding = lane.begin(torch.zeros(1), lambda: (log.append("decoded") or torch.ones(2), 7))
-    assert type(open_decoder(torch.device("cuda"), beside=False)) is InlineDecoder
+    assert type(open_decoder(torch.device("cuda"), overlap=False)) is InlineDecoder
     assert (
         type(lane) is InlineDecoder
-        and not lane.beside
+        and not lane.overlaps
         and log == ["decoded"]
         and decoding.seconds >= 0
         and decoding.state == 7

@@ -16,7 +16,7 @@ from core.small import drag, picture, small_config, small_networks, stream
 from motionstream_core.model import compiled as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.compiled import FastDiT, Graphed, copied, faster, steady, verdict
+from motionstream_core.model.compiled import FastDiT, Graphed, accelerate, compare_outputs, copied, steady
 from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.fp8 import plain_product, product, quantised
@@ -49,12 +49,12 @@ def latents(dit, chunks, between=lambda index: None):
 
 def test_the_compiled_forward_is_swapped_in_while_the_stream_runs_and_changes_nothing():
     dit = small_networks().dit
-    fast = faster(dit, "compile", backend="aot_eager")
+    fast = accelerate(dit, "compile", backend="aot_eager")
     states = []
 
     def between(index):
         if index == 4:
-            fast.way.join(120)
+            fast.mode.join(120)
         states.append(fast.state)
 
     got = latents(fast, 8, between)
@@ -69,8 +69,8 @@ def test_nothing_is_compiled_in_the_stream_once_the_swap_is_done():
         threads.append(threading.current_thread().name)
         return graph.forward
 
-    fast = faster(small_networks().dit, "compile", backend=compiler)
-    latents(fast, 12, lambda index: fast.way.join(120))
+    fast = accelerate(small_networks().dit, "compile", backend=compiler)
+    latents(fast, 12, lambda index: fast.mode.join(120))
     assert fast.state == "fast" and set(threads) == {"motionstream-compile"}, threads
 
 
@@ -81,14 +81,14 @@ def test_the_stream_may_go_on_in_the_middle_of_the_compilation():
         assert streamed.wait(60)
         return graph.forward
 
-    fast = faster(small_networks().dit, "compile", backend=compiler)
+    fast = accelerate(small_networks().dit, "compile", backend=compiler)
 
     def between(index):
         if (
             fast.state == "compiling"
         ):  # a whole chunk was streamed by the plain forward while the compiler held its trace
             streamed.set()
-            fast.way.join(120)
+            fast.mode.join(120)
 
     latents(fast, 8, between)
     assert streamed.is_set() and fast.state == "fast"
@@ -96,23 +96,23 @@ def test_the_stream_may_go_on_in_the_middle_of_the_compilation():
 
 def test_a_compiler_that_fails_is_told_and_the_stream_goes_on():
     dit = small_networks().dit
-    fast = faster(dit, "compile", backend="aot_eager")
+    fast = accelerate(dit, "compile", backend="aot_eager")
 
     def fails(*arguments):
         raise RuntimeError("no compiler here")
 
-    fast.way._compiled = fails
-    got = latents(fast, 8, lambda index: fast.way.join(60))
+    fast.mode._compiled = fails
+    got = latents(fast, 8, lambda index: fast.mode.join(60))
     assert fast.state.startswith("plain: the compiler failed") and torch.equal(got, latents(dit, 8))
 
 
 def test_a_fast_path_with_another_output_is_never_taken():
     dit = small_networks().dit
-    fast = faster(dit, "compile", backend="aot_eager")
-    fast.way._compiled = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) + 1.0
-    got = latents(fast, 8, lambda index: fast.way.join(60))
+    fast = accelerate(dit, "compile", backend="aot_eager")
+    fast.mode._compiled = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) + 1.0
+    got = latents(fast, 8, lambda index: fast.mode.join(60))
     assert "away" in fast.state and torch.equal(got, latents(dit, 8))
-    assert verdict(torch.ones(3), torch.tensor([1.0, 1.0, 1.0])) == "fast"
+    assert compare_outputs(torch.ones(3), torch.tensor([1.0, 1.0, 1.0])) == "fast"
 
 
 def wide_networks():
@@ -148,7 +148,7 @@ def test_a_row_scale_keeps_what_a_tensor_scale_loses():
 def test_eight_bits_are_taken_once_checked_and_leave_the_weights_alone():
     dit = wide_networks()
     before = {name: value.clone() for name, value in dit.state_dict().items()}
-    fast, states = faster(dit, "fp8"), []
+    fast, states = accelerate(dit, "fp8"), []
     got, plain = latents(fast, 8, lambda index: states.append(fast.state)), latents(dit, 8)
     assert states[0] == "plain" and states[-1] == "fast", states
     assert not torch.equal(got, plain) and (got - plain).abs().mean() < 0.05 * plain.std()
@@ -158,16 +158,16 @@ def test_eight_bits_are_taken_once_checked_and_leave_the_weights_alone():
 
 def test_eight_bits_that_are_too_far_away_are_not_taken():
     dit = wide_networks()
-    fast = faster(dit, "fp8")
-    fast.way._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.2
+    fast = accelerate(dit, "fp8")
+    fast.mode._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.2
     got = latents(fast, 8)
     assert fast.state.startswith("plain: the fast output was 0.") and torch.equal(got, latents(dit, 8))
 
 
 def test_eight_bits_can_be_compiled():
     dit = wide_networks()
-    fast = faster(dit, "fp8+compile", backend="aot_eager")
-    got, plain = latents(fast, 8, lambda index: fast.way.join(120)), latents(dit, 8)
+    fast = accelerate(dit, "fp8+compile", backend="aot_eager")
+    got, plain = latents(fast, 8, lambda index: fast.mode.join(120)), latents(dit, 8)
     assert (
         fast.state == "fast"
         and not torch.equal(got, plain)
@@ -177,15 +177,15 @@ def test_eight_bits_can_be_compiled():
 
 def test_eight_bits_of_a_foreign_network_are_refused():
     with pytest.raises(ValueError, match="expected the pack's own transformer for fp8, got SimpleNamespace"):
-        faster(SimpleNamespace(device=CPU), "fp8")
+        accelerate(SimpleNamespace(device=CPU), "fp8")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="expected a CUDA device")
-@pytest.mark.parametrize("way", ["graphs", "fp8", "fp8+graphs", "compile", "fp8+compile"])
-def test_every_way_is_taken_on_a_gpu(way):
+@pytest.mark.parametrize("mode", ["graphs", "fp8", "fp8+graphs", "compile", "fp8+compile"])
+def test_every_mode_is_taken_on_a_gpu(mode):
     dit = wide_networks().to("cuda", torch.bfloat16)
-    fast = faster(dit, way)
-    got = latents(fast, 12, lambda index: fast.way.join(300) if "compile" in way else None)
+    fast = accelerate(dit, mode)
+    got = latents(fast, 12, lambda index: fast.mode.join(300) if "compile" in mode else None)
     plain = latents(dit, 12)
     assert fast.state == "fast" and (got - plain).abs().mean() < 0.1 * plain.std()
 
@@ -233,7 +233,7 @@ def steered(dit) -> torch.Tensor:
 def test_a_graph_follows_prompts_refreshes_and_rewinds_without_being_captured_again(graphs):
     dit, fast = graphs
     got = steered(fast)
-    graph = fast.way._graph
+    graph = fast.mode._graph
     assert fast.state == "fast" and replayed.Graph.made == 1 and graph.replays > 20
     plain = steered(dit)
     assert plain.std() > 0 and torch.allclose(got, plain, atol=1e-5)
@@ -242,10 +242,12 @@ def test_a_graph_follows_prompts_refreshes_and_rewinds_without_being_captured_ag
 def test_another_cache_or_size_is_captured_anew_and_the_old_graph_is_let_go(graphs):
     dit, fast = graphs
     first = latents(fast, 6)
-    old = weakref.ref(fast.way._graph)
+    old = weakref.ref(fast.mode._graph)
     assert torch.allclose(latents(fast, 6), first, atol=1e-5) and replayed.Graph.made == 2 and old() is None
     cache = fast.make_cache(4, 4)
-    assert fast.state == "plain" and fast.way._graph is None and fast.way._cache is None and cache.filled == 0
+    assert (
+        fast.state == "plain" and fast.mode._graph is None and fast.mode._cache is None and cache.filled == 0
+    )
 
 
 def test_a_capture_that_fails_is_told_and_the_stream_goes_on(graphs, monkeypatch):
@@ -265,7 +267,7 @@ def test_a_capture_that_fails_is_told_and_the_stream_goes_on(graphs, monkeypatch
 
 def test_a_graph_with_another_output_is_never_replayed_for_a_stream(graphs):
     dit, fast = graphs
-    fast.way._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.5
+    fast.mode._fast = lambda x, *rest: dit(x, *rest[:2], rolling_context(rest[2])) * 1.5
     assert (
         torch.equal(latents(fast, 8), latents(dit, 8))
         and fast.state.startswith("plain: the fast output was 0.")
@@ -275,18 +277,18 @@ def test_a_graph_with_another_output_is_never_replayed_for_a_stream(graphs):
 
 def test_another_size_is_compiled_anew():
     dit = small_networks().dit
-    fast = faster(dit, "compile", backend="eager")
-    latents(fast, 8, lambda index: fast.way.join(60))
-    first = fast.way._ready
+    fast = accelerate(dit, "compile", backend="eager")
+    latents(fast, 8, lambda index: fast.mode.join(60))
+    first = fast.mode._ready
     assert fast.state == "fast"
     text, cache, x = dit.encode_text(torch.ones(1, 4, 8)), dit.make_cache(8, 4), torch.randn(1, 56, 2, 8, 4)
     with torch.no_grad():
         while not steady(cache, 2):
             dit(x, torch.zeros(1, 2), text, rolling_context(cache, write=True))
         fast(x, torch.ones(1, 2), text, rolling_context(cache))
-        assert fast.way._ready != first
-        fast.way.join(60)
-        assert fast.state == "fast" and fast.way._ready not in (None, first)
+        assert fast.mode._ready != first
+        fast.mode.join(60)
+        assert fast.state == "fast" and fast.mode._ready not in (None, first)
         assert torch.allclose(
             fast(x, torch.ones(1, 2), text, rolling_context(cache)),
             dit(x, torch.ones(1, 2), text, rolling_context(cache)),
@@ -296,11 +298,11 @@ def test_another_size_is_compiled_anew():
 
 def test_the_switch_is_off_by_default_and_guarded():
     dit = small_networks().dit
-    assert faster(dit, "off") is dit and isinstance(faster(dit, "compile", backend="eager"), FastDiT)
+    assert accelerate(dit, "off") is dit and isinstance(accelerate(dit, "compile", backend="eager"), FastDiT)
     with pytest.raises(ValueError, match="CUDA device for graphs"):
-        faster(dit, "graphs")
+        accelerate(dit, "graphs")
     with pytest.raises(ValueError, match="expected one of off, compile, graphs, fp8"):
-        faster(dit, "warp")
+        accelerate(dit, "warp")
 
 
 def test_a_copy_of_a_cache_goes_its_own_way():

@@ -13,7 +13,7 @@ from core.small import SIZE, joined, picture, stream
 from motionstream_core.live.session import LiveSession
 from motionstream_core.live.track_stream import TrackStream, TrackStreamReader
 from motionstream_core.tracks.types import Tracks
-from motionstream_core.tracks.video.live_video import at_rate, live_tracks, placement
+from motionstream_core.tracks.video.live_video import frames_at_rate, open_live_tracks, place_seeds
 from motionstream_core.tracks.video.retarget import Seeds, seeds_for
 
 POINTS = np.array([[8.0, 10.0], [20.0, 12.0]], np.float32)
@@ -41,7 +41,7 @@ class Video:
 
 
 def feed_of(video: Video, at_end: str = "loop", fps: float = 16.0) -> TrackStream:
-    found = live_tracks(video, Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, fps)
+    found = open_live_tracks(video, Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, fps)
     return TrackStream(found.first, found.static, found.open, at_end)
 
 
@@ -110,7 +110,7 @@ def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_tracked_again():
 
 def test_a_source_of_another_rate_is_read_at_the_streams():
     def numbers(rate, fps, frames):
-        return [int(shot[0][0, 0, 0]) for shot in at_rate(Video(frames, rate)(), fps)]
+        return [int(shot[0][0, 0, 0]) for shot in frames_at_rate(Video(frames, rate)(), fps)]
 
     assert numbers(32.0, 16.0, 9) == [0, 2, 4, 6, 8]
     assert numbers(8.0, 16.0, 4) == [0, 0, 1, 1, 2, 2, 3]
@@ -121,7 +121,7 @@ def test_the_subject_goes_to_the_target_and_the_ground_rests():
     mask, target = np.zeros((48, 96)), np.zeros((64, 64))
     mask[10:30, 20:50], target[8:28, 30:60] = 1, 1
     seeds = seeds_for(96, 48, 24, 12, mask=mask, only_subject=True)
-    place = placement(seeds, (96, 48), 64, 64, target)
+    place = place_seeds(seeds, (96, 48), 64, 64, target)
     xy, visible = place(seeds.xy.astype(np.float32), np.ones(len(seeds.xy), bool))
     moved, _ = place(
         seeds.xy.astype(np.float32) + np.array([3.0, 0.0], np.float32), np.ones(len(seeds.xy), bool)
@@ -139,7 +139,7 @@ def test_the_subject_goes_to_the_target_and_the_ground_rests():
 
 def test_bad_feeds_are_named():
     with pytest.raises(ValueError, match="at least one frame"):
-        live_tracks(Video(0), Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, 16.0)
+        open_live_tracks(Video(0), Bright, lambda width, height: Seeds(POINTS), SIZE, SIZE, 16.0)
     feed = feed_of(Video())
     with pytest.raises(ValueError, match="at_end"):
         TrackStream(feed.first, feed.static, feed.open, "again")

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from motionstream_core.tracks.types import Tracks
-from motionstream_core.tracks.video.follow import Followed, follow, mixed, positions, rate_of, retimed
+from motionstream_core.tracks.video.follow import (
+    Followed,
+    follow,
+    follow_points,
+    interpolate_positions,
+    mean_rate,
+    retime_tracks,
+)
 
 
 class Drift:
@@ -28,7 +35,7 @@ def corner(width, height):
 def test_a_long_source_is_kept_in_bounded_memory_and_its_motion_is_whole():
     found = follow(shots(10_000), corner, Drift(), kept=100)
     assert found.frames == 10_000 and found.tracks.frames <= 101
-    made = retimed(found, 50, 16.0)
+    made = retime_tracks(found, 50, 16.0)
     assert (
         made.frames == 50
         and made.fps == 16
@@ -40,13 +47,13 @@ def test_no_more_of_the_source_is_read_than_its_speed_needs():
     read = []
     found = follow(shots(10_000), corner, Drift(), seconds=2.0, on_frame=read.append)
     assert len(read) == found.frames == 21
-    made = retimed(found, 33, 16.0, "source speed")
+    made = retime_tracks(found, 33, 16.0, "source speed")
     assert torch.allclose(made.xy[:, 0, 0], 10 + torch.arange(33) * 10 / 16, atol=1e-3)
 
 
 def test_positions_come_before_the_source_has_been_read():
     read = []
-    made = positions(shots(1000), corner, Drift(), on_frame=read.append)
+    made = follow_points(shots(1000), corner, Drift(), on_frame=read.append)
     for _ in range(3):
         next(made)
     assert len(read) == 3
@@ -56,26 +63,26 @@ def test_uneven_frames_are_put_where_their_moments_are():
     times = torch.tensor([0.0, 0.1, 0.9, 1.0], dtype=torch.float64)
     xy = 100 * times.float()[:, None, None].expand(-1, 1, 2)
     found = Followed(Tracks(xy, torch.ones(4, 1), 200, 200), times, 4)
-    assert torch.allclose(retimed(found, 11, 10.0).xy[:, 0, 0], torch.linspace(0, 100, 11), atol=1e-3)
+    assert torch.allclose(retime_tracks(found, 11, 10.0).xy[:, 0, 0], torch.linspace(0, 100, 11), atol=1e-3)
     assert torch.allclose(
-        retimed(found, 0, 20.0, "source speed").xy[:, 0, 0], torch.linspace(0, 100, 21), atol=1e-3
+        retime_tracks(found, 0, 20.0, "source speed").xy[:, 0, 0], torch.linspace(0, 100, 21), atol=1e-3
     )
-    assert retimed(found, 0, 16.0).frames == 4 and rate_of(times) == 3
+    assert retime_tracks(found, 0, 16.0).frames == 4 and mean_rate(times) == 3
 
 
 def test_a_source_that_is_over_rests_and_one_frame_is_motion_that_rests():
     found = follow(shots(5), corner, Drift())
-    held = retimed(found, 33, 16.0, "source speed")
+    held = retime_tracks(found, 33, 16.0, "source speed")
     assert held.xy[-1, 0, 0] == held.xy[8, 0, 0] == 14
-    assert (retimed(follow(shots(1), corner, Drift()), 9, 16.0).xy == torch.tensor([10.0, 20.0])).all()
+    assert (retime_tracks(follow(shots(1), corner, Drift()), 9, 16.0).xy == torch.tensor([10.0, 20.0])).all()
 
 
 def test_a_point_that_is_hidden_in_one_of_two_frames_is_as_in_the_nearer():
-    xy, visible = mixed(
+    xy, visible = interpolate_positions(
         torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.4
     )
     assert xy.tolist() == [[pytest.approx(0.4)] * 2, [0, 0]] and visible.tolist() == [True, True]
-    xy, visible = mixed(
+    xy, visible = interpolate_positions(
         torch.zeros(2, 2), torch.tensor([True, True]), torch.ones(2, 2), torch.tensor([True, False]), 0.6
     )
     assert xy[1].tolist() == [1, 1] and visible.tolist() == [True, False]
@@ -108,9 +115,9 @@ def test_bad_sources_and_requests_are_named_and_an_interrupt_gets_through():
             [(np.zeros((48, 64, 3), np.uint8), 0.0), (np.zeros((48, 32, 3), np.uint8), 0.1)], corner, Drift()
         )
     with pytest.raises(ValueError, match="timing"):
-        retimed(follow(shots(2), corner, Drift()), 5, 16.0, "backwards")
+        retime_tracks(follow(shots(2), corner, Drift()), 5, 16.0, "backwards")
     with pytest.raises(ValueError, match="rate"):
-        retimed(follow(shots(2), corner, Drift()), 5, 0.0)
+        retime_tracks(follow(shots(2), corner, Drift()), 5, 0.0)
 
     def interrupt(number):
         if number == 3:

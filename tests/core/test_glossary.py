@@ -25,18 +25,6 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 # The changelog tells of names as they were, and other repositories' files are not ours.
 AS_THEY_WERE = {"CHANGELOG.md", "other-packs.md", "public-checkpoints.md"}
-# Files of the seams and of the training registry, which are named before they are here.
-COMING = {
-    "codec/base.py",
-    "model/config.py",
-    "model/context.py",
-    "model/denoiser.py",
-    "sampling/open.py",
-    "sampling/sampler.py",
-    "sampling/step.py",
-    "streaming/motion_source.py",
-    "training/methods/registry.py",
-}
 
 
 def glossary_identifiers() -> list[str]:
@@ -106,7 +94,7 @@ def test_links_of_a_document_lead_somewhere(path):
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_files_that_a_document_names_are_there(path):
-    for name in set(named_files_of(path)) - COMING:
+    for name in named_files_of(path):
         assert any((base / name).exists() for base in (path.parent, *BASES)), (
             f"{path.relative_to(ROOT)}: {name}"
         )

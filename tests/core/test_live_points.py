@@ -4,14 +4,13 @@ import time
 
 import pytest
 import torch
-from core.small import drag, picture
+from core.small import drag, picture, stream
 
 from motionstream_core.live.controls import MAX_POINTS, SetCamera, parse_control
 from motionstream_core.live.live_tracks import FADE_FRAMES, LiveTracks
 from motionstream_core.live.session import LiveSession
 from motionstream_core.live.track_state import FREE, MAX_FADED, NoRoom
 from motionstream_core.streaming.recorder import StreamRecorder
-from motionstream_core.streaming.stream import stream
 
 
 def live_tracks() -> LiveTracks:
@@ -125,7 +124,7 @@ def test_a_stream_whose_points_come_and_go_is_made_and_recorded(networks):
     session, widths = LiveSession(), []
     with StreamRecorder(16.0, 4, 2**30) as kept:
         for chunk in stream(
-            networks, picture(), drag(97), "", 97, control=session, beside=False, history_bytes=0
+            networks, picture(), drag(97), "", 97, control=session, overlap_decode=False, history_bytes=0
         ):
             widths.append(chunk.xy.shape[1])
             kept.add(chunk)

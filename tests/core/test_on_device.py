@@ -16,7 +16,7 @@ from motionstream_core.cli.options import networks_on
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model import presets
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.compiled import faster
+from motionstream_core.model.compiled import accelerate
 from motionstream_core.model.context import rolling_context
 from motionstream_core.model.weights.networks import open_networks
 from motionstream_core.planning.stream_memory import Plan
@@ -215,7 +215,7 @@ def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_beh
     }
     with device, torch.no_grad():
         networks, session, seen, mark = built_in(), LiveSession(), [], device.mark()
-        fast = faster(networks.dit, "graphs")
+        fast = accelerate(networks.dit, "graphs")
         for chunk in stream(
             replace(networks, dit=fast),
             picture(64, 64),
@@ -243,7 +243,7 @@ def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_beh
 def test_eight_bits_are_what_the_linears_are_multiplied_in(monkeypatch, device):
     with device, torch.no_grad():
         networks = wan(monkeypatch, "wan2.1-1.3b")
-        fast = faster(networks.dit, "fp8")
+        fast = accelerate(networks.dit, "fp8")
         cache, text = (
             fast.make_cache(60, 104, shape=SHORT),
             fast.encode_text(torch.zeros(1, 1, 4096, device=CUDA)),

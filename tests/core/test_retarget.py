@@ -8,7 +8,7 @@ pytest.importorskip("cv2")
 
 from motionstream_core.tracks.types import Tracks  # noqa: E402
 from motionstream_core.tracks.video.point_prompts import point_prompts  # noqa: E402
-from motionstream_core.tracks.video.retarget import area_of, box_of, retargeted, seeds_for, target_box  # noqa: E402
+from motionstream_core.tracks.video.retarget import area_of, box_of, retarget_tracks, seeds_for, target_box  # noqa: E402
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
 MOVE = np.array([2.0, 0.5])  # px a frame: the subject's own
@@ -43,7 +43,7 @@ def moved(tracks: Tracks, area: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_the_subjects_motion_goes_to_the_target_scaled_and_the_ground_rests():
     seeds = seeds_for(WIDTH, HEIGHT, 24, 16, mask=mask())
     target = mask(80, 90, 48, 32, 192, 128)  # the canvas is twice the source, the target twice the subject
-    made = retargeted(scene(seeds), seeds, "subject", 192, 128, target)
+    made = retarget_tracks(scene(seeds), seeds, "subject", 192, 128, target)
     subject, ground = moved(made, target)
     assert np.allclose(subject, 2 * (FRAMES - 1) * MOVE, atol=0.3) and np.abs(ground).max() < 0.05
     on = (
@@ -58,7 +58,7 @@ def test_the_subjects_motion_goes_to_the_target_scaled_and_the_ground_rests():
 def test_with_everything_the_camera_moves_the_target_and_the_ground():
     seeds = seeds_for(WIDTH, HEIGHT, 24, 16, mask=mask())
     target = mask(60, 20, 24, 16)
-    subject, ground = moved(retargeted(scene(seeds), seeds, "everything", WIDTH, HEIGHT, target), target)
+    subject, ground = moved(retarget_tracks(scene(seeds), seeds, "everything", WIDTH, HEIGHT, target), target)
     assert np.allclose(subject, (FRAMES - 1) * (MOVE + PAN), atol=0.4) and np.allclose(
         ground, (FRAMES - 1) * PAN, atol=0.3
     )
@@ -66,10 +66,10 @@ def test_with_everything_the_camera_moves_the_target_and_the_ground():
 
 def test_the_camera_alone_and_the_subject_alone_without_a_target():
     seeds = seeds_for(WIDTH, HEIGHT, 24, 16, mask=mask())
-    camera = retargeted(scene(seeds), seeds, "camera", WIDTH, HEIGHT)
+    camera = retarget_tracks(scene(seeds), seeds, "camera", WIDTH, HEIGHT)
     way = (camera.xy[-1] - camera.xy[0])[camera.visible[-1]]
     assert torch.allclose(way, torch.tensor((FRAMES - 1) * PAN).float().expand_as(way), atol=0.2)
-    alone = retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
+    alone = retarget_tracks(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
     assert alone.count == seeds.subject.sum() and np.allclose(
         (alone.xy[-1] - alone.xy[0]).mean(0), (FRAMES - 1) * MOVE, atol=0.2
     )
@@ -101,10 +101,10 @@ def test_clicked_points_are_the_subject():
     clicked = point_prompts('[{"x": 40, "y": 30}, [42, 33]]', WIDTH, HEIGHT)
     seeds = seeds_for(WIDTH, HEIGHT, 12, 8, clicked=clicked)
     assert seeds.xy[seeds.subject].tolist() == [[40, 30], [42, 33]]
-    alone = retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
+    alone = retarget_tracks(scene(seeds), seeds, "subject", WIDTH, HEIGHT)
     assert alone.count == 2 and np.allclose((alone.xy[-1] - alone.xy[0])[0], (FRAMES - 1) * MOVE, atol=0.2)
     ring = mask(30, 20, 24, 16) - mask(34, 24, 16, 8)  # the points fall into its middle
-    assert retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT, ring, rest=False).count == 2
+    assert retarget_tracks(scene(seeds), seeds, "subject", WIDTH, HEIGHT, ring, rest=False).count == 2
 
 
 def test_clicks_are_read_in_every_spelling():
@@ -114,17 +114,15 @@ def test_clicks_are_read_in_every_spelling():
         "[[{'x': 1, 'y': 2}, {'x': 9, 'y': 9}], [[3, 4], [8, 8]]]",
     ):
         assert point_prompts(text, 100, 100).tolist() == [[1, 2], [3, 4]]
-    host = {
-        "track_path": torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]),
-        "track_visibility": torch.ones(2, 1, dtype=torch.bool),
-        "motionstream": {"width": 128, "height": 128},
-    }
-    assert point_prompts(host, 200, 100).tolist() == [[99.5, 49.5]]
+    painted = Tracks(torch.tensor([[[63.5, 63.5]], [[0.0, 0.0]]]), torch.ones(2, 1), 128, 128)
+    assert point_prompts(painted, 200, 100).tolist() == [[99.5, 49.5]]
     for bad, message in (
         ("[", "JSON"),
         ("[]", "list of places"),
         ('[{"x": 1}]', "places like"),
         ('[{"x": 1, "y": NaN}]', "finite"),
+        ("[[0.25, 0.5], [0.1, 0.9]]", "points: expected places in pixels of 10x10"),
+        ("[" * 900 + "]" * 900, "places like"),
     ):
         with pytest.raises(ValueError, match=message):
             point_prompts(bad, 10, 10)
@@ -141,4 +139,4 @@ def test_bad_places_are_named():
         seeds_for(WIDTH, HEIGHT, 4, 4, clicked=np.array([[500.0, 3.0]]))
     seeds = seeds_for(WIDTH, HEIGHT, 24, 16, mask=mask())
     with pytest.raises(ValueError, match="target: expected one that marks"):
-        retargeted(scene(seeds), seeds, "subject", WIDTH, HEIGHT, np.zeros((8, 8)))
+        retarget_tracks(scene(seeds), seeds, "subject", WIDTH, HEIGHT, np.zeros((8, 8)))

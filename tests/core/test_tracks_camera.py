@@ -9,13 +9,11 @@ from motionstream_core.tracks.camera.moves import (
     EASINGS,
     PRESETS,
     camera_tracks,
-    checked_depth,
+    check_depth,
     depth_from_disparity,
-    fitted_map,
-    keyframe_path,
+    fit_map,
     preset_path,
     regular_grid,
-    too_fast,
 )
 
 WIDTH, HEIGHT, FOV = 96, 64, 55.0
@@ -110,23 +108,6 @@ def test_two_paths_composed_are_one_after_the_other():
     assert np.allclose(both.pose[:, :, 3], dolly.pose[:, :, 3])
 
 
-def test_keyframes_are_met_and_held_outside():
-    keys = [(2, (0, 0, 0, 0, 0, 0, 0)), (6, (10, 0, 0, 0.1, 0, 0, 1))]
-    path = keyframe_path(keys, 10, "linear")
-    assert (
-        np.allclose(path.pose[:3, :, 3], 0)
-        and np.allclose(path.pose[6:, 0, 3], 0.1)
-        and np.allclose(path.focal[6:], 2)
-    )
-    assert path.focal[4] == pytest.approx(2**0.5)
-
-
-@pytest.mark.parametrize("keys", [[], [(0, (1, 2))], [(3, (0,) * 7), (3, (0,) * 7)]])
-def test_keys_that_are_none_are_refused(keys):
-    with pytest.raises(ValueError, match="camera: expected"):
-        keyframe_path(keys, 5)
-
-
 def test_the_same_move_looks_alike_at_any_scale_of_depth():
     grid = regular_grid(WIDTH, HEIGHT, 4, 4)
     near, far = (camera_tracks(scale * slanted(), preset_path("orbit", 7), grid).xy for scale in (1, 250))
@@ -136,10 +117,10 @@ def test_the_same_move_looks_alike_at_any_scale_of_depth():
 def test_bad_depth_is_filled_or_refused():
     depth = slanted()
     depth[0, 0], depth[1, 1], depth[2, 2], depth[3, 3] = 0, np.nan, np.inf, -1
-    assert np.isfinite(checked_depth(depth)).all() and (checked_depth(depth) > 0).all()
+    assert np.isfinite(check_depth(depth)).all() and (check_depth(depth) > 0).all()
     for bad in (np.zeros((8, 8)), np.full((8, 8), np.nan), np.zeros((2, 3, 4))):
         with pytest.raises(ValueError, match="depth: expected"):
-            checked_depth(bad)
+            check_depth(bad)
 
 
 def test_a_depth_picture_is_near_where_it_is_white():
@@ -150,17 +131,11 @@ def test_a_depth_picture_is_near_where_it_is_white():
     assert np.allclose(depth_from_disparity(np.full((4, 4), 0.3)), 4.0)
 
 
-def test_tracks_too_fast_for_a_model_are_told():
-    grid = regular_grid(WIDTH, HEIGHT, 5, 5)
-    assert too_fast(camera_tracks(slanted(), preset_path("pan", 49), grid)) == 0
-    assert too_fast(camera_tracks(slanted(), preset_path("pan", 3, 2.0), grid)) > 0.3
-
-
 def test_a_depth_picture_of_another_size_is_cut_as_the_start_image_is():
     picture = np.repeat(np.arange(8.0)[None], 4, 0)  # 8 wide, 4 high
-    assert (fitted_map(picture, 8, 4) == picture).all()
-    assert fitted_map(picture, 4, 4)[0].tolist() == [2, 3, 4, 5]
-    assert fitted_map(np.repeat(picture[..., None], 3, -1), 16, 8)[0, ::2].tolist() == list(range(8))
+    assert (fit_map(picture, 8, 4) == picture).all()
+    assert fit_map(picture, 4, 4)[0].tolist() == [2, 3, 4, 5]
+    assert fit_map(np.repeat(picture[..., None], 3, -1), 16, 8)[0, ::2].tolist() == list(range(8))
 
 
 def boards(seed: int, width: int = 320, height: int = 192) -> tuple[np.ndarray, list]:

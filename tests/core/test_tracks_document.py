@@ -11,7 +11,7 @@ from motionstream_core.tracks.document.parse import (
     Stroke,
     document_to_tracks,
     parse_document,
-    polyline,
+    sample_curve,
 )
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "spline.json").read_text(encoding="utf-8"))
@@ -41,7 +41,7 @@ def test_the_golden_points_are_found(case):
 
 @pytest.mark.parametrize("curve", GOLDEN["curves"], ids=lambda curve: curve["name"])
 def test_the_golden_curves_are_found(curve):
-    made = polyline(
+    made = sample_curve(
         tuple(tuple(point) for point in curve["points"]), curve["interpolation"], curve.get("tension", 0.0)
     )
     np.testing.assert_allclose(made, curve["polyline"], atol=GOLDEN["tolerance"], rtol=0)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from motionstream_core.tracks.formats import (
+    hide_outside_mask,
     load_npz,
     read_tracks,
     save_npz,
-    seen_in_mask,
     tracks_from_host,
     tracks_from_json,
     tracks_to_host,
@@ -93,10 +93,10 @@ def test_the_hosts_masked_tracks_have_one_visibility_for_all():
     unmasked = tracks_from_host({"track_path": value["track_path"]}, 832, 480)
     mask = torch.ones(13, 8, 8)
     mask[5:9] = 0
-    assert torch.equal(seen_in_mask(unmasked, mask).visible, made.visible)
-    assert seen_in_mask(unmasked, torch.zeros(1, 8, 8)).visible.sum() == 0
+    assert torch.equal(hide_outside_mask(unmasked, mask).visible, made.visible)
+    assert hide_outside_mask(unmasked, torch.zeros(1, 8, 8)).visible.sum() == 0
     with pytest.raises(ValueError, match="mask: expected 13 frames"):
-        seen_in_mask(unmasked, torch.ones(7, 8, 8))
+        hide_outside_mask(unmasked, torch.ones(7, 8, 8))
 
 
 def test_what_the_host_makes_of_a_text_is_what_we_make_of_it():

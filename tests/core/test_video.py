@@ -4,7 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from motionstream_core.codec.video import VideoWriter, cover, read_image, read_video, write_video
+from motionstream_core.codec.video import VideoWriter, read_image, read_video, write_video
+from motionstream_core.common.pictures import cover
 
 
 def clip(frames: int = 7, width: int = 48, height: int = 32) -> torch.Tensor:

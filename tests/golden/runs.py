@@ -28,9 +28,10 @@ from torch import Tensor, nn
 from motionstream_core.codec.split import SplitCodec
 from motionstream_core.codec.taehv import TAEHV, TaehvCodec
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.codec.video import cover, read_image
+from motionstream_core.codec.video import read_image
 from motionstream_core.codec.wan_layers import WanVAE, WanVAEConfig
 from motionstream_core.codec.wan_vae import WanCodec
+from motionstream_core.common.pictures import cover
 from motionstream_core.live.performance import read_performance, write_performance
 from motionstream_core.live.session import LiveSession
 from motionstream_core.live.track_stream import TrackStream
@@ -54,17 +55,27 @@ from motionstream_core.streaming.stream import StreamOptions, controls_of, strea
 from motionstream_core.streaming.warped_image import carry
 from motionstream_core.tracks.camera.moves import (
     EASINGS,
+    CameraPath,
+    _poses,
     camera_tracks,
-    keyframe_path,
+    ease,
     preset_path,
     regular_grid,
 )
 from motionstream_core.tracks.camera.moves import PRESETS as CAMERA_MOVES
-from motionstream_core.tracks.cleanup import cleaned, snapped
-from motionstream_core.tracks.compose import camera_over_objects, carried, joined, matched
+from motionstream_core.tracks.cleanup import clean_tracks, snap_to_objects
+from motionstream_core.tracks.compose import camera_over_objects, carry_objects, join_tracks, match_tracks
 from motionstream_core.tracks.document.handles import document_groups
-from motionstream_core.tracks.document.parse import document_to_tracks, parse_document, polyline
-from motionstream_core.tracks.edit import Timing, in_mask, jittered, retimed, smoothed, spread, transformed
+from motionstream_core.tracks.document.parse import document_to_tracks, parse_document, sample_curve
+from motionstream_core.tracks.edit import (
+    Timing,
+    jitter_tracks,
+    retime_tracks,
+    select_in_mask,
+    select_spread,
+    smooth_tracks,
+    transform_tracks,
+)
 from motionstream_core.tracks.formats import (
     STYLES,
     load_npz,
@@ -76,7 +87,7 @@ from motionstream_core.tracks.formats import (
 )
 from motionstream_core.tracks.types import MODES, Tracks
 from motionstream_core.tracks.video.patch_tracker import track_video
-from motionstream_core.tracks.video.retarget import retargeted, seeds_for
+from motionstream_core.tracks.video.retarget import retarget_tracks, seeds_for
 from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
 from motionstream_core.tracks.warp.forward import ForwardWarp
 from motionstream_core.training.data.shards import imperfect_sample, make_sample
@@ -386,7 +397,20 @@ def sampled_document(document: dict, frames: int | None = None) -> Tensors:
 
 
 def curve_of(points: Sequence, interpolation: str, tension: float) -> Tensor:
-    return torch.from_numpy(polyline(tuple(map(tuple, points)), interpolation, tension))
+    return torch.from_numpy(sample_curve(tuple(map(tuple, points)), interpolation, tension))
+
+
+def keyframe_path(keys: Sequence, frames: int) -> CameraPath:
+    """A path through keys (frame, (yaw, pitch, roll in degrees, x, y, z, zoom in octaves)), eased."""
+    at = np.array([frame for frame, _ in keys], dtype=float)
+    values, now = np.array([value for _, value in keys], dtype=float), np.arange(frames, dtype=float)
+    left = np.clip(np.searchsorted(at, now, side="right") - 1, 0, max(0, len(at) - 2))
+    right = np.minimum(left + 1, len(at) - 1)
+    time = np.clip((now - at[left]) / np.maximum(at[right] - at[left], 1e-9), 0, 1)
+    share = ease(time, "ease in-out")[:, None]
+    yaw, pitch, roll, *place, zoom = (values[left] + share * (values[right] - values[left])).T
+    turns = (np.radians(angle) for angle in (yaw, pitch, roll))
+    return CameraPath(_poses(*turns, np.stack(place, 1)), 2.0**zoom)
 
 
 def camera_moves(depth: np.ndarray) -> Tensors:
@@ -409,18 +433,18 @@ def track_edits(tracks: Tracks, other: Tracks, picture: np.ndarray) -> Tensors:
         "fitted hold": tracks.fitted(31, "hold"),
         **{f"fitted {mode}": tracks.fitted(31, mode) for mode in MODES if mode not in ("error", "hold")},
         "rescaled": tracks.rescaled(2 * tracks.width, tracks.height // 2),
-        "in mask": tracks.select(in_mask(tracks, np.eye(2) > 0)),
-        "spread": tracks.select(spread(tracks, 4)),
-        "transformed": transformed(tracks, (3, -2), (1.5, -1), 30, motion=0.5),
-        "jittered": jittered(tracks, 1.0, seed=3),
-        "smoothed": smoothed(tracks, 2.0),
-        "retimed": retimed(tracks, Timing("ease in", 2.0, True, 2, 3, "ping-pong", 31)),
-        "retimed by keys": retimed(tracks, Timing(keys=((0.0, 0.0), (0.3, 0.8), (1.0, 1.0)))),
-        "cleaned": cleaned(tracks, 1.5, 0.5),
-        "snapped": snapped(tracks, picture)[0],
-        "joined": joined(tracks, other, "hold"),
-        "carried": carried(tracks, matched(other, tracks, "resample")),
-        "camera over": camera_over_objects(tracks, matched(other, tracks, "resample")),
+        "in mask": tracks.select(select_in_mask(tracks, np.eye(2) > 0)),
+        "spread": tracks.select(select_spread(tracks, 4)),
+        "transformed": transform_tracks(tracks, (3, -2), (1.5, -1), 30, motion=0.5),
+        "jittered": jitter_tracks(tracks, 1.0, seed=3),
+        "smoothed": smooth_tracks(tracks, 2.0),
+        "retimed": retime_tracks(tracks, Timing("ease in", 2.0, True, 2, 3, "ping-pong", 31)),
+        "retimed by keys": retime_tracks(tracks, Timing(keys=((0.0, 0.0), (0.3, 0.8), (1.0, 1.0)))),
+        "cleaned": clean_tracks(tracks, 1.5, 0.5),
+        "snapped": snap_to_objects(tracks, picture)[0],
+        "joined": join_tracks(tracks, other, "hold"),
+        "carried": carry_objects(tracks, match_tracks(other, tracks, "resample")),
+        "camera over": camera_over_objects(tracks, match_tracks(other, tracks, "resample")),
     }
     return {
         key: value for name, edited in edits.items() for key, value in track_tensors(edited, name).items()
@@ -442,7 +466,7 @@ def retargetings(width: int, height: int) -> Tensors:
     made = {"seeds: xy": torch.from_numpy(seeds.xy), "seeds: subject": torch.from_numpy(seeds.subject)}
     for part, goal in (("subject", target), ("everything", target), ("camera", None), ("subject", None)):
         name = part if goal is None else f"{part} to a target"
-        made |= track_tensors(retargeted(source, seeds, part, 2 * width, 2 * height, goal), name)
+        made |= track_tensors(retarget_tracks(source, seeds, part, 2 * width, 2 * height, goal), name)
     return made
 
 

@@ -136,7 +136,7 @@ class Contest:
         import torch
 
         from motionstream_core.model.cache import CacheShape
-        from motionstream_core.model.compiled import faster
+        from motionstream_core.model.compiled import accelerate
         from motionstream_core.model.dit import WanDiT
         from motionstream_core.model.presets import preset
         from motionstream_core.sampling.flow import sigma_schedule
@@ -159,7 +159,7 @@ class Contest:
         for parameter in net.parameters():
             torch.nn.init.normal_(parameter, std=0.02)
         self.dit = net.eval().requires_grad_(False)
-        self.fast = faster(self.dit, args.fast)
+        self.fast = accelerate(self.dit, args.fast)
         width, height = map(int, args.size.split("x"))
         self.cells = height // self.config.vae_stride[1], width // self.config.vae_stride[2]
         self.sigmas = sigma_schedule(args.steps, self.config.shift)

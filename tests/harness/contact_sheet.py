@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from motionstream_core.tracks.drawing import SCALE, Painted, picture
+from motionstream_core.tracks.drawing import SCALE, Painted, draw_picture
 
 GAP = 6
 
@@ -41,5 +41,5 @@ def contact_sheet(
     sheet = Image.new("RGB", (columns * (width + GAP) + GAP, rows * (height + GAP) + GAP), "#16181d")
     for cell, index in enumerate(chosen):
         corner = (GAP + (cell % columns) * (width + GAP), GAP + (cell // columns) * (height + GAP))
-        sheet.paste(picture(frames[index], painted, int(index)), corner)
+        sheet.paste(draw_picture(frames[index], painted, int(index)), corner)
     return sheet

@@ -25,7 +25,7 @@ import torch
 from harness.ar_bench import SMALL, table
 from motionstream_core.cli.bench_networks import filled
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.compiled import faster
+from motionstream_core.model.compiled import accelerate
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import ModelConfig, preset
 from motionstream_core.sampling.flow import sigma_schedule
@@ -118,7 +118,7 @@ def timed(device: str, chunk, chunks: int) -> dict:
 def ours(args: argparse.Namespace, config: ModelConfig, cells: tuple[int, int]) -> dict:
     device = torch.device(args.device)
     dit = filled(lambda: WanDiT(config), device, torch.float32 if args.device == "cpu" else torch.bfloat16)
-    dit = faster(dit, args.fast)
+    dit = accelerate(dit, args.fast)
     text = dit.encode_text(torch.zeros(1, config.text_len, config.text_dim, device=device))
     made = rollout(
         dit,

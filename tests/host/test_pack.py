@@ -10,6 +10,7 @@ NODES = {
     "MotionStreamLoader": "Load MotionStream",
     "MotionStreamTrackEditor": "Track Editor",
     "MotionStreamMotionEncoder": "Motion Encoder",
+    "MotionStreamEmptyMotion": "Empty Motion (Text to Video)",
     "MotionStreamSampler": "Streaming Sampler",
     "MotionStreamPreview": "Stream Preview",
     "MotionStreamVideoTracks": "Tracks from Video",
@@ -25,6 +26,7 @@ WORKFLOWS = [
     "live-webcam-motion",
     "motion-transfer",
     "paint-a-track",
+    "streaming-text-to-video",
 ]
 
 

@@ -24,8 +24,14 @@ def make_frame(frames, index: int):
     return frames.Frame(index, index // 12, 17.25, 321.0, pixels)
 
 
+def unpacked(message: bytes) -> tuple[dict, bytes]:
+    """What the browser makes of a message."""
+    length = int.from_bytes(message[:4], "little")
+    return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+
 def test_a_message_carries_its_header_and_a_jpeg_of_the_frame(frames, make):
-    header, jpeg = frames.unpack(make(13).message(queued=4))
+    header, jpeg = unpacked(make(13).message(queued=4))
     picture = np.asarray(Image.open(io.BytesIO(jpeg)))
     assert (header["frame"], header["chunk"], header["fps"], header["latency_ms"], header["queued"]) == (
         13,
@@ -44,12 +50,6 @@ def test_the_header_length_is_four_little_endian_bytes(frames):
     length = int.from_bytes(message[:4], "little")
     assert json.loads(message[4 : 4 + length]) == {"frame": 1}
     assert message[4 + length :] == b"JPEG"
-
-
-@pytest.mark.parametrize("broken", [b"", b"\x01\x00", b"\x10\x00\x00\x00{}"])
-def test_a_truncated_message_is_refused(frames, broken):
-    with pytest.raises(ValueError, match="expected"):
-        frames.unpack(broken)
 
 
 def test_a_viewer_gets_as_many_frames_as_it_has_credits(frames, make):

@@ -1,5 +1,7 @@
 """Streaming runs and who may see them, without a host."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -128,7 +130,9 @@ def test_frames_of_an_older_epoch_are_stale_once_a_newer_one_has_begun(live, sta
     run.offer(frame(3, 1, 16.0, 1.0, picture, epoch=1, handles=[(0, 1.0, 2.0, 2)]))
     taken, queued = viewer.take_frame()
     assert (taken.index, taken.epoch, queued) == (3, 1, 0)
-    header, jpeg = pack("nodes._frames").unpack(taken.message(queued))
+    message = taken.message(queued)
+    length = int.from_bytes(message[:4], "little")
+    header, jpeg = json.loads(message[4 : 4 + length]), message[4 + length :]
     assert header["handles"] == [[0, 1.0, 2.0, 2]] and header["epoch"] == 1 and jpeg[:2] == b"\xff\xd8"
 
 

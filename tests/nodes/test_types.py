@@ -14,6 +14,11 @@ def types(pack):
 
 
 @pytest.fixture(scope="module")
+def pictures(pack):
+    return pack("motionstream_core.common.pictures")
+
+
+@pytest.fixture(scope="module")
 def networks(pack):
     return pack("motionstream_core.model.weights.networks").untrained("tiny")
 
@@ -27,11 +32,11 @@ def vae(types, networks):
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 200), (200, 300), (64, 32), (17, 500), (20, 20)])
-def test_a_picture_covers_the_size_and_its_middle_is_kept(types, width, height):
-    image = torch.zeros(1, height, width, 4)
+def test_a_picture_covers_the_size_and_its_middle_is_kept(pictures, width, height):
+    image = torch.zeros(1, height, width, 3)
     image[..., 0] = torch.linspace(0, 1, width)[None, None, :]
     image[..., 1] = torch.linspace(0, 1, height)[None, :, None]
-    made = types.cover(image, 64, 32)
+    made = pictures.cover(image, 64, 32)
     assert made.shape == (1, 32, 64, 3)
     assert made[0, :, :, :2].mean((0, 1)).tolist() == pytest.approx([0.5, 0.5], abs=0.02)
     spread = made[0].amax((0, 1)) - made[0].amin((0, 1))
@@ -40,9 +45,9 @@ def test_a_picture_covers_the_size_and_its_middle_is_kept(types, width, height):
     assert spread[1].item() == pytest.approx(32 / scale / height, abs=0.08)
 
 
-def test_a_picture_of_the_right_size_is_not_touched(types):
+def test_a_picture_of_the_right_size_is_not_touched(pictures):
     image = torch.rand(1, 32, 64, 3)
-    assert torch.equal(types.cover(image, 64, 32), image)
+    assert torch.equal(pictures.cover(image, 64, 32), image)
 
 
 def test_a_prompt_becomes_one_conditioning_as_the_host_encodes_it(types, networks):

@@ -14,10 +14,12 @@ from host.test_steering import Performer
 from PIL import Image
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.model.text import unknown_words
+from motionstream_core.model.text import BUILT_IN, Vocabulary
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
+from motionstream_core.training.cartoon.vocabulary import VOCABULARY
 
 NAMES = [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))]
+CARTOON_WORDS = Vocabulary(VOCABULARY)
 EACH = pytest.mark.parametrize("name", NAMES)
 
 
@@ -36,6 +38,7 @@ def test_the_workflows_are_shipped():
         "live-webcam-motion",
         "motion-transfer",
         "paint-a-track",
+        "streaming-text-to-video",
     ]
 
 
@@ -93,7 +96,8 @@ def test_the_prompt_is_of_the_vocabulary_and_the_seed_fixed(name):
     if nodes_of_type(
         workflow, "MotionStreamLoader"
     ):  # the built-in model; the others' text encoders know every word
-        assert unknown_words(values_of(workflow, "CLIPTextEncode")[0]) == []
+        words = CARTOON_WORDS if "cartoon" in values_of(workflow, "MotionStreamLoader")[0] else BUILT_IN
+        assert words.unknown(values_of(workflow, "CLIPTextEncode")[0]) == []
     assert values_of(workflow, "MotionStreamSampler")[2] == "fixed"
 
 
@@ -111,6 +115,7 @@ def test_there_is_a_thumbnail(name):
         ("camera-orbit", 49),
         ("motion-transfer", 49),
         ("camera-and-object", 49),
+        ("streaming-text-to-video", 97),
     ],
 )
 def test_the_host_runs_it_as_shipped(host, name, frames):

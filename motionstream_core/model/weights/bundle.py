@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -25,7 +25,9 @@ from ..cache import CacheShape
 from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
+from ..packed import unpacked
 
+Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
 VERSION = 1
 MAX_HEADER = 64 * 2**20
@@ -44,7 +46,7 @@ class Bundle:
     provenance: dict[str, Any]
     path: Path
 
-    def load_into(self, name: str, module: nn.Module) -> nn.Module:
+    def load_into(self, name: str, module: Module) -> Module:
         """Gives `module` the component's weights, in evaluation mode; ValueError lists missing, unknown and
         misshapen keys.
         """
@@ -135,6 +137,7 @@ def load_bundle(path: str | Path) -> Bundle:
         components.setdefault(name, {})[key] = (
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
+    components = {name: unpacked(state) for name, state in components.items()}
     return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
 
 

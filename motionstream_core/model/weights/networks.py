@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from ...codec.split import SplitCodec
-from ...codec.taehv import TaehvCodec
+from ...codec.base import Codec
 from ...codec.tiny import CodecConfig, TinyCodec
-from ...codec.wan_vae import WanCodec
+from ..compiled import FastDiT
 from ..config import ModelConfig
 from ..detail import DetailHead
 from ..dit import WanDiT
@@ -29,6 +29,10 @@ from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
+CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
+
+
+Transformer = WanDiT | HostDiT | FastDiT
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class Networks:
     running_latents: the model's latents are those of a running stream, whose first one holds four frames too.
     """
 
-    dit: WanDiT | HostDiT
+    dit: Transformer
     track_head: TrackHead | None
-    codec: TinyCodec | WanCodec | TaehvCodec | SplitCodec
+    codec: Codec
     text_encoder: WordEncoder | None
     detail: DetailHead | None = None
     running_latents: bool = False
@@ -88,14 +92,19 @@ def networks_of(bundle: Bundle) -> Networks:
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
     """Writes one weights file; `open_networks` reads it."""
-    components = {
-        "dit": networks.dit,
-        "track_head": networks.track_head,
-        "codec": networks.codec,
-        "text_encoder": networks.text_encoder,
-    }
-    components = {name: part for name, part in components.items() if part is not None}
-    settings: dict[str, Any] = {"codec": asdict(networks.codec.config)}
+    dit = networks.dit
+    codec = networks.codec
+    if not isinstance(dit, WanDiT) or not isinstance(codec, TinyCodec):
+        raise ValueError(
+            f"networks: expected the pack's own transformer and codec, got {type(dit).__name__} and "
+            f"{type(codec).__name__}"
+        )
+    components: dict[str, nn.Module] = {"dit": dit, "codec": codec}
+    if networks.track_head is not None:
+        components["track_head"] = networks.track_head
+    if networks.text_encoder is not None:
+        components["text_encoder"] = networks.text_encoder
+    settings: dict[str, Any] = {"codec": asdict(codec.config)}
     if networks.text_encoder is not None and networks.text_encoder.vocabulary != VOCABULARY:
         settings["text_encoder"] = {"vocabulary": list(networks.text_encoder.vocabulary.words)}
     if networks.running_latents:
@@ -114,10 +123,12 @@ def untrained(name: str = "tiny", seed: int = 0) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = TrackHead(config.motion.map_channels, config.motion.head_channels)
-        made = Networks(WanDiT(config), head, TinyCodec(), WordEncoder(config.text_dim, config.text_len))
-    for module in (made.dit, made.track_head, made.codec, made.text_encoder):
+        dit = WanDiT(config)
+        codec = TinyCodec()
+        text_encoder = WordEncoder(config.text_dim, config.text_len)
+    for module in (dit, head, codec, text_encoder):
         module.eval().requires_grad_(False)
-    return made
+    return Networks(dit, head, codec, text_encoder)
 
 
 def _vocabulary(bundle: Bundle) -> Vocabulary:

@@ -16,14 +16,23 @@ import numpy as np
 from einops import rearrange
 from torch import Tensor
 
-from .files import looking
-from .moves import checked_depth, ease, fitted_map
-from .poses import CONVENTIONS, Trajectory, matrices, posed, quaternions, rotations, slerp, world_to_camera
+from .moves import check_depth, ease, fit_map
+from .poses import (
+    CONVENTIONS,
+    Trajectory,
+    look_at,
+    matrices,
+    poses_at,
+    quaternions,
+    rotations,
+    slerp,
+    world_to_camera,
+)
 
 RAYS = 32  # a side: so many rays of a frame are looked at
 
 
-def embedded_camera(embedding: Tensor) -> Trajectory:
+def camera_from_embedding(embedding: Tensor) -> Trajectory:
     """The camera that the host's WanCameraEmbedding was made of, read off its rays: turns by Kabsch, places
     by least squares.
     """
@@ -49,7 +58,7 @@ def embedded_camera(embedding: Tensor) -> Trajectory:
     if not rise > 0 or (len(left) and left[0] > 1e-4):
         raise ValueError("camera embedding: expected a first frame seen straight ahead, got another")
     return Trajectory(
-        posed(turns.transpose(0, 2, 1), centres), np.full(len(rays), 1 / (rise * width)), width / height
+        poses_at(turns.transpose(0, 2, 1), centres), np.full(len(rays), 1 / (rise * width)), width / height
     )
 
 
@@ -67,7 +76,7 @@ def _origin(moment: np.ndarray, way: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(system.reshape(-1, 3), moment.reshape(-1), rcond=None)[0]
 
 
-def viewer_cameras(first: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
+def camera_between_views(first: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
     """From one of the host's 3D cameras to another, round what they look at: target, distance, turn and angle
     of view go over evenly.
 
@@ -76,14 +85,13 @@ def viewer_cameras(first: Any, last: Any, frames: int, easing: str, aspect: floa
     """
     one, two = (_viewer(camera) for camera in (first, last))
     share = ease(np.linspace(0, 1, frames) if frames > 1 else np.zeros(1), easing)
-    turns = matrices(
-        slerp(*(np.repeat(quaternions(camera["turn"][None]), frames, 0) for camera in (one, two)), share)
-    )
+    start, end = (np.repeat(quaternions(camera["turn"][None]), frames, 0) for camera in (one, two))
+    turns = matrices(slerp(start, end, share))
     target = one["target"] + share[:, None] * (two["target"] - one["target"])
     distance = one["distance"] * (two["distance"] / one["distance"]) ** share
     focal = one["focal"] * (two["focal"] / one["focal"]) ** share
     return Trajectory(
-        posed(turns, target - distance[:, None] * turns[:, 2]), focal / aspect, aspect, 1 / one["distance"]
+        poses_at(turns, target - distance[:, None] * turns[:, 2]), focal / aspect, aspect, 1 / one["distance"]
     )
 
 
@@ -98,7 +106,7 @@ def _viewer(camera: Any) -> dict[str, Any]:
         raise ValueError(f"camera: expected a perspective camera, got {camera['cameraType']!r}")
     place, target = (_xyz(camera.get(key), key) for key in ("position", "target"))
     distance = float(np.linalg.norm(target - place))
-    turn = looking(place, target)[:, :3]
+    turn = look_at(place, target)[:, :3]
     if camera.get("quaternion") is not None:  # three.js: camera-to-world, y up, looking along −z
         x, y, z = _xyz(camera["quaternion"], "quaternion")
         turn = (
@@ -129,7 +137,7 @@ def _xyz(value: Any, name: str) -> np.ndarray:
     return found
 
 
-def geometry_camera(geometry: Any) -> Trajectory:
+def camera_from_geometry(geometry: Any) -> Trajectory:
     """The cameras of DA3_GEOMETRY in its multiview mode; one unit is 1 / the median depth of the first
     view.
     """
@@ -152,7 +160,7 @@ def _k_width(geometry: Mapping, width: int) -> float:
     return 2 * middle if middle > 1 else float(width)
 
 
-def geometry_depth(geometry: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:
+def depth_from_geometry(geometry: Any, width: int, height: int) -> tuple[np.ndarray, float | None]:
     """MOGE_GEOMETRY or DA3_GEOMETRY -> the depth (height, width) of its first picture as the start image is
     cut, and the angle of view if it has one.
     """
@@ -164,7 +172,7 @@ def geometry_depth(geometry: Any, width: int, height: int) -> tuple[np.ndarray, 
         got = sorted(geometry)[:8] if isinstance(geometry, Mapping) else type(geometry).__name__
         raise ValueError(f"geometry: expected one with depth (B, H, W), got {got}")
     depth = geometry["depth"][0].detach().cpu().double().numpy()
-    mapped = checked_depth(fitted_map(depth, width, height))
+    mapped = check_depth(fit_map(depth, width, height))
     k = geometry.get("intrinsics")
     if k is None:
         return mapped, None

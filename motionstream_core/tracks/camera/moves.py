@@ -13,7 +13,7 @@ Shapes: depth (H, W) > 0; grid (N, 2) pixels; focal (T,) pixels. Float64 inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,33 +110,10 @@ def preset_path(
         centre = np.array([0.0, 0.0, 1.0])  # the point that stays: x' = R (x - c) + c
         turn[:, :, 3] = centre - turn[:, :, :3] @ centre
         return CameraPath(turn, ones)
-    turns = {
-        "pan": (-angle, still, still),
-        "tilt": (still, -angle, still),
-        "roll": (still, still, angle),
-    }.get(name, (still, still, still))
-    return CameraPath(_poses(*turns, np.zeros((frames, 3))), ones)
-
-
-def keyframe_path(
-    keys: Sequence[tuple[float, Sequence[float]]], frames: int, easing: str = "ease in-out"
-) -> CameraPath:
-    """A path through keys (frame, (yaw, pitch, roll in degrees, x, y, z in median depths, zoom in octaves)),
-    eased between each two.
-    """
-    if not keys or any(len(values) != 7 for _, values in keys):
-        raise ValueError("camera: expected at least one key of (frame, 7 values), got others")
-    at = np.array([frame for frame, _ in keys], dtype=float)
-    if (np.diff(at) <= 0).any():
-        raise ValueError(f"camera: expected keys at rising frames, got {at.tolist()}")
-    values, now = np.array([value for _, value in keys], dtype=float), np.arange(frames, dtype=float)
-    left = np.clip(np.searchsorted(at, now, side="right") - 1, 0, max(0, len(at) - 2))
-    right = np.minimum(left + 1, len(at) - 1)
-    share = ease(np.clip((now - at[left]) / np.maximum(at[right] - at[left], 1e-9), 0, 1), easing)[:, None]
-    yaw, pitch, roll, *place, zoom = (values[left] + share * (values[right] - values[left])).T
-    return CameraPath(
-        _poses(np.radians(yaw), np.radians(pitch), np.radians(roll), np.stack(place, 1)), 2.0**zoom
-    )
+    yaw = -angle if name == "pan" else still
+    pitch = -angle if name == "tilt" else still
+    roll = angle if name == "roll" else still
+    return CameraPath(_poses(yaw, pitch, roll, np.zeros((frames, 3))), ones)
 
 
 def ease(share: np.ndarray, easing: str) -> np.ndarray:
@@ -165,7 +142,7 @@ def camera_tracks(
     it is done. A point is visible where it is in front of the camera, on the canvas, and not behind another
     surface. Raises ValueError for a depth that is not a map of positive finite numbers.
     """
-    depth = checked_depth(depth)
+    depth = check_depth(depth)
     if not 1 <= fov <= 170:
         raise ValueError(f"fov: expected 1 to 170 degrees, got {fov}")
     height, width = depth.shape
@@ -181,7 +158,7 @@ def camera_tracks(
             & (place[:, 1] <= height - 0.5)
         )
         xy.append(np.where((z > NEAR)[:, None], place, xy[-1] if xy else place))
-        inside[inside] = ~hidden(points[inside], -pose[:, :3].T @ pose[:, 3], depth, focal)
+        inside[inside] = ~find_hidden(points[inside], -pose[:, :3].T @ pose[:, 3], depth, focal)
         visible.append(inside)
         if on_frame is not None:
             on_frame(len(visible) - 1)
@@ -194,7 +171,7 @@ def camera_tracks(
     )
 
 
-def checked_depth(depth: np.ndarray) -> np.ndarray:
+def check_depth(depth: np.ndarray) -> np.ndarray:
     """A depth map in median depths; zeros, negative and non-finite places take the farthest depth there
     is.
     """
@@ -226,7 +203,7 @@ def depth_from_disparity(disparity: np.ndarray, nearest: float = 0.5, farthest: 
     return 1 / (1 / farthest + share * (1 / nearest - 1 / farthest))
 
 
-def fitted_map(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+def fit_map(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """A depth picture (H, W) or (H, W, C) scaled to cover width × height and cut to it, as the start image
     is, without mixing across edges.
     """
@@ -261,7 +238,7 @@ def project(
     return seen[:, :2] / np.maximum(z, NEAR)[:, None] * focal + middle, z
 
 
-def hidden(points: np.ndarray, centre: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
+def find_hidden(points: np.ndarray, centre: np.ndarray, depth: np.ndarray, focal: float) -> np.ndarray:
     """(N,) bool: whether the surface that the first camera sees, `depth` (H, W), lies between points (N, 3)
     on it and a camera at `centre` (3,).
 
@@ -334,12 +311,6 @@ def regular_grid(width: int, height: int, columns: int, rows: int) -> np.ndarray
         raise ValueError(f"grid: expected at least 1x1, got {columns}x{rows}")
     x, y = (np.arange(columns) + 0.5) * width / columns - 0.5, (np.arange(rows) + 0.5) * height / rows - 0.5
     return np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-
-
-def too_fast(tracks: Tracks) -> float:
-    """The share of visible steps that are faster than FAST of the longer side in a frame."""
-    steps = (tracks.xy[1:] - tracks.xy[:-1]).norm(dim=-1)[tracks.visible[1:] & tracks.visible[:-1]]
-    return float((steps > FAST * max(tracks.width, tracks.height)).float().mean()) if len(steps) else 0.0
 
 
 def _poses(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray, move: np.ndarray) -> np.ndarray:

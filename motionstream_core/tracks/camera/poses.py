@@ -66,7 +66,10 @@ class Trajectory:
         """The same way in `frames` frames: places straight, turns about one axis from one pose to the
         next.
         """
-        at = np.linspace(0, len(self.pose) - 1, frames)
+        return self.sampled(np.linspace(0, len(self.pose) - 1, frames))
+
+    def sampled(self, at: np.ndarray) -> Trajectory:
+        """The way at these poses (K,), fractions between two of them included."""
         low = np.minimum(at.astype(int), max(0, len(self.pose) - 2))
         high = np.minimum(low + 1, len(self.pose) - 1)
         share = at - low
@@ -75,7 +78,11 @@ class Trajectory:
         )
         centres = self.centres[low] + share[:, None] * (self.centres[high] - self.centres[low])
         focal = None if self.focal is None else self.focal[low] ** (1 - share) * self.focal[high] ** share
-        return replace(self, pose=posed(turns, centres), focal=focal)
+        return replace(self, pose=poses_at(turns, centres), focal=focal)
+
+    def with_notes(self, *notes: str) -> Trajectory:
+        """The same way, with more said of it."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 def to_path(camera: Trajectory, scale: float) -> CameraPath:
@@ -84,10 +91,10 @@ def to_path(camera: Trajectory, scale: float) -> CameraPath:
     turns = camera.pose[:, :, :3] @ turn.T
     moved = (centre - centre[0]) @ turn.T * scale  # in the first camera's axes
     focal = np.ones(len(turns)) if camera.focal is None else camera.focal / camera.focal[0]
-    return CameraPath(posed(turns, moved), focal)
+    return CameraPath(poses_at(turns, moved), focal)
 
 
-def chosen_scale(
+def choose_scale(
     camera: Trajectory, depth: np.ndarray, grid: np.ndarray, fov: float, amount: float = 1.0
 ) -> float:
     """Median depths a unit: the camera's own where it is known; else such that it goes REACH away, and less
@@ -100,12 +107,12 @@ def chosen_scale(
         return amount
     first = REACH / farthest * amount
     for less in 0.8 ** np.arange(12):
-        if fast_share(depth, to_path(camera, first * less), grid, fov) <= MOST_FAST:
+        if share_of_fast_steps(depth, to_path(camera, first * less), grid, fov) <= MOST_FAST:
             return float(first * less)
     return first
 
 
-def fov_on(camera: Trajectory, width: int, height: int) -> float | None:
+def covered_fov(camera: Trajectory, width: int, height: int) -> float | None:
     """The horizontal angle of view, in degrees, that is left when the camera's picture is scaled to cover
     width × height and cut to it.
     """
@@ -116,7 +123,7 @@ def fov_on(camera: Trajectory, width: int, height: int) -> float | None:
     return math.degrees(2 * math.atan(width / (2 * camera.focal[0] * covering)))
 
 
-def fast_share(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fov: float) -> float:
+def share_of_fast_steps(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fov: float) -> float:
     """The share of the steps that are faster than FAST, of points before the camera and on the canvas,
     whatever hides them.
     """
@@ -131,7 +138,7 @@ def fast_share(depth: np.ndarray, path: CameraPath, grid: np.ndarray, fov: float
     return float((steps > FAST * max(width, height)).mean()) if len(steps) else 0.0
 
 
-def troubles(tracks: Tracks) -> list[str]:
+def find_troubles(tracks: Tracks) -> list[str]:
     """What a model will not like about a camera's tracks, in words."""
     said, limit = [], FAST * max(tracks.width, tracks.height)
     both = tracks.visible[1:] & tracks.visible[:-1]
@@ -210,7 +217,7 @@ def rotations(turns: np.ndarray) -> np.ndarray:
     return left @ right
 
 
-def posed(turns: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def poses_at(turns: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Rotations (T, 3, 3) of cameras at these places (T, 3) -> poses (T, 3, 4)."""
     return np.concatenate([turns, -(turns @ centres[..., None])], 2)
 
@@ -264,3 +271,21 @@ def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     safe = np.where(near, 1.0, np.sin(angle))
     first = np.where(near, 1 - share[:, None], np.sin((1 - share[:, None]) * angle) / safe)
     return first * a + np.where(near, share[:, None], np.sin(share[:, None] * angle) / safe) * b
+
+
+def look_at(place: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
+    """The pose (3, 4) of a camera at `place` that looks at `target`, in a world whose y goes up; roll in
+    degrees, its right side up.
+    """
+    forward = np.asarray(target, dtype=np.float64) - place
+    if not np.linalg.norm(forward) > 1e-9:
+        raise ValueError("camera: expected a target away from the camera's place, got both in one place")
+    forward = forward / np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right = right / np.linalg.norm(right) if np.linalg.norm(right) > 1e-6 else np.array([1.0, 0.0, 0.0])
+    down = np.cross(forward, right)
+    cos, sin = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    right, down = cos * right - sin * down, cos * down + sin * right
+    return poses_at(
+        rotations(np.stack([right, down, forward])[None]), np.asarray(place, dtype=np.float64)[None]
+    )[0]

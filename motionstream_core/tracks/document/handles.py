@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..arrays import PICKLED
 from .parse import Document, border_pins, is_document, parse_document, stroke_offsets
 
 
@@ -30,7 +31,7 @@ def file_groups(path: str | Path) -> list[int] | None:
     handle of its own.
     """
     path = Path(path)
-    if path.suffix.lower() in (".npz", ".npy"):
+    if path.suffix.lower() in (".npz", ".npy", *PICKLED):
         return None
     text = path.read_text(encoding="utf-8-sig")
     try:

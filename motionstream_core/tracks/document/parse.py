@@ -25,7 +25,7 @@ from .model import (
     Region,
     Stroke,
 )
-from .sampling import border_pins, brush_offsets, document_to_tracks, polyline, stroke_offsets
+from .sampling import border_pins, brush_offsets, document_to_tracks, sample_curve, stroke_offsets
 
 __all__ = [
     "Brush",
@@ -36,7 +36,7 @@ __all__ = [
     "document_to_tracks",
     "is_document",
     "parse_document",
-    "polyline",
+    "sample_curve",
     "stroke_offsets",
 ]
 MAX_TEXT = 2**20

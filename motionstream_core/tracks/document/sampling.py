@@ -49,8 +49,8 @@ def document_to_tracks(document: Document, frames: int | None = None) -> Tracks:
     seen = [np.ones((frames, len(pins)), dtype=bool)]
     cameras = [stroke for stroke in document.drawn if stroke.kind == "camera" and stroke.carries]
     for stroke, offset in reversed(list(zip(document.drawn, offsets))):
-        parts.insert(0, carried(positions(stroke, offset, frames), stroke, cameras, frames))
-        seen.insert(0, np.repeat(shown(stroke, frames)[:, None], len(offset), axis=1))
+        parts.insert(0, carry_points(sample_positions(stroke, offset, frames), stroke, cameras, frames))
+        seen.insert(0, np.repeat(sample_visibility(stroke, frames)[:, None], len(offset), axis=1))
     xy = torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32))
     visible = torch.from_numpy(np.concatenate(seen, axis=1))
     return require_on_canvas(Tracks(xy, visible, document.width, document.height, document.fps))
@@ -59,25 +59,25 @@ def document_to_tracks(document: Document, frames: int | None = None) -> Tracks:
 # ---- where a track's points are ----
 
 
-def positions(stroke: Stroke, offsets: np.ndarray, frames: int) -> np.ndarray:
+def sample_positions(stroke: Stroke, offsets: np.ndarray, frames: int) -> np.ndarray:
     """(frames, N, 2): the points round the moving centre, turned and scaled as far as the way is gone."""
-    share, centre = shares(stroke, frames), centres(stroke, frames)
+    share, centre = path_fractions(stroke, frames), sample_centres(stroke, frames)
     if stroke.kind == "pin" or (stroke.turn == 0 and stroke.scale == 1):
         return centre[:, None] + offsets
-    return centre[:, None] + np.einsum("tij,nj->tni", turns(stroke, share), offsets)
+    return centre[:, None] + np.einsum("tij,nj->tni", sample_turns(stroke, share), offsets)
 
 
-def centres(stroke: Stroke, frames: int) -> np.ndarray:
+def sample_centres(stroke: Stroke, frames: int) -> np.ndarray:
     """(frames, 2): the moving point itself."""
     if stroke.kind == "pin":
         return np.tile(np.array(stroke.points[0]), (frames, 1))
     line = stroke_line(stroke)
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    share = shares(stroke, frames)
+    share = path_fractions(stroke, frames)
     return np.stack([np.interp(share * gone[-1], gone, line[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def turns(stroke: Stroke, share: np.ndarray) -> np.ndarray:
+def sample_turns(stroke: Stroke, share: np.ndarray) -> np.ndarray:
     """(frames, 2, 2): the turn and growth of what the point carries."""
     angle = np.radians(stroke.turn) * share
     cos, sin = np.cos(angle), np.sin(angle)
@@ -87,31 +87,33 @@ def turns(stroke: Stroke, share: np.ndarray) -> np.ndarray:
     )
 
 
-def carried(xy: np.ndarray, stroke: Stroke, cameras: list[Stroke], frames: int) -> np.ndarray:
+def carry_points(xy: np.ndarray, stroke: Stroke, cameras: list[Stroke], frames: int) -> np.ndarray:
     """The places under the cameras that move the other tracks too, one after the other; a camera is not moved
     by any.
     """
     if stroke.kind == "camera":
         return xy
     for camera in cameras:
-        pivot, share = np.array(camera.points[0]), shares(camera, frames)
-        xy = centres(camera, frames)[:, None] + np.einsum("tij,tnj->tni", turns(camera, share), xy - pivot)
+        pivot, share = np.array(camera.points[0]), path_fractions(camera, frames)
+        xy = sample_centres(camera, frames)[:, None] + np.einsum(
+            "tij,tnj->tni", sample_turns(camera, share), xy - pivot
+        )
     return xy
 
 
 # ---- time ----
 
 
-def shares(stroke: Stroke, frames: int) -> np.ndarray:
+def path_fractions(stroke: Stroke, frames: int) -> np.ndarray:
     """(frames,): the share of the way gone, 0 before `start` and 1 after `end`, unless the speed keys say
     other.
     """
     end = frames - 1 if stroke.end is None else stroke.end
     time = np.clip((np.arange(frames) - stroke.start) / max(1, end - stroke.start), 0, 1)
-    return speed_shares(stroke.speed, time) if stroke.speed else time
+    return eased_fractions(stroke.speed, time) if stroke.speed else time
 
 
-def speed_shares(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
+def eased_fractions(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
     """Shares of the time -> shares of the way, along keys of rising t and s that never falls."""
     if len(keys) == 1:
         return np.full_like(time, keys[0].s)
@@ -119,7 +121,7 @@ def speed_shares(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
     piece = np.clip(np.searchsorted(t, time, side="right") - 1, 0, len(keys) - 2)
     run = t[piece + 1] - t[piece]
     w = np.clip((time - t[piece]) / run, 0, 1)
-    slope = smooth_slopes(t, s)
+    slope = fit_slopes(t, s)
     h = (2 * w**3 - 3 * w**2 + 1, 3 * w**2 - 2 * w**3, w**3 - 2 * w**2 + w, w**3 - w**2)
     low, high = s[piece], s[piece + 1]
     smooth = h[0] * low + h[1] * high + run * (h[2] * slope[piece] + h[3] * slope[piece + 1])
@@ -135,7 +137,7 @@ def speed_shares(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
     return np.where(names == "smooth", smooth, straight)
 
 
-def smooth_slopes(t: np.ndarray, s: np.ndarray) -> np.ndarray:
+def fit_slopes(t: np.ndarray, s: np.ndarray) -> np.ndarray:
     """Slopes at the keys that keep a cubic Hermite from ever falling (Fritsch and Butland 1984); at both ends
     that of the piece there.
     """
@@ -150,7 +152,7 @@ def smooth_slopes(t: np.ndarray, s: np.ndarray) -> np.ndarray:
     return np.concatenate([slope[:1], inner, slope[-1:]])
 
 
-def shown(stroke: Stroke, frames: int) -> np.ndarray:
+def sample_visibility(stroke: Stroke, frames: int) -> np.ndarray:
     """(frames,) bool: whether the track is seen."""
     if stroke.shown is None:
         return np.ones(frames, dtype=bool)
@@ -164,10 +166,12 @@ def shown(stroke: Stroke, frames: int) -> np.ndarray:
 def stroke_line(stroke: Stroke) -> np.ndarray:
     """The way of the moving point as straight segments."""
     curved = stroke.kind in ("path", "region", "grid", "camera")
-    return polyline(stroke.points, stroke.interpolation if curved else "linear", stroke.tension)
+    return sample_curve(stroke.points, stroke.interpolation if curved else "linear", stroke.tension)
 
 
-def polyline(points: tuple[tuple[float, float], ...], interpolation: str, tension: float = 0.0) -> np.ndarray:
+def sample_curve(
+    points: tuple[tuple[float, float], ...], interpolation: str, tension: float = 0.0
+) -> np.ndarray:
     """The curve of the points as straight segments, SEGMENTS a span."""
     kept = [points[0]]
     for point in points[1:]:
@@ -212,7 +216,7 @@ def _bspline(p: np.ndarray) -> np.ndarray:
     """Uniform cubic B-spline: near its points, through the first and the last."""
     w = (np.arange(SEGMENTS) / SEGMENTS)[:, None]
     basis = ((1 - w) ** 3, 3 * w**3 - 6 * w**2 + 4, -3 * w**3 + 3 * w**2 + 3 * w + 1, w**3)
-    return sum(b * q for b, q in zip(basis, p)) / 6
+    return (basis[0] * p[0] + basis[1] * p[1] + basis[2] * p[2] + basis[3] * p[3]) / 6
 
 
 # ---- what a point carries ----

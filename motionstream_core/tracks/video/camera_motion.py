@@ -12,14 +12,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ..homography import apply_homography
 from ..types import Tracks
 
 PARTS = ("everything", "subject", "camera")
 AGREES = 1.5  # px: a point this near to the background's motion belongs to it
 FEWEST = 8  # visible points that a fit needs
+LEAVES = 4.0  # px: a point this far from the background's motion is on the subject
 
 
-def background_motion(tracks: Tracks, outside: np.ndarray | None = None) -> np.ndarray:
+def fit_background_motion(tracks: Tracks, outside: np.ndarray | None = None) -> np.ndarray:
     """(T, 3, 3): where the background of the first frame is in each frame. outside (N,): points known not to
     be on the subject.
 
@@ -29,51 +31,47 @@ def background_motion(tracks: Tracks, outside: np.ndarray | None = None) -> np.n
 
     xy, visible = tracks.xy.numpy(), tracks.visible.numpy()
     counted = np.ones(tracks.count, bool) if outside is None else outside
-    ways = [np.eye(3)]
+    homographies = [np.eye(3)]
     for frame in range(1, tracks.frames):
         both = counted & visible[0] & visible[frame]
-        way = None
+        homography = None
         if both.sum() >= FEWEST:
-            way, _ = cv2.findHomography(xy[0, both], xy[frame, both], cv2.RANSAC, AGREES)
-        ways.append(ways[-1] if way is None else way)
-    return np.stack(ways)
+            homography, _ = cv2.findHomography(xy[0, both], xy[frame, both], cv2.RANSAC, AGREES)
+        homographies.append(homographies[-1] if homography is None else homography)
+    return np.stack(homographies)
 
 
-def part_of(tracks: Tracks, part: str, subject: np.ndarray | None = None) -> Tracks:
+def select_part(tracks: Tracks, part: str, subject: np.ndarray | None = None) -> Tracks:
     """The tracks (`everything`), the subject's own motion with the camera's taken out, or the camera's motion
     alone.
 
     subject (N,): the points on the subject; without it, those that leave the background's motion by more than
-    4 px.
+    LEAVES.
     """
     if part not in PARTS:
         raise ValueError(f"part: expected one of {', '.join(PARTS)}, got {part!r}")
     if part == "everything":
         return tracks
-    ways = background_motion(tracks, None if subject is None else ~subject)
+    homographies = fit_background_motion(tracks, None if subject is None else ~subject)
     xy = tracks.xy.double().numpy()
     if part == "camera":
-        moved = np.stack([_apply(way, xy[0]) for way in ways])
+        moved = np.stack([apply_homography(homography, xy[0]) for homography in homographies])
         inside = ((moved >= 0) & (moved <= [tracks.width - 1, tracks.height - 1])).all(-1)
         return replace(tracks, xy=torch.from_numpy(moved).float(), visible=torch.from_numpy(inside))
-    still = np.stack([_apply(np.linalg.inv(way), place) for way, place in zip(ways, xy)])
-    if subject is None:
-        away = np.where(tracks.visible.numpy(), np.linalg.norm(still - xy[0], axis=-1), 0).max(0)
-        subject = away > 4.0
-    if not subject.any():
+    still = np.stack(
+        [apply_homography(np.linalg.inv(homography), place) for homography, place in zip(homographies, xy)]
+    )
+    away = np.where(tracks.visible.numpy(), np.linalg.norm(still - xy[0], axis=-1), 0).max(0)
+    on: np.ndarray = np.asarray(away > LEAVES) if subject is None else subject
+    if not on.any():
         raise ValueError(
             "subject: expected points that move against the background, got none (paint a mask over the "
             "subject)"
         )
-    return replace(tracks, xy=torch.from_numpy(still).float()[:, subject], visible=tracks.visible[:, subject])
+    return replace(tracks, xy=torch.from_numpy(still).float()[:, on], visible=tracks.visible[:, on])
 
 
-def _apply(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    moved = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ way.T
-    return moved[:, :2] / np.where(np.abs(moved[:, 2:]) < 1e-6, 1e-6, moved[:, 2:])
-
-
-def covering(tracks: Tracks, width: int, height: int) -> Tracks:
+def cover_canvas(tracks: Tracks, width: int, height: int) -> Tracks:
     """The tracks of a video as they are once its picture is scaled to cover width × height and cut in the
     middle. What falls off is hidden.
     """
@@ -87,7 +85,7 @@ def covering(tracks: Tracks, width: int, height: int) -> Tracks:
     return Tracks(xy[:, kept], (tracks.visible & inside)[:, kept], width, height, tracks.fps)
 
 
-def moved_to(
+def move_box(
     tracks: Tracks, source: tuple[float, float, float, float], target: tuple[float, float, float, float]
 ) -> Tracks:
     """Motion retargeted: what is in the box `source` (x, y, width, height) goes to the box `target`, its

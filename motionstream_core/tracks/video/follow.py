@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import MAX_POSITIONS, Tracks
+from ..types import MAX_POSITIONS, Tracks, interpolate_positions
 from .trackers import PointTracker
 
 KEPT = 2048  # positions in time that are kept of a source whose motion is to be stretched
@@ -49,8 +49,8 @@ class Seen:
     height: int
 
 
-def positions(
-    shots: Iterable[tuple[np.ndarray, float]],
+def follow_points(
+    timed_frames: Iterable[tuple[np.ndarray, float]],
     points: Points,
     tracker: PointTracker,
     *,
@@ -62,8 +62,8 @@ def positions(
     longest: larger pictures are scaled down to this longer side for the tracker. on_frame(number) is called
     for each frame that is read and may raise to stop.
     """
-    shots, moments = iter(shots), deque()
-    first = next(shots, None)
+    timed_frames, moments = iter(timed_frames), deque()
+    first = next(timed_frames, None)
     if first is None:
         raise ValueError("video: expected at least one frame, got none")
     height, width = first[0].shape[:2]
@@ -74,7 +74,7 @@ def positions(
     scale = 1.0 if longest is None else min(1.0, longest / max(width, height))
 
     def pictures():
-        for number, (picture, moment) in enumerate(_after(first, shots)):
+        for number, (picture, moment) in enumerate(_after(first, timed_frames)):
             if picture.shape[:2] != (height, width):
                 raise ValueError(
                     f"video: expected frames of one size {width}x{height}, got "
@@ -83,13 +83,13 @@ def positions(
             if on_frame is not None:
                 on_frame(number)
             moments.append(moment)
-            yield picture if scale == 1 else smaller(picture, scale)
+            yield picture if scale == 1 else shrink_picture(picture, scale)
 
     for xy, visible in tracker.follow(pictures(), (chosen + 0.5) * scale - 0.5):
         yield Seen(moments.popleft(), (xy + 0.5) / scale - 0.5, visible, width, height)
 
 
-def smaller(picture: np.ndarray, scale: float) -> np.ndarray:
+def shrink_picture(picture: np.ndarray, scale: float) -> np.ndarray:
     import cv2
 
     return cv2.resize(
@@ -105,7 +105,7 @@ def _after(first, rest):
 
 
 def follow(
-    shots: Iterable[tuple[np.ndarray, float]],
+    timed_frames: Iterable[tuple[np.ndarray, float]],
     points: Points,
     tracker: PointTracker,
     *,
@@ -121,7 +121,9 @@ def follow(
     without frames and for more positions than there is room for.
     """
     found, stride, number, last = [], 1, -1, None
-    for number, last in enumerate(positions(shots, points, tracker, longest=longest, on_frame=on_frame)):  # noqa: B007
+    for number, last in enumerate(
+        follow_points(timed_frames, points, tracker, longest=longest, on_frame=on_frame)
+    ):  # noqa: B007
         if number % stride == 0:
             found.append(last)
         if kept is not None and len(found) > kept:
@@ -142,20 +144,20 @@ def follow(
         torch.from_numpy(np.stack([getattr(seen, name) for seen in found])) for name in ("xy", "visible")
     )
     return Followed(
-        Tracks(xy, visible, last.width, last.height, rate_of(times)),
+        Tracks(xy, visible, last.width, last.height, mean_rate(times)),
         times,
         number + 1,
         tuple(getattr(tracker, "cuts", ())),
     )
 
 
-def rate_of(times: Tensor) -> float:
+def mean_rate(times: Tensor) -> float:
     """Mean frames a second; 16 for a single frame."""
     span = float(times[-1] - times[0])
     return (len(times) - 1) / span if span > 0 else 16.0
 
 
-def retimed(found: Followed, frames: int, fps: float, timing: str = TIMINGS[0]) -> Tracks:
+def retime_tracks(found: Followed, frames: int, fps: float, timing: str = TIMINGS[0]) -> Tracks:
     """The motion as a video of `frames` frames (0: as many as it needs) at `fps` has it.
 
     "whole source": stretched so that all of it fits. "source speed": a second stays a second; what does not
@@ -173,29 +175,17 @@ def retimed(found: Followed, frames: int, fps: float, timing: str = TIMINGS[0]) 
         at = torch.linspace(0, span, frames, dtype=torch.float64) if frames else found.times - found.times[0]
     else:
         at = torch.arange(frames or int(span * fps + 1e-6) + 1, dtype=torch.float64) / fps
-    return replace(at_moments(found.tracks, found.times - found.times[0], at), fps=fps)
+    return replace(sample_at(found.tracks, found.times - found.times[0], at), fps=fps)
 
 
-def at_moments(tracks: Tracks, times: Tensor, at: Tensor) -> Tracks:
+def sample_at(tracks: Tracks, times: Tensor, at: Tensor) -> Tracks:
     """Tracks that lie at `times` (T,), rising, read at other moments (K,); beyond the ends they rest."""
     at = at.clamp(float(times[0]), float(times[-1]))
     high = torch.searchsorted(times, at).clamp(max=len(times) - 1)
     low = (high - 1).clamp(min=0)
     gap = (times[high] - times[low]).clamp(min=1e-12)
     share = ((at - times[low]) / gap).clamp(0, 1).float()
-    xy, visible = mixed(
+    xy, visible = interpolate_positions(
         tracks.xy[low], tracks.visible[low], tracks.xy[high], tracks.visible[high], share[:, None]
     )
     return replace(tracks, xy=xy, visible=visible)
-
-
-def mixed(
-    xy0: Tensor, seen0: Tensor, xy1: Tensor, seen1: Tensor, share: Tensor | float
-) -> tuple[Tensor, Tensor]:
-    """Positions (…, N, 2) and visibility (…, N) a share (…, 1) of the way from one frame to the next."""
-    share = torch.as_tensor(share, dtype=xy0.dtype).expand(seen0.shape)
-    later, both = share >= 0.5, seen0 & seen1
-    nearer = torch.where(later[..., None], xy1, xy0)
-    return torch.where(both[..., None], torch.lerp(xy0, xy1, share[..., None]), nearer), torch.where(
-        later, seen1, seen0
-    )

@@ -2,7 +2,7 @@
 canvas frame by frame.
 
 Owns the choice of pictures in time and the one placement that all frames get. Knows nothing of the stream
-(`streaming/feed.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds;
+(`live/track_stream.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds;
 positions (N, 2) float32 on the canvas, visible (N,).
 """
 
@@ -17,26 +17,36 @@ import torch
 from torch import Tensor
 
 from ..types import Tracks, require_on_canvas
-from .camera_motion import moved_to
-from .follow import positions
-from .moving_least_squares import together
-from .retarget import SHAPES, Box, Seeds, area_of, box_round, boxes_of_move, on_canvas, on_target, rest_grid
+from .camera_motion import move_box
+from .follow import follow_points
+from .moving_least_squares import fill_hidden_points
+from .retarget import (
+    SHAPES,
+    Box,
+    Seeds,
+    area_of,
+    box_round,
+    boxes_of_move,
+    place_on_canvas,
+    rest_grid,
+    select_on_target,
+)
 from .trackers import PointTracker
 
-Shots = Generator[tuple[np.ndarray, float], None, None]
+TimedFrames = Generator[tuple[np.ndarray, float], None, None]
 
 
-def at_rate(shots: Iterable[tuple[np.ndarray, float]], fps: float) -> Shots:
+def frames_at_rate(timed_frames: Iterable[tuple[np.ndarray, float]], fps: float) -> TimedFrames:
     """One picture for every frame of a video at `fps`: the newest there is at its moment, shown again where
     none is newer.
     """
     number, begin, last = 0, None, None
-    for shot in shots:
-        begin = shot[1] if begin is None else begin
-        while last is not None and begin + number / fps < shot[1] - 1e-6:
+    for timed in timed_frames:
+        begin = timed[1] if begin is None else begin
+        while last is not None and begin + number / fps < timed[1] - 1e-6:
             yield last[0], number / fps
             number += 1
-        last = shot
+        last = timed
     while last is not None and begin is not None and begin + number / fps <= last[1] + 1e-6:
         yield last[0], number / fps
         number += 1
@@ -58,20 +68,22 @@ class Placement:
 
     def __call__(self, xy: np.ndarray, visible: np.ndarray) -> tuple[Tensor, Tensor]:
         own, seen = xy[self.kept], visible[self.kept]
-        placed = self._moved(*(own, seen) if self.start is None else together(self.start, own, seen))
+        placed = self._moved(
+            *(own, seen) if self.start is None else fill_hidden_points(self.start, own, seen)
+        )
         xy_ = torch.cat([placed.xy[0], torch.from_numpy(self.ground).float()])
         shown = torch.cat([placed.visible[0], torch.ones(len(self.ground), dtype=torch.bool)])
         low, high = torch.tensor([-0.5, -0.5]), torch.tensor([self.canvas[0] - 0.5, self.canvas[1] - 0.5])
         return xy_, shown & ((xy_ >= low) & (xy_ <= high)).all(-1)
 
     def _moved(self, xy: np.ndarray, visible: np.ndarray) -> Tracks:
-        tracks = on_canvas(
+        tracks = place_on_canvas(
             Tracks(torch.from_numpy(xy)[None], torch.from_numpy(visible)[None], *self.size), *self.canvas
         )
-        return tracks if self.boxes is None else moved_to(tracks, *self.boxes)
+        return tracks if self.boxes is None else move_box(tracks, *self.boxes)
 
 
-def placement(
+def place_seeds(
     seeds: Seeds,
     size: tuple[int, int],
     width: int,
@@ -89,14 +101,14 @@ def placement(
     area, box = area_of(target, width, height, "target"), seeds.box or box_round(seeds.xy)
     moved = replace(whole, boxes=boxes_of_move(box, *size, area, shape))
     start = moved(seeds.xy, np.ones(len(seeds.xy), bool))
-    kept = on_target(start[0].numpy(), area, seeds.by_hand)
+    kept = select_on_target(start[0].numpy(), area, seeds.by_hand)
     return replace(
         moved, kept=kept, start=seeds.xy[kept], ground=rest_grid(area) if hold_ground else np.zeros((0, 2))
     )
 
 
 def placed_positions(
-    shots: Shots,
+    timed_frames: TimedFrames,
     seeds: Seeds,
     tracker: PointTracker,
     place: Placement,
@@ -105,7 +117,9 @@ def placed_positions(
     on_frame: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The positions on the canvas, frame by frame as they are asked for."""
-    for seen in positions(shots, lambda width, height: seeds.xy, tracker, longest=longest, on_frame=on_frame):
+    for seen in follow_points(
+        timed_frames, lambda width, height: seeds.xy, tracker, longest=longest, on_frame=on_frame
+    ):
         yield place(seen.xy, seen.visible)
 
 
@@ -122,8 +136,8 @@ class LiveVideoTracks:
     open: Callable[[], Iterator[tuple[Tensor, Tensor]]]
 
 
-def live_tracks(
-    shots: Callable[[], Shots],
+def open_live_tracks(
+    timed_frames: Callable[[], TimedFrames],
     tracker: Callable[[], PointTracker],
     seeds: Callable[[int, int], Seeds],
     width: int,
@@ -138,17 +152,17 @@ def live_tracks(
 ) -> LiveVideoTracks:
     """Reads the first picture alone: which points will be followed, and where they are on the canvas.
 
-    shots() opens the video at its beginning, tracker() makes a tracker for each time it is; seeds(width,
-    height) are the points.
+    timed_frames() opens the video at its beginning. tracker() makes a tracker for each time it is.
+    seeds(width, height) are the points.
     """
-    opened = shots()
+    opened = timed_frames()
     picture = next(opened, (None, 0.0))[0]
     if picture is None:
         raise ValueError("video: expected at least one frame, got none")
     opened.close()
     size = (picture.shape[1], picture.shape[0])
     chosen = seeds(*size)
-    place = placement(chosen, size, width, height, target, shape, hold_ground)
+    place = place_seeds(chosen, size, width, height, target, shape, hold_ground)
     xy, visible = place(chosen.xy.astype(np.float32), np.ones(len(chosen.xy), bool))
     static = torch.arange(len(xy)) >= int(place.kept.sum())
     groups = torch.where(static | (chosen.subject is None), -1, 0)
@@ -156,7 +170,7 @@ def live_tracks(
 
     def begin() -> Iterator[tuple[Tensor, Tensor]]:
         return placed_positions(
-            at_rate(shots(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame
+            frames_at_rate(timed_frames(), fps), chosen, tracker(), place, longest=longest, on_frame=on_frame
         )
 
     return LiveVideoTracks(first, static, groups, begin)

@@ -16,7 +16,9 @@ SHARE = 0.1  # of all its points, for the others to go with them
 NEAR = 0.25
 
 
-def together(start: np.ndarray, xy: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fill_hidden_points(
+    start: np.ndarray, xy: np.ndarray, visible: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """start (N, 2), xy (N, 2) and visible (N,) of one frame -> xy and visible with the hidden points moved as
     the visible ones around them.
 

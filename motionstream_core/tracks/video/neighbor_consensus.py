@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .patches import turned
+from .patches import apply_shapes
 
 NEAR, FAR = 16, 10  # companions beside a point, and farther away
 FAR_RANK = 260  # the far ones are drawn from this many nearest
@@ -41,7 +41,7 @@ class NeighborConsensus:
 
     def __init__(self, start: np.ndarray, rng: np.random.Generator):
         self.start = start.astype(np.float32)
-        self.index = chosen_companions(start, rng)
+        self.index = choose_companions(start, rng)
         self.away = self.start[self.index] - self.start[:, None]  # (N, K, 2)
         distance = np.linalg.norm(self.away, axis=-1)
         self.distance = distance
@@ -66,13 +66,13 @@ class NeighborConsensus:
         )
         place = xy
         for turn in range(3):
-            say = xy[self.index] - turned(shape, self.away)
+            say = xy[self.index] - apply_shapes(shape, self.away)
             if not turn:
                 place = np.where(own[:, None], xy, _middle(say, base))
             off = ((say - place[:, None]) ** 2).sum(-1)
             weight = base / (1 + off / (AGREES**2 * (1 + (self.distance * 0.02) ** 2))) ** 2
             place, shape = self._solved(xy, shape, weight)
-        say = xy[self.index] - turned(shape, self.away)
+        say = xy[self.index] - apply_shapes(shape, self.away)
         off = ((say - place[:, None]) ** 2).sum(-1)
         speak = weight.sum(1)
         whole = np.maximum(speak, 1e-6)
@@ -87,7 +87,7 @@ class NeighborConsensus:
         left = np.concatenate(
             [np.ones((*weight.shape, 1), np.float32), self.away / scale[:, None, None]], -1
         )  # (N, K, 3)
-        right = xy[self.index] - turned(shape, self.away)  # what the shape of before does not explain
+        right = xy[self.index] - apply_shapes(shape, self.away)  # what the shape of before does not explain
         middle = _middle(right, weight)
         weighted = left * weight[..., None]
         normal = weighted.transpose(0, 2, 1) @ left + np.diag([1e-6, STIFF, STIFF]).astype(np.float32)
@@ -104,7 +104,7 @@ class NeighborConsensus:
         """Links between points both of which are surely seen weaken where they are not of one piece, and mend
         slowly where they are.
         """
-        off = np.linalg.norm(xy[self.index] - xy[:, None] - turned(shape, self.away), axis=-1)
+        off = np.linalg.norm(xy[self.index] - xy[:, None] - apply_shapes(shape, self.away), axis=-1)
         both = sure[:, None] & sure[self.index]
         apart = off > HOLDS[0] + HOLDS[1] * self.distance
         self.links = np.where(
@@ -117,12 +117,12 @@ def _middle(say: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (say * weight[..., None]).sum(1) / np.maximum(weight.sum(1), 1e-6)[:, None]
 
 
-def chosen_companions(xy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def choose_companions(xy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(N, K): the nearest other points of each, then some drawn from those farther away."""
     count = min(len(xy) - 1, FAR_RANK)
     if count < 1:
         return np.zeros((len(xy), 0), int)
-    order = ranked(xy, count)
+    order = rank_neighbours(xy, count)
     near, far = order[:, :NEAR], order[:, NEAR:]
     if far.shape[1] <= FAR:
         return order
@@ -130,7 +130,7 @@ def chosen_companions(xy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([near, np.take_along_axis(far, drawn, 1)], 1)
 
 
-def ranked(xy: np.ndarray, count: int) -> np.ndarray:
+def rank_neighbours(xy: np.ndarray, count: int) -> np.ndarray:
     """The `count` nearest other points of each point, the nearest first (N, count)."""
     out = []
     for begin in range(0, len(xy), 512):

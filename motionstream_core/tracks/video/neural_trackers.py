@@ -62,7 +62,7 @@ def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("tapnext."): value for name, value in found.items()}
 
 
-def fill(kind: TrackerKind, module: torch.nn.Module, path: Path, device: str) -> torch.nn.Module:
+def load_weights(kind: TrackerKind, module: torch.nn.Module, path: Path, device: str) -> torch.nn.Module:
     try:
         module.load_state_dict(read_weights(kind, path))
     except RuntimeError as error:
@@ -90,7 +90,7 @@ class CoTracker:
         except BROKEN as error:
             raise missing_package(COTRACKER, error) from None
         self._predictor, self._device = CoTrackerOnlinePredictor(checkpoint=None), device
-        fill(COTRACKER, self._predictor.model, weights, device)
+        load_weights(COTRACKER, self._predictor.model, weights, device)
         self._predictor.to(device)
 
     @torch.no_grad()
@@ -196,7 +196,7 @@ class Tapir(Square):
             from tapnet.torch import tapir_model
         except BROKEN as error:
             raise missing_package(TAPIR, error) from None
-        self._model: Any = fill(
+        self._model: Any = load_weights(
             TAPIR, tapir_model.TAPIR(pyramid_level=1, use_casual_conv=True), weights, device
         )
 
@@ -249,7 +249,7 @@ class TapNext(Square):
             raise missing_package(TAPNEXT, error) from None
         network: Any = TAPNext(image_size=(SIDE, SIDE))
         if weights.suffix != ".npz":
-            self._model: Any = fill(TAPNEXT, network, weights, device)
+            self._model: Any = load_weights(TAPNEXT, network, weights, device)
             return
         try:
             self._model = restore_model_from_jax_checkpoint(network, str(weights)).to(device).eval()

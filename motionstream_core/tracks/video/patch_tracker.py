@@ -25,9 +25,18 @@ import torch
 
 from ..camera.moves import regular_grid
 from ..types import MAX_POSITIONS, Tracks
-from .background_plane import Ground
+from .background_plane import BackgroundPlane
 from .neighbor_consensus import NeighborConsensus
-from .patches import FOR_LIKENESS, Likeness, Picture, Templates, aligned, at, cv2, likeness
+from .patches import (
+    FOR_LIKENESS,
+    Likeness,
+    Picture,
+    Templates,
+    align_patches,
+    compare_patches,
+    cv2,
+    sample_field,
+)
 
 FEW = (
     900  # points fewer than these get others beside them that are followed too, so that there are companions
@@ -116,7 +125,7 @@ class FlowTracker:
         self.texture = texture / (texture + STEEP)
         self.support = np.ones_like(self.templates.value)
         self.companions = NeighborConsensus(self.xy, np.random.default_rng(0))
-        self.ground = Ground(self.xy)
+        self.ground = BackgroundPlane(self.xy)
         self.gain = 1.0
         self.confidence = np.ones(self.count, np.float32)
 
@@ -138,9 +147,11 @@ class FlowTracker:
         return self.xy[: self.count].copy(), self.confidence > SHOWN
 
     def _follow(self, picture: Picture):
-        carried = self.xy + at(self.dis.calc(self.picture.raw, picture.raw, None), self.xy)
+        carried = self.xy + sample_field(self.dis.calc(self.picture.raw, picture.raw, None), self.xy)
         self._measure_light(picture, carried)
-        measured = aligned(picture.grey, self.templates, self.support, carried, self.shape, self.gain, 2)
+        measured = align_patches(
+            picture.grey, self.templates, self.support, carried, self.shape, self.gain, 2
+        )
         score = self._likeness(picture, measured, self.shape).score
         good = self.visible & (score < SAME) & self._inside(measured)
         sure = good & (self.texture > TEXTURED)
@@ -180,8 +191,8 @@ class FlowTracker:
             if chosen is None
             else (self.templates.chosen(chosen), self.support[chosen])
         )
-        xy = aligned(picture.grey, templates, support, begin, shape, self.gain, 3, place, doubt)
-        like = likeness(picture, templates, support, xy, shape, self.gain)
+        xy = align_patches(picture.grey, templates, support, begin, shape, self.gain, 3, place, doubt)
+        like = compare_patches(picture, templates, support, xy, shape, self.gain)
         return _Found(xy, place, shape, doubt, like.score, like, np.ones(len(xy), bool))
 
     def _prefer_ground(self, picture: Picture, found: _Found, sure: np.ndarray, held: np.ndarray):
@@ -241,13 +252,13 @@ class FlowTracker:
     def _measure_light(self, picture: Picture, carried: np.ndarray):
         """How much brighter the picture has become as a whole."""
         level = self.templates.value[:, len(FOR_LIKENESS) // 2]
-        now = at(picture.grey, carried)[:, 0]
+        now = sample_field(picture.grey, carried)[:, 0]
         counted = self.visible & (level > 25) & (level < 230) & self._inside(carried)
         if counted.sum() >= 20:
             self.gain = float(np.clip(np.median(now[counted] / level[counted]), 0.3, 3))
 
     def _likeness(self, picture: Picture, xy: np.ndarray, shape: np.ndarray) -> Likeness:
-        return likeness(picture, self.templates, self.support, xy, shape, self.gain)
+        return compare_patches(picture, self.templates, self.support, xy, shape, self.gain)
 
     def _ready(self, frame: np.ndarray) -> Picture:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
@@ -268,7 +279,7 @@ class FlowTracker:
 
     def _inside(self, xy: np.ndarray) -> np.ndarray:
         height, width = self.picture.raw.shape
-        return ((xy >= 0) & (xy <= [width - 1, height - 1])).all(1)
+        return np.asarray(((xy >= 0) & (xy <= [width - 1, height - 1])).all(1))
 
 
 def track_video(

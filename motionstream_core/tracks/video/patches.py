@@ -38,13 +38,13 @@ REACH = (
 UNDER = np.concatenate([REACH.T, np.ones((1, SIDE * SIDE), np.float32)])  # (3, P)
 
 
-def bell(sigma: float) -> np.ndarray:
+def gaussian_weights(sigma: float) -> np.ndarray:
     """(P,) Gaussian weights that add up to 1."""
     weights = np.exp(-(REACH**2).sum(1) / (2 * sigma**2))
     return (weights / weights.sum()).astype(np.float32)
 
 
-FOR_ALIGNMENT, FOR_LIKENESS = bell(WIDE), bell(NARROW)
+FOR_ALIGNMENT, FOR_LIKENESS = gaussian_weights(WIDE), gaussian_weights(NARROW)
 BRIGHTEST = 253.0  # grey levels: what would be brighter is not
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how much of each colour is in the grey
 
@@ -86,13 +86,15 @@ class Templates:
             cv2.Sobel(picture.grey, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1))
         ]
         around = [
-            at(picture.colour, xy + np.array(step, np.float32)).astype(np.float32)
+            sample_field(picture.colour, xy + np.array(step, np.float32)).astype(np.float32)
             for step in ((1, 0), (-1, 0), (0, 1), (0, -1))
         ]
         steep = (np.abs(around[0] - around[1]).max(1) + np.abs(around[2] - around[3]).max(1)) / 2
         return cls(
-            *(patches(field, xy, here) for field in (picture.grey, *slopes)),
-            at(picture.colour, xy).astype(np.float32),
+            patches(picture.grey, xy, here),
+            patches(slopes[0], xy, here),
+            patches(slopes[1], xy, here),
+            sample_field(picture.colour, xy).astype(np.float32),
             steep,
         )
 
@@ -112,11 +114,6 @@ class Templates:
         )
         return (a + c) / 2 - np.sqrt(((a - c) / 2) ** 2 + b**2)
 
-    def put(self, index: np.ndarray, other: Templates):
-        """Replaces some."""
-        for name in ("value", "slope_x", "slope_y", "colour", "steep"):
-            getattr(self, name)[index] = getattr(other, name)
-
     def chosen(self, index: np.ndarray) -> Templates:
         return Templates(
             *(getattr(self, name)[index] for name in ("value", "slope_x", "slope_y", "colour", "steep"))
@@ -129,7 +126,7 @@ def patches(grey: np.ndarray, xy: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return _remapped(grey, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
 
 
-def at(field: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def sample_field(field: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """A field (H, W, C) at places -> (N, C)."""
     x, y = (np.ascontiguousarray(xy[:, i, None], dtype=np.float32) for i in (0, 1))
     return _remapped(field, x, y).reshape(len(xy), field.shape[2] if field.ndim == 3 else 1)
@@ -152,7 +149,7 @@ def _remapped(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     )
 
 
-def aligned(
+def align_patches(
     grey: np.ndarray,
     templates: Templates,
     support: np.ndarray,
@@ -192,16 +189,16 @@ def aligned(
         error = patches(grey, xy, shape) - gain * templates.value
         rx, ry = (wx * error).sum(1), (wy * error).sum(1)
         if expected is not None:
-            pull = turned(shape.transpose(0, 2, 1), xy - expected) * prior[:, None]
+            pull = apply_shapes(shape.transpose(0, 2, 1), xy - expected) * prior[:, None]
             rx, ry = rx + pull[:, 0], ry + pull[:, 1]
         step = np.stack([(c * rx - b * ry) / determinant, (a * ry - b * rx) / determinant], 1)
-        step = turned(shape, step)
+        step = apply_shapes(shape, step)
         length = np.linalg.norm(step, axis=1, keepdims=True)
         xy -= (step * np.minimum(1, STEPS_AT_MOST / np.maximum(length, 1e-6))).astype(np.float32)
     return xy
 
 
-def turned(shape: np.ndarray, step: np.ndarray) -> np.ndarray:
+def apply_shapes(shape: np.ndarray, step: np.ndarray) -> np.ndarray:
     """(N, 2, 2) times (N, ..., 2)."""
     rows = shape.reshape(len(shape), *(1,) * (step.ndim - 2), 2, 2)
     return np.stack([rows[..., i, 0] * step[..., 0] + rows[..., i, 1] * step[..., 1] for i in (0, 1)], -1)
@@ -227,7 +224,7 @@ class Likeness:
         return np.maximum(form, self.colour)
 
 
-def likeness(
+def compare_patches(
     picture: Picture,
     templates: Templates,
     support: np.ndarray,
@@ -244,7 +241,7 @@ def likeness(
     level = (weight * templates.value).sum(1)
     contrast = gain * np.sqrt(np.maximum((weight * templates.value**2).sum(1) - level**2, 0))
     over = np.maximum(0, gain * templates.colour - BRIGHTEST)
-    colour = np.abs(at(picture.colour, xy).astype(np.float32) + over - gain * templates.colour).max(1) / (
-        22.0 + 0.7 * templates.steep
-    )
+    colour = np.abs(sample_field(picture.colour, xy).astype(np.float32) + over - gain * templates.colour).max(
+        1
+    ) / (22.0 + 0.7 * templates.steep)
     return Likeness(spread, contrast, mean + over @ GREY, colour, error - mean[:, None])

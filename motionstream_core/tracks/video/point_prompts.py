@@ -12,51 +12,68 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
-from ..formats import tracks_from_host
-from ..types import MAX_POSITIONS
+from ..layout import require_pixels
+from ..types import MAX_POSITIONS, Tracks
+
+PointPrompts = str | list[Any] | tuple[Any, ...] | Tracks
+MAX_DEPTH = 16
 
 
-def point_prompts(value: Any, width: int, height: int) -> np.ndarray:
-    """value: JSON or a list of {"x", "y"} or [x, y], or of lists of them (their first ones count), in pixels
-    of the source; or TRACKS, whose canvas, where they name it, is taken to be the source's picture scaled to
-    cover it, as the Track Editor shows it.
+def point_prompts(value: PointPrompts, width: int, height: int) -> np.ndarray:
+    """Places (N, 2) in a source of width × height.
+
+    value: JSON or a list of {"x", "y"} or [x, y], or of lists of them (their first ones count), in pixels of
+    the source. Or tracks, whose canvas is taken to be the source's picture scaled to cover it, as the Track
+    Editor shows it. Places that are shares of the picture are refused.
     """
-    if isinstance(value, Mapping):
-        return _from_tracks(value, width, height)
+    if isinstance(value, Tracks):
+        return _first_places(value, width, height)
     if isinstance(value, str):
         try:
             value = json.loads(value.replace("'", '"'))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"points: expected JSON, got {value[:60]!r} ({error})") from None
     if not isinstance(value, (list, tuple)) or not value or len(value) > MAX_POSITIONS:
         raise ValueError(
             f"points: expected a list of places like {{'x': 10, 'y': 20}}, got {str(value)[:60]}"
         )
-    return np.array([_place(item) for item in value], dtype=np.float32)
+    places = np.array([_place(item) for item in value], dtype=np.float64)
+    clicked = torch.from_numpy(places)[None]
+    require_pixels(Tracks(clicked, torch.ones(clicked.shape[:2]), width, height), "points")
+    return places.astype(np.float32)
 
 
 def _place(item: Any) -> tuple[float, float]:
     whole = item
-    while isinstance(item, (list, tuple)) and item and isinstance(item[0], (list, tuple, Mapping)):
+    for _ in range(MAX_DEPTH):
+        if not (isinstance(item, (list, tuple)) and item and isinstance(item[0], (list, tuple, Mapping))):
+            break
         item = item[0]
     try:
         x, y = (item["x"], item["y"]) if isinstance(item, Mapping) else item[:2]
         place = float(x), float(y)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {str(whole)[:60]}"
+            f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {_shown(whole)}"
         ) from None
-    if not np.isfinite(place).all():
+    if not np.isfinite(np.array(place, dtype=np.float32)).all():
         raise ValueError(f"points: expected finite places, got {place}")
     return place
 
 
-def _from_tracks(value: Mapping, width: int, height: int) -> np.ndarray:
-    own = value.get("motionstream", value)
-    canvas = own.get("width", width), own.get("height", height)
-    tracks = tracks_from_host(value, *canvas)
-    scale = max(canvas[0] / width, canvas[1] / height)
-    shift = np.array([(canvas[0] - width * scale) / 2, (canvas[1] - height * scale) / 2])
+def _shown(value: Any) -> str:
+    """A value in a message; lists nested without end have no text of their own."""
+    try:
+        return str(value)[:60]
+    except RecursionError:
+        return "lists nested too deeply"
+
+
+def _first_places(tracks: Tracks, width: int, height: int) -> np.ndarray:
+    """Where the visible tracks begin, in the picture that covers their canvas."""
+    scale = max(tracks.width / width, tracks.height / height)
+    shift = np.array([(tracks.width - width * scale) / 2, (tracks.height - height * scale) / 2])
     places = (tracks.xy[0].numpy() + 0.5 - shift) / scale - 0.5
     return places[tracks.visible[0].numpy()].astype(np.float32)

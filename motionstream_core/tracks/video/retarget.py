@@ -2,8 +2,8 @@
 everything.
 
 Owns masks and boxes as places of a subject, which points are followed for it, and the way from source to
-canvas. Knows nothing of videos or hosts; what is subject and what camera `separate.py` says. Shapes: xy (T,
-N, 2) pixels; masks (H, W) bool; boxes (x, y, width, height), x and y of the first pixel's centre.
+canvas. Knows nothing of videos or hosts. What is subject and what camera `camera_motion.py` says. Shapes: xy
+(T, N, 2) pixels; masks (H, W) bool; boxes (x, y, width, height), x and y of the first pixel's centre.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..camera.moves import fitted_map, regular_grid
+from ..camera.moves import fit_map, regular_grid
 from ..compose import camera_over_objects
+from ..homography import apply_homography
 from ..types import Tracks
-from .camera_motion import background_motion, covering, moved_to, part_of
-from .moving_least_squares import together
+from .camera_motion import cover_canvas, fit_background_motion, move_box, select_part
+from .moving_least_squares import fill_hidden_points
 
 Box = tuple[float, float, float, float]
 SHAPES = ("keep its shape", "fill the target")
@@ -50,7 +51,7 @@ def area_of(place: Any, width: int, height: int, name: str) -> np.ndarray:
         mask = mask[0] if mask.ndim == 3 else mask
         if mask.ndim != 2 or min(mask.shape) < 1:
             raise ValueError(f"{name}: expected a mask (H, W), got {np.asarray(place).shape}")
-        area = fitted_map(mask, width, height) > 0.5
+        area = fit_map(mask, width, height) > 0.5
     if not area.any():
         raise ValueError(
             f"{name}: expected one that marks some of the {width}x{height} picture, got an empty one"
@@ -104,19 +105,18 @@ def seeds_for(
     grid = regular_grid(width, height, columns, rows)
     if mask is None and clicked is None:
         return Seeds(grid)
-    on, box, more = np.zeros(len(grid), bool), None, np.zeros((0, 2))
+    on = np.zeros(len(grid), bool)
+    box = None
+    more = np.zeros((0, 2))
     if mask is not None:
         area = area_of(mask, width, height, "mask")
-        on, box = marked(area, grid), box_of(area)
+        on = select_marked(area, grid)
+        box = box_of(area)
         if on.sum() < FEWEST:
-            fine = (
-                regular_grid(
-                    round(box[2]), round(box[3]), min(columns, round(box[2])), min(rows, round(box[3]))
-                )
-                + box[:2]
-            )
-            more, on = fine[marked(area, fine)], np.zeros(len(grid), bool)
-            grid = grid[~marked(area, grid)]
+            wide, high = round(box[2]), round(box[3])
+            fine = regular_grid(wide, high, min(columns, wide), min(rows, high)) + box[:2]
+            more = fine[select_marked(area, fine)]
+            grid = grid[~select_marked(area, grid)]
             on = np.zeros(len(grid), bool)
     if clicked is not None:
         inside = ((clicked >= -0.5) & (clicked <= [width - 0.5, height - 0.5])).all(1)
@@ -126,13 +126,13 @@ def seeds_for(
                 f"{clicked[~inside][0].tolist()}"
             )
         more = np.concatenate([more, clicked.clip(0, [width - 1, height - 1])])
-    xy, subject = np.concatenate([grid, more]), np.concatenate([on, np.ones(len(more), bool)])
-    box, by_hand = box or box_round(xy[subject]), mask is None
-    return (
-        Seeds(xy[subject], subject[subject], box, by_hand)
-        if only_subject
-        else Seeds(xy, subject, box, by_hand)
-    )
+    xy = np.concatenate([grid, more])
+    subject = np.concatenate([on, np.ones(len(more), bool)])
+    box = box or box_round(xy[subject])
+    by_hand = mask is None
+    if only_subject:
+        return Seeds(xy[subject], subject[subject], box, by_hand)
+    return Seeds(xy, subject, box, by_hand)
 
 
 def box_round(xy: np.ndarray) -> Box:
@@ -146,7 +146,7 @@ def box_round(xy: np.ndarray) -> Box:
     )
 
 
-def marked(area: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def select_marked(area: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """(N,): which points lie on a marked pixel; those beyond the edge count as on it."""
     cells = np.rint(xy).astype(int).clip(0, [area.shape[1] - 1, area.shape[0] - 1])
     return area[cells[:, 1], cells[:, 0]]
@@ -163,9 +163,9 @@ def cover_box(tracks: Tracks, width: int, height: int) -> Box:
     )
 
 
-def on_canvas(tracks: Tracks, width: int, height: int) -> Tracks:
+def place_on_canvas(tracks: Tracks, width: int, height: int) -> Tracks:
     """The tracks of a source that covers width × height, those beyond it included."""
-    moved = moved_to(tracks, (-0.5, -0.5, tracks.width, tracks.height), cover_box(tracks, width, height))
+    moved = move_box(tracks, (-0.5, -0.5, tracks.width, tracks.height), cover_box(tracks, width, height))
     return replace(moved, width=width, height=height)
 
 
@@ -191,7 +191,7 @@ def boxes_of_move(
     height, width = area.shape
     corners = torch.tensor([[[box[0] - 0.5, box[1] - 0.5], [box[0] + box[2] - 0.5, box[1] + box[3] - 0.5]]])
     low, high = (
-        on_canvas(Tracks(corners, torch.ones(1, 2), source_width, source_height), width, height)
+        place_on_canvas(Tracks(corners, torch.ones(1, 2), source_width, source_height), width, height)
         .xy[0]
         .tolist()
     )
@@ -200,11 +200,11 @@ def boxes_of_move(
     return source, target_box(source, (left - 0.5, top - 0.5, wide, tall), shape)
 
 
-def on_target(xy: np.ndarray, area: np.ndarray, by_hand: bool) -> np.ndarray:
+def select_on_target(xy: np.ndarray, area: np.ndarray, by_hand: bool) -> np.ndarray:
     """(N,): which points start on the target; those clicked by hand need only be on the canvas. ValueError
     where none does.
     """
-    inside = _within(xy, area.shape[1], area.shape[0]) & (by_hand | marked(area, xy))
+    inside = _within(xy, area.shape[1], area.shape[0]) & (by_hand | select_marked(area, xy))
     if not inside.any():
         raise ValueError(
             "target: expected one that some of the subject's points fall on, got none (make it larger, or "
@@ -218,10 +218,10 @@ def rest_grid(area: np.ndarray) -> np.ndarray:
     height, width = area.shape
     step = max(width, height) / REST
     grid = regular_grid(width, height, max(2, round(width / step)), max(2, round(height / step)))
-    return grid[~marked(area, grid)]
+    return grid[~select_marked(area, grid)]
 
 
-def retargeted(
+def retarget_tracks(
     tracks: Tracks,
     seeds: Seeds,
     part: str,
@@ -240,37 +240,34 @@ def retargeted(
     subject alone the ground rests (rest=False: it is left free). The camera alone has no target.
     """
     if target is None or part == "camera":
-        return covering(
-            part_of(tracks, part, None if seeds.subject is None or seeds.subject.all() else seeds.subject),
-            width,
-            height,
-        )
+        on = None if seeds.subject is None or seeds.subject.all() else seeds.subject
+        return cover_canvas(select_part(tracks, part, on), width, height)
     subject = seeds.subject
+    still = np.repeat(np.eye(3)[None], tracks.frames, 0)
     if subject is not None and subject.all():
-        own, ways = tracks, np.repeat(np.eye(3)[None], tracks.frames, 0)
+        own = tracks
+        homographies = still
     else:
-        own, ways = (
-            part_of(tracks, "subject", subject),
-            background_motion(tracks, None if subject is None else ~subject),
-        )
+        own = select_part(tracks, "subject", subject)
+        homographies = fit_background_motion(tracks, None if subject is None else ~subject)
     area = area_of(target, width, height, "target")
     box = seeds.box or box_round(own.xy[0].numpy())
-    own = moved_to(
-        on_canvas(own, width, height), *boxes_of_move(box, tracks.width, tracks.height, area, shape)
-    )
-    own = kept_together(own.select(torch.from_numpy(on_target(own.xy[0].numpy(), area, seeds.by_hand))))
+    source, goal = boxes_of_move(box, tracks.width, tracks.height, area, shape)
+    own = move_box(place_on_canvas(own, width, height), source, goal)
+    kept = select_on_target(own.xy[0].numpy(), area, seeds.by_hand)
+    own = fill_hidden_tracks(own.select(torch.from_numpy(kept)))
     if part == "subject" and not rest:
-        return shown(own)
-    ground = _ground(
-        own, area, ways if part == "everything" else np.repeat(np.eye(3)[None], tracks.frames, 0), tracks
-    )
-    return shown(own if ground is None else camera_over_objects(own, ground, clearance=_spacing(own)))
+        return drop_offscreen(own)
+    ground = _ground(own, area, homographies if part == "everything" else still, tracks)
+    if ground is None:
+        return drop_offscreen(own)
+    return drop_offscreen(camera_over_objects(own, ground, clearance=_spacing(own)))
 
 
-def kept_together(tracks: Tracks) -> Tracks:
+def fill_hidden_tracks(tracks: Tracks) -> Tracks:
     """Tracks of one thing: what is hidden for a while goes with what is seen around it."""
     xy, visible = tracks.xy.numpy(), tracks.visible.numpy()
-    moved = [together(xy[0], *frame) for frame in zip(xy, visible)]
+    moved = [fill_hidden_points(xy[0], *frame) for frame in zip(xy, visible)]
     return replace(
         tracks,
         xy=torch.from_numpy(np.stack([places for places, _ in moved])),
@@ -279,7 +276,7 @@ def kept_together(tracks: Tracks) -> Tracks:
 
 
 def _within(xy: np.ndarray, width: int, height: int) -> np.ndarray:
-    return ((xy >= -0.5) & (xy <= [width - 0.5, height - 0.5])).all(-1)
+    return np.asarray(((xy >= -0.5) & (xy <= [width - 0.5, height - 0.5])).all(-1))
 
 
 def _spacing(tracks: Tracks) -> float:
@@ -288,7 +285,7 @@ def _spacing(tracks: Tracks) -> float:
     return min((box[2] * box[3] / tracks.count) ** 0.5, max(tracks.width, tracks.height) / 8)
 
 
-def _ground(own: Tracks, area: np.ndarray, ways: np.ndarray, source: Tracks) -> Tracks | None:
+def _ground(own: Tracks, area: np.ndarray, homographies: np.ndarray, source: Tracks) -> Tracks | None:
     """Points of the canvas off the target, moved by the source's camera (T, 3, 3); None where the target is
     everything.
     """
@@ -298,7 +295,9 @@ def _ground(own: Tracks, area: np.ndarray, ways: np.ndarray, source: Tracks) -> 
     left, top, wide, _ = cover_box(source, width, height)
     scale = wide / source.width
     there = np.array([[scale, 0, left + 0.5 * scale], [0, scale, top + 0.5 * scale], [0, 0, 1]])
-    moved = np.stack([project(there @ way @ np.linalg.inv(there), grid) for way in ways])
+    moved = np.stack(
+        [apply_homography(there @ homography @ np.linalg.inv(there), grid) for homography in homographies]
+    )
     return Tracks(
         torch.from_numpy(moved).float(),
         torch.from_numpy(_within(moved, width, height)),
@@ -308,13 +307,7 @@ def _ground(own: Tracks, area: np.ndarray, ways: np.ndarray, source: Tracks) -> 
     )
 
 
-def project(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Points (N, 2) under a homography (3, 3)."""
-    moved = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ way.T
-    return moved[:, :2] / np.where(np.abs(moved[:, 2:]) < 1e-6, 1e-6, moved[:, 2:])
-
-
-def shown(tracks: Tracks) -> Tracks:
+def drop_offscreen(tracks: Tracks) -> Tracks:
     """Without what is never seen; what leaves the canvas is hidden meanwhile."""
     visible = tracks.visible & torch.from_numpy(_within(tracks.xy.numpy(), tracks.width, tracks.height))
     kept = visible.any(0)

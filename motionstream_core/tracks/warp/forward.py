@@ -31,7 +31,7 @@ class ForwardWarp:
     def __init__(self, image: Tensor, xy0: Tensor):
         self.image = image
         self.anchors, self.xy0 = xy0, xy0.to(image.device).float()
-        self.label = claim(image, self.xy0)
+        self.label = assign_pixels(image, self.xy0)
 
     def __call__(self, xy: Tensor, visible: Tensor) -> WarpResult:
         """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and
@@ -79,13 +79,13 @@ class ForwardWarp:
         height, width = self.image.shape[-2:]
         move, seen = xy - self.xy0, visible.any(1)[:, None, None]
         near = nearest_track(xy, visible, height, width)
-        landed = tidy(land(self.label, move, visible, take(move, near), (height, width)))
+        landed = close_cracks(splat(self.label, move, visible, take(move, near), (height, width)))
         near = upsample(near, height, width)
         empty = landed < 0
         return near, empty, -take(move, torch.where(empty, near, landed)) * seen[..., None]
 
 
-def claim(image: Tensor, xy0: Tensor) -> Tensor:
+def assign_pixels(image: Tensor, xy0: Tensor) -> Tensor:
     """The track (H, W) that each pixel of the start image goes with: the nearest in place and, a little, in
     colour.
     """
@@ -107,7 +107,7 @@ def claim(image: Tensor, xy0: Tensor) -> Tensor:
     return (tracks.square().sum(1) - 2 * pixels @ tracks.T).argmin(1).view(height, width)
 
 
-def land(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: tuple[int, int]) -> Tensor:
+def splat(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: tuple[int, int]) -> Tensor:
     """label (H, W) of the pixels, move (T, N, 2), near_move (T, h, w, 2) of the nearest track -> (T, H, W)
     the label landed there, −1 where none.
     """
@@ -126,7 +126,7 @@ def land(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: 
     return torch.where(best < FAR * pixels, label[best % pixels], -1).view(-1, height, width)
 
 
-def tidy(landed: Tensor) -> Tensor:
+def close_cracks(landed: Tensor) -> Tensor:
     """Closes cracks and drops stray pixels of (T, H, W) labels.
 
     A crack, of rotation or zoom, is one pixel wide: something landed on both sides of it. Anything wider is

@@ -101,10 +101,18 @@ def optimizer(codec: TinyCodec, lr: float) -> BatchedMuon:
 
 
 def train(
-    folder: Path, codec: TinyCodec, seconds: float, *, lr: float = 0.006, count: int = 4, wide: float = 0.7
+    folder: Path,
+    codec: TinyCodec,
+    seconds: float,
+    *,
+    lr: float = 0.006,
+    count: int = 4,
+    wide: float = 0.7,
+    first: int = 0,
 ) -> Run:
-    """Trains for so many CPU seconds; from the share `wide` on crops are whole pictures. Ends with the
-    statistics of the latents.
+    """Trains what is not frozen for so many CPU seconds; from the share `wide` on crops are whole pictures.
+
+    `first` is added to the number of a step, so that a later run sees other scenes.
     """
     run = Run(folder, codec, optimizer(codec, lr), 0.995)
     told = run.seconds if run.step else -1e9
@@ -115,13 +123,20 @@ def train(
             told = run.seconds
         share = run.seconds / seconds
         side, many = (64, count) if share < wide else (128, 2)
-        frames, weight = batch(run.step, many, side)
+        frames, weight = batch(first + run.step, many, side)
         rng = torch.Generator().manual_seed(run.step)
         noise = torch.randn(many, codec.latent_channels, 1 + FRAMES // 4, side // 8, side // 8, generator=rng)
         loss = weighted_loss(codec, frames, weight, noise)
         run.update(loss, warm_then_fall(share, fall=0.5), many)
     run.save()
     return run
+
+
+def freeze_encoder(codec: TinyCodec) -> TinyCodec:
+    """Leaves the decoder alone to learn, so that latents made before stay what they are."""
+    for name, p in codec.named_parameters():
+        p.requires_grad_(name.startswith("decoder"))
+    return codec
 
 
 @torch.no_grad()

@@ -94,7 +94,7 @@ def train(
     run = Run(folder, net, optimizer(net, lr, adam_lr), 0.998)
     clips, held = Clips(cache), Clips(cache, held_out=True)
     told = run.seconds if run.step else -1e9
-    every = 300 if video else 150
+    every = 330 if video else 150
     recent: list[float] = []
     while run.seconds < seconds:
         if run.seconds - told > every:

@@ -60,7 +60,7 @@ class Run:
             self.samples += samples
             keep = min(self.decay, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
-                torch._foreach_lerp_(
+                torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  of no public name
                     list(self.average.values()), [p.detach() for p in self.learned.values()], 1 - keep
                 )
         if time.monotonic() - self._saved > SAVE_SECONDS:

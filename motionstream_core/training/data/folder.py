@@ -27,7 +27,7 @@ import torch
 from ...model.presets import ModelConfig
 from ...tracks.camera.moves import regular_grid
 from ...tracks.types import Tracks
-from ...tracks.video.camera_motion import background_motion
+from ...tracks.video.camera_motion import fit_background_motion
 from ...tracks.video.patch_tracker import FlowTracker
 from .footage import BadVideo, ClipShape, cut_into_clips, find_videos, pictures
 from .manifest import Manifest
@@ -249,7 +249,7 @@ def owners(xy: np.ndarray, visible: np.ndarray, width: int, height: int) -> np.n
     import cv2
 
     cv2.setRNGSeed(0)
-    ways = background_motion(Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height))
+    ways = fit_background_motion(Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height))
     moved = np.concatenate([xy[0], np.ones((xy.shape[1], 1))], 1) @ ways.transpose(0, 2, 1)
     expected = moved[..., :2] / np.where(np.abs(moved[..., 2:]) < 1e-6, 1e-6, moved[..., 2:])
     away = np.where(visible, np.linalg.norm(xy - expected, axis=-1), 0).max(0)

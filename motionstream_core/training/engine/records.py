@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...codec.video import write_video
-from ...tracks.drawing import with_tracks
+from ...tracks.drawing import draw_tracks
 from ...tracks.types import Tracks
 
 NO_TENSORBOARD = "TensorBoard is not installed (pip install tensorboard): the curve is in {} alone"
@@ -52,7 +52,7 @@ class Records:
         path = self.out / "samples" / f"{step:06d}.mp4"
         length = min(len(frames) for frames, _ in made)
         drawn = torch.cat(
-            [with_tracks(frames[:length].float().cpu(), tracks) for frames, tracks in made], dim=2
+            [draw_tracks(frames[:length].float().cpu(), tracks) for frames, tracks in made], dim=2
         )
         write_video(path, drawn, self.fps)
         if self.board is not None:

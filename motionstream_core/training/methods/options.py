@@ -41,13 +41,17 @@ class Method(Protocol):
     """A method of training: a module with these names (see `registry`)."""
 
     @property
-    def NAME(self) -> str: ...  # sub-command of `train`
+    def NAME(self) -> str:
+        """The sub-command of `train`."""
+        ...
 
     @property
     def HELP(self) -> str: ...
 
     @property
-    def LR(self) -> float: ...  # learning rate by default, of the tiny preset with Muon
+    def LR(self) -> float:
+        """The learning rate by default, of the tiny preset with Muon."""
+        ...
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -122,7 +126,7 @@ def setup(
     lr: Mapping[str, float] | None = None,
 ) -> Setup:
     """The setup of a method whose options are the common ones. lr: that of all roles by default."""
-    rates: Mapping[str, float] = {role: args.lr for role in stage.trainable} if lr is None else lr
+    rates = dict.fromkeys(stage.trainable, args.lr) if lr is None else lr
     return Setup(stage, data, rates, preset_name(args), args.data.name, args.out, parents)
 
 

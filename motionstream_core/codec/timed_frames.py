@@ -7,26 +7,30 @@ rising.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-Shot = tuple[np.ndarray, float]
+from ..common.pictures import three_channels
+
+TimedFrame = tuple[np.ndarray, float]
+TimedFrames = Generator[TimedFrame, None, None]
 RATE = 16.0  # frames a second of what has no rate
 
 
-def video_shots(
+def timed_frames(
     source: str | Path | BinaryIO, most: int | None = None, begin: float = 0.0, lasting: float = 0.0
-) -> Iterator[Shot]:
-    """The shots of a video, decoded as they are asked for.
+) -> TimedFrames:
+    """The frames of a video with their times, decoded as they are asked for.
 
     most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
     A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot
     be decoded, and what has no picture in that part.
     """
     import av
+    import av.error
 
     made = 0
     try:
@@ -61,6 +65,7 @@ def expected_frames(source: str | Path | BinaryIO) -> int | None:
     read (the decoding will tell).
     """
     import av
+    import av.error
 
     try:
         with av.open(str(source) if isinstance(source, Path) else source) as container:
@@ -75,10 +80,10 @@ def expected_frames(source: str | Path | BinaryIO) -> int | None:
         return None
 
 
-def image_shots(images: Iterable[np.ndarray], fps: float = RATE) -> Iterator[Shot]:
-    """Pictures (H, W, 3) float 0..1, shown at one rate."""
+def timed_images(images: Iterable[np.ndarray], fps: float = RATE) -> TimedFrames:
+    """Pictures (H, W, 3) float 0..1, also of 1, 2 or 4 channels, shown at one rate."""
     for number, image in enumerate(images):
-        yield np.rint(255 * np.clip(np.asarray(image)[..., :3], 0, 1)).astype(np.uint8), number / fps
+        yield np.rint(255 * np.clip(three_channels(np.asarray(image)), 0, 1)).astype(np.uint8), number / fps
 
 
 def _frames(container, stream) -> Iterator:
@@ -86,6 +91,7 @@ def _frames(container, stream) -> Iterator:
     as is a file of nothing else.
     """
     import av
+    import av.error
 
     damage, decoded = None, False
     for packet in container.demux(stream):

@@ -8,7 +8,7 @@ import pytest
 
 av = pytest.importorskip("av")
 
-from motionstream_core.codec.shots import expected_frames, image_shots, video_shots  # noqa: E402
+from motionstream_core.codec.timed_frames import expected_frames, timed_frames, timed_images  # noqa: E402
 
 
 def write(path, moments_ms, width=64, height=48):
@@ -46,9 +46,9 @@ def encoded(path, pictures, codec, pixels, options=None):
 
 def test_frames_of_a_variable_rate_come_at_their_moments(tmp_path):
     moments = [0, 20, 40, 200, 210, 500, 900]
-    shots = list(video_shots(write(tmp_path / "v.mp4", moments)))
-    assert [round(1000 * moment) for _, moment in shots] == moments
-    assert shots[0][0].shape == (48, 64, 3) and abs(int(shots[5][0].mean()) - 40) < 6
+    found = list(timed_frames(write(tmp_path / "v.mp4", moments)))
+    assert [round(1000 * moment) for _, moment in found] == moments
+    assert found[0][0].shape == (48, 64, 3) and abs(int(found[5][0].mean()) - 40) < 6
 
 
 TURNS = {
@@ -68,9 +68,9 @@ def test_a_phone_video_that_says_how_it_was_held_comes_upright(tmp_path, degrees
     struct.pack_into(">9i", turned, turned.find(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 2**30)
     path.write_bytes(turned)
     upright = np.rot90(picture, -degrees // 90)
-    shots = list(video_shots(path))
-    assert len(shots) == 3 and all(
-        shot.shape == upright.shape and np.abs(shot.astype(int) - upright).mean() < 6 for shot, _ in shots
+    found = list(timed_frames(path))
+    assert len(found) == 3 and all(
+        shot.shape == upright.shape and np.abs(shot.astype(int) - upright).mean() < 6 for shot, _ in found
     )
 
 
@@ -97,13 +97,13 @@ def test_every_kind_of_picture_comes_as_bytes_of_colour(tmp_path, kind):
     grey = np.broadcast_to(np.linspace(16, 240, width)[None, :, None], (height, width, 3))
     picture = np.rint(grey).astype(np.uint8)
     slack = 24 if codec == "gif" else 8  # which has 256 colours for everything
-    shots = list(video_shots(encoded(tmp_path / name, [picture] * 5, codec, pixels, options)))
-    assert len(shots) == 5 and np.diff([moment for _, moment in shots]).min() > 0
+    found = list(timed_frames(encoded(tmp_path / name, [picture] * 5, codec, pixels, options)))
+    assert len(found) == 5 and np.diff([moment for _, moment in found]).min() > 0
     assert all(
         shot.shape == (height, width, 3)
         and shot.dtype == np.uint8
         and np.abs(shot.astype(int) - picture).mean() < slack
-        for shot, _ in shots
+        for shot, _ in found
     )
 
 
@@ -118,25 +118,25 @@ def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path):
     )
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert 3 < len(list(video_shots(path))) < 17 and expected_frames(path) == 20
+    assert 3 < len(list(timed_frames(path))) < 17 and expected_frames(path) == 20
     hole = bytearray(whole)
     hole[len(whole) // 3 : len(whole) // 2] = bytes(len(whole) // 2 - len(whole) // 3)
     path.write_bytes(hole)
     try:
-        seen = len(list(video_shots(path)))
+        seen = len(list(timed_frames(path)))
     except ValueError as error:  # by the version of FFmpeg: told, or covered up by its decoder
         assert "video: expected a file that can be decoded" in str(error) and "after" in str(error)
     else:
         assert seen >= 19
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="video: expected a file that can be decoded"):
-        list(video_shots(path))
+        list(timed_frames(path))
 
 
 def test_a_part_of_a_file_and_a_number_of_frames_are_kept_to(tmp_path):
     path = write(tmp_path / "v.mp4", range(0, 1000, 100))
-    assert [round(moment, 3) for _, moment in video_shots(path, begin=0.3, lasting=0.3)] == [0.3, 0.4, 0.5]
-    assert len(list(video_shots(path, most=4))) == 4
+    assert [round(moment, 3) for _, moment in timed_frames(path, begin=0.3, lasting=0.3)] == [0.3, 0.4, 0.5]
+    assert len(list(timed_frames(path, most=4))) == 4
     assert expected_frames(path) == 10
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "text.mp4").write_text("not a video" * 200)
     for path in (broken, tmp_path / "text.mp4"):
         with pytest.raises(ValueError, match="video: expected a file that can be decoded"):
-            list(video_shots(path))
+            list(timed_frames(path))
         assert expected_frames(path) is None
     with av.open(str(tmp_path / "sound.wav"), "w") as file:
         stream = file.add_stream("pcm_s16le", rate=8000)
@@ -154,15 +154,15 @@ def test_what_is_no_video_is_refused(tmp_path):
         sound.rate = 8000
         file.mux(stream.encode(sound))
     with pytest.raises(ValueError, match="picture track"):
-        list(video_shots(tmp_path / "sound.wav"))
+        list(timed_frames(tmp_path / "sound.wav"))
     with pytest.raises(ValueError, match="at least one frame"):
-        list(video_shots(tmp_path / "v.mp4", begin=100.0))
+        list(timed_frames(tmp_path / "v.mp4", begin=100.0))
 
 
 def test_images_come_at_one_rate_as_bytes():
-    shots = list(image_shots(iter([np.full((4, 6, 4), 0.5, np.float32)] * 3), 8.0))
+    found = list(timed_images(iter([np.full((4, 6, 4), 0.5, np.float32)] * 3), 8.0))
     assert (
-        [moment for _, moment in shots] == [0, 0.125, 0.25]
-        and shots[0][0].shape == (4, 6, 3)
-        and shots[0][0][0, 0, 0] == 128
+        [moment for _, moment in found] == [0, 0.125, 0.25]
+        and found[0][0].shape == (4, 6, 3)
+        and found[0][0][0, 0, 0] == 128
     )

@@ -1,0 +1,49 @@
+"""Writes the cartoon's weights as one file, and reads it back.
+
+Owns the components' names: "dit", "text_encoder" (the table of words), "codec". Matrices are int8 with a
+scale a row; the vocabulary is in the file's settings, so that ids and words cannot part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...codec.tiny import TinyCodec
+from ...model.packed import packed
+from ...model.weights.bundle import load_bundle, save_bundle
+from .network import Cartoon
+from .vocabulary import TEXT_LENGTH, VOCABULARY
+
+
+def write(path: Path, net: Cartoon, codec: TinyCodec, provenance: Mapping[str, Any]) -> None:
+    components = {"dit": net.dit, "text_encoder": net.words, "codec": codec}
+    config = codec.config
+    settings = {
+        "codec": {
+            "latent_channels": config.latent_channels,
+            "encoder": config.encoder,
+            "decoder": config.decoder,
+        },
+        "text_encoder": {"vocabulary": list(VOCABULARY), "length": TEXT_LENGTH},
+        "stream": {"running_latents": True},
+    }
+    states = {name: packed(module.state_dict()) for name, module in components.items()}
+    save_bundle(path, net.config, states, settings=settings, provenance=provenance)
+
+
+def read(path: Path) -> tuple[Cartoon, TinyCodec]:
+    """The network and the codec; ValueError where the file's words are not this vocabulary."""
+    bundle = load_bundle(path)
+    words = tuple(bundle.settings["text_encoder"]["vocabulary"])
+    if words != VOCABULARY:
+        raise ValueError(
+            f"{path.name}: expected the {len(VOCABULARY)} words of the vocabulary, got {len(words)} others"
+        )
+    with torch.device("meta"):
+        net, codec = Cartoon(bundle.config), TinyCodec()
+    net.dit, net.words = bundle.load_into("dit", net.dit), bundle.load_into("text_encoder", net.words)
+    return net.eval(), bundle.load_into("codec", codec)
