@@ -15,7 +15,7 @@ import torch
 
 from . import runs, store
 
-ABOUT = "What every run of runs.py made. Written by golden/record.py, checked by golden/test_runs.py."
+ABOUT = "What every run of runs.py made. Written by golden/record.py, checked by golden/test_golden_runs.py."
 
 
 def main():
