@@ -168,7 +168,8 @@ def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None 
     import torch
 
     from motionstream_core.model.cache import CacheShape
-    from motionstream_core.sampling import rollout as rolling
+    from motionstream_core.sampling import rolling
+    from motionstream_core.sampling.rollout import rollout
 
     config = small()
     patcher = patcher_of(state_of(config), options=options)
@@ -187,8 +188,8 @@ def chunked(chunk: int, prefill: bool = False, patch=None, options: dict | None 
             torch.manual_seed(SEED + block * 1000 + step)
             noises.append(torch.randn_like(noises[-1]))
     queue = iter(noises)
-    rolling._noise = lambda run, frames: next(queue)
-    run = rolling.rollout(
+    rolling.draw_noise = lambda net, run, frames: next(queue)
+    run = rollout(
         dit,
         first_latent=first,
         motion=None,
