@@ -97,7 +97,7 @@ def config_in(model: Any) -> ModelConfig:
         raise ValueError(
             f"model: expected the MODEL of {LOADER} or a causal Wan checkpoint, got "
             f"{type(inner if inner is not None else model).__name__}"
-        )  # noqa: TRY004
+        )
     try:
         sizes_of(net)
     except ValueError as error:

@@ -14,7 +14,8 @@ from typing import Any
 NET = "diffusion_model."
 # The layers that a stream calls. What a path below them names is within a layer, or its forward.
 REACHED = re.compile(
-    r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.(head|modulation)|blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+|ffn|norm3|modulation))(\..+)?"
+    r"(patch_embedding|text_embedding|time_embedding|time_projection|img_emb|head\.(head|modulation)|"
+    r"blocks\.\d+\.((self|cross)_attn\.(?!forward$)\w+|ffn|norm3|modulation))(\..+)?"
 )
 USED = ("model_sampling", "manual_cast_dtype")
 FUNCTIONS = (

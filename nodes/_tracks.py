@@ -89,7 +89,7 @@ def _about(value: Any) -> Mapping[str, Any]:
         return {}
     about = value.get(KEY, value)
     if not isinstance(about, Mapping):
-        raise ValueError(f"TRACKS: expected {KEY} to hold width, height and fps, got {type(about).__name__}")  # noqa: TRY004
+        raise ValueError(f"TRACKS: expected {KEY} to hold width, height and fps, got {type(about).__name__}")
     return about
 
 

@@ -209,7 +209,7 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
     """A VAE of ours that fits the model; ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
         inner = getattr(vae, "first_stage_model", vae)
-        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")  # noqa: TRY004
+        raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
     if vae.latent_channels != config.latent_channels:
         raise ValueError(
             f"vae: expected one with {config.latent_channels} latent channels, got {vae.latent_channels}"

@@ -321,7 +321,7 @@ def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> 
 
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
-        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")  # noqa: TRY004
+        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")
     return motion
 
 

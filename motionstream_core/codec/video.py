@@ -90,7 +90,9 @@ class VideoWriter:
         if codec is None:
             raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
         options = {"crf": QUALITY} if codec == "libx264" else {}
-        stream: VideoStream = self._container.add_stream(codec, rate=self.rate, options=options)  # pyright: ignore[reportAssignmentType]  PyAV's stubs know no codec by a name of this kind
+        # PyAV's stubs know no codec by a name of this kind.
+        made = self._container.add_stream(codec, rate=self.rate, options=options)
+        stream: VideoStream = made  # pyright: ignore[reportAssignmentType]
         stream.width = width
         stream.height = height
         stream.pix_fmt = "yuv420p"

@@ -42,7 +42,7 @@ def read_performance(text: str) -> Performance:
     what was expected and what came.
     """
     if not isinstance(text, str):
-        raise ValueError(f"performance: expected a text, got {type(text).__name__}")  # noqa: TRY004
+        raise ValueError(f"performance: expected a text, got {type(text).__name__}")
     if not text.strip():
         return Performance((), {})
     try:
@@ -50,13 +50,13 @@ def read_performance(text: str) -> Performance:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"performance: expected JSON, got {text[:40]!r} ({error})") from None
     if not isinstance(value, Mapping):
-        raise ValueError(f"performance: expected a document, got {type(value).__name__}")  # noqa: TRY004
+        raise ValueError(f"performance: expected a document, got {type(value).__name__}")
     if value.get("kind") != KIND or value.get("version") != VERSION:
         got = f"{excerpt(value.get('kind'))} version {excerpt(value.get('version'), 10)}"
         raise ValueError(f"performance: expected a document of kind {KIND!r}, version {VERSION}, got {got}")
     controls = value.get("controls")
     if not isinstance(controls, list):
-        raise ValueError(f"performance: expected a list of controls, got {type(controls).__name__}")  # noqa: TRY004
+        raise ValueError(f"performance: expected a list of controls, got {type(controls).__name__}")
     about = {key: _fact(number, key) for key, number in value.items() if _is_number(number)}
     return Performance(tuple(_entry(entry, number) for number, entry in enumerate(controls)), about)
 

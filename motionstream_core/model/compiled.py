@@ -176,7 +176,8 @@ class Compiled:
             try:
                 made, plain = self._compiled(*arguments), _reading(self._plain)(*arguments)
                 state = compare_outputs(made, plain, self._most)
-            except Exception as error:  # noqa: BLE001  a compiler may fail in any way; the stream goes on with the plain forward, and says so
+            # A compiler may fail in any way; the stream goes on with the plain forward, and says so
+            except Exception as error:
                 state = f"plain: the compiler failed: {type(error).__name__}: {error}"
         if queue is not None:
             queue.synchronize()  # before the copies are let go, whose memory is the stream's
@@ -252,7 +253,8 @@ class Graphed:
                 self._out = self._fast(*arguments)
             self._graph.replay()
             self.state = compare_outputs(self._out, plain, self._most)
-        except Exception as error:  # noqa: BLE001  a capture may fail in any way; the stream goes on with the plain forward, and says so
+        # A capture may fail in any way; the stream goes on with the plain forward, and says so
+        except Exception as error:
             self._graph, self._out, self._inputs = None, None, None
             self.state = f"plain: the capture failed: {type(error).__name__}: {error}"
 

@@ -108,7 +108,8 @@ class BufferSampler:
         """Whether the wanted chunks have been made."""
         return self._run.chunks is not None and self._index >= self._run.chunks
 
-    def __iter__(self) -> BufferSampler:  # noqa: PYI034  Self is of Python 3.11
+    # Self is of Python 3.11
+    def __iter__(self) -> BufferSampler:
         return self
 
     def __next__(self) -> LatentChunk:

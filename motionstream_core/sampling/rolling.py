@@ -126,7 +126,8 @@ class RollingSampler:
         """Whether the wanted chunks have been made."""
         return self._run.chunks is not None and self._done >= self._run.chunks
 
-    def __iter__(self) -> RollingSampler:  # noqa: PYI034  Self is of Python 3.11
+    # Self is of Python 3.11
+    def __iter__(self) -> RollingSampler:
         return self
 
     def __next__(self) -> LatentChunk:
@@ -209,7 +210,7 @@ class RollingSampler:
     @property
     def _inference_cache(self) -> KVCache:
         if not isinstance(self.cache, KVCache):
-            raise ValueError("snapshot: expected a sampler without gradients, got one on a training cache")  # noqa: TRY004
+            raise ValueError("snapshot: expected a sampler without gradients, got one on a training cache")
         return self.cache
 
     def _next_count(self) -> int:

@@ -48,7 +48,8 @@ class StreamRecorder:
         self._due: deque[Chunk] = deque()
         self._writer = None if path is None else VideoWriter(path, fps)
 
-    def __enter__(self) -> StreamRecorder:  # noqa: PYI034  Self is of Python 3.11
+    # Self is of Python 3.11
+    def __enter__(self) -> StreamRecorder:
         return self
 
     def __exit__(self, *exception):

@@ -269,7 +269,8 @@ def _begin_early(pipeline: StreamPipeline, chunk: Chunk, session: LiveSession | 
             pipeline.save_snapshot()
             _take_effect(pipeline, session, boundary)
         return _Early(True, pipeline.begin())
-    except BaseException as error:  # noqa: BLE001  kept for its place: this chunk is made, and is handed out before it
+    # Kept for its place: this chunk is made, and is handed out before it
+    except BaseException as error:
         return _Early(True, error=error)
 
 

@@ -130,7 +130,8 @@ class LiveRun:
         }
         return {**about, **{stage: round(seconds, 4) for stage, seconds in self._spent.items()}}
 
-    def __enter__(self) -> LiveRun:  # noqa: PYI034  Self is of Python 3.11
+    # Self is of Python 3.11
+    def __enter__(self) -> LiveRun:
         RUNS.add(self.run)
         self._send("motionstream.run", self.run.info)
         for note in self._first_notes:

@@ -66,7 +66,7 @@ def patched(networks: Networks) -> tuple[Any, WordClip | MissingComponent, Strea
         networks.codec, load_device=device, offload_device=vae_offload
     )
     if not isinstance(networks.codec, TinyCodec):
-        raise ValueError(f"weights: expected a codec of our own in them, got {type(networks.codec).__name__}")  # noqa: TRY004
+        raise ValueError(f"weights: expected a codec of our own in them, got {type(networks.codec).__name__}")
     vae = StreamVAE(
         networks.codec, codec, lambda patcher: load([patcher]), comfy.model_management.intermediate_device()
     )

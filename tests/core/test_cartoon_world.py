@@ -5,16 +5,16 @@ things are drawn.
 import numpy as np
 import pytest
 
+from motionstream_core.model.text import words
 from motionstream_core.training.cartoon.drawing import render
 from motionstream_core.training.cartoon.figures import FIGURES, placed, unplaced
 from motionstream_core.training.cartoon.scene import REDUCED, Scene, Thing, numbered_scene
 from motionstream_core.training.cartoon.truth import boxes, centres, touched, tracks
 from motionstream_core.training.cartoon.vocabulary import (
+    CARTOON,
     TEXT_LENGTH,
     VOCABULARY,
     tokenize,
-    unknown_words,
-    words,
 )
 
 SCENES = [numbered_scene(i) for i in range(200)]
@@ -29,11 +29,11 @@ def test_scenes_are_those_of_their_number_and_the_halves_differ():
 
 def test_captions_are_words_of_the_vocabulary_and_fit():
     for scene in SCENES:
-        assert not unknown_words(scene.caption)
+        assert not CARTOON.unknown(scene.caption)
         assert len(words(scene.caption)) <= TEXT_LENGTH
         shown = [VOCABULARY[i] for i in tokenize(scene.caption) if i]
         assert shown == words(scene.caption)
-    assert unknown_words("a red zeppelin") == ["zeppelin"]
+    assert CARTOON.unknown("a red zeppelin") == ["zeppelin"]
 
 
 def test_the_lots_are_even():

@@ -8,7 +8,13 @@ pytest.importorskip("cv2")
 
 from motionstream_core.tracks.types import Tracks  # noqa: E402
 from motionstream_core.tracks.video.point_prompts import point_prompts  # noqa: E402
-from motionstream_core.tracks.video.retarget import area_of, box_of, retarget_tracks, seeds_for, target_box  # noqa: E402
+from motionstream_core.tracks.video.retarget import (  # noqa: E402
+    area_of,
+    box_of,
+    retarget_tracks,
+    seeds_for,
+    target_box,
+)
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 9
 MOVE = np.array([2.0, 0.5])  # px a frame: the subject's own

@@ -9,8 +9,19 @@ import pytest
 cv2 = pytest.importorskip("cv2")
 
 from motionstream_core.evaluation.lab import tracking  # noqa: E402
-from motionstream_core.evaluation.lab.tracking_media import HALVES, IN_REPOSITORY, Material, find_material  # noqa: E402
-from motionstream_core.evaluation.lab.tracking_scenes import Look, Size, camera, objects, there_and_back  # noqa: E402
+from motionstream_core.evaluation.lab.tracking_media import (  # noqa: E402
+    HALVES,
+    IN_REPOSITORY,
+    Material,
+    find_material,
+)
+from motionstream_core.evaluation.lab.tracking_scenes import (  # noqa: E402
+    Look,
+    Size,
+    camera,
+    objects,
+    there_and_back,
+)
 from motionstream_core.tracks.camera.moves import regular_grid  # noqa: E402
 from motionstream_core.tracks.video.patch_tracker import FlowTracker, track_video  # noqa: E402
 

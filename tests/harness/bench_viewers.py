@@ -69,7 +69,8 @@ class Stream:
     def __init__(self, host: Host, seed: int, **sampler):
         self.host, self.seed, self.sampler = host, seed, sampler
 
-    async def __aenter__(self) -> Stream:  # noqa: PYI034  Self is of Python 3.11
+    # Self is of Python 3.11
+    async def __aenter__(self) -> Stream:
         graph = streaming(WEIGHTS, frames=0, seed=self.seed, keep_mb=16, **self.sampler)
         graph["2"]["inputs"]["image"] = "motionstream_example.png"
         del graph["7"]

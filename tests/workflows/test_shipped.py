@@ -14,12 +14,11 @@ from host.test_steering import Performer
 from PIL import Image
 
 from motionstream_core.codec.video import read_video
-from motionstream_core.model.text import BUILT_IN, Vocabulary
+from motionstream_core.model.text import BUILT_IN
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from motionstream_core.training.cartoon.vocabulary import VOCABULARY
+from motionstream_core.training.cartoon.vocabulary import CARTOON as CARTOON_WORDS
 
 NAMES = [path.stem for path in sorted((ROOT / "workflows").glob("*.json"))]
-CARTOON_WORDS = Vocabulary(VOCABULARY)
 EACH = pytest.mark.parametrize("name", NAMES)
 
 

@@ -154,7 +154,8 @@ def unwrapped(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> Sta
             f"{name}: expected tensors, or one of {', '.join(wrappers)}, got {sorted(map(str, loaded))[:8]}"
         )
     if not isinstance(loaded, Mapping):
-        raise ValueError(f"{name}: expected a dictionary of tensors, got {type(loaded).__name__}")  # noqa: TRY004  a user's file
+        # A user's file
+        raise ValueError(f"{name}: expected a dictionary of tensors, got {type(loaded).__name__}")
     return {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
 
 

@@ -13,20 +13,9 @@ from ...model.context import bidirectional_context
 from ...model.dit import WanDiT
 from ...model.presets import ModelConfig, preset
 from ...model.skip import velocity_of
+from ...model.text import WordEncoder
 from ...model.windows import plain
-from .vocabulary import TEXT_LENGTH, VOCABULARY
-
-
-class Words(nn.Module):
-    """Ids (B, 20) to embeddings (B, 20, dim): a table of the vocabulary and a position of each word."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.table = nn.Embedding(len(VOCABULARY), dim)
-        self.position = nn.Parameter(torch.zeros(TEXT_LENGTH, dim))
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.table(ids) + self.position
+from .vocabulary import CARTOON, TEXT_LENGTH
 
 
 class Cartoon(nn.Module):
@@ -36,7 +25,7 @@ class Cartoon(nn.Module):
         super().__init__()
         self.config = config or preset("cartoon")
         self.dit = WanDiT(self.config)
-        self.words = Words(self.config.text_dim)
+        self.words = WordEncoder(self.config.text_dim, TEXT_LENGTH, CARTOON)
 
     def forward(self, x: Tensor, levels: Tensor, ids: Tensor) -> Tensor:
         """The velocity noise - x0."""

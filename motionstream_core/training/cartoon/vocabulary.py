@@ -7,9 +7,9 @@ Shapes: ids (TEXT_LENGTH,) int64, padded with 0.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
+
+from ...model.text import Vocabulary
 
 KINDS = ("ball", "balloon", "car", "boat", "bird", "rocket", "fish", "kite", "train", "butterfly")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white")
@@ -28,24 +28,9 @@ def _words() -> tuple[str, ...]:
 
 
 VOCABULARY = _words()
-_INDEX = {word: i for i, word in enumerate(VOCABULARY)}
-_WORD = re.compile(r"[a-z]+")
-
-
-def words(prompt: str) -> list[str]:
-    """The words of a prompt in order, lower-cased."""
-    return _WORD.findall(prompt.lower())
-
-
-def unknown_words(prompt: str) -> list[str]:
-    """The words of a prompt that the vocabulary does not hold."""
-    return [word for word in words(prompt) if word not in _INDEX]
+CARTOON = Vocabulary(VOCABULARY)
 
 
 def tokenize(prompt: str) -> np.ndarray:
-    """The ids of a prompt.
-
-    Unknown words are left out; what is longer than TEXT_LENGTH is cut.
-    """
-    known = [_INDEX[word] for word in words(prompt) if word in _INDEX][:TEXT_LENGTH]
-    return np.array(known + [0] * (TEXT_LENGTH - len(known)), np.int64)
+    """The ids (TEXT_LENGTH,) int64 of a prompt."""
+    return CARTOON.tokenize(prompt, TEXT_LENGTH).numpy()
