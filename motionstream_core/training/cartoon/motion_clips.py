@@ -1,0 +1,97 @@
+"""Clips of roaming things as training samples: latents, tracks, captions and where things are, in shards.
+
+Owns what a sample is. A clip has 1 + 4 (t - 1) frames, as every clip of a motion model, but its latents are
+those of a running stream: the first one holds the start image four times, behind two cold ones that are left
+out.
+Per sample: latents (C, t, h, w) float16; xy (T, N, 2) float16 and visible (T, N) bool with N = `LIMIT`,
+things' points first; tokens (20,) int16; things (t, h / 2, w / 2) bool, the tokens that a thing touches.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...codec.tiny import TinyCodec
+from ..data.shard_files import write_shard
+from .drawing import Artist
+from .roaming import STILL_FRAMES, roaming_scene
+from .scene import Scene
+from .truth import touched, tracks
+from .vocabulary import tokenize
+
+SHARD = 32
+LATENTS = 7
+COLD = STILL_FRAMES // 4
+ON_THINGS, ON_LAND = 8, 16
+LIMIT = 2 * ON_THINGS + ON_LAND
+START = STILL_FRAMES - 1  # the frame of a scene that is the start image
+
+
+def clip_frames(latents: int) -> int:
+    return 4 * latents - 3
+
+
+def drawn(scene: Scene, frames: int, size: int = 128) -> np.ndarray:
+    """A clip (frames, size, size, 3) uint8: the start image and what follows it."""
+    artist = Artist(scene, size)
+    return np.stack([artist.frame(START + i) for i in range(frames)])
+
+
+@torch.no_grad()
+def encoded(codec: TinyCodec, frames: np.ndarray) -> Tensor:
+    """Frames (T, H, W, 3) uint8, T = 1 + 4 k, as latents (C, 1 + k, h, w) of a running stream."""
+    still = np.repeat(frames[:1], STILL_FRAMES - 1, 0)
+    clip = torch.from_numpy(np.concatenate([still, frames])).permute(0, 3, 1, 2)[None].float() / 255
+    return codec.encode(clip)[0, :, COLD:]
+
+
+def ordered_tracks(scene: Scene, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """xy (T, N, 2) and visible (T, N), the points of things before those of the land, both padded to
+    `LIMIT`.
+    """
+    paths = tracks(scene, frames, rng, start=START, on_things=ON_THINGS, on_land=ON_LAND)
+    order = np.argsort(paths.depth < 0, kind="stable")
+    pad = LIMIT - len(order)
+    xy, seen = paths.xy[:, order], paths.visible[:, order]
+    return np.pad(xy, ((0, 0), (0, pad), (0, 0))), np.pad(seen, ((0, 0), (0, pad)))
+
+
+def sample_of(codec: TinyCodec, scene: Scene, rng: np.random.Generator, latents: int = LATENTS) -> dict:
+    """The arrays of one scene."""
+    frames = clip_frames(latents)
+    xy, visible = ordered_tracks(scene, frames, rng)
+    behind = touched(scene, latents - 1, start=START + 1)
+    first = touched(scene, 1, start=START, stride=1)
+    return {
+        "latents": encoded(codec, drawn(scene, frames)).half().numpy(),
+        "xy": xy.astype(np.float16),
+        "visible": visible,
+        "tokens": tokenize(scene.caption).astype(np.int16),
+        "things": np.concatenate([first, behind]),
+    }
+
+
+def write_motion_shards(
+    codec: TinyCodec, out: Path, first: int, count: int, *, held_out: bool = False, latents: int = LATENTS
+) -> None:
+    """Writes shards `first` to `first + count - 1`; those there already are kept. Each appears whole or not
+    at all.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        path = out / f"{number:05d}.npz"
+        if path.exists():
+            continue
+        indices = range(number * SHARD, (number + 1) * SHARD)
+        scenes = [roaming_scene(index, held_out=held_out) for index in indices]
+        write_shard(
+            path,
+            [
+                sample_of(codec, scene, np.random.default_rng([8 + held_out, index]), latents)
+                for index, scene in zip(indices, scenes)
+            ],
+        )
