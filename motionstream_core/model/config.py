@@ -32,6 +32,8 @@ class MotionConfig:
     `image_latent`: the start image's latent in latent frame 0, zeros in every later latent frame.
     `unspecified_channel`: the motion map also says where a track was last that was let go, as opposed to
     hidden.
+    `id_range`: random track ids are below it. Over a few thousand every id lights the slow sinusoids alike,
+    which says that there is a track at all.
     `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it
     is not to be trusted.
     """
@@ -43,6 +45,7 @@ class MotionConfig:
     warp: bool = False
     mask_channels: int = 8
     unspecified_channel: bool = False
+    id_range: int = 2**16
 
     @property
     def map_channels(self) -> int:

@@ -36,6 +36,13 @@ CARTOON = ModelConfig(
     windows=((2, 8, 8), (8, 4, 4)),
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
+# The cartoon's motion models: tracks as in the paper, the start image as the clean first latent.
+CARTOON_MOTION = replace(
+    CARTOON,
+    in_channels=32,
+    motion=MotionConfig(id_range=1000),
+    sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=3.0),
+)
 WAN_1_3B = ModelConfig(
     dim=1536,
     ffn_dim=8960,
@@ -76,6 +83,7 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.1-1.3b": WAN_1_3B,
     "wan2.1-14b": WAN_14B,
     "cartoon": CARTOON,
+    "cartoon-motion": CARTOON_MOTION,
     "wan2.2-5b": WAN_5B,
     "wan2.1-1.3b-motion": replace(WAN_1_3B, in_channels=48, motion=WAN_MOTION),
     "wan2.1-14b-motion": replace(WAN_14B, in_channels=48, motion=WAN_MOTION),

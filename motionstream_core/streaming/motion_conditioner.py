@@ -15,12 +15,14 @@ from torch import Tensor
 
 from ..codec.base import Codec, CodecState
 from ..model.config import NetworkConfig
-from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, track_ids
+from ..model.motion import MotionEncoder, TrackHead, track_ids
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
 from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
+
+COLD = 2  # latents after which an encoder that began with a still picture has settled
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class MotionConditioner:
         image: the start image.
         source: the tracks by pixel frame.
         rng: draws the tracks' ids.
+        running: the model's latents are those of a running stream, the start image's too.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class MotionConditioner:
         image: Tensor,
         source: TrackSource,
         rng: torch.Generator,
+        running: bool = False,
     ):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
@@ -62,7 +66,7 @@ class MotionConditioner:
         self._config = config.motion
         self._codec = codec
         self._cursor = TrackCursor(source, config.vae_stride[0])
-        self._ids = track_ids(ID_RANGE, rng)
+        self._ids = track_ids(config.motion.id_range, rng, config.motion.id_range)
         self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
         self._image = image
         self._encoder = MotionEncoder(
@@ -71,7 +75,7 @@ class MotionConditioner:
         self._carrier: ForwardWarp | None = None
         self._warped: WarpedImage | None = None
         self._asked: _Asked | None = None
-        self.image_latent = codec.encode(image[None, None])
+        self.image_latent = running_latent(codec, image) if running else codec.encode(image[None, None])
         self._codec_state = codec.start_encode()
 
     def at(self, frames: range) -> Tensor:
@@ -128,7 +132,9 @@ class MotionConditioner:
         changed.
         """
         self._encoder.emb = self._encoder.emb[: len(anchors)]
-        self._encoder.extend(self._ids[len(self._encoder.emb) : len(anchors)])
+        # More tracks than there are ids share some.
+        new = torch.arange(len(self._encoder.emb), len(anchors), device=self._ids.device)
+        self._encoder.extend(self._ids[new % len(self._ids)])
         if "warp" in self._config.parts:
             self._carrier = carrier_for(self._carrier, self._image, anchors)
 
@@ -160,3 +166,9 @@ class MotionConditioner:
         self._codec_state = snapshot.codec
         self._encoder.emb = snapshot.ids
         self._asked = None
+
+
+def running_latent(codec: Codec, image: Tensor) -> Tensor:
+    """The latent (1, C, 1, h, w) of a picture (3, H, W) that has stood still for a while."""
+    cold = 1 + 4 * (COLD - 1)
+    return codec.encode(image[None, None].expand(-1, cold + 4, -1, -1, -1))[:, :, COLD:]

@@ -376,7 +376,9 @@ def open_motion_source(
         case "track head":
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng)
+            return MotionConditioner(
+                config, networks.track_head, networks.codec, image, tracks, rng, networks.running_latents
+            )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
         case _:

@@ -217,8 +217,9 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """
     values: dict[str, Any] = asdict(config)
     del values["sampler"]
-    if config.motion is not None and not config.motion.unspecified_channel:
-        del values["motion"]["unspecified_channel"]
+    for name, usual in USUAL_MOTION.items() if config.motion is not None else ():
+        if values["motion"][name] == usual:
+            del values["motion"][name]
     for name, usual in (("windows", None), ("wrap", False)):
         if values[name] == usual:
             del values[name]
@@ -243,7 +244,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
         motion = values["motion"]
-        motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
+        motion = {**USUAL_MOTION, **motion} if isinstance(motion, Mapping) else motion
         values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
     try:
         for name in ("vae_stride", "patch"):
@@ -258,6 +259,8 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         ) from error
 
 
+# Fields of the motion channels that came later: the header names them where they are not as they were.
+USUAL_MOTION: dict[str, Any] = {"unspecified_channel": False, "id_range": MotionConfig.id_range}
 # What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
 MANNER = {
     "solver": "solver",

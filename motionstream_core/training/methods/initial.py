@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...model.motion import PACK
+from ...model.packed import unpacked
 from ...model.presets import MotionConfig
 from .roles import MotionModel, load_into
 
@@ -91,6 +93,8 @@ def start_from(model: MotionModel, path: Path) -> str:
             f"{path.name}: expected a .safetensors file; turn a .pt file into one with `convert`"
         )
     state = read(path)
+    if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
+        return _start_from_text_to_video(model, state, path.name)
     if any(key.startswith("track_head.") for key in state):
         own = {
             key: value.float() if value.is_floating_point() else value
@@ -106,6 +110,18 @@ def start_from(model: MotionModel, path: Path) -> str:
     return f"the transformer of {path.name}; track head fresh" + (
         f"; no place for {len(left)} tensors ({', '.join(left[:3])} …)" if left else ""
     )
+
+
+def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], name: str) -> str:
+    """Transformer and words of one of this pack's own files without a track head."""
+    state = {key: v if v.dtype == torch.int8 else v.float() for key, v in state.items()}
+    dit = unpacked({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
+    words = {k.removeprefix("text_encoder."): v for k, v in state.items() if k.startswith("text_encoder.")}
+    dit["patch_embedding.weight"] = widened(dit["patch_embedding.weight"], model.config.in_channels)
+    load_into(model.dit, dit, name)
+    if model.words is not None:
+        load_into(model.words, unpacked(words), name)
+    return f"transformer and words of {name}; track head fresh"
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -31,6 +31,18 @@ def randn_like(x: Tensor, rng: torch.Generator) -> Tensor:
     return torch.randn(x.shape, generator=rng, device=rng.device).to(x.device)
 
 
+def cell_weights(batch: Batch, things: float) -> Tensor | None:
+    """Weights (B, 1, t, h, w) of latent cells: `things` in the tokens that a batch says things touch, else 1.
+
+    None where all weigh alike, or the batch has no field "things" (B, t, rows, columns).
+    """
+    if things == 1 or "things" not in batch:
+        return None
+    mask = batch["things"][:, None].float()
+    across = batch["latents"].shape[-1] // mask.shape[-1]
+    return 1 + (things - 1) * mask.repeat_interleave(across, -1).repeat_interleave(across, -2)
+
+
 def check_whole_chunks(latent_frames: int, chunk: int) -> None:
     """ValueError unless a clip is its start image and whole chunks behind it.
 
