@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
+
 from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read
 from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
@@ -24,6 +26,7 @@ def add_cartoon_shards(stages) -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first shard")
     parser.add_argument("--count", type=int, default=100, help=f"shards of {SHARD} clips")
     parser.add_argument("--latents", type=int, default=LATENTS, help="latent frames of a clip")
+    parser.add_argument("--bf16", action="store_true", help="encode in bfloat16")
     parser.add_argument("--held-out", action="store_true", help="of scenes that no training sees")
 
 
@@ -31,6 +34,10 @@ def run_cartoon_shards(args: argparse.Namespace) -> None:
     """Writes what `add_cartoon_shards` parsed."""
     check_whole_chunks(args.latents, 1)
     _, codec = read(args.weights)
+    if args.bf16:  # the layout that such a CPU convolves fastest
+        codec.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for number in range(args.first, args.first + args.count):
-        write_motion_shards(codec, args.out, number, 1, held_out=args.held_out, latents=args.latents)
+        write_motion_shards(
+            codec, args.out, number, 1, held_out=args.held_out, latents=args.latents, bf16=args.bf16
+        )
         print(f"cartoon-shards {number + 1 - args.first}/{args.count}", file=sys.stderr, flush=True)

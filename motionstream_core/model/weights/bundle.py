@@ -5,6 +5,7 @@ Owns the file format. Knows nothing of what the components are: "dit", "track_he
 ... are prefixes.
 Nothing is ever unpickled. On disk matrices are bfloat16 and vectors (biases, norms, statistics) float32; in
 memory all is float32.
+A file may stand on another one beside it (`differences`), whose components it then has too.
 The header's metadata holds, under "motionstream", JSON: {version, config, settings, provenance}.
 """
 
@@ -26,6 +27,7 @@ from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Rol
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .differences import base_of, restored
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -138,7 +140,15 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    settings, base = about["settings"], base_of(path, about["settings"])
+    if base is not None:
+        under = load_bundle(base)
+        components = under.components | {
+            name: restored(state, under.components.get(name, {}), path.name)
+            for name, state in components.items()
+        }
+        settings = under.settings | settings
+    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import torch
 from ...codec.tiny import TinyCodec
 from ...model.packed import packed
 from ...model.weights.bundle import load_bundle, save_bundle
+from ...model.weights.differences import differences, digest
+from ..methods.roles import MotionModel
 from .network import Cartoon
 from .vocabulary import TEXT_LENGTH, VOCABULARY
 
@@ -47,3 +49,22 @@ def read(path: Path) -> tuple[Cartoon, TinyCodec]:
         net, codec = Cartoon(bundle.config), TinyCodec()
     net.dit, net.words = bundle.load_into("dit", net.dit), bundle.load_into("text_encoder", net.words)
     return net.eval(), bundle.load_into("codec", codec)
+
+
+def write_motion(
+    path: Path, model: MotionModel, base: Path, rank: int, provenance: Mapping[str, Any]
+) -> None:
+    """A motion model as it stands on the text-to-video file that it began with, which must lie beside it.
+
+    Words and codec are the base's; matrices are differences of this rank.
+    """
+    under = load_bundle(base).components
+    states = {"dit": model.dit.state_dict(), "track_head": model.track_head.state_dict()}
+    if model.words is not None:
+        states["text_encoder"] = model.words.state_dict()
+    parts = {
+        name: packed(differences(state, under.get(name, {}), rank) if name == "dit" else state)
+        for name, state in states.items()
+    }
+    settings = {"base": {"file": base.name, "sha256": digest(base)}}
+    save_bundle(path, model.config, parts, settings=settings, provenance=provenance)

@@ -6,7 +6,6 @@ or student of an earlier stage). What does not fit is an error or is named; noth
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from ...model.motion import PACK
 from ...model.packed import unpacked
 from ...model.presets import MotionConfig
+from ...model.weights.differences import digest as digest
 from .roles import MotionModel, load_into
 
 HEAD = "track_head.conv.weight"
@@ -134,15 +134,6 @@ def read(path: Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path.name}: expected weights (safetensors), got a file that cannot be read ({error})"
         ) from None
-
-
-def digest(path: Path) -> str:
-    """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def described(path: Path) -> dict:
