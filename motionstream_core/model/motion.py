@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-# Of most models (see MotionConfig.id_range). Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one
-# turn, so all 64 channels tell tracks apart; over a few thousand, half of the channels would be nearly the
-# same for every track.
+# Of most models (see MotionConfig.id_range). Over 2**16 ids even the slowest sinusoid (wavelength 2 pi
+# 10000**(31/32), about 47,000) makes more than one turn, so all 64 channels tell tracks apart; over a few
+# thousand, half of the channels would be nearly the same for every track.
 ID_RANGE = 2**16
 PACK = 4
 

@@ -90,7 +90,9 @@ def places(clips: np.ndarray, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarr
 
 
 def errors(clips: np.ndarray, lot: Lot, truth: np.ndarray | None = None) -> dict[str, float]:
-    """Mean distances in pixels from where things were told to be, of things that move, behind the start image.
+    """Mean distances in pixels from where things were told to be, of things that move.
+
+    The start image is not counted.
 
     epe counts frames in which a thing is found; epe_all also the others, as if it had stayed where it was.
     static_epe is that of the start image alone. truth: drawn clips in the place of the lot's.

@@ -71,7 +71,9 @@ def base_of(path: Path, settings: Mapping[str, Any]) -> Path | None:
         raise ValueError(f"{path.name}: expected the base's file and sha256, got {about!r:.80}")
     base = path.with_name(Path(about["file"]).name)
     if not base.is_file():
-        raise ValueError(f"{path.name}: expected the weights that it stands on, {base.name}, beside it, got none")
+        raise ValueError(
+            f"{path.name}: expected the weights that it stands on, {base.name}, beside it, got none"
+        )
     if digest(base) != about["sha256"]:
         raise ValueError(f"{path.name}: expected the {base.name} that it was made on, got another one")
     return base

@@ -49,7 +49,9 @@ Start = tuple[Tensor, CodecState]  # the latent of a start image, and the encode
 @torch.no_grad()
 def still(codec: TinyCodec, picture: np.ndarray) -> Start:
     """A picture (H, W, 3) that has stood still for a while."""
-    latents, state = codec.encode_chunk(_frames(np.repeat(picture[None], STILL_FRAMES, 0)), codec.start_encode())
+    latents, state = codec.encode_chunk(
+        _frames(np.repeat(picture[None], STILL_FRAMES, 0)), codec.start_encode()
+    )
     return latents[0, :, COLD:], state
 
 

@@ -26,7 +26,9 @@ def predict_clip(
     """
     levels = torch.cat([torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
     x = torch.cat([first, noisy], dim=2)
-    return predict_x0(model, x, levels, motion, text, bidirectional_context(model.config, attention_of(model.config)))[:, :, 1:]
+    return predict_x0(
+        model, x, levels, motion, text, bidirectional_context(model.config, attention_of(model.config))
+    )[:, :, 1:]
 
 
 def attention_of(config: ModelConfig) -> Backend:
