@@ -14,7 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..buffer import PARTITIONS, UNIFORM, draw_levels, draw_partition, draw_single, slot_levels, weighted_error
+from ..buffer import (
+    PARTITIONS,
+    UNIFORM,
+    draw_levels,
+    draw_partition,
+    draw_single,
+    slot_levels,
+    weighted_error,
+)
 from ..muon import BatchedMuon
 from .clips import Clips
 from .network import Cartoon
@@ -26,7 +34,15 @@ THINGS = 3.0  # weight of the cells of things
 NO_TEXT = 0.1
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 HEARD_AT = (0.7, 0.9)  # levels at which left and right are swapped in the prompt
-ADAM_LEAVES = ("patch_embedding", "place_embedding", "head.head", "text_embedding", "time_", "words", "modulation")
+ADAM_LEAVES = (
+    "patch_embedding",
+    "place_embedding",
+    "head.head",
+    "text_embedding",
+    "time_",
+    "words",
+    "modulation",
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +61,7 @@ class Levels:
 COLD_START = Levels({8: 0.50, 2: 0.32, 4: 0.10, 1: 0.08}, uniform=0.6, shift=3.0)
 
 
-def optimizer(
-    net: Cartoon, lr: float, adam_lr: float, dtype: torch.dtype = torch.float32
-) -> BatchedMuon:
+def optimizer(net: Cartoon, lr: float, adam_lr: float, dtype: torch.dtype = torch.float32) -> BatchedMuon:
     def is_matrix(name: str, p: Tensor) -> bool:
         return p.ndim == 2 and not any(leaf in name for leaf in ADAM_LEAVES)
 
