@@ -22,6 +22,7 @@ from .stage import Draws, Stage, TrainConfig
 
 MUON_LEAVES = (
     "patch_embedding",
+    "place_embedding",
     "head",
     "text_embedding",
     "time_",

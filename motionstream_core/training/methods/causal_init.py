@@ -193,7 +193,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def build(args: argparse.Namespace) -> Setup:
     """The student of the parsed options."""
     stage = CausalInitStage(
-        open_model(args, args.init),
+        open_model(args, args.init, quick=True),
         CausalInitRecipe(
             start=args.start,
             sinks=tuple(args.sinks),

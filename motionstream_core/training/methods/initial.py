@@ -118,6 +118,9 @@ def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], n
     dit = unpacked({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
     words = {k.removeprefix("text_encoder."): v for k, v in state.items() if k.startswith("text_encoder.")}
     dit["patch_embedding.weight"] = widened(dit["patch_embedding.weight"], model.config.in_channels)
+    place = model.dit.state_dict().get("place_embedding.weight")
+    if place is not None:  # which older files do not have: it begins at zero
+        dit.setdefault("place_embedding.weight", torch.zeros_like(place))
     load_into(model.dit, dit, name)
     if model.words is not None:
         load_into(model.words, unpacked(words), name)

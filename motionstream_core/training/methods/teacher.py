@@ -229,7 +229,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def build(args: argparse.Namespace) -> Setup:
     """The teacher of the parsed options."""
     stage = TeacherStage(
-        open_model(args, args.init),
+        open_model(args, args.init, quick=True),
         TeacherRecipe(
             phase=args.phase,
             shift=args.shift,
