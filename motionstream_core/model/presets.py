@@ -37,10 +37,12 @@ CARTOON = ModelConfig(
     place_features=8,
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
-# The cartoon's motion models: tracks as in the paper, the start image as the clean first latent.
+# The cartoon's motion models: tracks as in the paper, the start image as the clean first latent. Every token
+# sees all of it, for a thing that has gone far is still drawn from there.
 CARTOON_MOTION = replace(
     CARTOON,
     in_channels=32,
+    windows=None,
     motion=MotionConfig(id_range=1000),
     sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=3.0),
 )

@@ -32,5 +32,5 @@ def predict_clip(
 
 
 def attention_of(config: ModelConfig) -> Backend:
-    """The attention to train with: plain products for networks of small windows, which see few keys."""
-    return "sdpa" if config.windows is None else plain
+    """The attention to train with: plain products for the cartoon's networks, which see few keys."""
+    return plain if config.prediction == "velocity_skip" else "sdpa"

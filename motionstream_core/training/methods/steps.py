@@ -16,6 +16,7 @@ from ...model.cache import CacheShape
 from ...sampling.flow import schedule_of
 from ...sampling.rollout import rollout
 from ..engine.stage import Batch, Data
+from .clips import attention_of
 from .losses import per_sample
 from .refresh import MotionTimeline
 from .roles import MotionModel, moved
@@ -105,6 +106,7 @@ def rollout_clip(
         grad=grad,
         exit_step=exit_step,
         on_step=on_step,
+        attention=attention_of(model.config),
     )
     clip: list[Tensor] = []
     for piece in made:
