@@ -35,7 +35,8 @@ SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the 
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-    `vae` is the VAE that encodes the image, None: the sampler's.
+    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features (1,
+    tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
     """
 
     image: Tensor
@@ -44,6 +45,7 @@ class Motion:
     id_seed: int
     groups: Tensor | None = None
     vae: Any = None
+    see: Callable[[Tensor], Tensor] | None = None
 
 
 class StreamModel(nn.Module):
@@ -245,6 +247,13 @@ def text_of(conditioning: Any) -> str | None:
     embeds, about = conditioning[0]
     text, of = about.get(SPOKEN, (None, None))
     return text if of is embeds else None
+
+
+def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
+    """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
+    if clip_vision is None:
+        return None
+    return lambda picture: clip_vision.encode_image(picture[None], crop=True).penultimate_hidden_states
 
 
 def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:

@@ -64,6 +64,8 @@ class StreamSnapshot:
     text: TextContext
     prompt: str | None
     last: LastFrame
+    embeds: Tensor
+    seen: Tensor | None
 
     @property
     def nbytes(self) -> int:
@@ -115,9 +117,11 @@ class StreamPipeline:
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
-        self.motion = open_motion_source(networks, picture, self.tracks, options)
-        # 3. The text, which a live prompt changes.
-        self._text = dit.encode_text(embeds.to(dit.device))
+        self.motion = open_motion_source(networks, picture, self.tracks, options, points_at_rest(tracks))
+        # 3. The text, which a live prompt changes, and what the model sees of the picture beside it.
+        self._embeds = embeds
+        self._seen = None if options.see is None else options.see(image)
+        self._text = self._encoded(embeds)
         self._texts: OrderedDict[str, TextContext] = OrderedDict()
         sampler = options.sampler(dit.config)
         self.prompt: str | None = None
@@ -128,7 +132,8 @@ class StreamPipeline:
             motion=self.motion,
             text=lambda index: self._text,
             null_text=self._null_text(sampler),
-            first=self.motion.image_latent,
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
@@ -290,15 +295,21 @@ class StreamPipeline:
             encode = self.networks.text_encoder.encode
         if encode is None:
             return False
+        self._embeds = encode(text)
         if text not in self._texts:
-            dit = self.networks.dit
-            self._texts[text] = dit.encode_text(encode(text).to(dit.device))
+            self._texts[text] = self._encoded(self._embeds)
             while len(self._texts) > KEPT_PROMPTS:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(text)
         self._text = self._texts[text]
         self.prompt = text
         return True
+
+    def _encoded(self, embeds: Tensor) -> TextContext:
+        """A text's keys and values, and those of what the model sees."""
+        dit = self.networks.dit
+        embeds = embeds.to(dit.device)
+        return dit.encode_text(embeds) if self._seen is None else dit.encode_text(embeds, self._seen)
 
     def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
         """The empty text, for a sampler with guidance."""
@@ -319,8 +330,13 @@ class StreamPipeline:
             return False
         if self._last.picture is None:
             self.finish(self._newest)
-        assert self._last.picture is not None
-        self.motion.set_reference(rearrange(self._last.picture, "h w c -> c h w"))
+        picture = self._last.picture
+        assert picture is not None
+        self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
+        if self.options.see is not None:
+            self._seen = self.options.see(picture)
+            self._texts.clear()
+            self._text = self._encoded(self._embeds)
         self.tracks.rebase()
         return True
 
@@ -339,6 +355,8 @@ class StreamPipeline:
             self._text,
             self.prompt,
             self._last,
+            self._embeds,
+            self._seen,
         )
         # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
         before = next(reversed(self._history.values()), snapshot)
@@ -362,21 +380,31 @@ class StreamPipeline:
         self._text = snapshot.text
         self.prompt = snapshot.prompt
         self._last = snapshot.last
+        self._embeds = snapshot.embeds
+        if self._seen is not snapshot.seen:
+            self._seen = snapshot.seen
+            self._texts.clear()
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]
 
 
 def open_motion_source(
-    networks: Networks, image: Tensor, tracks: TrackSource, options: StreamOptions
+    networks: Networks,
+    image: Tensor,
+    tracks: TrackSource,
+    options: StreamOptions,
+    still: Tensor | None = None,
 ) -> MotionSource:
-    """The motion source of a track control; image (3, H, W)."""
+    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng)
+            return MotionConditioner(
+                config, networks.track_head, networks.codec, image, tracks, rng, still=still
+            )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
         case _:
