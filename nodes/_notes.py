@@ -51,8 +51,8 @@ def points_note(config: ModelConfig, tracks: Tracks | TrackStream) -> str | None
         )
     if count < least:
         return (
-            f"The model was trained on {least} to {most} points and there are {count}. Points that stay where "
-            "they are hold the rest of the picture still: add some"
+            f"The model was trained on {least} to {most} points and there are {count}. Points that stay "
+            "where they are hold the rest of the picture still: add some"
         )
     return None
 

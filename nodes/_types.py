@@ -35,8 +35,8 @@ SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the 
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features (1,
-    tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
+    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
+    (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
     """
 
     image: Tensor

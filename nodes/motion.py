@@ -82,8 +82,9 @@ class EncodeMotion(io.ComfyNode):
                     "clip_vision",
                     optional=True,
                     tooltip=(
-                        "For a model that also looks at the start image (TrackWan): CLIP vision ViT-H from Load "
-                        "CLIP Vision. It sees the image as it is cut here, and the new one after a scene change."
+                        "For a model that also looks at the start image (TrackWan): CLIP vision ViT-H from "
+                        "Load CLIP Vision. It sees the image as it is cut here, and the new one after a "
+                        "scene change."
                     ),
                 ),
             ],

@@ -25,6 +25,7 @@ from .cache import CacheShape, GradKVCache, KVCache
 from .config import ModelConfig, NetworkConfig
 from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
+from .picture import PictureEmbedding
 from .rope import Rope
 
 # A network, or a part of one, with Wan's attribute names: built here, by a host, or a namespace of functions.
@@ -79,19 +80,6 @@ class AffineNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.layer_norm(x, self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
-
-
-class PictureEmbedding(nn.Module):
-    """Features of a picture (B, tokens, width), from CLIP vision -> (B, tokens, D), as in Wan image to video."""
-
-    def __init__(self, width: int, dim: int):
-        super().__init__()
-        self.proj = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, dim), nn.LayerNorm(dim)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.proj(features)
 
 
 class Attention(nn.Module):
@@ -247,7 +235,9 @@ class WanDiT(nn.Module):
         if (features is None) != (self.config.image_dim is None):
             wanted, got = ("some", "none") if features is None else ("none", "some")
             raise ValueError(f"picture features: expected {wanted} for this network, got {got}")
-        return text if features is None else replace(text, image=encode_picture(self, features.to(self.device)))
+        return (
+            text if features is None else replace(text, image=encode_picture(self, features.to(self.device)))
+        )
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -317,8 +307,8 @@ def encode_picture(net: WanModule, features: Tensor) -> tuple[tuple[Tensor, Tens
 
 
 def text_as_picture(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
-    """The context that a network gets whose picture features are left out in code that still cuts 257 tokens off
-    the front: text tokens 0 to 256 go through the picture's projections, the others through the text's.
+    """The context that a network gets whose picture features are left out in code that still cuts 257 tokens
+    off the front: text tokens 0 to 256 go through the picture's projections, the others through the text's.
     """
     context = padded_text(net, config, embeds)
     picture, text = context[:, :PICTURE_TOKENS], context[:, PICTURE_TOKENS:]

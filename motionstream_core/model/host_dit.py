@@ -121,9 +121,7 @@ class HostDiT:
         known: Tensor | None = None,
     ):
         if features is not None and getattr(net, "img_emb", None) is None:
-            raise ValueError(
-                "model: expected one without cross attention to a picture, got features of one"
-            )
+            raise ValueError("model: expected one without cross attention to a picture, got features of one")
         if (known is not None) != (config.motion is not None and config.motion.known):
             raise ValueError(
                 f"model: expected {'no' if known is not None else 'the'} columns of a mask of what is known"
@@ -152,7 +150,11 @@ class HostDiT:
                 else ("one without cross attention to a picture", "features of one")
             )
             raise ValueError(f"model: expected {wanted}, got {got}")
-        return text if features is None else replace(text, image=encode_picture(self._net, features.to(self.device)))
+        return (
+            text
+            if features is None
+            else replace(text, image=encode_picture(self._net, features.to(self.device)))
+        )
 
     def text_as_picture(self, embeds: Tensor) -> TextContext:
         """See `dit.text_as_picture`."""

@@ -114,8 +114,8 @@ def pack_time(maps: Tensor, first: bool = True, rules: MapRules = PAPER_MAP) -> 
     """(C, T, h, w) -> (4 C, t, h, w): four pixel frames side by side in the channels of their latent frame,
     oldest first.
 
-    With `first` the maps begin at pixel frame 0 (T = 1 + 4 k), and `rules` say what latent frame 0 has in front
-    of it: by default pixel frame 0 three times more. Without, they continue a clip (T = 4 k).
+    With `first` the maps begin at pixel frame 0 (T = 1 + 4 k), and `rules` say what latent frame 0 has in
+    front of it: by default pixel frame 0 three times more. Without, they continue a clip (T = 4 k).
     """
     frames = maps.shape[-3]
     if frames % PACK != int(first) or frames == 0:
@@ -197,7 +197,13 @@ class MotionEncoder:
                 weight.device
             )
         maps = motion_map(
-            xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride, said, self.rules
+            xy.to(weight.device),
+            visible.to(weight.device),
+            self.emb,
+            self.grid,
+            self.stride,
+            said,
+            self.rules,
         )
         packed = pack_time(maps, first=not self.started, rules=self.rules)
         self.started = True

@@ -63,8 +63,8 @@ WAN_5B = replace(
 # image as its clean first latent.
 WAN_MOTION = MotionConfig(image_latent=True)
 WAN_5B_MOTION = MotionConfig(head_channels=48, latent_channels=48)
-# FastVideo's TrackWan: trained on clips of 24 frames a second, told of one point an object and of twenty more,
-# half of them left out.
+# FastVideo's TrackWan: trained on clips of 24 frames a second, told of one point an object and of twenty
+# more, half of them left out.
 TRACKWAN_MOTION = MotionConfig(image_latent=True, known=True, grey=True, map=TRACKWAN_MAP, points=(5, 30))
 
 PRESETS: dict[str, ModelConfig] = {
@@ -82,9 +82,7 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.2-5b": WAN_5B,
     "wan2.1-1.3b-motion": replace(WAN_1_3B, in_channels=48, motion=WAN_MOTION),
     "wan2.1-14b-motion": replace(WAN_14B, in_channels=48, motion=WAN_MOTION),
-    "wan2.1-1.3b-track": replace(
-        WAN_1_3B, in_channels=52, motion=TRACKWAN_MOTION, image_dim=1280, fps=24.0
-    ),
+    "wan2.1-1.3b-track": replace(WAN_1_3B, in_channels=52, motion=TRACKWAN_MOTION, image_dim=1280, fps=24.0),
     "wan2.2-5b-motion": replace(WAN_5B, in_channels=96, motion=WAN_5B_MOTION),
 }
 

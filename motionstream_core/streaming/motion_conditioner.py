@@ -146,8 +146,8 @@ class MotionConditioner:
             self._carrier = carrier_for(self._carrier, self._image, anchors)
 
     def _told_of(self, tracks: TrackChunk) -> Tensor | None:
-        """(N,) which points the model is told of; None: all. A point that begins to move is chosen among those
-        that move from then on.
+        """(N,) which points the model is told of; None: all. A point that begins to move is chosen among
+        those that move from then on.
         """
         if self._config.points is None or len(tracks.anchors) <= self._config.points[1]:
             return None

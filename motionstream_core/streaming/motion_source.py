@@ -27,8 +27,9 @@ from .warped_image import WarpedImage
 
 @dataclass(frozen=True)
 class MotionSnapshot:
-    """A motion source between two chunks. `start`: what it shows of the picture that it begins with, shared by
-    all snapshots of a scene. `still`: the points that have not moved so far; `told`: those that the model is told of, None: all.
+    """A motion source between two chunks. `start`: what it shows of the picture that it begins with, shared
+    by all snapshots of a scene. `still`: the points that have not moved so far; `told`: those that the model
+    is told of, None: all.
     """
 
     released: int

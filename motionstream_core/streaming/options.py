@@ -44,9 +44,9 @@ class StreamOptions:
         paced: with a session, make frames no faster than they play.
         history_bytes: most memory for the moments a rewind can go back to.
         backend: attention.
-        first_latent: latent frame 0 of a rolling sampler from a start image, one of FIRST_LATENTS. "prefilled":
-            the start image's own latent. "denoised": made like any other, where the model is shown the image
-            by its motion channels alone.
+        first_latent: latent frame 0 of a rolling sampler from a start image, one of FIRST_LATENTS.
+            "prefilled": the start image's own latent. "denoised": made like any other, where the model is
+            shown the image by its motion channels alone.
         see: picture (H, W, 3) -> its features (1, tokens, width), for a model whose cross attention looks at
             one. A scene change asks again.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.

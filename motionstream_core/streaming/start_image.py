@@ -1,9 +1,9 @@
-"""The picture that a stream begins with, as the channels of a network that is shown it: its latent, what stands
-behind it, and the mask of what is known.
+"""The picture that a stream begins with, as the channels of a network that is shown it: its latent, what
+stands behind it, and the mask of what is known.
 
-Owns the encoding of grey behind a picture, which goes on as far as anyone has trained on it, and then stays. A
-network that was trained on clips of 121 frames (31 latent frames) says nothing of what comes later: that the last
-latent is held is this pack's own choice.
+Owns the encoding of grey behind a picture, which goes on as far as anyone has trained on it, and then stays.
+A network that was trained on clips of 121 frames (31 latent frames) says nothing of what comes later: that
+the last latent is held is this pack's own choice.
 Shapes: image (3, H, W) 0..1; latents (1, C, t, h, w); latent frames are counted from the picture's own.
 """
 
@@ -48,7 +48,9 @@ class StartImage:
         return made
 
     def image_at(self, frames: range) -> Tensor:
-        """The picture's latent at its own latent frame; behind it zeros, or grey where the model wants that."""
+        """The picture's latent at its own latent frame; behind it zeros, or grey where the model wants
+        that.
+        """
         assert self._config is not None
         latent = self.latent
         if self._config.grey:

@@ -1,5 +1,5 @@
-"""A stream on a model of TrackWan's kind: grey behind the picture, the mask of what is known, which points are
-told, what is seen of the picture.
+"""A stream on a model of TrackWan's kind: grey behind the picture, the mask of what is known, which points
+are told, what is seen of the picture.
 """
 
 from dataclasses import replace
@@ -106,7 +106,9 @@ def test_a_scene_change_begins_the_clip_anew_and_a_rewind_goes_back_to_the_one_b
     assert (first[:, parts["known"]] == 1).all() and (first[:, parts["image"]] == 1).all()
 
 
-def test_more_points_than_the_model_knows_are_told_in_part_and_one_that_begins_to_move_is_among_them(networks):
+def test_more_points_than_the_model_knows_are_told_in_part_and_one_that_begins_to_move_is_among_them(
+    networks,
+):
     xy = torch.rand(1, 6, 2, generator=torch.Generator().manual_seed(5)).expand(13, 6, 2).clone() * 30
     still = torch.ones(6, dtype=torch.bool)
     motion = conditioner(networks, xy, still)
@@ -177,4 +179,3 @@ def test_the_header_holds_the_rules_and_older_headers_are_read():
         told = config_to_dict(config())
         told["motion"]["map"]["cell"] = "nearest"
         config_from_dict(told)
-

@@ -1,5 +1,5 @@
-"""The inputs of tests/fixtures/public_parity/trackwan.safetensors, made again from their seeds: a small network
-of TrackWan's saved layout, tracks, a picture's features, the noise.
+"""The inputs of tests/fixtures/public_parity/trackwan.safetensors, made again from their seeds: a small
+network of TrackWan's saved layout, tracks, a picture's features, the noise.
 
 What the public code made of them lies in the fixture; see the text there. Needs torch alone.
 """
@@ -110,8 +110,8 @@ def config_json(causal: bool = True) -> dict:
 
 
 def tracks(frames: int = FRAMES) -> tuple[Tensor, Tensor, Tensor]:
-    """Places xy (T, N, 2) in pixels of the canvas, visible (T, N) and ids (N,): some points share a cell, some
-    stand at its edge, some are hidden for a while.
+    """Places xy (T, N, 2) in pixels of the canvas, visible (T, N) and ids (N,): some points share a cell,
+    some stand at its edge, some are hidden for a while.
     """
     rng = seeded(31)
     size = torch.tensor([COLUMNS * STRIDE, ROWS * STRIDE]).float()

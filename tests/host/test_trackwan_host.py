@@ -1,5 +1,5 @@
-"""TrackWan in a real ComfyUI: a small random student as a diffusers folder, through the command, the host's own
-loader, its VAE and its CLIP vision into our sampler.
+"""TrackWan in a real ComfyUI: a small random student as a diffusers folder, through the command, the host's
+own loader, its VAE and its CLIP vision into our sampler.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def test_a_diffusers_folder_becomes_a_video_that_follows_its_track(files):
 def test_the_first_latent_may_be_denoised_and_tracks_of_another_rate_are_said(files):
     prefilled = with_track(tracked(frames=13), *MOVE, fps=16)
     entry = files.run(prefilled)
-    assert any("trained on 24 frames a second, the tracks have 16" in note for note in figures_of(entry)["notes"])
+    assert any(
+        "trained on 24 frames a second, the tracks have 16" in note for note in figures_of(entry)["notes"]
+    )
     made = [
         frames_of(files, run)
         for run in (entry, files.run(changed(prefilled, n6={"first_latent": "denoised"})))

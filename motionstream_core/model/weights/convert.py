@@ -356,8 +356,8 @@ def check_role(source: Path, preset: CausalPreset | None) -> list[str]:
             f"teacher (no config.json): it is taken for the {wanted}, as the preset says"
         ]
     raise ValueError(
-        f"{source.name}: expected TrackWan's {wanted} for this preset, got its {role}: so says the class name "
-        "in config.json or model_index.json beside it"
+        f"{source.name}: expected TrackWan's {wanted} for this preset, got its {role}: so says the class "
+        "name in config.json or model_index.json beside it"
     )
 
 

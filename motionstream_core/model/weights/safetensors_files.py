@@ -57,8 +57,8 @@ DTYPES = {
 def read_weights(path: Path, wrappers: Iterable[str] = WRAPPERS) -> tuple[State, dict[str, str]]:
     """The tensors of a file, out of their wrappers, and its header's metadata (none in a pickled file).
 
-    A folder, or the index file in it, stands for the safetensors files that its one index names, or for its one
-    file. Of the folder of a whole pipeline (with model_index.json) the transformer's is taken.
+    A folder, or the index file in it, stands for the safetensors files that its one index names, or for its
+    one file. Of the folder of a whole pipeline (with model_index.json) the transformer's is taken.
     """
     path = _index_in(path) if path.is_dir() else path
     if path.name.endswith(INDEX):
@@ -112,9 +112,10 @@ def _index_in(folder: Path) -> Path:
     if len(found) != 1:
         parts = [file.name for file in alone if PART_OF.search(file.name)]
         kind = " (parts of a larger file, whose index is not there: download it too)" if parts else ""
+        names = ", ".join(file.name for file in alone[:4]) or "none"
         raise ValueError(
-            f"{folder.name}: expected one *{INDEX} in the folder, or one weights file alone, got {len(found)}; "
-            f"its safetensors files: {', '.join(file.name for file in alone[:4]) or 'none'}{kind}"
+            f"{folder.name}: expected one *{INDEX} in the folder, or one weights file alone, got "
+            f"{len(found)}; its safetensors files: {names}{kind}"
         )
     return found[0]
 

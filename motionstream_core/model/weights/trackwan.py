@@ -40,9 +40,7 @@ def is_trackwan(state: Mapping[str, Tensor]) -> bool:
 def from_trackwan(state: Mapping[str, Tensor], name: str) -> State:
     """A state with our track head and our order of the input channels; ValueError for other shapes."""
     made = {
-        key: value
-        for key, value in state.items()
-        if not key.startswith(ENCODER) and not key.endswith(UNUSED)
+        key: value for key, value in state.items() if not key.startswith(ENCODER) and not key.endswith(UNUSED)
     }
     patches = state.get(PATCHES)
     if patches is None or patches.ndim != 5 or patches.shape[1] != CHANNELS:
@@ -78,7 +76,9 @@ def _folded(state: Mapping[str, Tensor], name: str) -> State:
             f"{tuple(proj.shape)}"
         )
     proj = proj[:, :, 0, 0, 0]
-    weight = torch.einsum("om,mcf->ofc", proj, temporal[..., 0, 0].unflatten(1, (2, -1)).flip(1).flatten(1, 2))
+    weight = torch.einsum(
+        "om,mcf->ofc", proj, temporal[..., 0, 0].unflatten(1, (2, -1)).flip(1).flatten(1, 2)
+    )
     bias = torch.zeros(TRACK)
     if f"{ENCODER}temporal_conv.bias" in state:
         bias = bias + proj @ state[f"{ENCODER}temporal_conv.bias"].float()
