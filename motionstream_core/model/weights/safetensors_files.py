@@ -114,8 +114,8 @@ def _index_in(folder: Path) -> Path:
         kind = " (parts of a larger file, whose index is not there: download it too)" if parts else ""
         names = ", ".join(file.name for file in alone[:4]) or "none"
         raise ValueError(
-            f"{folder.name}: expected one *{INDEX} in the folder, or one weights file alone, got "
-            f"{len(found)}; its safetensors files: {names}{kind}"
+            f"{folder.name}: expected one *{INDEX} in the folder, got {len(found)}; its safetensors files: "
+            f"{names}{kind}. Without an index a folder holds one weights file"
         )
     return found[0]
 
