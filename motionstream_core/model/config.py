@@ -131,6 +131,7 @@ class NetworkConfig:
         image_dim: width of the picture features (CLIP vision) that cross attention also looks at; None for a
             network that looks at the text alone.
         fps: frames a second of the clips that it was trained on.
+        place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
     """
 
     dim: int
@@ -152,6 +153,7 @@ class NetworkConfig:
     wrap: bool = False
     image_dim: int | None = None
     fps: float = 16.0
+    place_features: int = 0
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -171,6 +173,8 @@ class NetworkConfig:
             )
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             raise ValueError(f"dim: expected a multiple of 2 x {self.num_heads} heads, got {self.dim}")
+        if self.place_features < 0:
+            raise ValueError(f"place_features: expected at least 0, got {self.place_features}")
         if self.patch[0] != 1:
             raise ValueError(f"patch: expected 1 latent frame in time, got {self.patch[0]}")
 

@@ -217,6 +217,16 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     return about
 
 
+# Fields of a network that headers without them do not have; they stand in a header where they differ.
+LATER_FIELDS: Mapping[str, Any] = {
+    "windows": None,
+    "wrap": False,
+    "image_dim": None,
+    "fps": 16.0,
+    "place_features": 0,
+}
+
+
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """JSON values of the header's "config", version 1: the network's fields and the sampler's beside them.
 
@@ -227,7 +237,7 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     del values["sampler"]
     if values["motion"] is not None:
         values["motion"] = _without_usual(values["motion"], USUAL_MOTION)
-    values = _without_usual(values, USUAL_NETWORK)
+    values = _without_usual(values, LATER_FIELDS)
     sampler = config.sampler
     return values | (
         _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
@@ -238,7 +248,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
     buffered = isinstance(values, Mapping) and "buffer" in values
     sampling = ("buffer",) if buffered else ROLLING_FIELDS
-    usual: dict[str, Any] = dict(USUAL_NETWORK)
+    usual: dict[str, Any] = dict(LATER_FIELDS)
     if not buffered:
         usual |= {"sigmas": None, "manner": USUAL_MANNER}
     values = _exactly(
@@ -263,7 +273,6 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
 
 
 # Fields that stand in the header only where a model has another value. Older files lack them.
-USUAL_NETWORK: dict[str, Any] = {"windows": None, "wrap": False, "image_dim": None, "fps": 16.0}
 USUAL_MOTION: dict[str, Any] = {
     "unspecified_channel": False,
     "known": False,
