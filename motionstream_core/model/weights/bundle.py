@@ -26,6 +26,7 @@ from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Rol
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -122,6 +123,7 @@ def _stored(value: Tensor) -> Tensor:
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -138,7 +140,12 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]))
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
+    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
