@@ -1,5 +1,5 @@
-"""Weights files that hold what another file's weights lack: low-rank additions to its matrices, and numbers in
-the place of its own.
+"""Weights files that hold what another file's weights lack: low-rank additions to its matrices, and numbers
+in the place of its own.
 
 Owns how the two become one. A file with settings["onto"] = {"file": NAME, "sha256": HEX} belongs to the file
 NAME in its own folder, byte for byte. In its components KEY.up (rows, rank) and KEY.down (rank, columns) add

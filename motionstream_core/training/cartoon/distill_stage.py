@@ -2,16 +2,16 @@
 
 Owns the loop, the lots of start states, and the two measures: the student's error on held-out clips, and that
 of one guided step of the teacher beside it.
-Start states are noised clips, or where a conveyor has come by itself ("teacher", "student"): a state that one
-of the two has moved on, its oldest chunk gone and a new one of noise behind it. What the teacher makes of a
-state is kept in a pool and learned from several times, as its way is four guided evaluations. A run that is
-resumed fills its pool again.
+Start states are noised clips, or where a stream has come by itself: a state that the teacher or the student
+has moved on. Some states are whole clips at one level, as a stream begins from noise with them. What the
+teacher makes of a state is kept in a pool and learned from several times, as its way is four guided
+evaluations. A run that is resumed fills its pool again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -31,29 +31,62 @@ CHUNKS, MICRO = 4, 4
 SIZE = BUFFER // CHUNKS
 Rollout = Literal["none", "teacher", "student"]
 LONGEST = 24  # emissions after which a conveyor begins again from a clip
+WHOLE = 1 / 3  # of the new states whose frames share one level: how a stream begins from noise
 
 
-def target_of(teacher: Cartoon, start: Tensor, ids: Tensor, scale: float) -> Tensor:
+def target_of(
+    teacher: Cartoon, start: Tensor, ids: Tensor, scale: float, levels: Tensor | None = None
+) -> Tensor:
     """The velocity of the student's step: the teacher's guided way through the segment."""
-    end = teacher_way(lambda x, levels: teacher.guided(x, levels, ids, scale), start, CHUNKS, MICRO)
+    end = teacher_way(lambda x, at: teacher.guided(x, at, ids, scale), start, CHUNKS, MICRO, levels)
     return student_target(start, end, CHUNKS)
-
-
-def moved_on(end: Tensor, fresh: Tensor) -> Tensor:
-    """The state at the start of the next emission: the oldest chunk is gone, the newest one is noise."""
-    return torch.cat([end[:, :, SIZE:], fresh], 2)
 
 
 @dataclass
 class Lesson:
-    """States (B, C, 8, H, W) at the segments' starts, the velocity there, the cells' weights, and the
-    prompts.
+    """States (B, C, 8, H, W) at levels (B, 8) where segments start, the velocity there, the cells' weights,
+    and the prompts.
     """
 
     start: Tensor
+    levels: Tensor
     target: Tensor
     weight: Tensor
     ids: Tensor
+
+    @staticmethod
+    def of(parts: list[Lesson]) -> Lesson:
+        return Lesson(*(torch.cat([getattr(one, f.name) for one in parts]) for f in fields(Lesson)))
+
+    def split(self) -> list[Lesson]:
+        return [Lesson(*one) for one in zip(*(getattr(self, f.name).split(1) for f in fields(self)))]
+
+
+@dataclass
+class Stream:
+    """A stream that goes on by itself: where it is, its emissions, and the slots that a whole clip has left
+    behind on its way from noise, newest first; None once it is a conveyor.
+    """
+
+    at: Lesson
+    emissions: int = 0
+    slots: list[Tensor] | None = None
+
+    def after(self, end: Tensor, fresh: Tensor) -> Stream | None:
+        """The stream after a step to `end`; fresh: the noise of a chunk. None where it ends."""
+        even = torch.ones_like(self.at.weight)  # nobody knows where the thing is by now
+        levels = starts(CHUNKS, SIZE)[None]
+        if self.slots is None:
+            end = torch.cat([end[:, :, SIZE:], fresh], 2)
+            at = Lesson(end, levels, end, even, self.at.ids)
+            return Stream(at, self.emissions + 1) if self.emissions + 1 < LONGEST else None
+        chunk = CHUNKS - 1 - len(self.slots)
+        slots = [*self.slots, end[:, :, chunk * SIZE : (chunk + 1) * SIZE]]
+        if chunk:
+            down = self.at.levels - 1 / CHUNKS
+            return Stream(Lesson(end, down, end, even, self.at.ids), 0, slots)
+        queue = torch.cat(slots[::-1], 2)
+        return Stream(Lesson(queue, levels, queue, even, self.at.ids))
 
 
 class Lessons:
@@ -62,51 +95,49 @@ class Lessons:
     def __init__(self, clips: Clips, teacher: Cartoon, scale: float, rollout: Rollout, size: int = 256):
         self.clips, self.teacher, self.scale, self.rollout, self.size = clips, teacher, scale, rollout, size
         self.pool: list[Lesson] = []
-        self._running: list[tuple[int, Lesson]] = []  # conveyors: emissions so far, and where they stand
+        self._streams: list[Stream] = []
 
     @torch.no_grad()
     def learn(self, count: int, step: int, student: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-        """Adds `count` lessons: half of them where conveyors have come to, unless there are none yet."""
+        """Adds `count` lessons: half of them where streams have come to, unless there are none yet."""
         draws, rng = np.random.default_rng([6, step]), torch.Generator().manual_seed(step)
-        going = [] if self.rollout == "none" else self._running[: count // 2]
-        x0, mask, ids = self.clips.draw(draws, count - len(going), BUFFER)
-        start = start_states(x0, torch.randn(x0.shape, generator=rng), CHUNKS)
-        weight = 1 + (THINGS - 1) * mask
-        if going:
-            start = torch.cat([start, *(one.start for _, one in going)])
-            weight = torch.cat([weight, *(one.weight for _, one in going)])
-            ids = torch.cat([ids, *(one.ids for _, one in going)])
-        target = target_of(self.teacher, start, ids, self.scale)
-        parts = zip(*(part.split(1) for part in (start, target, weight, ids)))
-        made = [Lesson(*part) for part in parts]
-        self.pool = (self.pool + made)[-self.size :]
+        going = self._streams[: count // 2]
+        going += self._begun(count - len(going), draws, rng)
+        part = Lesson.of([one.at for one in going])
+        part.target = target_of(self.teacher, part.start, part.ids, self.scale, part.levels)
+        self.pool = (self.pool + part.split())[-self.size :]
         if self.rollout == "none":
             return
-        ages = [0] * (count - len(going)) + [age for age, _ in going]
-        levels = starts(CHUNKS, SIZE).expand(count, -1)
-        step_of = student(start, levels, ids) if self.rollout == "student" else target
-        after = moved_on(
-            one_step(step_of, start, CHUNKS), torch.randn(start[:, :, :SIZE].shape, generator=rng)
-        )
-        even = torch.ones_like(weight[:1])  # nobody knows where the thing is by now
-        waiting = self._running[len(going) :]
-        for age, at, said in zip(ages, after.split(1), ids.split(1)):
-            if age + 1 < LONGEST:
-                waiting.append((age + 1, Lesson(at, at, even, said)))
-        draws.shuffle(waiting)  # pyright: ignore[reportArgumentType]  a list is a sequence
-        self._running = waiting[:32]
+        move = student(part.start, part.levels, part.ids) if self.rollout == "student" else part.target
+        ends = one_step(move, part.start, CHUNKS).split(1)
+        fresh = torch.randn(part.start[:, :, :SIZE].shape, generator=rng).split(1)
+        after = [one.after(end, noise) for one, end, noise in zip(going, ends, fresh)]
+        waiting = self._streams[count // 2 :] + [one for one in after if one is not None]
+        self._streams = [waiting[i] for i in draws.permutation(len(waiting))][:32]
+
+    def _begun(self, count: int, draws: np.random.Generator, rng: torch.Generator) -> list[Stream]:
+        """New streams from clips: buffers, and whole clips at one level, some of them pure noise."""
+        x0, mask, ids = self.clips.draw(draws, count, BUFFER)
+        noise, weight = torch.randn(x0.shape, generator=rng), 1 + (THINGS - 1) * mask
+        buffer = start_states(x0, noise, CHUNKS)
+        out = []
+        for i in range(count):
+            one, levels = slice(i, i + 1), starts(CHUNKS, SIZE)[None]
+            start, emissions, slots = buffer[one], 0, None
+            if draws.random() < WHOLE:
+                level = (1 + int(draws.integers(CHUNKS))) / CHUNKS
+                levels = torch.full((1, BUFFER), level)
+                start = (1 - level) * x0[one] + level * noise[one]
+                slots = [start[:, :, -SIZE:]] if level == 1 else None
+                emissions = 0 if level == 1 else LONGEST  # half a way from noise begins no stream
+            out.append(Stream(Lesson(start, levels, start, weight[one], ids[one]), emissions, slots))
+        return out
 
     def draw(self, count: int, step: int) -> Lesson:
         """The newest lessons and others by lot."""
         draws = np.random.default_rng([7, step])
         others = draws.integers(len(self.pool), size=count - count // 3)
-        chosen = self.pool[-(count // 3) :] + [self.pool[i] for i in others]
-        return Lesson(
-            *(
-                torch.cat([getattr(one, name) for one in chosen])
-                for name in ("start", "target", "weight", "ids")
-            )
-        )
+        return Lesson.of(self.pool[-(count // 3) :] + [self.pool[i] for i in others])
 
 
 class HeldOut:
@@ -160,7 +191,6 @@ def train(
     clips = Clips(cache)
     lessons = Lessons(clips, teacher, scale, rollout)
     held = HeldOut(teacher, Clips(cache, held_out=True), scale)
-    levels = starts(CHUNKS, SIZE).expand(batch, -1)
     told = run.seconds if run.step else -1e9
     while run.seconds < seconds:
         if run.seconds - told > every:
@@ -170,7 +200,7 @@ def train(
         new = fresh if lessons.pool else batch
         lessons.learn(new, run.step, student)
         part = lessons.draw(batch, run.step)
-        loss = weighted_error(student(part.start, levels, part.ids), part.target, part.weight)
+        loss = weighted_error(student(part.start, part.levels, part.ids), part.target, part.weight)
         run.update(loss, warm_then_fall(run.seconds / seconds, fall=0.5), new)
     with run.averaged():
         run.log(final=True, **held.of(student))
