@@ -6,7 +6,7 @@ Wan sizes are those of the public T2V 1.3B, T2V 14B and TI2V 5B models (30/40/30
 
 from dataclasses import replace
 
-from .config import BufferConfig, ModelConfig, MotionConfig, RollingConfig
+from .config import BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
 
 TINY = ModelConfig(
     dim=192,
@@ -34,7 +34,13 @@ CARTOON = ModelConfig(
     freq_dim=128,
     prediction="velocity_skip",
     windows=((2, 8, 8), (8, 4, 4)),
-    sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
+    sampler=BufferConfig(
+        chunk_frames=2,
+        chunks=4,
+        micro_steps=4,
+        guidance=2.5,
+        trained=(Partition(1, 8), Partition(2, 4), Partition(4, 2), Partition(8, 1)),
+    ),
 )
 WAN_1_3B = ModelConfig(
     dim=1536,

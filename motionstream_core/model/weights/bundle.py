@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
@@ -224,7 +224,9 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
             del values[name]
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": _buffer_to_dict(sampler)}
     )
 
 
@@ -274,9 +276,23 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
+def _buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
 def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
