@@ -153,15 +153,13 @@ class BufferConfig:
             self,
             chunk_frames=c,
             chunks=chunks,
-            micro_steps=1 if micro_steps is None else micro_steps,
+            micro_steps=max(1, self.steps // chunks) if micro_steps is None else micro_steps,
             reference_frames=self.reference_frames if reference_frames is None else reference_frames,
             guidance=self.guidance if guidance is None else guidance,
             start=self.start if start is None else start,
         )
-        if micro_steps is None:
-            made = made.with_steps(self.steps)
         self.check_trained(made)
-        return made
+        return made if micro_steps is not None else made.with_steps(self.steps)
 
     def check_trained(self, wanted: BufferConfig) -> None:
         """ValueError, with the list of what they were, unless the weights were trained for these settings."""

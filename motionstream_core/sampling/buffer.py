@@ -108,10 +108,7 @@ class MovingBuffer:
     def __next__(self) -> Tensor:
         config = self.config
         # 1) Fill the queue, or refill its tail where the last chunk left.
-        if self._queue is None:
-            self._fill()
-        else:
-            self._append()
+        self.ready()
         # 2) One slot's way: the oldest chunk comes to level 0.
         for micro_step in range(config.micro_steps):
             self._step(config.sigmas(micro_step), config.sigmas(micro_step + 1))
@@ -124,6 +121,15 @@ class MovingBuffer:
             self._reference = torch.cat([self._reference, chunk], 2)[:, :, -config.reference_frames :]
         self.start += config.chunk_frames
         return chunk
+
+    def ready(self) -> Tensor:
+        """The queue (B, C, N c, H, W) before a chunk's first micro-step, every slot at its level."""
+        if self._queue is None:
+            self._fill()
+        elif self._queue.shape[2] < self.config.queue_frames:
+            self._append()
+        assert self._queue is not None
+        return self._queue
 
     def snapshot(self) -> BufferSnapshot:
         """Where the stream is, to come back to with `restore`."""

@@ -226,7 +226,7 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     return values | (
         _rolling_to_dict(sampler)
         if isinstance(sampler, RollingConfig)
-        else {"buffer": _buffer_to_dict(sampler)}
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -251,7 +251,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
@@ -276,7 +276,7 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
     """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
     values = asdict(sampler)
     if sampler.start == "uniform":
@@ -288,7 +288,8 @@ def _buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
     return values
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
     usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
     found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
     found["trained"] = tuple(Partition(*each) for each in found["trained"])
