@@ -55,7 +55,8 @@ class PromptScheduler(io.ComfyNode):
     @classmethod
     def execute(cls, clip, prompts: str, fade: int = 0) -> io.NodeOutput:
         notes = _host.NodeNotes()
-        found = []
+        found: list[ScheduledPrompt] = []
+        about: dict = {}
         for frame, text in parse_prompts(prompts):
             unknown = unknown_words(clip, text)
             if unknown:
@@ -64,8 +65,8 @@ class PromptScheduler(io.ComfyNode):
             if len(made) != 1:
                 raise ValueError(f"clip: expected one text encoding of a prompt, got {len(made)} entries")
             found.append(ScheduledPrompt(frame, text, made[0][0]))
-            first = made if len(found) == 1 else first
-        embeds, about = first[0]
+            about = about or made[0][1]
+        embeds = found[0].embeds
         schedule = PromptSchedule(tuple(found), fade)
         said = {**about, SPOKEN: (found[0].text, embeds), SCHEDULED: (schedule, embeds)}
         return io.NodeOutput([[embeds, said]])

@@ -35,7 +35,14 @@ export class Layout {
       focus: () => this.focus(),
       focused: () => this.focused,
     });
-    this.panels = [transport(store), tools(store), promptBox(store), strengthSlider(store), timeline(store), figures()];
+    this.panels = [
+      transport(store),
+      tools(store),
+      promptBox(store),
+      strengthSlider(store),
+      timeline(store),
+      figures(),
+    ];
     const [bar, kit, prompt, strength, chunks, facts] = this.panels.map((panel) => panel.root);
     this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");

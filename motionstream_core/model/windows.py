@@ -24,6 +24,7 @@ from einops import rearrange
 from torch import Tensor
 
 Size = tuple[int, int, int]
+CPU = torch.device("cpu")
 MASKED_KEYS = 256  # up to so many keys of a window a CPU takes the masked way
 
 
@@ -154,7 +155,7 @@ class Groups:
 
 
 @lru_cache(maxsize=64)
-def window_groups(video: Size, window: Size, shift: Size, wrap: bool, device: torch.device) -> Groups:
+def window_groups(video: Size, window: Size, shift: Size, wrap: bool, device: torch.device = CPU) -> Groups:
     """The groups of a video's windows. Padding is in none of them."""
     homes, sides = torch.zeros(video, dtype=torch.long), torch.zeros(video, dtype=torch.long)
     for axis in range(3):

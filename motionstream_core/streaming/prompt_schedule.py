@@ -81,7 +81,9 @@ class PromptSchedule:
         return bisect_right([each.frame for each in self.prompts], frame) - 1
 
     def weight_at(self, frame: int, count: int) -> float:
-        """How much of the prompt a chunk of `count` frames from this frame is told, 0..1 at its last frame."""
+        """How much of its prompt a chunk of `count` frames from this frame is told: 0..1, at its last
+        frame.
+        """
         prompt = self.prompts[self.index_at(frame)]
         if not self.fade or prompt.frame == 0:
             return 1.0

@@ -7,6 +7,7 @@ Shapes: a picture (H, W, 3) uint8 of any size, which may change from one to the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from ..codec.base import TIME_STRIDE, Codec, CodecState
 from ..common.pictures import cover
 from ..sampling.buffer import Entry
 
+LOG = logging.getLogger("motionstream")
 AT_END = ("end", "loop", "hold")
 STRENGTH = 0.6
 
@@ -160,6 +162,7 @@ class SourceReader:
             return next(self._pictures, None)
         except (ValueError, OSError) as error:
             self.broken = str(error)
+            LOG.warning("MotionStream: the source video ends after %d frames: %s", self._read, error)
             return None
 
     def _why(self) -> str:

@@ -1,5 +1,5 @@
-"""The methods `buffer` and `segments`: targets against hand-rolled ones, partitions by their shares, and the way
-from shards to a file that a stream runs.
+"""The methods `buffer` and `segments`: targets against hand-rolled ones, partitions by their shares, and the
+way from shards to a file that a stream runs.
 """
 
 import json

@@ -34,7 +34,8 @@ def reader(source: SourceVideo, running: bool = False) -> SourceReader:
 
 def encoded(numbers) -> torch.Tensor:
     """The whole clip of these pictures, encoded in one piece."""
-    clip = torch.stack([torch.from_numpy(picture(n)) for n in numbers]).permute(0, 3, 1, 2)[None].float() / 255
+    clip = torch.stack([torch.from_numpy(picture(n)) for n in numbers])
+    clip = clip.permute(0, 3, 1, 2)[None].float() / 255
     with torch.no_grad():
         return small_networks(CONFIG).codec.encode(clip)
 
@@ -58,9 +59,7 @@ def read(made: SourceReader, latents: int, chunk: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("chunk", [1, 2, 4])
 def test_chunk_by_chunk_is_the_whole_clip(chunk):
-    torch.testing.assert_close(
-        read(reader(video()), 8, chunk), encoded(range(29)), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(read(reader(video()), 8, chunk), encoded(range(29)), atol=1e-4, rtol=1e-4)
 
 
 def test_latents_of_a_running_stream_begin_warm():

@@ -100,7 +100,8 @@ def test_the_prompt_is_of_the_vocabulary_and_the_seed_fixed(name):
     ):  # the built-in model; the others' text encoders know every word
         words = CARTOON_WORDS if "cartoon" in values_of(workflow, "MotionStreamLoader")[0] else BUILT_IN
         if nodes_of_type(workflow, "MotionStreamPromptSchedule"):
-            prompts = [text for _, text in parse_prompts(values_of(workflow, "MotionStreamPromptSchedule")[0])]
+            lines = values_of(workflow, "MotionStreamPromptSchedule")[0]
+            prompts = [text for _, text in parse_prompts(lines)]
         else:
             prompts = [values_of(workflow, "CLIPTextEncode")[0]]
         assert [words.unknown(prompt) for prompt in prompts] == [[]] * len(prompts)

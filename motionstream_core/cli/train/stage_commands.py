@@ -1,5 +1,5 @@
-"""`train codec | causal | teacher | causal-init | distill | detail | buffer | segments`: the registered methods (`registry`) from
-the command line.
+"""`train codec | causal | teacher | causal-init | distill | detail | buffer | segments`: the registered
+methods (`registry`) from the command line.
 
 Owns the engine's options. A method's folder (`--out`) holds its checkpoints, its curve and samples and, at
 the end, <role>.safetensors: what the next one's --init, --teacher and --student name.

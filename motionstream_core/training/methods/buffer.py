@@ -238,7 +238,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def shares_in(text: str) -> dict[int, float]:
-    """"1:.2,2:.3" -> {1: .2, 2: .3}."""
+    """ "1:.2,2:.3" -> {1: .2, 2: .3}."""
     try:
         pairs = [part.split(":") for part in text.split(",")]
         return {int(chunk): float(share) for chunk, share in pairs}

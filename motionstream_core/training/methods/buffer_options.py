@@ -75,9 +75,7 @@ def buffer_setup(
     """The setup of a buffer's method, with the sampler that its weights are for in the provenance."""
     rates = dict.fromkeys(stage.trainable, args.lr)
     known = {SAMPLER: buffer_to_dict(sampler), **about}
-    return Setup(
-        stage, data, rates, args.preset, args.data.name, args.out, digests(*parents), about=known
-    )
+    return Setup(stage, data, rates, args.preset, args.data.name, args.out, digests(*parents), about=known)
 
 
 def sampler_of(path: Path) -> BufferConfig | None:

@@ -26,8 +26,8 @@ from .steps import check_whole_chunks
 
 @dataclass(frozen=True)
 class Setup:
-    """A training that is ready for the engine. `preset` is what a checkpoint of it must agree on, `about` what
-    the provenance says beside the rest.
+    """A training that is ready for the engine. `preset` is what a checkpoint of it must agree on, `about`
+    what the provenance says beside the rest.
     """
 
     stage: Stage
