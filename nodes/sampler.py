@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.model.weights.networks import Networks, Transformer
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
+    FIRST_LATENTS,
     TRACK_CONTROLS,
     StreamOptions,
     cache_bytes,
@@ -24,23 +25,21 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import ModelParts, codec_in, model_in
+from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
+<<<<<<< HEAD
+from ._notes import CONTROL_WORDS, notes_on
 from ._types import Motion, text_embeds, text_function, text_of
+=======
+from ._types import Motion, schedule_of, text_embeds, text_function, text_of, unknown_words
+from .buffer_settings import SamplerSettingsType
+>>>>>>> main
 from .loader import CATEGORY
 from .motion import MotionType
 
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
-CONTROL_WORDS = {
-    "track head": "track head",
-    "guided": (
-        "guided: each chunk begins from the start image moved along the tracks, without a track head; "
-        "looser than a trained one"
-    ),
-    "none": "none: nothing makes the video follow the tracks",
-}
 
 
 class StreamingSampler(io.ComfyNode):
@@ -182,6 +181,26 @@ class StreamingSampler(io.ComfyNode):
                         "guided where not."
                     ),
                 ),
+<<<<<<< HEAD
+                io.Combo.Input(
+                    "first_latent",
+                    optional=True,
+                    options=list(FIRST_LATENTS),
+                    default=FIRST_LATENTS[0],
+                    advanced=True,
+                    tooltip=(
+                        "The first frame. prefilled: the start image as it is. denoised: made by the model "
+                        "from noise, beside the image that it is shown (as TrackWan's own code does)."
+=======
+                SamplerSettingsType.Input(
+                    "settings",
+                    optional=True,
+                    tooltip=(
+                        "Settings of the model's sampler, from Moving Buffer Settings. Without: the model's "
+                        "own."
+>>>>>>> main
+                    ),
+                ),
                 io.String.Input(
                     "performance",
                     optional=True,
@@ -232,21 +251,28 @@ class StreamingSampler(io.ComfyNode):
         rewind_mb=512,
         clip=None,
         control=AUTO,
+<<<<<<< HEAD
+        first_latent=FIRST_LATENTS[0],
+=======
+        settings=None,
+>>>>>>> main
         performance="",
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
-        parts = model_in(model, positive)
+        parts = model_in(model, positive, check_motion(motion).see is not None)
         dit = parts.dit
-        codec = codec_in(vae, dit.config, check_motion(motion).vae)
+        codec = codec_in(vae, dit.config, motion.vae)
         height, width = motion.image.shape[:2]
         stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
         embeds = text_embeds(positive, dit.config)
+        schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
         options = StreamOptions(
             frames or None,
             seed,
             steps or None,
+            buffer=settings,
             context=context,
             track_control=track_control,
             fit=motion.fit,
@@ -255,7 +281,15 @@ class StreamingSampler(io.ComfyNode):
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
+<<<<<<< HEAD
+            first_latent=first_latent,
+            see=motion.see if dit.config.image_dim is not None else None,
             encode=text_function(clip, dit.config),
+=======
+            prompts=schedule,
+            video=motion.video,
+            encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
+>>>>>>> main
             check_interrupt=_host.check_interrupt,
         )
         sampler = options.sampler(dit.config)
@@ -278,12 +312,17 @@ class StreamingSampler(io.ComfyNode):
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
-            notes=notes_on(parts, width, height, track_control),
+<<<<<<< HEAD
+            notes=notes_on(parts, motion, track_control),
+=======
+            notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
+            + notes_on_words(clip, text_of(positive)),
+>>>>>>> main
             chunks=options.chunks(dit.config),
-            takes=controls_of(networks, options.encode, track_control),
+            takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,
             frames=frames,
-            prompt=text_of(positive),
+            prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -315,10 +354,16 @@ def track_control_of(control: str, dit: Transformer) -> str:
     return check_track_control(dit.config, None)
 
 
-def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
-    """What a person should know of the run before it begins."""
+<<<<<<< HEAD
+=======
+def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int) -> list[str]:
+    """What a person should know of the run before it begins. in_work: frames of a forward."""
+    height, width = motion.image.shape[:2]
+    control = f"Control: {CONTROL_WORDS[track_control]}"
+    follows = "motion" in parts.dit.config.sampler.follows
     notes = [
-        None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
+        control if follows and track_control != "track head" else None,
+        None if motion.video is None else motion.video.note(in_work),
         size_note(parts.dit.config, width, height),
         parts.doubt,
         parts.left_out,
@@ -326,6 +371,13 @@ def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> 
     return [note for note in notes if note]
 
 
+def notes_on_words(clip: Any, text: str | None) -> list[str]:
+    """The words of the prompt that the model does not know."""
+    unknown = unknown_words(clip, text) if text else []
+    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
+
+
+>>>>>>> main
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
         raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")

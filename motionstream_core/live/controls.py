@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ..common.checked import Point, choice, excerpt, number, point, whole
 from ..tracks.document.model import Brush
-from ..tracks.document.sampling import brush_offsets
+from ..tracks.document.offsets import brush_count
 
 RELEASE_MODES = ("keep", "pin", "fade")
 ADDED_KINDS = ("pin", "path", "grid")
@@ -92,6 +92,14 @@ class ChangeScene(Message):
 class SetPrompt(Message):
     type = "prompt"
     text: str
+
+
+@dataclass(frozen=True)
+class SetStrength(Message):
+    """The noise level, 0..1, at which a source video enters from now on."""
+
+    type = "strength"
+    value: float
 
 
 # ---- the motion ----
@@ -192,11 +200,11 @@ class PinEdges(Message):
 
 SessionControl = Pause | Resume | Stop | Step | Rewind
 MotionControl = SetCamera | Grab | Move | Release | AddTracks | RemoveHandle | PinEdges
-Control = SessionControl | ChangeScene | SetPrompt | MotionControl
+Control = SessionControl | ChangeScene | SetPrompt | SetStrength | MotionControl
 
 SESSION_CONTROLS = ("pause", "resume", "stop", "step", "rewind")
 MOTION_CONTROLS = ("camera", "grab", "move", "release", "add", "remove", "pin_border")
-CONTROLS = (*SESSION_CONTROLS, "scene", "prompt", *MOTION_CONTROLS)
+CONTROLS = (*SESSION_CONTROLS, "scene", "prompt", "strength", *MOTION_CONTROLS)
 
 
 def parse_control(message: Any) -> Control:
@@ -250,7 +258,7 @@ def _parse_add(message: Mapping) -> AddTracks:
         raise ValueError(f"add: expected a path of at least 2 points, got {len(points)}")
     brush = _brush(message.get("brush"))
     # The points are counted here, so that no control that was accepted can be too many for a whole stream.
-    count = len(brush_offsets(brush)) * (1 if kind == "path" else len(points))
+    count = brush_count(brush) * (1 if kind == "path" else len(points))
     if count > MAX_POINTS:
         raise ValueError(f"add: expected at most {MAX_POINTS} points with those of the brush, got {count}")
     seconds = number(message.get("seconds", 2.0), "add: seconds", *PATH_SECONDS) if kind == "path" else None
@@ -273,6 +281,7 @@ _PARSERS: dict[str, Callable[[Mapping], Control]] = {
     "rewind": lambda message: Rewind(whole(message.get("chunk"), "rewind: chunk", 1, MAX_NUMBER)),
     "scene": lambda message: ChangeScene(),
     "prompt": _parse_prompt,
+    "strength": lambda message: SetStrength(number(message.get("value"), "strength: value", 0, 1)),
     "camera": _parse_camera,
     "grab": _parse_grab,
     "move": _parse_move,

@@ -5,7 +5,6 @@ Owns the file format. Knows nothing of what the components are: "dit", "track_he
 ... are prefixes.
 Nothing is ever unpickled. On disk matrices are bfloat16 and vectors (biases, norms, statistics) float32; in
 memory all is float32.
-A file may stand on another one beside it (`differences`), whose components it then has too.
 The header's metadata holds, under "motionstream", JSON: {version, config, settings, provenance}.
 """
 
@@ -23,11 +22,11 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
-from .differences import base_of, restored
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -124,6 +123,7 @@ def _stored(value: Tensor) -> Tensor:
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -140,14 +140,11 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    settings, base = about["settings"], base_of(path, about["settings"])
-    if base is not None:
-        under = load_bundle(base)
-        components = under.components | {
-            name: restored(state, under.components.get(name, {}), path.name)
-            for name, state in components.items()
-        }
-        settings = under.settings | settings
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]))
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
     return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
@@ -220,7 +217,13 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Fields of a network that headers without them do not have; they stand in a header where they differ.
-LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+LATER_FIELDS: Mapping[str, Any] = {
+    "windows": None,
+    "wrap": False,
+    "image_dim": None,
+    "fps": 16.0,
+    "place_features": 0,
+}
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
@@ -231,15 +234,14 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """
     values: dict[str, Any] = asdict(config)
     del values["sampler"]
-    for name, usual in USUAL_MOTION.items() if config.motion is not None else ():
-        if values["motion"][name] == usual:
-            del values["motion"][name]
-    for name, usual in LATER_FIELDS.items():
-        if values[name] == usual:
-            del values[name]
+    if values["motion"] is not None:
+        values["motion"] = _without_usual(values["motion"], USUAL_MOTION)
+    values = _without_usual(values, LATER_FIELDS)
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -257,14 +259,12 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     )
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
-        motion = values["motion"]
-        motion = {**USUAL_MOTION, **motion} if isinstance(motion, Mapping) else motion
-        values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
+        values["motion"] = _motion_from_dict(values["motion"])
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
@@ -273,8 +273,32 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         ) from error
 
 
-# Fields of the motion channels that came later: the header names them where they are not as they were.
-USUAL_MOTION: dict[str, Any] = {"unspecified_channel": False, "id_range": MotionConfig.id_range}
+# Fields that stand in the header only where a model has another value. Older files lack them.
+USUAL_MOTION: dict[str, Any] = {
+    "unspecified_channel": False,
+    "known": False,
+    "grey": False,
+    "map": asdict(PAPER_MAP),
+    "points": None,
+    "id_range": MotionConfig.id_range,
+}
+
+
+def _without_usual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+def _motion_from_dict(values: Any) -> MotionConfig:
+    made = _fields_of(MotionConfig, {**USUAL_MOTION, **values} if isinstance(values, Mapping) else values)
+    made["map"] = MapRules(**_fields_of(MapRules, made["map"]))
+    points = made["points"]
+    if points is not None:
+        if not isinstance(points, (list, tuple)) or len(points) != 2:
+            raise ValueError(f"points: expected the least and the most points, got {points!r:.80}")
+        made["points"] = tuple(points)
+    return MotionConfig(**made)
+
+
 # What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
 MANNER = {
     "solver": "solver",
@@ -291,9 +315,24 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
