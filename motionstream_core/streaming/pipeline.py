@@ -63,8 +63,6 @@ class StreamSnapshot:
     text: TextSnapshot
     source: SourceSnapshot | None
     last: LastFrame
-    embeds: Tensor
-    seen: Tensor | None
 
     @property
     def nbytes(self) -> int:
@@ -116,17 +114,11 @@ class StreamPipeline:
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
-<<<<<<< HEAD
         self.motion = open_motion_source(networks, picture, self.tracks, options, points_at_rest(tracks))
-        # 3. The text, which a live prompt changes, and what the model sees of the picture beside it.
-        self._embeds = embeds
-        self._seen = None if options.see is None else options.see(image)
-        self._text = self._encoded(embeds)
-        self._texts: OrderedDict[str, TextContext] = OrderedDict()
-=======
-        self.motion = open_motion_source(networks, picture, self.tracks, options)
-        # 3. The text, which a schedule and a live prompt change, and the source of video to video.
-        self.text = StreamText(networks, embeds, options.encode, options.prompts)
+        # 3. The text, which a schedule and a live prompt change, what the model sees beside it, and the
+        # source of video to video.
+        seen = None if options.see is None else options.see(image)
+        self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
         self.video = (
             None
             if options.video is None
@@ -134,24 +126,17 @@ class StreamPipeline:
                 options.video, networks.codec, (width, height), dit.device, networks.running_latents
             )
         )
->>>>>>> main
         sampler = options.sampler(dit.config)
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
         self._sampler = open_sampler(
             sampler,
             dit,
             motion=self.motion,
-<<<<<<< HEAD
-            text=lambda index: self._text,
-            null_text=self._null_text(sampler),
-            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
-            first_alone=dit.config.sampler.from_image,
-=======
             text=lambda index: self.text.current,
             null_text=self.text.null(sampler),
-            first=self.motion.image_latent,
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
             entries=self.video,
->>>>>>> main
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
@@ -328,47 +313,9 @@ class StreamPipeline:
                 return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
-<<<<<<< HEAD
-    def _switch(self, text: str) -> bool:
-        encode = self.options.encode
-        if encode is None and self.networks.text_encoder is not None:
-            encode = self.networks.text_encoder.encode
-        if encode is None:
-            return False
-        self._embeds = encode(text)
-        if text not in self._texts:
-            self._texts[text] = self._encoded(self._embeds)
-            while len(self._texts) > KEPT_PROMPTS:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(text)
-        self._text = self._texts[text]
-        self.prompt = text
-        return True
-
-    def _encoded(self, embeds: Tensor) -> TextContext:
-        """A text's keys and values, and those of what the model sees."""
-        dit = self.networks.dit
-        embeds = embeds.to(dit.device)
-        return dit.encode_text(embeds) if self._seen is None else dit.encode_text(embeds, self._seen)
-
-    def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
-        """The empty text, for a sampler with guidance."""
-        if sampler.guidance == 1:
-            return None
-        encode = self.options.encode
-        if encode is None and self.networks.text_encoder is not None:
-            encode = self.networks.text_encoder.encode
-        if encode is None:
-            raise ValueError(
-                f"guidance: expected a text encoder for a guidance of {sampler.guidance}, got none; link CLIP"
-            )
-        dit = self.networks.dit
-        return dit.encode_text(encode("").to(dit.device))
-=======
     def follow_schedule(self) -> None:
         """The scheduled text of the next chunk."""
         self.text.follow(self.made, self.coming)
->>>>>>> main
 
     def _change_scene(self) -> bool:
         if self._newest is None or not self._sampler.change_scene():
@@ -379,9 +326,7 @@ class StreamPipeline:
         assert picture is not None
         self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
         if self.options.see is not None:
-            self._seen = self.options.see(picture)
-            self._texts.clear()
-            self._text = self._encoded(self._embeds)
+            self.text.look(self.options.see(picture))
         self.tracks.rebase()
         return True
 
@@ -400,8 +345,6 @@ class StreamPipeline:
             self.text.snapshot(),
             None if self.video is None else self.video.snapshot(),
             self._last,
-            self._embeds,
-            self._seen,
         )
         # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
         before = next(reversed(self._history.values()), snapshot)
@@ -426,10 +369,6 @@ class StreamPipeline:
         if self.video is not None and snapshot.source is not None:
             self.video.restore(snapshot.source)
         self._last = snapshot.last
-        self._embeds = snapshot.embeds
-        if self._seen is not snapshot.seen:
-            self._seen = snapshot.seen
-            self._texts.clear()
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-<<<<<<< HEAD
 from ..config import (
     PAPER_MAP,
     BufferConfig,
@@ -30,11 +29,9 @@ from ..config import (
     ModelConfig,
     MotionConfig,
     NetworkConfig,
+    Partition,
     RollingConfig,
 )
-=======
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
->>>>>>> main
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
