@@ -5,12 +5,14 @@ Owns the sentences. Knows nothing of the host.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.config import ModelConfig
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.tracks.types import Tracks
 from ._adopt import ModelParts
-from ._types import Motion
+from ._types import Motion, unknown_words
 
 CONTROL_WORDS = {
     "track head": "track head",
@@ -22,19 +24,28 @@ CONTROL_WORDS = {
 }
 
 
-def notes_on(parts: ModelParts, motion: Motion, track_control: str) -> list[str]:
-    """What a person should know of the run before it begins."""
+def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int) -> list[str]:
+    """What a person should know of the run before it begins. in_work: frames of a forward."""
     height, width = motion.image.shape[:2]
     config = parts.dit.config
+    control = f"Control: {CONTROL_WORDS[track_control]}"
+    told = track_control == "track head"
     notes = [
-        None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
+        control if "motion" in config.sampler.follows and not told else None,
+        None if motion.video is None else motion.video.note(in_work),
         size_note(config, width, height),
-        points_note(config, motion.tracks) if track_control == "track head" else None,
+        points_note(config, motion.tracks) if told else None,
         rate_note(config, motion.tracks.fps),
         parts.doubt,
         parts.left_out,
     ]
     return [note for note in notes if note]
+
+
+def notes_on_words(clip: Any, text: str | None) -> list[str]:
+    """The words of the prompt that the model does not know."""
+    unknown = unknown_words(clip, text) if text else []
+    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
 
 
 def points_note(config: ModelConfig, tracks: Tracks | TrackStream) -> str | None:

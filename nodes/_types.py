@@ -38,13 +38,9 @@ SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedul
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-<<<<<<< HEAD
     `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
     (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
-=======
-    `vae` is the VAE that encodes the image, None: the sampler's. `video` is made into the video (video to
-    video).
->>>>>>> main
+    `video` is made into the video (video to video).
     """
 
     image: Tensor
@@ -53,11 +49,8 @@ class Motion:
     id_seed: int
     groups: Tensor | None = None
     vae: Any = None
-<<<<<<< HEAD
     see: Callable[[Tensor], Tensor] | None = None
-=======
     video: SourceVideo | None = None
->>>>>>> main
 
 
 class StreamModel(nn.Module):
@@ -261,7 +254,6 @@ def text_of(conditioning: Any) -> str | None:
     return text if of is embeds else None
 
 
-<<<<<<< HEAD
 def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
     """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
     if clip_vision is None:
@@ -269,9 +261,6 @@ def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
     return lambda picture: clip_vision.encode_image(picture[None], crop=True).penultimate_hidden_states
 
 
-def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:
-    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one."""
-=======
 def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None:
     """The prompts by frame of a Prompt Schedule, each checked; None for any other CONDITIONING."""
     embeds, about = conditioning[0]
@@ -296,7 +285,6 @@ def text_function(
     """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one. `tell` is given the
     words that it does not know.
     """
->>>>>>> main
     if clip is None:
         return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
@@ -27,13 +26,9 @@ from ..motionstream_core.streaming.stream import (
 from . import _host, _tracks
 from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
-<<<<<<< HEAD
-from ._notes import CONTROL_WORDS, notes_on
-from ._types import Motion, text_embeds, text_function, text_of
-=======
-from ._types import Motion, schedule_of, text_embeds, text_function, text_of, unknown_words
+from ._notes import CONTROL_WORDS, notes_on, notes_on_words
+from ._types import Motion, schedule_of, text_embeds, text_function, text_of
 from .buffer_settings import SamplerSettingsType
->>>>>>> main
 from .loader import CATEGORY
 from .motion import MotionType
 
@@ -181,7 +176,6 @@ class StreamingSampler(io.ComfyNode):
                         "guided where not."
                     ),
                 ),
-<<<<<<< HEAD
                 io.Combo.Input(
                     "first_latent",
                     optional=True,
@@ -191,14 +185,14 @@ class StreamingSampler(io.ComfyNode):
                     tooltip=(
                         "The first frame. prefilled: the start image as it is. denoised: made by the model "
                         "from noise, beside the image that it is shown (as TrackWan's own code does)."
-=======
+                    ),
+                ),
                 SamplerSettingsType.Input(
                     "settings",
                     optional=True,
                     tooltip=(
                         "Settings of the model's sampler, from Moving Buffer Settings. Without: the model's "
                         "own."
->>>>>>> main
                     ),
                 ),
                 io.String.Input(
@@ -251,11 +245,8 @@ class StreamingSampler(io.ComfyNode):
         rewind_mb=512,
         clip=None,
         control=AUTO,
-<<<<<<< HEAD
         first_latent=FIRST_LATENTS[0],
-=======
         settings=None,
->>>>>>> main
         performance="",
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
@@ -281,15 +272,11 @@ class StreamingSampler(io.ComfyNode):
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
-<<<<<<< HEAD
             first_latent=first_latent,
             see=motion.see if dit.config.image_dim is not None else None,
-            encode=text_function(clip, dit.config),
-=======
             prompts=schedule,
             video=motion.video,
             encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
->>>>>>> main
             check_interrupt=_host.check_interrupt,
         )
         sampler = options.sampler(dit.config)
@@ -312,12 +299,8 @@ class StreamingSampler(io.ComfyNode):
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
-<<<<<<< HEAD
-            notes=notes_on(parts, motion, track_control),
-=======
             notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
             + notes_on_words(clip, text_of(positive)),
->>>>>>> main
             chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,
@@ -354,30 +337,6 @@ def track_control_of(control: str, dit: Transformer) -> str:
     return check_track_control(dit.config, None)
 
 
-<<<<<<< HEAD
-=======
-def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int) -> list[str]:
-    """What a person should know of the run before it begins. in_work: frames of a forward."""
-    height, width = motion.image.shape[:2]
-    control = f"Control: {CONTROL_WORDS[track_control]}"
-    follows = "motion" in parts.dit.config.sampler.follows
-    notes = [
-        control if follows and track_control != "track head" else None,
-        None if motion.video is None else motion.video.note(in_work),
-        size_note(parts.dit.config, width, height),
-        parts.doubt,
-        parts.left_out,
-    ]
-    return [note for note in notes if note]
-
-
-def notes_on_words(clip: Any, text: str | None) -> list[str]:
-    """The words of the prompt that the model does not know."""
-    unknown = unknown_words(clip, text) if text else []
-    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
-
-
->>>>>>> main
 def check_motion(motion) -> Motion:
     if not isinstance(motion, Motion):
         raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")

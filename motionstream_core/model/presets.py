@@ -6,8 +6,7 @@ Wan sizes are those of the public T2V 1.3B, T2V 14B and TI2V 5B models (30/40/30
 
 from dataclasses import replace
 
-from .config import TRACKWAN_MAP, BufferConfig, ModelConfig, MotionConfig, RollingConfig
-from .config import BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
+from .config import TRACKWAN_MAP, BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
 
 TINY = ModelConfig(
     dim=192,

@@ -48,16 +48,13 @@ class StreamOptions:
         paced: with a session, make frames no faster than they play.
         history_bytes: most memory for the moments a rewind can go back to.
         backend: attention.
-<<<<<<< HEAD
         first_latent: latent frame 0 of a rolling sampler from a start image, one of FIRST_LATENTS.
             "prefilled": the start image's own latent. "denoised": made like any other, where the model is
             shown the image by its motion channels alone.
         see: picture (H, W, 3) -> its features (1, tokens, width), for a model whose cross attention looks at
             one. A scene change asks again.
-=======
         prompts: the text by frame, in the place of the prompt.
         video: what is made into another video, for a moving buffer.
->>>>>>> main
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
         check_interrupt: called after every denoising step and while waiting; may raise to stop.
     """
@@ -77,13 +74,10 @@ class StreamOptions:
     paced: bool = False
     history_bytes: int = HISTORY_BYTES
     backend: Backend = "sdpa"
-<<<<<<< HEAD
     first_latent: str = FIRST_LATENTS[0]
     see: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
-=======
     prompts: PromptSchedule | None = field(default=None, compare=False)
     video: SourceVideo | None = None
->>>>>>> main
     encode: Callable[[str], Tensor] | None = None
     check_interrupt: Callable[[], None] | None = None
 

@@ -63,8 +63,6 @@ class StreamSnapshot:
     text: TextSnapshot
     source: SourceSnapshot | None
     last: LastFrame
-    embeds: Tensor
-    seen: Tensor | None
 
     @property
     def nbytes(self) -> int:
@@ -116,28 +114,29 @@ class StreamPipeline:
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
-                config,
-                networks.track_head,
-                networks.codec,
-                image,
-                tracks,
-                rng,
-                still=still,
-                running=networks.running_latents,
+        self.motion = open_motion_source(networks, picture, self.tracks, options, points_at_rest(tracks))
+        # 3. The text, which a schedule and a live prompt change, what the model sees beside it, and the
+        # source of video to video.
+        seen = None if options.see is None else options.see(image)
+        self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
+        self.video = (
+            None
+            if options.video is None
+            else SourceReader(
+                options.video, networks.codec, (width, height), dit.device, networks.running_latents
+            )
+        )
         sampler = options.sampler(dit.config)
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
         self._sampler = open_sampler(
             sampler,
             dit,
             motion=self.motion,
-                config,
-                networks.track_head,
-                networks.codec,
-                image,
-                tracks,
-                rng,
-                still=still,
-                running=networks.running_latents,
+            text=lambda index: self.text.current,
+            null_text=self.text.null(sampler),
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
+            entries=self.video,
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
@@ -314,14 +313,9 @@ class StreamPipeline:
                 return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
-                config,
-                networks.track_head,
-                networks.codec,
-                image,
-                tracks,
-                rng,
-                still=still,
-                running=networks.running_latents,
+    def follow_schedule(self) -> None:
+        """The scheduled text of the next chunk."""
+        self.text.follow(self.made, self.coming)
 
     def _change_scene(self) -> bool:
         if self._newest is None or not self._sampler.change_scene():
@@ -332,9 +326,7 @@ class StreamPipeline:
         assert picture is not None
         self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
         if self.options.see is not None:
-            self._seen = self.options.see(picture)
-            self._texts.clear()
-            self._text = self._encoded(self._embeds)
+            self.text.look(self.options.see(picture))
         self.tracks.rebase()
         return True
 
@@ -353,8 +345,6 @@ class StreamPipeline:
             self.text.snapshot(),
             None if self.video is None else self.video.snapshot(),
             self._last,
-            self._embeds,
-            self._seen,
         )
         # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
         before = next(reversed(self._history.values()), snapshot)
@@ -379,10 +369,6 @@ class StreamPipeline:
         if self.video is not None and snapshot.source is not None:
             self.video.restore(snapshot.source)
         self._last = snapshot.last
-        self._embeds = snapshot.embeds
-        if self._seen is not snapshot.seen:
-            self._seen = snapshot.seen
-            self._texts.clear()
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]

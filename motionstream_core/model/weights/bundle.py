@@ -22,7 +22,16 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
+from ..config import (
+    PAPER_MAP,
+    BufferConfig,
+    MapRules,
+    ModelConfig,
+    MotionConfig,
+    NetworkConfig,
+    Partition,
+    RollingConfig,
+)
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
