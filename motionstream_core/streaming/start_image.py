@@ -33,7 +33,9 @@ class StartImage:
         running: the model's latents are those of a running stream: the picture has stood still for a while.
     """
 
-    def __init__(self, config: MotionConfig | None, codec: Codec, image: Tensor, begin: int = 0, running: bool = False):
+    def __init__(
+        self, config: MotionConfig | None, codec: Codec, image: Tensor, begin: int = 0, running: bool = False
+    ):
         self.begin = begin
         self.image = image
         self._config = config

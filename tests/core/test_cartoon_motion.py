@@ -9,6 +9,7 @@ import pytest
 import torch
 from core.test_buffer_stream import small_networks
 from core.test_training_stages import draws, rng
+from safetensors.torch import save_file
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation.cartoon import following
@@ -19,13 +20,13 @@ from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import preset
 from motionstream_core.model.text import words
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict, load_bundle
-from motionstream_core.model.weights.differences import differences, restored
 from motionstream_core.model.weights.networks import open_networks
-from motionstream_core.streaming.motion_conditioner import running_latent
 from motionstream_core.streaming.options import StreamOptions
+from motionstream_core.streaming.start_image import StartImage
 from motionstream_core.streaming.stream import stream
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.training.cartoon.export import write, write_motion
+from motionstream_core.training.cartoon.low_rank import rank_of, with_motion_additions
 from motionstream_core.training.cartoon.motion_clips import (
     LIMIT,
     ON_THINGS,
@@ -110,7 +111,7 @@ def test_a_sample_begins_with_the_latent_that_a_stream_begins_with(codec):
     sample = sample_of(codec, scene, np.random.default_rng(0), latents=3)
     picture = torch.from_numpy(drawn(scene, 1)[0]).permute(2, 0, 1).float() / 255
     with torch.no_grad():
-        expected = running_latent(codec, picture)[0, :, 0]
+        expected = StartImage(MOTION.motion, codec, picture, running=True).latent[0, :, 0]
     torch.testing.assert_close(
         torch.from_numpy(sample["latents"][:, 0]).float(), expected, atol=2e-3, rtol=2e-3
     )
@@ -206,7 +207,7 @@ def test_ids_are_below_the_models_range_and_it_goes_through_the_header():
 # the file
 
 
-def test_a_motion_model_stands_on_its_base(codec, tmp_path):
+def test_a_motion_model_with_additions_learns_them_alone_and_stands_on_its_base(codec, tmp_path):
     torch.manual_seed(0)
     net = Cartoon(BASE)
     torch.nn.init.normal_(net.dit.head.head.weight, std=0.1)
@@ -214,37 +215,34 @@ def test_a_motion_model_stands_on_its_base(codec, tmp_path):
     write(base, net, codec, {})
     made = model(1)
     start_from(made, base)
-    with torch.no_grad():  # what a training of rank 2 would have changed
-        made.dit.blocks[0].ffn[0].weight += 0.1 * torch.randn(32, 2) @ torch.randn(2, 32)
-    write_motion(path, made, base, 4, {"parents": {"base": "x"}})
+    with_motion_additions(made, 2)
+    stage = teacher.TeacherStage(made, teacher.TeacherRecipe())
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    learned = [p for p in made.parameters() if p.requires_grad]
+    for _ in range(2):  # the second step reaches what the first one's zeros hid
+        loss, _ = stage.loss("teacher", batch_of(), draws())
+        loss.backward()
+        with torch.no_grad():
+            for p in learned:
+                p.sub_(0.1 * p.grad / (p.grad.norm() + 1e-6))
+    same = {name for name, value in made.state_dict().items() if torch.equal(value, before[name])}
+    assert same == set(made.held) and "dit.blocks.0.ffn.0.parametrizations.weight.0.down" not in same
+    copy = model(2)
+    save_file(made.state_dict(), tmp_path / "teacher.safetensors")
+    start_from(copy, tmp_path / "teacher.safetensors")
+    assert copy.held == made.held and rank_of(copy.state_dict()) == 2
+    write_motion(path, copy, base, {"note": "x"})
     networks = open_networks(path)
     assert networks.running_latents and networks.config == MOTION
     assert networks.text_encoder.vocabulary == CARTOON
-    for name, value in made.dit.state_dict().items():
-        other = networks.dit.state_dict()[name]
-        assert (other - value).norm() < 0.02 * value.norm() + 1e-6, name
-    assert load_bundle(path).provenance == {"parents": {"base": "x"}}
-    write(base, net, codec, {"another": 1})
-    with pytest.raises(ValueError, match="expected the base.safetensors that it was made on"):
-        open_networks(path)
-    base.unlink()
-    with pytest.raises(ValueError, match="beside it, got none"):
-        open_networks(path)
-
-
-def test_differences_of_full_rank_are_whole_and_others_come_back():
-    base = {"m": torch.randn(32, 24), "v": torch.randn(8)}
-    state = {
-        "m": base["m"] + torch.randn(32, 1) @ torch.randn(1, 24),
-        "v": torch.randn(8),
-        "n": torch.ones(3),
-    }
-    small = differences(state, base, 1)
-    assert set(small) == {"m.up", "m.down", "v", "n"}
-    torch.testing.assert_close(restored(small, base, "x")["m"], state["m"], atol=1e-4, rtol=1e-4)
-    assert "m" in differences(state, base, 30)
-    with pytest.raises(ValueError, match="x: expected a difference of m that fits"):
-        restored(small, {"m": torch.zeros(3, 3)}, "x")
+    for block in (0, 1):
+        wanted = made.dit.blocks[block].ffn[0].weight
+        assert (networks.dit.blocks[block].ffn[0].weight - wanted).norm() < 0.02 * wanted.norm()
+    torch.testing.assert_close(
+        networks.dit.patch_embedding.weight, made.dit.patch_embedding.weight, atol=0.01, rtol=0
+    )
+    about = load_bundle(path).provenance
+    assert about["note"] == "x" and about["parents"][0]["file"] == "base.safetensors"
 
 
 # streaming
@@ -271,7 +269,8 @@ def test_a_stream_of_tracks_runs_on_latents_of_a_running_stream():
         made = list(stream(networks, image, tracks, "red car", StreamOptions(17, 5, fit="hold")))
         videos.append(torch.cat([chunk.frames for chunk in made]))
         assert [len(chunk.frames) for chunk in made] == [1, 8, 8]
-        expected = running_latent(networks.codec, image.permute(2, 0, 1))
+        picture = image.permute(2, 0, 1)
+        expected = StartImage(config.motion, networks.codec, picture, running=True).latent
         torch.testing.assert_close(made[0].latents, expected)
     assert torch.equal(videos[0][0], videos[1][0]) and not torch.allclose(videos[0][9:], videos[1][9:])
 

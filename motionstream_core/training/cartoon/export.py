@@ -19,6 +19,7 @@ from ...model.config import BufferConfig
 from ...model.packed import packed
 from ...model.weights.bundle import load_bundle, save_bundle
 from ...model.weights.onto import reference_to
+from ..methods.roles import MotionModel
 from .low_rank import additions_of
 from .network import Cartoon
 from .vocabulary import TEXT_LENGTH, VOCABULARY
@@ -69,20 +70,19 @@ def read(path: Path) -> tuple[Cartoon, TinyCodec]:
     return net.eval(), bundle.load_into("codec", codec)
 
 
-def write_motion(
-    path: Path, model: MotionModel, base: Path, rank: int, provenance: Mapping[str, Any]
-) -> None:
-    """A motion model as it stands on the text-to-video file that it began with, which must lie beside it.
-
-    Words and codec are the base's; matrices are differences of this rank.
+def write_motion(path: Path, model: MotionModel, base: Path, provenance: Mapping[str, Any]) -> None:
+    """Writes a motion model with additions (`low_rank.with_motion_additions`) as an addition to the file that
+    it began with, `base`, which is beside it.
     """
-    under = load_bundle(base).components
-    states = {"dit": model.dit.state_dict(), "track_head": model.track_head.state_dict()}
-    if model.words is not None:
-        states["text_encoder"] = model.words.state_dict()
-    parts = {
-        name: packed(differences(state, under.get(name, {}), rank) if name == "dit" else state)
-        for name, state in states.items()
+    held = getattr(model, "held", frozenset())
+    learned = {name: value for name, value in model.state_dict().items() if name not in held}
+    dit = {name: value for name, value in learned.items() if name.startswith("dit.")}
+    head = {
+        name.removeprefix("track_head."): value
+        for name, value in learned.items()
+        if name.startswith("track_head.")
     }
-    settings = {"base": {"file": base.name, "sha256": digest(base)}}
-    save_bundle(path, model.config, parts, settings=settings, provenance=provenance)
+    settings = {"onto": reference_to(base)}
+    about = {"parents": [settings["onto"]], **provenance}
+    states = {"dit": packed(additions_of(dit)), "track_head": packed(head)}
+    save_bundle(path, model.config, states, settings=settings, provenance=about)

@@ -6,6 +6,7 @@ or student of an earlier stage). What does not fit is an error or is named; noth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from ...model.motion import PACK
 from ...model.packed import unpacked
 from ...model.presets import MotionConfig
-from ...model.weights.differences import digest as digest
+from ..cartoon.low_rank import rank_of, with_motion_additions
 from .roles import MotionModel, load_into
 
 HEAD = "track_head.conv.weight"
@@ -95,6 +96,9 @@ def start_from(model: MotionModel, path: Path) -> str:
     state = read(path)
     if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
         return _start_from_text_to_video(model, state, path.name)
+    rank = rank_of(state)
+    if rank is not None and not hasattr(model, "held"):
+        with_motion_additions(model, rank)
     if any(key.startswith("track_head.") for key in state):
         own = {
             key: value.float() if value.is_floating_point() else value
@@ -125,6 +129,15 @@ def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], n
     if model.words is not None:
         load_into(model.words, unpacked(words), name)
     return f"transformer and words of {name}; track head fresh"
+
+
+def digest(path: Path) -> str:
+    """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def read(path: Path) -> dict[str, Tensor]:

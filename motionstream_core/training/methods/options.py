@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ...codec.tiny import TinyCodec
 from ...model.presets import ModelConfig, preset, with_unspecified
 from ...model.text import BUILT_IN, Vocabulary
+from ..cartoon.low_rank import with_motion_additions
 from ..cartoon.quick import quicken
 from ..cartoon.vocabulary import CARTOON
 from ..data.encoders import open_encoder
@@ -160,6 +161,9 @@ def open_model(args: argparse.Namespace, path: Path | None, quick: bool = False)
     model = MotionModel(open_config(args), own_words=own, vocabulary=words)
     if path is not None:
         print(f"{path.name}: {start_from(model, path)}", file=sys.stderr)
+    rank = getattr(args, "additions", None)
+    if rank and not hasattr(model, "held"):
+        with_motion_additions(model, rank, args.seed)
     if quick and args.preset.startswith("cartoon") and getattr(args, "precision", "") == "bf16":
         quicken(model.dit)
     return model

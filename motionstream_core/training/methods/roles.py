@@ -140,12 +140,16 @@ def stacked(*texts: TextContext) -> TextContext:
 
 
 def set_trainable(model: M, *, frozen: tuple[str, ...] = ()) -> M:
-    """Everything learns but the children named in `frozen`."""
+    """Everything learns but the children named in `frozen`, and the parameters that the model holds."""
     unknown = set(frozen) - {name for name, _ in model.named_children()}
     if unknown:
         raise ValueError(f"frozen: expected children of the model, got {sorted(unknown)}")
     for name, child in model.named_children():
         child.requires_grad_(name not in frozen)
+    held = getattr(model, "held", frozenset())
+    for name, p in model.named_parameters():
+        if name in held:
+            p.requires_grad_(False)
     return model.train()
 
 

@@ -197,6 +197,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the samples whose tracks are all hidden",
     )
     parser.add_argument(
+        "--additions",
+        type=int,
+        metavar="RANK",
+        help="learn additions of this rank to self attention and feed-forward matrices, for a small file",
+    )
+    parser.add_argument(
         "--shift",
         type=float,
         default=TeacherRecipe.shift,
