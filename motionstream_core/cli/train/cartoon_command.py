@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ...model.weights.networks import CARTOON
 from ...model.presets import preset
+from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read, write_motion
 from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
 from ...training.cartoon.vocabulary import CARTOON as WORDS
