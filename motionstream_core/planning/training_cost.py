@@ -34,8 +34,8 @@ STAGES = ("teacher", "causal-init", "distill")
 BUFFER_STAGES = ("buffer", "segments")  # of a moving buffer
 # The paper's numbers (MotionStream, sections 3.1 and 3.2): steps and batch of a stage; a distill step is one
 # update of the student.
-# Of StreamDiT's: 10,000 steps (of each of three phases) on 128 cards, and on 64. Batches are not published: one
-# clip a card.
+# Of StreamDiT's: 10,000 steps (of each of three phases) on 128 cards, then on 64. No batch is
+# published, so it is one clip a card.
 PAPER = {
     "teacher": (4800, 128),
     "causal-init": (2000, 128),

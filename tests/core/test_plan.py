@@ -150,8 +150,8 @@ def small_load(stage, clips, config=SMALL):
 
 BUFFERED = replace(
     PRESETS["streamdit-tiny"],
-    dim=48,
-    ffn_dim=96,
+    dim=96,
+    ffn_dim=768,  # wide, so that attention, which the counter leaves out on a CPU, is a twentieth
     num_heads=2,
     num_layers=6,
     windows=None,
@@ -174,7 +174,7 @@ def test_the_computation_of_a_buffers_stage_is_that_of_its_loss(name, checkpoint
     else:
         recipe = SegmentsRecipe(micro_steps=3, guidance=2.0)
         measured = counted(SegmentsStage(*models, recipe), "student", clips, checkpointing)
-    assert load.flops(checkpointing) == pytest.approx(measured, rel=0.04)
+    assert 0.99 * measured <= load.flops(checkpointing) <= 1.08 * measured
 
 
 def test_the_plan_of_streamdit_names_its_own_stages():
