@@ -10,22 +10,24 @@ The header's metadata holds, under "motionstream", JSON: {version, config, setti
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...common.checked import excerpt
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
 from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .header import check_buffer, check_entries, check_levels, check_network, check_rolling, count_layers
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -63,6 +65,11 @@ class Bundle:
 
     def dit(self) -> WanDiT:
         """The transformer, built without initialising weights that would be overwritten."""
+        layers = count_layers(self.components.get("dit", {}))
+        if "dit" in self.components and layers != self.config.num_layers:
+            raise ValueError(
+                f"{self.path.name}: expected weights of {self.config.num_layers} layers, got {layers}"
+            )
         with torch.device("meta"):
             model = WanDiT(self.config)
         return self.load_into("dit", model)
@@ -71,9 +78,9 @@ class Bundle:
         """The track head; ValueError where the config has no motion."""
         if self.config.motion is None:
             raise ValueError(f"{self.path.name}: expected a motion config, got none")
-        return self.load_into(
-            "track_head", TrackHead(self.config.motion.map_channels, self.config.motion.head_channels)
-        )
+        with torch.device("meta"):
+            head = TrackHead(self.config.motion.map_channels, self.config.motion.head_channels)
+        return self.load_into("track_head", head)
 
 
 def save_bundle(
@@ -119,32 +126,38 @@ def _stored(value: Tensor) -> Tensor:
     return value.clone(memory_format=torch.contiguous_format)
 
 
-def load_bundle(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: None) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    `check_interrupt` is called before every tensor, and may raise to stop.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
     path = Path(path)
     about = _about(path, read_header(path))
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
+    config = config_from_dict(about["config"])
     components: dict[str, State] = {}
-    for full, value in tensors.items():
-        name, _, key = full.partition(".")
-        components.setdefault(name, {})[key] = (
-            value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
-        )
-    components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    try:
+        with safe_open(path, "pt") as file:
+            for full in file.keys():
+                check_interrupt()
+                value = file.get_tensor(full)
+                name, _, key = full.partition(".")
+                components.setdefault(name, {})[key] = (
+                    value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
+                )
+        components = {name: unpacked(state) for name, state in components.items()}
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
+    return Bundle(config, components, about["settings"], about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file, checked against the file's length before anything else is
     read.
     """
+    if not path.is_file() and path.exists():
+        raise ValueError(f"{path.name}: expected a file, got something else")  # a pipe would be waited for
     with open(path, "rb") as file:
         start = file.read(8)
         size = os.fstat(file.fileno()).st_size
@@ -164,15 +177,10 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name}: truncated: expected a header of {length} bytes, got {len(text)}")
     try:
         header = json.loads(text)
-        end = (
-            8
-            + length
-            + max(
-                (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"),
-                default=0,
-            )
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not isinstance(header, dict):
+            raise ValueError(f"expected an object, got {type(header).__name__}")
+        end = 8 + length + check_entries(header)
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: expected a safetensors header, got JSON that is none: {error}"
         ) from error
@@ -194,7 +202,7 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         )
     try:
         about = json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: expected JSON under {FORMAT!r} in the metadata, got: {error}"
         ) from error
@@ -204,8 +212,14 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
             f"{path.name}: expected metadata {sorted(expected)}, got "
             f"{sorted(about) if isinstance(about, dict) else about!r}"
         )
-    if about["version"] != VERSION:
-        raise ValueError(f"{path.name}: expected format version {VERSION}, got {about['version']!r}")
+    if type(about["version"]) is not int or about["version"] != VERSION:
+        raise ValueError(f"{path.name}: expected format version {VERSION}, got {about['version']!r:.40}")
+    for name in ("settings", "provenance"):
+        if not isinstance(about[name], dict):
+            raise ValueError(f"{path.name}: expected {name} to be an object, got {excerpt(about[name])}")
+    for name, settings in about["settings"].items():
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path.name}: expected the settings of {name} to be an object, got others")
     return about
 
 
@@ -248,7 +262,10 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     if values["motion"] is not None:
         motion = values["motion"]
         motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
-        values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
+        values["motion"] = _fields_of(MotionConfig, motion)
+    check_network(values)
+    if values["motion"] is not None:
+        values["motion"] = MotionConfig(**values["motion"])
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
@@ -280,7 +297,9 @@ ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 def _buffer_from_dict(values: Any) -> BufferConfig:
     usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    check_buffer(found)
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
@@ -296,6 +315,7 @@ def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
 
 
 def _rolling_from_dict(values: Mapping[str, Any]) -> RollingConfig:
+    check_rolling(values)
     shape = CacheShape.parse(values["context"])
     manner = _exactly("Manner", set(MANNER), values["manner"])
     return RollingConfig(
@@ -304,16 +324,12 @@ def _rolling_from_dict(values: Mapping[str, Any]) -> RollingConfig:
         shape.window,
         steps=values["steps"],
         shift=values["shift"],
-        sigmas=_levels(values["sigmas"]),
-        timesteps=_levels(manner["timesteps"]),
-        first_chunk_sigmas=_levels(manner["first_sigmas"]),
+        sigmas=check_levels(values["sigmas"], "sigmas"),
+        timesteps=check_levels(manner["timesteps"], "timesteps"),
+        first_chunk_sigmas=check_levels(manner["first_sigmas"], "first_sigmas"),
         solver=manner["solver"],
         recache=manner["recache"],
     )
-
-
-def _levels(values: Any) -> tuple[float, ...] | None:
-    return None if values is None else tuple(values)
 
 
 def _fields_of(kind: type, values: Any) -> dict[str, Any]:
@@ -323,6 +339,6 @@ def _fields_of(kind: type, values: Any) -> dict[str, Any]:
 def _exactly(what: str, expected: set[str], values: Any) -> dict[str, Any]:
     """The values as a dict of their own; ValueError unless they are these fields."""
     if not isinstance(values, Mapping) or set(values) != expected:
-        got = sorted(set(values) ^ expected) if isinstance(values, Mapping) else values
+        got = excerpt(sorted(set(values) ^ expected) if isinstance(values, Mapping) else values, 200)
         raise ValueError(f"{what}: expected exactly the fields {sorted(expected)}; missing or unknown: {got}")
     return dict(values)
