@@ -23,11 +23,29 @@ from torch import Tensor, nn
 from ...common.checked import excerpt
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import (
+    PAPER_MAP,
+    BufferConfig,
+    MapRules,
+    ModelConfig,
+    MotionConfig,
+    NetworkConfig,
+    Partition,
+    RollingConfig,
+)
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
-from .header import check_buffer, check_entries, check_levels, check_network, check_rolling, count_layers
+from .header import (
+    check_buffer,
+    check_entries,
+    check_levels,
+    check_motion,
+    check_network,
+    check_rolling,
+    count_layers,
+)
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -130,6 +148,7 @@ def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: 
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
     `check_interrupt` is called before every tensor, and may raise to stop.
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -149,7 +168,12 @@ def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: 
         components = {name: unpacked(state) for name, state in components.items()}
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
-    return Bundle(config, components, about["settings"], about["provenance"], path)
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]), check_interrupt)
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
+    return Bundle(config, components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -224,7 +248,13 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Fields of a network that headers without them do not have; they stand in a header where they differ.
-LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+LATER_FIELDS: Mapping[str, Any] = {
+    "windows": None,
+    "wrap": False,
+    "image_dim": None,
+    "fps": 16.0,
+    "place_features": 0,
+}
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
@@ -235,14 +265,14 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """
     values: dict[str, Any] = asdict(config)
     del values["sampler"]
-    if config.motion is not None and not config.motion.unspecified_channel:
-        del values["motion"]["unspecified_channel"]
-    for name, usual in LATER_FIELDS.items():
-        if values[name] == usual:
-            del values[name]
+    if values["motion"] is not None:
+        values["motion"] = _without_usual(values["motion"], USUAL_MOTION)
+    values = _without_usual(values, LATER_FIELDS)
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -260,23 +290,41 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     )
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
-        motion = values["motion"]
-        motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
-        values["motion"] = _fields_of(MotionConfig, motion)
+        values["motion"] = _motion_from_dict(values["motion"])
     check_network(values)
-    if values["motion"] is not None:
-        values["motion"] = MotionConfig(**values["motion"])
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
             "ModelConfig: expected numbers, names and lists of a config, got a value of another kind: "
             f"{error}"
         ) from error
+
+
+# Fields that stand in the header only where a model has another value. Older files lack them.
+USUAL_MOTION: dict[str, Any] = {
+    "unspecified_channel": False,
+    "known": False,
+    "grey": False,
+    "map": asdict(PAPER_MAP),
+    "points": None,
+}
+
+
+def _without_usual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+def _motion_from_dict(values: Any) -> MotionConfig:
+    made = _fields_of(MotionConfig, {**USUAL_MOTION, **values} if isinstance(values, Mapping) else values)
+    check_motion(made)
+    made["map"] = MapRules(**_fields_of(MapRules, made["map"]))
+    made["points"] = made["points"] and tuple(made["points"])
+    return MotionConfig(**made)
 
 
 # What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
@@ -295,10 +343,24 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
     found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
     check_buffer(found)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
     return BufferConfig(**found)
 
 

@@ -33,7 +33,7 @@ MOTION_SIZES = {
     "latent_channels": (1, 2**12),
     "mask_channels": (1, 2**8),
 }
-MOTION_FLAGS = ("image_latent", "warp", "unspecified_channel")
+MOTION_FLAGS = ("image_latent", "warp", "unspecified_channel", "known", "grey")
 BUFFER_SIZES = {
     "chunk_frames": (1, 2**10),
     "chunks": (1, 2**10),
@@ -62,8 +62,9 @@ def check_network(values: Mapping[str, Any]):
             raise ValueError(f"ModelConfig: expected windows to be a list of shapes, got {excerpt(windows)}")
         for window in windows:
             _triple(window, "ModelConfig", "windows", MOST_WINDOW)
-    if values["motion"] is not None:
-        check_motion(values["motion"])
+    if values["image_dim"] is not None:
+        _check_sizes("ModelConfig", values, {"image_dim": (1, 2**16)})
+    number(values["fps"], "ModelConfig: fps", 0.1, 1000.0)
 
 
 def check_motion(values: Mapping[str, Any]):
@@ -74,6 +75,12 @@ def check_motion(values: Mapping[str, Any]):
             raise ValueError(
                 f"MotionConfig: expected {name} to be true or false, got {excerpt(values[name])}"
             )
+    points = values["points"]
+    if points is not None:
+        if not isinstance(points, (list, tuple)) or len(points) != 2:
+            raise ValueError(f"points: expected the least and the most points, got {excerpt(points)}")
+        for count in points:
+            whole(count, "points", 0, 2**20)
 
 
 def check_buffer(values: Mapping[str, Any]):
@@ -81,6 +88,15 @@ def check_buffer(values: Mapping[str, Any]):
     _check_sizes("BufferConfig", values, BUFFER_SIZES)
     for name in ("gamma", "guidance"):
         number(values[name], f"BufferConfig: {name}", 1e-3, 1e3)
+    trained = values["trained"]
+    if not isinstance(trained, (list, tuple)) or len(trained) > MOST_LEVELS:
+        raise ValueError(f"BufferConfig: expected trained to be a list, got {excerpt(trained)}")
+    for each in trained:
+        counts = each if isinstance(each, (list, tuple)) and 2 <= len(each) <= 4 else ("none",)
+        if not all(count is None or type(count) is int for count in counts):
+            raise ValueError(
+                f"BufferConfig: expected trained partitions of whole numbers, got {excerpt(each)}"
+            )
 
 
 def check_rolling(values: Mapping[str, Any]):
