@@ -135,14 +135,14 @@ def check_entries(header: Mapping[str, Any]) -> int:
     for name, entry in header.items():
         if name == "__metadata__":
             continue
-        offsets, shape = (
-            (entry.get("data_offsets"), entry.get("shape")) if isinstance(entry, dict) else (0, 0)
-        )
-        if not _whole_numbers(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        about = entry if isinstance(entry, dict) else {}
+        offsets, shape = about.get("data_offsets"), about.get("shape")
+        span, sides = _whole_numbers(offsets), _whole_numbers(shape)
+        if span is None or len(span) != 2 or span[0] > span[1]:
             raise ValueError(f"{excerpt(name)}: expected two data_offsets, got {excerpt(offsets)}")
-        if not _whole_numbers(shape) or len(shape) > MOST_DIMENSIONS or math.prod(shape) > 2**50:
+        if sides is None or len(sides) > MOST_DIMENSIONS or math.prod(sides) > 2**50:
             raise ValueError(f"{excerpt(name)}: expected a shape, got {excerpt(shape)}")
-        end = max(end, offsets[1])
+        end = max(end, span[1])
     return end
 
 
@@ -151,8 +151,9 @@ def count_layers(names: Mapping[str, Any], prefix: str = "blocks") -> int:
     return len({name.split(".")[1] for name in names if name.startswith(f"{prefix}.")})
 
 
-def _whole_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**62 for value in values)
+def _whole_numbers(values: Any) -> list[int] | None:
+    fits = isinstance(values, list) and all(type(value) is int and 0 <= value < 2**62 for value in values)
+    return values if fits else None
 
 
 def _check_sizes(what: str, values: Mapping[str, Any], limits: Mapping[str, tuple[int, int]]):
