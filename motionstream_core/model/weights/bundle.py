@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
@@ -235,7 +235,9 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
             del values[name]
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -260,7 +262,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
@@ -285,9 +287,24 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
