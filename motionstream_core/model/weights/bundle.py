@@ -294,6 +294,7 @@ USUAL_MOTION: dict[str, Any] = {
     "grey": False,
     "map": asdict(PAPER_MAP),
     "points": None,
+    "id_range": MotionConfig.id_range,
 }
 
 
