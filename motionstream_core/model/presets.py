@@ -6,7 +6,7 @@ Wan sizes are those of the public T2V 1.3B, T2V 14B and TI2V 5B models (30/40/30
 
 from dataclasses import replace
 
-from .config import BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
+from .config import TRACKWAN_MAP, BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
 
 TINY = ModelConfig(
     dim=192,
@@ -76,6 +76,15 @@ STREAMDIT_TINY = replace(
     windows=((2, 8, 8), (8, 4, 4)),
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
+# The cartoon's motion models: tracks as in the paper, the start image as the clean first latent. Every token
+# sees all of it, for a thing that has gone far is still drawn from there.
+CARTOON_MOTION = replace(
+    CARTOON,
+    in_channels=32,
+    windows=None,
+    motion=MotionConfig(id_range=1000),
+    sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=3.0),
+)
 WAN_1_3B = ModelConfig(
     dim=1536,
     ffn_dim=8960,
@@ -103,6 +112,9 @@ WAN_5B = replace(
 # image as its clean first latent.
 WAN_MOTION = MotionConfig(image_latent=True)
 WAN_5B_MOTION = MotionConfig(head_channels=48, latent_channels=48)
+# FastVideo's TrackWan: trained on clips of 24 frames a second, told of one point an object and of twenty
+# more, half of them left out.
+TRACKWAN_MOTION = MotionConfig(image_latent=True, known=True, grey=True, map=TRACKWAN_MAP, points=(5, 30))
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": TINY,
@@ -116,11 +128,13 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.1-1.3b": WAN_1_3B,
     "wan2.1-14b": WAN_14B,
     "cartoon": CARTOON,
+    "cartoon-motion": CARTOON_MOTION,
     "streamdit-4b": STREAMDIT_4B,
     "streamdit-tiny": STREAMDIT_TINY,
     "wan2.2-5b": WAN_5B,
     "wan2.1-1.3b-motion": replace(WAN_1_3B, in_channels=48, motion=WAN_MOTION),
     "wan2.1-14b-motion": replace(WAN_14B, in_channels=48, motion=WAN_MOTION),
+    "wan2.1-1.3b-track": replace(WAN_1_3B, in_channels=52, motion=TRACKWAN_MOTION, image_dim=1280, fps=24.0),
     "wan2.2-5b-motion": replace(WAN_5B, in_channels=96, motion=WAN_5B_MOTION),
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ...evaluation import guided, transfer
 from ...evaluation.cartoon import command as cartoon
+from ...evaluation.cartoon import following_report
+
 from ...evaluation.lab import tracking
 from ...evaluation.report import evaluate, keep, table
 from ...evaluation.results import RESULTS, show_result
@@ -19,6 +21,7 @@ from . import findings_command
 KINDS = {
     "findings": (findings_command, "the paper's ablations at the built-in model's scale"),
     "cartoon": (cartoon, "the built-in text-to-video model on held-out prompts"),
+    "following": (following_report, "the cartoon's motion models along tracks, in closed form"),
     "transfer": (transfer, "motion transfer end to end, measured the paper's way"),
     "guided": (guided, "control along tracks without a track head, on a student whose head is off"),
     "tracking": (
