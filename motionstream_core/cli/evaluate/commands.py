@@ -11,7 +11,6 @@ from pathlib import Path
 from ...evaluation import guided, transfer
 from ...evaluation.cartoon import command as cartoon
 from ...evaluation.cartoon import following_report
-
 from ...evaluation.lab import tracking
 from ...evaluation.report import evaluate, keep, table
 from ...evaluation.results import RESULTS, show_result
