@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ LEAST_MASS = 0.15  # of the thing's true pixels of its colour: less is not found
 LEAST_SEEN = 24  # true pixels of its colour: with fewer it cannot be judged
 LEAST_MOVE = 3.0  # pixels that a thing must go at least to be counted
 LEVELS = (0.9, 0.7, 0.4)
+EVERY = 4  # frames are looked at
 Maker = Callable[[MotionModel, Batch, torch.Generator], Tensor]
 
 
@@ -44,6 +46,11 @@ class Lot:
     scenes: list[Scene]
     batch: Batch
     clips: np.ndarray
+
+    @cached_property
+    def truth(self) -> tuple[np.ndarray, np.ndarray]:
+        """`places` of the drawn clips."""
+        return places(self.clips, self.scenes)
 
     @property
     def pairs(self) -> list[int]:
@@ -69,16 +76,18 @@ def lot(codec: TinyCodec, count: int, latents: int, first: int = FIRST) -> Lot:
 
 
 def places(clips: np.ndarray, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids of the things' colours (B, T, 2, 2), NaN for what is not there, and their pixels (B, T, 2).
+    """Centroids of the things' colours (B, t, 2, 2) in every EVERY-th frame, NaN for what is not there, and
+    their pixels (B, t, 2).
 
     What a scene shows of a colour without its things is left out.
     """
+    length, clips = clips.shape[1], clips[:, ::EVERY]
     where = np.full((*clips.shape[:2], 2, 2), np.nan)
     mass = np.zeros(where.shape[:3])
     grid = np.stack(np.meshgrid(*[np.arange(clips.shape[2]) + 0.5] * 2), -1)
     for b, scene in enumerate(scenes):
         classes = of_colour(clips[b], scene.place, scene.time)
-        empty = of_colour(drawn(replace(scene, things=()), clips.shape[1]), scene.place, scene.time)
+        empty = of_colour(drawn(replace(scene, things=()), length)[::EVERY], scene.place, scene.time)
         for k, thing in enumerate(scene.things):
             number = REDUCED.colours.index(thing.colour)
             for t in range(clips.shape[1]):
@@ -89,15 +98,15 @@ def places(clips: np.ndarray, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarr
     return where, mass
 
 
-def errors(clips: np.ndarray, lot: Lot, truth: np.ndarray | None = None) -> dict[str, float]:
+def errors(clips: np.ndarray, lot: Lot) -> dict[str, float]:
     """Mean distances in pixels from where things were told to be, of things that move.
 
     The start image is not counted.
 
     epe counts frames in which a thing is found; epe_all also the others, as if it had stayed where it was.
-    static_epe is that of the start image alone. truth: drawn clips in the place of the lot's.
+    static_epe is that of the start image alone.
     """
-    there, full = places(lot.clips if truth is None else truth, lot.scenes)
+    there, full = lot.truth
     got, mass = places(clips, lot.scenes)
     start = there[:, :1]
     counted = (full >= LEAST_SEEN)[:, 1:] & (full[:, :1] >= LEAST_SEEN)
@@ -106,7 +115,7 @@ def errors(clips: np.ndarray, lot: Lot, truth: np.ndarray | None = None) -> dict
     found = counted & (mass >= LEAST_MASS * full)[:, 1:]
     off = np.linalg.norm(got - there, axis=-1)[:, 1:]
     static = np.linalg.norm(start - there, axis=-1)[:, 1:]
-    last = slice(-4, None)
+    last = slice(-1, None)
     return {
         "epe": _mean(off[found]),
         "epe_last": _mean(off[:, last][found[:, last]]),
@@ -163,12 +172,12 @@ def follows_ids(clips: np.ndarray, lot: Lot) -> dict[str, float]:
     """Of clips of exchanged tracks: in how many of the last frames each thing is nearer to where the other
     one would have gone.
     """
-    there, _ = places(lot.clips, lot.scenes)
+    there, _ = lot.truth
     got, mass = places(clips, lot.scenes)
-    own = np.linalg.norm(got - there, axis=-1)[:, -8:]
-    other = np.linalg.norm(got - there[:, :, ::-1], axis=-1)[:, -8:]
-    apart = np.linalg.norm(there[:, :, 0] - there[:, :, 1], axis=-1)[:, -8:, None] > 24
-    counted = apart & (mass[:, -8:] >= LEAST_SEEN) & np.isfinite(own) & np.isfinite(other)
+    own = np.linalg.norm(got - there, axis=-1)[:, -2:]
+    other = np.linalg.norm(got - there[:, :, ::-1], axis=-1)[:, -2:]
+    apart = np.linalg.norm(there[:, :, 0] - there[:, :, 1], axis=-1)[:, -2:, None] > 24
+    counted = apart & (mass[:, -2:] >= LEAST_SEEN) & np.isfinite(own) & np.isfinite(other)
     return {"swapped": _mean((other < own)[counted].astype(float)), "swapped_frames": int(counted.sum())}
 
 

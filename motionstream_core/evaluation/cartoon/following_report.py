@@ -78,12 +78,12 @@ def references(codec: TinyCodec, lot: Lot) -> tuple[Rows, np.ndarray]:
 
 def sheet(path: Path, lot: Lot, shown: dict[str, np.ndarray], columns: int = 2) -> None:
     """A strip of every scene and row, with a cross where each thing was told to be."""
-    there, _ = following.places(lot.clips, lot.scenes)
+    there, _ = lot.truth
     blocks = []
     for number, scene in enumerate(lot.scenes):
         strips = []
         for clips in shown.values():
-            frames = [_crossed(clips[number, t], there[number, t]) for t in SHOWN_FRAMES]
+            frames = [_crossed(clips[number, t], there[number, t // following.EVERY]) for t in SHOWN_FRAMES]
             strips.append(np.concatenate(frames, 1))
         head = np.full((14, strips[0].shape[1], 3), 255, np.uint8)
         text = f"{number}: {scene.caption} ({', '.join(shown)})".replace(" clear camera still", "")
