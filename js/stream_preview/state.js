@@ -36,6 +36,7 @@ import { word } from "./vocabulary.js";
  * @property {string} problem  shown over the picture for a while; "" = none
  * @property {string} note  shown over the picture while a slider is held; "" = none
  * @property {number} began  ms: when the run began
+ * @property {{width: number, height: number} | null} recalled  of a picture that was not seen being made
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
@@ -44,7 +45,9 @@ import { word } from "./vocabulary.js";
  *
  * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
  *
- * @typedef {{type: "run-start", run: Run} | {type: "run-end", status: Ending}
+ * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
+ *   | {type: "recalled", width: number, height: number}
+ *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
  *   | {type: "sampler", told: RunState}
  *   | {type: "frame-received", epoch: number} | {type: "frame-shown", header: FrameHeader}
@@ -97,6 +100,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   problem: "",
   note: "",
   began: 0,
+  recalled: null,
   touched: false,
   handlesVisible: true,
   cameraOpen: false,

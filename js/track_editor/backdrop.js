@@ -5,6 +5,7 @@
  */
 
 import { sourceNode } from "../shared/host_canvas.js";
+import { viewRoute } from "../shared/routes.js";
 
 /** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
 
@@ -25,23 +26,18 @@ export function parseImageName(value) {
   };
 }
 
-/** @param {{filename: string, subfolder?: string, type?: string}} file @returns {string} */
-export function viewRoute({ filename, subfolder = "", type = "temp" }) {
-  return `/view?${new URLSearchParams({ filename, subfolder, type })}`;
-}
-
 /**
  * @param {ComfyNode} node
- * @param {ComfyApp} app
+ * @param {Record<string, any> | undefined} output  what the node gave when it ran last
  * @returns {string | null} the route of the picture to show
  */
-export function backdropRoute(node, app) {
+export function backdropRoute(node, output) {
   const connected = node.inputs?.some((input) => input.name === "image" && input.link != null);
   if (!connected) return null;
   const image = loadWidget(sourceNode(node, "image"));
   if (image) return viewRoute(parseImageName(String(image.value)));
-  const file = executedFile(node, app);
-  return file ? viewRoute(file) : null;
+  const file = output?.[OUTPUT_KEY]?.[0];
+  return typeof file?.filename === "string" ? viewRoute(file) : null;
 }
 
 /** The picture widget of a node that loads one file. @param {ComfyNode | null} source */
@@ -49,14 +45,6 @@ export function loadWidget(source) {
   if (!source || !/^LoadImage(Output)?$/.test(source.comfyClass ?? source.type)) return null;
   const widget = source.widgets?.find((candidate) => candidate.name === "image");
   return widget && typeof widget.value === "string" && widget.value ? widget : null;
-}
-
-/** @param {ComfyNode} node @param {ComfyApp} app */
-function executedFile(node, app) {
-  const outputs = app.nodeOutputs ?? {};
-  const output = outputs[`${node.graph?.id}:${node.id}`] ?? outputs[String(node.id)];
-  const files = output?.[OUTPUT_KEY];
-  return Array.isArray(files) && typeof files[0]?.filename === "string" ? files[0] : null;
 }
 
 /** A picture by address. The last one asked for wins. */

@@ -14,6 +14,8 @@ import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Size} from "./types.js" */
 /** @import {LiveViews} from "../shared/host_canvas.js" */
+/** @import {NodeOutputs} from "../shared/outputs.js" */
+/** @import {Memory, Workflows} from "../shared/workflows.js" */
 /** @import {Library} from "./library.js" */
 
 /**
@@ -21,9 +23,11 @@ import { word } from "./vocabulary.js";
  * @property {ComfyApp} app
  * @property {ComfyApi} api
  * @property {LiveViews} liveViews
- * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host
- *   rebuilds nodes at every undo
- * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
+ * @property {Memory<EditorState>} memory  what the editors of this page looked like, by workflow and node:
+ *   the host rebuilds nodes at every undo
+ * @property {Memory<OwnBackdrop>} backdrops  and their own backdrops
+ * @property {Workflows} workflows
+ * @property {NodeOutputs} outputs
  * @property {Library} library
  */
 
@@ -95,23 +99,33 @@ class WidgetBridge {
     /** @type {WeakSet<ComfyWidget>} number and picture widgets that are watched already */
     this.watched = new WeakSet();
     this.inGraph = false;
+    /** The workflow that the node is in. */
+    this.workflow = "";
     /** @type {EditorState | undefined} of the editor that stood in this place before */
     this.before = undefined;
   }
 
+  /** Of this node in its workflow. It stays the same while the node is in the graph. */
   get key() {
-    return viewKey(this.node, this.name);
+    return `${this.workflow}|${viewKey(this.node, this.name)}`;
   }
 
   /** The node has come into a graph. */
   enter() {
     if (this.inGraph) return;
     this.inGraph = true;
+    this.workflow = this.services.workflows.current;
     this.services.liveViews.add(this.editor.root, this.node, this.name);
     this.before = this.services.memory.get(this.key);
     this.keepBackdrop();
     this.editor.connect();
-    this.forget = this.store.subscribe(() => this.services.memory.set(this.key, this.store.state));
+    const { memory, outputs, workflows } = this.services;
+    const ends = [
+      this.store.subscribe(() => memory.set(this.key, this.store.state)),
+      outputs.subscribe(() => this.refreshSoon()),
+      workflows.subscribe(() => this.refreshSoon()),
+    ];
+    this.forget = () => ends.forEach((end) => end());
     this.refreshSoon();
   }
 
@@ -172,7 +186,7 @@ class WidgetBridge {
   refresh() {
     this.watch();
     if (!isLinked(this.node, this.name)) this.store.resize(this.size());
-    const route = backdropRoute(this.node, this.services.app);
+    const route = backdropRoute(this.node, this.services.outputs.of(this.node));
     this.backdrop.show(route && this.services.api.apiURL(route));
     this.store.tell();
   }
