@@ -6,6 +6,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { LiveViews } from "./shared/host_canvas.js";
+import { fillPrefixes } from "./shared/prefixes.js";
 import { NodeOutputs } from "./shared/outputs.js";
 import { Memory, Workflows } from "./shared/workflows.js";
 import { setLanguage as setPreviewLanguage } from "./stream_preview/vocabulary.js";
@@ -59,6 +60,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass === PREVIEW)
       addPreview(node, { app, api, hub, liveViews, workflows, outputs, pictures });
+    fillPrefixes(node, app);
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
   },

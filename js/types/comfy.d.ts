@@ -76,6 +76,7 @@ interface ComfyWidget {
   name: string;
   value: unknown;
   serialize?: boolean;
+  serializeValue?: () => unknown;
   callback?: (...parameters: unknown[]) => unknown;
   options?: Record<string, unknown>;
 }
@@ -100,6 +101,8 @@ interface ComfyNode {
   id: number | string;
   type: string;
   comfyClass?: string;
+  title?: string;
+  properties?: Record<string, unknown>;
   graph?: ComfyGraph | null;
   subgraph?: ComfyGraph;
   size: [number, number];

@@ -12,7 +12,9 @@ from test_browser import PREVIEW, RENDERERS, choose, document_of, editor_of, on_
 INK = """canvas => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
     let seen = 0
-    for (let i = 3; i < data.length; i += 4) seen += data[i] > 0 && data[i - 1] + data[i - 2] + data[i - 3] > 60
+    for (let i = 3; i < data.length; i += 4) {
+        seen += data[i] > 0 && data[i - 1] + data[i - 2] + data[i - 3] > 60
+    }
     return seen / (data.length / 4)
 }"""
 

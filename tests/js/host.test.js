@@ -5,6 +5,7 @@ import { chain, isLinked, sourceNode } from "../../js/shared/host_canvas.js";
 import { backdropRoute, parseImageName } from "../../js/track_editor/backdrop.js";
 import { event } from "./fake_dom.js";
 import { NodeOutputs } from "../../js/shared/outputs.js";
+import { fillPrefixes, filledPrefix } from "../../js/shared/prefixes.js";
 import { Workflows } from "../../js/shared/workflows.js";
 import { follows } from "../../js/stream_preview/widget.js";
 
@@ -206,4 +207,29 @@ test("a linked widget is known by its input", () => {
     false,
   );
   assert.equal(isLinked({}, "document"), false);
+});
+
+test("a prefix names the widgets of nodes as the host's own prefixes do", () => {
+  const node = (title, values, properties = {}) => ({
+    title,
+    properties,
+    widgets: Object.entries(values).map(([name, value]) => ({ name, value })),
+  });
+  const nodes = [
+    node("KSampler", { seed: 7, name: "a/b:c" }),
+    node("other", { seed: 8 }, { "Node name for S&R": "Streaming Sampler" }),
+  ];
+  const filled = (prefix) => filledPrefix(prefix, nodes);
+  assert.equal(filled("takes/%Streaming Sampler.seed%/x"), "takes/8/x");
+  assert.equal(filled("%KSampler.seed%_%KSampler.name%"), "7_a_b_c");
+  assert.equal(
+    filled("%KSampler.none%-%Nobody.seed%-%date:yyyy%"),
+    "%KSampler.none%-%Nobody.seed%-%date:yyyy%",
+  );
+  const sampler = {
+    comfyClass: "MotionStreamSampler",
+    widgets: [{ name: "record", value: "%KSampler.seed%" }],
+  };
+  fillPrefixes(sampler, { graph: { nodes } });
+  assert.equal(sampler.widgets[0].serializeValue(), "7");
 });
