@@ -24,7 +24,7 @@ EMPTY = {
     "height": 128,
     "frames": 49,
     "fps": 16,
-    "pin_border": False,
+    "pin_border": True,
     "tracks": [],
 }
 NO_IMAGE = "Track Editor: expected a connected image for the IMAGE output, got none"

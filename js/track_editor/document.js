@@ -20,6 +20,13 @@ export function emptyDocument(size = DEFAULT_SIZE) {
   return { version: 1, width, height, frames, fps, tracks: [], pin_border: false };
 }
 
+/**
+ * What an editor begins with. Its border is pinned, so that the first stroke moves what it is drawn on alone.
+ * @param {Size} [size]
+ * @returns {TrackDocument}
+ */
+export const freshDocument = (size) => ({ ...emptyDocument(size), pin_border: true });
+
 /** @param {TrackDocument} doc @returns {string} */
 export const writeDocument = (doc) => JSON.stringify(doc);
 
@@ -30,7 +37,7 @@ export const writeDocument = (doc) => JSON.stringify(doc);
  * @throws {Error} naming what was expected and what was found
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
-  if (!text.trim()) return emptyDocument(size);
+  if (!text.trim()) return freshDocument(size);
   if (text.length > MAX_TEXT)
     throw new Error(`Expected a track document of at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parse(text);

@@ -27,7 +27,7 @@ export function initialState(doc) {
     brush: Math.round(Math.min(doc.width, doc.height) * 0.08),
     interpolation: "spline",
     frame: 0,
-    options: { snap: false, onion: false, numbers: true },
+    options: { snap: false, onion: false, numbers: true, drift: false },
   };
 }
 

@@ -79,7 +79,8 @@
  * @property {Box} [box]  of what is scaled or rotated
  * @property {Corner} [corner]
  *
- * @typedef {"snap" | "onion" | "numbers"} Option
+ * @typedef {"snap" | "onion" | "numbers" | "drift"} Option  drift: the whole picture
+ *   may move along
  *
  * @typedef {object} EditorState
  * @property {TrackDocument} doc

@@ -51,6 +51,8 @@ def test_two_tabs_of_the_same_workflow_share_nothing(tab, host, vue):
     tab.page.wait_for_timeout(500)
     prompt = tab.queue()
     tab.page.locator(PREVIEW).get_by_text("Live").first.wait_for(timeout=120_000)
+    tab.page.locator(f"{PREVIEW} button[title^='Pause']").first.click()
+    tab.page.locator(PREVIEW).get_by_text("Paused").first.wait_for(timeout=60_000)
 
     tab.load(workflow)
     assert status(tab) == "Waiting for a run"
@@ -61,7 +63,7 @@ def test_two_tabs_of_the_same_workflow_share_nothing(tab, host, vue):
     assert status(tab) == "Waiting for a run" and shown_share(tab) == 0
 
     switch(tab, first)
-    tab.page.locator(PREVIEW).get_by_text("Live").first.wait_for(timeout=30_000)
+    tab.page.locator(PREVIEW).get_by_text("Paused").first.wait_for(timeout=60_000)
     tab.page.locator(f"{PREVIEW} button[title^='Stop']").first.click()
     assert ended_as(host.wait(prompt)) == "success"
     tab.page.locator(PREVIEW).get_by_text("Stopped").first.wait_for(timeout=30_000)
