@@ -1,6 +1,6 @@
 /**
- * `%Node.widget%` in the file prefixes of our nodes, filled in as the host does it for its own nodes, by name.
- * The server fills in `%date:…%` (nodes/_host/files.py). Changes nothing but what is sent.
+ * `%Node.widget%` in the file prefixes of our nodes, filled in as the host does it for its own nodes, by
+ * name. The server fills in `%date:…%` (nodes/_host/files.py). Changes nothing but what is sent.
  */
 
 /** The inputs that are prefixes of files, by node. @type {Record<string, string[]>} */

@@ -12,8 +12,8 @@ const rests = (track) =>
     track.points.every((point) => distance(point, track.points[0]) < 1e-6));
 
 /**
- * Whether all of the picture moves along with the tracks without anybody having asked for it: something moves,
- * nothing rests, and no camera moves the picture.
+ * Whether all of the picture moves along with the tracks without anybody having asked for it: something
+ * moves, nothing rests, and no camera moves the picture.
  * @param {TrackDocument} doc
  * @returns {boolean}
  */

@@ -17,8 +17,8 @@ const NEAR = 2; // px of the video: closer points count alike
 const GONE = 0xff2a2622; // ABGR, where the picture has left
 
 /**
- * Where the places of a lattice come from: dx, dy of each, row by row, in pixels of the video. Moves are blended
- * by the fourth power of the distance, so that the nearest points decide.
+ * Where the places of a lattice come from: dx, dy of each, row by row, in pixels of the video. Moves are
+ * blended by the fourth power of the distance, so that the nearest points decide.
  * @param {{width: number, height: number}} video
  * @param {VideoPoint[]} from where the points were
  * @param {VideoPoint[]} to where they are
