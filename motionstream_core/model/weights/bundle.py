@@ -26,6 +26,7 @@ from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Rol
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -122,6 +123,7 @@ def _stored(value: Tensor) -> Tensor:
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -138,7 +140,12 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]))
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
+    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -209,6 +216,10 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     return about
 
 
+# Fields of a network that headers without them do not have; they stand in a header where they differ.
+LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+
+
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """JSON values of the header's "config", version 1: the network's fields and the sampler's beside them.
 
@@ -219,7 +230,7 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     del values["sampler"]
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
-    for name, usual in (("windows", None), ("wrap", False)):
+    for name, usual in LATER_FIELDS.items():
         if values[name] == usual:
             del values[name]
     sampler = config.sampler
@@ -232,7 +243,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
     buffered = isinstance(values, Mapping) and "buffer" in values
     sampling = ("buffer",) if buffered else ROLLING_FIELDS
-    usual = {"windows": None, "wrap": False}
+    usual: dict[str, Any] = dict(LATER_FIELDS)
     if not buffered:
         usual |= {"sigmas": None, "manner": USUAL_MANNER}
     values = _exactly(
