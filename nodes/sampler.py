@@ -26,7 +26,7 @@ from ..motionstream_core.streaming.stream import (
 from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
-from ._types import Motion, text_embeds, text_function, text_of
+from ._types import Motion, left_out_of, text_embeds, text_function, text_of, vocabulary_of
 from .loader import CATEGORY
 from .motion import MotionType
 
@@ -278,7 +278,8 @@ class StreamingSampler(io.ComfyNode):
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
-            notes=notes_on(parts, width, height, track_control),
+            notes=notes_on(parts, width, height, track_control, left_out_of(positive)),
+            words=vocabulary_of(clip),
             chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control),
             script=played.controls,
@@ -315,13 +316,16 @@ def track_control_of(control: str, dit: Transformer) -> str:
     return check_track_control(dit.config, None)
 
 
-def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
+def notes_on(
+    parts: ModelParts, width: int, height: int, track_control: str, left_out: str | None = None
+) -> list[str]:
     """What a person should know of the run before it begins."""
     notes = [
         None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
         size_note(parts.dit.config, width, height),
         parts.doubt,
         parts.left_out,
+        left_out and f"Prompt: {left_out}",
     ]
     return [note for note in notes if note]
 

@@ -144,6 +144,21 @@ export const isBusy = ({ steering }) => Boolean(steering.hands.length || steerin
  */
 export const oldestChunk = ({ sampler }) => Math.max(1, sampler.oldest_chunk ?? sampler.chunk);
 
+const SLOW = 0.9; // of real time
+const WARM = 3; // chunks, before a figure says anything
+
+/**
+ * How fast a stream is made that is not made as fast as it plays, as a share of real time; null = it is, or
+ * nobody can say yet.
+ * @param {PreviewState} state
+ * @returns {number | null}
+ */
+export function speedOf({ status, run, shown }) {
+  if (status !== "live" || !run || !shown || shown.chunk < WARM) return null;
+  const speed = shown.fps / run.fps;
+  return speed < SLOW ? speed : null;
+}
+
 /**
  * What is said over the picture; "" = nothing.
  * @param {PreviewState} state

@@ -58,6 +58,8 @@ export const ENGLISH = {
   prompt: "Prompt",
   prompt_unknown: "The workflow's prompt goes on; write another one here",
   prompt_help: "The prompt: Enter sends it, the next chunk follows it",
+  words_unknown: "The model does not know: {words}. These words are left out.",
+  slow: "{speed}× real time: a smaller size, fewer steps or Load Tiny VAE is faster",
   prompt_send: "Send the prompt (Enter)",
   rewind: "Rewind: drag back and let go, and the stream takes another way from that chunk on",
   rewind_here: "Let go, and the stream goes on from chunk {chunk}",

@@ -24,6 +24,7 @@ from ...motionstream_core.streaming.stream import Chunk
 from .. import _server
 from .._frames import Frame
 from .._live import Run, Runs, Script
+from .._types import WordClip
 
 LOG = logging.getLogger("motionstream")
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
@@ -86,7 +87,8 @@ class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control
     it through.
 
-    `notes` are lines for the person, told when it begins. A context manager. Leaving it, in whatever way,
+    `notes` are lines for the person, told when it begins. `words` knows which words of a live prompt count.
+    A context manager. Leaving it, in whatever way,
     ends the session, tells the client, and frees the viewers.
     """
 
@@ -99,12 +101,16 @@ class LiveRun:
         script: Script = (),
         prompt: str | None = None,
         notes: Collection[str] = (),
+        words: WordClip | None = None,
         **about,
     ):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt)
+        known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
+        self._words = words
+        self._prompt = prompt
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)
@@ -161,6 +167,7 @@ class LiveRun:
     def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
         self.session.report(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
+        self._tell_words()
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched
@@ -179,12 +186,22 @@ class LiveRun:
                     handles,
                 )
             )
-        # An endless run has no total: its bar stands one chunk before the end.
+        # An endless run has no total, and no bar that creeps towards one.
         self._progress.update_absolute(
-            chunk.index + 1,
-            self._chunks or chunk.index + 2,
+            chunk.index + 1 if self._chunks else 0,
+            self._chunks or 1,
             None if watched else self._stock_preview(pixels[-1]),
         )
+
+    def _tell_words(self):
+        """The words of a live prompt that do not count, once."""
+        prompt = self.session.state.get("prompt")
+        if self._words is None or prompt is None or prompt == self._prompt:
+            return
+        self._prompt = prompt
+        left_out = self._words.left_out(prompt)
+        if left_out:
+            self.tell(f"Prompt: {left_out}")
 
     def _stock_preview(self, pixels: np.ndarray) -> tuple[str, Image.Image, int] | None:
         now = time.monotonic()
