@@ -7,7 +7,13 @@
 import { sourceNode } from "../shared/host_canvas.js";
 import { viewRoute } from "../shared/routes.js";
 
-/** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
+/**
+ * @typedef {object} Picture
+ * @property {CanvasImageSource} image
+ * @property {number} width  of the image, px
+ * @property {number} height
+ * @property {{width: number, height: number}} [full]  of the file it was made from
+ */
 
 const OUTPUT_KEY = "motionstream_backdrop";
 const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at every move of the pointer
@@ -56,12 +62,14 @@ export class Backdrop {
     this.url = null;
     /** @type {Picture | null} */
     this.picture = null;
+    this.loading = false;
   }
 
   /** @param {string | null} url */
   show(url) {
     if (url === this.url) return;
     this.url = url;
+    this.loading = url !== null;
     if (url === null) return this.set(null);
     const image = new Image();
     image.onload = () => url === this.url && this.set(shrunk(image));
@@ -73,6 +81,7 @@ export class Backdrop {
   /** @param {Backdrop["picture"]} picture */
   set(picture) {
     this.picture = picture;
+    this.loading = false;
     this.changed();
   }
 }
@@ -85,11 +94,12 @@ export function shrunk(image) {
     Math.max(1, Math.round(naturalWidth * scale)),
     Math.max(1, Math.round(naturalHeight * scale)),
   ];
-  if (scale === 1) return { image, width, height };
+  const full = { width: naturalWidth, height: naturalHeight };
+  if (scale === 1) return { image, width, height, full };
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const ctx = canvas.getContext("2d");
   if (!ctx) return { image, width: naturalWidth, height: naturalHeight };
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(image, 0, 0, width, height);
-  return { image: canvas, width, height };
+  return { image: canvas, width, height, full };
 }

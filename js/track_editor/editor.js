@@ -41,6 +41,7 @@ import { word } from "./vocabulary.js";
  * @typedef {object} EditorHost
  * @property {() => RenderOptions["backdrop"]} backdrop
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
+ * @property {() => string} [caution]  what is not known yet; "" = nothing
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
  * @property {(problem: string) => void} [notify]  the person
@@ -289,6 +290,8 @@ export class TrackEditor {
   hintFor(state) {
     if (state.open) return word("hint_path");
     if (state.stroke) return "";
+    const caution = this.host.caution?.();
+    if (caution) return caution;
     const track = selectedTrack(state);
     if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0]))
       return word("hint_way");

@@ -36,6 +36,7 @@ import { fitView, handlesOf, selectionFrame } from "./view.js";
 export function render(ctx, area, state, options) {
   const view = fitView(area, state.doc, options.viewport);
   ctx.clearRect(0, 0, area.width, area.height);
+  if (options.backdrop) drawCutAway(ctx, view, state, options.backdrop);
   drawBackdrop(ctx, view, state, options);
   if (state.doc.pin_border) drawBorderPins(ctx, view, state);
   const moves = state.frame > 0 || options.playing;
@@ -88,6 +89,29 @@ function drawBackdrop(ctx, view, state, { backdrop, playing, warp }) {
   ctx.strokeStyle = "rgba(255, 255, 255, 0.16)";
   ctx.lineWidth = 1;
   ctx.stroke();
+}
+
+/**
+ * What of the picture the video does not show, dimmed, round the frame.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {NonNullable<RenderOptions["backdrop"]>} backdrop
+ */
+function drawCutAway(ctx, view, state, backdrop) {
+  const crop = coverCrop(backdrop, state.doc);
+  const scale = view.width / crop.width;
+  if (backdrop.width - crop.width < 1 && backdrop.height - crop.height < 1) return;
+  ctx.save();
+  ctx.globalAlpha = 0.3;
+  ctx.drawImage(
+    backdrop.image,
+    view.left - crop.x * scale,
+    view.top - crop.y * scale,
+    backdrop.width * scale,
+    backdrop.height * scale,
+  );
+  ctx.restore();
 }
 
 /**

@@ -59,9 +59,13 @@ export class EditorStore {
     this.tell();
   }
 
-  /** The video's size. @param {Size} size */
-  resize(size) {
-    if (!this.problem) this.adopt(reduce(this.state, { type: "resize", size }));
+  /**
+   * The video's size.
+   * @param {Size} size
+   * @param {EditorState["picture"]} [picture] below the tracks
+   */
+  resize(size, picture = null) {
+    if (!this.problem) this.adopt(reduce(this.state, { type: "resize", size, picture }));
   }
 
   /** An empty document in place of one that cannot be read. */

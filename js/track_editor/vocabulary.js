@@ -107,6 +107,7 @@ export const ENGLISH = {
   anew_help: "Discard it and start with an empty document",
   linked: "This document is set from outside the node. Remove the link to edit the tracks here.",
   label: "Track editor. Press ? for the keys.",
+  size_unknown: "Not known before a run, for it comes through a link: {names}. Tracks stay on the picture.",
   loose: "Nothing holds the background: it will move along.",
   loose_pin: "Pin the border",
   loose_all: "Let it move",

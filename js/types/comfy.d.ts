@@ -114,7 +114,9 @@ interface ComfyNode {
     element: HTMLElement,
     options?: ComfyDomWidgetOptions,
   ): ComfyWidget;
+  outputs?: { name: string }[];
   getInputNode(slot: number): ComfyNode | null;
+  getInputLink?(slot: number): { origin_slot: number } | null | undefined;
   setSize(size: [number, number]): void;
   onAdded?: (...parameters: any[]) => void;
   onRemoved?: (...parameters: any[]) => void;
