@@ -13,8 +13,8 @@ from ..motionstream_core.tracks.types import Tracks
 def tracks_on_picture(tracks: Tracks, width: int, height: int, picture: Sequence[int] | None) -> Tracks:
     """The tracks in pixels of width x height.
 
-    Both sizes show the middle of the picture, scaled to cover them. Another aspect ratio shows another part of
-    it (js/track_editor/document.js has the same).
+    Both sizes show the middle of the picture, scaled to cover them. Another aspect ratio shows another part
+    of it (js/track_editor/document.js has the same).
 
     Args:
         tracks: their own width and height are those they were painted at.

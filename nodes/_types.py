@@ -24,19 +24,24 @@ from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder
 from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.streaming.prompt_schedule import PromptSchedule
+from ..motionstream_core.streaming.source_video import SourceVideo
 from ..motionstream_core.tracks.types import Tracks
 
 LOG = logging.getLogger("motionstream")
 LOADER = "Load MotionStream"
 SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the embeddings made from it
 LEFT_OUT = "motionstream_left_out"  # the words of it that do not count, in a line
+SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedule and its first embeddings
 
 
 @dataclass(frozen=True)
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-    `vae` is the VAE that encodes the image, None: the sampler's.
+    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
+    (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
+    `video` is made into the video (video to video).
     """
 
     image: Tensor
@@ -45,6 +50,8 @@ class Motion:
     id_seed: int
     groups: Tensor | None = None
     vae: Any = None
+    see: Callable[[Tensor], Tensor] | None = None
+    video: SourceVideo | None = None
 
 
 class StreamModel(nn.Module):
@@ -261,8 +268,44 @@ def vocabulary_of(clip: Any) -> WordClip | None:
     return clip if isinstance(clip, WordClip) else None
 
 
-def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:
-    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one."""
+def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
+    """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
+    if clip_vision is None:
+        return None
+    return lambda picture: clip_vision.encode_image(picture[None], crop=True).penultimate_hidden_states
+
+
+def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None:
+    """The prompts by frame of a Prompt Schedule, each checked; None for any other CONDITIONING."""
+    embeds, about = conditioning[0]
+    schedule, of = about.get(SCHEDULED, (None, None))
+    if schedule is None or of is not embeds:
+        return None
+    for prompt in schedule.prompts:
+        text_embeds([[prompt.embeds, {}]], config)
+    return schedule
+
+
+def unknown_words(clip: Any, text: str) -> list[str]:
+    """The words of a text that our CLIP does not know; those of other CLIPs know all."""
+    if not isinstance(clip, WordClip):
+        return []
+    return list(dict.fromkeys(clip.cond_stage_model.vocabulary.unknown(text)))
+
+
+def text_function(
+    clip: Any, config: ModelConfig, tell: Callable[[str], None] = lambda note: None
+) -> Callable[[str], Tensor] | None:
+    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one. `tell` is given the
+    words that do not count, in a line.
+    """
     if clip is None:
         return None
-    return lambda text: text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)
+
+    def encode(text: str) -> Tensor:
+        left_out = clip.left_out(text) if isinstance(clip, WordClip) else None
+        if left_out:
+            tell(f"Prompt: {left_out}")
+        return text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)
+
+    return encode

@@ -109,8 +109,6 @@ class LiveRun:
         self.prompt_id = context.prompt_id if context is not None else ""
         known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
         self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
-        self._words = words
-        self._prompt = prompt
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)
@@ -167,7 +165,6 @@ class LiveRun:
     def show(self, chunk: Chunk, kept_bytes: int):
         """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
         self.session.report(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
-        self._tell_words()
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched
@@ -192,16 +189,6 @@ class LiveRun:
             self._chunks or 1,
             None if watched else self._stock_preview(pixels[-1]),
         )
-
-    def _tell_words(self):
-        """The words of a live prompt that do not count, once."""
-        prompt = self.session.state.get("prompt")
-        if self._words is None or prompt is None or prompt == self._prompt:
-            return
-        self._prompt = prompt
-        left_out = self._words.left_out(prompt)
-        if left_out:
-            self.tell(f"Prompt: {left_out}")
 
     def _stock_preview(self, pixels: np.ndarray) -> tuple[str, Image.Image, int] | None:
         now = time.monotonic()
