@@ -38,7 +38,15 @@ class TrackEditor(io.ComfyNode):
             display_name="Track Editor",
             category=CATEGORY,
             description="Paint where things go: draw paths and strokes on the image, pin what must stay.",
-            search_aliases=["motionstream", "paint tracks", "trajectory", "motion paths", "spline editor"],
+            search_aliases=[
+                "motionstream",
+                "paint tracks",
+                "trajectory",
+                "motion paths",
+                "spline editor",
+                "motion brush",
+                "drag",
+            ],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input(

@@ -20,7 +20,7 @@ class StreamPreview(io.ComfyNode):
                 "Shows the frames of a Streaming Sampler while it runs, with the true frame rate and "
                 "latency, and steers it: drag, camera, prompt, pause, step, rewind, stop and keep."
             ),
-            search_aliases=["motionstream", "live preview", "video preview"],
+            search_aliases=["motionstream", "live preview", "video preview", "realtime", "drag"],
             is_output_node=True,
             inputs=[
                 io.Image.Input(

@@ -48,7 +48,7 @@ class StreamingSampler(io.ComfyNode):
                 "Makes the video chunk by chunk, and follows you while it does. Memory and time per "
                 "chunk stay the same however long it gets."
             ),
-            search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
+            search_aliases=["motionstream", "causal sampler", "video sampler", "live", "realtime"],
             inputs=[
                 io.Model.Input(
                     "model",
