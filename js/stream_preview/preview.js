@@ -9,6 +9,7 @@ import { PreviewKeyboard } from "./keyboard.js";
 import { openLarge } from "./large_view.js";
 import { Layout } from "./layout.js";
 import { installLiveStyles } from "./live_styles.js";
+import { isActive } from "./obstacles.js";
 import { FramePlayer } from "./player.js";
 import { StreamSession } from "./session.js";
 import { adviceOf } from "./state.js";
@@ -120,11 +121,11 @@ export class StreamPreview {
    * @param {string} url
    */
   async recall(url) {
-    if (this.player.current || this.state.run || url === this.recalled) return;
+    if (this.player.current || isActive(this.state.status) || url === this.recalled) return;
     this.recalled = url;
     try {
       const picture = await createImageBitmap(await (await fetch(url)).blob());
-      if (this.player.current || this.state.run || !this.listeners) return picture.close();
+      if (this.player.current || isActive(this.state.status) || !this.listeners) return picture.close();
       this.player.current = { header: null, picture };
       this.store.dispatch({ type: "recalled", width: picture.width, height: picture.height });
     } catch {

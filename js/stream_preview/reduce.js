@@ -47,7 +47,7 @@ export function reduce(state, event, now) {
     case "recalled":
       return step({
         ...state,
-        status: "done",
+        status: state.run ? state.status : "done",
         recalled: { width: event.width, height: event.height },
       });
     case "run-end":
