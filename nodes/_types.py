@@ -41,7 +41,7 @@ class Motion:
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
     `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
     (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
-    `video` is made into the video (video to video).
+    `video` is made into the video (video to video). `pictured`: the image is a start image, not a canvas.
     """
 
     image: Tensor
@@ -52,6 +52,12 @@ class Motion:
     vae: Any = None
     see: Callable[[Tensor], Tensor] | None = None
     video: SourceVideo | None = None
+    pictured: bool = True
+
+    @property
+    def reference(self) -> Tensor | None:
+        """The start image as pictures (1, H, W, 3) before the stream; None where there is none."""
+        return self.image[None] if self.pictured else None
 
 
 class StreamModel(nn.Module):

@@ -278,6 +278,7 @@ class StreamingSampler(io.ComfyNode):
             see=motion.see if dit.config.image_dim is not None else None,
             prompts=schedule,
             video=motion.video,
+            reference=motion.reference,
             encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
             check_interrupt=_host.check_interrupt,
         )
