@@ -5,7 +5,6 @@ reading it back.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,6 @@ from .performance_log import PerformanceLog
 
 KIND = "motionstream-performance"
 VERSION = 1
-MOST_AT_ONCE = 2**14  # controls before one chunk: a mailbox holds 512 and more come while it is read
 MAX_FACT = 2**64  # of the numbers beside the controls: a seed is the largest
 
 
@@ -59,15 +57,8 @@ def read_performance(text: str) -> Performance:
     controls = value.get("controls")
     if not isinstance(controls, list):
         raise ValueError(f"performance: expected a list of controls, got {type(controls).__name__}")
-    found = tuple(_entry(entry, number) for number, entry in enumerate(controls))
-    chunk, count = Counter(chunk for chunk, _ in found).most_common(1)[0] if found else (0, 0)
-    if count > MOST_AT_ONCE:
-        raise ValueError(
-            f"performance: expected at most {MOST_AT_ONCE} controls before one chunk, got {count} before "
-            f"{chunk}"
-        )
     about = {key: _fact(number, key) for key, number in value.items() if _is_number(number)}
-    return Performance(found, about)
+    return Performance(tuple(_entry(entry, number) for number, entry in enumerate(controls)), about)
 
 
 def _is_number(value: Any) -> bool:
