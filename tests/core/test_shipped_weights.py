@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("cv2", reason="the held-out clips need OpenCV (a training dependency)")
 
 from motionstream_core.evaluation.heldout import heldout_set  # noqa: E402
+from motionstream_core.evaluation.methods import carried_baseline, generate  # noqa: E402
 from motionstream_core.evaluation.metrics import psnr  # noqa: E402
-from motionstream_core.evaluation.report import carried_baseline, generate  # noqa: E402
 from motionstream_core.model.weights.networks import open_networks  # noqa: E402
 
 MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"
