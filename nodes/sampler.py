@@ -242,6 +242,8 @@ class StreamingSampler(io.ComfyNode):
         context = context_of(dit, chunk, sink, window)
         embeds = text_embeds(positive, dit.config)
         track_control = track_control_of(control, dit)
+        recorded = read_performance(performance)
+        carry = carry_of(parts, recorded)
         options = StreamOptions(
             frames or None,
             seed,
@@ -251,6 +253,7 @@ class StreamingSampler(io.ComfyNode):
             fit=motion.fit,
             id_seed=motion.id_seed,
             groups=motion.groups,
+            carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
@@ -264,7 +267,7 @@ class StreamingSampler(io.ComfyNode):
             "fps": motion.tracks.fps,
             "chunk_frames": stride * sampler.chunk_frames,
         }
-        played = check_performance(performance, about, seed)
+        played = check_performance(recorded, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
@@ -293,7 +296,11 @@ class StreamingSampler(io.ComfyNode):
                 live_run.show(made, recorder.nbytes)
         # 4. What was made.
         text = write_performance(
-            live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
+            live_run.session.performance,
+            seed=seed,
+            frames=live_run.figures["frames"],
+            layered=int(carry == "layered"),
+            **about,
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
         return outputs(recorder, codec.to_host, width, height, text, figures)
@@ -325,9 +332,17 @@ def check_motion(motion) -> Motion:
     return motion
 
 
-def check_performance(text: str, about: dict, seed: int) -> Performance:
+def carry_of(parts: ModelParts, recorded: Performance) -> str:
+    """How the start image is moved along the tracks: as for the model, but a performance keeps the carry
+    that it was made with. One that does not say was made on the nearest-track carry.
+    """
+    if not recorded.about:
+        return parts.carry
+    return "layered" if recorded.about.get("layered") else "nearest"
+
+
+def check_performance(played: Performance, about: dict, seed: int) -> Performance:
     """The performance to be played again; its size, rate and chunks must be this run's."""
-    played = read_performance(text)
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
             raise ValueError(

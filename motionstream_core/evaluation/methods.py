@@ -15,10 +15,9 @@ import torch
 
 from ..model.weights.networks import Networks
 from ..streaming.stream import StreamOptions, stream
-from ..streaming.warped_image import carry
-from ..tracks.types import Tracks
+from ..streaming.warped_image import ImageCarry
+from ..tracks.types import TrackChunk, Tracks
 from ..tracks.warp.backward import warp_frames
-from ..tracks.warp.forward import ForwardWarp
 from .heldout import HeldOut, uncovered_mask
 
 GROWN = 2  # px that a silhouette is grown by before what stood there is painted over
@@ -81,18 +80,16 @@ def warp_baseline(networks: Networks, encoded: bool = True) -> Generate:
     return run
 
 
-def carried_baseline(networks: Networks, encoded: bool = True) -> Generate:
+def carried_baseline(networks: Networks, encoded: bool = True, kind: str | None = None) -> Generate:
     """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without
     the network; through the codec or as they are.
     """
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         tracks = tracks_of(item, chosen)
-        made = carry(
-            ForwardWarp(torch.from_numpy(item.frames[0]).permute(2, 0, 1), tracks.xy[0]),
-            tracks.xy,
-            tracks.visible,
-        )
+        image = torch.from_numpy(item.frames[0]).permute(2, 0, 1)
+        moved = ImageCarry(kind or networks.carry, image)
+        made = moved.at(TrackChunk(tracks.xy, tracks.visible, tracks.visible, tracks.xy[0]))
         frames = made.frames.permute(0, 2, 3, 1).numpy()
         return through_codec(networks, frames) if encoded else frames
 

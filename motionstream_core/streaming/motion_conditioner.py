@@ -18,9 +18,8 @@ from ..model.config import NetworkConfig
 from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, track_ids
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
-from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
-from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
+from .warped_image import ImageCarry, WarpedImage, state_behind, warp_condition
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class MotionConditioner:
         image: the start image.
         source: the tracks by pixel frame.
         rng: draws the tracks' ids.
+        carry: how the start image is moved along the tracks, one of CARRIES.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class MotionConditioner:
         image: Tensor,
         source: TrackSource,
         rng: torch.Generator,
+        carry: str = "nearest",
     ):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
@@ -68,7 +69,7 @@ class MotionConditioner:
         self._encoder = MotionEncoder(
             head, self._ids[:0], self.grid, stride, config.motion.unspecified_channel
         )
-        self._carrier: ForwardWarp | None = None
+        self._carry = ImageCarry(carry, image)
         self._warped: WarpedImage | None = None
         self._asked: _Asked | None = None
         self.image_latent = codec.encode(image[None, None])
@@ -87,8 +88,8 @@ class MotionConditioner:
             made.append(blank)
         warped = None
         state = self._codec_state
-        if self._carrier is not None:
-            warped = carry(self._carrier, there.xy, there.carried)
+        if "warp" in self._config.parts:
+            warped = self._carry.at(tracks)
             latent, masks, state = warp_condition(self._codec, warped, state)
             made += [latent, masks]
         self._asked = _Asked(frames, warped, state)
@@ -102,11 +103,13 @@ class MotionConditioner:
         asked = self._asked
         assert asked is not None
         self._warped = asked.warped
+        count = self._cursor.span(range(asked.frames.start, before))[1]
+        if asked.warped is not None:
+            self._carry.release(count)
         if before == asked.frames.stop or asked.warped is None:
             self._codec_state = asked.codec
         else:
             # The encoder goes on from the last frame that is final.
-            count = self._cursor.span(range(asked.frames.start, before))[1]
             self._codec_state = state_behind(self._codec, asked.warped, count, self._codec_state)
             self._warped = WarpedImage(asked.warped.frames[:count], asked.warped.maps[:count])
         self._asked = None
@@ -124,20 +127,16 @@ class MotionConditioner:
         return self._warped
 
     def _follow(self, anchors: Tensor):
-        """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have
-        changed.
-        """
+        """Gives new tracks an id."""
         self._encoder.emb = self._encoder.emb[: len(anchors)]
         self._encoder.extend(self._ids[len(self._encoder.emb) : len(anchors)])
-        if "warp" in self._config.parts:
-            self._carrier = carrier_for(self._carrier, self._image, anchors)
 
     def to_reference(self, places: Tensor) -> Tensor:
-        return origin_of(self._carrier, self._cursor.shown, places)
+        return self._carry.origin(self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)
-        self._carrier = None
+        self._carry.set_image(self._image)
 
     def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
         return with_first_frame(self._config, motion, latents)
@@ -147,7 +146,7 @@ class MotionConditioner:
             self._cursor.released,
             self._cursor.shown,
             self._image,
-            self._carrier,
+            self._carry.carrier,
             self._codec_state,
             self._encoder.emb,
         )
@@ -156,7 +155,7 @@ class MotionConditioner:
         assert snapshot.ids is not None
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
-        self._carrier = snapshot.carrier
+        self._carry.restore(snapshot.image, snapshot.carrier)
         self._codec_state = snapshot.codec
         self._encoder.emb = snapshot.ids
         self._asked = None

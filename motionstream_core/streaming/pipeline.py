@@ -372,13 +372,14 @@ def open_motion_source(
 ) -> MotionSource:
     """The motion source of a track control; image (3, H, W)."""
     config = networks.config
+    carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng)
+            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng, carry)
         case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
+            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
         case _:
             return NullMotion(config, networks.codec, image, tracks)
 

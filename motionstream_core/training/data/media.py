@@ -1,8 +1,8 @@
 """Pictures and sprites for the synthetic world, out of packages that anybody can install by name.
 
 Owns the list of sources with their licences and the split into training and held-out media: a picture or a
-sprite, with all of its variants (skin tones, colours, poses, crops), is on one side only. Writes two files, `train.npz` and
-`heldout.npz`, each with
+sprite, with all of its variants (skin tones, colours, poses, crops), is on one side only. Writes two files,
+`train.npz` and `heldout.npz`, each with
 
 - `picture_NN`: uint8 (H, W, 3), the longer side at most 512;
 - `sprites`: uint8 (N, 96, 96, 4) RGBA; `names`: N strings; `credits`: one line per source.
@@ -22,7 +22,8 @@ SPRITE_SIZE = 96
 PICTURE_SIDE = 512
 HELD_OUT_SHARE = 12  # one sprite in twelve is held out
 VARIANT_WORDS = frozenset(
-    "red orange yellow green blue purple brown black white pink dark beige sand small large medium huge".split()
+    "red orange yellow green blue purple brown black white pink dark beige sand".split()
+    + "small medium large huge".split()
 )
 
 
