@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..common.checked import excerpt
 from .arrays import BARE, PICKLED, read_arrays
 from .document.parse import document_to_tracks, is_document, parse_document
 from .layout import (
@@ -40,20 +41,23 @@ from .layout import (
     visible_from,
     without_batch,
 )
+from .point_lists import (
+    FAR,
+    HIDDEN,
+    MAX_COORDINATE,
+    MAX_DEPTH,
+    fields_of,
+    filled_tracks,
+    is_point,
+    parse_json,
+    require_listed,
+    track_lists,
+)
 from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
-HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it
-FAR = (
-    -10_000.0,
-    -10_000.0,
-    # For ATI, which takes the mean place of four frames: beyond the canvas even where one of the four alone
-    # is hidden
-)
 BRIDGE = "majoor.omnicam.ati-bridge.v1"
 STYLES = ("ati", "kjnodes", "cotracker", "pairs")
-MAX_TEXT = 2**26
-MAX_DEPTH = 16
-MAX_COORDINATE = 1e9
+MAX_TEXT = 2**24
 LOG = logging.getLogger("motionstream")
 ATI_STEPS = 8  # of a pixel, in ATI's own files
 ATI_FRAMES = 121
@@ -61,7 +65,6 @@ ATI_FPS = 24.0
 # Fields of a point that change its meaning: passed over, and said so
 OWN_TIME = ("t", "time", "frame", "z", "depth")
 
-Place = tuple[float, float] | None  # None: hidden, no place given
 Note = Callable[[str], None]
 
 
@@ -102,7 +105,7 @@ def tracks_to_host(tracks: Tracks) -> dict[str, Any]:
 
 
 def tracks_from_json(
-    text: str | list[Any],
+    text: str | list[Any] | dict[str, Any],
     width: int,
     height: int,
     fps: float = 16.0,
@@ -126,12 +129,14 @@ def tracks_from_json(
         note: told what was passed over.
     """
     if isinstance(text, str) and len(text) > MAX_TEXT:
-        raise ValueError(f"tracks: expected at most {MAX_TEXT} characters, got {len(text)}")
+        raise ValueError(
+            f"tracks: expected at most {MAX_TEXT} characters (an .npz holds more), got {len(text)}"
+        )
     value: Any = text
     for _ in range(MAX_DEPTH):
         if not isinstance(value, str):
             break
-        value = _parsed(value)
+        value = parse_json(value)
     if _is_bridge(value):
         return _from_bridge(value)
     if not isinstance(value, list):
@@ -141,22 +146,20 @@ def tracks_from_json(
             else ""
         )
         raise ValueError(f"tracks: expected a list of points or of tracks, got {_kind(value)}{hint}")
-    if value and _is_point(value):
-        raise ValueError(f"tracks: expected a list of points or of tracks, got one point {value}")
-    lists = _track_lists(value, 0)
+    if value and is_point(value):
+        raise ValueError(f"tracks: expected a list of points or of tracks, got one point {excerpt(value)}")
+    lists = track_lists(value)
     if not lists:
         raise ValueError("tracks: expected at least one track, got none")
     if order == ORDERS[1]:
         lists = _swapped(lists)
-    odd = {key for points in lists for point in points if isinstance(point, dict) for key in point}
+    odd = fields_of(lists)
     passed = [key for key in OWN_TIME if key in odd]
     if passed:
         note(
             f"tracks: {', '.join(passed)} of the points passed over: a point's place in its list is its frame"
         )
-    xy, visible = _filled(
-        [[_point(point, n, t) for t, point in enumerate(points)] for n, points in enumerate(lists)]
-    )
+    xy, visible = filled_tracks(lists)
     tracks = Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height, fps)
     return require_on_canvas(_in_units(tracks, units, "text"))
 
@@ -336,7 +339,9 @@ def read_tracks(
     if path.suffix.lower() in (".npz", ".npy", *PICKLED):
         return load_npz(path, width, height, fps, order=order, units=units, note=note)
     if path.stat().st_size > MAX_TEXT:
-        raise ValueError(f"{path.name}: expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
+        raise ValueError(
+            f"{path.name}: expected at most {MAX_TEXT} bytes (an .npz holds more), got {path.stat().st_size}"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
         return tracks_from_text(text, width, height, fps, order=order, units=units, note=note)
@@ -367,12 +372,16 @@ def tracks_from_text(
         units: one of UNITS.
         note: told what was passed over.
     """
-    value = _parsed(text)
+    if len(text) > MAX_TEXT:
+        raise ValueError(
+            f"tracks: expected at most {MAX_TEXT} characters (an .npz holds more), got {len(text)}"
+        )
+    value = parse_json(text)
     if is_document(value):
         return document_to_tracks(parse_document(text))
     if (width is None or height is None) and not _is_bridge(value):
         raise ValueError("expected a width and a height for tracks that hold none, got none")
-    return tracks_from_json(text, width or 1, height or 1, fps, order=order, units=units, note=note)
+    return tracks_from_json(value, width or 1, height or 1, fps, order=order, units=units, note=note)
 
 
 def _from_arrays(
@@ -398,7 +407,10 @@ def _from_arrays(
         order: one of ORDERS.
         note: told what was guessed.
     """
-    places, column = split_third_column(without_batch(_as_numpy(xy), 3))
+    array = without_batch(_as_numpy(xy), 3)
+    if array.ndim == 3 and array.shape[0] * array.shape[1] > MAX_POSITIONS:
+        raise ValueError(f"tracks: expected at most {MAX_POSITIONS} positions, got {array.shape}")
+    places, column = split_third_column(array)
     seen = None if visible is None else without_batch(visible_from(_as_numpy(visible), "visibility"), 2)
     if column is not None:
         seen = column if seen is None else seen & column
@@ -437,21 +449,6 @@ def hide_outside_mask(tracks: Tracks, mask: Tensor) -> Tracks:
     return replace(tracks, visible=tracks.visible & shown[:, None].to(tracks.visible.device))
 
 
-def _parsed(text: str) -> Any:
-    """JSON, with single quotes allowed as people paste them from Python."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("tracks: expected JSON, got lists nested too deeply") from None
-    except ValueError as error:
-        if "'" not in text:
-            raise ValueError(f"tracks: expected JSON, got {text[:40]!r} ({error})") from None
-    try:
-        return json.loads(text.replace("'", '"'))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"tracks: expected JSON, got {text[:40]!r} ({error})") from None
-
-
 def _is_bridge(value: Any) -> bool:
     return isinstance(value, dict) and value.get("format") == BRIDGE
 
@@ -475,8 +472,16 @@ def _from_bridge(value: dict) -> Tracks:
     ]
     if len(size) != len(said):
         raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {str(said)[:80]}")
+    frames = max(_bridge_length(one["samples"]) for one in lists)
+    require_listed(frames, len(lists))
     renamed = [_bridge_points(one["samples"]) for one in lists]
     return tracks_from_json(renamed, int(size[0]), int(size[1]), float(size[2]))
+
+
+def _bridge_length(samples: list[Any]) -> int:
+    """Frames that the samples of a point name or are."""
+    said = [s.get("frame") if isinstance(s, dict) else None for s in samples]
+    return max([len(samples), *(at + 1 for at in said if isinstance(at, int) and at < MAX_POSITIONS)])
 
 
 def _bridge_points(samples: list[Any]) -> list[Any]:
@@ -497,84 +502,6 @@ def _bridge_points(samples: list[Any]) -> list[Any]:
     for frame, point in zip(at, points):
         spread[frame] = point
     return spread
-
-
-def _is_point(value: Any) -> bool:
-    """Whether a value is spelled as a point: null, an object, or a list of 2 or 3 numbers."""
-    if isinstance(value, list):
-        return len(value) in (2, 3) and all(isinstance(part, (int, float)) for part in value)
-    return value is None or isinstance(value, dict)
-
-
-def _track_lists(value: Any, depth: int) -> list[list]:
-    """All lists of points within nested lists and strings, in order."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"tracks: expected lists nested at most {MAX_DEPTH} deep, got more")
-    if isinstance(value, str):
-        value = _parsed(value)
-    if not isinstance(value, list):
-        raise ValueError(f"tracks: expected a list of points, got {value!r:.40}")
-    if depth and not value:
-        raise ValueError("tracks: expected points in every track, got an empty list")
-    if value and all(_is_point(item) for item in value):
-        return [value]
-    if any(_is_point(item) for item in value):
-        odd = next(index for index, item in enumerate(value) if not _is_point(item))
-        raise ValueError(
-            f"tracks: expected points alone or tracks alone in one list, got {value[odd]!r:.40} at {odd} "
-            "among points"
-        )
-    return [track for item in value for track in _track_lists(item, depth + 1)]
-
-
-def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
-    """One spelled point -> (place, visible)."""
-    if value is None:
-        return None, False
-    parts = _point_parts(value) if isinstance(value, dict) else [*value, True][:3]
-    numbers = all(isinstance(part, (int, float)) for part in parts) and not any(
-        isinstance(part, bool) for part in parts[:2]
-    )
-    if not numbers or not all(abs(part) <= MAX_COORDINATE for part in parts):
-        raise ValueError(
-            f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame "
-            f"{frame}"
-        )
-    if not 0 <= parts[2] <= 1:
-        raise ValueError(
-            "tracks: expected the third number of a point, its visibility, to be from 0 to 1, got "
-            f"{value!r:.60} in track {track} at frame {frame}"
-        )
-    place = (float(parts[0]), float(parts[1]))
-    return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
-
-
-def _point_parts(value: dict[str, Any]) -> list[Any]:
-    """x, y and visibility of a point, which may also be spelled as hidden or occluded."""
-    seen = next((value[key] for key in ("visible", "v", "visibility") if key in value), None)
-    gone = next((value[key] for key in ("occluded", "hidden") if key in value), None)
-    if seen is None and isinstance(gone, (int, float)):
-        seen = 1 - gone
-    return [value.get("x"), value.get("y"), True if seen is None and gone is None else seen]
-
-
-def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Points of each track -> xy (T, N, 2) float32 with every place filled, visible (T, N)."""
-    frames = max(map(len, tracks))
-    if frames * len(tracks) > MAX_POSITIONS:
-        raise ValueError(
-            f"tracks: expected at most {MAX_POSITIONS} positions, got {len(tracks)} tracks of up to "
-            f"{frames} frames"
-        )
-    xy = np.zeros((frames, len(tracks), 2), dtype=np.float32)
-    visible = np.zeros((frames, len(tracks)), dtype=bool)
-    for n, points in enumerate(tracks):
-        last = next((place for place, _ in points if place is not None), (0.0, 0.0))
-        for t in range(frames):
-            place, seen = points[t] if t < len(points) else (None, False)
-            last = last if place is None else place
-            xy[t, n], visible[t, n] = last, seen
-    return xy, visible
 
 
 def _scalar(arrays: Mapping[str, np.ndarray], key: str, given: float | None) -> float:

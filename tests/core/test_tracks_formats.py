@@ -116,7 +116,7 @@ BAD = {
     "all hidden": ([None, None], "0 of 2 visible"),
     "too many positions": (
         [[[1, 1]] * 8000] + [[[1, 1]]] * 8000,
-        "expected at most 50000000 positions, got 8001 tracks of up to 8000 frames",
+        "expected at most 5000000 positions, got 8001 tracks of up to 8000 frames",
     ),
 }
 
