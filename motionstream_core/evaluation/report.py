@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -93,6 +94,7 @@ def evaluate(
         )
     document["prompt"] = prompt_effect(networks, items[:PROMPT_CLIPS], steps, progress)
     document["stream_fps"] = measure_speed(networks, items[0], steps)
+    document["before"] = measure(items, generate(replace(networks, carry="nearest"), steps), progress)
     document["static"] = measure(items, static_baseline(networks), progress)
     document["warp"] = measure(items, warp_baseline(networks), progress)
     document["carried"] = measure(items, carried_baseline(networks), progress)
@@ -119,6 +121,7 @@ def rounded(value):
 def table(document: dict) -> str:
     """The document as a Markdown table."""
     names = {
+        "before": "before",
         "carried": "carried",
         "warp": "warp",
         "static": "static",

@@ -90,6 +90,10 @@ class MotionConditioner:
         state = self._codec_state
         if "warp" in self._config.parts:
             warped = self._carry.at(tracks)
+            if self._carry.keeps_a_plate:
+                # Told that a place is uncovered, the networks smooth what stands there: they learned it on
+                # smooth fills.
+                warped = warped.trusted()
             latent, masks, state = warp_condition(self._codec, warped, state)
             made += [latent, masks]
         self._asked = _Asked(frames, warped, state)

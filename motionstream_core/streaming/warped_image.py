@@ -31,6 +31,10 @@ class WarpedImage(NamedTuple):
     frames: Tensor
     maps: Tensor
 
+    def trusted(self) -> WarpedImage:
+        """The same picture, said to be uncovered nowhere."""
+        return WarpedImage(self.frames, torch.cat([torch.zeros_like(self.maps[:, :1]), self.maps[:, 1:]], 1))
+
 
 Carrier = ForwardWarp | LayeredWarp
 
@@ -49,6 +53,11 @@ class ImageCarry:
         self._kind = kind
         self._image = image
         self._asked: tuple[TrackChunk, Carrier] | None = None
+
+    @property
+    def keeps_a_plate(self) -> bool:
+        """Whether uncovered places show the same texture in every frame, and not a blur of what is near."""
+        return self._kind == "layered"
 
     def set_image(self, image: Tensor) -> None:
         """From now on another picture is moved."""
