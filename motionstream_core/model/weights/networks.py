@@ -29,7 +29,7 @@ from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
-BUILT_IN_CARRY = "layered"  # docs/adr/0012
+BUILT_IN_CARRY = "layered"  # docs/adr/0013
 CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
 
 
