@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
@@ -26,7 +27,8 @@ from ..motionstream_core.streaming.stream import (
 from . import _host, _tracks
 from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
-from ._types import Motion, text_embeds, text_function, text_of
+from ._types import Motion, schedule_of, text_embeds, text_function, text_of, unknown_words
+from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
 
@@ -182,6 +184,14 @@ class StreamingSampler(io.ComfyNode):
                         "guided where not."
                     ),
                 ),
+                SamplerSettingsType.Input(
+                    "settings",
+                    optional=True,
+                    tooltip=(
+                        "Settings of the model's sampler, from Moving Buffer Settings. Without: the model's "
+                        "own."
+                    ),
+                ),
                 io.String.Input(
                     "performance",
                     optional=True,
@@ -232,6 +242,7 @@ class StreamingSampler(io.ComfyNode):
         rewind_mb=512,
         clip=None,
         control=AUTO,
+        settings=None,
         performance="",
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
@@ -242,6 +253,7 @@ class StreamingSampler(io.ComfyNode):
         stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
         embeds = text_embeds(positive, dit.config)
+        schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
         recorded = read_performance(performance)
         carry = carry_of(parts, recorded)
@@ -249,6 +261,7 @@ class StreamingSampler(io.ComfyNode):
             frames or None,
             seed,
             steps or None,
+            buffer=settings,
             context=context,
             track_control=track_control,
             fit=motion.fit,
@@ -258,7 +271,9 @@ class StreamingSampler(io.ComfyNode):
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
-            encode=text_function(clip, dit.config),
+            prompts=schedule,
+            video=motion.video,
+            encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
             check_interrupt=_host.check_interrupt,
         )
         sampler = options.sampler(dit.config)
@@ -281,12 +296,13 @@ class StreamingSampler(io.ComfyNode):
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
-            notes=notes_on(parts, width, height, track_control),
+            notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
+            + notes_on_words(clip, text_of(positive)),
             chunks=options.chunks(dit.config),
-            takes=controls_of(networks, options.encode, track_control),
+            takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,
             frames=frames,
-            prompt=text_of(positive),
+            prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -322,15 +338,25 @@ def track_control_of(control: str, dit: Transformer) -> str:
     return check_track_control(dit.config, None)
 
 
-def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
-    """What a person should know of the run before it begins."""
+def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int) -> list[str]:
+    """What a person should know of the run before it begins. in_work: frames of a forward."""
+    height, width = motion.image.shape[:2]
+    control = f"Control: {CONTROL_WORDS[track_control]}"
+    follows = "motion" in parts.dit.config.sampler.follows
     notes = [
-        None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
+        control if follows and track_control != "track head" else None,
+        None if motion.video is None else motion.video.note(in_work),
         size_note(parts.dit.config, width, height),
         parts.doubt,
         parts.left_out,
     ]
     return [note for note in notes if note]
+
+
+def notes_on_words(clip: Any, text: str | None) -> list[str]:
+    """The words of the prompt that the model does not know."""
+    unknown = unknown_words(clip, text) if text else []
+    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
 
 
 def check_motion(motion) -> Motion:

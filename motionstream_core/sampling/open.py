@@ -10,6 +10,7 @@ from torch import Tensor
 from ..model.config import BufferConfig, RollingConfig, SamplerConfig
 from ..model.denoiser import StreamDenoiser
 from ..model.dit import TextContext
+from .buffer import Entries
 from .buffer_sampler import BufferSampler
 from .rolling import RollingSampler
 from .sampler import LatentSampler, MotionCondition, SamplerRun, TextSource
@@ -23,6 +24,7 @@ def open_sampler(
     text: TextSource,
     null_text: TextContext | None = None,
     first: Tensor | None,
+    entries: Entries | None = None,
     run: SamplerRun,
 ) -> LatentSampler:
     """The sampler of these settings, with the memory that it keeps for the whole stream.
@@ -34,6 +36,7 @@ def open_sampler(
         text: the text of a chunk.
         null_text: of a sampler with guidance, the text that it leads away from.
         first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
+        entries: of a moving buffer, what enters in the place of noise (video to video).
         run: size, noise and length.
     """
     batch, height, width = run.size
@@ -46,4 +49,6 @@ def open_sampler(
                 raise ValueError(
                     f"reference_frames: expected 0 in a stream from words, got {config.reference_frames}"
                 )
-            return BufferSampler(config, net, motion=motion, text=text, null_text=null_text, run=run)
+            return BufferSampler(
+                config, net, motion=motion, text=text, null_text=null_text, run=run, entries=entries
+            )

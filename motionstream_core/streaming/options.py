@@ -6,16 +6,19 @@ Owns the checks that need no network, and what follows from the options and a mo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import CARRIES, ModelConfig, SamplerConfig
+from ..model.config import CARRIES, ModelConfig, RollingConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
+from .prompt_schedule import PromptSchedule
+from .source_video import SourceVideo
 
 TRACK_CONTROLS = ("track head", "guided", "none")
 HISTORY_BYTES = 512 * 2**20
@@ -29,6 +32,7 @@ class StreamOptions:
         frames: length of the video in frames; None goes on until a stop.
         seed: of the noise.
         steps: denoising steps; None is the model's own number.
+        buffer: other settings of the moving buffer, by the names of `BufferConfig.divided`.
         context: chunk, sink and window in the place of the model's.
         track_control: what makes the frames follow the tracks, one of TRACK_CONTROLS. None: the track head
             where the model has one, nothing where it has none.
@@ -45,6 +49,8 @@ class StreamOptions:
         paced: with a session, make frames no faster than they play.
         history_bytes: most memory for the moments a rewind can go back to.
         backend: attention.
+        prompts: the text by frame, in the place of the prompt.
+        video: what is made into another video, for a moving buffer.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
         check_interrupt: called after every denoising step and while waiting; may raise to stop.
     """
@@ -52,6 +58,7 @@ class StreamOptions:
     frames: int | None
     seed: int = 0
     steps: int | None = None
+    buffer: Mapping[str, Any] | None = None
     context: CacheShape | None = None
     track_control: str | None = None
     guide_strength: GuideStrength | None = None
@@ -64,6 +71,8 @@ class StreamOptions:
     paced: bool = False
     history_bytes: int = HISTORY_BYTES
     backend: Backend = "sdpa"
+    prompts: PromptSchedule | None = field(default=None, compare=False)
+    video: SourceVideo | None = None
     encode: Callable[[str], Tensor] | None = None
     check_interrupt: Callable[[], None] | None = None
 
@@ -88,7 +97,20 @@ class StreamOptions:
         sampler = config.sampler
         if self.context is not None:
             sampler = config.rolling.with_cache_shape(self.context)
-        return sampler if self.steps is None else sampler.with_steps(self.steps)
+        if isinstance(sampler, RollingConfig):
+            if self.buffer is not None or self.video is not None:
+                what = "settings of a moving buffer" if self.buffer is not None else "a source video"
+                raise ValueError(
+                    f"model: expected one that runs on a moving buffer for {what}, got one with a rolling "
+                    "cache"
+                )
+            return sampler if self.steps is None else sampler.with_steps(self.steps)
+        made = sampler.divided(**(self.buffer or {}))
+        if self.steps is None:
+            return made
+        made = made.with_steps(self.steps)
+        sampler.check_trained(made)
+        return made
 
     def chunks(self, config: ModelConfig) -> int | None:
         """Chunks of the whole video, the start image's included; None for an endless stream."""

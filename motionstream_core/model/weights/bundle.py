@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -122,6 +123,7 @@ def _stored(value: Tensor) -> Tensor:
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -138,7 +140,12 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]))
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
+    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -228,7 +235,9 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
             del values[name]
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -253,7 +262,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
@@ -278,9 +287,24 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def has_own_words(name: str) -> bool:
     """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings
     (`prompts`).
     """
-    return not name.startswith("wan")
+    return not name.startswith(("wan", "streamdit-4b"))
 
 
 def draw_ids(batch: Batch, rng: torch.Generator) -> Tensor:
