@@ -38,8 +38,9 @@ SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedul
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-    `vae` is the VAE that encodes the image, None: the sampler's. `video` is made into the video (video to
-    video).
+    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
+    (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
+    `video` is made into the video (video to video).
     """
 
     image: Tensor
@@ -48,6 +49,7 @@ class Motion:
     id_seed: int
     groups: Tensor | None = None
     vae: Any = None
+    see: Callable[[Tensor], Tensor] | None = None
     video: SourceVideo | None = None
 
 
@@ -251,6 +253,13 @@ def text_of(conditioning: Any) -> str | None:
     embeds, about = conditioning[0]
     text, of = about.get(SPOKEN, (None, None))
     return text if of is embeds else None
+
+
+def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
+    """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
+    if clip_vision is None:
+        return None
+    return lambda picture: clip_vision.encode_image(picture[None], crop=True).penultimate_hidden_states
 
 
 def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None:

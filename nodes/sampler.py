@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.model.weights.networks import Networks, Transformer
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
+    FIRST_LATENTS,
     TRACK_CONTROLS,
     StreamOptions,
     cache_bytes,
@@ -25,9 +24,10 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import ModelParts, codec_in, model_in
+from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
-from ._types import Motion, schedule_of, text_embeds, text_function, text_of, unknown_words
+from ._notes import CONTROL_WORDS, notes_on, notes_on_words
+from ._types import Motion, schedule_of, text_embeds, text_function, text_of
 from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
@@ -35,14 +35,6 @@ from .motion import MotionType
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
-CONTROL_WORDS = {
-    "track head": "track head",
-    "guided": (
-        "guided: each chunk begins from the start image moved along the tracks, without a track head; "
-        "looser than a trained one"
-    ),
-    "none": "none: nothing makes the video follow the tracks",
-}
 
 
 class StreamingSampler(io.ComfyNode):
@@ -184,6 +176,17 @@ class StreamingSampler(io.ComfyNode):
                         "guided where not."
                     ),
                 ),
+                io.Combo.Input(
+                    "first_latent",
+                    optional=True,
+                    options=list(FIRST_LATENTS),
+                    default=FIRST_LATENTS[0],
+                    advanced=True,
+                    tooltip=(
+                        "The first frame. prefilled: the start image as it is. denoised: made by the model "
+                        "from noise, beside the image that it is shown (as TrackWan's own code does)."
+                    ),
+                ),
                 SamplerSettingsType.Input(
                     "settings",
                     optional=True,
@@ -242,13 +245,14 @@ class StreamingSampler(io.ComfyNode):
         rewind_mb=512,
         clip=None,
         control=AUTO,
+        first_latent=FIRST_LATENTS[0],
         settings=None,
         performance="",
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
-        parts = model_in(model, positive)
+        parts = model_in(model, positive, check_motion(motion).see is not None)
         dit = parts.dit
-        codec = codec_in(vae, dit.config, check_motion(motion).vae)
+        codec = codec_in(vae, dit.config, motion.vae)
         height, width = motion.image.shape[:2]
         stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
@@ -271,6 +275,8 @@ class StreamingSampler(io.ComfyNode):
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
+            first_latent=first_latent,
+            see=motion.see if dit.config.image_dim is not None else None,
             prompts=schedule,
             video=motion.video,
             encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
@@ -336,27 +342,6 @@ def track_control_of(control: str, dit: Transformer) -> str:
     if dit.config.motion is None and "motion" in dit.config.sampler.follows:
         return "guided"
     return check_track_control(dit.config, None)
-
-
-def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int) -> list[str]:
-    """What a person should know of the run before it begins. in_work: frames of a forward."""
-    height, width = motion.image.shape[:2]
-    control = f"Control: {CONTROL_WORDS[track_control]}"
-    follows = "motion" in parts.dit.config.sampler.follows
-    notes = [
-        control if follows and track_control != "track head" else None,
-        None if motion.video is None else motion.video.note(in_work),
-        size_note(parts.dit.config, width, height),
-        parts.doubt,
-        parts.left_out,
-    ]
-    return [note for note in notes if note]
-
-
-def notes_on_words(clip: Any, text: str | None) -> list[str]:
-    """The words of the prompt that the model does not know."""
-    unknown = unknown_words(clip, text) if text else []
-    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
 
 
 def check_motion(motion) -> Motion:

@@ -24,12 +24,47 @@ PREDICTIONS = ("velocity", "gated_x0", "velocity_skip")
 SOLVERS = ("renoise", "unipc")
 CARRIES = ("nearest", "layered")  # of the start image along the tracks, see docs/adr/0013
 RECACHES = ("chunks", "window", "always")
+KNOWN_CHANNELS = 4  # one for each pixel frame of a latent frame
+
+
+@dataclass(frozen=True)
+class MapRules:
+    """How points become a motion map, where a public model has rules other than the paper's.
+
+    Args:
+        cell: of a point at x pixels of `width`, on a row of w cells. "floor": floor(x / stride). "round":
+            round(clamp(x / width, 0, 1) (w - 1)), half to even.
+        overlap: several points in one cell. "first": the point of lowest index has it. "sum": embeddings add.
+        before: the three pixel frames that latent frame 0 has no points for. "repeat": pixel frame 0 again.
+            "zeros": nothing.
+        angles: precision of an id times a frequency, "float64" or "float32".
+    """
+
+    cell: Literal["floor", "round"] = "floor"
+    overlap: Literal["first", "sum"] = "first"
+    before: Literal["repeat", "zeros"] = "repeat"
+    angles: Literal["float64", "float32"] = "float64"
+
+    def __post_init__(self):
+        for name, known in MAP_RULES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {known}, got {getattr(self, name)!r}")
+
+
+MAP_RULES = {
+    "cell": ("floor", "round"),
+    "overlap": ("first", "sum"),
+    "before": ("repeat", "zeros"),
+    "angles": ("float64", "float32"),
+}
+PAPER_MAP = MapRules()
+TRACKWAN_MAP = MapRules("round", "sum", "zeros", "float32")
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent and warp
-    masks where used.
+    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent, warp
+    masks and the mask of what is known, where used.
 
     The order head, image is that of the public Fun-Control weights (noisy, control, start image), so that
     they can be reused.
@@ -38,6 +73,11 @@ class MotionConfig:
     hidden.
     `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it
     is not to be trusted.
+    `known`: a mask of four channels behind all others, 1 in latent frame 0 and 0 in every later one.
+    `grey`: the latents of the start image behind latent frame 0 are those of mid grey, encoded behind it, and
+    not zeros.
+    `map`: how points become the motion map.
+    `points`: the least and the most points that the model was trained on; None where nobody counted.
     """
 
     id_dim: int = 64
@@ -47,6 +87,10 @@ class MotionConfig:
     warp: bool = False
     mask_channels: int = 8
     unspecified_channel: bool = False
+    known: bool = False
+    grey: bool = False
+    map: MapRules = PAPER_MAP
+    points: tuple[int, int] | None = None
 
     @property
     def map_channels(self) -> int:
@@ -62,6 +106,8 @@ class MotionConfig:
         if self.warp:
             sizes["warp"] = self.latent_channels
             sizes["mask"] = self.mask_channels
+        if self.known:
+            sizes["known"] = KNOWN_CHANNELS
         slices, start = {}, 0
         for name, size in sizes.items():
             slices[name] = slice(start, start + size)
@@ -86,6 +132,9 @@ class NetworkConfig:
         windows: window shapes in tokens for attention without a cache, in turn by layer; None is full
             attention.
         wrap: whether tokens that meet across an edge of the video in a shifted window see each other.
+        image_dim: width of the picture features (CLIP vision) that cross attention also looks at; None for a
+            network that looks at the text alone.
+        fps: frames a second of the clips that it was trained on.
         place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
     """
 
@@ -106,6 +155,8 @@ class NetworkConfig:
     eps: float = 1e-6
     windows: tuple[tuple[int, int, int], ...] | None = None
     wrap: bool = False
+    image_dim: int | None = None
+    fps: float = 16.0
     place_features: int = 0
 
     def __post_init__(self):

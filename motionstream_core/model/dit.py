@@ -25,6 +25,7 @@ from .cache import CacheShape, GradKVCache, KVCache
 from .config import ModelConfig, NetworkConfig
 from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
+from .picture import PictureEmbedding
 from .rope import Rope
 
 # A network, or a part of one, with Wan's attribute names: built here, by a host, or a namespace of functions.
@@ -82,9 +83,11 @@ class AffineNorm(nn.LayerNorm):
 
 
 class Attention(nn.Module):
-    """The parameters of a self or cross attention; the forward is in the functions below."""
+    """The parameters of a self or cross attention; the forward is in the functions below. `picture`: of a
+    cross attention that also looks at a picture.
+    """
 
-    def __init__(self, dim: int, eps: float):
+    def __init__(self, dim: int, eps: float, picture: bool = False):
         super().__init__()
         self.q = Linear(dim, dim)
         self.k = Linear(dim, dim)
@@ -92,6 +95,10 @@ class Attention(nn.Module):
         self.o = Linear(dim, dim)
         self.norm_q = RMSNorm(dim, eps=eps)
         self.norm_k = RMSNorm(dim, eps=eps)
+        if picture:
+            self.k_img = Linear(dim, dim)
+            self.v_img = Linear(dim, dim)
+            self.norm_k_img = RMSNorm(dim, eps=eps)
 
 
 class Block(nn.Module):
@@ -101,7 +108,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.self_attn = Attention(dim, config.eps)
         self.norm3 = AffineNorm(dim, config.eps)
-        self.cross_attn = Attention(dim, config.eps)
+        self.cross_attn = Attention(dim, config.eps, picture=config.image_dim is not None)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = FeedForward(dim, config.ffn_dim)
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
@@ -181,6 +188,8 @@ class WanDiT(nn.Module):
         self.text_embedding = nn.Sequential(
             nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
         )
+        if config.image_dim is not None:
+            self.img_emb = PictureEmbedding(config.image_dim, dim)
         self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -218,11 +227,19 @@ class WanDiT(nn.Module):
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         return GradKVCache(shape or self.config.context, self.config.num_layers, rope, detached=detached)
 
-    def encode_text(self, embeds: Tensor) -> TextContext:
+    def encode_text(self, embeds: Tensor, features: Tensor | None = None) -> TextContext:
         """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in
         Wan.
+
+        features: those of a picture (B or 1, tokens, image_dim), for a network that looks at one.
         """
-        return encode_text(self, self.config, embeds)
+        text = encode_text(self, self.config, embeds)
+        if (features is None) != (self.config.image_dim is None):
+            wanted, got = ("some", "none") if features is None else ("none", "some")
+            raise ValueError(f"picture features: expected {wanted} for this network, got {got}")
+        return (
+            text if features is None else replace(text, image=encode_picture(self, features.to(self.device)))
+        )
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -257,18 +274,55 @@ def initialise(net: WanDiT):
 
 def encode_text(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
     """The text's keys and values in every block (see WanDiT.encode_text)."""
+    return _text_keys(net, padded_text(net, config, embeds))
+
+
+def padded_text(net: WanModule, config: NetworkConfig, embeds: Tensor) -> Tensor:
+    """Embeddings (B, L <= text_len, text_dim) -> (B, text_len, D)."""
     if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
         raise ValueError(
             f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}"
         )
     padded = F.pad(embeds, (0, 0, 0, config.text_len - embeds.shape[1]))
-    context = net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
+    return net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
+
+
+def _text_keys(net: WanModule, context: Tensor) -> TextContext:
     values = tuple(block.cross_attn.v(context) for block in net.blocks)
     keys = tuple(
         block.cross_attn.norm_k(block.cross_attn.k(context)).to(v.dtype)
         for block, v in zip(net.blocks, values)
     )
     return TextContext(keys, values)
+
+
+PICTURE_TOKENS = 257  # of CLIP vision ViT-H: a class and 16 x 16 patches
+
+
+def encode_picture(net: WanModule, features: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    """A picture's keys and values in every block; features (B, tokens, width) of CLIP vision."""
+    dtype, first = net.patch_embedding.weight.dtype, net.img_emb.proj[0]
+    width = first.normalized_shape[-1]
+    if features.ndim != 3 or features.shape[-1] != width:
+        raise ValueError(
+            f"picture features: expected (1, tokens, {width}) of the CLIP vision model that belongs to this "
+            f"network, got {tuple(features.shape)}"
+        )
+    return _picture_keys(net, net.img_emb(features.to(dtype)))
+
+
+def text_as_picture(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
+    """The context that a network gets whose picture features are left out in code that still cuts 257 tokens
+    off the front: text tokens 0 to 256 go through the picture's projections, the others through the text's.
+    """
+    context = padded_text(net, config, embeds)
+    picture, text = context[:, :PICTURE_TOKENS], context[:, PICTURE_TOKENS:]
+    return replace(_text_keys(net, text), image=_picture_keys(net, picture))
+
+
+def _picture_keys(net: WanModule, context: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    cross = [block.cross_attn for block in net.blocks]
+    return tuple((attn.norm_k_img(attn.k_img(context)), attn.v_img(context)) for attn in cross)
 
 
 def timestep_features(timestep: Tensor, dim: int) -> Tensor:

@@ -26,6 +26,7 @@ def open_sampler(
     first: Tensor | None,
     entries: Entries | None = None,
     run: SamplerRun,
+    first_alone: bool = False,
 ) -> LatentSampler:
     """The sampler of these settings, with the memory that it keeps for the whole stream.
 
@@ -38,12 +39,22 @@ def open_sampler(
         first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
         entries: of a moving buffer, what enters in the place of noise (video to video).
         run: size, noise and length.
+        first_alone: see RollingSampler.
     """
     batch, height, width = run.size
     match config:
         case RollingConfig():
             cache = net.make_cache(height, width, batch=batch, shape=config.cache_shape)
-            return RollingSampler(config, net, cache=cache, motion=motion, text=text, first=first, run=run)
+            return RollingSampler(
+                config,
+                net,
+                cache=cache,
+                motion=motion,
+                text=text,
+                first=first,
+                run=run,
+                first_alone=first_alone,
+            )
         case BufferConfig():
             if config.reference_frames:
                 raise ValueError(

@@ -59,7 +59,6 @@ class GuidedMotion(NullMotion):
         carry: str = "nearest",
     ):
         super().__init__(config, codec, image, source)
-        self._codec = codec
         self._stride = config.vae_stride[1]
         self._strength = strength or GuideStrength()
         self._carry = ImageCarry(carry, image)
@@ -110,6 +109,7 @@ class GuidedMotion(NullMotion):
             self._carry.carrier,
             self._codec_state,
             None,
+            self._start,
         )
 
     def restore(self, snapshot: MotionSnapshot) -> None:

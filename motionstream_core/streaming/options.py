@@ -21,6 +21,7 @@ from .prompt_schedule import PromptSchedule
 from .source_video import SourceVideo
 
 TRACK_CONTROLS = ("track head", "guided", "none")
+FIRST_LATENTS = ("prefilled", "denoised")
 HISTORY_BYTES = 512 * 2**20
 
 
@@ -49,6 +50,11 @@ class StreamOptions:
         paced: with a session, make frames no faster than they play.
         history_bytes: most memory for the moments a rewind can go back to.
         backend: attention.
+        first_latent: latent frame 0 of a rolling sampler from a start image, one of FIRST_LATENTS.
+            "prefilled": the start image's own latent. "denoised": made like any other, where the model is
+            shown the image by its motion channels alone.
+        see: picture (H, W, 3) -> its features (1, tokens, width), for a model whose cross attention looks at
+            one. A scene change asks again.
         prompts: the text by frame, in the place of the prompt.
         video: what is made into another video, for a moving buffer.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
@@ -71,6 +77,8 @@ class StreamOptions:
     paced: bool = False
     history_bytes: int = HISTORY_BYTES
     backend: Backend = "sdpa"
+    first_latent: str = FIRST_LATENTS[0]
+    see: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
     prompts: PromptSchedule | None = field(default=None, compare=False)
     video: SourceVideo | None = None
     encode: Callable[[str], Tensor] | None = None
@@ -89,6 +97,10 @@ class StreamOptions:
             )
         if self.carry is not None and self.carry not in CARRIES:
             raise ValueError(f"carry: expected one of {', '.join(CARRIES)}, got {self.carry!r}")
+        if self.first_latent not in FIRST_LATENTS:
+            raise ValueError(
+                f"first_latent: expected one of {', '.join(FIRST_LATENTS)}, got {self.first_latent!r}"
+            )
         if self.history_bytes < 0:
             raise ValueError(f"history_bytes: expected at least 0, got {self.history_bytes}")
 
@@ -125,7 +137,19 @@ class StreamOptions:
     def denoised_chunks(self, config: ModelConfig) -> int | None:
         """The chunks that are not known from the start image."""
         chunks = self.chunks(config)
-        return chunks - 1 if chunks is not None and config.sampler.from_image else chunks
+        known = config.sampler.from_image and not self.denoises_first(config)
+        return chunks - 1 if chunks is not None and known else chunks
+
+    def denoises_first(self, config: ModelConfig) -> bool:
+        """Whether latent frame 0 is denoised; ValueError for a model that cannot be shown the image then."""
+        if self.first_latent != "denoised":
+            return False
+        if config.motion is None or not config.motion.image_latent:
+            raise ValueError(
+                "first_latent: expected prefilled for this model, which is shown the start image by nothing "
+                "else, got 'denoised'"
+            )
+        return config.sampler.from_image
 
 
 def check_track_control(config: ModelConfig, track_control: str | None) -> str:

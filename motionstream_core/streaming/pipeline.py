@@ -114,9 +114,11 @@ class StreamPipeline:
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
-        self.motion = open_motion_source(networks, picture, self.tracks, options)
-        # 3. The text, which a schedule and a live prompt change, and the source of video to video.
-        self.text = StreamText(networks, embeds, options.encode, options.prompts)
+        self.motion = open_motion_source(networks, picture, self.tracks, options, points_at_rest(tracks))
+        # 3. The text, which a schedule and a live prompt change, what the model sees beside it, and the
+        # source of video to video.
+        seen = None if options.see is None else options.see(image)
+        self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
         self.video = (
             None
             if options.video is None
@@ -132,7 +134,8 @@ class StreamPipeline:
             motion=self.motion,
             text=lambda index: self.text.current,
             null_text=self.text.null(sampler),
-            first=self.motion.image_latent,
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
             entries=self.video,
             run=SamplerRun(
                 (1, *self.motion.grid),
@@ -319,8 +322,11 @@ class StreamPipeline:
             return False
         if self._last.picture is None:
             self.finish(self._newest)
-        assert self._last.picture is not None
-        self.motion.set_reference(rearrange(self._last.picture, "h w c -> c h w"))
+        picture = self._last.picture
+        assert picture is not None
+        self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
+        if self.options.see is not None:
+            self.text.look(self.options.see(picture))
         self.tracks.rebase()
         return True
 
@@ -369,16 +375,22 @@ class StreamPipeline:
 
 
 def open_motion_source(
-    networks: Networks, image: Tensor, tracks: TrackSource, options: StreamOptions
+    networks: Networks,
+    image: Tensor,
+    tracks: TrackSource,
+    options: StreamOptions,
+    still: Tensor | None = None,
 ) -> MotionSource:
-    """The motion source of a track control; image (3, H, W)."""
+    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
     carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng, carry)
+            return MotionConditioner(
+                config, networks.track_head, networks.codec, image, tracks, rng, carry, still
+            )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
         case _:

@@ -27,11 +27,12 @@ from ..model.config import RollingConfig
 from ..model.weights.networks import Networks, Transformer, check_size
 from ..tracks.types import Tracks
 from .chunk import STAGES, Chunk
-from .options import HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
+from .options import FIRST_LATENTS, HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
 from .pipeline import StreamPipeline
 from .source_video import SourceVideo
 
 __all__ = [
+    "FIRST_LATENTS",
     "HISTORY_BYTES",
     "STAGES",
     "TRACK_CONTROLS",

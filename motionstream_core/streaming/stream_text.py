@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..model.compiled import FastDiT
 from ..model.config import SamplerConfig
 from ..model.dit import TextContext
 from ..model.weights.networks import Networks
@@ -30,6 +31,7 @@ class TextSnapshot:
     scheduled: tuple[int, float]
     before: Tensor
     by_hand: int | None
+    seen: Tensor | None
 
 
 class StreamText:
@@ -42,6 +44,7 @@ class StreamText:
         embeds: (1, L, text_dim) of the prompt that the stream begins with.
         encode: how a live prompt becomes embeddings; None: the networks' own text encoder.
         schedule: prompts by frame; its first one takes the place of `embeds`.
+        seen: features of a picture (1, tokens, width), for a model that looks at one beside every text.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class StreamText:
         embeds: Tensor,
         encode: Callable[[str], Tensor] | None = None,
         schedule: PromptSchedule | None = None,
+        seen: Tensor | None = None,
     ):
         if encode is None and networks.text_encoder is not None:
             encode = networks.text_encoder.encode
         self._dit = networks.dit
         self._encode = encode
         self._schedule = schedule
+        self._seen = seen
         self.prompt: str | None = None
         if schedule is not None:
             embeds = schedule.prompts[0].embeds
@@ -101,6 +106,12 @@ class StreamText:
         self.current = self._told(self._embeds)
         self.prompt = prompt.text
 
+    def look(self, seen: Tensor) -> None:
+        """From now on the model looks at another picture."""
+        self._seen = seen
+        self._kept.clear()
+        self.current = self._told(self._embeds)
+
     def null(self, sampler: SamplerConfig) -> TextContext | None:
         """The empty text, for a sampler with guidance."""
         if sampler.guidance == 1:
@@ -113,7 +124,13 @@ class StreamText:
 
     def snapshot(self) -> TextSnapshot:
         return TextSnapshot(
-            self.current, self._embeds, self.prompt, self._scheduled, self._before, self._by_hand
+            self.current,
+            self._embeds,
+            self.prompt,
+            self._scheduled,
+            self._before,
+            self._by_hand,
+            self._seen,
         )
 
     def restore(self, snapshot: TextSnapshot) -> None:
@@ -123,6 +140,14 @@ class StreamText:
         self._scheduled = snapshot.scheduled
         self._before = snapshot.before
         self._by_hand = snapshot.by_hand
+        if self._seen is not snapshot.seen:
+            self._seen = snapshot.seen
+            self._kept.clear()
 
     def _told(self, embeds: Tensor) -> TextContext:
-        return self._dit.encode_text(embeds.to(self._dit.device))
+        embeds = embeds.to(self._dit.device)
+        if self._seen is None:
+            return self._dit.encode_text(embeds)
+        if isinstance(self._dit, FastDiT):
+            raise ValueError("picture features: expected none for the built-in model, got some")
+        return self._dit.encode_text(embeds, self._seen)

@@ -22,7 +22,16 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, Partition, RollingConfig
+from ..config import (
+    PAPER_MAP,
+    BufferConfig,
+    MapRules,
+    ModelConfig,
+    MotionConfig,
+    NetworkConfig,
+    Partition,
+    RollingConfig,
+)
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
@@ -217,7 +226,13 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Fields of a network that headers without them do not have; they stand in a header where they differ.
-LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+LATER_FIELDS: Mapping[str, Any] = {
+    "windows": None,
+    "wrap": False,
+    "image_dim": None,
+    "fps": 16.0,
+    "place_features": 0,
+}
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
@@ -228,11 +243,9 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """
     values: dict[str, Any] = asdict(config)
     del values["sampler"]
-    if config.motion is not None and not config.motion.unspecified_channel:
-        del values["motion"]["unspecified_channel"]
-    for name, usual in LATER_FIELDS.items():
-        if values[name] == usual:
-            del values[name]
+    if values["motion"] is not None:
+        values["motion"] = _without_usual(values["motion"], USUAL_MOTION)
+    values = _without_usual(values, LATER_FIELDS)
     sampler = config.sampler
     return values | (
         _rolling_to_dict(sampler)
@@ -255,9 +268,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     )
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
-        motion = values["motion"]
-        motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
-        values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
+        values["motion"] = _motion_from_dict(values["motion"])
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
@@ -269,6 +280,31 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
             "ModelConfig: expected numbers, names and lists of a config, got a value of another kind: "
             f"{error}"
         ) from error
+
+
+# Fields that stand in the header only where a model has another value. Older files lack them.
+USUAL_MOTION: dict[str, Any] = {
+    "unspecified_channel": False,
+    "known": False,
+    "grey": False,
+    "map": asdict(PAPER_MAP),
+    "points": None,
+}
+
+
+def _without_usual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+def _motion_from_dict(values: Any) -> MotionConfig:
+    made = _fields_of(MotionConfig, {**USUAL_MOTION, **values} if isinstance(values, Mapping) else values)
+    made["map"] = MapRules(**_fields_of(MapRules, made["map"]))
+    points = made["points"]
+    if points is not None:
+        if not isinstance(points, (list, tuple)) or len(points) != 2:
+            raise ValueError(f"points: expected the least and the most points, got {points!r:.80}")
+        made["points"] = tuple(points)
+    return MotionConfig(**made)
 
 
 # What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
