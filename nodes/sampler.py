@@ -24,7 +24,7 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import codec_in, model_in
+from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
 from ._types import Motion, schedule_of, text_embeds, text_function, text_of
