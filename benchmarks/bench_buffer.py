@@ -50,19 +50,24 @@ class Row:
     window: int | None = None  # of the lookahead
 
 
-ROWS = (
-    Row("moving buffer, c = 1", BufferConfig(1, 8, 2)),
-    Row("moving buffer, c = 2", BufferConfig(2, 4, 4)),
-    Row("moving buffer, c = 4", BufferConfig(4, 2, 8)),
-    Row("uniform, c = 8 (clip by clip)", BufferConfig(8, 1, 16)),
-    Row("FIFO without training, lookahead, 8 steps", BufferConfig(1, 8, 1, 4), CLIP),
-)
+def rows_of(steps: int) -> tuple[Row, ...]:
+    """The rows for so many steps of a frame; the lookahead, which evaluates twice, has half of them where its
+    queue can be halved.
+    """
+    fifo = max(4, steps // 2)
+    return (
+        Row("moving buffer, c = 1", BufferConfig.partition(8, 1, steps)),
+        Row("moving buffer, c = 2", BufferConfig.partition(8, 2, steps)),
+        Row("moving buffer, c = 4", BufferConfig.partition(8, 4, steps)),
+        Row("uniform, c = 8 (clip by clip)", BufferConfig.partition(8, 8, steps)),
+        Row(f"FIFO without training, lookahead, {fifo} steps", BufferConfig(1, fifo, 1, 4), CLIP),
+    )
 
 
 class Model:
     """The cartoon under guidance, with a count of its evaluations."""
 
-    def __init__(self, networks: Networks, guidance: float = 2.5):
+    def __init__(self, networks: Networks, guidance: float):
         self.networks = networks
         self.guidance = guidance
         self.evaluations = 0
@@ -76,10 +81,10 @@ class Model:
 
     def __call__(self, x: Tensor, sigma: Tensor, frames: range) -> Tensor:
         made = []
-        for text in (self.text, self.empty):
+        for text in (self.text, self.empty) if self.guidance != 1 else (self.text,):
             self.evaluations += 1
             made.append(predict_x0(self.networks.dit, x, sigma, None, text, self._context))
-        return made[1] + self.guidance * (made[0] - made[1])
+        return made[0] if len(made) == 1 else made[1] + self.guidance * (made[0] - made[1])
 
 
 def opened(row: Row, model: Model, seed: int) -> MovingBuffer:
@@ -87,7 +92,7 @@ def opened(row: Row, model: Model, seed: int) -> MovingBuffer:
     rng = torch.Generator().manual_seed(seed)
     reference = None
     if row.config.reference_frames:  # the beginning of an ordinary clip
-        first = MovingBuffer(BufferConfig(CLIP, 1, 16), model, (1, 16, 16, 16), rng)
+        first = MovingBuffer(BufferConfig(CLIP, 1, 2 * row.config.chunks), model, (1, 16, 16, 16), rng)
         reference = next(first)[:, :, : row.config.reference_frames]
     return MovingBuffer(row.config, predict, (1, 16, 16, 16), rng, reference=reference)
 
@@ -141,14 +146,14 @@ def measured(frames: np.ndarray, borders: list[int]) -> dict[str, float]:
     }
 
 
-def stream_row(row: Row, networks: Networks, seconds: float) -> dict:
+def stream_row(row: Row, networks: Networks, seconds: float, guidance: float) -> dict:
     """Streams of both prompts, and their figures."""
     found = []
     spent = 0.0
     total = 0
     evaluations = 0
     for seed, prompt in enumerate(PROMPTS):
-        model = Model(networks)
+        model = Model(networks, guidance)
         model.text = model.told(prompt)
         stream = opened(row, model, seed)
         next(stream)  # the fill is another cost
@@ -166,11 +171,11 @@ def stream_row(row: Row, networks: Networks, seconds: float) -> dict:
     return {"seconds": seconds, **mean, "evaluations": round(per_latent, 2), "fps": round(total / spent, 2)}
 
 
-def prompt_row(row: Row, networks: Networks) -> dict:
+def prompt_row(row: Row, networks: Networks, guidance: float) -> dict:
     """From a prompt's change at a boundary: frames until the first one that differs from the stream without
     it, and until the first one born under it.
     """
-    model = Model(networks)
+    model = Model(networks, guidance)
     stream = opened(row, model, 0)
     list(islice(stream, 2))
     there = stream.snapshot()
@@ -236,6 +241,8 @@ def roofline_row() -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/moving_buffer_202611.md"))
+    parser.add_argument("--steps", type=int, default=16, help="of every frame, a multiple of 8")
+    parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--seconds", type=float, default=12.0, help="of video in a row, for each prompt")
     parser.add_argument("--long", type=float, default=60.0, help="of the row that drifts")
     parser.add_argument("--chunks", type=int, default=2000, help="of the memory row")
@@ -258,10 +265,11 @@ def main() -> None:
 
     once("roofline", roofline_row)
     once("memory", lambda: memory_row(args.chunks))
-    for row in ROWS:
-        once(f"prompt: {row.name}", lambda row=row: prompt_row(row, networks))
-        once(f"stream: {row.name}", lambda row=row: stream_row(row, networks, args.seconds))
-    once("long", lambda: stream_row(ROWS[1], networks, args.long))
+    rows = rows_of(args.steps)
+    for row in rows:
+        once(f"stream: {row.name}", lambda row=row: stream_row(row, networks, args.seconds, args.guidance))
+        once(f"prompt: {row.name}", lambda row=row: prompt_row(row, networks, args.guidance))
+    once("long", lambda: stream_row(rows[1], networks, args.long, args.guidance))
     args.out.write_text(written(known, args))
     print(f"{args.out}: written")
 
@@ -272,16 +280,16 @@ def written(known: dict[str, dict], args: argparse.Namespace) -> str:
     lines = [
         "# The moving buffer, measured",
         "",
-        f"`python benchmarks/bench_buffer.py` on {os.cpu_count()} shared CPU cores, one thread, torch "
-        f"{torch.__version__}, the built-in cartoon (not distilled) at 128x128 under guidance 2.5. "
-        "Two prompts, seeds 0 and 1, none picked. Every row makes the same number of evaluations a latent "
-        "frame. fps is per CPU second, decode included.",
+        f"`python benchmarks/bench_buffer.py` on {os.cpu_count()} shared CPU cores, one thread, "
+        f"torch {torch.__version__}, the built-in cartoon (not distilled) at 128x128, {args.steps} steps "
+        f"a frame, guidance {args.guidance:g}, streams of {args.seconds:g} s. Two prompts, seeds 0 and 1, "
+        "none picked. fps is per CPU second, decode included.",
         "",
         "| way | evaluations a latent frame | sharpness | motion a frame | seam "
         "| drift: sharpness, light, colour | fps |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in ROWS:
+    for row in rows_of(args.steps):
         one = known[f"stream: {row.name}"]
         lines.append(_line(row.name, one))
     lines += [
@@ -295,7 +303,7 @@ def written(known: dict[str, dict], args: argparse.Namespace) -> str:
         "| change by chunk |",
         "|---|---|---|---|---|",
     ]
-    for row in ROWS:
+    for row in rows_of(args.steps):
         one = known[f"prompt: {row.name}"]
         lines.append(
             f"| {row.name} | {one['first_affected_frame']} | {one['half_way_frame']} "

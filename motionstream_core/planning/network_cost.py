@@ -25,9 +25,7 @@ def block_parameters(config: ModelConfig) -> int:
 
 
 def parameters(config: ModelConfig) -> int:
-    """Of `WanDiT`: patch and place embedding, text and time embedding, time projection, the blocks, the
-    head.
-    """
+    """Of `WanDiT`: patch, place, text and time embedding, time projection, the blocks, the head."""
     d, cells = config.dim, config.patch[1] * config.patch[2]
     patch = config.in_channels * cells * d + d
     text = config.text_dim * d + d + d * d + d

@@ -389,7 +389,15 @@ def open_motion_source(
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
             return MotionConditioner(
-                config, networks.track_head, networks.codec, image, tracks, rng, carry, still
+                config,
+                networks.track_head,
+                networks.codec,
+                image,
+                tracks,
+                rng,
+                carry,
+                still=still,
+                running=networks.running_latents,
             )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)

@@ -169,6 +169,11 @@ def read_header(path: Path) -> dict[str, Any]:
                 f"{path.name}: expected a safetensors file, got a pickled one, which is never opened: it "
                 "could run code"
             )
+        if start == b"version ":
+            raise ValueError(
+                f"{path.name}: expected a safetensors file, got a Git LFS pointer to one ({size} bytes): "
+                "download the file itself"
+            )
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > MAX_HEADER or file.peek(1)[:1] not in (b"{", b""):
             raise ValueError(
@@ -289,6 +294,7 @@ USUAL_MOTION: dict[str, Any] = {
     "grey": False,
     "map": asdict(PAPER_MAP),
     "points": None,
+    "id_range": MotionConfig.id_range,
 }
 
 

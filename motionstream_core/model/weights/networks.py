@@ -31,6 +31,7 @@ from .bundle import Bundle, load_bundle, save_bundle
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
 BUILT_IN_CARRY = "layered"  # docs/adr/0013
 CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
+CARTOON_STUDENT = BUILT_IN.with_name("cartoon_student.safetensors")  # the same in one evaluation a chunk
 
 
 Transformer = WanDiT | HostDiT | FastDiT

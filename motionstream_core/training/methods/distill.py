@@ -20,7 +20,7 @@ from ...sampling.flow import add_noise
 from ..engine.stage import Data, Draws
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
-from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
+from .losses import dmd_gradient, dmd_loss, flow_loss, most_weight, score_sigma
 from .options import (
     Setup,
     add_common,
@@ -42,7 +42,6 @@ from .roles import (
     check_compatible,
     check_no_shared_memory,
     clone,
-    draw_ids,
     freeze,
     set_trainable,
 )
@@ -151,7 +150,7 @@ class DistillStage:
         rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
-        ids = draw_ids(batch, rng)  # the same track ids for both scores
+        ids = teacher.draw_ids(batch, rng)  # the same track ids for both scores
         motion = teacher.motion(batch, rng, ids)
         empty = torch.zeros(len(made), dtype=torch.bool)
         real_x0 = guided_clip(
@@ -175,7 +174,7 @@ class DistillStage:
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
         x0 = predict_clip(fake, made[:, :, :1], noisy, sigma, fake.motion(batch, rng), fake.text(batch))
-        most = float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight
+        most = most_weight(self.config.prediction, self.recipe.most_weight)
         return flow_loss(x0, rest, sigma, most), {}
 
     @torch.no_grad()
@@ -207,6 +206,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper"
     )
     parser.add_argument(
+        "--shift",
+        type=float,
+        default=DistillRecipe.shift,
+        help="of the noise levels at which scores meet, %(default)s by default",
+    )
+    parser.add_argument(
         "--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)"
     )
     parser.add_argument(
@@ -226,6 +231,7 @@ def build(args: argparse.Namespace) -> Setup:
     recipe = DistillRecipe(
         Guidance(text=args.text_weight, motion=args.motion_weight),
         args.critic_steps,
+        args.shift,
         rolling=not args.no_rolling,
         anchor=args.anchor,
     )
