@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 import comfy.model_management
 import comfy.utils
 import numpy as np
+from comfy.cli_args import args
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 from PIL import Image
@@ -35,7 +36,7 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 def serve_routes():
     """The routes of the live preview, under the host's own server."""
-    _server.register(PromptServer.instance.routes, RUNS)
+    _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
 
 
 def check_interrupt():
