@@ -15,6 +15,7 @@ from typing import Any
 import folder_paths
 
 from ...motionstream_core.common.checked import excerpt
+from .._prefixes import with_date
 
 LOG = logging.getLogger("motionstream")
 PACK = "ComfyUI-MotionStream"
@@ -110,7 +111,7 @@ def recording_path(prefix: str, width: int, height: int) -> Path:
     leaves the folder is an error.
     """
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory(), width, height
+        with_date(prefix), folder_paths.get_output_directory(), width, height
     )
     return Path(folder) / f"{name}_{counter:05}_.mp4"
 
@@ -167,6 +168,6 @@ def output_path(prefix: str, suffix: str) -> tuple[Path, str]:
     in.
     """
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory()
+        with_date(prefix), folder_paths.get_output_directory()
     )
     return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder

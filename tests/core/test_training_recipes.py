@@ -263,16 +263,18 @@ def test_distillations_options_arrive(asked, done):  # noqa: F811
         Guidance(text=2.0, motion=0.25), critic_steps=3, rolling=False, anchor=0.75
     )
     assert config.lr == {"student": 1e-3, "fake_score": 0.5}
-    assert asked("distill", *roles_, "--shift", 2)[0].recipe.shift == 2.0
+    recipe = asked("distill", *roles_, "--shift", 2, "--keep-tracks", 0.5, 1)[0].recipe
+    assert (recipe.shift, recipe.keep_tracks) == (2.0, (0.5, 1.0))
 
 
 def test_causal_inits_options_arrive(asked, done):  # noqa: F811
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar")
     assert stage.recipe == causal_init.CausalInitRecipe(start="ar")
     more = ("--sinks", 1, "--windows", 3, 6, "--shift", 3, "--things-weight", 2)
+    more = (*more, "--keep-tracks", 0.5, 1)
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar", *more)
     assert stage.recipe == causal_init.CausalInitRecipe(
-        "ar", sinks=(1,), windows=(3, 6), shift=3.0, things_weight=2.0
+        "ar", sinks=(1,), windows=(3, 6), shift=3.0, things_weight=2.0, keep_tracks=(0.5, 1.0)
     )
 
 

@@ -22,6 +22,7 @@ from .losses import flow_loss, most_weight, regression_loss
 from .options import (
     Setup,
     add_common,
+    add_keep_tracks,
     add_validation,
     digests,
     open_config,
@@ -34,6 +35,7 @@ from .options import (
 from .roles import Batch, MotionModel, set_trainable
 from .samples import Sample, Samples, of_students
 from .steps import cell_weights, check_whole_chunks, rand, randn_like, rollout_errors
+from .teacher import told_less
 from .trajectories import Trajectories, commit, predict_chunk
 
 NAME = "causal-init"
@@ -52,6 +54,7 @@ class CausalInitRecipe:
     shift: float = 5.0  # of "ar"
     most_weight: float = 5.0
     things_weight: float = 1.0  # of cells that the data say a thing touches
+    keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
 
     def __post_init__(self):
         if self.start not in STARTS:
@@ -89,6 +92,7 @@ class CausalInitStage:
         model = self.student
         recipe = self.recipe
         rng = draws.rng
+        batch = told_less(batch, recipe.keep_tracks, rng)
         context = batch["latents"]
         frames = self.config.context.chunk
         check_whole_chunks(context.shape[2], frames)
@@ -177,6 +181,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="FRAMES",
             help=f"latent frames of the {name[:-1]}; one is drawn for every batch",
         )
+    add_keep_tracks(parser, CausalInitRecipe.keep_tracks)
     parser.add_argument(
         "--shift", type=float, default=CausalInitRecipe.shift, help="of the noise levels of ar"
     )
@@ -200,6 +205,7 @@ def build(args: argparse.Namespace) -> Setup:
             windows=tuple(args.windows),
             shift=args.shift,
             things_weight=args.things_weight,
+            keep_tracks=tuple(args.keep_tracks),
         ),
         open_validation(args),
         open_samples(args, of_students),

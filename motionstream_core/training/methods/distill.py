@@ -25,6 +25,7 @@ from .options import (
     Setup,
     add_common,
     add_guidance,
+    add_keep_tracks,
     add_refresh,
     add_validation,
     digests,
@@ -47,6 +48,7 @@ from .roles import (
 )
 from .samples import Sample, Samples, of_students
 from .steps import randn_like, rollout_clip, rollout_errors
+from .teacher import told_less
 
 NAME = "distill"
 HELP = "Self Forcing with distribution matching"
@@ -62,6 +64,7 @@ class DistillRecipe:
     rolling: bool = True  # False: the cache keeps all of the clip in training (an ablation)
     anchor: float = 0.0  # weight of a regression to the real clip, where there is one; 0 as in the paper
     most_weight: float = 5.0
+    keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
 
     def __post_init__(self):
         if self.critic_steps < 0:
@@ -107,6 +110,7 @@ class DistillStage:
         return "student" if step % period == self.recipe.critic_steps else "fake_score"
 
     def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        batch = told_less(batch, self.recipe.keep_tracks, draws.rng)
         return self._student(batch, draws) if role == "student" else self._critic(batch, draws)
 
     def _generate(self, batch: Batch, draws: Draws, grad: bool) -> Tensor:
@@ -220,6 +224,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DistillRecipe.anchor,
         help="weight of a regression to the real clip beside the distribution matching",
     )
+    add_keep_tracks(parser, DistillRecipe.keep_tracks)
     add_refresh(parser)
     add_guidance(parser)
     add_common(parser)
@@ -234,6 +239,7 @@ def build(args: argparse.Namespace) -> Setup:
         args.shift,
         rolling=not args.no_rolling,
         anchor=args.anchor,
+        keep_tracks=tuple(args.keep_tracks),
     )
     stage = DistillStage(
         open_model(args, args.student),

@@ -111,6 +111,18 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
 
 
+def add_keep_tracks(parser: argparse.ArgumentParser, usual: tuple[float, float]) -> None:
+    """How many of its tracks a sample is told of."""
+    parser.add_argument(
+        "--keep-tracks",
+        type=float,
+        nargs=2,
+        default=usual,
+        metavar=("LEAST", "MOST"),
+        help="share of the tracks that a sample is told of, drawn evenly",
+    )
+
+
 def add_refresh(parser: argparse.ArgumentParser) -> None:
     """How often the sink is refreshed in mid-clip."""
     parser.add_argument(

@@ -25,6 +25,7 @@ from .losses import bell_weight, flow_loss, most_weight, per_sample
 from .options import (
     Setup,
     add_common,
+    add_keep_tracks,
     add_validation,
     digests,
     open_model,
@@ -154,6 +155,11 @@ def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator) 
     return {**batch, "visible": batch["visible"] & told[:, None].to(batch["visible"].device)}
 
 
+def told_less(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
+    """`drop_tracks` where a recipe drops some; nothing is drawn where it drops none."""
+    return batch if share == (1.0, 1.0) else drop_tracks(batch, share, rng)
+
+
 def mask_motion(
     model: MotionModel, batch: Batch, motion: Tensor, recipe: TeacherRecipe, rng: torch.Generator
 ) -> Tensor:
@@ -208,14 +214,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TeacherRecipe.shift,
         help="of the noise levels, %(default)s by default; 1 is even levels",
     )
-    parser.add_argument(
-        "--keep-tracks",
-        type=float,
-        nargs=2,
-        default=TeacherRecipe.keep_tracks,
-        metavar=("LEAST", "MOST"),
-        help="share of the tracks that a sample is told of, drawn evenly",
-    )
+    add_keep_tracks(parser, TeacherRecipe.keep_tracks)
     parser.add_argument(
         "--things-weight",
         type=float,
