@@ -104,9 +104,11 @@ def run(args: argparse.Namespace) -> None:
         "cpu": platform.machine(),
         "torch": torch.__version__,
     }
+    width, height = args.size
     report |= measure(
         networks,
-        *args.size,
+        width,
+        height,
         args.frames,
         args.tracks,
         args.steps,
@@ -173,6 +175,8 @@ def measure(
         memory.append(memory_mib())
         made = last.start + len(last.frames)
         show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
+    if last is None:
+        raise ValueError(f"frames: expected at least one chunk, got {frames} frames")
     shape = context or networks.config.context
     full = 1 + -(-(shape.sink + shape.window) // shape.chunk)
     steady = costs[max(full, warm + 1 if warm < len(costs) else 0) : -1] or costs[-1:]

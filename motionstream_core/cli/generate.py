@@ -89,11 +89,13 @@ def run(args: argparse.Namespace) -> None:
     chunks = stream(networks, image, tracks, args.prompt, options, session)
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
-        latencies, totals = [], dict.fromkeys(STAGES, 0.0)
+        latencies: list[float] = []
+        totals: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for chunk in chunks:
             video.write(chunk.frames)
             latencies.append(chunk.latency_s)
-            totals = {stage: totals[stage] + chunk.timings.get(stage, 0.0) for stage in STAGES}
+            for stage in STAGES:
+                totals[stage] += chunk.timings.get(stage, 0.0)
             if chunk.index == 0:
                 first_frame_s = chunk.first_frame_s
             show_progress(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -126,7 +127,8 @@ def told_baseline() -> Generate:
 
 def uncovered_psnr(items: list[HeldOut], run: Generate) -> float:
     """PSNR in dB over all pixels of background that frame 0 does not show."""
-    return _psnr_of(sum(_uncovered_error(item, run(item, item.chosen)) for item in items))
+    errors = [_uncovered_error(item, run(item, item.chosen)) for item in items]
+    return _psnr_of(sum(errors, start=np.zeros(2)))
 
 
 def _uncovered_error(item: HeldOut, frames: np.ndarray) -> np.ndarray:
@@ -265,7 +267,7 @@ def evaluate(
     return rounded(document)
 
 
-def rounded(value):
+def rounded(value: Any) -> Any:
     """Floats to three decimals, all the way down."""
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}

@@ -352,9 +352,8 @@ def run_plan(args: argparse.Namespace) -> None:
             raise ValueError(f"{name}: expected 1 or more, got {value}")
     preset(args.preset)
     usual = usual_clip(args.preset)
-    clip = Clip(
-        *(args.size or (usual.width, usual.height)), args.frames if args.frames is not None else usual.frames
-    )
+    width, height = args.size or (usual.width, usual.height)
+    clip = Clip(width, height, usual.frames if args.frames is None else args.frames)
     print(
         "\n\n".join(
             table(args.preset, stage, clip=clip, machine=machine, steps=args.steps, batch=args.batch)

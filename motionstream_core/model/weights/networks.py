@@ -164,6 +164,7 @@ def _codec_config(bundle: Bundle) -> CodecConfig:
         raise ValueError(
             f"{bundle.path.name}: expected settings of the codec with {sorted(expected)}, got {values!r}"
         )
-    return CodecConfig(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    )
+    checked: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return CodecConfig(**checked)

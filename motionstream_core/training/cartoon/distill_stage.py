@@ -17,7 +17,7 @@ from ..segments import start_states, starts, student_target, teacher_way
 from .clips import Clips
 from .flow_stage import BUFFER, THINGS, optimizer
 from .network import Cartoon
-from .run import Run, warm_then_fall
+from .run import Figure, Run, warm_then_fall
 
 CHUNKS, MICRO = 4, 4
 
@@ -31,7 +31,7 @@ def target_of(teacher: Cartoon, start: Tensor, ids: Tensor, scale: float) -> Ten
 @torch.no_grad()
 def held_out(
     student: Cartoon, teacher: Cartoon, clips: Clips, scale: float, count: int = 16
-) -> dict[str, float]:
+) -> dict[str, Figure]:
     x0, _, ids = clips.windows(np.arange(count), np.arange(count) % 5, BUFFER)
     start = start_states(x0, torch.randn(x0.shape, generator=torch.Generator().manual_seed(2)), CHUNKS)
     levels = starts(CHUNKS, BUFFER // CHUNKS).expand(count, -1)

@@ -11,7 +11,7 @@ N, 2) float32 pixels; visible (T, N) bool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -143,10 +143,14 @@ class Clip:
     visible: np.ndarray
     owner: np.ndarray
     caption: str
-    kind: str = "both"
-    sprite_mask: np.ndarray | None = None  # (T, H, W) bool, any sprite there
-    centres: list[tuple[float, float]] = field(default_factory=list)
-    radii: list[float] = field(default_factory=list)
+
+
+@dataclass
+class RenderedClip(Clip):
+    """A clip of which is known where its sprites are."""
+
+    kind: str
+    sprite_mask: np.ndarray  # (T, H, W) bool, any sprite there
 
 
 def smooth_motion(
@@ -188,11 +192,10 @@ def drawn_texture(rng: np.random.Generator, size: int = 320) -> np.ndarray:
     kind = rng.integers(3)
     a, b = rng.integers(0, 256, (2, 3)).astype(np.float32)
     if kind == 0:
-        field_ = sum(
-            cv2.resize(rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-            / (i + 1)
-            for i, n in enumerate((5, 12, 30, 80))
-        )
+        field_ = np.zeros((size, size), np.float32)
+        for i, n in enumerate((5, 12, 30, 80)):
+            coarse = rng.random((n, n)).astype(np.float32)
+            field_ += cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC) / (i + 1)
         field_ = (field_ - field_.min()) / (np.ptp(field_) + 1e-6)
     elif kind == 1:
         yy, xx = np.mgrid[:size, :size].astype(np.float32)
@@ -293,7 +296,7 @@ def _random_sprite(
 
 def render(
     scene: Scene, rng: np.random.Generator, background_points: int = 400, sprite_points: int = 120
-) -> Clip:
+) -> RenderedClip:
     """Renders every frame and the ground truth of random candidate points."""
     size, frames = scene.size, scene.frames
     camera = scene.camera.matrices(size / 2, size / 2)
@@ -313,18 +316,8 @@ def render(
     if scene.style:
         out = apply_style(out, scene.style)
     xy, visible, owner = _ground_truth(scene, rng, camera, poses, alphas, background_points, sprite_points)
-    mask = (alphas > 127).any(0) if len(poses) else np.zeros((frames, size, size), bool)
-    return Clip(
-        out,
-        xy,
-        visible,
-        owner,
-        caption(scene),
-        scene.kind,
-        mask,
-        [s.centre for s in scene.sprites],
-        [s.image.shape[0] / 2 for s in scene.sprites],
-    )
+    mask = np.any(alphas > 127, axis=0)
+    return RenderedClip(out, xy, visible, owner, caption(scene), scene.kind, mask)
 
 
 def _premultiplied(image: np.ndarray) -> np.ndarray:
@@ -440,7 +433,8 @@ def _colour(image: np.ndarray) -> str:
     if not solid.any():
         return "gray"
     r, g, b = image[solid][:, :3].mean(0)
-    h, s, v = cv2.cvtColor(np.uint8([[[r, g, b]]]), cv2.COLOR_RGB2HSV)[0, 0]
+    pixel = np.array([[[r, g, b]]]).astype(np.uint8)
+    h, s, v = cv2.cvtColor(pixel, cv2.COLOR_RGB2HSV)[0, 0]
     if v < 50:
         return "black"
     if s < 40:
