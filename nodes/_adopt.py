@@ -9,7 +9,6 @@ Knows the host's objects by their attributes alone. Shapes as in `_types.py`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -263,31 +262,6 @@ def parameter_of(module: nn.Module, key: str) -> Tensor | None:
         return module.get_parameter(key)
     except AttributeError:
         return None
-
-
-def until_memory_ends(
-    chunks: Iterator[Any], out_of_memory: Callable[[BaseException], bool], tell: Callable[[str], None]
-) -> Iterator[Any]:
-    """The chunks, for as long as the device's memory lasts: what was made is kept and the person told;
-    ValueError when it is the start image alone.
-    """
-    made = 0
-    try:
-        for chunk in chunks:
-            made += 1
-            yield chunk
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        remedy = "choose a smaller window, sink or size, or decode with Load Tiny VAE"
-        if made <= 1:
-            raise ValueError(
-                f"memory: expected room for one chunk after the start image, got none: {remedy}"
-            ) from error
-        tell(
-            f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one "
-            f"{remedy}"
-        )
 
 
 def codec_in(vae: Any, config: ModelConfig, encoder: Any = None) -> CodecParts:

@@ -24,7 +24,8 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import ModelParts, codec_in, model_in, until_memory_ends
+from ._adopt import ModelParts, codec_in, model_in
+from ._ending import keep_chunks, missing_frames
 from ._types import Motion, text_embeds, text_function, text_of
 from .loader import CATEGORY
 from .motion import MotionType
@@ -146,13 +147,13 @@ class StreamingSampler(io.ComfyNode):
                 io.Int.Input(
                     "keep_mb",
                     optional=True,
-                    default=4096,
-                    min=16,
+                    default=0,
+                    min=0,
                     max=1_000_000,
                     advanced=True,
                     tooltip=(
                         "Most memory, in MiB, for the images and latents returned. Beyond it the oldest "
-                        "are let go (the recorded file has them all)."
+                        "are let go (the recorded file has them all). 0: a quarter of the free memory."
                     ),
                 ),
                 io.Int.Input(
@@ -227,7 +228,7 @@ class StreamingSampler(io.ComfyNode):
         window=-1,
         live=False,
         record="",
-        keep_mb=4096,
+        keep_mb=0,
         rewind_mb=512,
         clip=None,
         control=AUTO,
@@ -273,7 +274,8 @@ class StreamingSampler(io.ComfyNode):
             beside_bytes(dit, width, height, context, codec.kind),
         )
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
-        recorder = StreamRecorder(motion.tracks.fps, stride, keep_mb * MIB, path)
+        budget = keep_mb * MIB if keep_mb else _host.memory_to_keep()
+        recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
             notes=notes_on(parts, width, height, track_control),
@@ -288,15 +290,20 @@ class StreamingSampler(io.ComfyNode):
         with recorder, live_run:
             live_run.session.report(control=track_control)
             chunks = stream(networks, motion.image, motion.tracks, embeds, options, live_run.session)
-            for made in until_memory_ends(chunks, _host.out_of_memory, live_run.tell):
-                recorder.add(_host.to_output(made), live_run.session.state.get("oldest_chunk"))
-                live_run.show(made, recorder.nbytes)
+            live_run.ended_early = not keep_chunks(
+                chunks,
+                recorder,
+                lambda made: live_run.show(made, recorder.nbytes),
+                live_run.tell,
+                _host.out_of_memory,
+                _host.to_output,
+            )
         # 4. What was made.
         text = write_performance(
             live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
-        return outputs(recorder, codec.to_host, width, height, text, figures)
+        return outputs(recorder, codec.to_host, width, height, text, figures, live_run.tell)
 
 
 def track_control_of(control: str, dit: Transformer) -> str:
@@ -363,17 +370,16 @@ def outputs(
     height: int,
     performance: str,
     figures: dict,
+    tell: Callable[[str], None],
 ) -> io.NodeOutput:
     """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
     client.
     """
     made = recorder.take(width, height)
-    if made.first_frame:
-        LOG.warning(
-            "MotionStream: the video needs more than keep_mb: frames 0 to %d are not in the outputs",
-            made.first_frame - 1,
-        )
-    if recorder.path is not None:
+    missing = missing_frames(recorder, made.first_frame)
+    if missing is not None:
+        tell(missing)
+    if recorder.path is not None and recorder.failure is None:
         video = InputImpl.VideoFromFile(str(recorder.path))
     else:
         video = InputImpl.VideoFromComponents(

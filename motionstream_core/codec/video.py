@@ -6,10 +6,10 @@ W, 3) float32 RGB in 0..1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class VideoWriter:
     video.write(chunk)`.
 
     The size is that of the first frame. What has been written is playable even when the block ends with an
-    exception.
+    exception. A process that is killed leaves nothing playable: that is what `recording` is for.
     """
 
     def __init__(self, path: str | Path, fps: float):
@@ -36,9 +36,7 @@ class VideoWriter:
 
         self.path = Path(path)
         self.frames = 0
-        if not 0 < fps <= 1000:
-            raise ValueError(f"fps: expected above 0 and at most 1000, got {fps}")
-        self.rate = Fraction(fps).limit_denominator(1001)
+        self.rate = rate_of(fps)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._container = av.open(
@@ -54,24 +52,24 @@ class VideoWriter:
 
     def write(self, frames: Tensor):
         """Appends frames (T, H, W, 3) float 0..1; values beyond are clamped."""
-        if frames.ndim != 4 or frames.shape[-1] != 3:
-            raise ValueError(f"video: expected frames (T, H, W, 3), got {tuple(frames.shape)}")
-        height, width = frames.shape[1:3]
-        if self._stream is None:
-            self._stream = self._begun(width, height)
         stream = self._stream
-        if (width, height) != (stream.width, stream.height):
-            raise ValueError(
-                f"video: expected frames of {stream.width}x{stream.height}, got {width}x{height}"
-            )
-        for picture in (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy():
+        check_size_of_frames(frames, None if stream is None else (stream.width, stream.height))
+        if stream is None:
+            size = (frames.shape[2], frames.shape[1])
+            even_size(*size)
+            stream = self._stream = h264_stream(self._container, self.rate, size)
+        for picture in pictures(frames):
             self._encode(stream, picture)
 
     def close(self):
-        """Writes what the encoder still holds. A file without frames is removed."""
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
+        """Writes what the encoder still holds. A file without frames is removed. The file is closed even
+        where the disk is full.
+        """
+        try:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
         if self._stream is None:
             self.path.unlink(missing_ok=True)
 
@@ -81,23 +79,6 @@ class VideoWriter:
     def __exit__(self, *exception):
         self.close()
 
-    def _begun(self, width: int, height: int) -> VideoStream:
-        import av
-
-        if width % 2 or height % 2:
-            raise ValueError(f"video: expected an even width and height (yuv420p), got {width}x{height}")
-        codec = next((name for name in CODECS if name in av.codecs_available), None)
-        if codec is None:
-            raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
-        options = {"crf": QUALITY} if codec == "libx264" else {}
-        # PyAV's stubs know no codec by a name of this kind.
-        made = self._container.add_stream(codec, rate=self.rate, options=options)
-        stream: VideoStream = made  # pyright: ignore[reportAssignmentType]
-        stream.width = width
-        stream.height = height
-        stream.pix_fmt = "yuv420p"
-        return stream
-
     def _encode(self, stream: VideoStream, picture: np.ndarray):
         import av
 
@@ -106,6 +87,49 @@ class VideoWriter:
         frame.time_base = 1 / self.rate
         self.frames += 1
         self._container.mux(stream.encode(frame))
+
+
+def rate_of(fps: float) -> Fraction:
+    """The frame rate of a file; ValueError for one that no file can have."""
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps: expected above 0 and at most 1000, got {fps}")
+    return Fraction(fps).limit_denominator(1001)
+
+
+def check_size_of_frames(frames: Tensor, size: tuple[int, int] | None):
+    """ValueError for frames that are none, or of another (width, height) than those before (None: none)."""
+    if frames.ndim != 4 or frames.shape[-1] != 3:
+        raise ValueError(f"video: expected frames (T, H, W, 3), got {tuple(frames.shape)}")
+    height, width = frames.shape[1:3]
+    if size is not None and (width, height) != size:
+        raise ValueError(f"video: expected frames of {size[0]}x{size[1]}, got {width}x{height}")
+
+
+def even_size(width: int, height: int):
+    """ValueError for a size that yuv420p does not have."""
+    if width % 2 or height % 2:
+        raise ValueError(f"video: expected an even width and height (yuv420p), got {width}x{height}")
+
+
+def pictures(frames: Tensor) -> Iterator[np.ndarray]:
+    """Frames (T, H, W, 3) float, clamped to 0..1 -> each as (H, W, 3) uint8."""
+    yield from (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+
+
+def h264_stream(
+    container: Any, rate: Fraction, size: tuple[int, int], x264: Mapping[str, str] | None = None
+) -> VideoStream:
+    """A new h264 stream of a container, (width, height); `x264` are more options for that encoder."""
+    import av
+
+    codec = next((name for name in CODECS if name in av.codecs_available), None)
+    if codec is None:
+        raise ValueError(f"video: expected an ffmpeg with {' or '.join(CODECS)}, got one without")
+    options = {"crf": QUALITY, **(x264 or {})} if codec == "libx264" else {}
+    stream: VideoStream = container.add_stream(codec, rate=rate, options=options)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    return stream
 
 
 def write_video(path: str | Path, frames: Tensor | Iterable[Tensor], fps: float) -> int:

@@ -17,6 +17,10 @@ STAGES = ("motion_s", "denoise_s", "cache_s", "decode_s")
 NO_FRAMES = torch.empty(0, 0, 0, 3)
 
 
+class NotFinite(ValueError):
+    """What a network made holds NaN or infinity."""
+
+
 @dataclass
 class LastFrame:
     """The last frame (H, W, 3) of a chunk, once it is there. Snapshots share it with the chunk."""
@@ -84,3 +88,9 @@ class Chunk:
     latency_s: float = 0.0
     pending: Pending | None = None
     last: LastFrame = field(default_factory=LastFrame)
+
+    def check_finite(self):
+        """Raises NotFinite for latents or frames with NaN or infinity: they would be shown as black."""
+        for name, made in (("latents", self.latents), ("frames", self.frames)):
+            if not bool(made.isfinite().all()):
+                raise NotFinite(f"chunk {self.index}: expected finite numbers, got NaN in its {name}")

@@ -230,7 +230,7 @@ class StreamPipeline:
             chunk.pending.decode.start()
 
     def finish(self, chunk: Chunk) -> Chunk:
-        """Waits for the frames of a chunk."""
+        """Waits for the frames of a chunk. Raises NotFinite for one with NaN in it."""
         pending = chunk.pending
         if pending is None:
             return chunk
@@ -243,6 +243,7 @@ class StreamPipeline:
         chunk.latency_s = perf_counter() - pending.boundary
         chunk.last.picture = shown[pending.count - 1].clone()
         chunk.pending = None
+        chunk.check_finite()
         return chunk
 
     def close(self):

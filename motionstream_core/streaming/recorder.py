@@ -1,7 +1,7 @@
 """What a run keeps of what it made: the newest chunks within a budget of bytes, and a video file of all of it
 when asked for.
 
-Owns the dropping of what a rewind undid, the order in which frames become final, and the joining at the end.
+Owns the dropping of what a rewind undid, what happens when memory or disk end, and the joining at the end.
 Knows nothing of hosts.
 Shapes: frames (T, H, W, 3); latents (B, C, t, h, w); xy (T, N, 2), visible (T, N).
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..codec.video import VideoWriter
+from ..codec.recording import VideoRecording
 from ..tracks.types import Tracks
+from .frame_store import FrameStore
 from .stream import Chunk
 
 
@@ -34,78 +35,120 @@ class StreamResult:
     first_frame: int
 
 
-class StreamRecorder:
-    """budget: most bytes of frames and latents held for the result; at least the newest chunk is always kept.
+@dataclass(frozen=True)
+class _Kept:
+    """A chunk of the result. Its `count` frames are in the store."""
 
-    path: a video file that gets every frame once no rewind can reach it any more. Use as a context manager:
-    leaving it, in whatever way, writes what is still due and closes the file.
+    index: int
+    start: int
+    count: int
+    latents: Tensor
+    xy: Tensor
+    visible: Tensor
+    nbytes: int
+
+
+class StreamRecorder:
+    """What a run made, in memory and in a file. Use as a context manager: leaving it, in whatever way, closes
+    the file.
+
+    Args:
+        fps: frames a second.
+        stride: frames of a latent frame.
+        budget: most bytes held for the result; at least the newest chunk is always kept.
+        path: a video file that gets every frame at once, and loses what a rewind undoes.
+
+    `failure` is what the disk said when the file ended before the run: it holds the frames before that.
+    `short` is True once the machine had less memory than the budget.
     """
 
     def __init__(self, fps: float, stride: int, budget: int, path: Path | None = None):
         self.fps, self.stride, self.budget, self.path = fps, stride, budget, path
         self.nbytes = 0
-        self._chunks: deque[Chunk] = deque()
-        self._due: deque[Chunk] = deque()
-        self._writer = None if path is None else VideoWriter(path, fps)
+        self.failure: OSError | None = None
+        self.short = False
+        self._frames = FrameStore()
+        self._chunks: deque[_Kept] = deque()
+        self._recording = None if path is None else VideoRecording(path, fps)
 
     # Self is of Python 3.11
     def __enter__(self) -> StreamRecorder:
         return self
 
     def __exit__(self, *exception):
-        if self._writer is not None:
+        if self._recording is not None:
             try:
-                self.settle()
-            finally:
-                self._writer.close()
-                self._writer = None
+                self._recording.close()
+            except OSError as error:
+                self.failure = self.failure or error
 
-    @property
-    def last(self) -> Chunk | None:
-        return self._chunks[-1] if self._chunks else None
+    def add(self, chunk: Chunk):
+        """A chunk as it came. It takes the place of one of its index, and of all that were made behind that.
 
-    def add(self, chunk: Chunk, oldest: int | None = None):
-        """A chunk as it came. oldest: the first chunk that a rewind can still reach (None: none)."""
-        self.back(chunk.index)
-        self._chunks.append(chunk)
-        self.nbytes += _size(chunk)
-        while self.nbytes > self.budget and len(self._chunks) > 1:
-            self.nbytes -= _size(self._chunks.popleft())
-        if self._writer is not None:
-            self._due.append(chunk)
-            self.settle(chunk.index + 1 if oldest is None else oldest)
-
-    def back(self, index: int):
-        """The chunks from `index` on were undone."""
-        while self._chunks and self._chunks[-1].index >= index:
-            self.nbytes -= _size(self._chunks.pop())
-        while self._due and self._due[-1].index >= index:
-            self._due.pop()
-
-    def settle(self, before: int | None = None):
-        """Writes the frames of the chunks before `before` (None: all) to the file."""
-        while self._writer is not None and self._due and (before is None or self._due[0].index < before):
-            self._writer.write(self._due.popleft().frames)
+        Raises MemoryError where the machine has no room for it alone.
+        """
+        while self._chunks and self._chunks[-1].index >= chunk.index:
+            self._drop_newest()
+        self._record(chunk)
+        kept = _Kept(
+            chunk.index,
+            chunk.start,
+            len(chunk.frames),
+            chunk.latents,
+            chunk.xy,
+            chunk.visible,
+            chunk.frames.nbytes + chunk.latents.nbytes + chunk.xy.nbytes + chunk.visible.nbytes,
+        )
+        while self._chunks and self.nbytes + kept.nbytes > self.budget:
+            self._drop_oldest()
+        while True:
+            try:
+                self._frames.add(chunk.frames.float().cpu())
+                break
+            except MemoryError:
+                if not self._chunks:
+                    raise
+                self.short = True
+                self._drop_oldest()
+        self._chunks.append(kept)
+        self.nbytes += kept.nbytes
 
     def take(self, width: int, height: int) -> StreamResult:
-        """Everything kept, joined; the chunks are let go while they are copied, so that a long video is not
-        held twice.
-        """
+        """Everything kept, joined. The frames are not copied, and no longer the recorder's."""
         chunks, self._chunks, self.nbytes = list(self._chunks), deque(), 0
-        first, count = chunks[0].start, sum(len(chunk.frames) for chunk in chunks)
+        first, count = chunks[0].start, self._frames.count
         lead = 1 if first == 0 else 0
-        tracks = _tracks(chunks, width, height, self.fps)
-        frames, latents = [chunk.frames for chunk in chunks], [chunk.latents for chunk in chunks]
-        del chunks
+        latents = torch.cat([chunk.latents for chunk in chunks], 2)
         return StreamResult(
-            joined(frames, 0),
-            joined(latents, 2)[:, :, : lead + math.ceil((count - lead) / self.stride)],
-            tracks,
+            self._frames.take(),
+            latents[:, :, : lead + math.ceil((count - lead) / self.stride)],
+            _tracks(chunks, width, height, self.fps),
             first,
         )
 
+    def _record(self, chunk: Chunk):
+        if self._recording is None or self.failure is not None:
+            return
+        try:
+            self._recording.cut(chunk.start)
+            self._recording.write(chunk.frames)
+        except OSError as error:
+            self.failure = error
+            # An open file keeps the disk full, even one that somebody deletes.
+            self._recording.close()
 
-def _tracks(chunks: list[Chunk], width: int, height: int, fps: float) -> Tracks:
+    def _drop_newest(self):
+        dropped = self._chunks.pop()
+        self._frames.drop_newest(dropped.count)
+        self.nbytes -= dropped.nbytes
+
+    def _drop_oldest(self):
+        dropped = self._chunks.popleft()
+        self._frames.drop_oldest(dropped.count)
+        self.nbytes -= dropped.nbytes
+
+
+def _tracks(chunks: list[_Kept], width: int, height: int, fps: float) -> Tracks:
     """A point added live is hidden, at its first place, before it was there."""
     most = max(chunk.xy.shape[1] for chunk in chunks)
     pad, lacking = torch.nn.functional.pad, [most - chunk.xy.shape[1] for chunk in chunks]
@@ -114,20 +157,3 @@ def _tracks(chunks: list[Chunk], width: int, height: int, fps: float) -> Tracks:
     known = ~xy.isnan().any(-1)
     start = xy[known.int().argmax(0), torch.arange(most)]
     return Tracks(torch.where(known[..., None], xy, start), visible, width, height, fps)
-
-
-def _size(chunk: Chunk) -> int:
-    return chunk.frames.nbytes + chunk.latents.nbytes + chunk.xy.nbytes + chunk.visible.nbytes
-
-
-def joined(pieces: list[Tensor], dim: int) -> Tensor:
-    """The pieces as one tensor. Empties the list while it copies."""
-    shape = list(pieces[0].shape)
-    shape[dim] = sum(piece.shape[dim] for piece in pieces)
-    whole, start = pieces[0].new_empty(shape), 0
-    pieces.reverse()
-    while pieces:
-        piece = pieces.pop()
-        whole.narrow(dim, start, piece.shape[dim]).copy_(piece)
-        start += piece.shape[dim]
-    return whole

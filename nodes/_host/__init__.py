@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import files, live_run
 from .files import input_files, input_path, output_path, recording_path
 from .live_run import LiveRun, NodeNotes, blocked, check_interrupt, progress, steered
-from .memory import device, free_memory, load, out_of_memory, to_output
+from .memory import device, free_memory, load, memory_to_keep, out_of_memory, to_output
 from .models import (
     BUILT_IN_NAME,
     attention,
@@ -38,6 +38,7 @@ __all__ = [
     "input_files",
     "input_path",
     "load",
+    "memory_to_keep",
     "out_of_memory",
     "output_path",
     "patched",

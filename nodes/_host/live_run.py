@@ -111,6 +111,7 @@ class LiveRun:
         self._stock_preview_at = 0.0
         self._spent = Counter()
         self._last: Chunk | None = None
+        self.ended_early = False  # by an error, a full disk: it is not the answer to its inputs
         self.notes: list[str] = []
         self._first_notes = notes
 
@@ -140,11 +141,11 @@ class LiveRun:
 
     def __exit__(self, kind: type[BaseException] | None, error, trace) -> None:
         if kind is None:
-            status = "stopped" if self.session.stopped else "done"
+            status = "stopped" if self.session.stopped or self.ended_early else "done"
         else:
             interrupted = issubclass(kind, comfy.model_management.InterruptProcessingException)
             status = "interrupted" if interrupted else "error"
-        STEERED[self.node_id] += self.session.steered
+        STEERED[self.node_id] += self.session.steered or self.ended_early
         RUNS.retire(self.run, status)
         self._send("motionstream.end", {"token": self.session.token, "status": status, **self.figures})
         for applied in self.session.log:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import comfy.model_management
+import torch
 from torch import nn
 
 from ...motionstream_core.codec.taehv import TAEHV
@@ -12,6 +13,8 @@ from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.streaming.stream import Chunk
 from .._types import StreamModel
 
+KEPT_SHARE = 0.25  # of the free memory: the nodes that get the frames make copies
+LEAST_KEPT = 256 * 2**20
 OWN_MODULES: tuple[type[nn.Module], ...] = (StreamModel, TinyCodec, TAEHV)
 
 
@@ -71,6 +74,12 @@ def free_memory() -> int:
         if loaded.device == device
     )
     return int(comfy.model_management.get_free_memory(device) + held)
+
+
+def memory_to_keep() -> int:
+    """Bytes of a run's frames and latents that are kept where nobody says how many."""
+    free = comfy.model_management.get_free_memory(torch.device("cpu"))
+    return max(LEAST_KEPT, int(free * KEPT_SHARE))
 
 
 def to_output(chunk: Chunk) -> Chunk:

@@ -21,10 +21,10 @@ def chunk(index: int, points: int = 2, frames: int | None = None) -> Chunk:
     )
 
 
-def keep(chunks, budget=2**30, path=None, oldest=None):
+def keep(chunks, budget=2**30, path=None):
     with StreamRecorder(16.0, 4, budget, path) as kept:
         for each in chunks:
-            kept.add(each, oldest)
+            kept.add(each)
         return kept.take(SIZE, SIZE), kept
 
 
@@ -69,7 +69,7 @@ def test_a_point_added_live_is_hidden_before():
 
 def test_the_file_gets_what_was_kept_in_the_end_and_nothing_that_was_undone(tmp_path):
     path = tmp_path / "run.mp4"
-    made, _ = keep([chunk(0), chunk(1), chunk(2), chunk(3), chunk(2, frames=6)], path=path, oldest=1)
+    made, _ = keep([chunk(0), chunk(1), chunk(2), chunk(3), chunk(2, frames=6)], path=path)
     frames, fps = read_video(path)
     assert (len(frames), fps) == (1 + 8 + 6, 16.0)
     assert (frames - made.frames).abs().mean() < 0.02
@@ -79,6 +79,6 @@ def test_a_run_that_breaks_leaves_a_file_with_all_it_made(tmp_path):
     path = tmp_path / "run.mp4"
     with pytest.raises(RuntimeError, match="broken"), StreamRecorder(16.0, 4, 1, path) as kept:
         for index in range(4):
-            kept.add(chunk(index), 2)
+            kept.add(chunk(index))
         raise RuntimeError("broken")
     assert len(read_video(path)[0]) == 1 + 3 * 8

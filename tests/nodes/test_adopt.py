@@ -243,35 +243,6 @@ def test_one_vae_may_encode_and_another_decode(pack, adopt):
     assert tiny.decode(latents).shape == (1, 1, 16, 16, 3)
 
 
-def chunks_that_end(made: int, error: Exception):
-    yield from range(made)
-    raise error
-
-
-def test_a_device_without_memory_ends_the_stream_with_what_was_made(adopt):
-    def full(error):
-        return isinstance(error, MemoryError)
-
-    said = []
-    assert list(adopt.until_memory_ends(chunks_that_end(3, MemoryError()), full, said.append)) == [0, 1, 2]
-    assert len(said) == 1 and said[0].startswith(
-        "Out of memory in chunk 3: the video ends with what was made before it. For a longer one choose a "
-        "smaller window"
-    )
-    for made in (0, 1):
-        with pytest.raises(
-            ValueError,
-            match=(
-                "memory: expected room for one chunk after the start image, got none: choose a smaller window"
-            ),
-        ):
-            list(adopt.until_memory_ends(chunks_that_end(made, MemoryError()), full, said.append))
-    for made in (0, 3):
-        with pytest.raises(ZeroDivisionError):
-            list(adopt.until_memory_ends(chunks_that_end(made, ZeroDivisionError()), full, said.append))
-    assert len(said) == 1
-
-
 def test_a_claim_that_only_a_person_makes_is_doubted_in_words(pack, adopt):
     model = hosted(pack)
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "self-forcing")
