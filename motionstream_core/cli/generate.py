@@ -17,6 +17,7 @@ from torch import Tensor
 from ..codec.video import VideoWriter, read_image
 from ..common.devices import device_label, parse_size, pick_device, show_progress
 from ..common.pictures import cover
+from ..evaluation.results import rounded
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..streaming.stream import STAGES, StreamOptions, stream
@@ -71,10 +72,8 @@ def run(args: argparse.Namespace) -> None:
     encoder = networks.text_encoder
     unknown = [] if encoder is None else encoder.vocabulary.unknown(args.prompt)
     if unknown:
-        show_progress(
-            f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
-            last=True,
-        )
+        words = ", ".join(dict.fromkeys(unknown))
+        show_progress(f"words outside the model's vocabulary were left out: {words}", last=True)
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)
@@ -98,10 +97,8 @@ def run(args: argparse.Namespace) -> None:
                 totals[stage] += chunk.timings.get(stage, 0.0)
             if chunk.index == 0:
                 first_frame_s = chunk.first_frame_s
-            show_progress(
-                f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps",
-                last=video.frames >= frames,
-            )
+            line = f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps"
+            show_progress(line, last=video.frames >= frames)
     report = {
         "video": str(args.out),
         "frames": video.frames,
@@ -119,11 +116,7 @@ def run(args: argparse.Namespace) -> None:
         "model": args.weights.name,
         "device": device_label(device),
     }
-    print(
-        json.dumps(
-            {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
-        )
-    )
+    print(json.dumps(rounded(report, 4)))
 
 
 def read_start(image_path: Path, tracks_path: Path, size: tuple[int, int] | None) -> tuple[Tensor, Tracks]:

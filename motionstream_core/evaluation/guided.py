@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..common.devices import device_label
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..sampling.guided import GuideStrength
 from ..streaming.stream import StreamOptions, stream
@@ -27,11 +28,10 @@ from .report import (
     carried_baseline,
     generate,
     measure,
-    rounded,
     static_baseline,
     tracks_of,
 )
-from .results import RESULTS, device_label, markdown_table, show_result, write_result
+from .results import RESULTS, markdown_table, rounded, show_result, write_result
 
 HELD_OUT = Path("benchmarks/heldout")
 SHOWN = (

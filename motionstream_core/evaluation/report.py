@@ -14,12 +14,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from ..common.devices import device_label
 from ..model.weights.networks import Networks
 from ..streaming.stream import StreamOptions, stream
 from ..streaming.warped_image import carry
@@ -29,7 +29,7 @@ from ..tracks.warp.forward import ForwardWarp
 from . import metrics
 from .heldout import HeldOut, background_mask, heldout_set, long_set, uncovered_mask, vacated_mask
 from .prompt import prompt_effect
-from .results import device_label, markdown_table, write_result
+from .results import markdown_table, rounded, write_result
 
 MOVED = 5.0
 PROMPT_CLIPS = 6
@@ -265,13 +265,6 @@ def evaluate(
         "seconds": round(time.time() - began, 1),
     }
     return rounded(document)
-
-
-def rounded(value: Any) -> Any:
-    """Floats to three decimals, all the way down."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    return round(value, 3) if isinstance(value, float) else value
 
 
 def table(document: dict) -> str:

@@ -1,4 +1,4 @@
-"""Faults by stage and kind: what was good comes out, and the fault is named. Nothing passes for a black video."""
+"""Faults by stage and kind: what was good comes out, and the fault is named. No fault ends in a black video."""
 
 import pytest
 import torch

@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 
 from ...codec.tiny import TinyCodec
+from ...common.devices import device_label
 from ...evaluation.lab import findings
 from ...evaluation.lab.findings import Row
-from ...evaluation.results import RESULTS, device_label, write_result
+from ...evaluation.results import RESULTS, write_result
 from ...model.presets import preset
 from ...model.weights.networks import BUILT_IN, Networks, open_networks
 from ...training.methods.initial import start_from

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from .media import PICTURE_SIDE, SPRITE_SIZE
-from .world import drawn_texture
+from .textures import drawn_texture
 
 EXAMPLES = Path(__file__).parents[3] / "workflows"
 NOT_PICTURES = ("_depth", "_mask")
