@@ -12,7 +12,6 @@ from comfy_api.latest import io, ui
 from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.tracks.document.handles import document_groups
 from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
 from ._pictures import picture_in
 from ._tracks import to_host
@@ -87,8 +86,9 @@ class TrackEditor(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, document: str | None = None) -> bool | str:
         try:
+            # On the server's event loop, where everybody waits: the points are made when the node runs.
             if document is not None:
-                require_on_canvas(document_to_tracks(parse_document(document)))
+                parse_document(document)
         except ValueError as error:
             return str(error)
         return True

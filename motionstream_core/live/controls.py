@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ..common.checked import Point, choice, excerpt, number, point, whole
 from ..tracks.document.model import Brush
-from ..tracks.document.sampling import brush_offsets
+from ..tracks.document.offsets import brush_count
 
 RELEASE_MODES = ("keep", "pin", "fade")
 ADDED_KINDS = ("pin", "path", "grid")
@@ -250,7 +250,7 @@ def _parse_add(message: Mapping) -> AddTracks:
         raise ValueError(f"add: expected a path of at least 2 points, got {len(points)}")
     brush = _brush(message.get("brush"))
     # The points are counted here, so that no control that was accepted can be too many for a whole stream.
-    count = len(brush_offsets(brush)) * (1 if kind == "path" else len(points))
+    count = brush_count(brush) * (1 if kind == "path" else len(points))
     if count > MAX_POINTS:
         raise ValueError(f"add: expected at most {MAX_POINTS} points with those of the brush, got {count}")
     seconds = number(message.get("seconds", 2.0), "add: seconds", *PATH_SECONDS) if kind == "path" else None

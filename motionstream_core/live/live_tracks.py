@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ..tracks.document.model import Brush
-from ..tracks.document.sampling import border_pins, brush_offsets
+from ..tracks.document.offsets import border_pins, brush_offsets
 from ..tracks.types import TrackChunk
 from .controls import (
     AddTracks,

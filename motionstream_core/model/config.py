@@ -82,6 +82,7 @@ class NetworkConfig:
         windows: window shapes in tokens for attention without a cache, in turn by layer; None is full
             attention.
         wrap: whether tokens that meet across an edge of the video in a shifted window see each other.
+        place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
     """
 
     dim: int
@@ -101,6 +102,7 @@ class NetworkConfig:
     eps: float = 1e-6
     windows: tuple[tuple[int, int, int], ...] | None = None
     wrap: bool = False
+    place_features: int = 0
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0
@@ -120,6 +122,8 @@ class NetworkConfig:
             )
         if self.dim % self.num_heads or (self.dim // self.num_heads) % 2:
             raise ValueError(f"dim: expected a multiple of 2 x {self.num_heads} heads, got {self.dim}")
+        if self.place_features < 0:
+            raise ValueError(f"place_features: expected at least 0, got {self.place_features}")
         if self.patch[0] != 1:
             raise ValueError(f"patch: expected 1 latent frame in time, got {self.patch[0]}")
 

@@ -176,6 +176,8 @@ class WanDiT(nn.Module):
         self.patch_embedding = PatchEmbedding(
             config.in_channels, dim, kernel_size=config.patch, stride=config.patch
         )
+        if config.place_features:
+            self.place_embedding = nn.Linear(2 * config.place_features, dim, bias=False)
         self.text_embedding = nn.Sequential(
             nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
         )
@@ -240,7 +242,8 @@ def initialise(net: WanDiT):
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     # A view of the Conv3d's weight: one matrix product, one fan-in.
     nn.init.xavier_uniform_(net.patch_embedding.weight.flatten(1))
     for embedding in (net.text_embedding, net.time_embedding):
@@ -248,6 +251,8 @@ def initialise(net: WanDiT):
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(net.head.head.weight)
+    if net.config.place_features:
+        nn.init.zeros_(net.place_embedding.weight)
 
 
 def encode_text(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
@@ -272,6 +277,21 @@ def timestep_features(timestep: Tensor, dim: int) -> Tensor:
     frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=timestep.device) / half)
     angles = timestep.double().unsqueeze(-1) * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1).float()
+
+
+def place_features(grid: tuple[int, int], count: int) -> Tensor:
+    """Where the tokens of a frame are, (S, 2 count) float32: cos(pi k u), k = 1..count, of the row and of the
+    column.
+
+    u is the place of a token's centre between the picture's edges, 0..1, so that a picture of any size has
+    the same.
+    """
+    rows, columns = (
+        torch.cos(torch.outer((torch.arange(n) + 0.5) / n, torch.arange(1, count + 1) * torch.pi))
+        for n in grid
+    )
+    shape = (*grid, count)
+    return torch.cat([rows[:, None].expand(shape), columns.expand(shape)], -1).flatten(0, 1)
 
 
 def embed_time(net: WanModule, config: NetworkConfig, timestep: Tensor) -> tuple[Tensor, Tensor]:
@@ -341,6 +361,9 @@ def dit_forward(
     time, e = embed_time(net, config, timestep)
     # The residual stream stays float32, as in Wan; only the matrix products run in the weights' dtype.
     h = net.patch_embedding(x.to(dtype)).float().unflatten(1, (frames, -1))
+    if config.place_features:
+        features = place_features(grid, config.place_features).to(x.device, dtype)
+        h = h + net.place_embedding(features).float()
     for layer, block in enumerate(net.blocks):
         image = text.image[layer] if text.image else None
         keys_only = not context.output and layer == config.num_layers - 1

@@ -98,6 +98,7 @@ class Fp8DiT:
             raise ValueError(f"fast: expected a bfloat16 model for fp8, got {dit.dtype}")
         self.config, self._rows = dit.config, scales_rows(dit.device)
         names = ("patch_embedding", "time_embedding", "time_projection", "head")
+        names += ("place_embedding",) if self.config.place_features else ()
         self._net = SimpleNamespace(
             blocks=[self._block(block) for block in dit.blocks],
             **{name: getattr(dit, name) for name in names},

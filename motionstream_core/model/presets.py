@@ -34,6 +34,7 @@ CARTOON = ModelConfig(
     freq_dim=128,
     prediction="velocity_skip",
     windows=((2, 8, 8), (8, 4, 4)),
+    place_features=8,
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
 WAN_1_3B = ModelConfig(

@@ -16,7 +16,8 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
-MAX_FILE = 2**30
+MAX_FILE = 2**29
+MAX_UNPACKED = 2**28  # of the arrays of an archive, however small it is: one of 1 MB may hold 1 GB
 MAX_HEADER = 10_000
 MAX_MEMBERS = 1024
 BARE = "array"  # the name of the one array of an .npy
@@ -57,7 +58,7 @@ def pickled_bytes(file: BinaryIO) -> bytes:
     """The one byte string in what torch.save wrote, read off its pickle's program, which is not run."""
     with zipfile.ZipFile(file) as archive:
         item = next((item for item in archive.infolist() if item.filename.endswith("data.pkl")), None)
-        if item is None or item.file_size > MAX_FILE:
+        if item is None or item.file_size > MAX_UNPACKED:
             raise ValueError("a file that torch.save has not written")
         program = archive.read(item)
     steps = [(step.name, given) for step, given, _ in pickletools.genops(program) if step.name not in MEMO]
@@ -80,8 +81,8 @@ def _members(file: BinaryIO, words: Collection[str]) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         items = archive.infolist()
         size = sum(item.file_size for item in items)
-        if size > MAX_FILE or len(items) > MAX_MEMBERS:
-            raise ValueError(f"{len(items)} arrays of {size} bytes")
+        if size > MAX_UNPACKED or len(items) > MAX_MEMBERS:
+            raise ValueError(f"{len(items)} arrays of {size} bytes, more than {MAX_UNPACKED}")
         for item in items:
             if not item.filename.endswith(".npy"):
                 raise ValueError(f"{item.filename!r} among its arrays")
@@ -109,8 +110,11 @@ def _array(file: IO[bytes], size: int, words: Collection[str], name: str = BARE)
     wanted = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or wanted > size:
         raise ValueError(f"a header of {wanted} bytes, {str(shape)[:60]}, over {size} bytes")
-    data = file.read(wanted)
-    if len(data) != wanted:
-        raise ValueError(f"{len(data)} of {wanted} bytes")
+    data = bytearray(wanted)
+    there = memoryview(data)
+    while there and (count := file.readinto(there)):
+        there = there[count:]
+    if there:
+        raise ValueError(f"{wanted - len(there)} of {wanted} bytes")
     flat = np.frombuffer(data, dtype=dtype)
-    return flat.reshape(shape[::-1]).T.copy() if fortran else flat.reshape(shape).copy()
+    return flat.reshape(shape[::-1]).T.copy() if fortran else flat.reshape(shape)

@@ -1,6 +1,6 @@
 """Tracks in other people's spellings: files, pasted text, and the host's TRACKS.
 
-Owns which reader a file or text goes to. `point_lists.py` has lists of points in JSON, `track_arrays.py` has
+Owns which reader a file or text goes to. `track_json.py` has sampled points in JSON, `track_arrays.py` has
 NumPy files and arrays. Every reader gives tracks or a ValueError naming what was expected and got.
 Coordinates are pixels of the canvas. Tracks that say their own canvas and rate (a document, OmniCam's bridge,
 our .npz) keep them.
@@ -19,8 +19,9 @@ from torch import Tensor
 from .arrays import PICKLED
 from .document.parse import document_to_tracks, is_document, parse_document
 from .layout import ORDERS, PIXELS, Note, kind_of, require_pixels, warn
-from .point_lists import MAX_TEXT, is_bridge, parse_json, tracks_from_json
+from .point_lists import parse_json
 from .track_arrays import load_npz, tracks_from_arrays
+from .track_json import MAX_TEXT, is_bridge, tracks_from_json
 from .types import Tracks
 
 
@@ -80,7 +81,9 @@ def read_tracks(
     if path.suffix.lower() in (".npz", ".npy", *PICKLED):
         return load_npz(path, width, height, fps, order=order, units=units, note=note)
     if path.stat().st_size > MAX_TEXT:
-        raise ValueError(f"{path.name}: expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
+        raise ValueError(
+            f"{path.name}: expected at most {MAX_TEXT} bytes (an .npz holds more), got {path.stat().st_size}"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
         return tracks_from_text(text, width, height, fps, order=order, units=units, note=note)
@@ -111,12 +114,16 @@ def tracks_from_text(
         units: one of UNITS.
         note: told what was passed over.
     """
+    if len(text) > MAX_TEXT:
+        raise ValueError(
+            f"tracks: expected at most {MAX_TEXT} characters (an .npz holds more), got {len(text)}"
+        )
     value = parse_json(text)
     if is_document(value):
         return document_to_tracks(parse_document(text))
     if (width is None or height is None) and not is_bridge(value):
         raise ValueError("expected a width and a height for tracks that hold none, got none")
-    return tracks_from_json(text, width or 1, height or 1, fps, order=order, units=units, note=note)
+    return tracks_from_json(value, width or 1, height or 1, fps, order=order, units=units, note=note)
 
 
 def hide_outside_mask(tracks: Tracks, mask: Tensor) -> Tracks:

@@ -41,6 +41,7 @@ HIDDEN_KEYS = (
     "invisible",
 )
 LEAST_FRAMES = 8  # of an axis that may be taken for time against the usual order
+LOOKED_AT = 1024  # of each axis
 CLEARLY = 3.0  # times smoother: the axis is time
 MOST_SHARES = 0.75  # of the places: so many within 0..1 are shares
 LOG = logging.getLogger("motionstream")
@@ -113,6 +114,7 @@ def is_points_first(
     if seen is not None and seen.shape == known.shape:
         known &= seen
     # A point goes in small and even steps through time. From one point to the next there is no such way.
+    places, known = places[:LOOKED_AT, :LOOKED_AT], known[:LOOKED_AT, :LOOKED_AT]
     down = _roughness(places, known)
     across = _roughness(places.swapaxes(0, 1), known.T)
     if first > 1 and across * CLEARLY < down:

@@ -1,134 +1,26 @@
-"""Tracks as lists of points in JSON: the spellings of ATI, KJNodes, LTX and CoTracker, and OmniCam's bridge.
+"""Sampled points in lists, as JSON has them: every spelling of a point, and lists of lists around them.
 
-Owns reading and writing of lists of points. The list index is the frame. A point is hidden when it is null,
-(-100, -100) or (-10000, -10000), has `visible` or `v` of 0, or lies past the end of a list shorter than the
-longest (as ATI pads). A hidden point without a place waits at its last known one, before its first at that.
+Owns the way from such lists to arrays, in time and memory that follow the length of the text.
+Shapes: xy (T, N, 2) float32 px; visible (T, N) bool.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
-
-from .layout import ORDERS, PIXELS, Note, in_units, kind_of, warn
-from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 HIDDEN = (-100.0, -100.0)  # as CoTracker's nodes write it
 # For ATI, which takes the mean place of four frames: beyond the canvas even where one of the four alone is
 # hidden.
 FAR = (-10_000.0, -10_000.0)
-BRIDGE = "majoor.omnicam.ati-bridge.v1"
-STYLES = ("ati", "kjnodes", "cotracker", "pairs")
-MAX_TEXT = 2**26
 MAX_DEPTH = 16
 MAX_COORDINATE = 1e9
-# Fields of a point that change its meaning: passed over, and said so
-OWN_TIME = ("t", "time", "frame", "z", "depth")
-
-Place = tuple[float, float] | None  # None: hidden, no place given
-
-
-def tracks_from_json(
-    text: str | list[Any],
-    width: int,
-    height: int,
-    fps: float = 16.0,
-    *,
-    order: str = ORDERS[0],
-    units: str = PIXELS,
-    note: Note = warn,
-) -> Tracks:
-    """Sampled points in any spelling, one track or a list of tracks, also as strings in a list.
-
-    Points are {"x", "y"}, [x, y] or [x, y, visible]. Single quotes are read as double ones. Lists around
-    lists of tracks are unwrapped.
-
-    Args:
-        text: JSON, or the list in it.
-        width: of the canvas, as `height`; a file's own win.
-        height: see `width`.
-        fps: of tracks that say none.
-        order: one of ORDERS: of the lists, by themselves lists of tracks.
-        units: one of UNITS.
-        note: told what was passed over.
-    """
-    if isinstance(text, str) and len(text) > MAX_TEXT:
-        raise ValueError(f"tracks: expected at most {MAX_TEXT} characters, got {len(text)}")
-    value: Any = text
-    for _ in range(MAX_DEPTH):
-        if not isinstance(value, str):
-            break
-        value = parse_json(value)
-    if is_bridge(value):
-        return _from_bridge(value)
-    if not isinstance(value, list):
-        hint = (
-            " (a track document or control points; sampled points are wanted here)"
-            if isinstance(value, dict)
-            else ""
-        )
-        raise ValueError(f"tracks: expected a list of points or of tracks, got {kind_of(value)}{hint}")
-    if value and _is_point(value):
-        raise ValueError(f"tracks: expected a list of points or of tracks, got one point {value}")
-    lists = _track_lists(value, 0)
-    if not lists:
-        raise ValueError("tracks: expected at least one track, got none")
-    if order == ORDERS[1]:
-        lists = _swapped(lists)
-    odd = {key for points in lists for point in points if isinstance(point, dict) for key in point}
-    passed = [key for key in OWN_TIME if key in odd]
-    if passed:
-        note(
-            f"tracks: {', '.join(passed)} of the points passed over: a point's place in its list is its frame"
-        )
-    xy, visible = _filled(
-        [[_point(point, n, t) for t, point in enumerate(points)] for n, points in enumerate(lists)]
-    )
-    tracks = Tracks(torch.from_numpy(xy), torch.from_numpy(visible), width, height, fps)
-    return require_on_canvas(in_units(tracks, units, "text"))
-
-
-def _swapped(lists: list[list[Any]]) -> list[list[Any]]:
-    """Lists of frames -> lists of tracks."""
-    lengths = {len(points) for points in lists}
-    if len(lengths) != 1:
-        raise ValueError(
-            f"tracks: expected as many points in every frame, got {min(lengths)} to {max(lengths)}"
-        )
-    return [list(points) for points in zip(*lists)]
-
-
-def tracks_to_json(tracks: Tracks, style: str = "ati") -> str:
-    """Sampled points as JSON, in a spelling of another program.
-
-    None has a field for visibility. Hidden points are written as (-100, -100), in "ati" and "kjnodes", which
-    ATI reads, as (-10000, -10000). Where they were is lost. Visible places of "ati" and "pairs" are read back
-    exactly.
-
-    Args:
-        tracks: what is written.
-        style: "ati" (LTX reads it too) is a list of lists of {"x", "y"}. "kjnodes" is whole pixels, one track
-            as a flat list. "cotracker" is a list of strings, one per track, whole pixels. "pairs" is lists of
-            [x, y].
-    """
-    if style not in STYLES:
-        raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
-    hidden = tracks.xy.new_tensor(FAR if style in ("ati", "kjnodes") else HIDDEN)
-    placed = torch.where(tracks.visible[..., None], tracks.xy, hidden).transpose(0, 1).cpu().numpy()
-    if style in ("kjnodes", "cotracker"):
-        placed = np.rint(placed).astype(np.int64)
-    else:
-        # The shortest decimals that are read back as the same float32.
-        placed = placed.astype(str).astype(np.float64)
-    if style == "pairs":
-        return json.dumps(placed.tolist())
-    lists = [[{"x": x, "y": y} for x, y in track] for track in placed.tolist()]
-    if style == "cotracker":
-        return json.dumps([json.dumps(track) for track in lists])
-    return json.dumps(lists[0] if style == "kjnodes" and len(lists) == 1 else lists)
+MAX_LISTED = 5_000_000  # tracks × frames: the same as the editor's
+NUMBERS = {int, float}
+PLAIN = ({"x", "y"},)
 
 
 def parse_json(text: str) -> Any:
@@ -146,61 +38,14 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"tracks: expected JSON, got {text[:40]!r} ({error})") from None
 
 
-def is_bridge(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("format") == BRIDGE
-
-
-def _from_bridge(value: dict) -> Tracks:
-    """OmniCam's tracks, which say their own canvas and rate: {"trajectories": [{"samples": [{"frame",
-    "visible", "x_px", "y_px"}]}]}.
-    """
-    lists = value.get("trajectories")
-    if (
-        not isinstance(lists, list)
-        or not all(isinstance(one, dict) and isinstance(one.get("samples"), list) for one in lists)
-        or not lists
-    ):
-        raise ValueError(f"tracks: expected trajectories with samples in {BRIDGE}, got {lists!r:.40}")
-    said = [value.get(key) for key in ("width", "height", "fps")]
-    size = [
-        number
-        for number in said
-        if isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number <= MAX_COORDINATE
-    ]
-    if len(size) != len(said):
-        raise ValueError(f"tracks: expected width, height and fps in {BRIDGE}, got {str(said)[:80]}")
-    renamed = [_bridge_points(one["samples"]) for one in lists]
-    return tracks_from_json(renamed, int(size[0]), int(size[1]), float(size[2]))
-
-
-def _bridge_points(samples: list[Any]) -> list[Any]:
-    """OmniCam's samples as points, each at the frame that it names; hidden in those that none names."""
-    points = [
-        {"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)}
-        if isinstance(s, dict) and "x_px" in s
-        else None
-        for s in samples
-    ]
-    said = [s.get("frame") if isinstance(s, dict) else None for s in samples]
-    at = [frame for frame in said if isinstance(frame, int) and 0 <= frame < MAX_POSITIONS]
-    if len(at) != len(said) or not at:
-        return points
-    if at == list(range(len(at))) or any(b <= a for a, b in zip(at, at[1:])):
-        return points
-    spread: list[Any] = [None] * (at[-1] + 1)
-    for frame, point in zip(at, points):
-        spread[frame] = point
-    return spread
-
-
-def _is_point(value: Any) -> bool:
+def is_point(value: Any) -> bool:
     """Whether a value is spelled as a point: null, an object, or a list of 2 or 3 numbers."""
     if isinstance(value, list):
         return len(value) in (2, 3) and all(isinstance(part, (int, float)) for part in value)
     return value is None or isinstance(value, dict)
 
 
-def _track_lists(value: Any, depth: int) -> list[list]:
+def track_lists(value: Any, depth: int = 0) -> list[list]:
     """All lists of points within nested lists and strings, in order."""
     if depth > MAX_DEPTH:
         raise ValueError(f"tracks: expected lists nested at most {MAX_DEPTH} deep, got more")
@@ -210,19 +55,109 @@ def _track_lists(value: Any, depth: int) -> list[list]:
         raise ValueError(f"tracks: expected a list of points, got {value!r:.40}")
     if depth and not value:
         raise ValueError("tracks: expected points in every track, got an empty list")
-    if value and all(_is_point(item) for item in value):
+    points = _count_points(value)
+    if value and points == len(value):
         return [value]
-    if any(_is_point(item) for item in value):
-        odd = next(index for index, item in enumerate(value) if not _is_point(item))
+    if points:
+        odd = next(index for index, item in enumerate(value) if not is_point(item))
         raise ValueError(
             f"tracks: expected points alone or tracks alone in one list, got {value[odd]!r:.40} at {odd} "
             "among points"
         )
-    return [track for item in value for track in _track_lists(item, depth + 1)]
+    return [track for item in value for track in track_lists(item, depth + 1)]
 
 
-def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
-    """One spelled point -> (place, visible)."""
+def fields_of(lists: list[list]) -> set[str]:
+    """The keys under which points say things."""
+    found: set[str] = set()
+    for points in lists:
+        for point in points:
+            if type(point) is dict and point.keys() not in PLAIN:
+                found.update(map(str, point))
+    return found
+
+
+def filled_tracks(lists: list[list]) -> tuple[np.ndarray, np.ndarray]:
+    """Points of each track -> xy (T, N, 2) float32 with every place filled, visible (T, N).
+
+    A hidden point without a place waits at its last known one, before its first at that. A track shorter than
+    the longest is hidden at its end. Empties the list.
+    """
+    frames = max(map(len, lists))
+    require_listed(frames, len(lists))
+    xy = np.zeros((frames, len(lists), 2), dtype=np.float32)
+    visible = np.zeros((frames, len(lists)), dtype=bool)
+    for n, points in enumerate(lists):
+        places, known, seen = _track(points, n)
+        lists[n] = []
+        count = len(places)
+        last = np.maximum.accumulate(np.where(known, np.arange(count), -1))
+        first = int(known.argmax()) if known.any() else -1
+        at: np.ndarray = np.where(last < 0, first, last)
+        xy[:count, n] = places[at] if first >= 0 else 0.0
+        xy[count:, n] = xy[count - 1, n]
+        visible[:count, n] = seen
+    return xy, visible
+
+
+def require_listed(frames: int, tracks: int):
+    """ValueError, before anything is made, for more positions than a text may ask for."""
+    if frames * tracks > MAX_LISTED:
+        raise ValueError(
+            f"tracks: expected at most {MAX_LISTED} positions, got {tracks} tracks of up to {frames} frames"
+        )
+
+
+def _count_points(value: list) -> int:
+    """How many of the items are spelled as points: all or none are looked at together."""
+    kinds = set(map(type, value))
+    if kinds <= {dict, type(None)}:
+        return len(value)
+    if kinds == {list} and set(map(len, value)) <= {2, 3}:
+        if set(map(type, chain.from_iterable(value))) <= {int, float, bool}:
+            return len(value)
+    return sum(map(is_point, value))
+
+
+def _track(points: list, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A track's places (T, 2), where they are known (T,), where they are seen (T,)."""
+    rows = _plain(points)
+    if rows is None:
+        parsed = [_point(point, n, t) for t, point in enumerate(points)]
+        places = np.array([place or (0.0, 0.0) for place, _ in parsed], dtype=np.float64)
+        return places, np.array([place is not None for place, _ in parsed]), np.array([s for _, s in parsed])
+    places = rows[:, :2]
+    bad = ~(np.abs(places) <= MAX_COORDINATE).all(1)
+    if rows.shape[1] == 3:
+        bad |= ~((rows[:, 2] >= 0) & (rows[:, 2] <= 1))
+    if bad.any():
+        at = int(bad.argmax())
+        _point(points[at], n, at)  # says what is wrong
+    known = ~((places == HIDDEN).all(1) | (places == FAR).all(1))
+    return places, known, known & (rows[:, 2] > 0.5) if rows.shape[1] == 3 else known
+
+
+def _plain(points: list) -> np.ndarray | None:
+    """Points that are all pairs, all triples or all {"x", "y"} of numbers, as (T, 2 or 3), or None."""
+    kinds = set(map(type, points))
+    if kinds == {list} and len(set(map(len, points))) == 1:
+        flat = list(chain.from_iterable(points))
+        width = len(points[0])
+    elif kinds == {dict} and all(point.keys() in PLAIN for point in points):
+        flat = [point[key] for point in points for key in "xy"]
+        width = 2
+    else:
+        return None
+    if not set(map(type, flat)) <= NUMBERS:
+        return None
+    try:
+        return np.array(flat, dtype=np.float64).reshape(-1, width)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+
+
+def _point(value: Any, track: int, frame: int) -> tuple[tuple[float, float] | None, bool]:
+    """One spelled point -> (place, visible); the place of a hidden one may be None."""
     if value is None:
         return None, False
     parts = _point_parts(value) if isinstance(value, dict) else [*value, True][:3]
@@ -231,13 +166,13 @@ def _point(value: Any, track: int, frame: int) -> tuple[Place, bool]:
     )
     if not numbers or not all(abs(part) <= MAX_COORDINATE for part in parts):
         raise ValueError(
-            f"tracks: expected x and y to be finite numbers, got {value!r:.60} in track {track} at frame "
+            f"tracks: expected x and y to be finite numbers, got {_shown(value)} in track {track} at frame "
             f"{frame}"
         )
     if not 0 <= parts[2] <= 1:
         raise ValueError(
             "tracks: expected the third number of a point, its visibility, to be from 0 to 1, got "
-            f"{value!r:.60} in track {track} at frame {frame}"
+            f"{_shown(value)} in track {track} at frame {frame}"
         )
     place = (float(parts[0]), float(parts[1]))
     return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
@@ -252,20 +187,8 @@ def _point_parts(value: dict[str, Any]) -> list[Any]:
     return [value.get("x"), value.get("y"), True if seen is None and gone is None else seen]
 
 
-def _filled(tracks: list[list[tuple[Place, bool]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Points of each track -> xy (T, N, 2) float32 with every place filled, visible (T, N)."""
-    frames = max(map(len, tracks))
-    if frames * len(tracks) > MAX_POSITIONS:
-        raise ValueError(
-            f"tracks: expected at most {MAX_POSITIONS} positions, got {len(tracks)} tracks of up to "
-            f"{frames} frames"
-        )
-    xy = np.zeros((frames, len(tracks), 2), dtype=np.float32)
-    visible = np.zeros((frames, len(tracks)), dtype=bool)
-    for n, points in enumerate(tracks):
-        last = next((place for place, _ in points if place is not None), (0.0, 0.0))
-        for t in range(frames):
-            place, seen = points[t] if t < len(points) else (None, False)
-            last = last if place is None else place
-            xy[t, n], visible[t, n] = last, seen
-    return xy, visible
+def _shown(value: Any) -> str:
+    try:
+        return f"{value!r:.60}"
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} too long to show"

@@ -32,7 +32,7 @@ from .layout import (
     warn,
     without_batch,
 )
-from .types import Tracks, require_on_canvas
+from .types import MAX_POSITIONS, Tracks, require_on_canvas
 
 ATI_STEPS = 8  # of a pixel, in ATI's own files
 ATI_FRAMES = 121
@@ -166,7 +166,10 @@ def tracks_from_arrays(
         order: one of ORDERS.
         note: told what was guessed.
     """
-    places, column = split_third_column(without_batch(_as_numpy(xy), 3))
+    array = without_batch(_as_numpy(xy), 3)
+    if array.ndim == 3 and array.shape[0] * array.shape[1] > MAX_POSITIONS:
+        raise ValueError(f"tracks: expected at most {MAX_POSITIONS} positions, got {array.shape}")
+    places, column = split_third_column(array)
     seen = None if visible is None else without_batch(visible_from(_as_numpy(visible), "visibility"), 2)
     if column is not None:
         seen = column if seen is None else seen & column

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..common.upload import upload
 
 ENDLESS = ("hold", "loop", "ping-pong")
-MAX_POSITIONS = 50_000_000  # tracks × frames a reader makes room for
+MAX_POSITIONS = 20_000_000  # tracks × frames a reader makes room for
 MAX_SIDE = 2**31  # px: a larger canvas is no picture
 MAX_RATE = 1e6  # frames a second
 MODES = ("error", *ENDLESS, "resample")

@@ -30,26 +30,40 @@ def draw_partition(rng: torch.Generator, partitions: Mapping[int, float] = PARTI
     return list(partitions)[int(torch.multinomial(shares, 1, generator=rng))]
 
 
-def draw_levels(batch: int, frames: int, chunk: int, rng: torch.Generator, shared: float = SHARED) -> Tensor:
+def draw_levels(
+    batch: int,
+    frames: int,
+    chunk: int,
+    rng: torch.Generator,
+    shared: float = SHARED,
+    uniform: float = UNIFORM,
+    shift: float = 1.0,
+) -> Tensor:
     """Noise levels (batch, frames): chunk j of N is drawn evenly from its own segment [j / N, (j + 1) / N].
 
     For a share of the samples the place within the segment is the same in all chunks. One chunk alone is
-    plain flow matching.
+    plain flow matching, with `uniform` and `shift` as in `draw_single`.
     """
     if frames % chunk:
         raise ValueError(f"chunk: expected a divisor of {frames} frames, got {chunk}")
     count = frames // chunk
     if count == 1:
-        return draw_single(batch, rng)[:, None].expand(batch, frames)
+        return draw_single(batch, rng, uniform, shift=shift)[:, None].expand(batch, frames)
     own = torch.rand(batch, count, generator=rng)
     same = torch.rand(batch, 1, generator=rng).expand(batch, count)
     place = torch.where(torch.rand(batch, 1, generator=rng) < shared, same, own)
     return ((torch.arange(count) + place) / count).repeat_interleave(chunk, 1)
 
 
-def draw_single(batch: int, rng: torch.Generator, uniform: float = UNIFORM, mean: float = 0.0) -> Tensor:
-    """Levels (batch,) of whole clips: even for a share of them, else the sigmoid of a normal."""
+def draw_single(
+    batch: int, rng: torch.Generator, uniform: float = UNIFORM, mean: float = 0.0, shift: float = 1.0
+) -> Tensor:
+    """Levels (batch,) of whole clips: even for a share of them, else the sigmoid of a normal.
+
+    A shift above 1 moves the even ones towards noise, as a sampler's shift moves its steps.
+    """
     even = torch.rand(batch, generator=rng)
+    even = shift * even / (1 + (shift - 1) * even)
     normal = torch.sigmoid(torch.randn(batch, generator=rng) + mean)
     return torch.where(torch.rand(batch, generator=rng) < uniform, even, normal)
 

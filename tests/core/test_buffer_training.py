@@ -7,6 +7,7 @@ from motionstream_core.training.buffer import (
     PARTITIONS,
     draw_levels,
     draw_partition,
+    draw_single,
     slot_levels,
     weighted_error,
 )
@@ -36,6 +37,15 @@ def test_one_chunk_is_plain_flow_matching():
     levels = draw_levels(500, 8, 8, rng())
     assert torch.equal(levels, levels[:, :1].expand_as(levels))
     assert 0 <= levels.min() < 0.05 and 0.95 < levels.max() <= 1
+
+
+def test_a_shift_moves_even_levels_towards_noise():
+    levels = draw_single(4000, rng(), uniform=1.0, shift=3.0)
+    for edge in (0.5, 0.8, 0.9):  # sigma = 3 u / (1 + 2 u), so u = sigma / (3 - 2 sigma)
+        assert abs(float((levels > edge).float().mean()) - (1 - edge / (3 - 2 * edge))) < 0.03
+    plain = draw_levels(50, 8, 8, rng(1))
+    assert torch.equal(plain, draw_levels(50, 8, 8, rng(1), shift=1.0))
+    assert (draw_levels(50, 8, 8, rng(1), shift=3.0) >= plain).all()
 
 
 def test_partitions_come_by_their_shares():

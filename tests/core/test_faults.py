@@ -1,4 +1,4 @@
-"""Faults by stage and kind: what was good comes out, and the fault is named. No fault ends in a black video."""
+"""Faults by stage and kind: what was good comes out, the fault is named, and nothing passes for black."""
 
 import pytest
 import torch

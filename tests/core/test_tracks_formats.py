@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from motionstream_core.tracks.formats import read_tracks, tracks_from_host, tracks_to_host
-from motionstream_core.tracks.point_lists import STYLES, tracks_from_json, tracks_to_json
 from motionstream_core.tracks.track_arrays import load_npz, save_npz
+from motionstream_core.tracks.track_json import STYLES, tracks_from_json, tracks_to_json
 from motionstream_core.tracks.types import Tracks
 
 ONE = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
@@ -109,7 +109,7 @@ BAD = {
     "all hidden": ([None, None], "0 of 2 visible"),
     "too many positions": (
         [[[1, 1]] * 8000] + [[[1, 1]]] * 8000,
-        "expected at most 50000000 positions, got 8001 tracks of up to 8000 frames",
+        "expected at most 5000000 positions, got 8001 tracks of up to 8000 frames",
     ),
 }
 

@@ -1,5 +1,6 @@
 """Window attention against full attention with a mask written out, and the linear skip of a velocity."""
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from motionstream_core.model.attention import sdpa
-from motionstream_core.model.dit import WanDiT
+from motionstream_core.model.dit import WanDiT, place_features
 from motionstream_core.model.presets import preset
 from motionstream_core.model.skip import velocity_of
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict
@@ -93,6 +94,48 @@ def test_the_config_of_windows_goes_through_a_file():
     config = preset("cartoon")
     assert config_from_dict(config_to_dict(config)) == config
     assert "windows" not in config_to_dict(preset("tiny"))
+
+
+def placed(place_features):
+    config = replace(
+        preset("cartoon"), dim=32, ffn_dim=64, num_layers=1, windows=None, place_features=place_features
+    )
+    torch.manual_seed(0)
+    net = WanDiT(config)
+    torch.nn.init.normal_(net.head.head.weight, std=0.1)
+    return net
+
+
+def test_tokens_are_told_their_place_by_cosines_of_the_pictures_axes():
+    features = place_features((2, 4), 3)
+    assert features.shape == (8, 6)
+    for row in range(2):
+        for column in range(4):
+            u, v = (row + 0.5) / 2, (column + 0.5) / 4
+            expected = [math.cos(math.pi * k * at) for at in (u, v) for k in (1, 2, 3)]
+            assert features[4 * row + column].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_network_learns_places_from_nothing_and_then_tells_them_apart():
+    net, without = placed(4), placed(0)
+    assert set(net.state_dict()) - set(without.state_dict()) == {"place_embedding.weight"}
+    without.load_state_dict({k: v for k, v in net.state_dict().items() if k != "place_embedding.weight"})
+    x, told = torch.ones(1, 16, 2, 8, 12), torch.full((1, 2), 500.0)
+    text = net.encode_text(torch.randn(1, 20, 64))
+    assert torch.equal(net(x, told, text), without(x, told, text))  # its weights begin at zero
+    even = net(x, told, text)[..., ::2, ::2]
+    assert torch.allclose(even, even[..., :1, :1].expand_as(even), atol=1e-4)  # all tokens alike
+    torch.nn.init.normal_(net.place_embedding.weight)
+    apart = net(x, told, text)[0, 0, 0, ::2, ::2]
+    assert len(apart.flatten().round(decimals=4).unique()) == apart.numel()
+
+
+def test_a_header_without_places_opens_and_stays_without():
+    config = replace(preset("cartoon"), place_features=0)
+    values = config_to_dict(config)
+    assert "place_features" not in values and config_from_dict(values) == config
+    with pytest.raises(ValueError, match="place_features: expected at least 0, got -1"):
+        replace(config, place_features=-1)
 
 
 def test_the_skip_leaves_what_is_not_linear_in_unit_variance():

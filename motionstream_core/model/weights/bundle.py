@@ -209,6 +209,10 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     return about
 
 
+# Fields of a network that headers without them do not have; they stand in a header where they differ.
+LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+
+
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """JSON values of the header's "config", version 1: the network's fields and the sampler's beside them.
 
@@ -219,7 +223,7 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     del values["sampler"]
     if config.motion is not None and not config.motion.unspecified_channel:
         del values["motion"]["unspecified_channel"]
-    for name, usual in (("windows", None), ("wrap", False)):
+    for name, usual in LATER_FIELDS.items():
         if values[name] == usual:
             del values[name]
     sampler = config.sampler
@@ -232,7 +236,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
     buffered = isinstance(values, Mapping) and "buffer" in values
     sampling = ("buffer",) if buffered else ROLLING_FIELDS
-    usual = {"windows": None, "wrap": False}
+    usual: dict[str, Any] = dict(LATER_FIELDS)
     if not buffered:
         usual |= {"sigmas": None, "manner": USUAL_MANNER}
     values = _exactly(

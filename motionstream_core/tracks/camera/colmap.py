@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from .lens import PINHOLES, Lens, join_notes, lens_of, require_perspective
 from .poses import Trajectory, matrices
 from .timing import choose_camera, folder_labels, name_numbers, sort_key, spread_evenly
 
-MAX_TEXT = 2**27
+MAX_TEXT = 2**26
+MAX_POINTS = 2**28  # bytes of points3D.txt
+MAX_LINE = 2**22
+MAX_ROW = 4096  # characters of a line of numbers that is a pose: longer ones are an image's points
 NO_LENS = "no cameras.txt lies beside the file: the angle of view is not known"
 
 
@@ -104,8 +108,11 @@ def read_unit(path: Path, pose: np.ndarray, points: str) -> float | None:
     """Median depths a unit, from the depths of the points that the first image sees; None without a file."""
     seen = {number for number in points.split()[2::3] if number.isdecimal()}
     depths = []
-    for line in _lines(path):
+    for number, line in enumerate(_lines(path, MAX_POINTS)):
         parts = line.split(maxsplit=4)
+        # A scene has a million points, of which one picture sees a thousand.
+        if number and parts[0] not in seen:
+            continue
         place = numbers_in(" ".join(parts[:4]))
         if place is None or len(place) < 4:
             raise ValueError(f"points3D.txt: expected POINT3D_ID X Y Z, got {line[:60]!r}")
@@ -115,18 +122,22 @@ def read_unit(path: Path, pose: np.ndarray, points: str) -> float | None:
     return 1 / float(np.median(depths)) if len(depths) >= 3 else None
 
 
-def _lines(path: Path) -> list[str]:
-    """A text's lines without comments; none without the file."""
+def _lines(path: Path, most: int = MAX_TEXT) -> Iterator[str]:
+    """A text's lines without comments, one after the other; none without the file."""
     if not path.is_file():
-        return []
-    if path.stat().st_size > MAX_TEXT:
-        raise ValueError(f"{path.name}: expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
-    text = path.read_text(encoding="utf-8-sig")
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        return
+    if path.stat().st_size > most:
+        raise ValueError(f"{path.name}: expected at most {most} bytes, got {path.stat().st_size}")
+    with path.open(encoding="utf-8-sig") as file:
+        while line := file.readline(MAX_LINE):
+            if line.strip() and not line.startswith("#"):
+                yield line.rstrip("\r\n")
 
 
 def numbers_in(line: str) -> list[float] | None:
-    """A line of numbers, or None for any other."""
+    """A line of numbers, or None for any other, and for one too long to be a pose."""
+    if len(line) > MAX_ROW:
+        return None
     try:
         return [float(part) for part in line.split()]
     except ValueError:

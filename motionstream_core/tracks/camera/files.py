@@ -42,6 +42,8 @@ DIRECTIONS = {
     "poses": None,
     "matrices": None,
 }
+MAX_LINES = 1_000_000
+MAX_JSON = 2**24
 NAMES = ("convention", "axes")  # keys under which a file names the convention of its matrices
 TIMES = ("times", "timestamps", "time", "frame_ids", "frame_indices", "indices")
 LENSES = ("K", "intrinsics", "intrinsic", "distortion", "dist_coeffs", "dist", "width", "height")
@@ -82,6 +84,8 @@ def _read(path: Path, convention: str, camera: str) -> Trajectory:
     if path.stat().st_size > MAX_TEXT:
         raise ValueError(f"expected at most {MAX_TEXT} bytes, got {path.stat().st_size}")
     text = path.read_text(encoding="utf-8-sig")
+    if text.count("\n") > MAX_LINES:
+        raise ValueError(f"expected at most {MAX_LINES} lines, got more")
     if text.lstrip()[:1] in ("{", "["):
         return _from_json(text, convention, camera)
     return _from_lines(text, path, convention, camera)
@@ -136,6 +140,8 @@ def _from_matrices(rows: np.ndarray, convention: str) -> Trajectory:
 
 
 def _from_json(text: str, convention: str, camera: str) -> Trajectory:
+    if len(text) > MAX_JSON:
+        raise ValueError(f"expected JSON of at most {MAX_JSON} characters, got {len(text)}")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 from ..arrays import PICKLED
-from .parse import Document, border_pins, is_document, parse_document, stroke_offsets
+from .offsets import document_offsets
+from .parse import Document, border_pins, is_document, parse_document
 
 
 def document_groups(document: Document) -> list[int]:
@@ -19,8 +20,8 @@ def document_groups(document: Document) -> list[int]:
     """
     groups = [
         -1 if stroke.kind == "camera" else number
-        for number, stroke in enumerate(document.drawn)
-        for _ in stroke_offsets(stroke)
+        for number, (stroke, offsets) in enumerate(zip(document.drawn, document_offsets(document)))
+        for _ in offsets
     ]
     pins = len(border_pins(document.width, document.height)) if document.pin_border else 0
     return groups + [len(document.drawn)] * pins

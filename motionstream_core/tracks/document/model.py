@@ -11,6 +11,8 @@ KINDS = ("path", "freehand", "pin", "line", "grid", "region", "camera")
 INTERPOLATIONS = ("linear", "spline", "cardinal", "bspline")
 EASES = ("linear", "in", "out", "in-out", "smooth", "hold")
 MAX_TRACKS = 10_000
+MAX_FRAMES = 100_000
+MAX_POSITIONS = 10_000_000  # points × frames
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...common.checked import Point, choice, excerpt, number, point, whole
-from ..types import MAX_POSITIONS
 from .model import (
     EASES,
     INTERPOLATIONS,
     KINDS,
+    MAX_FRAMES,
     MAX_TRACKS,
     VERSION,
     Brush,
@@ -25,7 +25,8 @@ from .model import (
     Region,
     Stroke,
 )
-from .sampling import border_pins, brush_offsets, document_to_tracks, sample_curve, stroke_offsets
+from .offsets import border_pins, brush_offsets, stroke_offsets
+from .sampling import document_to_tracks, sample_curve
 
 __all__ = [
     "Brush",
@@ -77,7 +78,7 @@ def parse_document(text: str) -> Document:
     return Document(
         width=_whole(value, "width", MAX_SIDE),
         height=_whole(value, "height", MAX_SIDE),
-        frames=_whole(value, "frames", MAX_POSITIONS),
+        frames=_whole(value, "frames", MAX_FRAMES),
         fps=_rate(value),
         tracks=tuple(_stroke(track, f"track {index}") for index, track in enumerate(tracks)),
         pin_border=_get(value, "pin_border", bool, "track document", False),

@@ -19,7 +19,12 @@ from .vocabulary import CARTOON, TEXT_LENGTH
 
 
 class Cartoon(nn.Module):
-    """Transformer and words; the empty prompt is padding alone."""
+    """Transformer and words; the empty prompt is padding alone.
+
+    bf16: matrix products in bfloat16; weights, norms and the velocity stay float32.
+    """
+
+    bf16 = False
 
     def __init__(self, config: ModelConfig | None = None):
         super().__init__()
@@ -29,8 +34,9 @@ class Cartoon(nn.Module):
 
     def forward(self, x: Tensor, levels: Tensor, ids: Tensor) -> Tensor:
         """The velocity noise - x0."""
-        text = self.dit.encode_text(self.words(ids))
-        output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            text = self.dit.encode_text(self.words(ids))
+            output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain))
         return velocity_of(output.float(), x, levels)
 
     def guided(self, x: Tensor, levels: Tensor, ids: Tensor, scale: float) -> Tensor:
