@@ -12,6 +12,7 @@ async def comfy_entrypoint():
     from comfy_api.latest import ComfyExtension, io
 
     from . import _host
+    from .buffer_settings import BufferSettings
     from .camera import CameraTracks, LoadCamera
     from .checkpoint import CausalCheckpoint
     from .doctor import Benchmark, Doctor
@@ -22,10 +23,12 @@ async def comfy_entrypoint():
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
     from .preview import StreamPreview
+    from .prompt_schedule import PromptScheduler
     from .sampler import StreamingSampler
     from .text_to_video import EmptyMotion
     from .tiny_vae import LoadTinyVAE
     from .video import VideoTracks
+    from .video_to_video import VideoToVideo
 
     class MotionStreamExtension(ComfyExtension):
         async def on_load(self) -> None:
@@ -38,6 +41,9 @@ async def comfy_entrypoint():
                 CameraTracks,
                 EncodeMotion,
                 EmptyMotion,
+                VideoToVideo,
+                PromptScheduler,
+                BufferSettings,
                 StreamingSampler,
                 StreamPreview,
                 VideoTracks,

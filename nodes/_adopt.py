@@ -30,7 +30,7 @@ from ..motionstream_core.model.weights.checkpoint_presets import (
     stated,
     with_schedule,
 )
-from ..motionstream_core.model.weights.convert import open_track_head
+from ..motionstream_core.model.weights.convert import open_known, open_track_head
 from ..motionstream_core.model.weights.networks import Transformer
 from ._left_out import left_out
 from ._types import LOADER, MissingComponent, StreamModel, StreamVAE, stream_vae
@@ -191,8 +191,11 @@ def picture_features(conditioning: Any) -> Tensor | None:
     return None if seen is None else seen.penultimate_hidden_states
 
 
-def model_in(model: Any, positive: Any = None) -> ModelParts:
-    """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot."""
+def model_in(model: Any, positive: Any = None, sees: bool = False) -> ModelParts:
+    """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot.
+
+    sees: features of pictures come with each text, in the place of those in `positive`.
+    """
     config = config_in(model)
     check_patches(model)
     inner = model.model
@@ -211,21 +214,44 @@ def model_in(model: Any, positive: Any = None) -> ModelParts:
             "model: expected one without guidance, because a distilled student runs at CFG 1 alone, got "
             f"one with {', '.join(guided)}"
         )
-    head = None
+    head = known = None
     if config.motion is not None:
         file = file_of(model)
         if file is None:
             raise ValueError("model: expected a safetensors file that holds its track head, got none")
         head = open_track_head(file, config).to(model.load_device)
-    net, looks = inner.diffusion_model, getattr(inner.diffusion_model, "img_emb", None) is not None
-    features = picture_features(positive) if looks else None
-    if looks and features is None:
-        raise ValueError(
-            "positive: expected CLIP vision features of the start image in it for this model (the host's "
-            "WanImageToVideo puts them there), got none"
-        )
-    dit = HostDiT(net, config, dtype=dtype_of(model), device=model.load_device, features=features)
+        known = open_known(file).to(model.load_device) if config.motion.known else None
+    net = inner.diffusion_model
+    features = features_for(net, positive, sees)
+    dit = HostDiT(
+        net, config, dtype=dtype_of(model), device=model.load_device, features=features, known=known
+    )
     return ModelParts(dit, head, doubt=doubt_of(model), left_out=left_out(model))
+
+
+def features_for(net: nn.Module, positive: Any, sees: bool) -> Tensor | None:
+    """The features of the start image that a conditioning holds, for a network that looks at one and is not
+    shown it otherwise; ValueError where there are none, or some of another size.
+    """
+    looks = getattr(net, "img_emb", None)
+    if looks is None or sees:
+        if looks is None and sees:
+            LOG.warning("MotionStream: this model does not look at a picture: the CLIP vision is not used")
+        return None
+    features = picture_features(positive)
+    width = looks.proj[0].normalized_shape[-1]
+    if features is None:
+        raise ValueError(
+            "clip_vision: expected CLIP vision features of the start image for this model, got none: link "
+            f"Load CLIP Vision (of width {width}, such as clip_vision_h) to the Motion Encoder. (The host's "
+            "WanImageToVideo may also put them into positive)"
+        )
+    if features.shape[-1] != width:
+        raise ValueError(
+            f"positive: expected CLIP vision features of width {width} for this model (clip_vision_h), got "
+            f"{features.shape[-1]}: another CLIP vision"
+        )
+    return features
 
 
 def dtype_of(model: Any) -> torch.dtype:

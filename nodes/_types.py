@@ -24,18 +24,23 @@ from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.text import WordEncoder
 from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.streaming.prompt_schedule import PromptSchedule
+from ..motionstream_core.streaming.source_video import SourceVideo
 from ..motionstream_core.tracks.types import Tracks
 
 LOG = logging.getLogger("motionstream")
 LOADER = "Load MotionStream"
 SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the embeddings made from it
+SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedule and its first embeddings
 
 
 @dataclass(frozen=True)
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
-    `vae` is the VAE that encodes the image, None: the sampler's.
+    `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
+    (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
+    `video` is made into the video (video to video).
     """
 
     image: Tensor
@@ -44,6 +49,8 @@ class Motion:
     id_seed: int
     groups: Tensor | None = None
     vae: Any = None
+    see: Callable[[Tensor], Tensor] | None = None
+    video: SourceVideo | None = None
 
 
 class StreamModel(nn.Module):
@@ -247,8 +254,44 @@ def text_of(conditioning: Any) -> str | None:
     return text if of is embeds else None
 
 
-def text_function(clip: Any, config: ModelConfig) -> Callable[[str], Tensor] | None:
-    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one."""
+def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
+    """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
+    if clip_vision is None:
+        return None
+    return lambda picture: clip_vision.encode_image(picture[None], crop=True).penultimate_hidden_states
+
+
+def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None:
+    """The prompts by frame of a Prompt Schedule, each checked; None for any other CONDITIONING."""
+    embeds, about = conditioning[0]
+    schedule, of = about.get(SCHEDULED, (None, None))
+    if schedule is None or of is not embeds:
+        return None
+    for prompt in schedule.prompts:
+        text_embeds([[prompt.embeds, {}]], config)
+    return schedule
+
+
+def unknown_words(clip: Any, text: str) -> list[str]:
+    """The words of a text that our CLIP does not know; those of other CLIPs know all."""
+    if not isinstance(clip, WordClip):
+        return []
+    return list(dict.fromkeys(clip.cond_stage_model.vocabulary.unknown(text)))
+
+
+def text_function(
+    clip: Any, config: ModelConfig, tell: Callable[[str], None] = lambda note: None
+) -> Callable[[str], Tensor] | None:
+    """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one. `tell` is given the
+    words that it does not know.
+    """
     if clip is None:
         return None
-    return lambda text: text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)
+
+    def encode(text: str) -> Tensor:
+        unknown = unknown_words(clip, text)
+        if unknown:
+            tell(f"Words outside the model's vocabulary: {', '.join(unknown)}")
+        return text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)
+
+    return encode

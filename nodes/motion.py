@@ -14,11 +14,11 @@ from . import _host
 from ._adopt import codec_in, config_in
 from ._pictures import picture_in
 from ._tracks import groups_of, to_tracks
-from ._types import Motion
+from ._types import Motion, picture_function
 from .loader import CATEGORY
 
+MODEL_FPS = 16.0  # where no model says
 FIT = ["error", "hold", "loop", "ping-pong", "resample"]
-MODEL_FPS = 16.0
 MotionType = io.Custom("MOTIONSTREAM_MOTION")
 
 
@@ -78,18 +78,30 @@ class EncodeMotion(io.ComfyNode):
                     advanced=True,
                     tooltip="Seed of the random id each track gets.",
                 ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip=(
+                        "For a model that also looks at the start image (TrackWan): CLIP vision ViT-H from "
+                        "Load CLIP Vision. It sees the image as it is cut here, and the new one after a "
+                        "scene change."
+                    ),
+                ),
             ],
             outputs=[MotionType.Output(display_name="MOTION", tooltip="For the Streaming Sampler.")],
         )
 
     @classmethod
-    def execute(cls, model, vae, start_image, tracks, width, height, fit="error", id_seed=0) -> io.NodeOutput:
+    def execute(
+        cls, model, vae, start_image, tracks, width, height, fit="error", id_seed=0, clip_vision=None
+    ) -> io.NodeOutput:
         config = config_in(model)
         codec_in(vae, config)
         check_size(config, width, height)
-        found = to_tracks(tracks, (width, height), MODEL_FPS)
+        found = to_tracks(tracks, (width, height), config.fps)
         found = require_on_canvas(found.rescaled(width, height))
         handles = groups_of(tracks, found)
         groups = None if handles is None else torch.tensor(handles)
         picture = picture_in(start_image, "start_image", _host.NodeNotes())
-        return io.NodeOutput(Motion(cover(picture, width, height)[0], found, fit, id_seed, groups, vae))
+        see = picture_function(clip_vision)
+        return io.NodeOutput(Motion(cover(picture, width, height)[0], found, fit, id_seed, groups, vae, see))

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..motionstream_core.live.performance import Performance, read_performance, write_performance
 from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.model.weights.networks import Networks, Transformer
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
+    FIRST_LATENTS,
     TRACK_CONTROLS,
     StreamOptions,
     cache_bytes,
@@ -24,23 +24,17 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import ModelParts, codec_in, model_in
+from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
-from ._types import Motion, text_embeds, text_function, text_of
+from ._notes import CONTROL_WORDS, notes_on, notes_on_words
+from ._types import Motion, schedule_of, text_embeds, text_function, text_of
+from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
 
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
-CONTROL_WORDS = {
-    "track head": "track head",
-    "guided": (
-        "guided: each chunk begins from the start image moved along the tracks, without a track head; "
-        "looser than a trained one"
-    ),
-    "none": "none: nothing makes the video follow the tracks",
-}
 
 
 class StreamingSampler(io.ComfyNode):
@@ -182,6 +176,25 @@ class StreamingSampler(io.ComfyNode):
                         "guided where not."
                     ),
                 ),
+                io.Combo.Input(
+                    "first_latent",
+                    optional=True,
+                    options=list(FIRST_LATENTS),
+                    default=FIRST_LATENTS[0],
+                    advanced=True,
+                    tooltip=(
+                        "The first frame. prefilled: the start image as it is. denoised: made by the model "
+                        "from noise, beside the image that it is shown (as TrackWan's own code does)."
+                    ),
+                ),
+                SamplerSettingsType.Input(
+                    "settings",
+                    optional=True,
+                    tooltip=(
+                        "Settings of the model's sampler, from Moving Buffer Settings. Without: the model's "
+                        "own."
+                    ),
+                ),
                 io.String.Input(
                     "performance",
                     optional=True,
@@ -232,21 +245,25 @@ class StreamingSampler(io.ComfyNode):
         rewind_mb=512,
         clip=None,
         control=AUTO,
+        first_latent=FIRST_LATENTS[0],
+        settings=None,
         performance="",
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
-        parts = model_in(model, positive)
+        parts = model_in(model, positive, check_motion(motion).see is not None)
         dit = parts.dit
-        codec = codec_in(vae, dit.config, check_motion(motion).vae)
+        codec = codec_in(vae, dit.config, motion.vae)
         height, width = motion.image.shape[:2]
         stride = dit.config.vae_stride[0]
         context = context_of(dit, chunk, sink, window)
         embeds = text_embeds(positive, dit.config)
+        schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
         options = StreamOptions(
             frames or None,
             seed,
             steps or None,
+            buffer=settings,
             context=context,
             track_control=track_control,
             fit=motion.fit,
@@ -255,7 +272,11 @@ class StreamingSampler(io.ComfyNode):
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
-            encode=text_function(clip, dit.config),
+            first_latent=first_latent,
+            see=motion.see if dit.config.image_dim is not None else None,
+            prompts=schedule,
+            video=motion.video,
+            encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
             check_interrupt=_host.check_interrupt,
         )
         sampler = options.sampler(dit.config)
@@ -278,12 +299,13 @@ class StreamingSampler(io.ComfyNode):
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
-            notes=notes_on(parts, width, height, track_control),
+            notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
+            + notes_on_words(clip, text_of(positive)),
             chunks=options.chunks(dit.config),
-            takes=controls_of(networks, options.encode, track_control),
+            takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,
             frames=frames,
-            prompt=text_of(positive),
+            prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -313,17 +335,6 @@ def track_control_of(control: str, dit: Transformer) -> str:
     if dit.config.motion is None and "motion" in dit.config.sampler.follows:
         return "guided"
     return check_track_control(dit.config, None)
-
-
-def notes_on(parts: ModelParts, width: int, height: int, track_control: str) -> list[str]:
-    """What a person should know of the run before it begins."""
-    notes = [
-        None if track_control == "track head" else f"Control: {CONTROL_WORDS[track_control]}",
-        size_note(parts.dit.config, width, height),
-        parts.doubt,
-        parts.left_out,
-    ]
-    return [note for note in notes if note]
 
 
 def check_motion(motion) -> Motion:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..motionstream_core.streaming.source_video import SourceVideo
 from ..motionstream_core.tracks.types import Tracks
 from ._types import Motion
 from .loader import CATEGORY
@@ -40,8 +42,13 @@ class EmptyMotion(io.ComfyNode):
 
     @classmethod
     def execute(cls, width: int, height: int, fps: float) -> io.NodeOutput:
-        image = torch.zeros(height, width, 3)
-        # Tracks hold at least one point; a hidden one tells nobody anything.
-        point = torch.tensor([[[width / 2, height / 2]]])
-        tracks = Tracks(point, torch.zeros(1, 1, dtype=torch.bool), width, height, fps)
-        return io.NodeOutput(Motion(image, tracks, "hold", 0))
+        return io.NodeOutput(trackless_motion(torch.zeros(height, width, 3), fps))
+
+
+def trackless_motion(image: Tensor, fps: float, video: SourceVideo | None = None) -> Motion:
+    """A MOTION of the image's size whose tracks tell nobody anything; image (H, W, 3)."""
+    height, width = image.shape[:2]
+    # Tracks hold at least one point; it is hidden.
+    point = torch.tensor([[[width / 2, height / 2]]])
+    tracks = Tracks(point, torch.zeros(1, 1, dtype=torch.bool), width, height, fps)
+    return Motion(image, tracks, "hold", 0, video=video)

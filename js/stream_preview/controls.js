@@ -74,6 +74,9 @@ export const rewind = (chunk) => ({ type: "rewind", chunk: Math.max(1, Math.roun
 /** @param {string} text @returns {Control} */
 export const prompt = (text) => ({ type: "prompt", text: text.slice(0, MAX_TEXT) });
 
+/** @param {number} value 0..1 @returns {Control} */
+export const strength = (value) => ({ type: "strength", value: round(within(value, 0, 1)) });
+
 /** @param {Speeds} speeds @returns {Control} */
 export function camera({ pan, ...turns }) {
   const [x, y] = place({ x: pan[0], y: pan[1] });

@@ -10,6 +10,7 @@ import { statusWord } from "./format.js";
 import { helpPanel } from "./help.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
 import { Stage } from "./stage.js";
+import { strengthSlider } from "./strength.js";
 import { word } from "./vocabulary.js";
 
 /** @import {FramePlayer} from "./player.js" */
@@ -34,15 +35,22 @@ export class Layout {
       focus: () => this.focus(),
       focused: () => this.focused,
     });
-    this.panels = [transport(store), tools(store), promptBox(store), timeline(store), figures()];
-    const [bar, kit, prompt, chunks, facts] = this.panels.map((panel) => panel.root);
+    this.panels = [
+      transport(store),
+      tools(store),
+      promptBox(store),
+      strengthSlider(store),
+      timeline(store),
+      figures(),
+    ];
+    const [bar, kit, prompt, strength, chunks, facts] = this.panels.map((panel) => panel.root);
     this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.stage.root.append(this.pill, this.hint, this.help);
     const main = element("div", "ms-main", [this.stage.root, chunks]);
-    const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, prompt]);
+    const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, prompt, strength]);
     this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = 0;
     this.panel.setAttribute("aria-label", word("label"));

@@ -26,6 +26,7 @@ const SHEET = `
 .ms-view .ms-blank { visibility: hidden; }
 .ms-slot { display: flex; height: 28px; }
 .ms-view .ms-slider input[type="range"] { width: 54px; }
+.ms-view .ms-strength input[type="range"] { flex: 1; width: auto; }
 .ms-view input[type="range"]:disabled { opacity: 0.4; cursor: default; }
 .ms-choice {
   display: inline-flex; align-items: center; gap: 5px; height: 28px; padding: 0 3px; border-radius: 7px;

@@ -44,6 +44,7 @@
  * @property {number} epoch
  * @property {string | null} prompt  null = not told
  * @property {Speeds} camera
+ * @property {number | null} strength  of the source video, 0..1; null = not told
  * @property {number | null} oldest_chunk  the first one a rewind can reach; null = not told
  * @property {number} cache_bytes
  * @property {number} kept_bytes
@@ -122,6 +123,7 @@ export function parseText(text) {
     epoch: optional(message, "epoch", 0, isWhole, "a whole number"),
     prompt: optional(message, "prompt", null, isText, "a text"),
     camera: parseSpeeds(camera),
+    strength: optional(message, "strength", null, isShare, "a number of 0..1"),
     oldest_chunk: optional(message, "oldest_chunk", null, isWhole, "a whole number"),
     cache_bytes: optional(message, "cache_bytes", 0, isAmount, "a number of bytes"),
     kept_bytes: optional(message, "kept_bytes", 0, isAmount, "a number of bytes"),
@@ -220,6 +222,7 @@ const isObject = (/** @type {unknown} */ value) =>
 const isText = (/** @type {unknown} */ value) => typeof value === "string";
 const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
 const isAmount = (/** @type {any} */ value) => Number.isFinite(value) && value >= 0;
+const isShare = (/** @type {any} */ value) => isAmount(value) && value <= 1;
 const isWhole = (/** @type {any} */ value) => Number.isInteger(value) && value >= 0;
 const isPlace = (/** @type {any} */ value) =>
   Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);

@@ -70,6 +70,7 @@ export const NOTHING_TOLD = {
   chunk: 0,
   epoch: 0,
   prompt: null,
+  strength: null,
   camera: STILL,
   oldest_chunk: null,
   cache_bytes: 0,

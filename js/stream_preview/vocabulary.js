@@ -59,6 +59,9 @@ export const ENGLISH = {
   prompt_unknown: "The workflow's prompt goes on; write another one here",
   prompt_help: "The prompt: Enter sends it, the next chunk follows it",
   prompt_send: "Send the prompt (Enter)",
+  strength: "strength",
+  strength_help:
+    "Strength: 0 keeps the source video, 1 keeps nothing of it. It counts for the frames that enter from now on",
   rewind: "Rewind: drag back and let go, and the stream takes another way from that chunk on",
   rewind_here: "Let go, and the stream goes on from chunk {chunk}",
   rewind_none: "there is nothing to go back to yet",

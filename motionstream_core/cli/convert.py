@@ -116,5 +116,5 @@ def chosen(args: argparse.Namespace) -> CausalPreset | None:
             or levels[-1] <= 0
         ):
             raise ValueError(f"--timesteps: expected falling levels from 1000, above 0, got {levels}")
-        beside["steps"] = len(levels)
+        beside |= {"steps": len(levels), "sigmas": None}
     return replace(checkpoint_preset(args.preset), **beside)

@@ -94,6 +94,14 @@ class SetPrompt(Message):
     text: str
 
 
+@dataclass(frozen=True)
+class SetStrength(Message):
+    """The noise level, 0..1, at which a source video enters from now on."""
+
+    type = "strength"
+    value: float
+
+
 # ---- the motion ----
 
 
@@ -192,11 +200,11 @@ class PinEdges(Message):
 
 SessionControl = Pause | Resume | Stop | Step | Rewind
 MotionControl = SetCamera | Grab | Move | Release | AddTracks | RemoveHandle | PinEdges
-Control = SessionControl | ChangeScene | SetPrompt | MotionControl
+Control = SessionControl | ChangeScene | SetPrompt | SetStrength | MotionControl
 
 SESSION_CONTROLS = ("pause", "resume", "stop", "step", "rewind")
 MOTION_CONTROLS = ("camera", "grab", "move", "release", "add", "remove", "pin_border")
-CONTROLS = (*SESSION_CONTROLS, "scene", "prompt", *MOTION_CONTROLS)
+CONTROLS = (*SESSION_CONTROLS, "scene", "prompt", "strength", *MOTION_CONTROLS)
 
 
 def parse_control(message: Any) -> Control:
@@ -273,6 +281,7 @@ _PARSERS: dict[str, Callable[[Mapping], Control]] = {
     "rewind": lambda message: Rewind(whole(message.get("chunk"), "rewind: chunk", 1, MAX_NUMBER)),
     "scene": lambda message: ChangeScene(),
     "prompt": _parse_prompt,
+    "strength": lambda message: SetStrength(number(message.get("value"), "strength: value", 0, 1)),
     "camera": _parse_camera,
     "grab": _parse_grab,
     "move": _parse_move,

@@ -12,7 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from .buffer_config import BufferConfig, Partition
 from .cache import CacheShape
+
+__all__ = ["BufferConfig", "ModelConfig", "MotionConfig", "NetworkConfig", "Partition", "RollingConfig"]
 
 Prediction = Literal["velocity", "gated_x0", "velocity_skip"]
 Solver = Literal["renoise", "unipc"]
@@ -20,12 +23,47 @@ Recache = Literal["chunks", "window", "always"]
 PREDICTIONS = ("velocity", "gated_x0", "velocity_skip")
 SOLVERS = ("renoise", "unipc")
 RECACHES = ("chunks", "window", "always")
+KNOWN_CHANNELS = 4  # one for each pixel frame of a latent frame
+
+
+@dataclass(frozen=True)
+class MapRules:
+    """How points become a motion map, where a public model has rules other than the paper's.
+
+    Args:
+        cell: of a point at x pixels of `width`, on a row of w cells. "floor": floor(x / stride). "round":
+            round(clamp(x / width, 0, 1) (w - 1)), half to even.
+        overlap: several points in one cell. "first": the point of lowest index has it. "sum": embeddings add.
+        before: the three pixel frames that latent frame 0 has no points for. "repeat": pixel frame 0 again.
+            "zeros": nothing.
+        angles: precision of an id times a frequency, "float64" or "float32".
+    """
+
+    cell: Literal["floor", "round"] = "floor"
+    overlap: Literal["first", "sum"] = "first"
+    before: Literal["repeat", "zeros"] = "repeat"
+    angles: Literal["float64", "float32"] = "float64"
+
+    def __post_init__(self):
+        for name, known in MAP_RULES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: expected one of {known}, got {getattr(self, name)!r}")
+
+
+MAP_RULES = {
+    "cell": ("floor", "round"),
+    "overlap": ("first", "sum"),
+    "before": ("repeat", "zeros"),
+    "angles": ("float64", "float32"),
+}
+PAPER_MAP = MapRules()
+TRACKWAN_MAP = MapRules("round", "sum", "zeros", "float32")
 
 
 @dataclass(frozen=True)
 class MotionConfig:
-    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent and warp
-    masks where used.
+    """What is concatenated after the noisy latent: track head, then start-image latent, warp latent, warp
+    masks and the mask of what is known, where used.
 
     The order head, image is that of the public Fun-Control weights (noisy, control, start image), so that
     they can be reused.
@@ -34,6 +72,11 @@ class MotionConfig:
     hidden.
     `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it
     is not to be trusted.
+    `known`: a mask of four channels behind all others, 1 in latent frame 0 and 0 in every later one.
+    `grey`: the latents of the start image behind latent frame 0 are those of mid grey, encoded behind it, and
+    not zeros.
+    `map`: how points become the motion map.
+    `points`: the least and the most points that the model was trained on; None where nobody counted.
     """
 
     id_dim: int = 64
@@ -43,6 +86,10 @@ class MotionConfig:
     warp: bool = False
     mask_channels: int = 8
     unspecified_channel: bool = False
+    known: bool = False
+    grey: bool = False
+    map: MapRules = PAPER_MAP
+    points: tuple[int, int] | None = None
 
     @property
     def map_channels(self) -> int:
@@ -58,6 +105,8 @@ class MotionConfig:
         if self.warp:
             sizes["warp"] = self.latent_channels
             sizes["mask"] = self.mask_channels
+        if self.known:
+            sizes["known"] = KNOWN_CHANNELS
         slices, start = {}, 0
         for name, size in sizes.items():
             slices[name] = slice(start, start + size)
@@ -82,6 +131,9 @@ class NetworkConfig:
         windows: window shapes in tokens for attention without a cache, in turn by layer; None is full
             attention.
         wrap: whether tokens that meet across an edge of the video in a shifted window see each other.
+        image_dim: width of the picture features (CLIP vision) that cross attention also looks at; None for a
+            network that looks at the text alone.
+        fps: frames a second of the clips that it was trained on.
         place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
     """
 
@@ -102,6 +154,8 @@ class NetworkConfig:
     eps: float = 1e-6
     windows: tuple[tuple[int, int, int], ...] | None = None
     wrap: bool = False
+    image_dim: int | None = None
+    fps: float = 16.0
     place_features: int = 0
 
     def __post_init__(self):
@@ -219,111 +273,6 @@ class RollingConfig:
     def with_shift(self, shift: float) -> RollingConfig:
         """Shifted levels in the place of a list of its own."""
         return replace(self, shift=shift, sigmas=None, timesteps=None)
-
-
-@dataclass(frozen=True)
-class BufferConfig:
-    """A queue of latent frames at staggered noise levels: StreamDiT, FIFO-Diffusion (StreamDiT, section 3.2).
-
-    Special cases: one chunk is plain text-to-video with `micro_steps` steps, or with reference frames
-    chunk-wise extension. Chunks of one frame with one micro-step are the diagonal of FIFO-Diffusion.
-
-    Args:
-        chunk_frames: latent frames of a chunk (c), which share a level and leave together.
-        chunks: chunks in the queue (N).
-        micro_steps: denoising steps in each slot (s).
-        reference_frames: clean latent frames before the queue (K).
-        gamma: exponent of the level function, sigma = 1 - t ** gamma at progress t. 1 is linear.
-        guidance: of the text against the empty text; 1 is none, and half the work.
-    """
-
-    chunk_frames: int = 2
-    chunks: int = 4
-    micro_steps: int = 1
-    reference_frames: int = 0
-    gamma: float = 1.0
-    guidance: float = 1.0
-
-    follows: ClassVar[frozenset[str]] = frozenset({"prompt", "rewind"})
-    from_image: ClassVar[bool] = False
-
-    def __post_init__(self):
-        for name in ("chunk_frames", "chunks", "micro_steps"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected a whole number from 1, got {value!r}")
-        if not isinstance(self.reference_frames, int) or self.reference_frames < 0:
-            raise ValueError(
-                f"reference_frames: expected a whole number from 0, got {self.reference_frames!r}"
-            )
-        if not self.gamma > 0:
-            raise ValueError(f"gamma: expected above 0, got {self.gamma}")
-        if not self.guidance >= 1:
-            raise ValueError(f"guidance: expected at least 1, got {self.guidance}")
-
-    @classmethod
-    def partition(
-        cls,
-        frames: int,
-        chunk_frames: int,
-        steps: int,
-        *,
-        reference_frames: int = 0,
-        gamma: float = 1.0,
-    ) -> BufferConfig:
-        """The partition of a queue of `frames` latent frames whose frames get `steps` steps each.
-
-        ValueError where the chunks do not divide the queue, or the chunks' number does not divide the steps.
-        """
-        if chunk_frames < 1 or frames % chunk_frames:
-            raise ValueError(
-                f"chunk_frames: expected a divisor of {frames} latent frames, got {chunk_frames}"
-            )
-        chunks = frames // chunk_frames
-        if steps < 1 or steps % chunks:
-            raise ValueError(f"steps: expected a multiple of {chunks} chunks, got {steps}")
-        return cls(chunk_frames, chunks, steps // chunks, reference_frames, gamma)
-
-    @property
-    def queue_frames(self) -> int:
-        """Latent frames that are being denoised (N c)."""
-        return self.chunks * self.chunk_frames
-
-    @property
-    def frames(self) -> int:
-        """Latent frames of a forward (B = K + N c)."""
-        return self.reference_frames + self.queue_frames
-
-    @property
-    def forward_frames(self) -> int:
-        """Latent frames of a forward."""
-        return self.frames
-
-    @property
-    def steps(self) -> int:
-        """Denoising steps of every frame (T = s N)."""
-        return self.micro_steps * self.chunks
-
-    def with_steps(self, steps: int) -> BufferConfig:
-        """The same chunks with other micro-steps, so that every frame gets `steps` steps."""
-        if steps < 1 or steps % self.chunks:
-            raise ValueError(f"steps: expected a multiple of {self.chunks} chunks, got {steps}")
-        return replace(self, micro_steps=steps // self.chunks)
-
-    def level(self, progress: float) -> float:
-        """The noise level at a progress of 0 (pure noise) to 1 (data)."""
-        return 1.0 - progress**self.gamma
-
-    def sigmas(self, micro_step: int) -> tuple[float, ...]:
-        """The level of each chunk before this micro-step (0..s), oldest first.
-
-        After the last one the oldest chunk is at 0 exactly, and the others are where their older
-        neighbours were.
-        """
-        if not 0 <= micro_step <= self.micro_steps:
-            raise ValueError(f"micro_step: expected 0..{self.micro_steps}, got {micro_step}")
-        done = [self.micro_steps * (self.chunks - 1 - chunk) + micro_step for chunk in range(self.chunks)]
-        return tuple(self.level(steps / self.steps) for steps in done)
 
 
 SamplerConfig = RollingConfig | BufferConfig

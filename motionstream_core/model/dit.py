@@ -12,7 +12,6 @@ built elsewhere.
 
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,36 +24,9 @@ from .cache import CacheShape, GradKVCache, KVCache
 from .config import ModelConfig, NetworkConfig
 from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
+from .picture import PictureEmbedding
 from .rope import Rope
-
-# A network, or a part of one, with Wan's attribute names: built here, by a host, or a namespace of functions.
-WanModule = Any
-
-
-@dataclass(frozen=True)
-class TextContext:
-    """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per
-    prompt.
-
-    image: those of a picture's features, for a network whose cross attention also looks at one; its answer is
-    added to the text's.
-    """
-
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    image: tuple[tuple[Tensor, Tensor], ...] = ()
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (*self.keys, *self.values, *chain.from_iterable(self.image))
-
-    def detach(self) -> "TextContext":
-        return self.map(Tensor.detach)
-
-    def map(self, function) -> "TextContext":
-        """The context with `function` applied to every tensor."""
-        image = tuple((function(k), function(v)) for k, v in self.image)
-        return TextContext(tuple(map(function, self.keys)), tuple(map(function, self.values)), image)
+from .text_context import TextContext, WanModule, encode_picture, encode_text
 
 
 class PatchEmbedding(nn.Conv3d):
@@ -82,9 +54,11 @@ class AffineNorm(nn.LayerNorm):
 
 
 class Attention(nn.Module):
-    """The parameters of a self or cross attention; the forward is in the functions below."""
+    """The parameters of a self or cross attention; the forward is in the functions below. `picture`: of a
+    cross attention that also looks at a picture.
+    """
 
-    def __init__(self, dim: int, eps: float):
+    def __init__(self, dim: int, eps: float, picture: bool = False):
         super().__init__()
         self.q = Linear(dim, dim)
         self.k = Linear(dim, dim)
@@ -92,6 +66,10 @@ class Attention(nn.Module):
         self.o = Linear(dim, dim)
         self.norm_q = RMSNorm(dim, eps=eps)
         self.norm_k = RMSNorm(dim, eps=eps)
+        if picture:
+            self.k_img = Linear(dim, dim)
+            self.v_img = Linear(dim, dim)
+            self.norm_k_img = RMSNorm(dim, eps=eps)
 
 
 class Block(nn.Module):
@@ -101,7 +79,7 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.self_attn = Attention(dim, config.eps)
         self.norm3 = AffineNorm(dim, config.eps)
-        self.cross_attn = Attention(dim, config.eps)
+        self.cross_attn = Attention(dim, config.eps, picture=config.image_dim is not None)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = FeedForward(dim, config.ffn_dim)
         self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
@@ -181,6 +159,8 @@ class WanDiT(nn.Module):
         self.text_embedding = nn.Sequential(
             nn.Linear(config.text_dim, dim), nn.GELU(approximate="tanh"), nn.Linear(dim, dim)
         )
+        if config.image_dim is not None:
+            self.img_emb = PictureEmbedding(config.image_dim, dim)
         self.time_embedding = nn.Sequential(nn.Linear(config.freq_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -218,11 +198,19 @@ class WanDiT(nn.Module):
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         return GradKVCache(shape or self.config.context, self.config.num_layers, rope, detached=detached)
 
-    def encode_text(self, embeds: Tensor) -> TextContext:
+    def encode_text(self, embeds: Tensor, features: Tensor | None = None) -> TextContext:
         """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in
         Wan.
+
+        features: those of a picture (B or 1, tokens, image_dim), for a network that looks at one.
         """
-        return encode_text(self, self.config, embeds)
+        text = encode_text(self, self.config, embeds)
+        if (features is None) != (self.config.image_dim is None):
+            wanted, got = ("some", "none") if features is None else ("none", "some")
+            raise ValueError(f"picture features: expected {wanted} for this network, got {got}")
+        return (
+            text if features is None else replace(text, image=encode_picture(self, features.to(self.device)))
+        )
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -253,22 +241,6 @@ def initialise(net: WanDiT):
     nn.init.zeros_(net.head.head.weight)
     if net.config.place_features:
         nn.init.zeros_(net.place_embedding.weight)
-
-
-def encode_text(net: WanModule, config: NetworkConfig, embeds: Tensor) -> TextContext:
-    """The text's keys and values in every block (see WanDiT.encode_text)."""
-    if embeds.ndim != 3 or embeds.shape[1] > config.text_len or embeds.shape[2] != config.text_dim:
-        raise ValueError(
-            f"text: expected (B, <= {config.text_len}, {config.text_dim}), got {tuple(embeds.shape)}"
-        )
-    padded = F.pad(embeds, (0, 0, 0, config.text_len - embeds.shape[1]))
-    context = net.text_embedding(padded.to(net.patch_embedding.weight.dtype))
-    values = tuple(block.cross_attn.v(context) for block in net.blocks)
-    keys = tuple(
-        block.cross_attn.norm_k(block.cross_attn.k(context)).to(v.dtype)
-        for block, v in zip(net.blocks, values)
-    )
-    return TextContext(keys, values)
 
 
 def timestep_features(timestep: Tensor, dim: int) -> Tensor:

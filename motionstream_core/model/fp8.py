@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .context import AttentionContext
-from .dit import Attention, TextContext, WanDiT, WanModule, dit_forward
+from .dit import Attention, WanDiT, dit_forward
+from .text_context import TextContext, WanModule
 
 FORMAT = torch.float8_e4m3fn
 LARGEST = torch.finfo(FORMAT).max

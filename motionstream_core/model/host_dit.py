@@ -23,9 +23,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .config import ModelConfig
+from .config import KNOWN_CHANNELS, ModelConfig
 from .context import AttentionContext
-from .dit import TextContext, WanDiT, WanModule, dit_forward, encode_text
+from .dit import WanDiT, dit_forward
+from .text_context import TextContext, WanModule, encode_picture, encode_text, text_as_picture
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")
@@ -84,13 +85,20 @@ def adopted_config(net: WanModule, like: ModelConfig) -> ModelConfig:
             f"model: expected a latent of {like.out_channels} channels, as stated, got one of "
             f"{sizes['out_channels']}"
         )
-    if sizes["in_channels"] != like.in_channels:
+    # The columns of a mask of what is known lie in a key of ours beside the network (see `convert`).
+    extra = KNOWN_CHANNELS if like.motion is not None and like.motion.known else 0
+    if sizes["in_channels"] + extra != like.in_channels:
         kind = " (an image-to-video or control Wan, which is bidirectional)" if like.motion is None else ""
         raise ValueError(
-            f"model: expected {like.in_channels} input channels, {like.latent_channels} of them the "
+            f"model: expected {like.in_channels - extra} input channels, {like.latent_channels} of them the "
             f"latent, got {sizes['in_channels']}{kind}"
         )
-    return replace(like, **sizes)
+    looks = getattr(net, "img_emb", None)
+    if like.image_dim is not None and looks is None:
+        raise ValueError("model: expected a Wan whose cross attention looks at a picture, got one without")
+    if looks is not None:
+        sizes["image_dim"] = looks.proj[0].normalized_shape[-1]
+    return replace(like, **sizes | {"in_channels": like.in_channels})
 
 
 class HostDiT:
@@ -98,7 +106,8 @@ class HostDiT:
     computation, wherever the weights lie.
 
     features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at
-    one.
+    one; where none are given they come with each text.
+    known: the patch embedding's columns (D, 4, 1, p, q) of the mask of what is known, which stand last.
     """
 
     def __init__(
@@ -110,35 +119,47 @@ class HostDiT:
         device: torch.device | str,
         cast: Cast = plain_cast,
         features: Tensor | None = None,
+        known: Tensor | None = None,
     ):
-        if (features is None) != (getattr(net, "img_emb", None) is None):
-            wanted, got = (
-                ("one without cross attention to a picture", "features of one")
-                if features is not None
-                else ("CLIP vision features of the start image", "none")
+        if features is not None and getattr(net, "img_emb", None) is None:
+            raise ValueError("model: expected one without cross attention to a picture, got features of one")
+        if (known is not None) != (config.motion is not None and config.motion.known):
+            raise ValueError(
+                f"model: expected {'no' if known is not None else 'the'} columns of a mask of what is known"
             )
-            raise ValueError(f"model: expected {wanted}, got {got}")
         self._module, self._features, self._cast = net, features, cast
+        self._known = known
         self.config = config
         self.dtype = dtype
         self.device = torch.device(device)
 
     @cached_property
     def _net(self) -> SimpleNamespace:
-        return _network(self._module, self.dtype, self.device, self._cast)
+        return _network(self._module, self.dtype, self.device, self._cast, self._known)
 
     make_cache = WanDiT.make_cache
 
-    def encode_text(self, embeds: Tensor) -> TextContext:
+    def encode_text(self, embeds: Tensor, features: Tensor | None = None) -> TextContext:
         """See WanDiT.encode_text."""
         text = encode_text(self._net, self.config, embeds.to(self.device))
-        return text if self._features is None else replace(text, image=self._encode_picture(self._features))
+        features = self._features if features is None else features
+        looks = self._net.img_emb is not None
+        if (features is not None) != looks:
+            wanted, got = (
+                ("CLIP vision features of the start image", "none")
+                if looks
+                else ("one without cross attention to a picture", "features of one")
+            )
+            raise ValueError(f"model: expected {wanted}, got {got}")
+        return (
+            text
+            if features is None
+            else replace(text, image=encode_picture(self._net, features.to(self.device)))
+        )
 
-    def _encode_picture(self, features: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-        """The picture's keys and values in every block."""
-        context = self._module.img_emb(features.to(self.device, self.dtype))
-        cross = [block.cross_attn for block in self._net.blocks]
-        return tuple((attn.norm_k_img(attn.k_img(context)), attn.v_img(context)) for attn in cross)
+    def text_as_picture(self, embeds: Tensor) -> TextContext:
+        """See `dit.text_as_picture`."""
+        return text_as_picture(self._net, self.config, embeds.to(self.device))
 
     def __call__(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -147,12 +168,15 @@ class HostDiT:
         return dit_forward(self._net, self.config, x, timestep, text, context)
 
 
-def _network(net: WanModule, dtype: torch.dtype, device: torch.device, cast: Cast) -> SimpleNamespace:
+def _network(
+    net: WanModule, dtype: torch.dtype, device: torch.device, cast: Cast, known: Tensor | None
+) -> SimpleNamespace:
     def parameter(owner: WanModule) -> Callable[[], Tensor]:
         return lambda: cast(owner.modulation, torch.float32, device)
 
     return SimpleNamespace(
-        patch_embedding=_Patches(net.patch_embedding, dtype),
+        patch_embedding=_Patches(net.patch_embedding, dtype, known),
+        img_emb=getattr(net, "img_emb", None),
         text_embedding=net.text_embedding,
         time_embedding=net.time_embedding,
         time_projection=net.time_projection,
@@ -162,16 +186,26 @@ def _network(net: WanModule, dtype: torch.dtype, device: torch.device, cast: Cas
 
 
 class _Patches:
-    """The patch embedding as tokens (B, L, D); it runs in float32, as Wan keeps it."""
+    """The patch embedding as tokens (B, L, D); it runs in float32, as Wan keeps it. known: the columns of the
+    last channels, which the module does not have.
+    """
 
-    def __init__(self, conv: WanModule, dtype: torch.dtype):
+    def __init__(self, conv: WanModule, dtype: torch.dtype, known: Tensor | None):
         self._conv = conv
+        self._known = known
         self.weight = SimpleNamespace(
             dtype=dtype
         )  # the dtype of the computation, which is what the forward asks for
 
     def __call__(self, x: Tensor) -> Tensor:
-        return rearrange(self._conv(x.float()), "b d t h w -> b (t h w) d")
+        x = x.float()
+        if self._known is None:
+            made = self._conv(x)
+        else:
+            inside = x.shape[1] - self._known.shape[1]
+            weight = self._known.to(x)
+            made = self._conv(x[:, :inside]) + F.conv3d(x[:, inside:], weight, stride=weight.shape[2:])
+        return rearrange(made, "b d t h w -> b (t h w) d")
 
 
 class _Block:

@@ -7,10 +7,14 @@ Shapes: xy (T, N, 2) pixels, x right, y down; visible (T, N); T pixel frames, t 
 latent grid, C = id_dim. Every function also takes leading batch dimensions.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from .config import PAPER_MAP, MapRules
 
 # Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one
 # turn, so all 64 channels tell tracks apart; over a few thousand, half of the channels would be nearly the
@@ -27,11 +31,15 @@ def track_ids(count: int, rng: torch.Generator | None = None) -> Tensor:
     return torch.randperm(ID_RANGE, generator=rng, device=device)[:count]
 
 
-def sinusoidal_ids(ids: Tensor, dim: int = 64) -> Tensor:
+def sinusoidal_ids(ids: Tensor, dim: int = 64, rules: MapRules = PAPER_MAP) -> Tensor:
     """Embeddings (..., dim) float32 of ids (...): sines, then cosines, base 10000 (phi of section 3.1)."""
     half = dim // 2
-    frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=ids.device) / half)
-    angles = ids.double().unsqueeze(-1) * frequencies
+    if rules.angles == "float32":
+        steps = torch.arange(half, dtype=torch.float32, device=ids.device)
+        angles = ids.float().unsqueeze(-1) * torch.exp(-math.log(10000) * steps / half)
+    else:
+        frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=ids.device) / half)
+        angles = ids.double().unsqueeze(-1) * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1).float()
 
 
@@ -42,51 +50,78 @@ def motion_map(
     grid: tuple[int, int],
     stride: int,
     unspecified: Tensor | None = None,
+    rules: MapRules = PAPER_MAP,
 ) -> Tensor:
-    """The motion map (C, T, h, w): emb (N, C) of each visible track at floor(xy / stride), zeros elsewhere.
+    """The motion map (C, T, h, w): emb (N, C) of each visible track in its cell, zeros elsewhere.
 
     With `unspecified` (T, N) one more channel: 1 where a track was last that says nothing now (let go, as
     opposed to hidden).
 
-    Points off the canvas are skipped. Where several tracks fall into one cell, the one of lowest index has
-    it, on every device: a caller who wants a track to win lists it first.
+    Points off the canvas are skipped. Where several tracks fall into one cell, `rules` say what is in it. By
+    default the one of lowest index has it, on every device: a caller who wants a track to win lists it first.
     """
     h, w = grid
-    cells = torch.floor(xy / stride)
-    x, y = cells.unbind(-1)
+    cell = _cells(xy, visible, grid, stride, rules)
+    if rules.overlap == "sum":
+        maps = _added(cell, emb, grid)
+    else:
+        maps = _first(cell, emb, grid)
+    if unspecified is None:
+        return maps
+    said = motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)
+    return torch.cat([maps, said], dim=-4)
+
+
+def _cells(xy: Tensor, visible: Tensor, grid: tuple[int, int], stride: int, rules: MapRules) -> Tensor:
+    """The cell (T, N) of each point, h w for one that is not written."""
+    h, w = grid
+    x, y = torch.floor(xy / stride).unbind(-1)
     written = visible.bool() & (x >= 0) & (x < w) & (y >= 0) & (y < h)
-    cell = torch.where(written, y * w + x, h * w).long()
+    if rules.cell == "round":
+        size = xy.new_tensor([w * stride, h * stride])
+        shares = (xy / size).clamp(0, 1)
+        x, y = (shares * xy.new_tensor([w - 1, h - 1])).round().unbind(-1)
+    return torch.where(written, y * w + x, h * w).long()
+
+
+def _added(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The sum of the embeddings of all tracks in a cell."""
+    h, w = grid
+    values = emb.unsqueeze(-3).expand(*cell.shape, emb.shape[-1])
+    made = emb.new_zeros(*cell.shape[:-1], h * w + 1, emb.shape[-1])
+    made = made.scatter_add(-2, cell.unsqueeze(-1).expand_as(values), values)
+    return rearrange(made[..., : h * w, :], "... t (h w) c -> ... c t h w", h=h, w=w)
+
+
+def _first(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The embedding of the track of lowest index in a cell."""
+    h, w = grid
     count = emb.shape[-2]
-    index = torch.arange(count, device=xy.device).expand(cell.shape)
+    index = torch.arange(count, device=cell.device).expand(cell.shape)
     # One extra cell takes the points that are not written, one extra row of zeros is the winner of an empty
     # cell.
-    winner = torch.full((*cell.shape[:-1], h * w + 1), count, device=xy.device)
+    winner = torch.full((*cell.shape[:-1], h * w + 1), count, device=cell.device)
     winner = winner.scatter_reduce(-1, cell, index, "amin")[..., : h * w]
     rows = F.pad(emb, (0, 0, 0, 1))
     flat = winner.flatten(-2).unsqueeze(-1)
     values = rows.expand(*flat.shape[:-2], *rows.shape[-2:]).gather(
         -2, flat.expand(*flat.shape[:-1], emb.shape[-1])
     )
-    maps = rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
-    if unspecified is None:
-        return maps
-    return torch.cat(
-        [maps, motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)], dim=-4
-    )
+    return rearrange(values, "... (t h w) c -> ... c t h w", h=h, w=w)
 
 
-def pack_time(maps: Tensor, first: bool = True) -> Tensor:
+def pack_time(maps: Tensor, first: bool = True, rules: MapRules = PAPER_MAP) -> Tensor:
     """(C, T, h, w) -> (4 C, t, h, w): four pixel frames side by side in the channels of their latent frame,
     oldest first.
 
-    With `first` the maps begin at pixel frame 0, which is repeated four times for latent frame 0 (T = 1 + 4
-    k); without, they continue a clip (T = 4 k).
+    With `first` the maps begin at pixel frame 0 (T = 1 + 4 k), and `rules` say what latent frame 0 has in
+    front of it: by default pixel frame 0 three times more. Without, they continue a clip (T = 4 k).
     """
     frames = maps.shape[-3]
     if frames % PACK != int(first) or frames == 0:
         raise ValueError(f"pixel frames: expected {'1 + 4 k' if first else '4 k, k > 0'}, got {frames}")
     if first:
-        start = maps[..., :1, :, :]
+        start = maps[..., :1, :, :] if rules.before == "repeat" else torch.zeros_like(maps[..., :1, :, :])
         maps = torch.cat([start, start, start, maps], dim=-3)
     return rearrange(maps, "... c (t f) h w -> ... (f c) t h w", f=PACK)
 
@@ -108,17 +143,25 @@ class MotionEncoder:
     """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream;
     tracks may join it.
 
-    `unspecified`: the head has the channel that MotionConfig.unspecified_channel names.
+    `unspecified`: the head has the channel that MotionConfig.unspecified_channel names. `rules`: those of the
+    model.
     """
 
     def __init__(
-        self, head: TrackHead, ids: Tensor, grid: tuple[int, int], stride: int, unspecified: bool = False
+        self,
+        head: TrackHead,
+        ids: Tensor,
+        grid: tuple[int, int],
+        stride: int,
+        unspecified: bool = False,
+        rules: MapRules = PAPER_MAP,
     ):
         weight = head.conv.weight
         self.head = head
         self.unspecified = unspecified
         self.id_dim = weight.shape[1] // PACK - unspecified
-        self.emb = sinusoidal_ids(ids.to(weight.device), self.id_dim)
+        self.rules = rules
+        self.emb = sinusoidal_ids(ids.to(weight.device), self.id_dim, rules)
         self.grid = grid
         self.stride = stride
         self.reset()
@@ -127,7 +170,8 @@ class MotionEncoder:
         """Further tracks, behind those there are."""
         if not len(ids):
             return
-        self.emb = torch.cat([self.emb, sinusoidal_ids(ids.to(self.head.conv.weight.device), self.id_dim)])
+        more = sinusoidal_ids(ids.to(self.head.conv.weight.device), self.id_dim, self.rules)
+        self.emb = torch.cat([self.emb, more])
 
     def reset(self):
         """The next piece begins at pixel frame 0."""
@@ -153,8 +197,14 @@ class MotionEncoder:
                 weight.device
             )
         maps = motion_map(
-            xy.to(weight.device), visible.to(weight.device), self.emb, self.grid, self.stride, said
+            xy.to(weight.device),
+            visible.to(weight.device),
+            self.emb,
+            self.grid,
+            self.stride,
+            said,
+            self.rules,
         )
-        packed = pack_time(maps, first=not self.started)
+        packed = pack_time(maps, first=not self.started, rules=self.rules)
         self.started = True
         return self.head(packed.unsqueeze(0).to(weight.dtype))

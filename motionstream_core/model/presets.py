@@ -6,7 +6,7 @@ Wan sizes are those of the public T2V 1.3B, T2V 14B and TI2V 5B models (30/40/30
 
 from dataclasses import replace
 
-from .config import BufferConfig, ModelConfig, MotionConfig, RollingConfig
+from .config import TRACKWAN_MAP, BufferConfig, ModelConfig, MotionConfig, Partition, RollingConfig
 
 TINY = ModelConfig(
     dim=192,
@@ -35,6 +35,45 @@ CARTOON = ModelConfig(
     prediction="velocity_skip",
     windows=((2, 8, 8), (8, 4, 4)),
     place_features=8,
+    sampler=BufferConfig(
+        chunk_frames=2,
+        chunks=4,
+        micro_steps=4,
+        guidance=2.5,
+        trained=(Partition(1, 8), Partition(2, 4), Partition(4, 2), Partition(8, 1)),
+    ),
+)
+# StreamDiT's sizes where the paper has them: a queue of 16 latent frames of 64 x 64 cells and 8 channels, and
+# four billion parameters. Layers, width and windows are ours (docs/adr/0012-streamdit-4b.md).
+STREAMDIT_4B = ModelConfig(
+    dim=3072,
+    ffn_dim=14336,
+    num_heads=24,
+    num_layers=24,
+    in_channels=8,
+    out_channels=8,
+    latent_channels=8,
+    text_dim=4096,
+    text_len=512,
+    freq_dim=256,
+    windows=((4, 16, 16), (16, 8, 8)),
+    sampler=BufferConfig(chunk_frames=2, chunks=8, micro_steps=16, guidance=6.0),
+)
+# The same in small: learns on a CPU from the shards of the built-in world.
+STREAMDIT_TINY = replace(
+    STREAMDIT_4B,
+    dim=192,
+    ffn_dim=768,
+    num_heads=3,
+    num_layers=6,
+    in_channels=16,
+    out_channels=16,
+    latent_channels=16,
+    text_dim=64,
+    text_len=16,
+    freq_dim=128,
+    prediction="velocity_skip",
+    windows=((2, 8, 8), (8, 4, 4)),
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
 WAN_1_3B = ModelConfig(
@@ -64,6 +103,9 @@ WAN_5B = replace(
 # image as its clean first latent.
 WAN_MOTION = MotionConfig(image_latent=True)
 WAN_5B_MOTION = MotionConfig(head_channels=48, latent_channels=48)
+# FastVideo's TrackWan: trained on clips of 24 frames a second, told of one point an object and of twenty
+# more, half of them left out.
+TRACKWAN_MOTION = MotionConfig(image_latent=True, known=True, grey=True, map=TRACKWAN_MAP, points=(5, 30))
 
 PRESETS: dict[str, ModelConfig] = {
     "tiny": TINY,
@@ -77,9 +119,12 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.1-1.3b": WAN_1_3B,
     "wan2.1-14b": WAN_14B,
     "cartoon": CARTOON,
+    "streamdit-4b": STREAMDIT_4B,
+    "streamdit-tiny": STREAMDIT_TINY,
     "wan2.2-5b": WAN_5B,
     "wan2.1-1.3b-motion": replace(WAN_1_3B, in_channels=48, motion=WAN_MOTION),
     "wan2.1-14b-motion": replace(WAN_14B, in_channels=48, motion=WAN_MOTION),
+    "wan2.1-1.3b-track": replace(WAN_1_3B, in_channels=52, motion=TRACKWAN_MOTION, image_dim=1280, fps=24.0),
     "wan2.2-5b-motion": replace(WAN_5B, in_channels=96, motion=WAN_5B_MOTION),
 }
 

@@ -1,16 +1,24 @@
 """Self attention within windows of a latent video's tokens, every second time shifted by half a window.
 
-Owns the cutting into windows and their masks. Knows nothing of positions, caches or blocks.
+Owns the cutting into windows, their masks, and the groups that do without masks. Knows nothing of positions,
+caches or blocks.
 A window is (frames, rows, columns) of tokens and never larger than the video. Shifted windows go round the
-edges: what meets there is kept apart by a mask, or not (`wrap`). Sizes that windows do not divide are padded,
-and padding is seen by nobody.
+edges: what meets there is kept apart, or not (`wrap`). Sizes that windows do not divide are padded, and
+padding is seen by nobody.
+
+Two ways lead to the same numbers. The masked one pads, and fills a window's forbidden scores with -inf: the
+least work for a few hundred keys on a CPU, in training above all. The grouped one sorts the tokens so that
+those who see each other stand together, and computes no forbidden score: windows of one length are a batch of
+fused attention, windows of many lengths one call with `cu_seqlens` where the device has one.
 Shapes: q, k, v (B, L, D) with L = T H W and D = heads x head_dim.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +26,8 @@ from einops import rearrange
 from torch import Tensor
 
 Size = tuple[int, int, int]
+CPU = torch.device("cpu")
+MASKED_KEYS = 256  # up to so many keys of a window a CPU takes the masked way
 
 
 def plain(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
@@ -59,6 +69,15 @@ class Windows:
     wrap: bool = False
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        window = window_of(self.video, self.window)
+        shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
+        if q.device.type != "cpu" or window[0] * window[1] * window[2] > MASKED_KEYS:
+            groups = window_groups(self.video, window, shift, self.wrap, q.device)
+            return grouped(q, k, v, heads, groups)
+        return self.masked(q, k, v, heads)
+
+    def masked(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        """The same with padding and masks."""
         window = window_of(self.video, self.window)
         shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
         q, k, v = (cut(x.unflatten(-1, (heads, -1)), self.video, window, shift) for x in (q, k, v))
@@ -118,6 +137,92 @@ def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | 
     label = cut(label.flatten()[None, :, None, None], padded, window, (0, 0, 0))[0, :, 0, :, 0]
     apart = label[:, :, None] != label[:, None, :]
     return torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Tokens sorted so that those who see each other stand together.
+
+    Args:
+        order: (L,) the token at each place.
+        back: (L,) the place of each token.
+        lengths: of the groups, in order.
+        starts: (groups + 1,) int32, where each begins: the `cu_seqlens` of a varlen kernel.
+    """
+
+    order: Tensor
+    back: Tensor
+    lengths: tuple[int, ...]
+    starts: Tensor
+
+
+@lru_cache(maxsize=64)
+def window_groups(video: Size, window: Size, shift: Size, wrap: bool, device: torch.device = CPU) -> Groups:
+    """The groups of a video's windows. Padding is in none of them."""
+    homes, sides = torch.zeros(video, dtype=torch.long), torch.zeros(video, dtype=torch.long)
+    for axis in range(3):
+        padded = video[axis] + padding_of(video, window)[axis]
+        place = torch.arange(video[axis])
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        home = (place - shift[axis]) % padded // window[axis]
+        homes = homes * (padded // window[axis]) + home.view(shape)
+        side = torch.zeros_like(place) if wrap else (place < shift[axis]).long()
+        sides = sides * 2 + side.view(shape)
+    label = (homes * 8 + sides).flatten()
+    order = torch.argsort(label, stable=True)
+    counts = torch.unique_consecutive(label[order], return_counts=True)[1]
+    # Groups of one length beside each other, so that each length is one batch without a varlen kernel.
+    by_length = torch.argsort(counts, descending=True, stable=True)
+    begins = torch.cumsum(counts, 0) - counts
+    order = torch.cat([order[begins[i] : begins[i] + counts[i]] for i in by_length.tolist()])
+    lengths = counts[by_length]
+    starts = F.pad(torch.cumsum(lengths, 0), (1, 0)).int()
+    return Groups(
+        order.to(device), torch.argsort(order).to(device), tuple(lengths.tolist()), starts.to(device)
+    )
+
+
+def grouped(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
+    """Attention within each group; q, k, v (B, L, D)."""
+    q, k, v = (x[:, groups.order].unflatten(-1, (heads, -1)) for x in (q, k, v))
+    kernel = varlen_kernel(q)
+    if kernel is None or len(set(groups.lengths)) == 1:
+        made = by_length(q, k, v, groups.lengths)
+    else:
+        longest = groups.lengths[0]
+        parts = [kernel(*one, groups.starts, groups.starts, longest, longest) for one in zip(q, k, v)]
+        made = torch.stack(parts)
+    return made.flatten(2)[:, groups.back]
+
+
+def by_length(q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...]) -> Tensor:
+    """Sorted (B, L, heads, d) -> the same shape: groups of one length are one batch of fused attention."""
+    parts = []
+    begin = 0
+    while begin < q.shape[1]:
+        length = lengths[0]
+        count = lengths.count(length)
+        lengths = lengths[count:]
+        end = begin + length * count
+        one, two, three = (
+            rearrange(x[:, begin:end], "b (g n) h d -> (b g) h n d", g=count, n=length) for x in (q, k, v)
+        )
+        made = F.scaled_dot_product_attention(one, two, three)
+        parts.append(rearrange(made, "(b g) h n d -> b (g n) h d", g=count))
+        begin = end
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def varlen_kernel(q: Tensor) -> Callable[..., Tensor] | None:
+    """Torch's attention over groups of many lengths, for half precision on a CUDA device; None elsewhere."""
+    if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
+        return None
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return cast("Callable[..., Tensor]", varlen_attn)  # without the sums that it can also give
 
 
 def windows_of_layer(layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool) -> Windows:

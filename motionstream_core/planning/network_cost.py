@@ -25,13 +25,14 @@ def block_parameters(config: ModelConfig) -> int:
 
 
 def parameters(config: ModelConfig) -> int:
-    """Of `WanDiT`: patch embedding, text and time embedding, time projection, the blocks, the head."""
+    """Of `WanDiT`: patch, place, text and time embedding, time projection, the blocks, the head."""
     d, cells = config.dim, config.patch[1] * config.patch[2]
     patch = config.in_channels * cells * d + d
     text = config.text_dim * d + d + d * d + d
     time = config.freq_dim * d + d + d * d + d + 6 * d * d + 6 * d
+    place = 2 * config.place_features * d
     head = d * cells * config.out_channels + cells * config.out_channels + 2 * d
-    return patch + text + time + config.num_layers * block_parameters(config) + head
+    return patch + place + text + time + config.num_layers * block_parameters(config) + head
 
 
 def head_parameters(config: ModelConfig) -> int:

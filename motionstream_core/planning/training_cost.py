@@ -13,7 +13,9 @@ import os
 import sys
 from dataclasses import dataclass
 
+from ..model.config import BufferConfig
 from ..model.presets import PRESETS, ModelConfig, preset
+from .buffer_cost import attention_pairs
 from .network_cost import (
     Pass,
     block_parameters,
@@ -29,15 +31,25 @@ GIB = 2**30
 REST = 2 * GIB
 GPUS = (1, 2, 4, 8, 16, 32)
 STAGES = ("teacher", "causal-init", "distill")
+BUFFER_STAGES = ("buffer", "segments")  # of a moving buffer
 # The paper's numbers (MotionStream, sections 3.1 and 3.2): steps and batch of a stage; a distill step is one
 # update of the student.
-PAPER = {"teacher": (4800, 128), "causal-init": (2000, 128), "distill": (400, 64)}
+# Of StreamDiT's: 10,000 steps (of each of three phases) on 128 cards, then on 64. No batch is
+# published, so it is one clip a card.
+PAPER = {
+    "teacher": (4800, 128),
+    "causal-init": (2000, 128),
+    "distill": (400, 64),
+    "buffer": (10_000, 128),
+    "segments": (10_000, 64),
+}
 CRITIC_STEPS = 5
 TRAJECTORIES, ODE_STEPS = 4000, 50
 # Width, height and frames of a clip: the paper's sizes, and whole chunks of three latent frames behind the
 # start image, which stands alone here. 85 frames are 22 latent frames, seven chunks as the paper's 81 have
 # with the start image in the first; 121 are 31, ten chunks.
 CLIPS = {"wan2.1": (832, 480, 85), "wan2.2": (1280, 704, 121), "tiny": (128, 128, 37)}
+BUFFER_CLIPS = {"streamdit-4b": (512, 512), "streamdit-tiny": (128, 128), "cartoon": (128, 128)}
 LARGE = ("wan2.1", "wan2.2")
 
 
@@ -198,10 +210,69 @@ class Load:
         }
 
 
+@dataclass(frozen=True)
+class BufferLoad(Load):
+    """The load of a moving buffer's stage: one forward of the whole queue within windows."""
+
+    video: tuple[int, int, int] = (1, 1, 1)  # of the queue, in tokens
+
+    @property
+    def learned(self) -> int:
+        return self.size
+
+    @property
+    def roles(self) -> tuple[int, int]:
+        return (2, 1) if self.stage == "segments" else (1, 1)
+
+    @property
+    def teacher_passes(self) -> int:
+        """Evaluations of the teacher in a step: guided micro-steps through a segment."""
+        sampler = self.config.sampler
+        if self.stage != "segments" or not isinstance(sampler, BufferConfig):
+            return 0
+        return 2 * sampler.micro_steps
+
+    def flops(self, checkpointing: bool = True) -> float:
+        tokens = self.latents * self.grid
+        full = 4 * self.config.dim * tokens * tokens * self.config.num_layers
+        seen = 4 * self.config.dim * attention_pairs(self.config, self.video)
+        one = self._flops([self.clip]) - full + seen
+        text = text_flops(self.config)
+        made = self.teacher_passes * one + (2 * text if self.teacher_passes else 0)
+        return made + (4 if checkpointing else 3) * one + 3 * text
+
+    def gathers(self) -> float:
+        return 4.0 + self.teacher_passes
+
+    def activations(self, checkpointing: bool) -> int:
+        return kept_bytes(self.config, self.grid, self.clip, cached=False, checkpointing=checkpointing)
+
+    def cache(self, checkpointing: bool) -> int:
+        return 0
+
+
+def buffer_load(name: str, stage: str, clip: Clip) -> BufferLoad:
+    """The load of a moving buffer's preset at the width and height of a clip; its frames are the queue's."""
+    config = preset(name)
+    if not isinstance(config.sampler, BufferConfig):
+        raise ValueError(f"preset: expected one of a moving buffer for {stage}, got {name!r}")
+    _, down, across = config.vae_stride
+    rows, columns = config.token_grid(clip.height // down, clip.width // across)
+    frames = config.sampler.frames
+    return BufferLoad(config, stage, rows * columns, frames, (frames, rows, columns))
+
+
+def stages_of(name: str) -> tuple[str, ...]:
+    """The stages of a preset's way."""
+    return BUFFER_STAGES if isinstance(preset(name).sampler, BufferConfig) else STAGES
+
+
 def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
     """The load of a preset; of its motion model where the name is a base model's. ValueError for what does
     not go together.
     """
+    if stage in BUFFER_STAGES:
+        return buffer_load(name, stage, clip or usual_clip(name))
     if stage not in STAGES:
         raise ValueError(f"stage: expected one of {STAGES}, got {stage!r}")
     config = preset(f"{name}-motion" if f"{name}-motion" in PRESETS else name)
@@ -224,6 +295,8 @@ def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
 
 def usual_clip(name: str) -> Clip:
     """The clips that a preset's family is trained on."""
+    if name in BUFFER_CLIPS:
+        return Clip(*BUFFER_CLIPS[name], 4 * preset(name).sampler.forward_frames)
     return next(Clip(*sizes) for family, sizes in CLIPS.items() if name.startswith(family))
 
 
@@ -305,7 +378,12 @@ def add_plan(stages) -> None:
     )
     plan.add_argument("--preset", required=True, help="wan2.1-1.3b, wan2.2-5b, wan2.1-14b, or a small one")
     # Not called `stage`: that is the name of the sub-command itself.
-    plan.add_argument("--stage", dest="planned", choices=STAGES, help="all three where none is named")
+    plan.add_argument(
+        "--stage",
+        dest="planned",
+        choices=(*STAGES, *BUFFER_STAGES),
+        help="all of the preset's where none is named",
+    )
     plan.add_argument("--size", type=_size, help="clips of another size, such as 832x480")
     plan.add_argument("--frames", type=int, help="pixel frames of a clip")
     plan.add_argument("--steps", type=int, help="the paper's by default")
@@ -357,6 +435,6 @@ def run_plan(args: argparse.Namespace) -> None:
     print(
         "\n\n".join(
             table(args.preset, stage, clip=clip, machine=machine, steps=args.steps, batch=args.batch)
-            for stage in ([args.planned] if args.planned else STAGES)
+            for stage in ([args.planned] if args.planned else stages_of(args.preset))
         )
     )

@@ -24,8 +24,6 @@ from torch import Tensor
 from ..model.config import BufferConfig
 from .flow import add_noise
 
-STARTS = ("grow", "uniform")
-
 
 class Entry(NamedTuple):
     """What enters at the tail of the queue in the place of pure noise (SDEdit): video to video.
@@ -69,8 +67,6 @@ class MovingBuffer:
             bends every frame that has not left yet.
         size: (B, C, H, W) of the latents.
         rng: where all noise is drawn; the same state gives the same video.
-        start: "uniform" fills the queue from the intermediate latents of one uniform run (the paper);
-            "grow" begins with one chunk of noise and lets the queue grow.
         reference: (B, C, K, H, W), the frames before the stream, for a partition that has them.
         entries: what enters instead of noise for the frames of a chunk; None, or None from it, is noise.
         on_step: called after each prediction; may raise to stop.
@@ -83,21 +79,17 @@ class MovingBuffer:
         size: tuple[int, int, int, int],
         rng: torch.Generator,
         *,
-        start: str = "uniform",
         reference: Tensor | None = None,
         entries: Entries | None = None,
         on_step: Callable[[], None] | None = None,
         device: torch.device | str = "cpu",
     ):
-        if start not in STARTS:
-            raise ValueError(f"start: expected one of {STARTS}, got {start!r}")
         self.config = config
         self.start = 0
         self._predict = predict
         self._size = size
         self._rng = rng
         self._device = torch.device(device)
-        self._begin = start
         self._entries = entries
         self._on_step = on_step
         self._reference = self._checked(reference)
@@ -116,10 +108,7 @@ class MovingBuffer:
     def __next__(self) -> Tensor:
         config = self.config
         # 1) Fill the queue, or refill its tail where the last chunk left.
-        if self._queue is None:
-            self._fill()
-        else:
-            self._append()
+        self.ready()
         # 2) One slot's way: the oldest chunk comes to level 0.
         for micro_step in range(config.micro_steps):
             self._step(config.sigmas(micro_step), config.sigmas(micro_step + 1))
@@ -132,6 +121,15 @@ class MovingBuffer:
             self._reference = torch.cat([self._reference, chunk], 2)[:, :, -config.reference_frames :]
         self.start += config.chunk_frames
         return chunk
+
+    def ready(self) -> Tensor:
+        """The queue (B, C, N c, H, W) before a chunk's first micro-step, every slot at its level."""
+        if self._queue is None:
+            self._fill()
+        elif self._queue.shape[2] < self.config.queue_frames:
+            self._append()
+        assert self._queue is not None
+        return self._queue
 
     def snapshot(self) -> BufferSnapshot:
         """Where the stream is, to come back to with `restore`."""
@@ -150,13 +148,12 @@ class MovingBuffer:
 
     def _fill(self) -> None:
         """A queue as it stands before a chunk's first micro-step."""
-        if self._begin == "uniform" and self._entries is None:
+        if self.config.start == "uniform":
             self._fill_from_uniform()
             return
         # Each chunk takes its slot's steps before the next one enters behind it.
-        self._queue = self._noise(0)
         for count in range(1, self.config.chunks + 1):
-            self._append(first=count == 1)
+            self._append()
             if count == self.config.chunks:
                 return
             for micro_step in range(self.config.micro_steps):
@@ -168,8 +165,9 @@ class MovingBuffer:
         """The states of one uniform run of the whole queue, each slot's from the step at its level."""
         config = self.config
         c = config.chunk_frames
-        self._queue = self._noise(config.queue_frames)
-        self._strengths = (1.0,) * config.chunks
+        for noise in self._noise(config.queue_frames).split(c, 2):
+            self._append(noise)
+        assert self._queue is not None
         slots = [self._queue[:, :, -c:]]
         levels = [config.level(step / config.steps) for step in range(config.steps + 1)]
         # The newest slot is the noise itself; the slot before it has taken s steps, and so on to the oldest.
@@ -181,12 +179,11 @@ class MovingBuffer:
                 slots.append(self._queue[:, :, chunk * c : (chunk + 1) * c])
         self._queue = torch.cat(slots[::-1], 2)
 
-    def _append(self, first: bool = False) -> None:
+    def _append(self, noise: Tensor | None = None) -> None:
         """The next chunk at the tail: noise, or an entry noised to its own level."""
-        assert self._queue is not None
         c = self.config.chunk_frames
-        begin = self.start + self._queue.shape[2]
-        noise = self._noise(c)
+        begin = self.start + (0 if self._queue is None else self._queue.shape[2])
+        noise = self._noise(c) if noise is None else noise
         entry = None if self._entries is None else self._entries(range(begin, begin + c))
         strength = 1.0
         if entry is not None:
@@ -199,7 +196,7 @@ class MovingBuffer:
                     f"entry of latent frames {begin} to {begin + c - 1}: expected {expected}, got {got}"
                 )
             noise = add_noise(entry.latents.to(noise), noise, strength)
-        self._queue = noise if first else torch.cat([self._queue, noise], 2)
+        self._queue = noise if self._queue is None else torch.cat([self._queue, noise], 2)
         self._strengths = (*self._strengths, strength)
 
     def _step(self, before: tuple[float, ...], after: tuple[float, ...]) -> None:

@@ -46,7 +46,6 @@ class BufferSampler:
         text: the text of a chunk.
         null_text: the text that guidance leads away from; needed where the config's guidance is not 1.
         run: size, noise and length.
-        start: how the queue is filled (see MovingBuffer).
         reference: the frames before the stream, for a partition that has them.
         entries: what enters in the place of noise (video to video).
     """
@@ -60,7 +59,6 @@ class BufferSampler:
         text: TextSource,
         null_text: TextContext | None = None,
         run: SamplerRun,
-        start: str = "uniform",
         reference: Tensor | None = None,
         entries: Entries | None = None,
     ):
@@ -85,7 +83,6 @@ class BufferSampler:
             self._predict,
             (batch, net.config.latent_channels, height, width),
             run.rng,
-            start=start,
             reference=reference,
             entries=entries,
             on_step=self._stepped,

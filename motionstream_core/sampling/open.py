@@ -10,6 +10,7 @@ from torch import Tensor
 from ..model.config import BufferConfig, RollingConfig, SamplerConfig
 from ..model.denoiser import StreamDenoiser
 from ..model.dit import TextContext
+from .buffer import Entries
 from .buffer_sampler import BufferSampler
 from .rolling import RollingSampler
 from .sampler import LatentSampler, MotionCondition, SamplerRun, TextSource
@@ -23,7 +24,9 @@ def open_sampler(
     text: TextSource,
     null_text: TextContext | None = None,
     first: Tensor | None,
+    entries: Entries | None = None,
     run: SamplerRun,
+    first_alone: bool = False,
 ) -> LatentSampler:
     """The sampler of these settings, with the memory that it keeps for the whole stream.
 
@@ -34,16 +37,29 @@ def open_sampler(
         text: the text of a chunk.
         null_text: of a sampler with guidance, the text that it leads away from.
         first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
+        entries: of a moving buffer, what enters in the place of noise (video to video).
         run: size, noise and length.
+        first_alone: see RollingSampler.
     """
     batch, height, width = run.size
     match config:
         case RollingConfig():
             cache = net.make_cache(height, width, batch=batch, shape=config.cache_shape)
-            return RollingSampler(config, net, cache=cache, motion=motion, text=text, first=first, run=run)
+            return RollingSampler(
+                config,
+                net,
+                cache=cache,
+                motion=motion,
+                text=text,
+                first=first,
+                run=run,
+                first_alone=first_alone,
+            )
         case BufferConfig():
             if config.reference_frames:
                 raise ValueError(
                     f"reference_frames: expected 0 in a stream from words, got {config.reference_frames}"
                 )
-            return BufferSampler(config, net, motion=motion, text=text, null_text=null_text, run=run)
+            return BufferSampler(
+                config, net, motion=motion, text=text, null_text=null_text, run=run, entries=entries
+            )

@@ -74,6 +74,7 @@ class RollingSampler:
         grad: lets gradients flow, on a GradKVCache.
         exit_step: ends every chunk at that step, which alone lets gradients through. The clean-context passes
             are cut off too (Self Forcing's truncation).
+        first_alone: latent frame 0 is a chunk of its own also where no `first` gives it, and is denoised.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class RollingSampler:
         sigmas: tuple[float, ...] | None = None,
         grad: bool = False,
         exit_step: int | None = None,
+        first_alone: bool = False,
     ):
         self.config = config
         self.cache = cache
@@ -100,6 +102,7 @@ class RollingSampler:
         self._sigmas = rolling_sigmas(config) if sigmas is None else sigmas
         self._grad = grad
         self._exit_step = exit_step
+        self._first_alone = first_alone or first is not None
         self._index = 0
         self._start = 0
         self._done = 0
@@ -214,7 +217,7 @@ class RollingSampler:
         return self.cache
 
     def _next_count(self) -> int:
-        return 1 if self._first is not None and self._index == 0 else self.cache.shape.chunk
+        return 1 if self._first_alone and self._index == 0 else self.cache.shape.chunk
 
     def _text_at_boundary(self) -> TextContext:
         text = self._text_of(self._index)

@@ -34,6 +34,7 @@ def rollout(
     grad: bool = False,
     exit_step: int | None = None,
     attention: Backend = "sdpa",
+    first_alone: bool = False,
 ) -> RollingSampler:
     """An iterator: the start image's latent as chunk 0, then `chunks` denoised chunks (None: endless).
 
@@ -55,6 +56,7 @@ def rollout(
         grad: lets gradients flow, with a GradKVCache.
         exit_step: see RollingSampler.
         attention: the attention backend.
+        first_alone: see RollingSampler.
     """
     batch = first_latent.shape[0] if first_latent is not None else _text_batch(text)
     _check_shapes(model.config, first_latent, batch, shape, cache)
@@ -74,6 +76,7 @@ def rollout(
         sigmas=tuple(sigmas),
         grad=grad,
         exit_step=exit_step,
+        first_alone=first_alone,
     )
 
 

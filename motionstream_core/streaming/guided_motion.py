@@ -58,7 +58,6 @@ class GuidedMotion(NullMotion):
         strength: GuideStrength | None = None,
     ):
         super().__init__(config, codec, image, source)
-        self._codec = codec
         self._stride = config.vae_stride[1]
         self._strength = strength or GuideStrength()
         self._carrier: ForwardWarp | None = None
@@ -109,6 +108,7 @@ class GuidedMotion(NullMotion):
             self._carrier,
             self._codec_state,
             None,
+            self._start,
         )
 
     def restore(self, snapshot: MotionSnapshot) -> None:

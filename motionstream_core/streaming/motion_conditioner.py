@@ -20,7 +20,11 @@ from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
+from .start_image import StartImage
+from .told_points import told_points
 from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
+
+MOVED = 0.5  # px within a chunk; a point that moves farther is no point at rest
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class MotionConditioner:
         image: the start image.
         source: the tracks by pixel frame.
         rng: draws the tracks' ids.
+        still: (N,) which points never move; by default none. It decides which are told of, where the model
+            knows fewer points than there are.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class MotionConditioner:
         image: Tensor,
         source: TrackSource,
         rng: torch.Generator,
+        still: Tensor | None = None,
     ):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
@@ -66,12 +73,15 @@ class MotionConditioner:
         self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
         self._image = image
         self._encoder = MotionEncoder(
-            head, self._ids[:0], self.grid, stride, config.motion.unspecified_channel
+            head, self._ids[:0], self.grid, stride, config.motion.unspecified_channel, config.motion.map
         )
         self._carrier: ForwardWarp | None = None
         self._warped: WarpedImage | None = None
         self._asked: _Asked | None = None
-        self.image_latent = codec.encode(image[None, None])
+        self._start = StartImage(config.motion, codec, image)
+        self.image_latent = self._start.latent
+        self._still = torch.zeros(0, dtype=torch.bool) if still is None else still.cpu()
+        self._told: Tensor | None = None
         self._codec_state = codec.start_encode()
 
     def at(self, frames: range) -> Tensor:
@@ -79,18 +89,21 @@ class MotionConditioner:
         self._follow(tracks.anchors)
         there = tracks.on(self._image.device)
         self._encoder.started = frames.start > 0
-        made = [self._encoder.encode(there.xy, there.visible, there.carried & ~there.visible)]
+        visible = there.visible
+        told = self._told_of(tracks)
+        if told is not None:
+            visible = visible & told.to(visible.device)
+        made = [self._encoder.encode(there.xy, visible, there.carried & ~there.visible)]
         if "image" in self._config.parts:
-            blank = self.image_latent.new_zeros(1, self.image_latent.shape[1], len(frames), *self.grid)
-            if frames.start == 0:
-                blank[:, :, :1] = self.image_latent
-            made.append(blank)
+            made.append(self._start.image_at(frames))
         warped = None
         state = self._codec_state
         if self._carrier is not None:
             warped = carry(self._carrier, there.xy, there.carried)
             latent, masks, state = warp_condition(self._codec, warped, state)
             made += [latent, masks]
+        if "known" in self._config.parts:
+            made.append(self._start.known_at(frames))
         self._asked = _Asked(frames, warped, state)
         return torch.cat(made, dim=1)
 
@@ -132,11 +145,26 @@ class MotionConditioner:
         if "warp" in self._config.parts:
             self._carrier = carrier_for(self._carrier, self._image, anchors)
 
+    def _told_of(self, tracks: TrackChunk) -> Tensor | None:
+        """(N,) which points the model is told of; None: all. A point that begins to move is chosen among
+        those that move from then on.
+        """
+        if self._config.points is None or len(tracks.anchors) <= self._config.points[1]:
+            return None
+        joined = len(tracks.anchors) - len(self._still)
+        still = torch.cat([self._still, torch.zeros(max(0, joined), dtype=torch.bool)])[: len(tracks.anchors)]
+        moved = ((tracks.xy - tracks.xy[:1]).abs().amax((0, 2)) > MOVED).cpu()
+        if joined or self._told is None or bool((still & moved).any()):
+            self._still = still & ~moved
+            self._told = told_points(tracks.xy[0], self._still, self._config.points[1])
+        return self._told
+
     def to_reference(self, places: Tensor) -> Tensor:
         return origin_of(self._carrier, self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)
+        self._start = StartImage(self._config, self._codec, self._image, self._cursor.released - 1)
         self._carrier = None
 
     def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
@@ -150,13 +178,19 @@ class MotionConditioner:
             self._carrier,
             self._codec_state,
             self._encoder.emb,
+            self._start,
+            self._still,
+            self._told,
         )
 
     def restore(self, snapshot: MotionSnapshot) -> None:
-        assert snapshot.ids is not None
+        assert snapshot.ids is not None and snapshot.start is not None and snapshot.still is not None
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
         self._carrier = snapshot.carrier
         self._codec_state = snapshot.codec
         self._encoder.emb = snapshot.ids
+        self._start = snapshot.start
+        self._still = snapshot.still
+        self._told = snapshot.told
         self._asked = None

@@ -21,12 +21,16 @@ from ..model.config import MotionConfig
 from ..sampling.sampler import MotionCondition
 from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.forward import ForwardWarp
+from .start_image import StartImage
 from .warped_image import WarpedImage
 
 
 @dataclass(frozen=True)
 class MotionSnapshot:
-    """A motion source between two chunks."""
+    """A motion source between two chunks. `start`: what it shows of the picture that it begins with, shared
+    by all snapshots of a scene. `still`: the points that have not moved so far; `told`: those that the model
+    is told of, None: all.
+    """
 
     released: int
     tracks: TrackChunk | None
@@ -34,6 +38,9 @@ class MotionSnapshot:
     carrier: ForwardWarp | None
     codec: CodecState
     ids: Tensor | None
+    start: StartImage | None = None
+    still: Tensor | None = None
+    told: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
@@ -171,10 +178,13 @@ def with_first_frame(config: MotionConfig | None, motion: Tensor, latents: Tenso
     """The motion channels (B, C_m, t, h, w) of these latents, as if the first of them were the start
     image.
     """
-    part = None if config is None else config.parts.get("image")
-    if part is None:
+    parts = {} if config is None else config.parts
+    if "image" not in parts:
         return motion
     motion = motion.clone()
-    motion[:, part] = 0
-    motion[:, part, :1] = latents[:, :, :1].to(motion)
+    motion[:, parts["image"]] = 0
+    motion[:, parts["image"], :1] = latents[:, :, :1].to(motion)
+    if "known" in parts:
+        motion[:, parts["known"]] = 0
+        motion[:, parts["known"], :1] = 1
     return motion

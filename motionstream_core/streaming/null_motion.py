@@ -9,13 +9,14 @@ from ..model.config import NetworkConfig
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
+from .start_image import StartImage
 from .warped_image import WarpedImage
 
 
 class NullMotion:
     """A MotionSource that tells the model nothing of its tracks.
 
-    A model with motion channels finds zeros in them, and the start image in latent frame 0.
+    A model with motion channels finds zeros in its map, and the start image as it always does.
 
     Args:
         config: of any model.
@@ -30,7 +31,9 @@ class NullMotion:
         self._cursor = TrackCursor(source, config.vae_stride[0])
         self._image = image
         self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
-        self.image_latent = codec.encode(image[None, None])
+        self._codec = codec
+        self._start = StartImage(config.motion, codec, image)
+        self.image_latent = self._start.latent
 
     def at(self, frames: range) -> Tensor | None:
         self._cursor.at(frames)
@@ -40,9 +43,13 @@ class NullMotion:
         if self._config is None:
             return None
         made = self.image_latent.new_zeros(1, self._config.channels, len(frames), *self.grid)
-        for name in ("image", "warp"):
-            if frames.start == 0 and name in self._config.parts:
-                made[:, self._config.parts[name], :1] = self.image_latent
+        parts = self._config.parts
+        if "image" in parts:
+            made[:, parts["image"]] = self._start.image_at(frames)
+        if frames.start == 0 and "warp" in parts:
+            made[:, parts["warp"], :1] = self.image_latent
+        if "known" in parts:
+            made[:, parts["known"]] = self._start.known_at(frames)
         return made
 
     def guide(self, frames: range) -> LatentGuide | None:
@@ -62,15 +69,18 @@ class NullMotion:
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)
+        self._start = StartImage(self._config, self._codec, self._image, self._cursor.released - 1)
 
     def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
         return with_first_frame(self._config, motion, latents)
 
     def snapshot(self) -> MotionSnapshot:
         return MotionSnapshot(
-            self._cursor.released, self._cursor.shown, self._image, None, CodecState([]), None
+            self._cursor.released, self._cursor.shown, self._image, None, CodecState([]), None, self._start
         )
 
     def restore(self, snapshot: MotionSnapshot) -> None:
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
+        assert snapshot.start is not None
+        self._start = snapshot.start

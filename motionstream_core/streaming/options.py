@@ -6,18 +6,22 @@ Owns the checks that need no network, and what follows from the options and a mo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 
 from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import ModelConfig, SamplerConfig
+from ..model.config import ModelConfig, RollingConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
+from .prompt_schedule import PromptSchedule
+from .source_video import SourceVideo
 
 TRACK_CONTROLS = ("track head", "guided", "none")
+FIRST_LATENTS = ("prefilled", "denoised")
 HISTORY_BYTES = 512 * 2**20
 
 
@@ -29,6 +33,7 @@ class StreamOptions:
         frames: length of the video in frames; None goes on until a stop.
         seed: of the noise.
         steps: denoising steps; None is the model's own number.
+        buffer: other settings of the moving buffer, by the names of `BufferConfig.divided`.
         context: chunk, sink and window in the place of the model's.
         track_control: what makes the frames follow the tracks, one of TRACK_CONTROLS. None: the track head
             where the model has one, nothing where it has none.
@@ -43,6 +48,13 @@ class StreamOptions:
         paced: with a session, make frames no faster than they play.
         history_bytes: most memory for the moments a rewind can go back to.
         backend: attention.
+        first_latent: latent frame 0 of a rolling sampler from a start image, one of FIRST_LATENTS.
+            "prefilled": the start image's own latent. "denoised": made like any other, where the model is
+            shown the image by its motion channels alone.
+        see: picture (H, W, 3) -> its features (1, tokens, width), for a model whose cross attention looks at
+            one. A scene change asks again.
+        prompts: the text by frame, in the place of the prompt.
+        video: what is made into another video, for a moving buffer.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
         check_interrupt: called after every denoising step and while waiting; may raise to stop.
     """
@@ -50,6 +62,8 @@ class StreamOptions:
     frames: int | None
     seed: int = 0
     steps: int | None = None
+    _: KW_ONLY
+    buffer: Mapping[str, Any] | None = None
     context: CacheShape | None = None
     track_control: str | None = None
     guide_strength: GuideStrength | None = None
@@ -61,6 +75,10 @@ class StreamOptions:
     paced: bool = False
     history_bytes: int = HISTORY_BYTES
     backend: Backend = "sdpa"
+    first_latent: str = FIRST_LATENTS[0]
+    see: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
+    prompts: PromptSchedule | None = field(default=None, compare=False)
+    video: SourceVideo | None = None
     encode: Callable[[str], Tensor] | None = None
     check_interrupt: Callable[[], None] | None = None
 
@@ -75,6 +93,10 @@ class StreamOptions:
             raise ValueError(
                 f"control: expected one of {', '.join(TRACK_CONTROLS)}, got {self.track_control!r}"
             )
+        if self.first_latent not in FIRST_LATENTS:
+            raise ValueError(
+                f"first_latent: expected one of {', '.join(FIRST_LATENTS)}, got {self.first_latent!r}"
+            )
         if self.history_bytes < 0:
             raise ValueError(f"history_bytes: expected at least 0, got {self.history_bytes}")
 
@@ -83,7 +105,20 @@ class StreamOptions:
         sampler = config.sampler
         if self.context is not None:
             sampler = config.rolling.with_cache_shape(self.context)
-        return sampler if self.steps is None else sampler.with_steps(self.steps)
+        if isinstance(sampler, RollingConfig):
+            if self.buffer is not None or self.video is not None:
+                what = "settings of a moving buffer" if self.buffer is not None else "a source video"
+                raise ValueError(
+                    f"model: expected one that runs on a moving buffer for {what}, got one with a rolling "
+                    "cache"
+                )
+            return sampler if self.steps is None else sampler.with_steps(self.steps)
+        made = sampler.divided(**(self.buffer or {}))
+        if self.steps is None:
+            return made
+        made = made.with_steps(self.steps)
+        sampler.check_trained(made)
+        return made
 
     def chunks(self, config: ModelConfig) -> int | None:
         """Chunks of the whole video, the start image's included; None for an endless stream."""
@@ -98,7 +133,19 @@ class StreamOptions:
     def denoised_chunks(self, config: ModelConfig) -> int | None:
         """The chunks that are not known from the start image."""
         chunks = self.chunks(config)
-        return chunks - 1 if chunks is not None and config.sampler.from_image else chunks
+        known = config.sampler.from_image and not self.denoises_first(config)
+        return chunks - 1 if chunks is not None and known else chunks
+
+    def denoises_first(self, config: ModelConfig) -> bool:
+        """Whether latent frame 0 is denoised; ValueError for a model that cannot be shown the image then."""
+        if self.first_latent != "denoised":
+            return False
+        if config.motion is None or not config.motion.image_latent:
+            raise ValueError(
+                "first_latent: expected prefilled for this model, which is shown the start image by nothing "
+                "else, got 'denoised'"
+            )
+        return config.sampler.from_image
 
 
 def check_track_control(config: ModelConfig, track_control: str | None) -> str:

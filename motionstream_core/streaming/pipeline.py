@@ -28,14 +28,13 @@ from ..live.controls import (
     RemoveHandle,
     SetCamera,
     SetPrompt,
+    SetStrength,
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.config import SamplerConfig
-from ..model.dit import TextContext
-from ..model.weights.networks import Networks, light
+from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
-from ..sampling.sampler import LatentChunk, SamplerRun
+from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
 from ..tracks.types import TrackChunk, Tracks, TrackSource
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
@@ -44,9 +43,9 @@ from .motion_conditioner import MotionConditioner
 from .motion_source import MotionSnapshot, MotionSource
 from .null_motion import NullMotion
 from .options import StreamOptions, check_track_control
+from .source_video import SourceReader, SourceSnapshot
+from .stream_text import StreamText, TextSnapshot
 from .warped_image import WarpedImage
-
-KEPT_PROMPTS = 16
 
 # (first pixel frame, count) -> xy (count, N, 2) and visible (count, N)
 PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
@@ -61,8 +60,8 @@ class StreamSnapshot:
     tracks: Any
     decoder: DecodeFuture
     made: int
-    text: TextContext
-    prompt: str | None
+    text: TextSnapshot
+    source: SourceSnapshot | None
     last: LastFrame
 
     @property
@@ -73,8 +72,8 @@ class StreamSnapshot:
 
 
 class StreamPipeline:
-    """The stages of a stream. `index` is the next chunk, `made` the pixel frames so far, `prompt` the text of
-    a live prompt.
+    """The stages of a stream. `index` is the next chunk, `made` the pixel frames so far, `text` what the
+    network is told, `video` the source of video to video.
 
     Args:
         networks: what it runs on.
@@ -115,28 +114,18 @@ class StreamPipeline:
         )
         # 2. Motion, made of them.
         picture = rearrange(image, "h w c -> c h w").float().to(dit.device)
-        self.motion = open_motion_source(networks, picture, self.tracks, options)
-        # 3. The text, which a live prompt changes.
-        self._text = dit.encode_text(embeds.to(dit.device))
-        self._texts: OrderedDict[str, TextContext] = OrderedDict()
-        sampler = options.sampler(dit.config)
-        self.prompt: str | None = None
-        # 4. The sampler, which asks for both when the next chunk is asked for.
-        self._sampler = open_sampler(
-            sampler,
-            dit,
-            motion=self.motion,
-            text=lambda index: self._text,
-            null_text=self._null_text(sampler),
-            first=self.motion.image_latent,
-            run=SamplerRun(
-                (1, *self.motion.grid),
-                torch.Generator().manual_seed(options.seed),
-                options.denoised_chunks(dit.config),
-                on_step_of(options.check_interrupt),
-                options.backend,
-            ),
-        )
+        self.motion = open_motion_source(networks, picture, self.tracks, options, points_at_rest(tracks))
+        # 3. The text, which a schedule and a live prompt change, what the model sees beside it, and the
+        # source of video to video.
+        seen = None if options.see is None else options.see(image)
+        self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
+        self.video = None
+        if options.video is not None:
+            size = (width, height)
+            running = networks.running_latents
+            self.video = SourceReader(options.video, networks.codec, size, dit.device, running)
+        # 4. The sampler, which asks for all of them when the next chunk is asked for.
+        self._sampler = self._open_sampler(dit)
         # 5. The decoder, beside or behind it.
         self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
         self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
@@ -146,6 +135,27 @@ class StreamPipeline:
         self.made = 0
         self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
         self._snapshot_bytes = 1  # of the largest one so far
+
+    def _open_sampler(self, dit: Transformer) -> LatentSampler:
+        options = self.options
+        sampler = options.sampler(dit.config)
+        return open_sampler(
+            sampler,
+            dit,
+            motion=self.motion,
+            text=lambda index: self.text.current,
+            null_text=self.text.null(sampler),
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
+            entries=self.video,
+            run=SamplerRun(
+                (1, *self.motion.grid),
+                torch.Generator().manual_seed(options.seed),
+                options.denoised_chunks(dit.config),
+                on_step_of(options.check_interrupt),
+                options.backend,
+            ),
+        )
 
     @property
     def oldest_snapshot(self) -> int:
@@ -157,9 +167,23 @@ class StreamPipeline:
         """Frames there will be: as many as are wanted, or as a track stream that has ended had; None while
         nobody knows.
         """
-        ends = self._source.length if isinstance(self._source, TrackStreamReader) else None
-        wanted = self.options.frames
-        return wanted if ends is None else ends if wanted is None else min(ends, wanted)
+        known = [
+            self.options.frames,
+            self._source.length if isinstance(self._source, TrackStreamReader) else None,
+            None if self.video is None else self.video.length,
+        ]
+        return min((length for length in known if length is not None), default=None)
+
+    @property
+    def coming(self) -> int:
+        """Pixel frames of the next chunk."""
+        config = self.networks.dit.config
+        stride = config.vae_stride[0]
+        if self.made:
+            return stride * self.options.sampler(config).chunk_frames
+        if config.sampler.from_image:
+            return 1
+        return stride * (self.options.sampler(config).chunk_frames - 1) + 1
 
     @property
     def complete(self) -> bool:
@@ -181,6 +205,7 @@ class StreamPipeline:
         self._sampler.finish_pending()
         boundary = perf_counter()
         # 2. The sampler reads text and motion as they are now.
+        self.follow_schedule()
         made = next(self._sampler, None)
         if made is None:
             return None
@@ -278,50 +303,32 @@ class StreamPipeline:
         """Lets the control take effect; False when it did nothing."""
         match control:
             case SetPrompt(text):
-                return self._switch(text)
+                return self.text.switch(text, self.made)
+            case SetStrength(value):
+                if self.video is None:
+                    return False
+                self.video.strength = value
+                return True
             case ChangeScene():
                 return self._change_scene()
             case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
                 return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
 
-    def _switch(self, text: str) -> bool:
-        encode = self.options.encode
-        if encode is None and self.networks.text_encoder is not None:
-            encode = self.networks.text_encoder.encode
-        if encode is None:
-            return False
-        if text not in self._texts:
-            dit = self.networks.dit
-            self._texts[text] = dit.encode_text(encode(text).to(dit.device))
-            while len(self._texts) > KEPT_PROMPTS:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(text)
-        self._text = self._texts[text]
-        self.prompt = text
-        return True
-
-    def _null_text(self, sampler: SamplerConfig) -> TextContext | None:
-        """The empty text, for a sampler with guidance."""
-        if sampler.guidance == 1:
-            return None
-        encode = self.options.encode
-        if encode is None and self.networks.text_encoder is not None:
-            encode = self.networks.text_encoder.encode
-        if encode is None:
-            raise ValueError(
-                f"guidance: expected a text encoder for a guidance of {sampler.guidance}, got none; link CLIP"
-            )
-        dit = self.networks.dit
-        return dit.encode_text(encode("").to(dit.device))
+    def follow_schedule(self) -> None:
+        """The scheduled text of the next chunk."""
+        self.text.follow(self.made, self.coming)
 
     def _change_scene(self) -> bool:
         if self._newest is None or not self._sampler.change_scene():
             return False
         if self._last.picture is None:
             self.finish(self._newest)
-        assert self._last.picture is not None
-        self.motion.set_reference(rearrange(self._last.picture, "h w c -> c h w"))
+        picture = self._last.picture
+        assert picture is not None
+        self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
+        if self.options.see is not None:
+            self.text.look(self.options.see(picture))
         self.tracks.rebase()
         return True
 
@@ -337,8 +344,8 @@ class StreamPipeline:
             self.tracks.snapshot(),
             self._decoded,
             self.made,
-            self._text,
-            self.prompt,
+            self.text.snapshot(),
+            None if self.video is None else self.video.snapshot(),
             self._last,
         )
         # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
@@ -360,8 +367,9 @@ class StreamPipeline:
         self.tracks.restore(snapshot.tracks)
         self._decoded = snapshot.decoder
         self.made = snapshot.made
-        self._text = snapshot.text
-        self.prompt = snapshot.prompt
+        self.text.restore(snapshot.text)
+        if self.video is not None and snapshot.source is not None:
+            self.video.restore(snapshot.source)
         self._last = snapshot.last
         self.index = index
         for later in [known for known in self._history if known > index]:
@@ -369,15 +377,21 @@ class StreamPipeline:
 
 
 def open_motion_source(
-    networks: Networks, image: Tensor, tracks: TrackSource, options: StreamOptions
+    networks: Networks,
+    image: Tensor,
+    tracks: TrackSource,
+    options: StreamOptions,
+    still: Tensor | None = None,
 ) -> MotionSource:
-    """The motion source of a track control; image (3, H, W)."""
+    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(config, networks.track_head, networks.codec, image, tracks, rng)
+            return MotionConditioner(
+                config, networks.track_head, networks.codec, image, tracks, rng, still=still
+            )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
         case _:

@@ -28,10 +28,12 @@ from ..model.config import RollingConfig
 from ..model.weights.networks import Networks, Transformer, check_size
 from ..tracks.types import Tracks
 from .chunk import STAGES, Chunk
-from .options import HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
+from .options import FIRST_LATENTS, HISTORY_BYTES, TRACK_CONTROLS, StreamOptions, check_track_control
 from .pipeline import StreamPipeline
+from .source_video import SourceVideo
 
 __all__ = [
+    "FIRST_LATENTS",
     "HISTORY_BYTES",
     "STAGES",
     "TRACK_CONTROLS",
@@ -138,10 +140,15 @@ def stream(
 
 
 def controls_of(
-    networks: Networks, encode: Callable[[str], Tensor] | None = None, track_control: str | None = None
+    networks: Networks,
+    encode: Callable[[str], Tensor] | None = None,
+    track_control: str | None = None,
+    video: SourceVideo | None = None,
 ) -> tuple[str, ...]:
     """The types of controls that a stream of these networks can follow."""
-    lacking = {"prompt", "scene", "rewind"} - networks.config.sampler.follows
+    lacking = {"prompt", "scene", "rewind", "strength"} - networks.config.sampler.follows
+    if video is None:
+        lacking.add("strength")
     if check_track_control(networks.config, track_control) == "none":
         lacking |= set(MOTION_CONTROLS)
     if encode is None and networks.text_encoder is None:
@@ -291,8 +298,11 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
 
 def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Boundary):
     session.carry_out(boundary.controls, pipeline.apply)
+    pipeline.follow_schedule()
     session.report(
         oldest_chunk=pipeline.oldest_snapshot,
-        prompt=pipeline.prompt,
+        prompt=pipeline.text.prompt,
         camera=pipeline.tracks.state.camera.speeds,
     )
+    if pipeline.video is not None:
+        session.report(strength=pipeline.video.strength)

@@ -31,9 +31,13 @@ def start_states(x0: Tensor, noise: Tensor, chunks: int) -> Tensor:
 
 
 @torch.no_grad()
-def teacher_way(velocity: Velocity, x: Tensor, chunks: int, micro: int) -> Tensor:
-    """The buffer after `micro` Euler steps through one segment."""
-    levels = starts(chunks, x.shape[2] // chunks)
+def teacher_way(
+    velocity: Velocity, x: Tensor, chunks: int, micro: int, levels: Tensor | None = None
+) -> Tensor:
+    """The buffer after `micro` Euler steps through one segment; levels (B, T) at its start, those of the
+    slots unless told.
+    """
+    levels = starts(chunks, x.shape[2] // chunks) if levels is None else levels
     for m in range(micro):
         at = (levels - m / (micro * chunks)).expand(x.shape[0], -1)
         x = x - velocity(x, at) / (micro * chunks)

@@ -17,7 +17,14 @@ FOLDER = "motionstream"
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 EXAMPLES = [
     WORKFLOWS / f"motionstream_{name}"
-    for name in ("example.png", "example_depth.png", "example_mask.png", "source.mp4", "source_mask.png")
+    for name in (
+        "example.png",
+        "example_depth.png",
+        "example_mask.png",
+        "source.mp4",
+        "source_mask.png",
+        "car.mp4",
+    )
 ]
 
 

@@ -1,6 +1,7 @@
 """The moving buffer under an oracle: levels, order, steps of a frame, starts, entries, snapshots, memory."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -40,8 +41,9 @@ def reference(config: BufferConfig) -> torch.Tensor | None:
     return data(range(-config.reference_frames, 0)) if config.reference_frames else None
 
 
-def buffer(config: BufferConfig, predict, seed: int = 1, **options) -> MovingBuffer:
+def buffer(config: BufferConfig, predict, seed: int = 1, start="uniform", **options) -> MovingBuffer:
     rng = torch.Generator().manual_seed(seed)
+    config = replace(config, start=start)
     return MovingBuffer(config, predict, SIZE, rng, reference=reference(config), **options)
 
 
@@ -215,7 +217,7 @@ def test_lookahead_takes_the_later_half_of_every_window():
             "reference: expected 2 latent frames, got none",
         ),
         (
-            lambda: buffer(BufferConfig(), Oracle(), start="later"),
+            lambda: BufferConfig(start="later"),
             "start: expected one of .* got 'later'",
         ),
         (

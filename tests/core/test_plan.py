@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
 from motionstream_core.model import linear
-from motionstream_core.model.config import RollingConfig
+from motionstream_core.model.config import BufferConfig, RollingConfig
 from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
@@ -25,10 +25,13 @@ from motionstream_core.planning.network_cost import Pass
 from motionstream_core.training.engine.learner import Learner
 from motionstream_core.training.engine.sharding import World
 from motionstream_core.training.engine.stage import Draws, SharedDraws, TrainConfig
+from motionstream_core.training.methods.buffer import BufferRecipe, BufferStage
 from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 from motionstream_core.training.methods.roles import MotionModel
+from motionstream_core.training.methods.segments import SegmentsRecipe, SegmentsStage
 from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
+from motionstream_core.training.methods.video_model import TextVideoModel
 
 SMALL = replace(
     PRESETS["tiny-ids"],
@@ -143,6 +146,45 @@ def test_chunks_see_what_the_rolling_cache_keeps():
 def small_load(stage, clips, config=SMALL):
     latents = clips["latents"]
     return plan.Load(config, stage, latents.shape[3] * latents.shape[4] // 4, latents.shape[2])
+
+
+BUFFERED = replace(
+    PRESETS["streamdit-tiny"],
+    dim=96,
+    ffn_dim=768,  # wide, so that attention, which the counter leaves out on a CPU, is a twentieth
+    num_heads=2,
+    num_layers=6,
+    windows=None,
+    prediction="velocity",
+    sampler=BufferConfig(2, 4, 3),
+)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("name", plan.BUFFER_STAGES)
+def test_the_computation_of_a_buffers_stage_is_that_of_its_loss(name, checkpointing):
+    clips = RandomClips().batch(np.random.default_rng(0), 1)
+    clips["latents"] = torch.randn(1, 16, 9, 4, 4)
+    models = [TextVideoModel(BUFFERED) for _ in range(2)]
+    for each in models:
+        nn.init.normal_(each.dit.head.head.weight, std=0.05)
+    load = plan.BufferLoad(BUFFERED, name, 4, 8, (8, 2, 2))
+    if name == "buffer":
+        measured = counted(BufferStage(models[0], BufferRecipe()), "teacher", clips, checkpointing)
+    else:
+        recipe = SegmentsRecipe(micro_steps=3, guidance=2.0)
+        measured = counted(SegmentsStage(*models, recipe), "student", clips, checkpointing)
+    assert 0.99 * measured <= load.flops(checkpointing) <= 1.08 * measured
+
+
+def test_the_plan_of_streamdit_names_its_own_stages():
+    assert plan.stages_of("streamdit-4b") == plan.BUFFER_STAGES and plan.stages_of("tiny") == plan.STAGES
+    load = plan.load_of("streamdit-4b", "segments")
+    assert (load.latents, load.grid, load.roles) == (16, 1024, (2, 1))
+    text = plan.table("streamdit-4b", "buffer")
+    assert "1 model of 4.017 billion parameters" in text and "16 latent frames x 1024 tokens" in text
+    with pytest.raises(ValueError, match="expected one of a moving buffer for buffer, got 'tiny'"):
+        plan.load_of("tiny", "buffer")
 
 
 def network(seed, config=SMALL):

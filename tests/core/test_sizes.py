@@ -7,14 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FUNCTION = 60
 FILE = 450
-SCHEMA = "a list of inputs, one after another, without a branch"
+SCHEMA = "define_schema"  # of a node: a list of inputs, one after another, without a branch
 # Longer functions, each with the reason why it is not divided.
 LONGER = {
-    "nodes/sampler.py: define_schema": SCHEMA,
-    "nodes/video.py: define_schema": SCHEMA,
-    "nodes/live_video.py: define_schema": SCHEMA,
-    "nodes/camera.py: define_schema": SCHEMA,
-    "nodes/files.py: define_schema": SCHEMA,
     "nodes/sampler.py: execute": "four numbered steps of one run, and the host names each of 17 inputs",
 }
 
@@ -37,7 +32,9 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def long_functions(path: Path) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and lines_of(node) > FUNCTION:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name == SCHEMA:
+            continue
+        if lines_of(node) > FUNCTION:
             yield f"{path.relative_to(ROOT).as_posix()}: {node.name}", lines_of(node)
 
 

@@ -111,8 +111,15 @@ SPLINE = Path(__file__).with_name("spline.json")
 
 REDUCED = {"ffn_dim": 64, "num_layers": 2, "text_dim": 24, "text_len": 6, "freq_dim": 16}
 HEADS = {"wan2.1-14b": 4, "wan2.2-5b": 3}  # of 12 channels; 2 for the others
-PRESET_NAMES = tuple(name for name in PRESETS if name != "cartoon")  # those of the day of the recording
-CAUSAL_NAMES = tuple(CHECKPOINT_PRESETS)
+LATER = (  # than the day of the recording
+    "cartoon",
+    "streamdit-4b",
+    "streamdit-tiny",
+    "track-v0",
+    "wan2.1-1.3b-track",
+)
+PRESET_NAMES = tuple(name for name in PRESETS if name not in LATER)
+CAUSAL_NAMES = tuple(name for name in CHECKPOINT_PRESETS if name not in LATER)
 PROMPT = "red ball moves right"
 
 

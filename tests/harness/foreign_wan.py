@@ -213,6 +213,51 @@ class SeenPicture:
         return (conditioning_set_values(positive, {"clip_vision_output": seen}),)
 
 
+class SmallClipVision:
+    """The host's CLIP vision, as wide as ViT-H (or not) and two layers deep."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("CLIP_VISION",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"width": ("INT", {"default": 1280})}}
+
+    def make(self, width):
+        from comfy.clip_vision import ClipVisionModel
+
+        about = {
+            "model_type": "clip_vision_model",
+            "hidden_size": width,
+            "intermediate_size": 64,
+            "image_size": 224,
+            "patch_size": 14,
+            "num_attention_heads": width // 64,
+            "num_channels": 3,
+            "num_hidden_layers": 2,
+            "projection_dim": 8,
+            "hidden_act": "gelu",
+            "layer_norm_eps": 1e-05,
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(about, file)
+            file.flush()
+            made = ClipVisionModel(file.name)
+        rng = torch.Generator().manual_seed(4)
+        state = {
+            key: 0.1 * torch.randn(value.shape, generator=rng) if value.is_floating_point() else value
+            for key, value in made.model.state_dict().items()
+        }
+        made.load_sd(state)
+        seen = made.encode_image
+
+        def encode_image(image, crop=True):
+            logging.info("CLIP vision saw %s, crop %s", tuple(image.shape), crop)
+            return seen(image, crop=crop)
+
+        made.encode_image = encode_image
+        return (made,)
+
+
 class Packed(torch.Tensor):
     """A matrix as bytes: rows of blocks, each a half-precision scale and 32 signed bytes. As loaders of GGUF
     files have it, it tells the shape that it stands for, is its own clone, and carries its LoRAs until it is
@@ -347,6 +392,7 @@ class PackedLoader:
 NODE_CLASS_MAPPINGS = {
     "PackedLoader": PackedLoader,
     "SeenPicture": SeenPicture,
+    "SmallClipVision": SmallClipVision,
     "SmallUmt5": SmallUmt5,
     "MemoryEnds": MemoryEnds,
 }

@@ -11,6 +11,9 @@ NODES = {
     "MotionStreamTrackEditor": "Track Editor",
     "MotionStreamMotionEncoder": "Motion Encoder",
     "MotionStreamEmptyMotion": "Empty Motion (Text to Video)",
+    "MotionStreamVideoToVideo": "Video to Video",
+    "MotionStreamPromptSchedule": "Prompt Schedule",
+    "MotionStreamBufferSettings": "Moving Buffer Settings",
     "MotionStreamSampler": "Streaming Sampler",
     "MotionStreamPreview": "Stream Preview",
     "MotionStreamVideoTracks": "Tracks from Video",
@@ -22,11 +25,13 @@ WORKFLOWS = [
     "camera-orbit",
     "causal-wan",
     "endless-stream",
+    "interactive-prompts",
     "live-stream",
     "live-webcam-motion",
     "motion-transfer",
     "paint-a-track",
     "streaming-text-to-video",
+    "video-to-video",
 ]
 
 
@@ -58,7 +63,7 @@ def test_the_example_picture_lies_in_the_input_folder(host):
     assert EXAMPLE in host.object_info()["LoadImage"]["input"]["required"]["image"][0]
     assert all(
         (host.base / "input" / f"motionstream_{name}").is_file()
-        for name in ("source.mp4", "source_mask.png", "example_mask.png", "example_depth.png")
+        for name in ("source.mp4", "source_mask.png", "example_mask.png", "example_depth.png", "car.mp4")
     )
 
 

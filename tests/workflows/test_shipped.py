@@ -15,6 +15,7 @@ from PIL import Image
 
 from motionstream_core.codec.video import read_video
 from motionstream_core.model.text import BUILT_IN
+from motionstream_core.streaming.prompt_schedule import parse_prompts
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from motionstream_core.training.cartoon.vocabulary import CARTOON as CARTOON_WORDS
 
@@ -33,11 +34,13 @@ def test_the_workflows_are_shipped():
         "camera-orbit",
         "causal-wan",
         "endless-stream",
+        "interactive-prompts",
         "live-stream",
         "live-webcam-motion",
         "motion-transfer",
         "paint-a-track",
         "streaming-text-to-video",
+        "video-to-video",
     ]
 
 
@@ -96,7 +99,12 @@ def test_the_prompt_is_of_the_vocabulary_and_the_seed_fixed(name):
         workflow, "MotionStreamLoader"
     ):  # the built-in model; the others' text encoders know every word
         words = CARTOON_WORDS if "cartoon" in values_of(workflow, "MotionStreamLoader")[0] else BUILT_IN
-        assert words.unknown(values_of(workflow, "CLIPTextEncode")[0]) == []
+        if nodes_of_type(workflow, "MotionStreamPromptSchedule"):
+            lines = values_of(workflow, "MotionStreamPromptSchedule")[0]
+            prompts = [text for _, text in parse_prompts(lines)]
+        else:
+            prompts = [values_of(workflow, "CLIPTextEncode")[0]]
+        assert [words.unknown(prompt) for prompt in prompts] == [[]] * len(prompts)
     assert values_of(workflow, "MotionStreamSampler")[2] == "fixed"
 
 
@@ -115,6 +123,8 @@ def test_there_is_a_thumbnail(name):
         ("motion-transfer", 49),
         ("camera-and-object", 49),
         ("streaming-text-to-video", 97),
+        ("interactive-prompts", 121),
+        ("video-to-video", 97),
     ],
 )
 def test_the_host_runs_it_as_shipped(host, name, frames):

@@ -204,6 +204,8 @@ def _of_a_student(args: argparse.Namespace) -> Networks:
     from ...model.presets import preset
     from ...training.methods.roles import MotionModel, load_into
 
+    if preset(args.preset).motion is None:
+        return _of_words(args)
     student = MotionModel(with_unspecified(preset(args.preset)) if args.unspecified else preset(args.preset))
     load_into(
         student,
@@ -211,6 +213,22 @@ def _of_a_student(args: argparse.Namespace) -> Networks:
         "student",
     )
     return Networks(student.dit, student.track_head, load_codec(args.folder), student.words)
+
+
+def _of_words(args: argparse.Namespace) -> Networks:
+    """Networks of a text-to-video model, with the partitions that its run was trained for."""
+    from ...model.presets import preset
+    from ...training.methods.buffer_options import sampler_of
+    from ...training.methods.roles import load_into
+    from ...training.methods.video_model import open_video_model
+
+    path = args.weights or args.folder / (args.name or args.preset) / "student.safetensors"
+    model = open_video_model(preset(args.preset), args.preset)
+    load_into(model, load_file(path), path.name)
+    sampler = sampler_of(path)
+    if sampler is not None:
+        model.dit.config = replace(model.dit.config, sampler=sampler)
+    return Networks(model.dit, None, load_codec(args.folder), model.words, running_latents=True)
 
 
 def load_codec(run: Path) -> TinyCodec:

@@ -1,5 +1,5 @@
-"""`train codec | causal | teacher | causal-init | distill | detail`: the registered methods (`registry`) from
-the command line.
+"""`train codec | causal | teacher | causal-init | distill | detail | buffer | segments`: the registered
+methods (`registry`) from the command line.
 
 Owns the engine's options. A method's folder (`--out`) holds its checkpoints, its curve and samples and, at
 the end, <role>.safetensors: what the next one's --init, --teacher and --student name.
@@ -103,6 +103,7 @@ def run_stage(args: argparse.Namespace) -> None:
         "command": " ".join(sys.argv[1:]),
         "commit": git_commit(),
         "parents": dict(setup.parents),
+        **setup.about,
     }
     train(setup.stage, setup.data, engine_config(args, setup), setup.out, provenance)
 

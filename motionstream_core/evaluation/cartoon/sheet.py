@@ -1,7 +1,8 @@
 """Contact sheets of the first held-out prompts, nothing picked, and the counts of what they show.
 
 `python -m motionstream_core.evaluation.cartoon.sheet WEIGHTS CODEC OUT` writes t2v.png, stream.png and
-counts.json; WEIGHTS is the state of a run (its average is taken) or a file of weights.
+counts.json; WEIGHTS is the state of a run (its average is taken) or a file of weights, CODEC the codec's
+weights or a file that holds one. A student of one evaluation a chunk: `--steps 4 --micro 1 --scale 1`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ...codec.tiny import TinyCodec
+from ...model.weights.bundle import FORMAT
 from ...training.cartoon.drawing import render
+from ...training.cartoon.export import read
 from ...training.cartoon.network import Cartoon
 from ...training.cartoon.run import averages
 from ...training.cartoon.sampling import BUFFER, conveyor, decoded, noise, start_buffer, trajectory
@@ -90,11 +94,29 @@ def sheet(clips: np.ndarray, path: Path, every: int, scenes: list[Scene], column
 
 
 def load(weights: Path, codec: Path) -> tuple[Cartoon, TinyCodec]:
-    net, coder = Cartoon(), TinyCodec()
-    stored = load_file(weights)
-    net.load_state_dict(averages(weights) if any(key.startswith("average.") for key in stored) else stored)
-    coder.load_state_dict(load_file(codec))
-    return net.eval(), coder.eval()
+    return load_network(weights), load_codec(codec)
+
+
+def load_network(path: Path) -> Cartoon:
+    """Of a file with a header of ours, of a run's state, or of plain weights."""
+    if is_bundle(path):
+        return read(path)[0]
+    net, stored = Cartoon(), load_file(path)
+    net.load_state_dict(averages(path) if any(key.startswith("average.") for key in stored) else stored)
+    return net.eval()
+
+
+def load_codec(path: Path) -> TinyCodec:
+    if is_bundle(path):
+        return read(path)[1]
+    codec = TinyCodec()
+    codec.load_state_dict(load_file(path))
+    return codec.eval()
+
+
+def is_bundle(path: Path) -> bool:
+    with safe_open(path, "pt") as file:
+        return FORMAT in (file.metadata() or {})
 
 
 def main() -> None:
@@ -104,6 +126,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--scale", type=float, default=2.5)
+    parser.add_argument("--micro", type=int, default=4, help="steps of a slot on the conveyor")
+    parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16")
     parser.add_argument("--emissions", type=int, default=0)
     parser.add_argument("--streams", type=int, default=6)
     parser.add_argument("--judge", type=Path)
@@ -112,6 +136,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     net, codec = load(options.weights, options.codec)
+    net.bf16 = options.bf16
     scenes, ids = prompts(options.count)
     made, starts = [], []
     for at in range(0, options.count, 8):
@@ -125,7 +150,9 @@ def main() -> None:
     result = {"t2v": counts(scenes, clips)}
     if options.emissions:
         few = slice(0, options.streams)
-        stream = conveyor(net, torch.cat(starts)[few], ids[few], size=2, micro=4, scale=options.scale, seed=1)
+        stream = conveyor(
+            net, torch.cat(starts)[few], ids[few], size=2, micro=options.micro, scale=options.scale, seed=1
+        )
         latents = torch.cat(list(islice(stream, options.emissions)), 2)
         frames = decoded(codec, latents).numpy()
         sheet(frames, options.out / "stream.png", 8, scenes[few])

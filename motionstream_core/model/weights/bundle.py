@@ -22,10 +22,20 @@ from torch import Tensor, nn
 
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
-from ..config import BufferConfig, ModelConfig, MotionConfig, NetworkConfig, RollingConfig
+from ..config import (
+    PAPER_MAP,
+    BufferConfig,
+    MapRules,
+    ModelConfig,
+    MotionConfig,
+    NetworkConfig,
+    Partition,
+    RollingConfig,
+)
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -122,6 +132,7 @@ def _stored(value: Tensor) -> Tensor:
 def load_bundle(path: str | Path) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
@@ -138,7 +149,12 @@ def load_bundle(path: str | Path) -> Bundle:
             value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
         )
     components = {name: unpacked(state) for name, state in components.items()}
-    return Bundle(config_from_dict(about["config"]), components, about["settings"], about["provenance"], path)
+    settings = about["settings"]
+    if "onto" in settings:
+        base = load_bundle(base_of(path, settings["onto"]))
+        components = joined(base.components, components, path.name)
+        settings = {**base.settings, **settings}
+    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -210,7 +226,13 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Fields of a network that headers without them do not have; they stand in a header where they differ.
-LATER_FIELDS: Mapping[str, Any] = {"windows": None, "wrap": False, "place_features": 0}
+LATER_FIELDS: Mapping[str, Any] = {
+    "windows": None,
+    "wrap": False,
+    "image_dim": None,
+    "fps": 16.0,
+    "place_features": 0,
+}
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
@@ -221,14 +243,14 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
     """
     values: dict[str, Any] = asdict(config)
     del values["sampler"]
-    if config.motion is not None and not config.motion.unspecified_channel:
-        del values["motion"]["unspecified_channel"]
-    for name, usual in LATER_FIELDS.items():
-        if values[name] == usual:
-            del values[name]
+    if values["motion"] is not None:
+        values["motion"] = _without_usual(values["motion"], USUAL_MOTION)
+    values = _without_usual(values, LATER_FIELDS)
     sampler = config.sampler
     return values | (
-        _rolling_to_dict(sampler) if isinstance(sampler, RollingConfig) else {"buffer": asdict(sampler)}
+        _rolling_to_dict(sampler)
+        if isinstance(sampler, RollingConfig)
+        else {"buffer": buffer_to_dict(sampler)}
     )
 
 
@@ -246,20 +268,43 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     )
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
-        motion = values["motion"]
-        motion = {"unspecified_channel": False, **motion} if isinstance(motion, Mapping) else motion
-        values["motion"] = MotionConfig(**_fields_of(MotionConfig, motion))
+        values["motion"] = _motion_from_dict(values["motion"])
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
         values["windows"] = values["windows"] and tuple(map(tuple, values["windows"]))
-        sampler = _buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
+        sampler = buffer_from_dict(sampled["buffer"]) if buffered else _rolling_from_dict(sampled)
         return ModelConfig(**values, sampler=sampler)
     except TypeError as error:
         raise ValueError(
             "ModelConfig: expected numbers, names and lists of a config, got a value of another kind: "
             f"{error}"
         ) from error
+
+
+# Fields that stand in the header only where a model has another value. Older files lack them.
+USUAL_MOTION: dict[str, Any] = {
+    "unspecified_channel": False,
+    "known": False,
+    "grey": False,
+    "map": asdict(PAPER_MAP),
+    "points": None,
+}
+
+
+def _without_usual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+def _motion_from_dict(values: Any) -> MotionConfig:
+    made = _fields_of(MotionConfig, {**USUAL_MOTION, **values} if isinstance(values, Mapping) else values)
+    made["map"] = MapRules(**_fields_of(MapRules, made["map"]))
+    points = made["points"]
+    if points is not None:
+        if not isinstance(points, (list, tuple)) or len(points) != 2:
+            raise ValueError(f"points: expected the least and the most points, got {points!r:.80}")
+        made["points"] = tuple(points)
+    return MotionConfig(**made)
 
 
 # What version 1 of the header calls the settings of a rolling sampler that differ from the plain ones.
@@ -278,9 +323,24 @@ USUAL_MANNER: dict[str, Any] = {
 ROLLING_FIELDS = ("context", "steps", "shift", "sigmas", "manner")
 
 
-def _buffer_from_dict(values: Any) -> BufferConfig:
-    usual = {"gamma": 1.0, "guidance": 1.0}
-    return BufferConfig(**_fields_of(BufferConfig, usual | values if isinstance(values, dict) else values))
+def buffer_to_dict(sampler: BufferConfig) -> dict[str, Any]:
+    """All fields of a buffer. `start` and `trained` stand there only where they are not the usual ones."""
+    values = asdict(sampler)
+    if sampler.start == "uniform":
+        del values["start"]
+    if not sampler.trained:
+        del values["trained"]
+    else:
+        values["trained"] = [list(each) for each in sampler.trained]
+    return values
+
+
+def buffer_from_dict(values: Any) -> BufferConfig:
+    """The settings written by buffer_to_dict."""
+    usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
+    found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    found["trained"] = tuple(Partition(*each) for each in found["trained"])
+    return BufferConfig(**found)
 
 
 def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:

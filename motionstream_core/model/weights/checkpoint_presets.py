@@ -49,6 +49,8 @@ class CausalPreset:
         first_chunk_sigmas: see RollingConfig.
         solver: see RollingConfig.
         recache: see RollingConfig.
+        sigmas: the noise levels of `timesteps`, where they are not the nearest of a thousand.
+        role: of a checkpoint with a twin of the same names and shapes, which of the two it is.
     """
 
     network: str
@@ -60,18 +62,23 @@ class CausalPreset:
     first_chunk_sigmas: tuple[float, ...] | None = None
     solver: Solver = "renoise"
     recache: Recache = "chunks"
+    sigmas: tuple[float, ...] | None = None
+    role: str | None = None
 
     @property
     def sampler(self) -> RollingConfig:
         shape = CacheShape.parse(self.context)
         levels = self.timesteps
+        sigmas = self.sigmas
+        if levels is not None and (sigmas is None or len(sigmas) != len(levels)):
+            sigmas = tuple(nearest_level(each, self.shift) for each in levels)
         return RollingConfig(
             shape.chunk,
             shape.sink,
             shape.window,
             steps=self.steps,
             shift=self.shift,
-            sigmas=None if levels is None else tuple(nearest_level(each, self.shift) for each in levels),
+            sigmas=sigmas,
             timesteps=levels,
             first_chunk_sigmas=self.first_chunk_sigmas,
             solver=self.solver,
@@ -116,6 +123,17 @@ CHECKPOINT_PRESETS: dict[str, CausalPreset] = {
     ),
     "motionstream-5b": CausalPreset(
         "wan2.2-5b", "c3s3w3", 3, 5.0, "a student trained by this pack's recipe on Wan 2.2"
+    ),
+    # Trained at the exact levels, told whole numbers of them (cut off).
+    "track-v0": CausalPreset(
+        "wan2.1-1.3b-track",
+        "c3s1w2",
+        4,
+        6.0,
+        "FastVideo's TrackWan student (Track-v0)",
+        (1000.0, 947.0, 857.0, 666.0),
+        sigmas=(1.0, 18 / 19, 6 / 7, 2 / 3),
+        role="student",
     ),
 }
 

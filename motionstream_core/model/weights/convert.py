@@ -9,7 +9,7 @@ of noise levels or hosts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,22 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ...common.state_dict import State, state_problems
-from ..config import ModelConfig, MotionConfig
+from ..config import KNOWN_CHANNELS, ModelConfig, MotionConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
+from ..presets import TRACKWAN_MOTION
 from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
 from .lora import Addition, additions
 from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
+from .trackwan import (
+    KNOWN,
+    config_notes,
+    from_trackwan,
+    is_trackwan,
+    joined_columns,
+    role_beside,
+    split_columns,
+)
 
 LORA_WRAPPERS = ("generator_lora", "lora", *WRAPPERS)
 # What trainers wrap modules in, anywhere in a key; and what stands before one.
@@ -42,6 +52,7 @@ BEFORE = (
 )
 HEAD = "track_head."
 SCALES = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "scaled_fp8", "comfy_quant")
+PICTURE_WIDTH = 1280  # of CLIP vision ViT-H
 LATENTS = {16: (4, 8, 8), 48: (4, 16, 16)}
 # Weights of other Wan networks: none of them has a causal form here.
 OTHERS = {
@@ -73,6 +84,7 @@ DIFFUSERS = (
     (r"\.to_out\.0\.", ".o."),
     (r"\.add_([kv])_proj\.", r".\1_img."),
     (r"\.norm_added_k\.", ".norm_k_img."),
+    (r"\.norm_added_q\.", ".norm_q_img."),
     (r"^(blocks\.\d+)\.norm2\.", r"\1.norm3."),
     (r"\.ffn\.net\.0\.proj\.", ".ffn.0."),
     (r"\.ffn\.net\.2\.", ".ffn.2."),
@@ -155,6 +167,9 @@ def config_of(
         "vae_stride": LATENTS[latent],
         "motion": motion_of(state, channels, latent, name),
     }
+    looks = state.get("img_emb.proj.0.weight")
+    if looks is not None:
+        sizes["image_dim"] = looks.shape[0]
     usual = config_for(preset)
     if usual.latent_channels != latent:
         raise ValueError(
@@ -187,10 +202,12 @@ def motion_of(state: Mapping[str, Tensor], channels: int, latent: int, name: str
         return None
     head, packed = weight.shape[:2]
     beyond = channels - latent - head
+    if beyond == latent + KNOWN_CHANNELS and packed % 4 == 0:
+        return replace(TRACKWAN_MOTION, id_dim=packed // 4, head_channels=head, latent_channels=latent)
     if beyond not in (0, latent) or packed % 4:
         raise ValueError(
             f"{name}: expected {latent} + {head} input channels (latent, track head), or {latent} more for "
-            f"the start image, got {channels}"
+            f"the start image and {KNOWN_CHANNELS} more for a mask of what is known, got {channels}"
         )
     return MotionConfig(
         id_dim=packed // 4, head_channels=head, latent_channels=latent, image_latent=beyond == latent
@@ -199,6 +216,8 @@ def motion_of(state: Mapping[str, Tensor], channels: int, latent: int, name: str
 
 def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
     """ValueError that lists missing, unknown and misshapen keys."""
+    if any(key.startswith("img_emb.") for key in state) and config.image_dim is None:
+        config = replace(config, image_dim=PICTURE_WIDTH)
     with torch.device("meta"):
         expected = WanDiT(config).state_dict()
     if config.motion is not None:
@@ -207,8 +226,6 @@ def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
             f"{HEAD}conv.weight": torch.empty(head, packed, 1, 1, 1, device="meta"),
             f"{HEAD}conv.bias": torch.empty(head, device="meta"),
         }
-    if any(key.startswith("img_emb.") for key in state):
-        expected |= picture_keys(config)
     problems = state_problems(expected, state)
     if problems:
         counts = (
@@ -225,25 +242,13 @@ def check_whole(state: Mapping[str, Tensor], config: ModelConfig, name: str):
         )
 
 
-def picture_keys(config: ModelConfig, width: int = 1280) -> State:
+def picture_keys(config: ModelConfig, width: int = PICTURE_WIDTH) -> State:
     """The weights of a cross attention that also looks at CLIP vision's features of a picture, on no
     device.
     """
-    dim = config.dim
-    shapes: dict[str, tuple[int, ...]] = {
-        "img_emb.proj.0": (width,),
-        "img_emb.proj.1": (width, width),
-        "img_emb.proj.3": (dim, width),
-        "img_emb.proj.4": (dim,),
-    }
-    for block in (f"blocks.{n}.cross_attn" for n in range(config.num_layers)):
-        shapes |= {f"{block}.k_img": (dim, dim), f"{block}.v_img": (dim, dim)}
-    keys = {f"{name}.weight": torch.empty(shape, device="meta") for name, shape in shapes.items()}
-    keys |= {f"{name}.bias": torch.empty(shape[0], device="meta") for name, shape in shapes.items()}
-    return keys | {
-        f"blocks.{n}.cross_attn.norm_k_img.weight": torch.empty(dim, device="meta")
-        for n in range(config.num_layers)
-    }
+    with torch.device("meta"):
+        without, looking = (WanDiT(replace(config, image_dim=dim)).state_dict() for dim in (None, width))
+    return {key: value for key, value in looking.items() if key not in without}
 
 
 def spelled(key: str) -> str:
@@ -251,13 +256,20 @@ def spelled(key: str) -> str:
     return from_diffusers(plain_key(key))
 
 
-def entry_of(key: str, value: Tensor, dtype: torch.dtype | None, addition: Addition | None) -> Entry:
-    """As written: matrices in `dtype` (None: their own), vectors and modulations in float32; with what a LoRA
-    adds.
+def entry_of(
+    key: str,
+    value: Tensor,
+    dtype: torch.dtype | None,
+    addition: Addition | None,
+    exact: Container[str] = (),
+) -> Entry:
+    """As written: matrices in `dtype` (None: their own), vectors, modulations and what `exact` names in
+    float32; with what a LoRA adds.
     """
     to = value.dtype
     if value.is_floating_point() and value.dtype.itemsize > 1:
-        to = torch.float32 if value.ndim < 2 or key.endswith("modulation") else dtype or value.dtype
+        plain = value.ndim < 2 or key.endswith("modulation") or key in exact
+        to = torch.float32 if plain else dtype or value.dtype
     return Entry(to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to))
 
 
@@ -280,20 +292,14 @@ def convert(
     """
     name = source.name
     raw, metadata = read_weights(source)
-    config = stated(source) if metadata and preset is None and source.suffix in SAFE_ENDINGS else None
-    if preset is None and config is None:
-        said = (
-            "is causal but not for which chunk and schedule"
-            if host_says_causal(metadata)
-            else "nothing of being causal"
-        )
-        raise ValueError(
-            f"{name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
-            "Wan from a bidirectional one"
-        )
+    config = _own_config(source, metadata) if preset is None else None
     if host_says_causal(metadata) is False:
         raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
-    state = wan_state(raw, name)
+    state = joined_columns(wan_state(raw, name))
+    if is_trackwan(state):
+        for note in [*config_notes(source, state, name), *check_role(source, preset)]:
+            say(note)
+        state = from_trackwan(state, name)
     if track_head is not None:
         state |= {
             HEAD + plain_key(key).removeprefix(HEAD): value
@@ -314,11 +320,59 @@ def convert(
         "about": preset.about if preset else "",
         "lora": lora.name if lora else "",
     }
-    entries = {key: entry_of(key, value, dtype, added.get(key)) for key, value in state.items()}
+    written, exact = state, ()
+    if config.motion is not None and config.motion.known:
+        if added.keys() & {"patch_embedding.weight"}:
+            raise ValueError(f"{name}: expected a LoRA that leaves the patch embedding alone for this model")
+        # Both are products or sums of what is in the file, and small.
+        written, exact = split_columns(state), (KNOWN, f"{HEAD}conv.weight")
+    entries = {key: entry_of(key, value, dtype, added.get(key), exact) for key, value in written.items()}
     write_safetensors(
         target, entries, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
     )
     return config
+
+
+def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
+    """What the file's header says of the model; ValueError where it says too little."""
+    config = stated(source) if metadata and source.suffix in SAFE_ENDINGS else None
+    if config is not None:
+        return config
+    said = (
+        "is causal but not for which chunk and schedule"
+        if host_says_causal(metadata)
+        else "nothing of being causal"
+    )
+    raise ValueError(
+        f"{source.name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
+        "Wan from a bidirectional one"
+    )
+
+
+def check_role(source: Path, preset: CausalPreset | None) -> list[str]:
+    """What is doubtful of a TrackWan file, in words; ValueError where the files beside it say that it is the
+    other of the two networks, which have the same names and shapes.
+    """
+    role, wanted = role_beside(source), preset.role if preset is not None else None
+    if wanted is None or role == wanted:
+        return []
+    if role is None:
+        return [
+            f"nothing beside {source.name} says whether it is TrackWan's causal student or its bidirectional "
+            f"teacher (no config.json): it is taken for the {wanted}, as the preset says"
+        ]
+    raise ValueError(
+        f"{source.name}: expected TrackWan's {wanted} for this preset, got its {role}: so says the class "
+        "name in config.json or model_index.json beside it"
+    )
+
+
+def open_known(path: Path) -> Tensor:
+    """The patch embedding's columns (D, 4, 1, p, q) of the mask of what is known, of a converted file."""
+    with safe_open(path, "pt") as file:
+        if KNOWN not in file.keys():  # noqa: SIM118  not a dictionary
+            raise ValueError(f"{path.name}: expected {KNOWN}, as its header says, got none")
+        return file.get_tensor(KNOWN).float()
 
 
 def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
@@ -329,7 +383,7 @@ def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
         state = {
             key.removeprefix(HEAD): file.get_tensor(key).float()
             for key in file.keys()
-            if key.startswith(HEAD)
+            if key.startswith(HEAD) and key != KNOWN
         }  # noqa: SIM118  not a dictionary
     problems = state_problems(module.state_dict(), state)
     if problems:

@@ -26,6 +26,7 @@ from .bundle import read_header
 
 SAFE_ENDINGS = (".safetensors", ".sft")
 INDEX = ".safetensors.index.json"
+PART_OF = re.compile(r"-\d+-of-\d+\.")
 WRAPPERS = (
     "generator_ema",
     "generator",
@@ -56,10 +57,12 @@ DTYPES = {
 def read_weights(path: Path, wrappers: Iterable[str] = WRAPPERS) -> tuple[State, dict[str, str]]:
     """The tensors of a file, out of their wrappers, and its header's metadata (none in a pickled file).
 
-    A folder, or the index file in it, stands for the safetensors files that its one index names.
+    A folder, or the index file in it, stands for the safetensors files that its one index names, or for its
+    one file. Of the folder of a whole pipeline (with model_index.json) the transformer's is taken.
     """
-    if path.is_dir() or path.name.endswith(INDEX):
-        return _of_several(_index_in(path) if path.is_dir() else path), {}
+    path = _index_in(path) if path.is_dir() else path
+    if path.name.endswith(INDEX):
+        return _of_several(path), {}
     if not path.is_file():
         raise ValueError(f"weights: expected a file, got {path}")
     if path.suffix in SAFE_ENDINGS:
@@ -97,13 +100,22 @@ def _unpickled(path: Path) -> Any:
 
 
 def _index_in(folder: Path) -> Path:
-    """The one index of a folder; ValueError where there is none, or several."""
+    """The one index of a folder, of its `transformer` where it is a whole pipeline's, or the one weights file
+    without an index; ValueError where there is none, or several.
+    """
+    if (folder / "model_index.json").is_file() and (folder / "transformer").is_dir():
+        folder = folder / "transformer"
     found = sorted(folder.glob(f"*{INDEX}"))
+    alone = sorted(file for file in folder.iterdir() if file.suffix in SAFE_ENDINGS)
+    if not found and len(alone) == 1 and PART_OF.search(alone[0].name) is None:
+        return alone[0]
     if len(found) != 1:
-        alone = sorted(file.name for file in folder.iterdir() if file.suffix in SAFE_ENDINGS)
+        parts = [file.name for file in alone if PART_OF.search(file.name)]
+        kind = " (parts of a larger file, whose index is not there: download it too)" if parts else ""
+        names = ", ".join(file.name for file in alone[:4]) or "none"
         raise ValueError(
             f"{folder.name}: expected one *{INDEX} in the folder, got {len(found)}; its safetensors files: "
-            f"{', '.join(alone[:4]) or 'none'}"
+            f"{names}{kind}. Without an index a folder holds one weights file"
         )
     return found[0]
 
@@ -134,10 +146,12 @@ def _of_several(index: Path) -> State:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all of a folder's."""
-    folder = path if path.is_dir() else path.parent
+    if path.is_dir():
+        path = _index_in(path)
+    folder = path.parent
     return (
         sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-        if path.is_dir() or path.name.endswith(INDEX)
+        if path.name.endswith(INDEX)
         else path.stat().st_size
     )
 

@@ -7,14 +7,19 @@ scale a row; the vocabulary is in the file's settings, so that ids and words can
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ...codec.tiny import TinyCodec
+from ...model.config import BufferConfig
 from ...model.packed import packed
 from ...model.weights.bundle import load_bundle, save_bundle
+from ...model.weights.onto import reference_to
+from .low_rank import additions_of
 from .network import Cartoon
 from .vocabulary import TEXT_LENGTH, VOCABULARY
 
@@ -33,6 +38,21 @@ def write(path: Path, net: Cartoon, codec: TinyCodec, provenance: Mapping[str, A
     }
     states = {name: packed(module.state_dict()) for name, module in components.items()}
     save_bundle(path, net.config, states, settings=settings, provenance=provenance)
+
+
+def write_student(path: Path, state: Mapping[str, Tensor], base: Path, provenance: Mapping[str, Any]) -> None:
+    """Writes a student of one evaluation a chunk as an addition to the file of its teacher, `base`, which is
+    beside it.
+
+    state: that of a network with additions (`low_rank`).
+    """
+    config = load_bundle(base).config
+    if not isinstance(config.sampler, BufferConfig):
+        raise ValueError(f"{base.name}: expected a model of the moving buffer, got {type(config.sampler)}")
+    config = replace(config, sampler=replace(config.sampler, micro_steps=1, guidance=1.0))
+    settings = {"onto": reference_to(base)}
+    about = {"parents": [settings["onto"]], **provenance}
+    save_bundle(path, config, {"dit": packed(additions_of(dict(state)))}, settings=settings, provenance=about)
 
 
 def read(path: Path) -> tuple[Cartoon, TinyCodec]:

@@ -1,8 +1,9 @@
-"""Samples of the cartoon network: whole buffers from noise, and the conveyor that goes on for ever.
+"""Samples of the cartoon network in training: whole buffers from noise, and the conveyor that goes on for
+ever, which is `sampling/buffer.py`'s.
 
-Owns both loops. Levels are this repository's sigma; slot 0 of a buffer is the oldest. A conveyor has N chunks
-of c latents and makes s steps between two emissions; it starts from the states of an ordinary sampling whose
-levels its slots have.
+Owns the whole buffers. Levels are this repository's sigma; slot 0 of a buffer is the oldest. A conveyor has N
+chunks of c latents and makes s steps between two emissions; it starts from the states of an ordinary sampling
+whose levels its slots have.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from ...codec.tiny import TinyCodec
+from ...model.config import BufferConfig
+from ...sampling.buffer import BufferSnapshot, MovingBuffer
 from .network import Cartoon
 
 BUFFER, CELLS = 8, 16
@@ -53,20 +56,24 @@ def start_buffer(states: list[Tensor], chunks: int, size: int) -> Tensor:
     return torch.cat(parts, 2)
 
 
-@torch.no_grad()
 def conveyor(
     net: Cartoon, buffer: Tensor, ids: Tensor, *, size: int, micro: int, scale: float, seed: int
 ) -> Iterator[Tensor]:
-    """Emits chunks (B, C, size, H, W) of clean latents without end, one every `micro` steps."""
-    frames, rng = buffer.shape[2], torch.Generator().manual_seed(seed)
-    chunks = frames // size
-    while True:
-        for m in range(micro):
-            levels = slots(chunks, size, m / micro).expand(buffer.shape[0], -1)
-            buffer = buffer - net.guided(buffer, levels, ids, scale) / (micro * chunks)
-        yield buffer[:, :, :size]
-        fresh = torch.randn(buffer[:, :, :size].shape, generator=rng)
-        buffer = torch.cat([buffer[:, :, size:], fresh], 2)
+    """Emits chunks (B, C, size, H, W) of clean latents without end, one every `micro` steps: the sampler's
+    moving buffer, from this filled queue on.
+    """
+    batch, channels, frames, height, width = buffer.shape
+    config = BufferConfig.partition(frames, size, micro * (frames // size))
+
+    def predict(x: Tensor, sigma: Tensor, numbers: range) -> Tensor:
+        levels = sigma.to(x).expand(batch, -1)
+        return x - levels[:, None, :, None, None] * net.guided(x, levels, ids, scale)
+
+    rng = torch.Generator().manual_seed(seed)
+    stream = MovingBuffer(config, predict, (batch, channels, height, width), rng)
+    none = buffer[:, :, :0]
+    stream.restore(BufferSnapshot(buffer, (1.0,) * config.chunks, none, 0, rng.get_state()))
+    return stream
 
 
 @torch.no_grad()

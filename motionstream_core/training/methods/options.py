@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +26,9 @@ from .steps import check_whole_chunks
 
 @dataclass(frozen=True)
 class Setup:
-    """A training that is ready for the engine. `preset` is what a checkpoint of it must agree on."""
+    """A training that is ready for the engine. `preset` is what a checkpoint of it must agree on, `about`
+    what the provenance says beside the rest.
+    """
 
     stage: Stage
     data: Data
@@ -35,6 +37,7 @@ class Setup:
     source: str  # name of the data
     out: Path
     parents: Mapping[str, str]  # the files that it begins with, by name, and their hashes
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Method(Protocol):

@@ -7,8 +7,8 @@ adds the engine's options to it and trains what `build` gives.
 
 from __future__ import annotations
 
-from . import causal, causal_init, codec, detail, distill, teacher
+from . import buffer, causal, causal_init, codec, detail, distill, segments, teacher
 from .options import Method
 
-_ALL: tuple[Method, ...] = (codec, causal, teacher, causal_init, distill, detail)
+_ALL: tuple[Method, ...] = (codec, causal, teacher, causal_init, distill, detail, buffer, segments)
 METHODS: dict[str, Method] = {method.NAME: method for method in _ALL}

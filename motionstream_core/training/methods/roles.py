@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,7 @@ def has_own_words(name: str) -> bool:
     """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings
     (`prompts`).
     """
-    return not name.startswith("wan")
+    return not name.startswith(("wan", "streamdit-4b"))
 
 
 def draw_ids(batch: Batch, rng: torch.Generator) -> Tensor:
@@ -123,7 +123,12 @@ def _start_image(latents: Tensor) -> Tensor:
     return image
 
 
-def moved(batch: Batch, model: MotionModel) -> dict[str, Tensor]:
+class HasDevice(Protocol):
+    @property
+    def device(self) -> torch.device: ...
+
+
+def moved(batch: Batch, model: HasDevice) -> dict[str, Tensor]:
     """The batch where the model is."""
     return {key: value.to(model.device) for key, value in batch.items()}
 
