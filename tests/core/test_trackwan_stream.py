@@ -158,13 +158,13 @@ def test_what_the_model_sees_changes_the_video_and_changes_with_the_scene_and_ba
     for _ in range(3):
         made.save_snapshot()
         made.finish(made.begin())
-    first = made._text
+    first = made.text.current
     assert made.apply(ChangeScene()) and len(shown) == 2
-    assert not torch.equal(shown[0], shown[1]) and made._text is not first
-    assert (made._text.image[0][1] - first.image[0][1]).abs().max() > 1e-3
+    assert not torch.equal(shown[0], shown[1]) and made.text.current is not first
+    assert (made.text.current.image[0][1] - first.image[0][1]).abs().max() > 1e-3
     made.finish(made.begin())
     made.rewind_to(1)
-    assert made._text is first and torch.equal(made._seen, see(picture()))
+    assert made.text.current is first and torch.equal(made.text._seen, see(picture()))
     with pytest.raises(ValueError, match="picture features: expected some for this network, got none"):
         next(stream(networks, picture(), drag(9), EMBEDS, 9))
 

@@ -23,6 +23,7 @@ from ..dit import WanDiT
 from ..motion import TrackHead
 from ..presets import TRACKWAN_MOTION
 from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
+from .layouts import left_out_words, network_of
 from .lora import Addition, additions
 from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
 from .trackwan import (
@@ -267,8 +268,10 @@ def entry_of(
     float32; with what a LoRA adds.
     """
     to = value.dtype
-    if value.is_floating_point() and value.dtype.itemsize > 1:
-        plain = value.ndim < 2 or key.endswith("modulation") or key in exact
+    if key in exact:
+        to = torch.float32
+    elif value.is_floating_point() and value.dtype.itemsize > 1:
+        plain = value.ndim < 2 or key.endswith("modulation")
         to = torch.float32 if plain else dtype or value.dtype
     return Entry(to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to))
 
@@ -295,6 +298,9 @@ def convert(
     config = _own_config(source, metadata) if preset is None else None
     if host_says_causal(metadata) is False:
         raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
+    raw, beside = network_of(raw)
+    for note in beside:
+        say(note)
     state = joined_columns(wan_state(raw, name))
     if is_trackwan(state):
         for note in [*config_notes(source, state, name), *check_role(source, preset)]:
@@ -309,11 +315,16 @@ def convert(
         assert preset is not None
         config = config_of(state, preset, name, num_heads)
     check_whole(state, config, name)
-    added = {} if lora is None else additions(state, read_weights(lora, LORA_WRAPPERS)[0], lora.name, spelled)
-    say(
-        f"{len(state)} tensors, {sum(value.numel() for value in state.values()) / 1e6:,.1f} million "
-        f"parameters, {config.context.label}, {config.steps} steps"
-    )
+    left_out: list[str] = []
+    added = {}
+    if lora is not None:
+        pairs = read_weights(lora, LORA_WRAPPERS)[0]
+        added = additions(state, pairs, lora.name, spelled, left_out=left_out)
+    if left_out:
+        say(left_out_words(left_out))
+    millions = sum(value.numel() for value in state.values()) / 1e6
+    size = f"{len(state)} tensors, {millions:,.1f} million parameters"
+    say(f"{size}, {config.rolling.cache_shape.label}, {config.sampler.steps} steps")
     provenance = {
         "source": name,
         "bytes": size_of(source),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,12 @@ def write_safetensors(path: Path, entries: Mapping[str, Entry], metadata: Mappin
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     path.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = 8 + len(text) + end, free_bytes(path.parent)
+    if needed > free:
+        wanted, got = (f"{size / 2**20:,.1f} MiB" for size in (needed, free))
+        raise ValueError(
+            f"{path.name}: expected room for {wanted} on the disk, got {got}: nothing was written"
+        )
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
@@ -215,6 +222,11 @@ def write_safetensors(path: Path, entries: Mapping[str, Entry], metadata: Mappin
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def free_bytes(folder: Path) -> int:
+    """What the disk of a folder has room for."""
+    return shutil.disk_usage(folder).free
 
 
 def _bytes_of(key: str, entry: Entry) -> memoryview:
