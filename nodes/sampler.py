@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
@@ -35,6 +36,7 @@ from .motion import MotionType
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
+LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
 class StreamingSampler(io.ComfyNode):
@@ -308,6 +310,7 @@ class StreamingSampler(io.ComfyNode):
             script=played.controls,
             frames=frames,
             prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
+            recording=path and path.name,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -327,7 +330,21 @@ class StreamingSampler(io.ComfyNode):
             live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
-        return outputs(recorder, codec.to_host, width, height, text, figures, live_run.tell)
+        shown = shown_of(figures, text, seed, path if recorder.failure is None else None)
+        return outputs(recorder, codec.to_host, width, height, text, shown, live_run.tell)
+
+
+def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> dict[str, list]:
+    """What the page is told of a run: its figures, the take for a replay, the recorded file as the host's
+    assets list it.
+    """
+    shown: dict[str, list] = {"motionstream_run": [figures]}
+    if len(performance) <= LONGEST_TAKE:
+        take = {"performance": performance, "seed": str(seed), "frames": figures["frames"]}
+        shown["motionstream_take"] = [take]
+    if path is not None:
+        shown["motionstream_recording"] = [{**_host.output_item(path), "format": "video/mp4"}]
+    return shown
 
 
 def track_control_of(control: str, dit: Transformer) -> str:
@@ -382,10 +399,10 @@ def outputs(
     width: int,
     height: int,
     performance: str,
-    figures: dict,
+    shown: dict[str, list],
     tell: Callable[[str], None],
 ) -> io.NodeOutput:
-    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; `shown` goes to the
     client.
     """
     made = recorder.take(width, height)
@@ -406,5 +423,5 @@ def outputs(
         video,
         _tracks.to_host(made.tracks),
         performance,
-        ui={"motionstream_run": [figures]},
+        ui=shown,
     )

@@ -116,6 +116,13 @@ def recording_path(prefix: str, width: int, height: int) -> Path:
     return Path(folder) / f"{name}_{counter:05}_.mp4"
 
 
+def output_item(path: Path) -> dict[str, str]:
+    """A file of the output folder as the host's history names it: filename, subfolder, type."""
+    folder = path.parent.relative_to(Path(folder_paths.get_output_directory()))
+    subfolder = "" if folder == Path(".") else folder.as_posix()
+    return {"filename": path.name, "subfolder": subfolder, "type": "output"}
+
+
 def input_files(suffixes: Collection[str]) -> list[str]:
     """The files of the input folder and the folders in it with one of these endings, as the host's nodes name
     them.

@@ -83,7 +83,7 @@ def test_the_strength_of_a_source_video_is_moved_while_it_runs(tab, host):
     prompt = tab.queue()
     until_frame(tab, 5)
     slider = tab.page.locator(f"{VIEW} .ms-strength input")
-    assert slider.is_visible() and np.isclose(float(slider.input_value()), 0.6)
+    assert slider.is_visible() and np.isclose(float(slider.input_value()), 0.8)
     slider.focus()
     slider.press("Home")
     until_frame(tab, shown_frame(tab) + 8)
