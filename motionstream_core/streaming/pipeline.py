@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
+from ..common.held import held_bytes
 from ..live.controls import (
     AddTracks,
     ChangeScene,
@@ -67,9 +68,10 @@ class StreamSnapshot:
 
     @property
     def nbytes(self) -> int:
+        """All that this moment alone holds; the start image and its carrier are the stream's."""
         decoder = self.decoder.state.memory if self.decoder.known else ()
-        tensors = [x for x in (*decoder, self.last.picture) if isinstance(x, Tensor)]
-        return self.sampler.nbytes + self.motion.nbytes + sum(x.nbytes for x in tensors)
+        own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
+        return self.sampler.nbytes + self.motion.nbytes + own
 
 
 class StreamPipeline:
