@@ -6,6 +6,7 @@ Owns the file's name and layout, the Markdown table and the commit. Knows nothin
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -37,10 +38,12 @@ def command_line() -> str:
 
 
 def rounded(value: Any, digits: int = 3) -> Any:
-    """Floats to so many decimals, all the way down in dicts."""
+    """Floats to so many decimals, all the way down in dicts; None for what could not be measured."""
     if isinstance(value, dict):
         return {key: rounded(each, digits) for key, each in value.items()}
-    return round(value, digits) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

@@ -399,6 +399,7 @@ def open_motion_source(
 ) -> MotionSource:
     """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
+    carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
@@ -410,11 +411,12 @@ def open_motion_source(
                 image,
                 tracks,
                 rng,
+                carry,
                 still=still,
                 running=networks.running_latents,
             )
         case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
+            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
         case _:
             return NullMotion(config, networks.codec, image, tracks)
 
