@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
         args.steps,
         fit=args.fit,
         groups=None if groups is None else torch.tensor(groups),
+        carry=None if played is None or played.about.get("layered") else "nearest",
         history_bytes=0,
     )
     chunks = stream(networks, image, tracks, args.prompt, options, session)

@@ -304,7 +304,9 @@ class LiveSession:
         self._report_ignored([Ignored(mail.control.type, mail.id, "undone", why) for mail in undone])
         return Boundary(self._status != "stopping", rewind)
 
-    def carry_out(self, controls: Sequence[Control], apply: Apply):
+    def carry_out(
+        self, controls: Sequence[Control], apply: Apply, check_interrupt: Callable[[], None] | None = None
+    ):
         """Lets the controls of a boundary take effect in order. Streaming thread.
 
         A control for which `apply` gives False, or that fails, is ignored: it is no part of the performance,
@@ -312,6 +314,8 @@ class LiveSession:
         """
         ignored = []
         for control in controls:
+            if check_interrupt is not None:
+                check_interrupt()
             found = _try_control(control, apply)
             if found is not None:
                 code, reason = found

@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
+from ..common.held import held_bytes
 from ..live.controls import (
     AddTracks,
     ChangeScene,
@@ -67,9 +68,10 @@ class StreamSnapshot:
 
     @property
     def nbytes(self) -> int:
+        """All that this moment alone holds; the start image and its carrier are the stream's."""
         decoder = self.decoder.state.memory if self.decoder.known else ()
-        tensors = [x for x in (*decoder, self.last.picture) if isinstance(x, Tensor)]
-        return self.sampler.nbytes + self.motion.nbytes + sum(x.nbytes for x in tensors)
+        own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
+        return self.sampler.nbytes + self.motion.nbytes + own
 
 
 class StreamPipeline:
@@ -395,6 +397,7 @@ def open_motion_source(
 ) -> MotionSource:
     """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
+    carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
@@ -406,11 +409,12 @@ def open_motion_source(
                 image,
                 tracks,
                 rng,
+                carry,
                 still=still,
                 running=networks.running_latents,
             )
         case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
+            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
         case _:
             return NullMotion(config, networks.codec, image, tracks)
 

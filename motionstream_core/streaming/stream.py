@@ -296,7 +296,7 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
 
 
 def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Boundary):
-    session.carry_out(boundary.controls, pipeline.apply)
+    session.carry_out(boundary.controls, pipeline.apply, pipeline.options.check_interrupt)
     pipeline.follow_schedule()
     session.report(
         oldest_chunk=pipeline.oldest_snapshot,

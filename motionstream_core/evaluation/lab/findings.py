@@ -32,7 +32,8 @@ from ...training.methods.roles import MotionModel
 from ...training.methods.trajectories import sample_clip, teacher_schedule
 from .. import metrics
 from ..heldout import HeldOut, heldout_set, long_set
-from ..report import measure_drift, point_errors, tracks_of
+from ..measure import measure_drift, point_errors
+from ..methods import tracks_of
 from ..results import markdown_table
 
 CONTEXTS = {

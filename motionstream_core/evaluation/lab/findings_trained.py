@@ -35,7 +35,7 @@ from ...training.methods.refresh import SinkRefresh
 from ...training.methods.roles import Batch, MotionModel, clone, load_into
 from ...training.methods.steps import rollout_clip
 from ..heldout import HeldOut, heldout_set, long_set
-from ..report import measure_drift
+from ..measure import measure_drift
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
 
 Done = Collection[str]  # names of settings
