@@ -25,7 +25,7 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import codec_in, model_in
+from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
 from ._types import Motion, left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
@@ -261,6 +261,8 @@ class StreamingSampler(io.ComfyNode):
         embeds = text_embeds(positive, dit.config)
         schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
+        recorded = read_performance(performance)
+        carry = carry_of(parts, recorded)
         options = StreamOptions(
             frames or None,
             seed,
@@ -271,6 +273,7 @@ class StreamingSampler(io.ComfyNode):
             fit=motion.fit,
             id_seed=motion.id_seed,
             groups=motion.groups,
+            carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
@@ -289,7 +292,7 @@ class StreamingSampler(io.ComfyNode):
             "fps": motion.tracks.fps,
             "chunk_frames": stride * sampler.chunk_frames,
         }
-        played = check_performance(performance, about, seed)
+        played = check_performance(recorded, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
@@ -327,7 +330,11 @@ class StreamingSampler(io.ComfyNode):
             )
         # 4. What was made.
         text = write_performance(
-            live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
+            live_run.session.performance,
+            seed=seed,
+            frames=live_run.figures["frames"],
+            layered=int(carry == "layered"),
+            **about,
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
         shown = shown_of(figures, text, seed, path if recorder.failure is None else None)
@@ -362,9 +369,17 @@ def check_motion(motion) -> Motion:
     return motion
 
 
-def check_performance(text: str, about: dict, seed: int) -> Performance:
+def carry_of(parts: ModelParts, recorded: Performance) -> str:
+    """How the start image is moved along the tracks: as for the model, but a performance keeps the carry
+    that it was made with. One that does not say was made on the nearest-track carry.
+    """
+    if not recorded.about:
+        return parts.carry
+    return "layered" if recorded.about.get("layered") else "nearest"
+
+
+def check_performance(played: Performance, about: dict, seed: int) -> Performance:
     """The performance to be played again; its size, rate and chunks must be this run's."""
-    played = read_performance(text)
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
             raise ValueError(

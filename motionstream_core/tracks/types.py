@@ -218,13 +218,14 @@ def require_positions(frames: int, count: int):
 class TrackChunk:
     """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T,
     N) which still move pixels (a track the model is no longer told of may); anchors (N, 2) where each is in
-    the picture that motion is taken from.
+    the picture that motion is taken from; handles (N,) which painted handle each belongs to, −1 for none.
     """
 
     xy: Tensor
     visible: Tensor
     carried: Tensor
     anchors: Tensor
+    handles: Tensor | None = None
 
     def on(self, device: torch.device) -> TrackChunk:
         """The piece on a device, but for the anchors: they are compared with those before, which the host can
