@@ -34,9 +34,9 @@ from ..live.controls import (
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.config import BufferConfig, SamplerConfig
-from ..model.weights.networks import Networks, light
+from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
-from ..sampling.sampler import LatentChunk, SamplerRun
+from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
 from ..tracks.types import TrackChunk, Tracks, TrackSource
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
@@ -122,16 +122,27 @@ class StreamPipeline:
         # source of video to video.
         seen = None if options.see is None else options.see(image)
         self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
-        self.video = (
-            None
-            if options.video is None
-            else SourceReader(
-                options.video, networks.codec, (width, height), dit.device, networks.running_latents
-            )
-        )
-        sampler = options.sampler(dit.config)
+        self.video = None
+        if options.video is not None:
+            size = (width, height)
+            running = networks.running_latents
+            self.video = SourceReader(options.video, networks.codec, size, dit.device, running)
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
-        self._sampler = open_sampler(
+        self._sampler = self._open_sampler(dit)
+        # 5. The decoder, beside or behind it.
+        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._newest: Chunk | None = None
+        self._last = LastFrame()
+        self.index = 0
+        self.made = 0
+        self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
+        self._snapshot_bytes = 1  # of the largest one so far
+
+    def _open_sampler(self, dit: Transformer) -> LatentSampler:
+        options = self.options
+        sampler = options.sampler(dit.config)
+        return open_sampler(
             sampler,
             dit,
             motion=self.motion,
@@ -149,15 +160,6 @@ class StreamPipeline:
                 options.backend,
             ),
         )
-        # 5. The decoder, beside or behind it.
-        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
-        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
-        self._newest: Chunk | None = None
-        self._last = LastFrame()
-        self.index = 0
-        self.made = 0
-        self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
-        self._snapshot_bytes = 1  # of the largest one so far
 
     def _reference(self, sampler: SamplerConfig) -> Tensor | None:
         """The latents before the stream, for a moving buffer that has some."""
