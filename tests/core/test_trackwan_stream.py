@@ -179,3 +179,39 @@ def test_the_header_holds_the_rules_and_older_headers_are_read():
         told = config_to_dict(config())
         told["motion"]["map"]["cell"] = "nearest"
         config_from_dict(told)
+
+
+def rewound(networks, budget: int) -> tuple[StreamPipeline, torch.Tensor, torch.Tensor]:
+    """A chunk made, and made again after a rewind to before it."""
+    tracks = drag(97)
+    made = StreamPipeline(
+        networks,
+        picture(),
+        tracks,
+        lambda start, count: (tracks.xy[start : start + count], tracks.visible[start : start + count]),
+        EMBEDS,
+        replace(options(97), history_bytes=budget),
+    )
+    frames = {}
+    for _ in range(8):
+        made.save_snapshot()
+        chunk = made.finish(made.begin())
+        frames[chunk.index] = chunk.frames
+    made.rewind_to(6)
+    assert made.index == 6
+    return made, frames[6], made.finish(made.begin()).frames
+
+
+def test_a_moment_that_the_budget_cannot_hold_keeps_latents_and_motion_and_nothing_is_copied(networks):
+    torch.manual_seed(1)
+    deep = replace(networks, dit=WanDiT(replace(config(), num_layers=40)).requires_grad_(False))
+    torch.nn.init.normal_(deep.dit.head.head.weight, std=0.3)
+    whole, first, again = rewound(deep, 2**30)
+    assert torch.equal(first, again) and whole._history[4].sampler.cache is not None
+    assert whole._sampler.copied_bytes == whole._history[6].sampler.cache.nbytes
+    needed = whole._history[6].sampler.cache.nbytes + whole._decoder_bytes
+    small, first, again = rewound(deep, needed - 1)
+    kept = small._history[6]
+    assert kept.sampler.cache is None and kept.decoder is None
+    assert small._history_bytes() <= small.options.history_bytes and len(small._history) > 1
+    assert again.shape == first.shape and (again - first).abs().mean() < 0.05
