@@ -25,7 +25,7 @@ from ..tracks.types import TrackSource
 from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot
 from .null_motion import NullMotion
-from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind
+from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_at_rest, state_behind
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class GuidedMotion(NullMotion):
     def restore(self, snapshot: MotionSnapshot) -> None:
         super().restore(snapshot)
         self._carrier = snapshot.carrier
-        self._codec_state = snapshot.codec
+        kept = snapshot.codec.started or not snapshot.released
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._asked = None
 
 

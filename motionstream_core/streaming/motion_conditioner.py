@@ -22,7 +22,15 @@ from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
 from .start_image import StartImage
 from .told_points import told_points
-from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
+from .warped_image import (
+    WarpedImage,
+    carrier_for,
+    carry,
+    origin_of,
+    state_at_rest,
+    state_behind,
+    warp_condition,
+)
 
 MOVED = 0.5  # px within a chunk; a point that moves farther is no point at rest
 
@@ -188,7 +196,8 @@ class MotionConditioner:
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
         self._carrier = snapshot.carrier
-        self._codec_state = snapshot.codec
+        kept = snapshot.codec.started or not snapshot.released or snapshot.carrier is None
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._encoder.emb = snapshot.ids
         self._start = snapshot.start
         self._still = snapshot.still

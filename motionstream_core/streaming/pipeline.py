@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -346,6 +346,8 @@ class StreamPipeline:
         self._decoder_bytes = max(known)
         motion = self.motion.snapshot()
         light = self._sampler.copied_bytes + self._decoder_bytes + motion.nbytes > budget
+        if light:
+            motion = replace(motion, codec=CodecState([]))
         snapshot = StreamSnapshot(
             self._sampler.snapshot(light),
             motion,
