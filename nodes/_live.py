@@ -31,6 +31,7 @@ class Run:
         takes: the types of controls that the run can follow.
         script: the controls of a performance, which take effect as if posted then.
         prompt: the text that the run begins with, None where nobody knows it.
+        vocabulary: the words that a prompt may have; none where any word counts.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Run:
         takes: Collection[str] = CONTROLS,
         script: Script = (),
         prompt: str | None = None,
+        vocabulary: Sequence[str] = (),
     ):
         self.session = LiveSession(
             on_change=self._changed, on_ignored=self._ignored, takes=takes, script=script
@@ -54,6 +56,8 @@ class Run:
             **about,
             "controls": list(self.session.takes),
         }
+        if vocabulary:
+            self.info["vocabulary"] = list(vocabulary)
         self.latest: Frame | None = None
         self._prompt = prompt
         self._viewers: list[Viewer] = []

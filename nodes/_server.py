@@ -10,7 +10,8 @@ themselves.
 A refusal is {"error": text, "code": code}. docs/live.md has the messages and the codes.
 
 The host has no log-in, so every request needs the token of a run, which only the client that started it is
-told; a page from elsewhere (Origin other than Host) is refused, and a body is counted while it is read.
+told (docs/live.md says what that is worth). Pages from elsewhere are refused by `_access`, and a body is
+counted while it is read.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import asyncio
 import json
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
 from ..motionstream_core.live.controls import RefusedControl
+from ._access import Foreign, check_access
 from ._frames import Viewer
 from ._live import Run, Runs
 
@@ -56,21 +57,24 @@ class Refused(ValueError):
         self.status = STATUS[code]
 
 
-def register(routes: web.RouteTableDef, runs: Runs):
-    """Adds the routes to the host's table. One thread encodes the JPEGs of all viewers."""
+def register(routes: web.RouteTableDef, runs: Runs, cors: str | None = None):
+    """Adds the routes to the host's table. One thread encodes the JPEGs of all viewers.
+
+    cors: the host's --enable-cors-header, an origin or "*".
+    """
     encoder = ThreadPoolExecutor(1, thread_name_prefix="motionstream-jpeg")
 
     @routes.get("/motionstream/runs")
     async def list_runs(request: web.Request) -> web.StreamResponse:
-        return await answered(runs_of_client(request, runs))
+        return await answered(runs_of_client(request, runs, cors))
 
     @routes.post("/motionstream/control")
     async def control(request: web.Request) -> web.StreamResponse:
-        return await answered(post_control(request, runs))
+        return await answered(post_control(request, runs, cors))
 
     @routes.get("/motionstream/stream")
     async def stream(request: web.Request) -> web.StreamResponse:
-        return await answered(stream_frames(request, runs, encoder))
+        return await answered(stream_frames(request, runs, encoder, cors))
 
 
 async def answered(work: Awaitable[web.StreamResponse]) -> web.StreamResponse:
@@ -81,11 +85,14 @@ async def answered(work: Awaitable[web.StreamResponse]) -> web.StreamResponse:
         return web.json_response({"error": str(refusal), "code": refusal.code}, status=refusal.status)
 
 
-def demand_same_origin(request: web.Request):
-    origin = request.headers.get("Origin")
-    host = request.headers.get("Host", "")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-        raise Refused("foreign_origin", f"expected a request from {host}, got one from {origin[:80]}")
+def demand_access(request: web.Request, cors: str | None):
+    """Refuses the request of a page that is not the host's own."""
+    transport = request.transport
+    local = transport.get_extra_info("sockname") if transport is not None else None
+    try:
+        check_access(request.headers.get("Host", ""), request.headers.get("Origin"), local, cors)
+    except Foreign as error:
+        raise Refused("foreign_origin", str(error)) from None
 
 
 async def read_json(request: web.Request) -> dict:
@@ -118,13 +125,13 @@ def find_run(runs: Runs, token: object) -> Run:
     return run
 
 
-async def runs_of_client(request: web.Request, runs: Runs) -> web.Response:
-    demand_same_origin(request)
+async def runs_of_client(request: web.Request, runs: Runs, cors: str | None) -> web.Response:
+    demand_access(request, cors)
     return web.json_response({"runs": runs.of_client(request.query.get("client_id", ""))})
 
 
-async def post_control(request: web.Request, runs: Runs) -> web.Response:
-    demand_same_origin(request)
+async def post_control(request: web.Request, runs: Runs, cors: str | None) -> web.Response:
+    demand_access(request, cors)
     message = await read_json(request)
     run = find_run(runs, message.get("token"))
     try:
@@ -134,8 +141,10 @@ async def post_control(request: web.Request, runs: Runs) -> web.Response:
     return web.json_response({"ok": True, "chunk": chunk})
 
 
-async def stream_frames(request: web.Request, runs: Runs, encoder: ThreadPoolExecutor) -> web.StreamResponse:
-    demand_same_origin(request)
+async def stream_frames(
+    request: web.Request, runs: Runs, encoder: ThreadPoolExecutor, cors: str | None
+) -> web.StreamResponse:
+    demand_access(request, cors)
     run = find_run(runs, request.query.get("token"))
     socket = web.WebSocketResponse(max_msg_size=ACK_BYTES, heartbeat=HEARTBEAT_S)
     if not socket.can_prepare(request).ok:

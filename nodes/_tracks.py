@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..motionstream_core.common.checked import excerpt
 from ..motionstream_core.tracks.formats import tracks_from_host, tracks_to_host
 from ..motionstream_core.tracks.types import MAX_RATE, MAX_SIDE, Tracks
 from ..motionstream_core.tracks.video.point_prompts import PointPrompts
@@ -96,8 +97,8 @@ def _about(value: Any) -> Mapping[str, Any]:
 def _stated(value: Any, key: str, most: float) -> float | None:
     """A number above 0 that TRACKS say, or None where they say nothing."""
     number = _about(value).get(key)
-    if number is None or number == 0:
+    if number is None or (isinstance(number, (int, float)) and number == 0):
         return None
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= most:
-        raise ValueError(f"TRACKS: expected {key} to be above 0 and at most {most:g}, got {str(number)[:40]}")
+        raise ValueError(f"TRACKS: expected {key} to be above 0 and at most {most:g}, got {excerpt(number)}")
     return number

@@ -55,5 +55,9 @@ class LoadMotionStream(io.ComfyNode):
     def execute(cls, weights: str) -> io.NodeOutput:
         path = _host.weight_path(weights)
         return io.NodeOutput(
-            *(_host.checkpoint(path) if is_single_file(path) else _host.patched(open_networks(path)))
+            *(
+                _host.checkpoint(path)
+                if is_single_file(path)
+                else _host.patched(open_networks(path, _host.check_interrupt))
+            )
         )

@@ -27,7 +27,7 @@ from . import _host, _tracks
 from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
-from ._types import Motion, schedule_of, text_embeds, text_function, text_of
+from ._types import Motion, left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
 from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
@@ -48,7 +48,7 @@ class StreamingSampler(io.ComfyNode):
                 "Makes the video chunk by chunk, and follows you while it does. Memory and time per "
                 "chunk stay the same however long it gets."
             ),
-            search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
+            search_aliases=["motionstream", "causal sampler", "video sampler", "live", "realtime"],
             inputs=[
                 io.Model.Input(
                     "model",
@@ -276,6 +276,7 @@ class StreamingSampler(io.ComfyNode):
             see=motion.see if dit.config.image_dim is not None else None,
             prompts=schedule,
             video=motion.video,
+            reference=motion.reference,
             encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
             check_interrupt=_host.check_interrupt,
         )
@@ -302,7 +303,8 @@ class StreamingSampler(io.ComfyNode):
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
             notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
-            + notes_on_words(clip, text_of(positive)),
+            + notes_on_words(left_out_of(positive)),
+            words=vocabulary_of(clip),
             chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,

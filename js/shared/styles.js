@@ -88,6 +88,14 @@ const SHEET = `
   color: #f0f2f5; pointer-events: none; text-align: center; font-size: 11.5px;
 }
 .ms-hint:empty { display: none; }
+.ms-loose {
+  position: absolute; left: 0; right: 0; top: 8px; width: fit-content; margin: 0 auto; z-index: 2;
+  max-width: calc(100% - 24px); display: flex; flex-wrap: wrap; align-items: center; gap: 6px;
+  padding: 5px 8px 5px 12px; border-radius: 8px; background: #3a2a08f2; color: #ffe9b8; font-size: 11.5px;
+  border: 1px solid #c98b1a; pointer-events: none;
+}
+.ms-loose .ms-button { pointer-events: auto; }
+.ms-loose[hidden] { display: none; }
 .ms-note {
   position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center;
   justify-content: center; gap: 12px; padding: 24px; background: #0e0f12eb; color: #f0f2f5;

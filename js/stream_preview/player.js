@@ -9,13 +9,14 @@ import { createQueue, push, shownRate, take } from "./frame_queue.js";
 /** @import {FrameQueue} from "./frame_queue.js" */
 /** @import {View} from "../shared/view.js" */
 
-/** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
+/** @typedef {{header: FrameHeader | null, picture: ImageBitmap}} Shown  header: null = of an earlier page */
+/** @typedef {Shown & {header: FrameHeader}} Received */
 
 const WINDOW_MS = 2000;
 
 export class FramePlayer {
   constructor() {
-    /** @type {FrameQueue<Shown>} */
+    /** @type {FrameQueue<Received>} */
     this.queue = createQueue(16);
     /** @type {Shown | null} */
     this.current = null;
@@ -41,7 +42,7 @@ export class FramePlayer {
    * Shows the next frame when it is due.
    * @param {number} now ms
    * @param {boolean} flowing more is being made: frames that are made slowly are spread until then
-   * @returns {Shown | null} the one that is new on the screen
+   * @returns {Received | null} the one that is new on the screen
    */
   advance(now, flowing) {
     const { queue, item } = take(flowing ? this.queue : { ...this.queue, made: 0 }, now);

@@ -42,6 +42,14 @@ export function reduce(state, event, now) {
   switch (event.type) {
     case "run-start":
       return runStarted(state, event.run, now);
+    case "took-over":
+      return step(tookOver(state, event.state, event.ending));
+    case "recalled":
+      return step({
+        ...state,
+        status: state.run ? state.status : "done",
+        recalled: { width: event.width, height: event.height },
+      });
     case "run-end":
       return withEffects(finished(state, event.status), { do: "end-link" });
     case "link":
@@ -198,9 +206,34 @@ function runStarted(state, run, now) {
     latency: NO_LATENCY,
     problem: "",
     began: now,
+    recalled: null,
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
+}
+
+/**
+ * What the preview in this place knew, without what only a run that goes on needs.
+ * @param {PreviewState} state
+ * @param {PreviewState} before
+ * @param {import("./protocol.js").Ending | null} ending  null = it goes on, or nobody knows
+ * @returns {PreviewState}
+ */
+function tookOver(state, before, ending) {
+  const open = isActive(before.status) || before.status === "away";
+  return {
+    ...before,
+    status: open ? (ending ?? "lost") : before.status,
+    steering: steering.releaseAll(before.steering).steering,
+    rig: { ...createRig(), hold: before.rig.hold },
+    cameraSent: null,
+    ghosts: [],
+    latency: NO_LATENCY,
+    problem: "",
+    note: "",
+    helpOpen: false,
+    large: state.large,
+  };
 }
 
 /**

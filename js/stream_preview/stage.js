@@ -101,7 +101,8 @@ export class Stage {
   }
 
   view() {
-    return letterbox(this.area(), this.store.state.run ?? NO_VIDEO);
+    const { run, recalled } = this.store.state;
+    return letterbox(this.area(), run ?? recalled ?? NO_VIDEO);
   }
 
   /**

@@ -36,6 +36,7 @@ import { word } from "./vocabulary.js";
  * @property {string} problem  shown over the picture for a while; "" = none
  * @property {string} note  shown over the picture while a slider is held; "" = none
  * @property {number} began  ms: when the run began
+ * @property {{width: number, height: number} | null} recalled  of a picture that was not seen being made
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
@@ -44,7 +45,9 @@ import { word } from "./vocabulary.js";
  *
  * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
  *
- * @typedef {{type: "run-start", run: Run} | {type: "run-end", status: Ending}
+ * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
+ *   | {type: "recalled", width: number, height: number}
+ *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
  *   | {type: "sampler", told: RunState}
  *   | {type: "frame-received", epoch: number} | {type: "frame-shown", header: FrameHeader}
@@ -98,6 +101,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   problem: "",
   note: "",
   began: 0,
+  recalled: null,
   touched: false,
   handlesVisible: true,
   cameraOpen: false,
@@ -140,6 +144,21 @@ export const isBusy = ({ steering }) => Boolean(steering.hands.length || steerin
  * @param {PreviewState} state
  */
 export const oldestChunk = ({ sampler }) => Math.max(1, sampler.oldest_chunk ?? sampler.chunk);
+
+const SLOW = 0.9; // of real time
+const WARM = 3; // chunks, before a figure says anything
+
+/**
+ * How fast a stream is made that is not made as fast as it plays, as a share of real time; null = it is, or
+ * nobody can say yet.
+ * @param {PreviewState} state
+ * @returns {number | null}
+ */
+export function speedOf({ status, run, shown }) {
+  if (status !== "live" || !run || !shown || shown.chunk < WARM) return null;
+  const speed = shown.fps / run.fps;
+  return speed < SLOW ? speed : null;
+}
 
 /**
  * What is said over the picture; "" = nothing.

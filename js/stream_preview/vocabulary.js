@@ -58,10 +58,13 @@ export const ENGLISH = {
   prompt: "Prompt",
   prompt_unknown: "The workflow's prompt goes on; write another one here",
   prompt_help: "The prompt: Enter sends it, the next chunk follows it",
+  words_unknown: "The model does not know: {words}. These words are left out.",
+  slow: "{speed}× real time: a smaller size, fewer steps or Load Tiny VAE is faster",
   prompt_send: "Send the prompt (Enter)",
   strength: "strength",
   strength_help:
-    "Strength: 0 keeps the source video, 1 keeps nothing of it. It counts for the frames that enter from now on",
+    "Strength: 0 keeps the source video, 1 keeps nothing of it. " +
+    "It counts for the frames that enter from now on",
   rewind: "Rewind: drag back and let go, and the stream takes another way from that chunk on",
   rewind_here: "Let go, and the stream goes on from chunk {chunk}",
   rewind_none: "there is nothing to go back to yet",

@@ -105,7 +105,7 @@ export function reduce(state, event) {
     case "redo":
       return travelled(settled(state), "future", "past");
     case "resize":
-      return resized(state, event.size);
+      return resized(state, event.size, event.picture ?? null);
     case "load":
       return isSame(state.doc, event.document) ? state : loaded(settled(state), event.document);
     case "seek":

@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..model.weights.bundle import read_header
-from ..model.weights.checkpoint_presets import host_says_causal, stated
+from ..model.config import ModelConfig, RollingConfig
+from ..model.weights.checkpoint_presets import host_says_causal, metadata_in, stated
 from ..model.weights.networks import BUILT_IN
 
 NEEDED = ("torch", "numpy", "safetensors", "einops", "av", "pillow")
@@ -83,8 +83,8 @@ def examine(weights: Path = BUILT_IN) -> Report:
     for name, check in checks.items():
         try:
             found[name] = check()
-        except (ValueError, OSError, ImportError, PackageNotFoundError) as error:
-            problems[name] = str(error)
+        except Exception as error:  # whatever it is, it is the finding
+            problems[name] = _words(error)
     found |= {name: _optional(name) for name in OPTIONAL}
     return Report(found, problems, [] if "torch" in problems else slow_points())
 
@@ -97,13 +97,13 @@ def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
     for name, path in files:
         try:
             config = stated(path)
-            says = host_says_causal(read_header(path).get("__metadata__") or {})
-        except (ValueError, OSError) as error:
-            out.append(f"broken   {name}: {error}")
+            says = host_says_causal(metadata_in(path))
+            made_for = "" if config is None else _made_for(config)
+        except Exception as error:  # whatever is wrong with a file, it has a line
+            out.append(f"broken   {name}: {_words(error)}")
             continue
         if config is not None:
-            head = "a track head" if config.motion is not None else "no track head (guided control)"
-            out.append(f"ready    {name}: {config.context.label}, {config.steps} steps, {head}")
+            out.append(f"ready    {name}: {made_for}")
         elif says:
             out.append(
                 f"ready    {name}: causal by its header; say which checkpoint it is in the node Causal Wan "
@@ -122,6 +122,18 @@ def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
             "node Causal Wan Checkpoint"
         )
     return out
+
+
+def _made_for(config: ModelConfig) -> str:
+    if not isinstance(config.sampler, RollingConfig):
+        return f"a moving buffer of {config.sampler.frames} latent frames, {config.steps} steps"
+    head = "a track head" if config.motion is not None else "no track head (guided control)"
+    return f"{config.context.label}, {config.steps} steps, {head}"
+
+
+def _words(error: Exception) -> str:
+    known = isinstance(error, (ValueError, OSError, ImportError, PackageNotFoundError))
+    return f"{error}"[:500] if known else f"{type(error).__name__}: {error}"[:500]
 
 
 def slow_points() -> list[str]:

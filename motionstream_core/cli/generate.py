@@ -69,12 +69,9 @@ def run(args: argparse.Namespace) -> None:
     frames = tracks.frames if args.frames is None else args.frames
     networks = open_on(args.weights, device)
     encoder = networks.text_encoder
-    unknown = [] if encoder is None else encoder.vocabulary.unknown(args.prompt)
-    if unknown:
-        show_progress(
-            f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
-            last=True,
-        )
+    left_out = None if encoder is None else encoder.vocabulary.left_out(args.prompt, encoder.length)
+    if left_out:
+        show_progress(left_out, last=True)
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)

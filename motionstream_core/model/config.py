@@ -70,6 +70,8 @@ class MotionConfig:
     `image_latent`: the start image's latent in latent frame 0, zeros in every later latent frame.
     `unspecified_channel`: the motion map also says where a track was last that was let go, as opposed to
     hidden.
+    `id_range`: random track ids are below it. Over a few thousand every id lights the slow sinusoids alike,
+    which says that there is a track at all.
     `warp`: the latent of the start image moved along the tracks, and `mask_channels` maps that say where it
     is not to be trusted.
     `known`: a mask of four channels behind all others, 1 in latent frame 0 and 0 in every later one.
@@ -86,6 +88,7 @@ class MotionConfig:
     warp: bool = False
     mask_channels: int = 8
     unspecified_channel: bool = False
+    id_range: int = 2**16
     known: bool = False
     grey: bool = False
     map: MapRules = PAPER_MAP

@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from .config import PAPER_MAP, MapRules
 
-# Over 2**16 ids even the slowest sinusoid (wavelength 2 pi 10000**(31/32), about 47,000) makes more than one
-# turn, so all 64 channels tell tracks apart; over a few thousand, half of the channels would be nearly the
-# same for every track.
+# Of most models (see MotionConfig.id_range). Over 2**16 ids even the slowest sinusoid (wavelength 2 pi
+# 10000**(31/32), about 47,000) makes more than one turn, so all 64 channels tell tracks apart; over a few
+# thousand, half of the channels would be nearly the same for every track.
 ID_RANGE = 2**16
 PACK = 4
 
 
-def track_ids(count: int, rng: torch.Generator | None = None) -> Tensor:
-    """`count` distinct random ids (count,) int64 in [0, 2**16); on the generator's device."""
-    if not 1 <= count <= ID_RANGE:
-        raise ValueError(f"tracks: expected 1 to {ID_RANGE}, got {count}")
+def track_ids(count: int, rng: torch.Generator | None = None, limit: int = ID_RANGE) -> Tensor:
+    """`count` distinct random ids (count,) int64 in [0, limit); on the generator's device."""
+    if not 1 <= count <= limit:
+        raise ValueError(f"tracks: expected 1 to {limit}, got {count}")
     device = rng.device if rng is not None else "cpu"
-    return torch.randperm(ID_RANGE, generator=rng, device=device)[:count]
+    return torch.randperm(limit, generator=rng, device=device)[:count]
 
 
 def sinusoidal_ids(ids: Tensor, dim: int = 64, rules: MapRules = PAPER_MAP) -> Tensor:

@@ -76,6 +76,15 @@ STREAMDIT_TINY = replace(
     windows=((2, 8, 8), (8, 4, 4)),
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
+# The cartoon's motion models: tracks as in the paper, the start image as the clean first latent. Every token
+# sees all of it, for a thing that has gone far is still drawn from there.
+CARTOON_MOTION = replace(
+    CARTOON,
+    in_channels=32,
+    windows=None,
+    motion=MotionConfig(id_range=1000),
+    sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=3.0),
+)
 WAN_1_3B = ModelConfig(
     dim=1536,
     ffn_dim=8960,
@@ -119,6 +128,7 @@ PRESETS: dict[str, ModelConfig] = {
     "wan2.1-1.3b": WAN_1_3B,
     "wan2.1-14b": WAN_14B,
     "cartoon": CARTOON,
+    "cartoon-motion": CARTOON_MOTION,
     "streamdit-4b": STREAMDIT_4B,
     "streamdit-tiny": STREAMDIT_TINY,
     "wan2.2-5b": WAN_5B,

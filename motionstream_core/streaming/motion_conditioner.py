@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..codec.base import Codec, CodecState
 from ..model.config import NetworkConfig
-from ..model.motion import ID_RANGE, MotionEncoder, TrackHead, track_ids
+from ..model.motion import MotionEncoder, TrackHead, track_ids
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
 from ..tracks.warp.forward import ForwardWarp
@@ -59,6 +59,7 @@ class MotionConditioner:
         rng: draws the tracks' ids.
         still: (N,) which points never move; by default none. It decides which are told of, where the model
             knows fewer points than there are.
+        running: the model's latents are those of a running stream, the start image's too.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class MotionConditioner:
         source: TrackSource,
         rng: torch.Generator,
         still: Tensor | None = None,
+        running: bool = False,
     ):
         if config.motion is None:
             raise ValueError("motion: expected a model with a motion condition, got one without")
@@ -77,7 +79,7 @@ class MotionConditioner:
         self._config = config.motion
         self._codec = codec
         self._cursor = TrackCursor(source, config.vae_stride[0])
-        self._ids = track_ids(ID_RANGE, rng)
+        self._ids = track_ids(config.motion.id_range, rng, config.motion.id_range)
         self.grid = (image.shape[-2] // stride, image.shape[-1] // stride)
         self._image = image
         self._encoder = MotionEncoder(
@@ -86,7 +88,7 @@ class MotionConditioner:
         self._carrier: ForwardWarp | None = None
         self._warped: WarpedImage | None = None
         self._asked: _Asked | None = None
-        self._start = StartImage(config.motion, codec, image)
+        self._start = StartImage(config.motion, codec, image, running=running)
         self.image_latent = self._start.latent
         self._still = torch.zeros(0, dtype=torch.bool) if still is None else still.cpu()
         self._told: Tensor | None = None
@@ -149,7 +151,9 @@ class MotionConditioner:
         changed.
         """
         self._encoder.emb = self._encoder.emb[: len(anchors)]
-        self._encoder.extend(self._ids[len(self._encoder.emb) : len(anchors)])
+        # More tracks than there are ids share some.
+        new = torch.arange(len(self._encoder.emb), len(anchors), device=self._ids.device)
+        self._encoder.extend(self._ids[new % len(self._ids)])
         if "warp" in self._config.parts:
             self._carrier = carrier_for(self._carrier, self._image, anchors)
 

@@ -55,6 +55,8 @@ class StreamOptions:
             one. A scene change asks again.
         prompts: the text by frame, in the place of the prompt.
         video: what is made into another video, for a moving buffer.
+        reference: pictures (T, H, W, 3) 0..1 before the stream, for a moving buffer with reference frames: a
+            start image, or the end of a video.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
         check_interrupt: called after every denoising step and while waiting; may raise to stop.
     """
@@ -78,6 +80,7 @@ class StreamOptions:
     see: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
     prompts: PromptSchedule | None = field(default=None, compare=False)
     video: SourceVideo | None = None
+    reference: Tensor | None = field(default=None, compare=False)
     encode: Callable[[str], Tensor] | None = None
     check_interrupt: Callable[[], None] | None = None
 

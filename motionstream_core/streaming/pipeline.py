@@ -32,6 +32,7 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
+from ..model.config import BufferConfig, SamplerConfig
 from ..model.weights.networks import Networks, light
 from ..sampling.open import open_sampler
 from ..sampling.sampler import LatentChunk, SamplerRun
@@ -43,7 +44,7 @@ from .motion_conditioner import MotionConditioner
 from .motion_source import MotionSnapshot, MotionSource
 from .null_motion import NullMotion
 from .options import StreamOptions, check_track_control
-from .source_video import SourceReader, SourceSnapshot
+from .source_video import SourceReader, SourceSnapshot, reference_latents
 from .stream_text import StreamText, TextSnapshot
 from .warped_image import WarpedImage
 
@@ -139,6 +140,7 @@ class StreamPipeline:
             first=None if options.denoises_first(dit.config) else self.motion.image_latent,
             first_alone=dit.config.sampler.from_image,
             entries=self.video,
+            reference=self._reference(sampler),
             run=SamplerRun(
                 (1, *self.motion.grid),
                 torch.Generator().manual_seed(options.seed),
@@ -156,6 +158,16 @@ class StreamPipeline:
         self.made = 0
         self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
         self._decoder_bytes = 0  # of the largest state so far
+
+    def _reference(self, sampler: SamplerConfig) -> Tensor | None:
+        """The latents before the stream, for a moving buffer that has some."""
+        known = sampler.reference_frames if isinstance(sampler, BufferConfig) else 0
+        if not known or self.options.reference is None:
+            return None
+        networks = self.networks
+        device = networks.dit.device
+        pictures = self.options.reference
+        return reference_latents(pictures, known, networks.codec, device, networks.running_latents)
 
     @property
     def oldest_snapshot(self) -> int:
@@ -418,7 +430,14 @@ def open_motion_source(
             assert networks.track_head is not None
             rng = torch.Generator().manual_seed(options.id_seed)
             return MotionConditioner(
-                config, networks.track_head, networks.codec, image, tracks, rng, still=still
+                config,
+                networks.track_head,
+                networks.codec,
+                image,
+                tracks,
+                rng,
+                still=still,
+                running=networks.running_latents,
             )
         case "guided":
             return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)

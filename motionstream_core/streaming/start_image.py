@@ -18,6 +18,7 @@ from ..codec.base import TIME_STRIDE, Codec, CodecState
 from ..model.config import KNOWN_CHANNELS, MotionConfig
 
 GREY = 0.5  # 0 in -1..1
+COLD = 2  # latents after which an encoder that began with a still picture has settled
 ENCODED = 31  # latent frames of a clip of 121 frames
 
 
@@ -29,20 +30,27 @@ class StartImage:
         codec: encodes the picture.
         image: the picture.
         begin: the latent frame that it is.
+        running: the model's latents are those of a running stream: the picture has stood still for a while.
     """
 
-    def __init__(self, config: MotionConfig | None, codec: Codec, image: Tensor, begin: int = 0):
+    def __init__(
+        self, config: MotionConfig | None, codec: Codec, image: Tensor, begin: int = 0, running: bool = False
+    ):
         self.begin = begin
         self.image = image
         self._config = config
         self._codec = codec
+        self._running = running
         self._grey: list[Tensor] = []
         self._state: CodecState | None = None
 
     @cached_property
     def latent(self) -> Tensor:
         """(1, C, 1, h, w)."""
-        made, state = self._codec.encode_chunk(self.image[None, None], self._codec.start_encode())
+        count = 1 + TIME_STRIDE * COLD if self._running else 1
+        still = self.image[None, None].expand(-1, count, -1, -1, -1)
+        made, state = self._codec.encode_chunk(still, self._codec.start_encode())
+        made = made[:, :, -1:]
         if self._config is not None and self._config.grey:
             self._state = state
         return made

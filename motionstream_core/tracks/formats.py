@@ -412,6 +412,8 @@ def _from_arrays(
         raise ValueError(f"tracks: expected at most {MAX_POSITIONS} positions, got {array.shape}")
     places, column = split_third_column(array)
     seen = None if visible is None else without_batch(visible_from(_as_numpy(visible), "visibility"), 2)
+    if seen is not None and seen.ndim != 2:
+        raise ValueError(f"tracks: expected a visibility (T, N), got {seen.shape}")
     if column is not None:
         seen = column if seen is None else seen & column
     if is_points_first(places, seen, name, order, note):
@@ -427,15 +429,15 @@ def _from_arrays(
 
 def _as_numpy(value: Any) -> np.ndarray:
     """A tensor, an array or nested lists of numbers, as an array."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float() if value.is_floating_point() else value
     try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+            value = value.float() if value.is_floating_point() else value
         array = np.asarray(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RuntimeError):  # sparse ones, ones without memory
         array = np.asarray("")
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"tracks: expected numbers, got {_kind(value)} {str(value)[:40]}")
+        raise ValueError(f"tracks: expected numbers, got {_kind(value)} {excerpt(value)}")
     return array
 
 

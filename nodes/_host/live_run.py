@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 import comfy.model_management
 import comfy.utils
 import numpy as np
+from comfy.cli_args import args
 from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 from PIL import Image
@@ -24,6 +25,7 @@ from ...motionstream_core.streaming.stream import Chunk
 from .. import _server
 from .._frames import Frame
 from .._live import Run, Runs, Script
+from .._types import WordClip
 
 LOG = logging.getLogger("motionstream")
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
@@ -35,7 +37,7 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 def serve_routes():
     """The routes of the live preview, under the host's own server."""
-    _server.register(PromptServer.instance.routes, RUNS)
+    _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
 
 
 def check_interrupt():
@@ -86,7 +88,8 @@ class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control
     it through.
 
-    `notes` are lines for the person, told when it begins. A context manager. Leaving it, in whatever way,
+    `notes` are lines for the person, told when it begins. `words` knows which words of a live prompt count.
+    A context manager. Leaving it, in whatever way,
     ends the session, tells the client, and frees the viewers.
     """
 
@@ -99,12 +102,14 @@ class LiveRun:
         script: Script = (),
         prompt: str | None = None,
         notes: Collection[str] = (),
+        words: WordClip | None = None,
         **about,
     ):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt)
+        known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)
@@ -179,10 +184,10 @@ class LiveRun:
                     handles,
                 )
             )
-        # An endless run has no total: its bar stands one chunk before the end.
+        # An endless run has no total, and no bar that creeps towards one.
         self._progress.update_absolute(
-            chunk.index + 1,
-            self._chunks or chunk.index + 2,
+            chunk.index + 1 if self._chunks else 0,
+            self._chunks or 1,
             None if watched else self._stock_preview(pixels[-1]),
         )
 

@@ -230,3 +230,78 @@ def test_a_vocabulary_that_is_none_is_an_error(tmp_path, words):
     )
     with pytest.raises(ValueError, match="vocabulary"):
         networks_module._vocabulary(load_bundle(path))
+
+
+def with_about(path, change) -> None:
+    """The file with another header: change(about) works on the part under "motionstream"."""
+    import json
+    import struct
+
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])
+    about = json.loads(header["__metadata__"]["motionstream"])
+    change(about)
+    header["__metadata__"]["motionstream"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size :])
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "message"),
+    [
+        (
+            "config",
+            "num_layers",
+            10**6,
+            "expected num_layers to be a whole number from 1 to 512, got 1000000",
+        ),
+        ("config", "num_layers", 400, "expected weights of 400 layers, got 8"),
+        ("config", "text_len", "16", "expected text_len to be a whole number"),
+        ("config", "num_heads", 0, "expected num_heads to be a whole number from 1"),
+        ("config", "patch", [1, 2, 2, 2], "expected patch to be three whole numbers"),
+        ("settings", "codec", "wide", "expected the settings of codec to be an object"),
+        ("codec", "encoder", [4000, 4000, 4000], "codec does not fit: .* expected .* got"),
+        ("codec", "decoder", [10**7] * 4, "codec: expected a whole number from 1 to 8192"),
+        ("config", "context", "c1000000s0w0", "expected a context such as 'c3s1w3'"),
+    ],
+)
+def test_sizes_in_a_header_are_checked_before_anything_is_built(tmp_path, place, name, value, message):
+    from motionstream_core.model.weights.networks import open_networks, save_networks, untrained
+
+    path = tmp_path / "w.safetensors"
+    save_networks(path, untrained("tiny"))
+
+    def change(about):
+        (about["settings"]["codec"] if place == "codec" else about[place])[name] = value
+
+    with_about(path, change)
+    with pytest.raises(ValueError, match=message):
+        open_networks(path)
+
+
+def test_loading_can_be_stopped_at_every_tensor():
+    from motionstream_core.model.weights.networks import open_networks
+
+    class Stop(BaseException):
+        pass
+
+    calls = []
+
+    def check():
+        calls.append(1)
+        if len(calls) == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        open_networks(check_interrupt=check)
+
+
+def test_a_pipe_among_the_weights_is_refused_and_not_waited_for(tmp_path):
+    import os
+
+    from motionstream_core.cli.doctor import checkpoint_lines
+
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (line, *_) = checkpoint_lines([("pipe", tmp_path / "pipe.safetensors")])
+    assert line.startswith("broken   pipe: pipe.safetensors: expected a file")

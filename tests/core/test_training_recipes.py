@@ -246,6 +246,11 @@ def test_the_teachers_options_arrive(asked):
     assert stage.recipe == teacher.TeacherRecipe() and stage.recipe.phase == 1
     assert all(p.requires_grad for p in stage.teacher.track_head.parameters())
     assert config.lr == {"teacher": 1e-2}
+    more = ("--shift", 1, "--motion-dropout", 0.2, "--things-weight", 3, "--keep-tracks", 0.1, 0.9)
+    stage, _ = asked("teacher", *more)
+    assert stage.recipe == teacher.TeacherRecipe(
+        shift=1.0, motion_dropout=0.2, things_weight=3.0, keep_tracks=(0.1, 0.9)
+    )
 
 
 def test_distillations_options_arrive(asked, done):  # noqa: F811
@@ -258,11 +263,19 @@ def test_distillations_options_arrive(asked, done):  # noqa: F811
         Guidance(text=2.0, motion=0.25), critic_steps=3, rolling=False, anchor=0.75
     )
     assert config.lr == {"student": 1e-3, "fake_score": 0.5}
+    recipe = asked("distill", *roles_, "--shift", 2, "--keep-tracks", 0.5, 1)[0].recipe
+    assert (recipe.shift, recipe.keep_tracks) == (2.0, (0.5, 1.0))
 
 
 def test_causal_inits_options_arrive(asked, done):  # noqa: F811
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar")
     assert stage.recipe == causal_init.CausalInitRecipe(start="ar")
+    more = ("--sinks", 1, "--windows", 3, 6, "--shift", 3, "--things-weight", 2)
+    more = (*more, "--keep-tracks", 0.5, 1)
+    stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar", *more)
+    assert stage.recipe == causal_init.CausalInitRecipe(
+        "ar", sinks=(1,), windows=(3, 6), shift=3.0, things_weight=2.0, keep_tracks=(0.5, 1.0)
+    )
 
 
 def test_the_engines_options_arrive(asked):
@@ -271,6 +284,8 @@ def test_the_engines_options_arrive(asked):
     _, config = asked("causal", "--optimizer", "adamw", "--betas", 0, 0.999, "--clip", 10, "--accumulate", 3)
     assert (config.optimizer, config.betas, config.clip) == ("adamw", (0.0, 0.999), 10.0)
     assert config.accumulate == 3
+    _, config = asked("causal", "--optimizer", "muon-bf16", "--adam-lr", 0.125)
+    assert (config.optimizer, config.adam_lr) == ("muon-bf16", 0.125)
 
 
 def test_betas_that_muon_would_not_take_are_refused(done, tmp_path, capsys):  # noqa: F811

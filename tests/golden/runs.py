@@ -119,6 +119,7 @@ REDUCED = {"ffn_dim": 64, "num_layers": 2, "text_dim": 24, "text_len": 6, "freq_
 HEADS = {"wan2.1-14b": 4, "wan2.2-5b": 3}  # of 12 channels; 2 for the others
 LATER = (  # than the day of the recording
     "cartoon",
+    "cartoon-motion",
     "streamdit-4b",
     "streamdit-tiny",
     "track-v0",

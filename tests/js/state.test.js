@@ -3,6 +3,8 @@ import { test } from "node:test";
 
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { commandFor } from "../../js/track_editor/commands.js";
+import { isGroundLoose } from "../../js/track_editor/ground.js";
+import { latticeMoves } from "../../js/track_editor/warp.js";
 import { fingerprint, isSame } from "../../js/track_editor/fingerprint.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
@@ -450,4 +452,62 @@ test("documents are the same by what they say, and each is written out once", ()
   fingerprint(counted);
   isSame(counted, copy);
   assert.equal(written, 1);
+});
+
+test("a new document and the bin keep the border pinned", () => {
+  const store = new EditorStore();
+  assert.equal(store.state.doc.pin_border, true);
+  store.dispatch({ type: "pin", at: { x: 5, y: 5 } });
+  store.dispatch({ type: "clear" });
+  assert.deepEqual([store.state.doc.tracks.length, store.state.doc.pin_border], [0, true]);
+  store.load("");
+  store.startAnew();
+  assert.equal(store.state.doc.pin_border, true);
+});
+
+test("the ground is loose where something moves and nothing rests", () => {
+  const path = {
+    kind: "path",
+    points: [
+      { x: 1, y: 1 },
+      { x: 9, y: 1 },
+    ],
+    visible: true,
+  };
+  const loose = (tracks, pin_border = false) => isGroundLoose({ tracks, pin_border });
+  assert.equal(loose([path]), true);
+  assert.equal(loose([path], true), false);
+  assert.equal(loose([]), false);
+  assert.equal(loose([{ ...path, visible: false }]), false);
+  assert.equal(loose([path, { ...path, points: [{ x: 3, y: 3 }], kind: "grid" }]), false, "a resting grid");
+  assert.equal(loose([path, { ...path, points: [{ x: 3, y: 3 }], kind: "grid", turn: 90 }]), true);
+  assert.equal(loose([path, { ...path, kind: "camera" }]), false, "it is meant to move");
+  assert.equal(loose([path, { ...path, kind: "pin", visible: false }]), true, "a pin left out holds nothing");
+});
+
+test("the picture that plays goes with the points near it, and rests at pins", () => {
+  const video = { width: 100, height: 50 };
+  const at = (moves, x, y) => [moves[2 * (y * 11 + x)], moves[2 * (y * 11 + x) + 1]];
+  const alone = latticeMoves(video, [{ x: 50, y: 25 }], [{ x: 60, y: 20 }], 10);
+  for (const place of [
+    [0, 0],
+    [10, 10],
+    [5, 5],
+  ]) {
+    assert.ok(Math.abs(at(alone, ...place)[0] - 10) < 1e-3 && Math.abs(at(alone, ...place)[1] + 5) < 1e-3);
+  }
+  const pinned = latticeMoves(
+    video,
+    [
+      { x: 50, y: 25 },
+      { x: 0, y: 0 },
+    ],
+    [
+      { x: 60, y: 25 },
+      { x: 0, y: 0 },
+    ],
+    10,
+  );
+  assert.ok(at(pinned, 6, 5)[0] > 9 && at(pinned, 0, 0)[0] < 0.01);
+  assert.equal(latticeMoves(video, [], [], 1)[0], 0);
 });

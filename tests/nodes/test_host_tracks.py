@@ -34,7 +34,7 @@ def test_tracks_that_say_no_canvas_take_the_one_given_or_the_one_that_holds_them
     [
         (None, "TRACKS: expected a dict with track_path"),
         ({"track_path": PATH, "motionstream": [1]}, "expected motionstream to hold width, height and fps"),
-        ({"track_path": PATH, "track_visibility": "x"}, "expected numbers, got str x"),
+        ({"track_path": PATH, "track_visibility": "x"}, "expected numbers, got str 'x'"),
         ({"track_path": PATH, "width": "8", "height": 6}, "expected width to be above 0"),
         ({"track_path": PATH, "width": 10**310, "height": 6}, "expected width to be above 0"),
         ({"track_path": PATH, "fps": float("nan")}, "expected fps to be above 0"),

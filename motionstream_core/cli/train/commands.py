@@ -23,6 +23,12 @@ from ...model.weights.networks import BUILT_IN, Networks, open_networks, save_ne
 from ...planning.training_cost import add_plan, run_plan
 from ...training.methods.detail import KEPT, SCENES, STYLE_SHARE, write_pairs
 from ...training.methods.registry import METHODS
+from .cartoon_command import (
+    add_cartoon_export,
+    add_cartoon_shards,
+    run_cartoon_export,
+    run_cartoon_shards,
+)
 from .data_command import add_data, run_data
 from .stage_commands import add_stages, run_stage
 from .trajectories_command import add_trajectories, run_trajectories
@@ -71,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each"
     )
     add_data(stages)
+    add_cartoon_shards(stages)
+    add_cartoon_export(stages)
     add_trajectories(stages)
     add_stages(stages)
     add_plan(stages)
@@ -102,6 +110,8 @@ def run(args: argparse.Namespace) -> None:
         "shards": _shards,
         "pairs": _pairs,
         "data": run_data,
+        "cartoon-shards": run_cartoon_shards,
+        "cartoon-export": run_cartoon_export,
         "trajectories": run_trajectories,
         "plan": run_plan,
         "export": _export,

@@ -43,7 +43,18 @@ def add_engine(parser: argparse.ArgumentParser, lr: float) -> None:
         default=lr,
         help=f"learning rate, {lr:g} by default; the paper's for Wan: 1e-5, then 2e-6",
     )
-    engine.add_argument("--optimizer", choices=OPTIMIZERS, default="muon")
+    engine.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default="muon",
+        help="muon-bf16 orthogonalises all matrices of a shape at once, in bfloat16: twice as fast on a CPU",
+    )
+    engine.add_argument(
+        "--adam-lr",
+        type=float,
+        default=TrainConfig.adam_lr,
+        help="with muon, of what is no matrix; %(default)s by default",
+    )
     engine.add_argument(
         "--betas",
         type=float,
@@ -129,6 +140,7 @@ def engine_config(args: argparse.Namespace, setup: Setup) -> TrainConfig:
         accumulate=args.accumulate,
         lr=setup.lr,
         optimizer=args.optimizer,
+        adam_lr=args.adam_lr,
         betas=(first, second),
         clip=args.clip,
         precision=args.precision,

@@ -10,16 +10,17 @@ The header's metadata holds, under "motionstream", JSON: {version, config, setti
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...common.checked import excerpt
 from ...common.state_dict import State, listed_names, state_problems
 from ..cache import CacheShape
 from ..config import (
@@ -35,6 +36,15 @@ from ..config import (
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..packed import unpacked
+from .header import (
+    check_buffer,
+    check_entries,
+    check_levels,
+    check_motion,
+    check_network,
+    check_rolling,
+    count_layers,
+)
 from .onto import base_of, joined
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -73,6 +83,11 @@ class Bundle:
 
     def dit(self) -> WanDiT:
         """The transformer, built without initialising weights that would be overwritten."""
+        layers = count_layers(self.components.get("dit", {}))
+        if "dit" in self.components and layers != self.config.num_layers:
+            raise ValueError(
+                f"{self.path.name}: expected weights of {self.config.num_layers} layers, got {layers}"
+            )
         with torch.device("meta"):
             model = WanDiT(self.config)
         return self.load_into("dit", model)
@@ -81,9 +96,9 @@ class Bundle:
         """The track head; ValueError where the config has no motion."""
         if self.config.motion is None:
             raise ValueError(f"{self.path.name}: expected a motion config, got none")
-        return self.load_into(
-            "track_head", TrackHead(self.config.motion.map_channels, self.config.motion.head_channels)
-        )
+        with torch.device("meta"):
+            head = TrackHead(self.config.motion.map_channels, self.config.motion.head_channels)
+        return self.load_into("track_head", head)
 
 
 def save_bundle(
@@ -129,38 +144,44 @@ def _stored(value: Tensor) -> Tensor:
     return value.clone(memory_format=torch.contiguous_format)
 
 
-def load_bundle(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: None) -> Bundle:
     """Reads a file written by save_bundle; ValueError says what is wrong with any other.
 
+    `check_interrupt` is called before every tensor, and may raise to stop.
     A file that is an addition to another one (`onto`) is read with it.
     The tensors are copies: load_file's lie on the file, and would change under a running network when another
     file is written over it.
     """
     path = Path(path)
     about = _about(path, read_header(path))
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
+    config = config_from_dict(about["config"])
     components: dict[str, State] = {}
-    for full, value in tensors.items():
-        name, _, key = full.partition(".")
-        components.setdefault(name, {})[key] = (
-            value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
-        )
-    components = {name: unpacked(state) for name, state in components.items()}
+    try:
+        with safe_open(path, "pt") as file:
+            for full in file.keys():
+                check_interrupt()
+                value = file.get_tensor(full)
+                name, _, key = full.partition(".")
+                components.setdefault(name, {})[key] = (
+                    value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
+                )
+        components = {name: unpacked(state) for name, state in components.items()}
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
     settings = about["settings"]
     if "onto" in settings:
-        base = load_bundle(base_of(path, settings["onto"]))
+        base = load_bundle(base_of(path, settings["onto"]), check_interrupt)
         components = joined(base.components, components, path.name)
         settings = {**base.settings, **settings}
-    return Bundle(config_from_dict(about["config"]), components, settings, about["provenance"], path)
+    return Bundle(config, components, settings, about["provenance"], path)
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file, checked against the file's length before anything else is
     read.
     """
+    if not path.is_file() and path.exists():
+        raise ValueError(f"{path.name}: expected a file, got something else")  # a pipe would be waited for
     with open(path, "rb") as file:
         start = file.read(8)
         size = os.fstat(file.fileno()).st_size
@@ -185,15 +206,10 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name}: truncated: expected a header of {length} bytes, got {len(text)}")
     try:
         header = json.loads(text)
-        end = (
-            8
-            + length
-            + max(
-                (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"),
-                default=0,
-            )
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not isinstance(header, dict):
+            raise ValueError(f"expected an object, got {type(header).__name__}")
+        end = 8 + length + check_entries(header)
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: expected a safetensors header, got JSON that is none: {error}"
         ) from error
@@ -215,7 +231,7 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         )
     try:
         about = json.loads(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: expected JSON under {FORMAT!r} in the metadata, got: {error}"
         ) from error
@@ -225,8 +241,14 @@ def _about(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
             f"{path.name}: expected metadata {sorted(expected)}, got "
             f"{sorted(about) if isinstance(about, dict) else about!r}"
         )
-    if about["version"] != VERSION:
-        raise ValueError(f"{path.name}: expected format version {VERSION}, got {about['version']!r}")
+    if type(about["version"]) is not int or about["version"] != VERSION:
+        raise ValueError(f"{path.name}: expected format version {VERSION}, got {about['version']!r:.40}")
+    for name in ("settings", "provenance"):
+        if not isinstance(about[name], dict):
+            raise ValueError(f"{path.name}: expected {name} to be an object, got {excerpt(about[name])}")
+    for name, settings in about["settings"].items():
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path.name}: expected the settings of {name} to be an object, got others")
     return about
 
 
@@ -274,6 +296,7 @@ def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     sampled = {name: values.pop(name) for name in sampling}
     if values["motion"] is not None:
         values["motion"] = _motion_from_dict(values["motion"])
+    check_network(values)
     try:
         for name in ("vae_stride", "patch"):
             values[name] = tuple(values[name])
@@ -294,6 +317,7 @@ USUAL_MOTION: dict[str, Any] = {
     "grey": False,
     "map": asdict(PAPER_MAP),
     "points": None,
+    "id_range": MotionConfig.id_range,
 }
 
 
@@ -303,12 +327,9 @@ def _without_usual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[
 
 def _motion_from_dict(values: Any) -> MotionConfig:
     made = _fields_of(MotionConfig, {**USUAL_MOTION, **values} if isinstance(values, Mapping) else values)
+    check_motion(made)
     made["map"] = MapRules(**_fields_of(MapRules, made["map"]))
-    points = made["points"]
-    if points is not None:
-        if not isinstance(points, (list, tuple)) or len(points) != 2:
-            raise ValueError(f"points: expected the least and the most points, got {points!r:.80}")
-        made["points"] = tuple(points)
+    made["points"] = made["points"] and tuple(made["points"])
     return MotionConfig(**made)
 
 
@@ -344,6 +365,7 @@ def buffer_from_dict(values: Any) -> BufferConfig:
     """The settings written by buffer_to_dict."""
     usual = {"gamma": 1.0, "guidance": 1.0, "start": "uniform", "trained": ()}
     found = _fields_of(BufferConfig, usual | values if isinstance(values, dict) else values)
+    check_buffer(found)
     found["trained"] = tuple(Partition(*each) for each in found["trained"])
     return BufferConfig(**found)
 
@@ -361,6 +383,7 @@ def _rolling_to_dict(sampler: RollingConfig) -> dict[str, Any]:
 
 
 def _rolling_from_dict(values: Mapping[str, Any]) -> RollingConfig:
+    check_rolling(values)
     shape = CacheShape.parse(values["context"])
     manner = _exactly("Manner", set(MANNER), values["manner"])
     return RollingConfig(
@@ -369,16 +392,12 @@ def _rolling_from_dict(values: Mapping[str, Any]) -> RollingConfig:
         shape.window,
         steps=values["steps"],
         shift=values["shift"],
-        sigmas=_levels(values["sigmas"]),
-        timesteps=_levels(manner["timesteps"]),
-        first_chunk_sigmas=_levels(manner["first_sigmas"]),
+        sigmas=check_levels(values["sigmas"], "sigmas"),
+        timesteps=check_levels(manner["timesteps"], "timesteps"),
+        first_chunk_sigmas=check_levels(manner["first_sigmas"], "first_sigmas"),
         solver=manner["solver"],
         recache=manner["recache"],
     )
-
-
-def _levels(values: Any) -> tuple[float, ...] | None:
-    return None if values is None else tuple(values)
 
 
 def _fields_of(kind: type, values: Any) -> dict[str, Any]:
@@ -388,6 +407,6 @@ def _fields_of(kind: type, values: Any) -> dict[str, Any]:
 def _exactly(what: str, expected: set[str], values: Any) -> dict[str, Any]:
     """The values as a dict of their own; ValueError unless they are these fields."""
     if not isinstance(values, Mapping) or set(values) != expected:
-        got = sorted(set(values) ^ expected) if isinstance(values, Mapping) else values
+        got = excerpt(sorted(set(values) ^ expected) if isinstance(values, Mapping) else values, 200)
         raise ValueError(f"{what}: expected exactly the fields {sorted(expected)}; missing or unknown: {got}")
     return dict(values)

@@ -222,27 +222,35 @@ def metadata_of(config: ModelConfig, provenance: Mapping[str, Any], picture: boo
 
 def stated(path: Path) -> ModelConfig | None:
     """What a safetensors checkpoint says of itself; None where it says nothing to this pack."""
-    metadata = read_header(path).get("__metadata__") or {}
+    metadata = metadata_in(path)
     if FORMAT not in metadata:
         return None
     try:
         about = json.loads(metadata[FORMAT])
         version, config = about["version"], about["config"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path.name}: expected JSON with version and config under {FORMAT!r} in the metadata, got: "
             f"{error!r}"
         ) from error
     if version != VERSION:
-        raise ValueError(f"{path.name}: expected format version {VERSION}, got {version!r}")
+        raise ValueError(f"{path.name}: expected format version {VERSION}, got {version!r:.40}")
     return config_from_dict(config)
+
+
+def metadata_in(path: Path) -> Mapping[str, Any]:
+    """The metadata of a safetensors header; ValueError where they are no object."""
+    metadata = read_header(path).get("__metadata__") or {}
+    if not isinstance(metadata, Mapping):
+        raise ValueError(f"{path.name}: expected metadata to be an object, got {type(metadata).__name__}")
+    return metadata
 
 
 def is_single_file(path: Path) -> bool:
     """Whether a weights file is a transformer alone, in the host's convention, and not a bundle of
     `checkpoint.py`.
     """
-    metadata = read_header(path).get("__metadata__") or {}
+    metadata = metadata_in(path)
     return FORMAT in metadata and "config" in metadata
 
 
@@ -250,5 +258,5 @@ def host_says_causal(metadata: Mapping[str, str]) -> bool | None:
     """The host's flag in a header's metadata; None where the header does not speak of it."""
     try:
         return json.loads(metadata["config"])["transformer"]["causal_ar"] is True
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return None

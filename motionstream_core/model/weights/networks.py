@@ -7,7 +7,7 @@ Knows nothing of streams or of where the built-in file lies beyond its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from ..presets import preset
 from ..text import BUILT_IN as VOCABULARY
 from ..text import Vocabulary, WordEncoder
 from .bundle import Bundle, load_bundle, save_bundle
+from .header import check_widths
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
 CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
+CARTOON_STUDENT = BUILT_IN.with_name("cartoon_student.safetensors")  # the same in one evaluation a chunk
 
 
 Transformer = WanDiT | HostDiT | FastDiT
@@ -71,20 +73,25 @@ def check_size(config: ModelConfig, width: int, height: int):
         )
 
 
-def open_networks(path: str | Path = BUILT_IN) -> Networks:
+def open_networks(
+    path: str | Path = BUILT_IN, check_interrupt: Callable[[], None] = lambda: None
+) -> Networks:
     """The networks of a weights file, the built-in one by default; ValueError says what is wrong with any
     other file.
+
+    `check_interrupt` is called again and again, and may raise to stop.
     """
-    return networks_of(load_bundle(path))
+    return networks_of(load_bundle(path, check_interrupt))
 
 
 def networks_of(bundle: Bundle) -> Networks:
     """The networks of a loaded file, in evaluation mode."""
-    codec = bundle.load_into("codec", TinyCodec(_codec_config(bundle)))
     config = bundle.config
-    text = bundle.load_into(
-        "text_encoder", WordEncoder(config.text_dim, config.text_len, _vocabulary(bundle))
-    )
+    with torch.device("meta"):
+        codec = TinyCodec(_codec_config(bundle))
+        text = WordEncoder(config.text_dim, config.text_len, _vocabulary(bundle))
+    codec = bundle.load_into("codec", codec)
+    text = bundle.load_into("text_encoder", text)
     head = None if config.motion is None else bundle.track_head()
     running = bool(bundle.settings.get("stream", {}).get("running_latents", False))
     return Networks(bundle.dit(), head, codec, text, _detail(bundle), running)
@@ -148,22 +155,20 @@ def _vocabulary(bundle: Bundle) -> Vocabulary:
 def _detail(bundle: Bundle) -> DetailHead | None:
     if "detail" not in bundle.settings:
         return None
-    widths = bundle.settings["detail"].get("widths") if isinstance(bundle.settings["detail"], dict) else None
-    if (
-        not isinstance(widths, list)
-        or len(widths) != 3
-        or not all(isinstance(width, int) and width > 0 for width in widths)
-    ):
-        raise ValueError(f"{bundle.path.name}: expected three widths of the detail head, got {widths!r}")
-    return bundle.load_into("detail", DetailHead(tuple(widths)))
+    a, b, c = check_widths(bundle.settings["detail"].get("widths"), 3, f"{bundle.path.name}: detail head")
+    with torch.device("meta"):
+        head = DetailHead((a, b, c))
+    return bundle.load_into("detail", head)
 
 
 def _codec_config(bundle: Bundle) -> CodecConfig:
     values, expected = bundle.settings.get("codec"), {field.name for field in fields(CodecConfig)}
     if not isinstance(values, dict) or set(values) != expected:
         raise ValueError(
-            f"{bundle.path.name}: expected settings of the codec with {sorted(expected)}, got {values!r}"
+            f"{bundle.path.name}: expected settings of the codec with {sorted(expected)}, got {values!r:.200}"
         )
-    return CodecConfig(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    )
+    name = f"{bundle.path.name}: codec"
+    e1, e2, e3 = check_widths(values["encoder"], 3, name)
+    d1, d2, d3, d4 = check_widths(values["decoder"], 4, name)
+    (channels,) = check_widths([values["latent_channels"]], 1, name)
+    return CodecConfig(channels, (e1, e2, e3), (d1, d2, d3, d4))

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from ..layout import require_pixels
-from ..types import MAX_POSITIONS, Tracks
+from ..types import Tracks
 
 PointPrompts = str | list[Any] | tuple[Any, ...] | Tracks
 MAX_DEPTH = 16
+MAX_TEXT = 2**21
+MAX_CLICKED = 100_000
 
 
 def point_prompts(value: PointPrompts, width: int, height: int) -> np.ndarray:
@@ -31,11 +33,13 @@ def point_prompts(value: PointPrompts, width: int, height: int) -> np.ndarray:
     if isinstance(value, Tracks):
         return _first_places(value, width, height)
     if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise ValueError(f"points: expected at most {MAX_TEXT} characters, got {len(value)}")
         try:
             value = json.loads(value.replace("'", '"'))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"points: expected JSON, got {value[:60]!r} ({error})") from None
-    if not isinstance(value, (list, tuple)) or not value or len(value) > MAX_POSITIONS:
+    if not isinstance(value, (list, tuple)) or not value or len(value) > MAX_CLICKED:
         raise ValueError(
             f"points: expected a list of places like {{'x': 10, 'y': 20}}, got {str(value)[:60]}"
         )

@@ -19,6 +19,7 @@ from ...model.config import BufferConfig
 from ...model.packed import packed
 from ...model.weights.bundle import load_bundle, save_bundle
 from ...model.weights.onto import reference_to
+from ..methods.roles import MotionModel
 from .low_rank import additions_of
 from .network import Cartoon
 from .vocabulary import TEXT_LENGTH, VOCABULARY
@@ -67,3 +68,21 @@ def read(path: Path) -> tuple[Cartoon, TinyCodec]:
         net, codec = Cartoon(bundle.config), TinyCodec()
     net.dit, net.words = bundle.load_into("dit", net.dit), bundle.load_into("text_encoder", net.words)
     return net.eval(), bundle.load_into("codec", codec)
+
+
+def write_motion(path: Path, model: MotionModel, base: Path, provenance: Mapping[str, Any]) -> None:
+    """Writes a motion model with additions (`low_rank.with_motion_additions`) as an addition to the file that
+    it began with, `base`, which is beside it.
+    """
+    held = getattr(model, "held", frozenset())
+    learned = {name: value for name, value in model.state_dict().items() if name not in held}
+    dit = {name: value for name, value in learned.items() if name.startswith("dit.")}
+    head = {
+        name.removeprefix("track_head."): value
+        for name, value in learned.items()
+        if name.startswith("track_head.")
+    }
+    settings = {"onto": reference_to(base)}
+    about = {"parents": [settings["onto"]], **provenance}
+    states = {"dit": packed(additions_of(dit)), "track_head": packed(head)}
+    save_bundle(path, model.config, states, settings=settings, provenance=about)

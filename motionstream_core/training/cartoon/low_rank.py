@@ -6,6 +6,9 @@ vectors, the patch embedding and the head learn themselves. Words and the text's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -14,6 +17,8 @@ from ...model.weights.onto import DOWN, UP
 from .network import Cartoon
 
 RANK = 32
+M = TypeVar("M", bound=nn.Module)
+HELD = ("words.", "dit.text_embedding.", "dit.time_embedding.", "dit.time_projection.")
 FROZEN = ("words.", "dit.text_embedding.", "dit.time_embedding.")
 
 
@@ -40,6 +45,29 @@ def with_additions(net: Cartoon, rank: int = RANK, seed: int = 0) -> Cartoon:
     for name, p in net.named_parameters():
         p.requires_grad_(not (name.startswith(FROZEN) or name.endswith(".original")))
     return net
+
+
+def with_motion_additions(model: M, rank: int, seed: int = 0) -> M:
+    """A motion model (dit, track head, words) itself, from now on with additions that learn in self attention
+    and feed-forward layers.
+
+    `held` of the model then names what does not learn: these matrices, text, words and the time's projection.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear) and any(part in name for part in (".self_attn.", ".ffn.")):
+                addition = Addition(module.out_features, module.in_features, rank)
+                parametrize.register_parametrization(module, "weight", addition)
+    held = [name for name, _ in model.named_parameters() if name.startswith(HELD) or ".cross_attn." in name]
+    originals = [name for name, _ in model.named_parameters() if name.endswith(".original")]
+    model.held = frozenset([*held, *originals])  # pyright: ignore[reportAttributeAccessIssue]
+    return model
+
+
+def rank_of(state: Mapping[str, Tensor]) -> int | None:
+    """The rank of the additions in a state; None without any."""
+    return next((value.shape[1] for name, value in state.items() if name.endswith(".0.up")), None)
 
 
 def additions_of(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -94,7 +94,7 @@ class Scene:
     @property
     def caption(self) -> str:
         """Everything that the scene shows, in words of the vocabulary."""
-        things = " and ".join(f"a {t.colour} {t.kind} {t.verb}" for t in self.things)
+        things = " and ".join(f"a {t.colour} {t.kind} {t.verb}".rstrip() for t in self.things)
         return f"{things} {self.place} {self.time} {self.weather} camera {self.camera}"
 
     @cached_property

@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ...common.state_dict import state_problems
-from .optim import MuonAdamW
+from ..muon import BatchedMuon
+from .optim import MuonAdamW, is_matrix
 from .sharding import World, place
 from .stage import Draws, Stage, TrainConfig
 
 MUON_LEAVES = (
     "patch_embedding",
+    "place_embedding",
     "head",
     "text_embedding",
     "time_",
@@ -188,6 +190,16 @@ def _optimizer(module: nn.Module, role: str, config: TrainConfig) -> torch.optim
     if config.optimizer == "muon":
         return MuonAdamW(
             module, lr=lr, adam_lr=config.adam_lr, weight_decay=config.weight_decay, adam_names=MUON_LEAVES
+        )
+    if config.optimizer == "muon-bf16":
+        if config.weight_decay:
+            raise ValueError(f"weight_decay: expected 0 with muon-bf16, got {config.weight_decay}")
+        return BatchedMuon(
+            [(name, p) for name, p in module.named_parameters() if p.requires_grad],
+            lr,
+            config.adam_lr,
+            is_matrix=lambda name, p: is_matrix(name, p, MUON_LEAVES),
+            dtype=torch.bfloat16,
         )
     return torch.optim.AdamW(
         [{"params": learned, "lr": lr, "base_lr": lr}], betas=config.betas, weight_decay=config.weight_decay

@@ -28,6 +28,13 @@ def orthogonalised(g: Tensor, steps: int = 5) -> Tensor:
     return x.T if flip else x
 
 
+def is_matrix(name: str, p: nn.Parameter, adam_names: tuple[str, ...] = ()) -> bool:
+    """Whether a parameter is orthogonalised: rows and columns enough, and no part of its name in
+    `adam_names`.
+    """
+    return p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 8 and not any(a in name for a in adam_names)
+
+
 class MuonAdamW(torch.optim.Optimizer):
     """Two kinds of groups in one optimiser: {"muon": True} for matrices, {"muon": False} for the rest
     (AdamW).
@@ -45,12 +52,7 @@ class MuonAdamW(torch.optim.Optimizer):
         matrices, rest = [], []
         for name, p in module.named_parameters():
             if p.requires_grad:
-                is_matrix = (
-                    p.ndim >= 2
-                    and min(p.shape[0], p[0].numel()) >= 8
-                    and not any(a in name for a in adam_names)
-                )
-                (matrices if is_matrix else rest).append(p)
+                (matrices if is_matrix(name, p, adam_names) else rest).append(p)
         groups = [
             {"params": matrices, "muon": True, "lr": lr, "base_lr": lr},
             {"params": rest, "muon": False, "lr": adam_lr, "base_lr": adam_lr},

@@ -19,7 +19,7 @@ from ...tracks.types import Tracks
 
 Batch = Mapping[str, Tensor]
 
-OPTIMIZERS = ("adamw", "muon")
+OPTIMIZERS = ("adamw", "muon", "muon-bf16")
 PRECISIONS = ("fp32", "bf16")
 PARALLEL = ("fsdp", "replicas")
 
@@ -131,7 +131,7 @@ class TrainConfig:
     clip: float = 1.0  # most norm of a step's gradient; inf: any
     ema_decay: float = 0.99
     optimizer: str = "adamw"
-    adam_lr: float = 1e-3  # with "muon", of what is no matrix
+    adam_lr: float = 1e-3  # with "muon" and "muon-bf16", of what is no matrix
     precision: str = "fp32"
     checkpointing: bool = False  # of activations: computed again in the backward pass instead of kept
     parallel: str = "fsdp"  # several processes: parameters divided, or a whole replica in each

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from ...model.cache import CacheShape
 from ...sampling.flow import add_noise, schedule_of, shifted
 from ..engine.stage import Data, Draws
-from .losses import flow_loss, regression_loss
+from .losses import flow_loss, most_weight, regression_loss
 from .options import (
     Setup,
     add_common,
+    add_keep_tracks,
     add_validation,
     digests,
     open_config,
@@ -33,7 +34,8 @@ from .options import (
 )
 from .roles import Batch, MotionModel, set_trainable
 from .samples import Sample, Samples, of_students
-from .steps import check_whole_chunks, rand, randn_like, rollout_errors
+from .steps import cell_weights, check_whole_chunks, rand, randn_like, rollout_errors
+from .teacher import told_less
 from .trajectories import Trajectories, commit, predict_chunk
 
 NAME = "causal-init"
@@ -51,6 +53,8 @@ class CausalInitRecipe:
     context_noise: float = 0.0  # most noise on a committed chunk
     shift: float = 5.0  # of "ar"
     most_weight: float = 5.0
+    things_weight: float = 1.0  # of cells that the data say a thing touches
+    keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
 
     def __post_init__(self):
         if self.start not in STARTS:
@@ -88,6 +92,7 @@ class CausalInitStage:
         model = self.student
         recipe = self.recipe
         rng = draws.rng
+        batch = told_less(batch, recipe.keep_tracks, rng)
         context = batch["latents"]
         frames = self.config.context.chunk
         check_whole_chunks(context.shape[2], frames)
@@ -100,10 +105,12 @@ class CausalInitStage:
         motion = model.motion(batch, rng)
         text = model.text(batch, keep=rand(context.shape[0], rng) >= recipe.text_dropout)
         commit(model, context[:, :, :1], motion[:, :, :1], text, cache)
+        cells = cell_weights(batch, recipe.things_weight)
         losses = []
         for start in range(1, context.shape[2] - frames + 1, frames):
             part = slice(start, start + frames)
-            losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng))
+            weights = None if cells is None else cells[:, :, part]
+            losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng, weights))
             noise = (
                 recipe.context_noise
                 * rand(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
@@ -113,7 +120,15 @@ class CausalInitStage:
         return torch.stack(losses).mean(), {}
 
     def _chunk(
-        self, model: MotionModel, batch: Batch, part: slice, motion: Tensor, text, cache, rng: torch.Generator
+        self,
+        model: MotionModel,
+        batch: Batch,
+        part: slice,
+        motion: Tensor,
+        text,
+        cache,
+        rng: torch.Generator,
+        cells: Tensor | None,
     ) -> Tensor:
         size = batch["latents"].shape[0]
         if self.recipe.start == "ode":
@@ -124,7 +139,7 @@ class CausalInitStage:
             made = predict_chunk(
                 model, state, torch.tensor(self.sigmas)[level].to(state), motion, text, cache
             )
-            return regression_loss(made, batch["ends"][:, :, part])
+            return regression_loss(made, batch["ends"][:, :, part], cells)
         x0 = batch["latents"][:, :, part]
         sigma = shifted(rand(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
         made = predict_chunk(
@@ -135,9 +150,8 @@ class CausalInitStage:
             text,
             cache,
         )
-        return flow_loss(
-            made, x0, sigma, float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight
-        )
+        most = most_weight(self.config.prediction, self.recipe.most_weight)
+        return flow_loss(made, x0, sigma, most, cells=cells)
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
@@ -158,6 +172,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=CausalInitRecipe.start,
         help="ode: regression on trajectories; ar: flow matching behind clean chunks",
     )
+    for name, usual in (("sinks", CausalInitRecipe.sinks), ("windows", CausalInitRecipe.windows)):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            nargs="+",
+            default=usual,
+            metavar="FRAMES",
+            help=f"latent frames of the {name[:-1]}; one is drawn for every batch",
+        )
+    add_keep_tracks(parser, CausalInitRecipe.keep_tracks)
+    parser.add_argument(
+        "--shift", type=float, default=CausalInitRecipe.shift, help="of the noise levels of ar"
+    )
+    parser.add_argument(
+        "--things-weight",
+        type=float,
+        default=CausalInitRecipe.things_weight,
+        help="weight in the loss of cells that the data say a thing touches",
+    )
     add_common(parser)
     add_validation(parser)
 
@@ -165,8 +198,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def build(args: argparse.Namespace) -> Setup:
     """The student of the parsed options."""
     stage = CausalInitStage(
-        open_model(args, args.init),
-        CausalInitRecipe(start=args.start),
+        open_model(args, args.init, quick=True),
+        CausalInitRecipe(
+            start=args.start,
+            sinks=tuple(args.sinks),
+            windows=tuple(args.windows),
+            shift=args.shift,
+            things_weight=args.things_weight,
+            keep_tracks=tuple(args.keep_tracks),
+        ),
         open_validation(args),
         open_samples(args, of_students),
     )

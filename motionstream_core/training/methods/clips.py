@@ -9,8 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...model.attention import Backend
+from ...model.config import ModelConfig
 from ...model.context import bidirectional_context
 from ...model.dit import TextContext
+from ...model.windows import plain
 from ...sampling.step import predict_x0
 from .roles import MotionModel
 
@@ -23,4 +26,11 @@ def predict_clip(
     """
     levels = torch.cat([torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
     x = torch.cat([first, noisy], dim=2)
-    return predict_x0(model, x, levels, motion, text, bidirectional_context(model.config))[:, :, 1:]
+    return predict_x0(
+        model, x, levels, motion, text, bidirectional_context(model.config, attention_of(model.config))
+    )[:, :, 1:]
+
+
+def attention_of(config: ModelConfig) -> Backend:
+    """The attention to train with: plain products for the cartoon's networks, which see few keys."""
+    return plain if config.prediction == "velocity_skip" else "sdpa"

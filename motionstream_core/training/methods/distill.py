@@ -20,11 +20,12 @@ from ...sampling.flow import add_noise
 from ..engine.stage import Data, Draws
 from .clips import predict_clip
 from .guidance import Guidance, guided_clip
-from .losses import dmd_gradient, dmd_loss, flow_loss, score_sigma
+from .losses import dmd_gradient, dmd_loss, flow_loss, most_weight, score_sigma
 from .options import (
     Setup,
     add_common,
     add_guidance,
+    add_keep_tracks,
     add_refresh,
     add_validation,
     digests,
@@ -42,12 +43,12 @@ from .roles import (
     check_compatible,
     check_no_shared_memory,
     clone,
-    draw_ids,
     freeze,
     set_trainable,
 )
 from .samples import Sample, Samples, of_students
 from .steps import randn_like, rollout_clip, rollout_errors
+from .teacher import told_less
 
 NAME = "distill"
 HELP = "Self Forcing with distribution matching"
@@ -63,6 +64,7 @@ class DistillRecipe:
     rolling: bool = True  # False: the cache keeps all of the clip in training (an ablation)
     anchor: float = 0.0  # weight of a regression to the real clip, where there is one; 0 as in the paper
     most_weight: float = 5.0
+    keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
 
     def __post_init__(self):
         if self.critic_steps < 0:
@@ -108,6 +110,7 @@ class DistillStage:
         return "student" if step % period == self.recipe.critic_steps else "fake_score"
 
     def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
+        batch = told_less(batch, self.recipe.keep_tracks, draws.rng)
         return self._student(batch, draws) if role == "student" else self._critic(batch, draws)
 
     def _generate(self, batch: Batch, draws: Draws, grad: bool) -> Tensor:
@@ -151,7 +154,7 @@ class DistillStage:
         rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
-        ids = draw_ids(batch, rng)  # the same track ids for both scores
+        ids = teacher.draw_ids(batch, rng)  # the same track ids for both scores
         motion = teacher.motion(batch, rng, ids)
         empty = torch.zeros(len(made), dtype=torch.bool)
         real_x0 = guided_clip(
@@ -175,7 +178,7 @@ class DistillStage:
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
         x0 = predict_clip(fake, made[:, :, :1], noisy, sigma, fake.motion(batch, rng), fake.text(batch))
-        most = float("inf") if self.config.prediction == "velocity" else self.recipe.most_weight
+        most = most_weight(self.config.prediction, self.recipe.most_weight)
         return flow_loss(x0, rest, sigma, most), {}
 
     @torch.no_grad()
@@ -207,6 +210,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--critic-lr", type=float, help="of the fake score; a fifth of --lr by default, as in the paper"
     )
     parser.add_argument(
+        "--shift",
+        type=float,
+        default=DistillRecipe.shift,
+        help="of the noise levels at which scores meet, %(default)s by default",
+    )
+    parser.add_argument(
         "--no-rolling", action="store_true", help="the cache keeps the whole clip in training (an ablation)"
     )
     parser.add_argument(
@@ -215,6 +224,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DistillRecipe.anchor,
         help="weight of a regression to the real clip beside the distribution matching",
     )
+    add_keep_tracks(parser, DistillRecipe.keep_tracks)
     add_refresh(parser)
     add_guidance(parser)
     add_common(parser)
@@ -226,8 +236,10 @@ def build(args: argparse.Namespace) -> Setup:
     recipe = DistillRecipe(
         Guidance(text=args.text_weight, motion=args.motion_weight),
         args.critic_steps,
+        args.shift,
         rolling=not args.no_rolling,
         anchor=args.anchor,
+        keep_tracks=tuple(args.keep_tracks),
     )
     stage = DistillStage(
         open_model(args, args.student),

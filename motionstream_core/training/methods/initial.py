@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from safetensors import SafetensorError, safe_open
@@ -17,7 +18,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...model.motion import PACK
+from ...model.packed import unpacked
 from ...model.presets import MotionConfig
+from ..cartoon.low_rank import rank_of, with_motion_additions
 from .roles import MotionModel, load_into
 
 HEAD = "track_head.conv.weight"
@@ -91,6 +94,11 @@ def start_from(model: MotionModel, path: Path) -> str:
             f"{path.name}: expected a .safetensors file; turn a .pt file into one with `convert`"
         )
     state = read(path)
+    if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
+        return _start_from_text_to_video(model, state, path.name)
+    rank = rank_of(state)
+    if rank is not None and not hasattr(model, "held"):
+        with_motion_additions(model, rank)
     if any(key.startswith("track_head.") for key in state):
         own = {
             key: value.float() if value.is_floating_point() else value
@@ -108,6 +116,30 @@ def start_from(model: MotionModel, path: Path) -> str:
     )
 
 
+def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], name: str) -> str:
+    """Transformer and words of one of this pack's own files without a track head."""
+    state = {key: v if v.dtype == torch.int8 else v.float() for key, v in state.items()}
+    dit = unpacked({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
+    words = {k.removeprefix("text_encoder."): v for k, v in state.items() if k.startswith("text_encoder.")}
+    dit["patch_embedding.weight"] = widened(dit["patch_embedding.weight"], model.config.in_channels)
+    place = model.dit.state_dict().get("place_embedding.weight")
+    if place is not None:  # which older files do not have: it begins at zero
+        dit.setdefault("place_embedding.weight", torch.zeros_like(place))
+    load_into(model.dit, dit, name)
+    if model.words is not None:
+        load_into(model.words, unpacked(words), name)
+    return f"transformer and words of {name}; track head fresh"
+
+
+def digest(path: Path) -> str:
+    """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError for one that cannot be read as one."""
     if not path.is_file():
@@ -118,15 +150,6 @@ def read(path: Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path.name}: expected weights (safetensors), got a file that cannot be read ({error})"
         ) from None
-
-
-def digest(path: Path) -> str:
-    """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def described(path: Path) -> dict:

@@ -18,9 +18,18 @@ SCORE_LOW, SCORE_HIGH = (
 )  # noise levels at which scores are compared, as in Self Forcing's [20, 980] of 1000
 
 
-def per_sample(error: Tensor) -> Tensor:
-    """Mean over everything but the batch: (B,)."""
-    return error.flatten(1).mean(1)
+def per_sample(error: Tensor, cells: Tensor | None = None) -> Tensor:
+    """Mean over everything but the batch: (B,). cells: weights (B, 1, T, H, W) of latent cells."""
+    if cells is None:
+        return error.flatten(1).mean(1)
+    return (error * cells).flatten(1).mean(1) / cells.flatten(1).mean(1)
+
+
+def most_weight(prediction: str, most: float) -> float:
+    """The most that a noise level counts in `flow_loss`: `most` for networks that predict x0 themselves,
+    else any.
+    """
+    return most if prediction == "gated_x0" else float("inf")
 
 
 def bell_weight(sigma: Tensor) -> Tensor:
@@ -29,18 +38,23 @@ def bell_weight(sigma: Tensor) -> Tensor:
 
 
 def flow_loss(
-    x0_hat: Tensor, x0: Tensor, sigma: Tensor, most: float = float("inf"), weight: Tensor | None = None
+    x0_hat: Tensor,
+    x0: Tensor,
+    sigma: Tensor,
+    most: float = float("inf"),
+    weight: Tensor | None = None,
+    cells: Tensor | None = None,
 ) -> Tensor:
     """Flow matching: the squared error of the velocity, |x0_hat - x0|^2 / sigma^2 (section 3.1), where a
     level's factor is at most `most`.
 
     The cap is for networks that predict x0 themselves: near sigma 0 their velocity error is a division by
-    nothing.
+    nothing. weight (B,) is a further factor of the samples, cells (B, 1, T, H, W) are weights within them.
     """
     factor = (1 / sigma.square()).clamp(max=most)
     if weight is not None:
         factor = factor * weight
-    return (factor * per_sample((x0_hat - x0).square())).mean()
+    return (factor * per_sample((x0_hat - x0).square(), cells)).mean()
 
 
 def score_sigma(size: int, shift: float, rng: torch.Generator) -> Tensor:
@@ -70,6 +84,7 @@ def dmd_loss(x0: Tensor, gradient: Tensor) -> Tensor:
     return 0.5 * (x0.double() - target).square().mean()
 
 
-def regression_loss(x0_hat: Tensor, x0: Tensor) -> Tensor:
-    """ODE regression: the trajectory's end from one of its states."""
-    return (x0_hat - x0).square().mean()
+def regression_loss(x0_hat: Tensor, x0: Tensor, cells: Tensor | None = None) -> Tensor:
+    """ODE regression: the trajectory's end from one of its states; cells as in `flow_loss`."""
+    error = (x0_hat - x0).square()
+    return error.mean() if cells is None else per_sample(error, cells).mean()

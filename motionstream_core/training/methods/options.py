@@ -14,6 +14,10 @@ from typing import Any, Protocol
 
 from ...codec.tiny import TinyCodec
 from ...model.presets import ModelConfig, preset, with_unspecified
+from ...model.text import BUILT_IN, Vocabulary
+from ..cartoon.low_rank import with_motion_additions
+from ..cartoon.quick import quicken
+from ..cartoon.vocabulary import CARTOON
 from ..data.encoders import open_encoder
 from ..data.pool import NEEDED, Pool
 from ..engine.stage import Data, Stage
@@ -107,6 +111,18 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
 
 
+def add_keep_tracks(parser: argparse.ArgumentParser, usual: tuple[float, float]) -> None:
+    """How many of its tracks a sample is told of."""
+    parser.add_argument(
+        "--keep-tracks",
+        type=float,
+        nargs=2,
+        default=usual,
+        metavar=("LEAST", "MOST"),
+        help="share of the tracks that a sample is told of, drawn evenly",
+    )
+
+
 def add_refresh(parser: argparse.ArgumentParser) -> None:
     """How often the sink is refreshed in mid-clip."""
     parser.add_argument(
@@ -148,12 +164,26 @@ def preset_name(args: argparse.Namespace) -> str:
     return args.preset + (" --unspecified" if args.unspecified else "")
 
 
-def open_model(args: argparse.Namespace, path: Path | None) -> MotionModel:
-    """A model of the preset with the weights of a file, or fresh ones."""
-    model = MotionModel(open_config(args), own_words=has_own_words(args.preset))
+def open_model(args: argparse.Namespace, path: Path | None, quick: bool = False) -> MotionModel:
+    """A model of the preset with the weights of a file, or fresh ones.
+
+    quick: in bfloat16 the cartoon's networks take the quicker norms; not for a model that is copied later.
+    """
+    own, words = has_own_words(args.preset), vocabulary_of(args.preset)
+    model = MotionModel(open_config(args), own_words=own, vocabulary=words)
     if path is not None:
         print(f"{path.name}: {start_from(model, path)}", file=sys.stderr)
+    rank = getattr(args, "additions", None)
+    if rank and not hasattr(model, "held"):
+        with_motion_additions(model, rank, args.seed)
+    if quick and args.preset.startswith("cartoon") and getattr(args, "precision", "") == "bf16":
+        quicken(model.dit)
     return model
+
+
+def vocabulary_of(name: str) -> Vocabulary:
+    """The words of a preset that has some of its own."""
+    return CARTOON if name.startswith("cartoon") else BUILT_IN
 
 
 def digests(*paths: Path | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ...model.context import AttentionContext
 from ...model.dit import TextContext, WanDiT
 from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
 from ...model.presets import ModelConfig
-from ...model.text import WordEncoder
+from ...model.text import BUILT_IN, Vocabulary, WordEncoder
 from ..engine.stage import Batch as Batch
 
 M = TypeVar("M", bound=nn.Module)
@@ -32,14 +32,14 @@ class MotionModel(nn.Module):
     as bidirectional teacher (no cache) and as causal student (with one).
     """
 
-    def __init__(self, config: ModelConfig, own_words: bool = True):
+    def __init__(self, config: ModelConfig, own_words: bool = True, vocabulary: Vocabulary = BUILT_IN):
         super().__init__()
         if config.motion is None:
             raise ValueError("motion model: expected a config with motion, got one without")
         self.config = config
         self.dit = WanDiT(config)
         self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
-        self.words = WordEncoder(config.text_dim, config.text_len) if own_words else None
+        self.words = WordEncoder(config.text_dim, config.text_len, vocabulary) if own_words else None
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -52,7 +52,7 @@ class MotionModel(nn.Module):
     def motion(self, batch: Batch, rng: torch.Generator, ids: Tensor | None = None) -> Tensor:
         """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids or the given ones."""
         h, w = batch["latents"].shape[-2:]
-        ids = draw_ids(batch, rng) if ids is None else ids
+        ids = self.draw_ids(batch, rng) if ids is None else ids
         emb = sinusoidal_ids(ids, self.config.motion.id_dim)
         unspecified = (
             batch.get("unspecified", torch.zeros_like(batch["visible"]))
@@ -88,6 +88,10 @@ class MotionModel(nn.Module):
             made += [start, uncovered]
         return torch.cat(made, dim=1)
 
+    def draw_ids(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """(B, N) random track ids."""
+        return draw_ids(batch, rng, self.config.require_motion.id_range)
+
     @property
     def device(self) -> torch.device:
         return self.dit.device
@@ -110,10 +114,10 @@ def has_own_words(name: str) -> bool:
     return not name.startswith(("wan", "streamdit-4b"))
 
 
-def draw_ids(batch: Batch, rng: torch.Generator) -> Tensor:
-    """(B, N) random track ids."""
+def draw_ids(batch: Batch, rng: torch.Generator, limit: int = ID_RANGE) -> Tensor:
+    """(B, N) random track ids below `limit`."""
     size, _, tracks = batch["xy"].shape[:3]
-    ids = torch.randint(ID_RANGE, (size, tracks), generator=rng, device=rng.device)
+    ids = torch.randint(limit, (size, tracks), generator=rng, device=rng.device)
     return ids.to(batch["xy"].device)
 
 
@@ -136,12 +140,16 @@ def stacked(*texts: TextContext) -> TextContext:
 
 
 def set_trainable(model: M, *, frozen: tuple[str, ...] = ()) -> M:
-    """Everything learns but the children named in `frozen`."""
+    """Everything learns but the children named in `frozen`, and the parameters that the model holds."""
     unknown = set(frozen) - {name for name, _ in model.named_children()}
     if unknown:
         raise ValueError(f"frozen: expected children of the model, got {sorted(unknown)}")
     for name, child in model.named_children():
         child.requires_grad_(name not in frozen)
+    held = getattr(model, "held", frozenset())
+    for name, p in model.named_parameters():
+        if name in held:
+            p.requires_grad_(False)
     return model.train()
 
 

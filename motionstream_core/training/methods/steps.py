@@ -16,6 +16,7 @@ from ...model.cache import CacheShape
 from ...sampling.flow import schedule_of
 from ...sampling.rollout import rollout
 from ..engine.stage import Batch, Data
+from .clips import attention_of
 from .losses import per_sample
 from .refresh import MotionTimeline
 from .roles import MotionModel, moved
@@ -29,6 +30,18 @@ def rand(size: int, rng: torch.Generator) -> Tensor:
 def randn_like(x: Tensor, rng: torch.Generator) -> Tensor:
     """Normal noise of x's shape, drawn where the generator is and moved to x's device."""
     return torch.randn(x.shape, generator=rng, device=rng.device).to(x.device)
+
+
+def cell_weights(batch: Batch, things: float) -> Tensor | None:
+    """Weights (B, 1, t, h, w) of latent cells: `things` in the tokens that a batch says things touch, else 1.
+
+    None where all weigh alike, or the batch has no field "things" (B, t, rows, columns).
+    """
+    if things == 1 or "things" not in batch:
+        return None
+    mask = batch["things"][:, None].float()
+    across = batch["latents"].shape[-1] // mask.shape[-1]
+    return 1 + (things - 1) * mask.repeat_interleave(across, -1).repeat_interleave(across, -2)
 
 
 def check_whole_chunks(latent_frames: int, chunk: int) -> None:
@@ -93,6 +106,7 @@ def rollout_clip(
         grad=grad,
         exit_step=exit_step,
         on_step=on_step,
+        attention=attention_of(model.config),
     )
     clip: list[Tensor] = []
     for piece in made:

@@ -21,10 +21,11 @@ from ...sampling.flow import add_noise, shifted
 from ..engine.stage import Data, Draws
 from .clips import predict_clip
 from .guidance import Guidance
-from .losses import bell_weight, flow_loss, per_sample
+from .losses import bell_weight, flow_loss, most_weight, per_sample
 from .options import (
     Setup,
     add_common,
+    add_keep_tracks,
     add_validation,
     digests,
     open_model,
@@ -35,7 +36,7 @@ from .options import (
 )
 from .roles import Batch, MotionModel, moved, set_trainable
 from .samples import Sample, Samples, of_teachers
-from .steps import check_whole_chunks, rand, randn_like
+from .steps import cell_weights, check_whole_chunks, rand, randn_like
 
 NAME = "teacher"
 HELP = "the bidirectional motion teacher"
@@ -62,6 +63,7 @@ class TeacherRecipe:
         0.4,
         1.0,
     )  # share of the tracks that a sample is told of (1,000-2,500 of 2,500)
+    things_weight: float = 1.0  # of cells that the data say a thing touches
 
     def __post_init__(self):
         if self.phase not in PHASES:
@@ -111,9 +113,11 @@ class TeacherStage:
             x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
         )
         made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
-        most = float("inf") if self.config.prediction == "velocity" else recipe.most_weight
+        most = most_weight(self.config.prediction, recipe.most_weight)
         weight = bell_weight(sigma) if recipe.weighting == "bell" else None
-        return flow_loss(made, x0[:, :, 1:], sigma, most, weight), {}
+        cells = cell_weights(batch, recipe.things_weight)
+        cells = None if cells is None else cells[:, :, 1:]
+        return flow_loss(made, x0[:, :, 1:], sigma, most, weight, cells), {}
 
     @torch.no_grad()
     def validate(self, modules: dict[str, nn.Module], rng: torch.Generator) -> dict[str, float]:
@@ -149,6 +153,11 @@ def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator) 
     keep = share[0] + (share[1] - share[0]) * rand(size, rng)
     told = torch.rand(size, tracks, generator=rng, device=rng.device) < keep[:, None]
     return {**batch, "visible": batch["visible"] & told[:, None].to(batch["visible"].device)}
+
+
+def told_less(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
+    """`drop_tracks` where a recipe drops some; nothing is drawn where it drops none."""
+    return batch if share == (1.0, 1.0) else drop_tracks(batch, share, rng)
 
 
 def mask_motion(
@@ -188,6 +197,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the samples whose text is hidden",
     )
     parser.add_argument(
+        "--motion-dropout",
+        type=float,
+        default=TeacherRecipe.motion_dropout,
+        help="share of the samples whose tracks are all hidden",
+    )
+    parser.add_argument(
+        "--additions",
+        type=int,
+        metavar="RANK",
+        help="learn additions of this rank to self attention and feed-forward matrices, for a small file",
+    )
+    parser.add_argument(
+        "--shift",
+        type=float,
+        default=TeacherRecipe.shift,
+        help="of the noise levels, %(default)s by default; 1 is even levels",
+    )
+    add_keep_tracks(parser, TeacherRecipe.keep_tracks)
+    parser.add_argument(
+        "--things-weight",
+        type=float,
+        default=TeacherRecipe.things_weight,
+        help="weight in the loss of cells that the data say a thing touches",
+    )
+    parser.add_argument(
         "--weighting",
         default=TeacherRecipe.weighting,
         choices=WEIGHTINGS,
@@ -200,8 +234,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def build(args: argparse.Namespace) -> Setup:
     """The teacher of the parsed options."""
     stage = TeacherStage(
-        open_model(args, args.init),
-        TeacherRecipe(phase=args.phase, text_dropout=args.text_dropout, weighting=args.weighting),
+        open_model(args, args.init, quick=True),
+        TeacherRecipe(
+            phase=args.phase,
+            shift=args.shift,
+            text_dropout=args.text_dropout,
+            motion_dropout=args.motion_dropout,
+            weighting=args.weighting,
+            keep_tracks=tuple(args.keep_tracks),
+            things_weight=args.things_weight,
+        ),
         open_validation(args),
         open_samples(args, partial(of_teachers, guidance=Guidance())),
     )

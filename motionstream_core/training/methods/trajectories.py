@@ -31,6 +31,7 @@ from ...model.context import rolling_context
 from ...sampling.flow import schedule_of, sigma_schedule
 from ...sampling.step import euler_step, predict_x0, write_context
 from ..engine.engine import fingerprint
+from .clips import attention_of
 from .guidance import Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
@@ -114,12 +115,14 @@ def sample_chunks(
 def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, text, cache) -> Tensor:
     """The clean latents of one chunk behind a cache, sigma (B,)."""
     levels = sigma[:, None].expand(-1, x.shape[2])
-    return predict_x0(model, x, levels, motion, text, rolling_context(cache))
+    context = rolling_context(cache, backend=attention_of(model.config))
+    return predict_x0(model, x, levels, motion, text, context)
 
 
 def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
     """The clean-context pass of a chunk."""
-    write_context(model, latents, motion, text, rolling_context(cache, write=True))
+    context = rolling_context(cache, write=True, backend=attention_of(model.config))
+    write_context(model, latents, motion, text, context)
 
 
 def write_trajectories(

@@ -1,0 +1,84 @@
+"""`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk; and
+`train cartoon-export`: a motion model of them as a small file beside its base.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from ...model.presets import preset
+from ...model.weights.networks import CARTOON
+from ...training.cartoon.export import read, write_motion
+from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
+from ...training.cartoon.vocabulary import CARTOON as WORDS
+from ...training.engine.checkpoints import FORMAT
+from ...training.methods.initial import described, digest, start_from
+from ...training.methods.roles import MotionModel
+from ...training.methods.steps import check_whole_chunks
+
+
+def add_cartoon_shards(stages) -> None:
+    """`cartoon-shards` as a sub-command of `train`."""
+    parser = stages.add_parser(
+        "cartoon-shards", help="clips of the cartoon with roaming things, for the preset cartoon-motion"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of shards; run again to go on")
+    parser.add_argument(
+        "--weights", type=Path, default=CARTOON, help="weights file whose codec makes the latents"
+    )
+    parser.add_argument("--first", type=int, default=0, help="number of the first shard")
+    parser.add_argument("--count", type=int, default=100, help=f"shards of {SHARD} clips")
+    parser.add_argument("--latents", type=int, default=LATENTS, help="latent frames of a clip")
+    parser.add_argument("--bf16", action="store_true", help="encode in bfloat16")
+    parser.add_argument("--held-out", action="store_true", help="of scenes that no training sees")
+
+
+def add_cartoon_export(stages) -> None:
+    """`cartoon-export` as a sub-command of `train`."""
+    parser = stages.add_parser(
+        "cartoon-export", help="a motion model of the cartoon with additions, as a file beside its base"
+    )
+    parser.add_argument("weights", type=Path, help="student.safetensors, or teacher.safetensors")
+    parser.add_argument(
+        "--earlier", type=Path, nargs="*", default=[], help="the files of the stages before it, in order"
+    )
+    parser.add_argument("--base", type=Path, default=CARTOON, help="weights file that the stages began with")
+    parser.add_argument("--out", type=Path, required=True, help="in the folder of the base")
+
+
+def run_cartoon_export(args: argparse.Namespace) -> None:
+    """Writes what `add_cartoon_export` parsed, with the chain of its parents."""
+    if args.out.resolve().parent != args.base.resolve().parent:
+        raise ValueError(
+            f"out: expected a file beside {args.base}, which it is an addition to, got {args.out}"
+        )
+    model = MotionModel(preset("cartoon-motion"), vocabulary=WORDS)
+    start_from(model, args.weights)
+    stages = [_stage_of(path) for path in (*args.earlier, args.weights)]
+    write_motion(args.out, model, args.base, {"stages": stages})
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
+
+
+def _stage_of(path: Path) -> dict:
+    """What a stage's file says of itself: command, commit, steps, seconds, and the files it began with."""
+    about = json.loads(described(path)[FORMAT])
+    kept = {name: about[name] for name in ("stage", "step", "seconds")}
+    return {"sha256": digest(path), **kept, **about["provenance"]}
+
+
+def run_cartoon_shards(args: argparse.Namespace) -> None:
+    """Writes what `add_cartoon_shards` parsed."""
+    check_whole_chunks(args.latents, 1)
+    _, codec = read(args.weights)
+    if args.bf16:  # the layout that such a CPU convolves fastest
+        codec.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    for number in range(args.first, args.first + args.count):
+        write_motion_shards(
+            codec, args.out, number, 1, held_out=args.held_out, latents=args.latents, bf16=args.bf16
+        )
+        print(f"cartoon-shards {number + 1 - args.first}/{args.count}", file=sys.stderr, flush=True)
