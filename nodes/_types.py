@@ -71,6 +71,7 @@ class StreamModel(nn.Module):
         self.track_head = networks.track_head
         self.detail = networks.detail
         self.running_latents = networks.running_latents
+        self.carry = networks.carry
         self.model_config = SimpleNamespace(unet_config={})  # the host's LoRA key lookup reads it
         self.device: torch.device | None = None
 

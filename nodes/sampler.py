@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
@@ -24,7 +25,7 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import codec_in, model_in
+from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
 from ._types import Motion, left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
@@ -35,6 +36,7 @@ from .motion import MotionType
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
+LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
 class StreamingSampler(io.ComfyNode):
@@ -259,6 +261,8 @@ class StreamingSampler(io.ComfyNode):
         embeds = text_embeds(positive, dit.config)
         schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
+        recorded = read_performance(performance)
+        carry = carry_of(parts, recorded)
         options = StreamOptions(
             frames or None,
             seed,
@@ -269,6 +273,7 @@ class StreamingSampler(io.ComfyNode):
             fit=motion.fit,
             id_seed=motion.id_seed,
             groups=motion.groups,
+            carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
@@ -287,7 +292,7 @@ class StreamingSampler(io.ComfyNode):
             "fps": motion.tracks.fps,
             "chunk_frames": stride * sampler.chunk_frames,
         }
-        played = check_performance(performance, about, seed)
+        played = check_performance(recorded, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
@@ -310,6 +315,7 @@ class StreamingSampler(io.ComfyNode):
             script=played.controls,
             frames=frames,
             prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
+            recording=path and path.name,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -326,10 +332,28 @@ class StreamingSampler(io.ComfyNode):
             )
         # 4. What was made.
         text = write_performance(
-            live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
+            live_run.session.performance,
+            seed=seed,
+            frames=live_run.figures["frames"],
+            layered=int(carry == "layered"),
+            **about,
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
-        return outputs(recorder, codec.to_host, width, height, text, figures, live_run.tell)
+        shown = shown_of(figures, text, seed, path if recorder.failure is None else None)
+        return outputs(recorder, codec.to_host, width, height, text, shown, live_run.tell)
+
+
+def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> dict[str, list]:
+    """What the page is told of a run: its figures, the take for a replay, the recorded file as the host's
+    assets list it.
+    """
+    shown: dict[str, list] = {"motionstream_run": [figures]}
+    if len(performance) <= LONGEST_TAKE:
+        take = {"performance": performance, "seed": str(seed), "frames": figures["frames"]}
+        shown["motionstream_take"] = [take]
+    if path is not None:
+        shown["motionstream_recording"] = [{**_host.output_item(path), "format": "video/mp4"}]
+    return shown
 
 
 def track_control_of(control: str, dit: Transformer) -> str:
@@ -347,9 +371,17 @@ def check_motion(motion) -> Motion:
     return motion
 
 
-def check_performance(text: str, about: dict, seed: int) -> Performance:
+def carry_of(parts: ModelParts, recorded: Performance) -> str:
+    """How the start image is moved along the tracks: as for the model, but a performance keeps the carry
+    that it was made with. One that does not say was made on the nearest-track carry.
+    """
+    if not recorded.about:
+        return parts.carry
+    return "layered" if recorded.about.get("layered") else "nearest"
+
+
+def check_performance(played: Performance, about: dict, seed: int) -> Performance:
     """The performance to be played again; its size, rate and chunks must be this run's."""
-    played = read_performance(text)
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
             raise ValueError(
@@ -384,10 +416,10 @@ def outputs(
     width: int,
     height: int,
     performance: str,
-    figures: dict,
+    shown: dict[str, list],
     tell: Callable[[str], None],
 ) -> io.NodeOutput:
-    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; `shown` goes to the
     client.
     """
     made = recorder.take(width, height)
@@ -408,5 +440,5 @@ def outputs(
         video,
         _tracks.to_host(made.tracks),
         performance,
-        ui={"motionstream_run": [figures]},
+        ui=shown,
     )

@@ -68,3 +68,18 @@ function standingFor(graph, root) {
   const graphs = [root, ...(root.subgraphs?.values() ?? [])];
   return graphs.flatMap((each) => (each.nodes ?? []).filter((node) => node.subgraph === graph));
 }
+
+/**
+ * The nodes that an output feeds at once.
+ * @param {ComfyNode} node
+ * @param {number} [slot]
+ * @returns {ComfyNode[]}
+ */
+export function feeds(node, slot = 0) {
+  const { graph } = node;
+  return (node.outputs?.[slot]?.links ?? []).flatMap((id) => {
+    const link = graph?.getLink?.(id);
+    const target = link && graph?.getNodeById?.(link.target_id);
+    return target ? [target] : [];
+  });
+}

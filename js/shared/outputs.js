@@ -60,6 +60,17 @@ export class NodeOutputs {
     return this.record(node)?.output ?? this.ofHost(node);
   }
 
+  /**
+   * What a node of this workflow gave in one run.
+   * @param {string} workflow
+   * @param {string} prompt
+   * @param {string} id  of the execution, "12:7"
+   */
+  ofRun(workflow, prompt, id) {
+    const record = this.kept.get(workflow)?.get(id);
+    return record?.prompt === prompt ? record.output : undefined;
+  }
+
   /** @param {ComfyNode} node */
   record(node) {
     const root = this.app.rootGraph ?? this.app.graph;

@@ -89,12 +89,10 @@ const SHEET = `
 }
 .ms-hint:empty { display: none; }
 .ms-loose {
-  position: absolute; left: 0; right: 0; top: 8px; width: fit-content; margin: 0 auto; z-index: 2;
-  max-width: calc(100% - 24px); display: flex; flex-wrap: wrap; align-items: center; gap: 6px;
-  padding: 5px 8px 5px 12px; border-radius: 8px; background: #3a2a08f2; color: #ffe9b8; font-size: 11.5px;
-  border: 1px solid #c98b1a; pointer-events: none;
+  display: flex; flex-wrap: wrap; align-items: center; gap: 2px 6px; flex: none; padding: 2px 6px 2px 10px;
+  border-radius: 7px; background: #3a2a08; color: #ffe9b8; font-size: 11.5px; border: 1px solid #c98b1a;
 }
-.ms-loose .ms-button { pointer-events: auto; }
+.ms-loose .ms-button { color: #ffe9b8; }
 .ms-loose[hidden] { display: none; }
 .ms-note {
   position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center;

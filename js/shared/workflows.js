@@ -30,6 +30,8 @@ export class Workflows {
     this.prompts = new Map();
     /** @type {Map<string, string>} paths by prompt, of the page before a reload */
     this.earlier = new Map(Object.entries(this.read()));
+    /** @type {{node: string, inputs: Record<string, unknown>} | null} */
+    this.overrides = null;
     /** Prompts that are on their way to the host. */
     this.pending = 0;
     /** @type {Set<() => void>} */
@@ -45,8 +47,27 @@ export class Workflows {
       app.loadGraphData = (/** @type {any[]} */ ...parameters) =>
         this.loaded(parameters[3], () => load.apply(app, parameters));
     if (queue)
-      api.queuePrompt = (/** @type {any[]} */ ...parameters) =>
-        this.queued(() => queue.apply(api, parameters));
+      api.queuePrompt = (/** @type {any[]} */ ...parameters) => {
+        this.fill(parameters[1]?.output);
+        return this.queued(() => queue.apply(api, parameters));
+      };
+  }
+
+  /**
+   * The next prompt that is queued gets these inputs in place of the graph's own.
+   * @param {string} node  execution id
+   * @param {Record<string, unknown>} inputs
+   */
+  override(node, inputs) {
+    this.overrides = { node, inputs };
+  }
+
+  /** @param {Record<string, {inputs: Record<string, unknown>}> | undefined} output the prompt */
+  fill(output) {
+    const { overrides } = this;
+    this.overrides = null;
+    const found = overrides && output?.[overrides.node];
+    if (found) Object.assign(found.inputs, overrides.inputs);
   }
 
   /** @returns {string} the host's path of the workflow that is shown */

@@ -75,6 +75,18 @@ export class FramePlayer {
     ctx.drawImage(this.current.picture, view.left, view.top, view.width, view.height);
   }
 
+  /** The picture shown, small, as a data URL. @param {number} side px @returns {string} "" = there is none */
+  thumbnail(side) {
+    const { picture } = this.current ?? {};
+    if (!picture) return "";
+    const scale = side / Math.max(picture.width, picture.height);
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(picture.width * scale);
+    canvas.height = Math.round(picture.height * scale);
+    canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL("image/jpeg", 0.8);
+  }
+
   /** What waits is let go. */
   drop() {
     for (const waiting of this.queue.items) waiting.picture.close();

@@ -26,6 +26,8 @@ import { PreviewStore } from "./store.js";
  * @typedef {{state: PreviewState, frame: Shown | null}} Kept
  */
 
+const THUMBNAIL = 72; // px, the longer side
+const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {} };
 const PANELS_MS = 150;
 /**
  * After these the picture is drawn at once, and the panels follow a few times a second.
@@ -48,8 +50,9 @@ export class StreamPreview {
    * @param {RunHub} hub
    * @param {(run: Run) => boolean} wants
    * @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels
+   * @param {import("./saved.js").SavedHost} [saved]
    */
-  constructor(api, hub, wants, pan = () => {}) {
+  constructor(api, hub, wants, pan = () => {}, saved = NO_HOST) {
     installStyles();
     installLiveStyles();
     this.hub = hub;
@@ -58,7 +61,7 @@ export class StreamPreview {
     this.store = new PreviewStore((effect) => this.perform(effect));
     this.session = new StreamSession(api, hub, this.player, (event) => this.store.dispatch(event));
     const redraw = (/** @type {boolean} */ urgent) => this.schedule(urgent);
-    this.layout = new Layout(this.store, this.player, { pan, redraw });
+    this.layout = new Layout(this.store, this.player, { pan, redraw, saved });
     this.keyboard = new PreviewKeyboard(this.store, () => this.layout.focus());
     this.store.subscribe((event) => this.schedule(!OF_THE_PICTURE.includes(event.type)));
     /** The picture of the screen that is waited for; 0 = none. */
@@ -114,6 +117,32 @@ export class StreamPreview {
     if (!this.listeners || (run && this.hub.runs.has(run.token) && this.wants(run))) return;
     for (const each of this.hub.runs.values())
       if (this.wants(each)) return this.store.dispatch({ type: "run-start", run: each });
+  }
+
+  /**
+   * What the sampler of the run that was shown last has left.
+   * @param {Record<string, any>} output
+   */
+  keep(output) {
+    const { run, saved } = this.state;
+    if (!run || saved.file || saved.take) return;
+    const take = output.motionstream_take?.[0];
+    const file = output.motionstream_recording?.[0] ?? null;
+    if (!take && !file) return;
+    const frames = Number(take?.frames) || 0;
+    this.store.dispatch({
+      type: "saved",
+      file,
+      take: take && {
+        token: run.token,
+        node: run.node_id,
+        performance: String(take.performance),
+        seed: String(take.seed),
+        frames,
+        seconds: frames / run.fps,
+        picture: this.player.thumbnail(THUMBNAIL),
+      },
+    });
   }
 
   /**

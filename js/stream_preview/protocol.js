@@ -16,6 +16,7 @@
  * @property {number} frames  0 = endless
  * @property {number} chunk_frames  0 = not told
  * @property {string[]} controls
+ * @property {string} recording  the name of the file that is written; "" = none
  * @property {string[]} vocabulary  the words that a prompt may have; [] = any
  *
  * @typedef {"done" | "stopped" | "interrupted" | "error"} Ending
@@ -168,6 +169,7 @@ export function parseRun(value) {
     chunk_frames,
     controls,
     vocabulary,
+    recording: optional(run, "recording", "", isText, "a text"),
   });
 }
 

@@ -16,7 +16,7 @@ import {
 import * as controls from "./controls.js";
 import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
-import { grabbableHandles, isBusy, NOTHING_TOLD } from "./state.js";
+import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD } from "./state.js";
 import * as steering from "./steering.js";
 
 /** @import {Rig} from "./camera.js" */
@@ -44,6 +44,12 @@ export function reduce(state, event, now) {
       return runStarted(state, event.run, now);
     case "took-over":
       return step(tookOver(state, event.state, event.ending));
+    case "saved": {
+      const { file, take } = event;
+      const others = state.takes.filter((each) => each.token !== take?.token);
+      const takes = take ? [take, ...others].slice(0, MOST_TAKES) : state.takes;
+      return step({ ...state, saved: { file, take }, takes });
+    }
     case "recalled":
       return step({
         ...state,
@@ -207,6 +213,7 @@ function runStarted(state, run, now) {
     problem: "",
     began: now,
     recalled: null,
+    saved: NOTHING_SAVED,
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };

@@ -37,15 +37,30 @@ import { word } from "./vocabulary.js";
  * @property {string} note  shown over the picture while a slider is held; "" = none
  * @property {number} began  ms: when the run began
  * @property {{width: number, height: number} | null} recalled  of a picture that was not seen being made
+ * @property {Saved} saved  what the last run left
+ * @property {Take[]} takes  of this preview, the newest first
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
  * @property {boolean} helpOpen
  * @property {{cameraWasOpen: boolean} | null} large  the large view; null = it is not open
  *
+ * @typedef {{filename: string, subfolder: string, type: string}} HostFile
+ * @typedef {{file: HostFile | null, take: Take | null}} Saved
+ *
+ * @typedef {object} Take  what makes the same video again
+ * @property {string} token  of its run
+ * @property {string} node  the execution id of its sampler
+ * @property {string} performance
+ * @property {string} seed
+ * @property {number} frames
+ * @property {number} seconds
+ * @property {string} picture  a data URL of its last frame; "" = none was seen
+ *
  * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
  *
  * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
+ *   | {type: "saved", file: HostFile | null, take: Take | null}
  *   | {type: "recalled", width: number, height: number}
  *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
@@ -66,6 +81,10 @@ import { word } from "./vocabulary.js";
  */
 
 const HINT_MS = 8000;
+export const MOST_TAKES = 8;
+
+/** @type {Saved} */
+export const NOTHING_SAVED = Object.freeze({ file: null, take: null });
 
 /** What a run is taken for until its sampler has said something. @type {RunState} */
 export const NOTHING_TOLD = {
@@ -102,6 +121,8 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   note: "",
   began: 0,
   recalled: null,
+  saved: NOTHING_SAVED,
+  takes: [],
   touched: false,
   handlesVisible: true,
   cameraOpen: false,

@@ -61,6 +61,16 @@ export const ENGLISH = {
   words_unknown: "The model does not know: {words}. These words are left out.",
   slow: "{speed}× real time: a smaller size, fewer steps or Load Tiny VAE is faster",
   prompt_send: "Send the prompt (Enter)",
+  saved: "Saved {name}",
+  saved_play: "Play",
+  saved_assets: "Show in assets",
+  replay: "Replay this take",
+  replay_help: "Replay: the same controls and seed make the same video again",
+  go_on: "Go on from here",
+  go_on_help: "Play this take again without an end, and steer on from where it ends",
+  take: "{seconds} s · seed {seed}",
+  take_help: "{about}: click to play this take again",
+  recording: "Recording to {name}",
   strength: "strength",
   strength_help:
     "Strength: 0 keeps the source video, 1 keeps nothing of it. " +

@@ -3,6 +3,7 @@
  * that touches nodes.
  */
 
+import { element } from "../shared/elements.js";
 import { nodesOnPath, nodesUpstream } from "../shared/graph.js";
 import { chain, forwardWheel, isLinked, panCanvas, viewKey } from "../shared/host_canvas.js";
 import { viewRoute } from "../shared/routes.js";
@@ -17,6 +18,7 @@ import { StreamPreview } from "./preview.js";
 
 const NAME = "motionstream_view"; // a widget named like an input would take its place in the Vue renderer
 const MIN_HEIGHT = 440;
+const ASSETS = "Workspace.ToggleSidebarTab.assets"; // a command of the host
 const LAST_KEY = "motionstream_last";
 
 /**
@@ -43,6 +45,15 @@ export function addPreview(node, services) {
     hub,
     (run) => workflows.of(run.prompt_id) === workflow && follows(node, run, root()),
     (dx, dy) => panCanvas(app, dx, dy),
+    {
+      play: (file) => playFile(api.apiURL(viewRoute(file)), file.filename),
+      showAssets: () => void app.extensionManager?.command?.execute?.(ASSETS),
+      replay: (take, goOn) => {
+        const inputs = { performance: take.performance, seed: Number(take.seed) };
+        workflows.override(take.node, goOn ? { ...inputs, frames: 0 } : inputs);
+        void app.queuePrompt?.(0, 1);
+      },
+    },
   );
   forwardWheel(app, view.root);
   const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
@@ -56,6 +67,9 @@ export function addPreview(node, services) {
   const key = () => `${workflow}|${viewKey(node, NAME)}`;
   const changed = () => {
     view.reconsider();
+    const { run } = view.state;
+    const left = run && outputs.ofRun(workflow, run.prompt_id, run.node_id);
+    if (left) view.keep(left);
     const file = workflows.loading ? null : outputs.of(node)?.[LAST_KEY]?.[0];
     if (typeof file?.filename === "string") void view.recall(api.apiURL(viewRoute(file)));
   };
@@ -87,6 +101,22 @@ export function addPreview(node, services) {
   });
   if (node.graph) enter();
   return widget;
+}
+
+/**
+ * A recorded file in a player over the page.
+ * @param {string} url
+ * @param {string} name
+ */
+function playFile(url, name) {
+  const video = element("video", "ms-player");
+  Object.assign(video, { src: url, controls: true, autoplay: true, loop: true, title: name });
+  const dialog = element("dialog", "ms-player-dialog", [video]);
+  dialog.addEventListener("keydown", (event) => event.stopPropagation());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /**

@@ -41,6 +41,7 @@ import { word } from "./vocabulary.js";
  * @typedef {object} EditorHost
  * @property {() => RenderOptions["backdrop"]} backdrop
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
+ * @property {() => boolean} [joined]  other tracks join these before the model sees them
  * @property {() => string} [caution]  what is not known yet; "" = nothing
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
@@ -76,7 +77,7 @@ export class TrackEditor {
       ),
       button("play", word("loose_all_help"), () => this.letMove(), word("loose_all")),
     ]);
-    this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.loose, this.help]);
+    this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
     const sections = () => editorMenu(store, host, (file) => void this.take(file));
     /** @param {EditorEvent | ViewEvent} event */
@@ -92,7 +93,7 @@ export class TrackEditor {
     const side = element("div", "ms-side", [list, props]);
     this.bars = element("div", "ms-bars", [bar, options]);
     this.props = props;
-    const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
+    const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, this.loose, time]), side]);
     this.keyboard = new EditorKeyboard(word("label"), {
       state: () => (this.isEditable() ? store.state : null),
       run,
@@ -278,7 +279,10 @@ export class TrackEditor {
     this.startOver.hidden = Boolean(obstacle);
     setText(this.hint, this.hintFor(state));
     const drawing = state.stroke || state.drag || state.open;
-    this.loose.hidden = state.options.drift || Boolean(drawing || obstacle) || !isGroundLoose(state.doc);
+    this.loose.hidden =
+      state.options.drift ||
+      Boolean(drawing || obstacle || this.host.joined?.()) ||
+      !isGroundLoose(state.doc);
   }
 
   /** All of the picture is meant to move along. */

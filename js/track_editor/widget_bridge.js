@@ -8,6 +8,7 @@ import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
 import { fingerprint } from "./fingerprint.js";
+import { feeds } from "../shared/graph.js";
 import { linkedNumber, widgetsBehind } from "./linked_size.js";
 import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
@@ -34,6 +35,7 @@ import { word } from "./vocabulary.js";
 
 const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
+const JOINS = "MotionStreamCombineTracks";
 const SIZE_KEY = "motionstream_size";
 const REMEMBER_MS = 4000;
 
@@ -86,6 +88,7 @@ class WidgetBridge {
     this.host = {
       backdrop: () => this.host.own?.picture ?? this.backdrop.picture,
       obstacle: () => (isLinked(node, name) ? word("linked") : ""),
+      joined: () => feeds(node).some((target) => target.type === JOINS || target.subgraph),
       caution: () => (this.unknown.length ? word("size_unknown", { names: this.unknown.join(", ") }) : ""),
       pan: (dx, dy) => panCanvas(services.app, dx, dy),
       large: () => this.openLarge(),

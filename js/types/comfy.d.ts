@@ -15,6 +15,7 @@ interface ComfyGraph {
   isRootGraph?: boolean;
   nodes?: ComfyNode[];
   subgraphs?: Map<string, ComfyGraph>;
+  getLink?(id: number): { target_id: number | string } | null | undefined;
   getNodeById?(id: number | string): ComfyNode | null | undefined;
 }
 
@@ -30,6 +31,7 @@ interface ComfyApi {
 interface ComfyApp {
   readonly graph?: ComfyGraph;
   readonly rootGraph?: ComfyGraph;
+  queuePrompt?: (number: number, batchCount?: number) => Promise<unknown>;
   loadGraphData?: (...parameters: any[]) => Promise<unknown>;
   readonly canvas?: {
     ds: { scale: number; offset: [number, number] };
@@ -44,6 +46,7 @@ interface ComfyApp {
         changeTracker?: { captureCanvasState?(): void; checkState?(): void };
       };
     };
+    command?: { execute?(id: string): Promise<void> | void };
     setting?: { get(id: string): unknown; set(id: string, value: unknown): Promise<void> | void };
     toast?: {
       add(message: {
@@ -114,7 +117,7 @@ interface ComfyNode {
     element: HTMLElement,
     options?: ComfyDomWidgetOptions,
   ): ComfyWidget;
-  outputs?: { name: string }[];
+  outputs?: { name: string; links?: number[] | null }[];
   getInputNode(slot: number): ComfyNode | null;
   getInputLink?(slot: number): { origin_slot: number } | null | undefined;
   setSize(size: [number, number]): void;

@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
+from ..common.held import held_bytes
 from ..live.controls import (
     AddTracks,
     ChangeScene,
@@ -33,9 +34,9 @@ from ..live.controls import (
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.config import BufferConfig, SamplerConfig
-from ..model.weights.networks import Networks, light
+from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
-from ..sampling.sampler import LatentChunk, SamplerRun
+from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
 from ..tracks.types import TrackChunk, Tracks, TrackSource
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
@@ -69,9 +70,10 @@ class StreamSnapshot:
 
     @property
     def nbytes(self) -> int:
+        """All that this moment alone holds; the start image and its carrier are the stream's."""
         decoder = self.decoder.state.memory if self.decoder is not None and self.decoder.known else ()
-        tensors = [x for x in (*decoder, self.last.picture) if isinstance(x, Tensor)]
-        return self.sampler.nbytes + self.motion.nbytes + sum(x.nbytes for x in tensors)
+        own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
+        return self.sampler.nbytes + self.motion.nbytes + own
 
 
 class StreamPipeline:
@@ -122,16 +124,27 @@ class StreamPipeline:
         # source of video to video.
         seen = None if options.see is None else options.see(image)
         self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
-        self.video = (
-            None
-            if options.video is None
-            else SourceReader(
-                options.video, networks.codec, (width, height), dit.device, networks.running_latents
-            )
-        )
-        sampler = options.sampler(dit.config)
+        self.video = None
+        if options.video is not None:
+            size = (width, height)
+            running = networks.running_latents
+            self.video = SourceReader(options.video, networks.codec, size, dit.device, running)
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
-        self._sampler = open_sampler(
+        self._sampler = self._open_sampler(dit)
+        # 5. The decoder, beside or behind it.
+        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._newest: Chunk | None = None
+        self._last = LastFrame()
+        self.index = 0
+        self.made = 0
+        self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
+        self._decoder_bytes = 0  # of the largest state so far
+
+    def _open_sampler(self, dit: Transformer) -> LatentSampler:
+        options = self.options
+        sampler = options.sampler(dit.config)
+        return open_sampler(
             sampler,
             dit,
             motion=self.motion,
@@ -149,15 +162,6 @@ class StreamPipeline:
                 options.backend,
             ),
         )
-        # 5. The decoder, beside or behind it.
-        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
-        self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
-        self._newest: Chunk | None = None
-        self._last = LastFrame()
-        self.index = 0
-        self.made = 0
-        self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
-        self._decoder_bytes = 0  # of the largest state so far
 
     def _reference(self, sampler: SamplerConfig) -> Tensor | None:
         """The latents before the stream, for a moving buffer that has some."""
@@ -425,6 +429,7 @@ def open_motion_source(
 ) -> MotionSource:
     """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
     config = networks.config
+    carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):
         case "track head":
             assert networks.track_head is not None
@@ -436,11 +441,12 @@ def open_motion_source(
                 image,
                 tracks,
                 rng,
+                carry,
                 still=still,
                 running=networks.running_latents,
             )
         case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
+            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
         case _:
             return NullMotion(config, networks.codec, image, tracks)
 

@@ -22,7 +22,7 @@ from ..sampling.buffer import Entry
 
 LOG = logging.getLogger("motionstream")
 AT_END = ("end", "loop", "hold")
-STRENGTH = 0.6
+STRENGTH = 0.7
 
 Pictures = Iterator[np.ndarray]
 

@@ -89,8 +89,8 @@ class LiveRun:
     it through.
 
     `notes` are lines for the person, told when it begins. `words` knows which words of a live prompt count.
-    A context manager. Leaving it, in whatever way,
-    ends the session, tells the client, and frees the viewers.
+    `recording` is the name of the file that is written. A context manager. Leaving it, in whatever way, ends
+    the session, tells the client, and frees the viewers.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class LiveRun:
         prompt: str | None = None,
         notes: Collection[str] = (),
         words: WordClip | None = None,
+        recording: str | None = None,
         **about,
     ):
         context, server = get_executing_context(), PromptServer.instance
@@ -110,6 +111,8 @@ class LiveRun:
         self.prompt_id = context.prompt_id if context is not None else ""
         known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
         self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
+        if recording:
+            self.run.info["recording"] = recording
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)

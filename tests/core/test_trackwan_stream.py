@@ -86,7 +86,7 @@ def conditioner(networks, xy: torch.Tensor, still=None) -> MotionConditioner:
         return TrackChunk(places, visible, visible, xy[0])
 
     rng = torch.Generator().manual_seed(1)
-    return MotionConditioner(config(), networks.track_head, networks.codec, image(), source, rng, still)
+    return MotionConditioner(config(), networks.track_head, networks.codec, image(), source, rng, still=still)
 
 
 def test_a_scene_change_begins_the_clip_anew_and_a_rewind_goes_back_to_the_one_before(networks):
