@@ -335,7 +335,15 @@ def written(known: dict[str, dict], args: argparse.Namespace) -> str:
         f"{roof['fps_at_the_roof']:g} fps of a student with c = 2. Nothing of it has run on a GPU.",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, CAVEATS, ""])
+
+
+CAVEATS = (
+    "How to read it: the lookahead runs on the same weights, which have met chunks of one frame in training. "
+    "It is the schedule that differs, not a model never trained for a queue. Drift over a few seconds is "
+    "mostly the start: the first chunks come from a uniform run. Rows that are not in the table were not "
+    "measured."
+)
 
 
 def _line(name: str, one: dict) -> str:

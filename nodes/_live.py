@@ -10,8 +10,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from ..motionstream_core.live.boundary import Ignored
 from ..motionstream_core.live.controls import CONTROLS, MAX_PROMPT, Control
-from ..motionstream_core.live.session import ENDINGS, Ignored, LiveSession
+from ..motionstream_core.live.session import ENDINGS, LiveSession
 from ._frames import Frame, Viewer
 
 Script = Iterable[tuple[int, Control]]

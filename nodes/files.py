@@ -8,15 +8,10 @@ import json
 
 from comfy_api.latest import io
 
-from ..motionstream_core.tracks.formats import (
-    hide_outside_mask,
-    read_tracks,
-    save_npz,
-    tracks_from_json,
-    tracks_from_text,
-    tracks_to_json,
-)
+from ..motionstream_core.tracks.formats import hide_outside_mask, read_tracks, tracks_from_text
 from ..motionstream_core.tracks.layout import ORDERS, UNITS
+from ..motionstream_core.tracks.track_arrays import save_npz
+from ..motionstream_core.tracks.track_json import tracks_from_json, tracks_to_json
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
 from ._tracks import canvas_of, groups_of, to_host, to_tracks

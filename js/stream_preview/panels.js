@@ -241,11 +241,14 @@ export function timeline(store) {
     describe();
     const text = place() < newestChunk() ? word("rewind_here", { chunk: place() }) : "";
     store.dispatch({ type: "note", text });
+    store.dispatch({ type: "scrub", chunk: text ? place() : null, held: true });
   });
   range.addEventListener("change", () => {
     dragged = false;
     store.dispatch({ type: "note", text: "" });
-    if (place() < newestChunk()) store.dispatch({ type: "send", control: rewind(place()) });
+    const back = place() < newestChunk();
+    store.dispatch({ type: "scrub", chunk: back ? place() : null, held: false });
+    if (back) store.dispatch({ type: "send", control: rewind(place()) });
   });
   const update = (/** @type {PreviewState} */ state) => {
     const { run, sampler } = state;

@@ -68,6 +68,7 @@ export function reduce(state, event, now) {
       return step({
         ...state,
         shown: event.header,
+        scrub: state.scrub && event.header.epoch > state.scrub.until ? null : state.scrub,
         latency: recordShown(state.latency, event.header.epoch, now),
         ghosts: state.ghosts.filter((ghost) => ghost.epoch >= event.header.epoch),
       });
@@ -103,6 +104,10 @@ function asked(state, event, now) {
       return sending({ ...state, promptSent: event.text }, [controls.prompt(event.text)], now);
     case "show":
       return step({ ...state, [event.part]: event.on });
+    case "scrub": {
+      const until = event.held ? Infinity : state.epoch;
+      return step({ ...state, scrub: event.chunk === null ? null : { chunk: event.chunk, until } });
+    }
     case "note":
       return step({ ...state, note: event.text });
     case "large":
@@ -213,6 +218,7 @@ function runStarted(state, run, now) {
     problem: "",
     began: now,
     recalled: null,
+    scrub: null,
     saved: NOTHING_SAVED,
     touched: false,
   };

@@ -37,6 +37,8 @@ import { word } from "./vocabulary.js";
  * @property {string} note  shown over the picture while a slider is held; "" = none
  * @property {number} began  ms: when the run began
  * @property {{width: number, height: number} | null} recalled  of a picture that was not seen being made
+ * @property {{chunk: number, until: number} | null} scrub  the chunk whose picture is shown in place of the
+ *   newest, until a frame of a later epoch is
  * @property {Saved} saved  what the last run left
  * @property {Take[]} takes  of this preview, the newest first
  * @property {boolean} touched  the person has sent something in this run
@@ -60,6 +62,7 @@ import { word } from "./vocabulary.js";
  * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
  *
  * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
+ *   | {type: "scrub", chunk: number | null, held: boolean}
  *   | {type: "saved", file: HostFile | null, take: Take | null}
  *   | {type: "recalled", width: number, height: number}
  *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
@@ -121,6 +124,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   note: "",
   began: 0,
   recalled: null,
+  scrub: null,
   saved: NOTHING_SAVED,
   takes: [],
   touched: false,

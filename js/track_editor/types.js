@@ -109,7 +109,7 @@
  *   | {type: "select-many", tracks: string[]} | {type: "select-all"}
  *   | {type: "stroke-start", at: VideoPoint, use?: StrokeUse}
  *   | {type: "stroke-extend", at: VideoPoint, even?: boolean, reach?: number}
- *   | {type: "stroke-end", add?: boolean} | {type: "stroke-cancel"}
+ *   | {type: "stroke-end", add?: boolean, near?: number} | {type: "stroke-cancel"}
  *   | {type: "path-click", at: VideoPoint, near?: number, reach?: number} | {type: "path-finish"}
  *   | {type: "pin", at: VideoPoint, reach?: number}
  *   | {type: "drag-start", track: string, point: number | null, at: VideoPoint, recorded?: boolean}

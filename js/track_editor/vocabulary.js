@@ -112,7 +112,7 @@ export const ENGLISH = {
   loose_pin: "Pin the border",
   loose_all: "Let it move",
   loose_all_help: "The whole picture is meant to move along with the tracks",
-  hint_draw: "Press and drag on the picture to draw a track",
+  hint_draw: "Drag on the picture to draw a track, or click point by point",
   hint_path: "Click to place points, Enter to finish",
   hint_line: "Press where the line begins, let go where it ends",
   hint_pin: "Click to pin a point where it is",

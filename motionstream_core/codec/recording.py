@@ -148,7 +148,9 @@ class _Muxer:
         frame.time_base = 1 / self._rate
         self.count += 1
         self._container.mux(self._stream.encode(frame))
-        self._boxes.ticks = round(1 / (self._rate * self._stream.time_base))
+        base = self._stream.time_base
+        assert base is not None, "set when the muxer opens"
+        self._boxes.ticks = round(1 / (self._rate * base))
         self._boxes.flush()
 
     def close(self):

@@ -10,7 +10,6 @@ holes behind objects: the bound of what smoothness can reach there.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from ..common.devices import device_label
 from ..model.weights.networks import Networks
 from ..streaming.stream import StreamOptions, stream
 from .heldout import HeldOut, heldout_set, long_set
@@ -32,7 +32,7 @@ from .methods import (
     warp_baseline,
 )
 from .prompt import prompt_effect
-from .results import device_label, markdown_table, write_result
+from .results import markdown_table, rounded, write_result
 
 PROMPT_CLIPS = 6
 KEYS = ("epe_sprite", "epe_background", "pck4_sprite", "psnr", "uncovered_psnr", "ghost", "sparse_epe_sprite")
@@ -107,15 +107,6 @@ def evaluate(
         "seconds": round(time.time() - began, 1),
     }
     return rounded(document)
-
-
-def rounded(value):
-    """Floats to three decimals, all the way down; None for what could not be measured."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if not isinstance(value, float):
-        return value
-    return round(value, 3) if math.isfinite(value) else None
 
 
 def table(document: dict) -> str:

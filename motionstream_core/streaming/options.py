@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -66,6 +66,7 @@ class StreamOptions:
     frames: int | None
     seed: int = 0
     steps: int | None = None
+    _: KW_ONLY
     buffer: Mapping[str, Any] | None = None
     context: CacheShape | None = None
     track_control: str | None = None

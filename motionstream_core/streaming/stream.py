@@ -19,8 +19,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from ..live.boundary import Boundary
 from ..live.controls import CONTROLS, MOTION_CONTROLS
-from ..live.session import Boundary, LiveSession
+from ..live.session import LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
 from ..model.config import RollingConfig

@@ -115,8 +115,8 @@ class Tracks:
             return self
         if mode == "error":
             raise ValueError(
-                f"tracks: expected {frames} frames (the video's), got {self.frames}; hold, loop, ping-pong "
-                "or resample fits them"
+                f"tracks: expected {frames} frames (the video's), got {self.frames}: choose hold, loop, "
+                "ping-pong or resample under fit, in the Motion Encoder"
             )
         return self.resampled(frames) if mode == "resample" else self.at(0, frames, mode)
 

@@ -1,4 +1,4 @@
-"""The cartoons in the pack: their sizes, whose student the student is, and a sentence gives its thing."""
+"""The cartoons in the pack: sizes, whose student the student is, and a sentence gives its thing."""
 
 from pathlib import Path
 

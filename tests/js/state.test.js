@@ -511,3 +511,33 @@ test("the picture that plays goes with the points near it, and rests at pins", (
   assert.ok(at(pinned, 6, 5)[0] > 9 && at(pinned, 0, 0)[0] < 0.01);
   assert.equal(latticeMoves(video, [], [], 1)[0], 0);
 });
+
+test("clicks with the draw tool are points of a path, and a drag is a stroke of its own", () => {
+  const stroke = (state, ...points) => {
+    let next = reduce(state, { type: "stroke-start", at: points[0] });
+    for (const at of points.slice(1)) next = reduce(next, { type: "stroke-extend", at });
+    return reduce(next, { type: "stroke-end", near: 3 });
+  };
+  let state = initialState(emptyDocument());
+  state = stroke(state, { x: 10, y: 10 });
+  state = stroke(state, { x: 60, y: 20 });
+  state = stroke(state, { x: 90, y: 80 });
+  assert.equal(state.doc.tracks.length, 1);
+  assert.deepEqual(state.doc.tracks[0].points, [
+    { x: 10, y: 10 },
+    { x: 60, y: 20 },
+    { x: 90, y: 80 },
+  ]);
+  const ended = stroke(state, { x: 90, y: 80 });
+  assert.deepEqual(
+    [ended.open, ended.doc.tracks[0].points.length],
+    [null, 3],
+    "the last point again ends it",
+  );
+  const drawn = stroke(state, { x: 20, y: 100 }, { x: 50, y: 100 }, { x: 100, y: 90 });
+  assert.deepEqual(
+    drawn.doc.tracks.map((track) => track.kind),
+    ["path", "freehand"],
+  );
+  assert.equal(drawn.open, null);
+});

@@ -166,7 +166,7 @@ def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape
             torch.from_numpy(item.frames[0]),
             tracks_of(item, chosen),
             item.clip.caption,
-            StreamOptions(len(item.clip.frames), seed, count, shape, fit="hold"),
+            StreamOptions(len(item.clip.frames), seed, count, context=shape, fit="hold"),
         )
         frames = []
         for chunk in chunks:

@@ -15,6 +15,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,9 @@ def build_media(sources: Path, out: Path) -> dict[str, dict[str, int]]:
         pictures = [p for p in PICTURES if p.held_out == held_out]
         chosen = split_sprites(sprites, held_out)
         credits = [f"{p.path}: {p.credit}" for p in pictures] + [EMOJI_CREDIT, KENNEY_CREDIT]
-        packed = {f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)}
+        packed: dict[str, Any] = {
+            f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)
+        }
         np.savez_compressed(
             out / f"{name}.npz",
             sprites=np.stack([s[1] for s in chosen]),
