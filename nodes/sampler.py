@@ -298,7 +298,9 @@ class StreamingSampler(io.ComfyNode):
         _host.load(
             [model, *codec.patchers],
             cache_bytes(dit, width, height, context),
-            beside_bytes(dit, width, height, context, codec.kind),
+            beside_bytes(
+                dit, width, height, context, codec.kind, rewind_mb * MIB if live or not frames else 0
+            ),
         )
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
         budget = keep_mb * MIB if keep_mb else _host.memory_to_keep()

@@ -24,7 +24,7 @@ from ..sampling.guided import GuideStrength, LatentGuide
 from ..tracks.types import TrackSource
 from .motion_source import MotionSnapshot
 from .null_motion import NullMotion
-from .warped_image import ImageCarry, WarpedImage, state_behind
+from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class GuidedMotion(NullMotion):
     def restore(self, snapshot: MotionSnapshot) -> None:
         super().restore(snapshot)
         self._carry.restore(snapshot.image, snapshot.carrier)
-        self._codec_state = snapshot.codec
+        kept = snapshot.codec.started or not snapshot.released
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._asked = None
 
 

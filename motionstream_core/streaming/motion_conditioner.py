@@ -21,7 +21,7 @@ from ..tracks.types import TrackChunk, TrackSource
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
 from .start_image import StartImage
 from .told_points import told_points
-from .warped_image import ImageCarry, WarpedImage, state_behind, warp_condition
+from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind, warp_condition
 
 MOVED = 0.5  # px within a chunk; a point that moves farther is no point at rest
 
@@ -195,7 +195,8 @@ class MotionConditioner:
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
         self._carry.restore(snapshot.image, snapshot.carrier)
-        self._codec_state = snapshot.codec
+        kept = snapshot.codec.started or not snapshot.released or snapshot.carrier is None
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._encoder.emb = snapshot.ids
         self._start = snapshot.start
         self._still = snapshot.still

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -55,12 +55,14 @@ PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class StreamSnapshot:
-    """A stream at the boundary before a chunk."""
+    """A stream at the boundary before a chunk. Without `decoder` its state is made again from the newest
+    latents: what is remade differs a little from what was.
+    """
 
     sampler: Any
     motion: MotionSnapshot
     tracks: Any
-    decoder: DecodeFuture
+    decoder: DecodeFuture | None
     made: int
     text: TextSnapshot
     source: SourceSnapshot | None
@@ -69,7 +71,7 @@ class StreamSnapshot:
     @property
     def nbytes(self) -> int:
         """All that this moment alone holds; the start image and its carrier are the stream's."""
-        decoder = self.decoder.state.memory if self.decoder.known else ()
+        decoder = self.decoder.state.memory if self.decoder is not None and self.decoder.known else ()
         own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
         return self.sampler.nbytes + self.motion.nbytes + own
 
@@ -137,7 +139,7 @@ class StreamPipeline:
         self.index = 0
         self.made = 0
         self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
-        self._snapshot_bytes = 1  # of the largest one so far
+        self._decoder_bytes = 0  # of the largest state so far
 
     def _open_sampler(self, dit: Transformer) -> LatentSampler:
         options = self.options
@@ -352,23 +354,45 @@ class StreamPipeline:
         """Keeps this moment, the boundary before chunk `index`, and lets the oldest go beyond the history's
         bytes.
         """
+        budget = self.options.history_bytes
+        if not budget:
+            return
+        # Nothing is copied for a moment that the budget cannot hold: its latents and motion are kept alone.
+        known = [self._decoder_bytes, *(_state_bytes(kept.decoder) for kept in self._history.values())]
+        self._decoder_bytes = max(known)
+        motion = self.motion.snapshot()
+        light = self._sampler.copied_bytes + self._decoder_bytes + motion.nbytes > budget
+        if light:
+            motion = replace(motion, codec=CodecState([]))
         snapshot = StreamSnapshot(
-            self._sampler.snapshot(),
-            self.motion.snapshot(),
+            self._sampler.snapshot(light),
+            motion,
             self.tracks.snapshot(),
-            self._decoded,
+            None if light else self._decoded,
             self.made,
             self.text.snapshot(),
             None if self.video is None else self.video.snapshot(),
             self._last,
         )
-        # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
-        before = next(reversed(self._history.values()), snapshot)
         self._history[self.index] = snapshot
-        self._snapshot_bytes = max(self._snapshot_bytes, before.nbytes, snapshot.nbytes)
-        most = self.options.history_bytes // self._snapshot_bytes
-        while len(self._history) > most:
+        while self._history and self._history_bytes() > budget:
             self._history.popitem(last=False)
+
+    def _history_bytes(self) -> int:
+        """Of all moments. The decoder's state of the newest may still be unknown; it is as large as
+        others.
+        """
+        newest = next(reversed(self._history.values()))
+        unknown = newest.decoder is not None and not newest.decoder.known
+        return sum(kept.nbytes for kept in self._history.values()) + self._decoder_bytes * unknown
+
+    def _decoder_behind(self) -> DecodeFuture:
+        """A decoder that stands behind the newest latents which are still known."""
+        codec, recent = self.networks.codec, self._sampler.recent
+        state = codec.start_decode()
+        if recent is not None:
+            state = codec.decode_chunk(recent, state)[1]
+        return Decoded(torch.empty(0), state, perf_counter())
 
     def rewind_to(self, chunk: int):
         """Back to the boundary before `chunk`, or to the nearest that is kept."""
@@ -379,7 +403,7 @@ class StreamPipeline:
         self._sampler.restore(snapshot.sampler)
         self.motion.restore(snapshot.motion)
         self.tracks.restore(snapshot.tracks)
-        self._decoded = snapshot.decoder
+        self._decoded = snapshot.decoder or self._decoder_behind()
         self.made = snapshot.made
         self.text.restore(snapshot.text)
         if self.video is not None and snapshot.source is not None:
@@ -388,6 +412,12 @@ class StreamPipeline:
         self.index = index
         for later in [known for known in self._history if known > index]:
             del self._history[later]
+
+
+def _state_bytes(decoder: DecodeFuture | None) -> int:
+    if decoder is None or not decoder.known:
+        return 0
+    return sum(x.nbytes for x in decoder.state.memory if isinstance(x, Tensor))
 
 
 def open_motion_source(

@@ -137,3 +137,10 @@ def warp_condition(codec: Codec, warped: WarpedImage, state: CodecState) -> tupl
 def state_behind(codec: Codec, warped: WarpedImage, count: int, state: CodecState) -> CodecState:
     """The encoder's state behind the first `count` pixel frames of a warped picture."""
     return codec.encode_chunk(warped.frames[None, :count], state)[1]
+
+
+def state_at_rest(codec: Codec, image: Tensor) -> CodecState:
+    """The encoder's state behind a picture (3, H, W) that nothing has moved yet: for a moment whose own state
+    was not kept.
+    """
+    return codec.encode_chunk(image[None, None], codec.start_encode())[1]

@@ -47,7 +47,7 @@ def status(tab) -> str:
 def test_two_tabs_of_the_same_workflow_share_nothing(tab, host, vue):
     workflow = without_tracks(load(shipped("endless-stream")))
     (sampler,) = nodes_of_type(workflow, "MotionStreamSampler")
-    sampler["widgets_values"][1] = 0  # until it is stopped
+    sampler["widgets_values"][0] = 0  # until it is stopped
     tab.use_vue_nodes(vue)
     tab.load(workflow)
     tabs = tab.page.locator(".workflow-tab").count()
