@@ -71,7 +71,8 @@ def mean(values: Iterable[float]) -> float:
 
 def uncovered_psnr(items: list[HeldOut], run: Generate) -> float:
     """PSNR in dB over all pixels of background that frame 0 does not show."""
-    return psnr_of(sum(squared_error(item, run(item, item.chosen)) for item in items))
+    errors = [squared_error(item, run(item, item.chosen)) for item in items]
+    return psnr_of(sum(errors, start=np.zeros(2)))
 
 
 def squared_error(item: HeldOut, frames: np.ndarray) -> np.ndarray:

@@ -89,8 +89,8 @@ def patch_distances(made: np.ndarray, true: np.ndarray, mask: np.ndarray) -> tup
     for high in (False, True):
         pair = [part - blurred(part, HIGH) if high else part for part in (made, true)]
         # The same places of both, so that the truth itself scores 0.
-        drawn = [patches(part, mask, np.random.default_rng(0)) for part in pair]
-        out.append(sliced_distance(*drawn))
+        drawn, wanted = (patches(part, mask, np.random.default_rng(0)) for part in pair)
+        out.append(sliced_distance(drawn, wanted))
     return out[0], out[1]
 
 

@@ -37,14 +37,12 @@ from ..model.config import BufferConfig, SamplerConfig
 from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
 from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
-from ..tracks.types import TrackChunk, Tracks, TrackSource
+from ..tracks.types import TrackChunk, Tracks
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
-from .guided_motion import GuidedMotion
-from .motion_conditioner import MotionConditioner
-from .motion_source import MotionSnapshot, MotionSource
-from .null_motion import NullMotion
-from .options import StreamOptions, check_track_control
+from .motion_source import MotionSnapshot
+from .open_motion import open_motion_source
+from .options import StreamOptions
 from .source_video import SourceReader, SourceSnapshot, reference_latents
 from .stream_text import StreamText, TextSnapshot
 from .warped_image import WarpedImage
@@ -418,37 +416,6 @@ def _state_bytes(decoder: DecodeFuture | None) -> int:
     if decoder is None or not decoder.known:
         return 0
     return sum(x.nbytes for x in decoder.state.memory if isinstance(x, Tensor))
-
-
-def open_motion_source(
-    networks: Networks,
-    image: Tensor,
-    tracks: TrackSource,
-    options: StreamOptions,
-    still: Tensor | None = None,
-) -> MotionSource:
-    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
-    config = networks.config
-    carry = options.carry or networks.carry
-    match check_track_control(config, options.track_control):
-        case "track head":
-            assert networks.track_head is not None
-            rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(
-                config,
-                networks.track_head,
-                networks.codec,
-                image,
-                tracks,
-                rng,
-                carry,
-                still=still,
-                running=networks.running_latents,
-            )
-        case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength, carry)
-        case _:
-            return NullMotion(config, networks.codec, image, tracks)
 
 
 def points_at_rest(tracks: Tracks | TrackStream) -> Tensor:

@@ -268,7 +268,8 @@ class LayeredWarp:
         margin = self.plate.margin
         filled = self.plate.filled.float()[None]
         source = torch.cat([self.plate.canvas, filled])
-        made = _sampled(source, pose.background, margin, "border", self.image.shape[-2:])
+        height, width = self.image.shape[-2:]
+        made = _sampled(source, pose.background, margin, "border", (height, width))
         if margin == 0:
             made[3:] = torch.maximum(made[3:], self._beyond(pose.background))
         for label, back, cut in pose.things:
@@ -277,7 +278,7 @@ class LayeredWarp:
             if cut.any():
                 hidden = torch.from_numpy(cut[layer.owner]).to(picture)[None, None]
                 picture = picture * (1 - F.avg_pool2d(F.pad(hidden, (2,) * 4, mode="replicate"), 5, 1)[0])
-            front = _sampled(picture, back, 0, "zeros", self.image.shape[-2:])
+            front = _sampled(picture, back, 0, "zeros", (height, width))
             alpha = front[3:]
             made = torch.cat([made[:3] * (1 - alpha) + front[:3], made[3:] * (1 - alpha)])
         return made
