@@ -6,6 +6,9 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { LiveViews } from "./shared/host_canvas.js";
+import { fillPrefixes } from "./shared/prefixes.js";
+import { NodeOutputs } from "./shared/outputs.js";
+import { Memory, Workflows } from "./shared/workflows.js";
 import { setLanguage as setPreviewLanguage } from "./stream_preview/vocabulary.js";
 import { RunHub } from "./stream_preview/run_hub.js";
 import { addPreview } from "./stream_preview/widget.js";
@@ -20,15 +23,21 @@ const PREVIEW = "MotionStreamPreview";
 const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 640] };
 
 const liveViews = new LiveViews();
+const workflows = new Workflows(app, api);
+workflows.install();
+const outputs = new NodeOutputs(app, api, workflows);
 const hub = new RunHub(api);
-const memory = new Map();
-const backdrops = new Map();
+/** What the views of nodes that the host took away were like, by workflow and node. */
+const memory = new Memory(64);
+const backdrops = new Memory(16, (backdrop) => backdrop.clear());
+const pictures = new Memory(12, (kept) => kept.frame?.picture.close());
 const library = new Library(app);
 
 app.registerExtension({
   name: "motionstream",
   settings: EDITOR_SETTINGS,
   async setup() {
+    outputs.start();
     hub.start();
     await loadLanguage({ app, api }, { editor: setEditorLanguage, preview: setPreviewLanguage });
   },
@@ -42,12 +51,16 @@ app.registerExtension({
           memory,
           backdrops,
           library,
+          workflows,
+          outputs,
         }),
       }),
     };
   },
   nodeCreated(node) {
-    if (node.comfyClass === PREVIEW) addPreview(node, { app, api, hub, liveViews });
+    if (node.comfyClass === PREVIEW)
+      addPreview(node, { app, api, hub, liveViews, workflows, outputs, pictures });
+    fillPrefixes(node, app);
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
   },

@@ -49,7 +49,7 @@ GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cf
 @dataclass(frozen=True)
 class ModelParts:
     """The network a stream runs on. `doubt`: what nobody can know of the weights; `left_out`: see
-    `_left_out`.
+    `_left_out`; `carry`: how the start image is moved for it, one of CARRIES.
     """
 
     dit: Transformer
@@ -58,6 +58,7 @@ class ModelParts:
     doubt: str | None = None
     left_out: str | None = None
     running_latents: bool = False
+    carry: str = "layered"
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def model_in(model: Any, positive: Any = None, sees: bool = False) -> ModelParts
             inner.detail,
             left_out=left_out(model),
             running_latents=inner.running_latents,
+            carry=inner.carry,
         )
     options = getattr(model, "model_options", {})
     guided = [name for name in GUIDANCE if options.get(name)]

@@ -89,7 +89,14 @@ class Viewer:
         self._states: deque[dict] = deque(maxlen=QUEUE)
         self._credits = CREDITS
         self._sent = -1
+        self._heard = time.monotonic()
         self.ended = False
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since it last answered, while frames that it was sent wait for an answer; else 0."""
+        with self._lock:
+            return 0.0 if self._credits else time.monotonic() - self._heard
 
     def offer(self, frame: Frame):
         """Frames of an older epoch that still wait are stale: they go."""
@@ -114,6 +121,7 @@ class Viewer:
         CREDITS exist.
         """
         with self._lock:
+            self._heard = time.monotonic()
             if 0 <= index <= self._sent:
                 self._credits = min(CREDITS, self._credits + 1)
         self._wake()

@@ -10,12 +10,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from ..motionstream_core.live.controls import CONTROLS, Control
-from ..motionstream_core.live.session import ENDINGS, Ignored, LiveSession
+from ..motionstream_core.live.boundary import Ignored
+from ..motionstream_core.live.controls import CONTROLS, MAX_PROMPT, Control
+from ..motionstream_core.live.session import ENDINGS, LiveSession
 from ._frames import Frame, Viewer
 
 Script = Iterable[tuple[int, Control]]
 VIEWERS = 8
+SILENT_S = 3.0  # without an answer to the frames it was sent
 REMEMBERED = 32
 
 
@@ -31,6 +33,7 @@ class Run:
         takes: the types of controls that the run can follow.
         script: the controls of a performance, which take effect as if posted then.
         prompt: the text that the run begins with, None where nobody knows it.
+        vocabulary: the words that a prompt may have; none where any word counts.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Run:
         takes: Collection[str] = CONTROLS,
         script: Script = (),
         prompt: str | None = None,
+        vocabulary: Sequence[str] = (),
     ):
         self.session = LiveSession(
             on_change=self._changed, on_ignored=self._ignored, takes=takes, script=script
@@ -54,8 +58,11 @@ class Run:
             **about,
             "controls": list(self.session.takes),
         }
+        if vocabulary:
+            self.info["vocabulary"] = list(vocabulary)
         self.latest: Frame | None = None
-        self._prompt = prompt
+        # It is sent with every state: a text of megabytes would be the most of what is sent.
+        self._prompt = prompt if prompt is None else prompt[:MAX_PROMPT]
         self._viewers: list[Viewer] = []
         self._lock = threading.Lock()
 
@@ -77,6 +84,8 @@ class Run:
         viewer = Viewer(wake)
         with self._lock:
             if len(self._viewers) >= VIEWERS:
+                self._drop_silent()
+            if len(self._viewers) >= VIEWERS:
                 raise ValueError(f"expected at most {VIEWERS} viewers of one run, got one more")
             self._viewers.append(viewer)
         viewer.tell(self.state)
@@ -85,6 +94,14 @@ class Run:
         if self.latest is not None:
             viewer.offer(self.latest)
         return viewer
+
+    def _drop_silent(self):
+        """A place that a page left without a word is free for the next one: the heartbeat takes longer."""
+        silent = [viewer for viewer in self._viewers if viewer.silent_s > SILENT_S]
+        if silent:
+            gone = max(silent, key=lambda viewer: viewer.silent_s)
+            self._viewers.remove(gone)
+            gone.end()
 
     def detach(self, viewer: Viewer):
         with self._lock:

@@ -5,14 +5,12 @@ Owns the sentences. Knows nothing of the host.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..motionstream_core.live.track_stream import TrackStream
 from ..motionstream_core.model.config import ModelConfig
 from ..motionstream_core.model.weights.checkpoint_presets import size_note
 from ..motionstream_core.tracks.types import Tracks
 from ._adopt import ModelParts
-from ._types import Motion, unknown_words
+from ._types import Motion
 
 CONTROL_WORDS = {
     "track head": "track head",
@@ -42,10 +40,9 @@ def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int
     return [note for note in notes if note]
 
 
-def notes_on_words(clip: Any, text: str | None) -> list[str]:
-    """The words of the prompt that the model does not know."""
-    unknown = unknown_words(clip, text) if text else []
-    return [f"Words outside the model's vocabulary: {', '.join(unknown)}"] if unknown else []
+def notes_on_words(left_out: str | None) -> list[str]:
+    """The words of the prompt that do not count, as a note."""
+    return [f"Prompt: {left_out}"] if left_out else []
 
 
 def points_note(config: ModelConfig, tracks: Tracks | TrackStream) -> str | None:

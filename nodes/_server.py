@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections import deque
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientPayloadError, WSMsgType, http_exceptions, web
 
 from ..motionstream_core.live.controls import RefusedControl
 from ._access import Foreign, check_access
@@ -29,7 +31,9 @@ from ._frames import Viewer
 from ._live import Run, Runs
 
 BODY_BYTES = 256 * 1024
+BODY_S = 10.0
 ACK_BYTES = 1024
+ACKS = 1000  # a second: a screen draws a quarter of that
 LINGER_S = 10.0  # how long a viewer may take, after the end of a run, to fetch the frames that still wait
 HEARTBEAT_S = 20.0
 
@@ -41,6 +45,7 @@ STATUS = {
     "unknown_run": 404,
     "run_ended": 409,
     "id_taken": 409,
+    "too_slow": 408,
     "too_large": 413,
     "not_json": 415,
     "not_a_socket": 426,
@@ -99,11 +104,12 @@ async def read_json(request: web.Request) -> dict:
     """The body as a JSON object; Refused when it is of another type, too long or malformed."""
     if request.content_type != "application/json":
         raise Refused("not_json", f"expected content type application/json, got {request.content_type}")
-    body = bytearray()
-    async for piece in request.content.iter_chunked(16 * 1024):
-        body += piece
-        if len(body) > BODY_BYTES:
-            raise Refused("too_large", f"expected at most {BODY_BYTES} bytes, got more")
+    try:
+        body = await asyncio.wait_for(_body(request), BODY_S)
+    except (TimeoutError, asyncio.TimeoutError):  # noqa: UP041  two classes up to Python 3.10
+        raise Refused("too_slow", f"expected the whole body within {BODY_S:.0f} s, got a part") from None
+    except (ConnectionError, http_exceptions.HttpProcessingError, ClientPayloadError):
+        raise Refused("bad_control", "expected a whole body, got one that broke off") from None
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -113,6 +119,15 @@ async def read_json(request: web.Request) -> dict:
     if not isinstance(message, dict):
         raise Refused("bad_control", f"expected a JSON object, got {type(message).__name__}")
     return message
+
+
+async def _body(request: web.Request) -> bytearray:
+    body = bytearray()
+    async for piece in request.content.iter_chunked(16 * 1024):
+        body += piece
+        if len(body) > BODY_BYTES:
+            raise Refused("too_large", f"expected at most {BODY_BYTES} bytes, got more")
+    return body
 
 
 def find_run(runs: Runs, token: object) -> Run:
@@ -174,8 +189,16 @@ async def stream_frames(
 
 
 async def receive_acks(socket: web.WebSocketResponse, viewer: Viewer):
-    """Until the socket closes. Anything but an acknowledgement closes it (1008: policy violation)."""
+    """Until the socket closes. Anything but an acknowledgement, and a flood of them, closes it (1008: policy
+    violation).
+    """
+    times: deque[float] = deque(maxlen=ACKS)
     async for message in socket:
+        now = time.monotonic()
+        if len(times) == ACKS and now - times[0] < 1.0:
+            await socket.close(code=1008, message=b"expected fewer acknowledgements")
+            return
+        times.append(now)
         frame = parse_ack(message.data) if message.type == WSMsgType.TEXT else None
         if frame is None:
             await socket.close(code=1008, message=b'expected {"type": "ack", "frame": number}')

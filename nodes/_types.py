@@ -31,6 +31,7 @@ from ..motionstream_core.tracks.types import Tracks
 LOG = logging.getLogger("motionstream")
 LOADER = "Load MotionStream"
 SPOKEN = "motionstream_text"  # in a CONDITIONING of our CLIP: the text and the embeddings made from it
+LEFT_OUT = "motionstream_left_out"  # the words of it that do not count, in a line
 SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedule and its first embeddings
 
 
@@ -40,7 +41,7 @@ class Motion:
     of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
     `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
     (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
-    `video` is made into the video (video to video).
+    `video` is made into the video (video to video). `pictured`: the image is a start image, not a canvas.
     """
 
     image: Tensor
@@ -51,6 +52,12 @@ class Motion:
     vae: Any = None
     see: Callable[[Tensor], Tensor] | None = None
     video: SourceVideo | None = None
+    pictured: bool = True
+
+    @property
+    def reference(self) -> Tensor | None:
+        """The start image as pictures (1, H, W, 3) before the stream; None where there is none."""
+        return self.image[None] if self.pictured else None
 
 
 class StreamModel(nn.Module):
@@ -64,6 +71,7 @@ class StreamModel(nn.Module):
         self.track_head = networks.track_head
         self.detail = networks.detail
         self.running_latents = networks.running_latents
+        self.carry = networks.carry
         self.model_config = SimpleNamespace(unet_config={})  # the host's LoRA key lookup reads it
         self.device: torch.device | None = None
 
@@ -92,13 +100,14 @@ class WordClip:
         return []
 
     def tokenize(self, text: str, return_word_ids: bool = False, **options) -> dict[str, Tensor | str]:
-        unknown = self.cond_stage_model.vocabulary.unknown(text)
-        if unknown:
-            LOG.warning(
-                "MotionStream: words outside the model's vocabulary were left out: %s",
-                ", ".join(dict.fromkeys(unknown)),
-            )
+        left_out = self.left_out(text)
+        if left_out:
+            LOG.warning("MotionStream: %s", left_out)
         return {"words": self.cond_stage_model.tokenize(text)[None], "text": text}
+
+    def left_out(self, text: str) -> str | None:
+        """One line that names the words of a text that do not count; None where all do."""
+        return self.cond_stage_model.vocabulary.left_out(text, self.cond_stage_model.length)
 
     def encode_from_tokens(self, tokens: Any, return_pooled: bool | str = False, return_dict: bool = False):
         if not isinstance(tokens, dict) or "words" not in tokens:
@@ -113,7 +122,9 @@ class WordClip:
         self, tokens, unprojected: bool = False, add_dict: dict | None = None, show_pbar: bool = True
     ) -> list:
         embeds = self.encode_from_tokens(tokens)
-        return [[embeds, {"pooled_output": None, SPOKEN: (tokens.get("text"), embeds), **(add_dict or {})}]]
+        text = tokens.get("text")
+        about = {"pooled_output": None, SPOKEN: (text, embeds), LEFT_OUT: text and self.left_out(text)}
+        return [[embeds, {**about, **(add_dict or {})}]]
 
 
 class MissingComponent:
@@ -254,6 +265,16 @@ def text_of(conditioning: Any) -> str | None:
     return text if of is embeds else None
 
 
+def left_out_of(conditioning: Any) -> str | None:
+    """One line that names the words of the text that do not count; None where all do, or nobody knows."""
+    return conditioning[0][1].get(LEFT_OUT) if text_of(conditioning) is not None else None
+
+
+def vocabulary_of(clip: Any) -> WordClip | None:
+    """A CLIP whose words are known one by one; None for any other."""
+    return clip if isinstance(clip, WordClip) else None
+
+
 def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
     """How a picture (H, W, 3) becomes features (1, tokens, width): by a CLIP vision, if there is one."""
     if clip_vision is None:
@@ -283,15 +304,15 @@ def text_function(
     clip: Any, config: ModelConfig, tell: Callable[[str], None] = lambda note: None
 ) -> Callable[[str], Tensor] | None:
     """How a live prompt becomes embeddings (1, L, text_dim): by a CLIP, if there is one. `tell` is given the
-    words that it does not know.
+    words that do not count, in a line.
     """
     if clip is None:
         return None
 
     def encode(text: str) -> Tensor:
-        unknown = unknown_words(clip, text)
-        if unknown:
-            tell(f"Words outside the model's vocabulary: {', '.join(unknown)}")
+        left_out = clip.left_out(text) if isinstance(clip, WordClip) else None
+        if left_out:
+            tell(f"Prompt: {left_out}")
         return text_embeds(clip.encode_from_tokens_scheduled(clip.tokenize(text)), config)
 
     return encode

@@ -136,7 +136,7 @@ class CameraTracks(io.ComfyNode):
                 "Moves a camera through a picture: a grid of points, at the picture's depth or on a "
                 "plane, seen along the camera's path."
             ),
-            search_aliases=["motionstream", "camera", "orbit", "dolly", "depth"],
+            search_aliases=["motionstream", "camera control", "orbit", "dolly", "depth"],
             inputs=[
                 io.Combo.Input(
                     "move",

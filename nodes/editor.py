@@ -14,6 +14,7 @@ from ..motionstream_core.tracks.document.handles import document_groups
 from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 from . import _host
 from ._pictures import picture_in
+from ._sizes import tracks_on_picture
 from ._tracks import to_host
 from .loader import CATEGORY
 
@@ -23,7 +24,7 @@ EMPTY = {
     "height": 128,
     "frames": 49,
     "fps": 16,
-    "pin_border": False,
+    "pin_border": True,
     "tracks": [],
 }
 NO_IMAGE = "Track Editor: expected a connected image for the IMAGE output, got none"
@@ -37,7 +38,15 @@ class TrackEditor(io.ComfyNode):
             display_name="Track Editor",
             category=CATEGORY,
             description="Paint where things go: draw paths and strokes on the image, pin what must stay.",
-            search_aliases=["motionstream", "paint tracks", "trajectory", "motion paths", "spline editor"],
+            search_aliases=[
+                "motionstream",
+                "paint tracks",
+                "trajectory",
+                "motion paths",
+                "spline editor",
+                "motion brush",
+                "drag",
+            ],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input(
@@ -96,14 +105,17 @@ class TrackEditor(io.ComfyNode):
     @classmethod
     def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
         painted = parse_document(document)
-        tracks = document_to_tracks(painted, frames).rescaled(width, height)
+        tracks = document_to_tracks(painted, frames)
+        if image is not None:
+            image = picture_in(image, "image", _host.NodeNotes())
+        tracks = tracks_on_picture(tracks, width, height, None if image is None else image.shape[1:3])
         host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted))
         if image is None:
             picture, backdrop = _host.blocked(NO_IMAGE), []
         else:
-            image = picture_in(image, "image", _host.NodeNotes())
             picture, backdrop = cover(image, width, height), save_backdrop(cls, image)
-        shown = {"motionstream_backdrop": backdrop}
+        size = {"width": width, "height": height, "frames": frames, "fps": fps}
+        shown = {"motionstream_backdrop": backdrop, "motionstream_size": [size]}
         return io.NodeOutput(host_tracks, picture, width, height, frames, ui=shown)
 
 

@@ -8,21 +8,17 @@ import json
 
 from comfy_api.latest import io
 
-from ..motionstream_core.tracks.formats import (
-    hide_outside_mask,
-    read_tracks,
-    save_npz,
-    tracks_from_json,
-    tracks_from_text,
-    tracks_to_json,
-)
+from ..motionstream_core.tracks.formats import hide_outside_mask, read_tracks, tracks_from_text
 from ..motionstream_core.tracks.layout import ORDERS, UNITS
+from ..motionstream_core.tracks.track_arrays import save_npz
+from ..motionstream_core.tracks.track_json import tracks_from_json, tracks_to_json
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
 from ._tracks import canvas_of, groups_of, to_host, to_tracks
 from .loader import CATEGORY
 
 NO_FILE = "none"
+MAX_LISTED = 1_000_000  # positions that are written as text: ten times the bytes, and minutes of reading
 SUFFIXES = (".npz", ".npy", ".json", ".txt", ".pth")
 FORMATS = {
     "npz (exact)": None,
@@ -208,7 +204,14 @@ class SaveTracks(io.ComfyNode):
         style = FORMATS[format]
         if style is None and not known:
             raise ValueError("canvas: expected tracks that say theirs, or a width and a height, got neither")
-        text = tracks_to_json(found, style or "ati")
+        # What is not asked for as text is not made, beyond what other nodes could take.
+        many = found.frames * found.count > MAX_LISTED
+        if many and style is not None:
+            raise ValueError(
+                f"format: expected at most {MAX_LISTED} positions in JSON, got {found.frames * found.count}: "
+                "choose npz"
+            )
+        text = "" if many else tracks_to_json(found, style or "ati")
         path, subfolder = _host.output_path(filename_prefix, ".npz" if style is None else ".json")
         if style is None:
             save_npz(found, path)
@@ -217,6 +220,8 @@ class SaveTracks(io.ComfyNode):
         said = (
             json.loads(text) if style == "cotracker" else text
         )  # those nodes hand on the list itself, and what reads tracks expects it so
+        if many:
+            said = _host.blocked(f"text: expected at most {MAX_LISTED} positions, got more: use the file")
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
         return io.NodeOutput(
             said,

@@ -12,11 +12,12 @@ from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
 from ._pictures import picture_in, place_in
+from ._sources import source_frames_of
 from ._tracks import to_prompts
 from ._types import Motion
 from .loader import CATEGORY
 from .motion import MODEL_FPS, MotionType
-from .video import LICENCES, LONGEST, Place, source_frames_of
+from .video import LICENCES, LONGEST, Place
 
 
 class LiveVideoMotion(io.ComfyNode):

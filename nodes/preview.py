@@ -4,7 +4,7 @@ node passes images on.
 
 from __future__ import annotations
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from .loader import CATEGORY
 
@@ -20,7 +20,7 @@ class StreamPreview(io.ComfyNode):
                 "Shows the frames of a Streaming Sampler while it runs, with the true frame rate and "
                 "latency, and steers it: drag, camera, prompt, pause, step, rewind, stop and keep."
             ),
-            search_aliases=["motionstream", "live preview", "video preview"],
+            search_aliases=["motionstream", "live preview", "video preview", "realtime", "drag"],
             is_output_node=True,
             inputs=[
                 io.Image.Input(
@@ -34,4 +34,10 @@ class StreamPreview(io.ComfyNode):
 
     @classmethod
     def execute(cls, images=None) -> io.NodeOutput:
-        return io.NodeOutput(images)
+        if images is None:
+            return io.NodeOutput(images)
+        # The browser shows it where the run was not seen: in another tab, or before a reload.
+        last = ui.ImageSaveHelper.save_images(
+            images[-1:], "motionstream_last", io.FolderType.temp, cls, compress_level=1
+        )
+        return io.NodeOutput(images, ui={"motionstream_last": last})

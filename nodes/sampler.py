@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
@@ -24,10 +25,10 @@ from ..motionstream_core.streaming.stream import (
     stream,
 )
 from . import _host, _tracks
-from ._adopt import codec_in, model_in
+from ._adopt import ModelParts, codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
-from ._types import Motion, schedule_of, text_embeds, text_function, text_of
+from ._types import Motion, left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
 from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
@@ -35,6 +36,7 @@ from .motion import MotionType
 LOG = logging.getLogger("motionstream")
 MIB = 2**20
 AUTO = "auto"
+LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
 class StreamingSampler(io.ComfyNode):
@@ -48,7 +50,7 @@ class StreamingSampler(io.ComfyNode):
                 "Makes the video chunk by chunk, and follows you while it does. Memory and time per "
                 "chunk stay the same however long it gets."
             ),
-            search_aliases=["motionstream", "causal sampler", "video sampler", "live"],
+            search_aliases=["motionstream", "causal sampler", "video sampler", "live", "realtime"],
             inputs=[
                 io.Model.Input(
                     "model",
@@ -259,6 +261,8 @@ class StreamingSampler(io.ComfyNode):
         embeds = text_embeds(positive, dit.config)
         schedule = schedule_of(positive, dit.config)
         track_control = track_control_of(control, dit)
+        recorded = read_performance(performance)
+        carry = carry_of(parts, recorded)
         options = StreamOptions(
             frames or None,
             seed,
@@ -269,6 +273,7 @@ class StreamingSampler(io.ComfyNode):
             fit=motion.fit,
             id_seed=motion.id_seed,
             groups=motion.groups,
+            carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,
             backend=_host.attention(model),
@@ -276,6 +281,7 @@ class StreamingSampler(io.ComfyNode):
             see=motion.see if dit.config.image_dim is not None else None,
             prompts=schedule,
             video=motion.video,
+            reference=motion.reference,
             encode=text_function(clip, dit.config, lambda note: live_run.tell(note)),
             check_interrupt=_host.check_interrupt,
         )
@@ -286,13 +292,15 @@ class StreamingSampler(io.ComfyNode):
             "fps": motion.tracks.fps,
             "chunk_frames": stride * sampler.chunk_frames,
         }
-        played = check_performance(performance, about, seed)
+        played = check_performance(recorded, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
         _host.load(
             [model, *codec.patchers],
             cache_bytes(dit, width, height, context),
-            beside_bytes(dit, width, height, context, codec.kind),
+            beside_bytes(
+                dit, width, height, context, codec.kind, rewind_mb * MIB if live or not frames else 0
+            ),
         )
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
         budget = keep_mb * MIB if keep_mb else _host.memory_to_keep()
@@ -300,12 +308,14 @@ class StreamingSampler(io.ComfyNode):
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
             notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
-            + notes_on_words(clip, text_of(positive)),
+            + notes_on_words(left_out_of(positive)),
+            words=vocabulary_of(clip),
             chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control, motion.video),
             script=played.controls,
             frames=frames,
             prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
+            recording=path and path.name,
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -322,10 +332,28 @@ class StreamingSampler(io.ComfyNode):
             )
         # 4. What was made.
         text = write_performance(
-            live_run.session.performance, seed=seed, frames=live_run.figures["frames"], **about
+            live_run.session.performance,
+            seed=seed,
+            frames=live_run.figures["frames"],
+            layered=int(carry == "layered"),
+            **about,
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
-        return outputs(recorder, codec.to_host, width, height, text, figures, live_run.tell)
+        shown = shown_of(figures, text, seed, path if recorder.failure is None else None)
+        return outputs(recorder, codec.to_host, width, height, text, shown, live_run.tell)
+
+
+def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> dict[str, list]:
+    """What the page is told of a run: its figures, the take for a replay, the recorded file as the host's
+    assets list it.
+    """
+    shown: dict[str, list] = {"motionstream_run": [figures]}
+    if len(performance) <= LONGEST_TAKE:
+        take = {"performance": performance, "seed": str(seed), "frames": figures["frames"]}
+        shown["motionstream_take"] = [take]
+    if path is not None:
+        shown["motionstream_recording"] = [{**_host.output_item(path), "format": "video/mp4"}]
+    return shown
 
 
 def track_control_of(control: str, dit: Transformer) -> str:
@@ -343,9 +371,17 @@ def check_motion(motion) -> Motion:
     return motion
 
 
-def check_performance(text: str, about: dict, seed: int) -> Performance:
+def carry_of(parts: ModelParts, recorded: Performance) -> str:
+    """How the start image is moved along the tracks: as for the model, but a performance keeps the carry
+    that it was made with. One that does not say was made on the nearest-track carry.
+    """
+    if not recorded.about:
+        return parts.carry
+    return "layered" if recorded.about.get("layered") else "nearest"
+
+
+def check_performance(played: Performance, about: dict, seed: int) -> Performance:
     """The performance to be played again; its size, rate and chunks must be this run's."""
-    played = read_performance(text)
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
             raise ValueError(
@@ -380,10 +416,10 @@ def outputs(
     width: int,
     height: int,
     performance: str,
-    figures: dict,
+    shown: dict[str, list],
     tell: Callable[[str], None],
 ) -> io.NodeOutput:
-    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; the run's figures go to the
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; `shown` goes to the
     client.
     """
     made = recorder.take(width, height)
@@ -404,5 +440,5 @@ def outputs(
         video,
         _tracks.to_host(made.tracks),
         performance,
-        ui={"motionstream_run": [figures]},
+        ui=shown,
     )

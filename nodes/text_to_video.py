@@ -48,7 +48,7 @@ class EmptyMotion(io.ComfyNode):
 def trackless_motion(image: Tensor, fps: float, video: SourceVideo | None = None) -> Motion:
     """A MOTION of the image's size whose tracks tell nobody anything; image (H, W, 3)."""
     height, width = image.shape[:2]
-    # Tracks hold at least one point; it is hidden.
+    # Tracks hold at least one point; it is hidden and has no handle.
     point = torch.tensor([[[width / 2, height / 2]]])
     tracks = Tracks(point, torch.zeros(1, 1, dtype=torch.bool), width, height, fps)
-    return Motion(image, tracks, "hold", 0, video=video)
+    return Motion(image, tracks, "hold", 0, torch.tensor([-1]), video=video, pictured=False)

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from comfy_api.latest import io
-from torch import Tensor
 
-from ..motionstream_core.codec.timed_frames import (
-    TimedFrames,
-    expected_frames,
-    timed_frames,
-    timed_images,
-)
 from ..motionstream_core.tracks.edit import smooth_tracks
 from ..motionstream_core.tracks.video.camera_motion import PARTS
 from ..motionstream_core.tracks.video.follow import KEPT, TIMINGS, Followed, follow, retime_tracks
@@ -20,7 +11,8 @@ from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retarget_tracks, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
-from ._pictures import Note, pictures_in, place_in
+from ._pictures import Note, place_in
+from ._sources import source_frames_of
 from ._tracks import to_host, to_prompts
 from .loader import CATEGORY
 
@@ -247,20 +239,3 @@ def note_losses(found: Followed, expected: int | None, note: Note):
         note(f"the source's scene changes before frame {frames}: from there on no point is visible")
     if expected is not None and found.frames < expected:
         note(f"the source should have {expected} frames, {found.frames} could be read (a cut-off file?)")
-
-
-def source_frames_of(
-    video: Any, images: Tensor | None, most: int | None, note: Note
-) -> tuple[TimedFrames, int | None]:
-    """The source's pictures with their moments, and how many there are at most (None: not known)."""
-    if (video is None) == (images is None):
-        raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")
-    if images is not None:
-        pictures = pictures_in(images[:most], "images", note)
-        return timed_images(picture.cpu().numpy() for picture in pictures), len(pictures)
-    begin, lasting = (
-        video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
-    )
-    known = None if begin or lasting else expected_frames(video.get_stream_source())
-    frames = timed_frames(video.get_stream_source(), most, begin, lasting)
-    return frames, min(filter(None, (known, most)), default=None)

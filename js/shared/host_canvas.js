@@ -109,7 +109,7 @@ const REROUTES = new Set(["Reroute", "Reroute (rgthree)"]);
  * @param {string} input
  */
 export function sourceNode(node, input) {
-  const slot = node.inputs?.findIndex((candidate) => candidate.name === input) ?? -1;
+  const slot = node.inputs?.findIndex((each) => (each.widget?.name ?? each.name) === input) ?? -1;
   let source = slot >= 0 ? node.getInputNode(slot) : null;
   for (let steps = 0; source && REROUTES.has(source.type) && steps < 64; steps++)
     source = source.getInputNode(0);

@@ -88,6 +88,12 @@ const SHEET = `
   color: #f0f2f5; pointer-events: none; text-align: center; font-size: 11.5px;
 }
 .ms-hint:empty { display: none; }
+.ms-loose {
+  display: flex; flex-wrap: wrap; align-items: center; gap: 2px 6px; flex: none; padding: 2px 6px 2px 10px;
+  border-radius: 7px; background: #3a2a08; color: #ffe9b8; font-size: 11.5px; border: 1px solid #c98b1a;
+}
+.ms-loose .ms-button { color: #ffe9b8; }
+.ms-loose[hidden] { display: none; }
 .ms-note {
   position: absolute; inset: 0; z-index: 3; display: flex; flex-direction: column; align-items: center;
   justify-content: center; gap: 12px; padding: 24px; background: #0e0f12eb; color: #f0f2f5;

@@ -38,6 +38,7 @@ const REFUSALS = {
   unknown_run: "refused_unknown",
   run_ended: "refused_late",
   [ID_TAKEN]: "refused_late",
+  too_slow: "refused_unreached",
   too_large: "refused_large",
   not_json: "refused_type",
 };

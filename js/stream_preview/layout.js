@@ -8,7 +8,9 @@ import { keepTouches } from "../shared/screen.js";
 import { CameraPad } from "./camera_pad.js";
 import { statusWord } from "./format.js";
 import { helpPanel } from "./help.js";
+import { isActive } from "./obstacles.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
+import { savedPanel } from "./saved.js";
 import { Stage } from "./stage.js";
 import { strengthSlider } from "./strength.js";
 import { word } from "./vocabulary.js";
@@ -20,6 +22,7 @@ import { word } from "./vocabulary.js";
 /**
  * @typedef {object} Page  what the parts ask of the preview
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
+ * @property {import("./saved.js").SavedHost} saved
  * @property {(urgent: boolean) => void} redraw  urgent: the panels, too
  */
 
@@ -42,15 +45,16 @@ export class Layout {
       strengthSlider(store),
       timeline(store),
       figures(),
+      savedPanel(store, page.saved),
     ];
-    const [bar, kit, prompt, strength, chunks, facts] = this.panels.map((panel) => panel.root);
+    const [bar, kit, prompt, strength, chunks, facts, saved] = this.panels.map((panel) => panel.root);
     this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.stage.root.append(this.pill, this.hint, this.help);
     const main = element("div", "ms-main", [this.stage.root, chunks]);
-    const side = element("div", "ms-side", [facts, bar, kit, this.pad.root, prompt, strength]);
+    const side = element("div", "ms-side", [facts, saved, bar, kit, this.pad.root, prompt, strength]);
     this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = 0;
     this.panel.setAttribute("aria-label", word("label"));
@@ -83,7 +87,10 @@ export class Layout {
    */
   update(state, shownFps, advice) {
     this.pill.dataset.state = state.status;
-    setText(this.pill, statusWord(state.status));
+    const recording = state.run?.recording && isActive(state.status);
+    this.pill.classList.toggle("ms-rec", Boolean(recording));
+    setText(this.pill, statusWord(state.status) + (recording ? " · REC" : ""));
+    this.pill.title = recording ? word("recording", { name: state.run?.recording ?? "" }) : "";
     setText(this.hint, state.problem || advice);
     this.hint.classList.toggle("ms-bad", Boolean(state.problem));
     this.help.hidden = !state.helpOpen;

@@ -45,6 +45,38 @@ const SHEET = `
 .ms-prompt::placeholder { color: var(--ms-soft); }
 .ms-prompt:focus { outline: 1.5px solid var(--ms-accent); outline-offset: -1px; }
 .ms-prompt:disabled { opacity: 0.5; }
+.ms-box { position: relative; flex: 1; min-width: 0; display: flex; }
+.ms-box .ms-prompt { background: transparent; color: transparent; caret-color: var(--ms-text); z-index: 1; }
+.ms-box .ms-prompt::selection {
+  color: transparent; background: color-mix(in srgb, var(--ms-accent) 45%, transparent);
+}
+.ms-said {
+  position: absolute; inset: 0; padding: 0 10px; border-radius: 7px; background: var(--ms-field);
+  line-height: 28px; white-space: pre; overflow: hidden; color: var(--ms-text); pointer-events: none;
+}
+.ms-said s { color: var(--ms-soft); text-decoration: line-through #e5484d 2px; }
+.ms-offers { display: flex; flex-wrap: wrap; gap: 4px; padding-top: 4px; }
+.ms-offers[hidden] { display: none; }
+.ms-offer {
+  height: 20px; padding: 0 7px; border: 0; border-radius: 10px; background: var(--ms-field);
+  color: var(--ms-text); font: inherit; font-size: 11px; cursor: pointer;
+}
+.ms-saved { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; flex: none; }
+.ms-saved[hidden], .ms-saved [hidden] { display: none; }
+.ms-saved-name { font-size: 11.5px; color: var(--ms-text); overflow-wrap: anywhere; }
+.ms-takes { display: flex; gap: 4px; overflow-x: auto; width: 100%; }
+.ms-take {
+  display: flex; flex-direction: column; align-items: center; gap: 2px; padding: 3px; border: 0;
+  border-radius: 6px; background: var(--ms-field); color: var(--ms-soft); font: inherit; font-size: 10px;
+  cursor: pointer; flex: none;
+}
+.ms-take:hover { color: var(--ms-text); outline: 1.5px solid var(--ms-accent); }
+.ms-take img { display: block; height: 40px; min-width: 40px; border-radius: 4px; }
+.ms-pill.ms-rec { color: #ff6b63; }
+.ms-player-dialog { padding: 0; border: 0; background: #000; max-width: 92vw; max-height: 92vh; }
+.ms-player { display: block; width: min(92vw, 1100px); max-height: 88vh; }
+.ms-slow { padding-top: 4px; color: #e0a126; font-size: 11px; }
+.ms-slow[hidden] { display: none; }
 .ms-row .ms-button { height: 28px; width: 28px; background: var(--ms-field); border-radius: 7px; }
 .ms-row .ms-button.ms-on { animation: ms-pulse 1.2s infinite; background: var(--ms-accent); }
 .ms-chunks { gap: 6px; }

@@ -12,7 +12,8 @@ import { amount, clock, duration } from "./format.js";
 import { button, icon } from "./icons.js";
 import { newestLatency, typicalLatency } from "./latency.js";
 import { obstacleOf } from "./obstacles.js";
-import { oldestChunk, TOOL_CONTROLS } from "./state.js";
+import { completed, promptPieces, wordsToOffer } from "./prompt_words.js";
+import { oldestChunk, speedOf, TOOL_CONTROLS } from "./state.js";
 import { largestRadius, WITH_RADIUS } from "./steering.js";
 import { rewind } from "./controls.js";
 import { word } from "./vocabulary.js";
@@ -149,7 +150,45 @@ export function promptBox(store) {
     autocomplete: "off",
   });
   const send = button("send", word("prompt_send"), () => submit());
-  const root = element("div", "ms-row", [box, send]);
+  // What the box says, drawn behind it, so that single words can be struck through.
+  const shown = element("div", "ms-said");
+  const offers = element("div", "ms-offers");
+  const root = element("div", "ms-asked", [
+    element("div", "ms-row", [element("div", "ms-box", [shown, box]), send]),
+    offers,
+  ]);
+  const mark = () => {
+    const vocabulary = store.state.run?.vocabulary ?? [];
+    const pieces = promptPieces(box.value, vocabulary);
+    const unknown = pieces.filter(({ known }) => !known).map(({ text }) => text);
+    if (shown.textContent !== box.value || shown.dataset.unknown !== unknown.join(" "))
+      shown.replaceChildren(...pieces.map(({ text, known }) => element(known ? "span" : "s", "", [text])));
+    shown.dataset.unknown = unknown.join(" ");
+    shown.scrollLeft = box.scrollLeft;
+    box.title = unknown.length ? word("words_unknown", { words: unknown.join(", ") }) : word("prompt_help");
+    const typing = document.activeElement === box && !box.disabled;
+    const offered = typing ? wordsToOffer(box.value.slice(0, box.selectionStart ?? 0), vocabulary) : [];
+    offers.hidden = !offered.length;
+    if (offers.dataset.words === offered.join(" ")) return;
+    offers.dataset.words = offered.join(" ");
+    offers.replaceChildren(...offered.map(offer));
+  };
+  /** @param {string} text */
+  const offer = (text) => {
+    const chip = element("button", "ms-offer", [text]);
+    chip.type = "button";
+    chip.tabIndex = -1;
+    chip.addEventListener("pointerdown", (event) => {
+      event.preventDefault(); // the box keeps the focus
+      const made = completed(box.value, box.selectionStart ?? box.value.length, text);
+      box.value = made.text;
+      box.setSelectionRange(made.caret, made.caret);
+      mark();
+    });
+    return chip;
+  };
+  for (const type of ["input", "scroll", "focus", "blur", "keyup", "click"])
+    box.addEventListener(type, () => mark());
   const wanted = ({ prompt, promptSent } = store.state) => promptSent ?? prompt;
   const submit = () => {
     if (!box.disabled && box.value !== wanted()) store.dispatch({ type: "prompt", text: box.value });
@@ -176,6 +215,7 @@ export function promptBox(store) {
     setAvailable(box, word("prompt_help"), obstacle);
     setAvailable(send, word("prompt_send"), obstacle);
     setPressed(send, state.promptSent !== null);
+    mark();
   };
   return { root, update };
 }
@@ -201,11 +241,14 @@ export function timeline(store) {
     describe();
     const text = place() < newestChunk() ? word("rewind_here", { chunk: place() }) : "";
     store.dispatch({ type: "note", text });
+    store.dispatch({ type: "scrub", chunk: text ? place() : null, held: true });
   });
   range.addEventListener("change", () => {
     dragged = false;
     store.dispatch({ type: "note", text: "" });
-    if (place() < newestChunk()) store.dispatch({ type: "send", control: rewind(place()) });
+    const back = place() < newestChunk();
+    store.dispatch({ type: "scrub", chunk: back ? place() : null, held: false });
+    if (back) store.dispatch({ type: "send", control: rewind(place()) });
   });
   const update = (/** @type {PreviewState} */ state) => {
     const { run, sampler } = state;
@@ -271,11 +314,15 @@ export function figures() {
     memory: fact("memory"),
     control: fact("control"),
   };
-  const root = element(
-    "div",
-    "ms-facts ms-six",
-    Object.values(facts).map((each) => each.root),
-  );
+  const slow = element("div", "ms-slow");
+  const root = element("div", "ms-figures", [
+    element(
+      "div",
+      "ms-facts ms-six",
+      Object.values(facts).map((each) => each.root),
+    ),
+    slow,
+  ]);
   const update = (/** @type {PreviewState} */ state, /** @type {number} */ shownFps) => {
     const { run, sampler, shown } = state;
     const latency = newestLatency(state.latency);
@@ -297,6 +344,9 @@ export function figures() {
       word("memory_help", { cache: amount(sampler.cache_bytes), kept: amount(sampler.kept_bytes) }),
     );
     facts.control.say(...controlSaid(sampler.control));
+    const speed = speedOf(state);
+    slow.hidden = speed === null;
+    setText(slow, speed === null ? "" : word("slow", { speed: speed.toFixed(speed < 0.1 ? 2 : 1) }));
   };
   return { root, update };
 }

@@ -9,24 +9,33 @@ import { createQueue, push, shownRate, take } from "./frame_queue.js";
 /** @import {FrameQueue} from "./frame_queue.js" */
 /** @import {View} from "../shared/view.js" */
 
-/** @typedef {{header: FrameHeader, picture: ImageBitmap}} Shown */
+/** @typedef {{header: FrameHeader | null, picture: ImageBitmap}} Shown  header: null = of an earlier page */
+/** @typedef {Shown & {header: FrameHeader}} Received */
 
+const LOOK_BACK = 256; // px, the longer side
+const MOST_CHUNKS = 240;
 const WINDOW_MS = 2000;
 
 export class FramePlayer {
   constructor() {
-    /** @type {FrameQueue<Shown>} */
+    /** @type {FrameQueue<Received>} */
     this.queue = createQueue(16);
     /** @type {Shown | null} */
     this.current = null;
     /** @type {number[]} when frames were shown, ms */
     this.times = [];
+    /** @type {Map<number, HTMLCanvasElement>} */
+    this.chunks = new Map();
+    /** The chunk shown last. */
+    this.newest = -1;
   }
 
   /** A new run: what waits is dropped, the last picture stays until there is a new one. @param {Run} run */
   begin(run) {
     this.drop();
     this.queue = createQueue(run.fps);
+    this.chunks.clear();
+    this.newest = -1;
     this.times = [];
   }
 
@@ -41,7 +50,7 @@ export class FramePlayer {
    * Shows the next frame when it is due.
    * @param {number} now ms
    * @param {boolean} flowing more is being made: frames that are made slowly are spread until then
-   * @returns {Shown | null} the one that is new on the screen
+   * @returns {Received | null} the one that is new on the screen
    */
   advance(now, flowing) {
     const { queue, item } = take(flowing ? this.queue : { ...this.queue, made: 0 }, now);
@@ -49,6 +58,7 @@ export class FramePlayer {
     if (!item) return null;
     this.current?.picture.close();
     this.current = item;
+    this.remember(item);
     this.times = [...this.times.filter((time) => now - time <= WINDOW_MS), now];
     return item;
   }
@@ -72,6 +82,42 @@ export class FramePlayer {
     // High costs most where it helps least.
     ctx.imageSmoothingQuality = view.width > 1.5 * this.current.picture.width ? "high" : "medium";
     ctx.drawImage(this.current.picture, view.left, view.top, view.width, view.height);
+  }
+
+  /** One small picture of each chunk, for a look back. @param {Received} shown */
+  remember({ header, picture }) {
+    if (header.chunk === this.newest) return;
+    this.newest = header.chunk;
+    const scale = Math.min(1, LOOK_BACK / Math.max(picture.width, picture.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(picture.width * scale));
+    canvas.height = Math.max(1, Math.round(picture.height * scale));
+    canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    this.chunks.delete(header.chunk);
+    this.chunks.set(header.chunk, canvas);
+    for (const old of [...this.chunks.keys()].slice(0, -MOST_CHUNKS)) this.chunks.delete(old);
+  }
+
+  /**
+   * A picture of a chunk of this run, or of the nearest before it that was shown.
+   * @param {number} chunk
+   * @returns {HTMLCanvasElement | null}
+   */
+  pictureOf(chunk) {
+    const before = [...this.chunks.keys()].filter((each) => each <= chunk);
+    return this.chunks.get(Math.max(...before)) ?? null;
+  }
+
+  /** The picture shown, small, as a data URL. @param {number} side px @returns {string} "" = there is none */
+  thumbnail(side) {
+    const { picture } = this.current ?? {};
+    if (!picture) return "";
+    const scale = side / Math.max(picture.width, picture.height);
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(picture.width * scale);
+    canvas.height = Math.round(picture.height * scale);
+    canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL("image/jpeg", 0.8);
   }
 
   /** What waits is let go. */

@@ -9,6 +9,7 @@ import { PreviewKeyboard } from "./keyboard.js";
 import { openLarge } from "./large_view.js";
 import { Layout } from "./layout.js";
 import { installLiveStyles } from "./live_styles.js";
+import { isActive } from "./obstacles.js";
 import { FramePlayer } from "./player.js";
 import { StreamSession } from "./session.js";
 import { adviceOf } from "./state.js";
@@ -17,8 +18,16 @@ import { PreviewStore } from "./store.js";
 /** @import {Run} from "./protocol.js" */
 /** @import {Effect} from "./reduce.js" */
 /** @import {RunHub} from "./run_hub.js" */
-/** @import {PreviewEvent} from "./state.js" */
+/** @import {PreviewEvent, PreviewState} from "./state.js" */
+/** @import {Shown} from "./player.js" */
 
+/**
+ * What a preview showed, for the one that takes its place.
+ * @typedef {{state: PreviewState, frame: Shown | null}} Kept
+ */
+
+const THUMBNAIL = 72; // px, the longer side
+const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {} };
 const PANELS_MS = 150;
 /**
  * After these the picture is drawn at once, and the panels follow a few times a second.
@@ -41,8 +50,9 @@ export class StreamPreview {
    * @param {RunHub} hub
    * @param {(run: Run) => boolean} wants
    * @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels
+   * @param {import("./saved.js").SavedHost} [saved]
    */
-  constructor(api, hub, wants, pan = () => {}) {
+  constructor(api, hub, wants, pan = () => {}, saved = NO_HOST) {
     installStyles();
     installLiveStyles();
     this.hub = hub;
@@ -51,13 +61,15 @@ export class StreamPreview {
     this.store = new PreviewStore((effect) => this.perform(effect));
     this.session = new StreamSession(api, hub, this.player, (event) => this.store.dispatch(event));
     const redraw = (/** @type {boolean} */ urgent) => this.schedule(urgent);
-    this.layout = new Layout(this.store, this.player, { pan, redraw });
+    this.layout = new Layout(this.store, this.player, { pan, redraw, saved });
     this.keyboard = new PreviewKeyboard(this.store, () => this.layout.focus());
     this.store.subscribe((event) => this.schedule(!OF_THE_PICTURE.includes(event.type)));
     /** The picture of the screen that is waited for; 0 = none. */
     this.request = 0;
     /** The panels are out of date. */
     this.urgent = true;
+    /** The address of the picture that was recalled; "" = none. @type {string} */
+    this.recalled = "";
     /** When they were brought up to date, ms. */
     this.described = 0;
   }
@@ -70,11 +82,13 @@ export class StreamPreview {
     return this.store.state;
   }
 
-  connect() {
+  /** @param {Kept} [before] of the preview that stood in this place */
+  connect(before) {
     if (this.listeners) return;
     this.listeners = new AbortController();
     this.keyboard.connect(this.layout.panel, this.listeners.signal);
     this.layout.connect(this.listeners.signal);
+    if (before) this.takeOver(before);
     this.unsubscribe = this.hub.subscribe({
       start: (run) => this.wants(run) && this.store.dispatch({ type: "run-start", run }),
       end: (token, status) =>
@@ -84,8 +98,83 @@ export class StreamPreview {
     this.schedule();
   }
 
-  /** No listener, timer, request or connection is left. Hands that hold something let go. */
+  /** @param {Kept} before */
+  takeOver({ state, frame }) {
+    const { run } = state;
+    const goesOn = run !== null && this.hub.runs.has(run.token);
+    this.player.destroy();
+    this.player.current = frame;
+    this.store.dispatch({
+      type: "took-over",
+      state,
+      ending: goesOn || !run ? null : (this.hub.endings.get(run.token) ?? null),
+    });
+  }
+
+  /** What goes on and is wanted now is followed, unless a run is followed already. */
+  reconsider() {
+    const { run } = this.state;
+    if (!this.listeners || (run && this.hub.runs.has(run.token) && this.wants(run))) return;
+    for (const each of this.hub.runs.values())
+      if (this.wants(each)) return this.store.dispatch({ type: "run-start", run: each });
+  }
+
+  /**
+   * What the sampler of the run that was shown last has left.
+   * @param {Record<string, any>} output
+   */
+  keep(output) {
+    const { run, saved } = this.state;
+    if (!run || saved.file || saved.take) return;
+    const take = output.motionstream_take?.[0];
+    const file = output.motionstream_recording?.[0] ?? null;
+    if (!take && !file) return;
+    const frames = Number(take?.frames) || 0;
+    this.store.dispatch({
+      type: "saved",
+      file,
+      take: take && {
+        token: run.token,
+        node: run.node_id,
+        performance: String(take.performance),
+        seed: String(take.seed),
+        frames,
+        seconds: frames / run.fps,
+        picture: this.player.thumbnail(THUMBNAIL),
+      },
+    });
+  }
+
+  /**
+   * The last picture of a run that this preview has not seen, unless it shows one already.
+   * @param {string} url
+   */
+  async recall(url) {
+    if (this.player.current || isActive(this.state.status) || url === this.recalled) return;
+    this.recalled = url;
+    try {
+      const picture = await createImageBitmap(await (await fetch(url)).blob());
+      if (this.player.current || isActive(this.state.status) || !this.listeners) return picture.close();
+      this.player.current = { header: null, picture };
+      this.store.dispatch({ type: "recalled", width: picture.width, height: picture.height });
+    } catch {
+      // The host has cleared its temporary files.
+    }
+  }
+
+  /** Leaves, and keeps nothing. */
   destroy() {
+    this.leave().frame?.picture.close();
+  }
+
+  /**
+   * No listener, timer, request or connection is left. Hands that hold something let go.
+   * @returns {Kept} for the preview that comes in this place
+   */
+  leave() {
+    const frame = this.player.current;
+    const { state } = this;
+    this.player.current = null;
     this.listeners?.abort();
     this.listeners = undefined;
     this.large?.close();
@@ -95,6 +184,7 @@ export class StreamPreview {
     cancelAnimationFrame(this.request);
     this.request = 0;
     this.player.destroy();
+    return { state, frame };
   }
 
   /** @param {Effect} effect */

@@ -16,6 +16,8 @@
  * @property {number} frames  0 = endless
  * @property {number} chunk_frames  0 = not told
  * @property {string[]} controls
+ * @property {string} recording  the name of the file that is written; "" = none
+ * @property {string[]} vocabulary  the words that a prompt may have; [] = any
  *
  * @typedef {"done" | "stopped" | "interrupted" | "error"} Ending
  * @typedef {[id: number, x: number, y: number, kind: number]} Handle  pixels of the video; kind as in KINDS
@@ -56,6 +58,8 @@ const HEADER_LIMIT = 64 * 1024;
 const HEADER_KEYS = /** @type {const} */ (["frame", "chunk", "fps", "t_made", "latency_ms", "queued"]);
 export const ENDINGS = ["done", "stopped", "interrupted", "error"];
 const STATUSES = ["running", "paused", "stopping", ...ENDINGS];
+/** @type {string[]} */
+const NO_WORDS = [];
 const FIRST_CONTROLS = ["pause", "resume", "stop"];
 
 /** What a handle is. The place in the list is the number in a frame's header. */
@@ -156,6 +160,7 @@ export function parseRun(value) {
       throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
   }
   const chunk_frames = optional(run, "chunk_frames", 0, isWhole, "a whole number");
+  const vocabulary = optional(run, "vocabulary", NO_WORDS, isTexts, "a list of texts");
   const controls = optional(run, "controls", FIRST_CONTROLS, isTexts, "a list of texts");
   return /** @type {Run} */ ({
     ...run,
@@ -163,6 +168,8 @@ export function parseRun(value) {
     prompt_id: String(run.prompt_id ?? ""),
     chunk_frames,
     controls,
+    vocabulary,
+    recording: optional(run, "recording", "", isText, "a text"),
   });
 }
 

@@ -16,7 +16,7 @@ import {
 import * as controls from "./controls.js";
 import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
-import { grabbableHandles, isBusy, NOTHING_TOLD } from "./state.js";
+import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD } from "./state.js";
 import * as steering from "./steering.js";
 
 /** @import {Rig} from "./camera.js" */
@@ -42,6 +42,20 @@ export function reduce(state, event, now) {
   switch (event.type) {
     case "run-start":
       return runStarted(state, event.run, now);
+    case "took-over":
+      return step(tookOver(state, event.state, event.ending));
+    case "saved": {
+      const { file, take } = event;
+      const others = state.takes.filter((each) => each.token !== take?.token);
+      const takes = take ? [take, ...others].slice(0, MOST_TAKES) : state.takes;
+      return step({ ...state, saved: { file, take }, takes });
+    }
+    case "recalled":
+      return step({
+        ...state,
+        status: state.run ? state.status : "done",
+        recalled: { width: event.width, height: event.height },
+      });
     case "run-end":
       return withEffects(finished(state, event.status), { do: "end-link" });
     case "link":
@@ -54,6 +68,7 @@ export function reduce(state, event, now) {
       return step({
         ...state,
         shown: event.header,
+        scrub: state.scrub && event.header.epoch > state.scrub.until ? null : state.scrub,
         latency: recordShown(state.latency, event.header.epoch, now),
         ghosts: state.ghosts.filter((ghost) => ghost.epoch >= event.header.epoch),
       });
@@ -89,6 +104,10 @@ function asked(state, event, now) {
       return sending({ ...state, promptSent: event.text }, [controls.prompt(event.text)], now);
     case "show":
       return step({ ...state, [event.part]: event.on });
+    case "scrub": {
+      const until = event.held ? Infinity : state.epoch;
+      return step({ ...state, scrub: event.chunk === null ? null : { chunk: event.chunk, until } });
+    }
     case "note":
       return step({ ...state, note: event.text });
     case "large":
@@ -198,9 +217,36 @@ function runStarted(state, run, now) {
     latency: NO_LATENCY,
     problem: "",
     began: now,
+    recalled: null,
+    scrub: null,
+    saved: NOTHING_SAVED,
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
+}
+
+/**
+ * What the preview in this place knew, without what only a run that goes on needs.
+ * @param {PreviewState} state
+ * @param {PreviewState} before
+ * @param {import("./protocol.js").Ending | null} ending  null = it goes on, or nobody knows
+ * @returns {PreviewState}
+ */
+function tookOver(state, before, ending) {
+  const open = isActive(before.status) || before.status === "away";
+  return {
+    ...before,
+    status: open ? (ending ?? "lost") : before.status,
+    steering: steering.releaseAll(before.steering).steering,
+    rig: { ...createRig(), hold: before.rig.hold },
+    cameraSent: null,
+    ghosts: [],
+    latency: NO_LATENCY,
+    problem: "",
+    note: "",
+    helpOpen: false,
+    large: state.large,
+  };
 }
 
 /**

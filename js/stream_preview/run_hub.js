@@ -7,6 +7,8 @@ import { parseEnd, parseRun, parseRuns } from "./protocol.js";
 
 /** @import {Ending, Run} from "./protocol.js" */
 
+const REMEMBERED = 32; // endings
+
 /**
  * @typedef {object} Listener
  * @property {(run: Run) => void} start
@@ -20,6 +22,8 @@ export class RunHub {
     this.api = api;
     /** @type {Map<string, Run>} */
     this.runs = new Map();
+    /** @type {Map<string, Ending>} how the last ones ended, by token */
+    this.endings = new Map();
     /** @type {Set<Listener>} */
     this.listeners = new Set();
   }
@@ -72,6 +76,8 @@ export class RunHub {
   /** @param {{token: string, status: Ending}} end */
   ended({ token, status }) {
     this.runs.delete(token);
+    this.endings.set(token, status);
+    for (const old of [...this.endings.keys()].slice(0, -REMEMBERED)) this.endings.delete(old);
     for (const listener of [...this.listeners]) listener.end(token, status);
   }
 

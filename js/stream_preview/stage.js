@@ -42,6 +42,8 @@ export class Stage {
     this.stale = true;
     /** The screen's pixels to one of ours when it was drawn. */
     this.screen = 0;
+    /** The picture of the past that is shown. @type {HTMLCanvasElement | null} */
+    this.back = null;
     this.pointers = new StagePointers(this.over, this.pointerHost());
   }
 
@@ -101,7 +103,8 @@ export class Stage {
   }
 
   view() {
-    return letterbox(this.area(), this.store.state.run ?? NO_VIDEO);
+    const { run, recalled } = this.store.state;
+    return letterbox(this.area(), run ?? recalled ?? NO_VIDEO);
   }
 
   /**
@@ -122,13 +125,19 @@ export class Stage {
     const { state } = this.store;
     const view = this.view();
     const screen = window.devicePixelRatio;
-    if (fresh || this.stale || screen !== this.screen)
-      this.onto(this.canvas, (ctx) => this.player.draw(ctx, view));
+    const back = state.scrub ? this.player.pictureOf(state.scrub.chunk) : null;
+    if (fresh || this.stale || screen !== this.screen || back !== this.back)
+      this.onto(this.canvas, (ctx) =>
+        back
+          ? ctx.drawImage(back, view.left, view.top, view.width, view.height)
+          : this.player.draw(ctx, view),
+      );
+    this.back = back;
     this.stale = false;
     this.screen = screen;
     const able = isSteerable(state) && state.shown !== null;
     this.onto(this.over, (ctx) => {
-      if (!state.shown) return;
+      if (!state.shown || back) return;
       drawOverlay(ctx, view, {
         handles: handlesOf(state),
         visible: state.handlesVisible,

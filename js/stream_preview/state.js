@@ -36,15 +36,36 @@ import { word } from "./vocabulary.js";
  * @property {string} problem  shown over the picture for a while; "" = none
  * @property {string} note  shown over the picture while a slider is held; "" = none
  * @property {number} began  ms: when the run began
+ * @property {{width: number, height: number} | null} recalled  of a picture that was not seen being made
+ * @property {{chunk: number, until: number} | null} scrub  the chunk whose picture is shown in place of the
+ *   newest, until a frame of a later epoch is
+ * @property {Saved} saved  what the last run left
+ * @property {Take[]} takes  of this preview, the newest first
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
  * @property {boolean} helpOpen
  * @property {{cameraWasOpen: boolean} | null} large  the large view; null = it is not open
  *
+ * @typedef {{filename: string, subfolder: string, type: string}} HostFile
+ * @typedef {{file: HostFile | null, take: Take | null}} Saved
+ *
+ * @typedef {object} Take  what makes the same video again
+ * @property {string} token  of its run
+ * @property {string} node  the execution id of its sampler
+ * @property {string} performance
+ * @property {string} seed
+ * @property {number} frames
+ * @property {number} seconds
+ * @property {string} picture  a data URL of its last frame; "" = none was seen
+ *
  * @typedef {Place & {places: VideoPoint[]}} PlaceDragged  places: passed since the last one, oldest first
  *
- * @typedef {{type: "run-start", run: Run} | {type: "run-end", status: Ending}
+ * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
+ *   | {type: "scrub", chunk: number | null, held: boolean}
+ *   | {type: "saved", file: HostFile | null, take: Take | null}
+ *   | {type: "recalled", width: number, height: number}
+ *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
  *   | {type: "sampler", told: RunState}
  *   | {type: "frame-received", epoch: number} | {type: "frame-shown", header: FrameHeader}
@@ -63,6 +84,10 @@ import { word } from "./vocabulary.js";
  */
 
 const HINT_MS = 8000;
+export const MOST_TAKES = 8;
+
+/** @type {Saved} */
+export const NOTHING_SAVED = Object.freeze({ file: null, take: null });
 
 /** What a run is taken for until its sampler has said something. @type {RunState} */
 export const NOTHING_TOLD = {
@@ -98,6 +123,10 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   problem: "",
   note: "",
   began: 0,
+  recalled: null,
+  scrub: null,
+  saved: NOTHING_SAVED,
+  takes: [],
   touched: false,
   handlesVisible: true,
   cameraOpen: false,
@@ -140,6 +169,21 @@ export const isBusy = ({ steering }) => Boolean(steering.hands.length || steerin
  * @param {PreviewState} state
  */
 export const oldestChunk = ({ sampler }) => Math.max(1, sampler.oldest_chunk ?? sampler.chunk);
+
+const SLOW = 0.9; // of real time
+const WARM = 3; // chunks, before a figure says anything
+
+/**
+ * How fast a stream is made that is not made as fast as it plays, as a share of real time; null = it is, or
+ * nobody can say yet.
+ * @param {PreviewState} state
+ * @returns {number | null}
+ */
+export function speedOf({ status, run, shown }) {
+  if (status !== "live" || !run || !shown || shown.chunk < WARM) return null;
+  const speed = shown.fps / run.fps;
+  return speed < SLOW ? speed : null;
+}
 
 /**
  * What is said over the picture; "" = nothing.

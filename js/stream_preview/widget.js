@@ -3,27 +3,57 @@
  * that touches nodes.
  */
 
-import { chain, forwardWheel, panCanvas, sourceNode } from "../shared/host_canvas.js";
+import { element } from "../shared/elements.js";
+import { nodesOnPath, nodesUpstream } from "../shared/graph.js";
+import { chain, forwardWheel, isLinked, panCanvas, viewKey } from "../shared/host_canvas.js";
+import { viewRoute } from "../shared/routes.js";
 import { StreamPreview } from "./preview.js";
 
 /** @import {LiveViews} from "../shared/host_canvas.js" */
+/** @import {NodeOutputs} from "../shared/outputs.js" */
+/** @import {Memory, Workflows} from "../shared/workflows.js" */
+/** @import {Kept} from "./preview.js" */
 /** @import {Run} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
 
 const NAME = "motionstream_view"; // a widget named like an input would take its place in the Vue renderer
-const SAMPLER = "MotionStreamSampler";
 const MIN_HEIGHT = 440;
+const ASSETS = "Workspace.ToggleSidebarTab.assets"; // a command of the host
+const LAST_KEY = "motionstream_last";
+
+/**
+ * @typedef {object} Services  of the page
+ * @property {ComfyApp} app
+ * @property {ComfyApi} api
+ * @property {RunHub} hub
+ * @property {LiveViews} liveViews
+ * @property {Workflows} workflows
+ * @property {NodeOutputs} outputs
+ * @property {Memory<Kept>} pictures  what previews showed whose nodes were taken away, by workflow and node
+ */
 
 /**
  * @param {ComfyNode} node
- * @param {{app: ComfyApp, api: ComfyApi, hub: RunHub, liveViews: LiveViews}} services
+ * @param {Services} services
  */
-export function addPreview(node, { app, api, hub, liveViews }) {
+export function addPreview(node, services) {
+  const { app, api, hub, liveViews, workflows, outputs, pictures } = services;
+  const root = () => app.rootGraph ?? app.graph;
+  let workflow = "";
   const view = new StreamPreview(
     api,
     hub,
-    (run) => follows(node, run),
+    (run) => workflows.of(run.prompt_id) === workflow && follows(node, run, root()),
     (dx, dy) => panCanvas(app, dx, dy),
+    {
+      play: (file) => playFile(api.apiURL(viewRoute(file)), file.filename),
+      showAssets: () => void app.extensionManager?.command?.execute?.(ASSETS),
+      replay: (take, goOn) => {
+        const inputs = { performance: take.performance, seed: Number(take.seed) };
+        workflows.override(take.node, goOn ? { ...inputs, frames: 0 } : inputs);
+        void app.queuePrompt?.(0, 1);
+      },
+    },
   );
   forwardWheel(app, view.root);
   const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
@@ -34,27 +64,72 @@ export function addPreview(node, { app, api, hub, liveViews }) {
     serialize: false,
   });
   widget.serialize = false;
+  const key = () => `${workflow}|${viewKey(node, NAME)}`;
+  const changed = () => {
+    view.reconsider();
+    const { run } = view.state;
+    const left = run && outputs.ofRun(workflow, run.prompt_id, run.node_id);
+    if (left) view.keep(left);
+    const file = workflows.loading ? null : outputs.of(node)?.[LAST_KEY]?.[0];
+    if (typeof file?.filename === "string") void view.recall(api.apiURL(viewRoute(file)));
+  };
+  /** @type {(() => void)[]} */
+  let ends = [];
+  let inGraph = false;
+  // The host adds nodes to a graph first and links them then, all at once.
   const enter = () => {
+    if (inGraph) return;
+    inGraph = true;
+    workflow = workflows.current;
     liveViews.add(view.root, node, NAME);
-    view.connect();
+    queueMicrotask(() => {
+      if (!inGraph || ends.length) return;
+      ends = [workflows.subscribe(changed), outputs.subscribe(changed)];
+      view.connect(pictures.take(key()));
+      changed();
+    });
   };
   chain(node, "onAdded", enter);
+  chain(node, "onConnectionsChange", () => queueMicrotask(() => inGraph && view.reconsider()));
   chain(node, "onRemoved", () => {
+    if (!inGraph) return;
+    inGraph = false;
     liveViews.remove(view.root);
-    view.destroy();
+    for (const end of ends) end();
+    ends = [];
+    pictures.set(key(), view.leave());
   });
   if (node.graph) enter();
   return widget;
 }
 
 /**
- * The run of the sampler upstream. Any run of this tab where no sampler is found. Inside a subgraph a run's
- * node id is a path, "12:7".
+ * A recorded file in a player over the page.
+ * @param {string} url
+ * @param {string} name
+ */
+function playFile(url, name) {
+  const video = element("video", "ms-player");
+  Object.assign(video, { src: url, controls: true, autoplay: true, loop: true, title: name });
+  const dialog = element("dialog", "ms-player-dialog", [video]);
+  dialog.addEventListener("keydown", (event) => event.stopPropagation());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/**
+ * Whether a preview shows a run of its workflow: that of a node upstream of it, or, where nothing is
+ * connected, of a node in its own graph. Inside a subgraph a run's node id is a path, "12:7".
  * @param {ComfyNode} node
  * @param {Run} run
+ * @param {ComfyGraph | null | undefined} root
  */
-export function follows(node, run) {
-  const source = sourceNode(node, "images");
-  if (!source || (source.comfyClass ?? source.type) !== SAMPLER) return true;
-  return run.node_id.split(":").at(-1) === String(source.id);
+export function follows(node, run, root) {
+  const path = nodesOnPath(root, run.node_id);
+  if (!path.length) return false;
+  if (!isLinked(node, "images")) return path[path.length - 1].graph === node.graph;
+  const upstream = nodesUpstream(node, root, "images");
+  return path.some((maker) => upstream.has(maker));
 }

@@ -5,8 +5,15 @@
  */
 
 import { sourceNode } from "../shared/host_canvas.js";
+import { viewRoute } from "../shared/routes.js";
 
-/** @typedef {{image: CanvasImageSource, width: number, height: number}} Picture */
+/**
+ * @typedef {object} Picture
+ * @property {CanvasImageSource} image
+ * @property {number} width  of the image, px
+ * @property {number} height
+ * @property {{width: number, height: number}} [full]  of the file it was made from
+ */
 
 const OUTPUT_KEY = "motionstream_backdrop";
 const LARGEST = 1280; // px: a larger picture is kept small, it is drawn at every move of the pointer
@@ -25,23 +32,18 @@ export function parseImageName(value) {
   };
 }
 
-/** @param {{filename: string, subfolder?: string, type?: string}} file @returns {string} */
-export function viewRoute({ filename, subfolder = "", type = "temp" }) {
-  return `/view?${new URLSearchParams({ filename, subfolder, type })}`;
-}
-
 /**
  * @param {ComfyNode} node
- * @param {ComfyApp} app
+ * @param {Record<string, any> | undefined} output  what the node gave when it ran last
  * @returns {string | null} the route of the picture to show
  */
-export function backdropRoute(node, app) {
+export function backdropRoute(node, output) {
   const connected = node.inputs?.some((input) => input.name === "image" && input.link != null);
   if (!connected) return null;
   const image = loadWidget(sourceNode(node, "image"));
   if (image) return viewRoute(parseImageName(String(image.value)));
-  const file = executedFile(node, app);
-  return file ? viewRoute(file) : null;
+  const file = output?.[OUTPUT_KEY]?.[0];
+  return typeof file?.filename === "string" ? viewRoute(file) : null;
 }
 
 /** The picture widget of a node that loads one file. @param {ComfyNode | null} source */
@@ -49,14 +51,6 @@ export function loadWidget(source) {
   if (!source || !/^LoadImage(Output)?$/.test(source.comfyClass ?? source.type)) return null;
   const widget = source.widgets?.find((candidate) => candidate.name === "image");
   return widget && typeof widget.value === "string" && widget.value ? widget : null;
-}
-
-/** @param {ComfyNode} node @param {ComfyApp} app */
-function executedFile(node, app) {
-  const outputs = app.nodeOutputs ?? {};
-  const output = outputs[`${node.graph?.id}:${node.id}`] ?? outputs[String(node.id)];
-  const files = output?.[OUTPUT_KEY];
-  return Array.isArray(files) && typeof files[0]?.filename === "string" ? files[0] : null;
 }
 
 /** A picture by address. The last one asked for wins. */
@@ -68,12 +62,14 @@ export class Backdrop {
     this.url = null;
     /** @type {Picture | null} */
     this.picture = null;
+    this.loading = false;
   }
 
   /** @param {string | null} url */
   show(url) {
     if (url === this.url) return;
     this.url = url;
+    this.loading = url !== null;
     if (url === null) return this.set(null);
     const image = new Image();
     image.onload = () => url === this.url && this.set(shrunk(image));
@@ -85,6 +81,7 @@ export class Backdrop {
   /** @param {Backdrop["picture"]} picture */
   set(picture) {
     this.picture = picture;
+    this.loading = false;
     this.changed();
   }
 }
@@ -97,11 +94,12 @@ export function shrunk(image) {
     Math.max(1, Math.round(naturalWidth * scale)),
     Math.max(1, Math.round(naturalHeight * scale)),
   ];
-  if (scale === 1) return { image, width, height };
+  const full = { width: naturalWidth, height: naturalHeight };
+  if (scale === 1) return { image, width, height, full };
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const ctx = canvas.getContext("2d");
   if (!ctx) return { image, width: naturalWidth, height: naturalHeight };
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(image, 0, 0, width, height);
-  return { image: canvas, width, height };
+  return { image: canvas, width, height, full };
 }

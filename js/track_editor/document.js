@@ -20,6 +20,13 @@ export function emptyDocument(size = DEFAULT_SIZE) {
   return { version: 1, width, height, frames, fps, tracks: [], pin_border: false };
 }
 
+/**
+ * What an editor begins with. Its border is pinned, so that the first stroke moves what it is drawn on alone.
+ * @param {Size} [size]
+ * @returns {TrackDocument}
+ */
+export const freshDocument = (size) => ({ ...emptyDocument(size), pin_border: true });
+
 /** @param {TrackDocument} doc @returns {string} */
 export const writeDocument = (doc) => JSON.stringify(doc);
 
@@ -30,7 +37,7 @@ export const writeDocument = (doc) => JSON.stringify(doc);
  * @throws {Error} naming what was expected and what was found
  */
 export function readDocument(text, size = DEFAULT_SIZE) {
-  if (!text.trim()) return emptyDocument(size);
+  if (!text.trim()) return freshDocument(size);
   if (text.length > MAX_TEXT)
     throw new Error(`Expected a track document of at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parse(text);
@@ -74,29 +81,53 @@ export const sameSize = (a, b) =>
   a.width === b.width && a.height === b.height && a.frames === b.frames && a.fps === b.fps;
 
 /**
- * The document for a video of another size: coordinates, areas and times scaled.
+ * The document for a video of another size: coordinates, areas and times scaled. Where the aspect ratio is
+ * another one, tracks stay on the content of the picture below them, of which another part is cut out.
+ * Without a picture they are stretched.
  * @param {TrackDocument} doc
  * @param {Size} size
+ * @param {{width: number, height: number} | null} [picture]
  * @returns {TrackDocument}
  */
-export function fitDocument(doc, size) {
+export function fitDocument(doc, size, picture = null) {
   if (sameSize(doc, size)) return doc;
   const [sx, sy] = [size.width / doc.width, size.height / doc.height];
   const st = (size.frames - 1) / Math.max(1, doc.frames - 1);
-  const tracks = doc.tracks.map((track) => fitTrack(track, sx, sy, st));
+  const fit = picture && sx !== sy ? coverFit(doc, size, picture) : { sx, sy, dx: 0, dy: 0 };
+  const tracks = doc.tracks.map((track) => fitTrack(track, fit, st));
   return { ...doc, width: size.width, height: size.height, frames: size.frames, fps: size.fps, tracks };
+}
+
+/** @typedef {{sx: number, sy: number, dx: number, dy: number}} Fit  x → sx·x + dx, y → sy·y + dy */
+
+/**
+ * From the places of one part of a picture to those of another. Both are cut from its middle, scaled to cover
+ * their size (nodes/_sizes.py has the same).
+ * @param {{width: number, height: number}} from
+ * @param {{width: number, height: number}} to
+ * @param {{width: number, height: number}} picture
+ * @returns {Fit}
+ */
+export function coverFit(from, to, picture) {
+  const cover = (/** @type {{width: number, height: number}} */ size) =>
+    Math.max(size.width / picture.width, size.height / picture.height);
+  const scale = cover(to) / cover(from);
+  const shift = (/** @type {number} */ before, /** @type {number} */ after) =>
+    (after - before * scale + scale - 1) / 2;
+  return { sx: scale, sy: scale, dx: shift(from.width, to.width), dy: shift(from.height, to.height) };
 }
 
 /**
  * @param {Track} track
- * @param {number} sx
- * @param {number} sy
+ * @param {Fit} fit of the places
  * @param {number} st of the time
  * @returns {Track}
  */
-function fitTrack(track, sx, sy, st) {
+function fitTrack(track, { sx, sy, dx, dy }, st) {
   const small = Math.min(sx, sy);
-  const placed = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
+  const scaled = (/** @type {VideoPoint} */ point) => roundPoint({ x: point.x * sx, y: point.y * sy });
+  const placed = (/** @type {VideoPoint} */ point) =>
+    roundPoint({ x: point.x * sx + dx, y: point.y * sy + dy });
   const atLeast = (/** @type {number} */ value) => Math.max(0.01, roundHundredth(value));
   /** @type {Track} */
   const made = {
@@ -118,7 +149,7 @@ function fitTrack(track, sx, sy, st) {
   if (track.region) {
     const { lines, radius, spacing } = track.region;
     made.region = {
-      lines: lines.map((line) => line.map(placed)),
+      lines: lines.map((line) => line.map(scaled)),
       radius: atLeast(radius * small),
       spacing: atLeast(spacing * small),
     };

@@ -203,7 +203,8 @@ export function dragEnded(state) {
  * @returns {EditorState}
  */
 export function strokeStarted(state, at, use) {
-  const calm = settled(state);
+  // A path of clicks stays open: another click goes on with it.
+  const calm = { ...settled(state), open: use === "track" ? state.open : null };
   const keeps = use === "box" || use === "area" || use === "path";
   return {
     ...calm,
@@ -236,6 +237,16 @@ export function strokeExtended(state, at, even, reach) {
 }
 
 /**
+ * The stroke in work has not left its place.
+ * @param {EditorState} state
+ */
+export function isClick({ stroke }) {
+  const points = simplify(stroke ?? [], STROKE_TOLERANCE);
+  if (points.length < 2) return points.length === 1;
+  return distance(points[0], points[points.length - 1]) + points.length - 2 <= STROKE_TOLERANCE;
+}
+
+/**
  * A tap of the pen is a resting point, not a stroke.
  * @param {EditorState} state
  * @param {boolean} add to what is selected
@@ -244,14 +255,11 @@ export function strokeExtended(state, at, even, reach) {
 export function strokeEnded(state, add) {
   const { stroke, use } = state;
   if (!stroke) return state;
-  const calm = { ...state, stroke: null, guides: null };
+  const calm = { ...state, stroke: null, guides: null, open: null };
   if (use === "area") return painted(calm, stroke);
   if (use === "box") return boxed(calm, stroke, add);
   const points = simplify(stroke, STROKE_TOLERANCE);
-  const moved =
-    points.length > 1 &&
-    distance(points[0], points[points.length - 1]) + points.length - 2 > STROKE_TOLERANCE;
-  if (!moved) return calm;
+  if (isClick(state)) return calm;
   if (use === "path") return pathDrawn(calm, points);
   return use === "grid"
     ? gridDrawn(calm, points)

@@ -11,6 +11,7 @@ import { installStyles } from "../shared/styles.js";
 import { regionUnder } from "./drags.js";
 import { editorMenu } from "./editor_menu.js";
 import { isPicture, tracksInFile } from "./files.js";
+import { isGroundLoose } from "./ground.js";
 import { helpPanel } from "./help.js";
 import { button } from "./icons.js";
 import { inspector } from "./inspector.js";
@@ -24,6 +25,7 @@ import { StillLayer } from "./still_layer.js";
 import { timeline } from "./timeline.js";
 import { optionsBar, toolbar } from "./toolbar.js";
 import { copyText, readTracks } from "./transfer.js";
+import { WarpLayer } from "./warp.js";
 import { WHOLE, panViewport, zoomViewport } from "./view.js";
 import { word } from "./vocabulary.js";
 
@@ -39,6 +41,8 @@ import { word } from "./vocabulary.js";
  * @typedef {object} EditorHost
  * @property {() => RenderOptions["backdrop"]} backdrop
  * @property {() => string} obstacle  why the document cannot be edited here; "" = it can
+ * @property {() => boolean} [joined]  other tracks join these before the model sees them
+ * @property {() => string} [caution]  what is not known yet; "" = nothing
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {(() => void) | null} large  opens the large editor; null in it
  * @property {(problem: string) => void} [notify]  the person
@@ -63,6 +67,16 @@ export class TrackEditor {
     this.noteText = element("div");
     this.startOver = button("clear", word("anew_help"), () => store.startAnew(), word("anew"));
     this.note = element("div", "ms-note", [this.noteText, this.startOver]);
+    this.loose = element("div", "ms-loose", [
+      element("span", "", [word("loose")]),
+      button(
+        "pin",
+        word("border"),
+        () => store.dispatch({ type: "pin-border", on: true }),
+        word("loose_pin"),
+      ),
+      button("play", word("loose_all_help"), () => this.letMove(), word("loose_all")),
+    ]);
     this.stage = element("div", "ms-stage", [this.canvas, this.hint, this.help]);
     this.time = timeline(store, () => this.togglePlay());
     const sections = () => editorMenu(store, host, (file) => void this.take(file));
@@ -79,7 +93,7 @@ export class TrackEditor {
     const side = element("div", "ms-side", [list, props]);
     this.bars = element("div", "ms-bars", [bar, options]);
     this.props = props;
-    const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, time]), side]);
+    const body = element("div", "ms-body", [element("div", "ms-main", [this.stage, this.loose, time]), side]);
     this.keyboard = new EditorKeyboard(word("label"), {
       state: () => (this.isEditable() ? store.state : null),
       run,
@@ -97,6 +111,7 @@ export class TrackEditor {
     /** @type {Viewport} */
     this.viewport = WHOLE;
     this.layer = new StillLayer();
+    this.warp = new WarpLayer();
     this.playback = new Playback(store);
     this.request = 0;
     /** View pixels that it takes to cut nothing off. */
@@ -252,6 +267,7 @@ export class TrackEditor {
       playing: this.playback.on,
       viewport: this.viewport,
       layer: this.layer,
+      warp: this.warp,
     });
   }
 
@@ -262,12 +278,24 @@ export class TrackEditor {
     this.note.hidden = !obstacle && !this.store.problem;
     this.startOver.hidden = Boolean(obstacle);
     setText(this.hint, this.hintFor(state));
+    const drawing = state.stroke || state.drag || state.open;
+    this.loose.hidden =
+      state.options.drift ||
+      Boolean(drawing || obstacle || this.host.joined?.()) ||
+      !isGroundLoose(state.doc);
+  }
+
+  /** All of the picture is meant to move along. */
+  letMove() {
+    this.store.dispatch({ type: "option", option: "drift", on: true });
   }
 
   /** @param {EditorState} state @returns {string} */
   hintFor(state) {
     if (state.open) return word("hint_path");
     if (state.stroke) return "";
+    const caution = this.host.caution?.();
+    if (caution) return caution;
     const track = selectedTrack(state);
     if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0]))
       return word("hint_way");

@@ -376,7 +376,5 @@ export function interpolated(state, interpolation) {
 
 /** @param {EditorState} state @returns {EditorState} */
 export function cleared(state) {
-  return state.doc.tracks.length || state.doc.pin_border
-    ? committed(state, { ...state.doc, tracks: [], pin_border: false })
-    : state;
+  return state.doc.tracks.length ? committed(state, { ...state.doc, tracks: [] }) : state;
 }

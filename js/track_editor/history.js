@@ -17,6 +17,7 @@ export function initialState(doc) {
     future: [],
     lastKey: null,
     resized: null,
+    picture: null,
     tool: "draw",
     selection: NOTHING,
     open: null,
@@ -27,7 +28,7 @@ export function initialState(doc) {
     brush: Math.round(Math.min(doc.width, doc.height) * 0.08),
     interpolation: "spline",
     frame: 0,
-    options: { snap: false, onion: false, numbers: true },
+    options: { snap: false, onion: false, numbers: true, drift: false },
   };
 }
 
@@ -112,7 +113,7 @@ export function kept(doc, selection) {
 export function travelled(state, from, to) {
   const entry = from === "past" ? state.past[state.past.length - 1] : state.future[0];
   if (!entry) return state;
-  const doc = fitDocument(entry, state.doc);
+  const doc = fitDocument(entry, state.doc, state.picture);
   const past = from === "past" ? state.past.slice(0, -1) : [...state.past, state.doc];
   const future = to === "future" ? [state.doc, ...state.future] : state.future.slice(1);
   return {
@@ -136,19 +137,29 @@ export function loaded(calm, doc) {
   const same = (/** @type {TrackDocument | undefined} */ other) => other !== undefined && isSame(other, doc);
   if (same(calm.past[calm.past.length - 1])) return travelled(calm, "past", "future");
   if (same(calm.future[0])) return travelled(calm, "future", "past");
-  const { tool, interpolation, options } = calm;
-  return { ...initialState(doc), tool, interpolation, options, selection: kept(doc, calm.selection) };
+  const { tool, interpolation, options, picture } = calm;
+  return {
+    ...initialState(doc),
+    tool,
+    interpolation,
+    options,
+    picture,
+    selection: kept(doc, calm.selection),
+  };
 }
 
 /**
- * @param {EditorState} state
+ * @param {EditorState} before
  * @param {Size} size
+ * @param {EditorState["picture"]} picture below the tracks
  * @returns {EditorState}
  */
-export function resized(state, size) {
+export function resized(before, size, picture) {
+  const known = before.picture?.width === picture?.width && before.picture?.height === picture?.height;
+  const state = known ? before : { ...before, picture };
   if (sameSize(state.doc, size)) return state;
   const from = state.resized?.to === state.doc ? state.resized.from : state.doc;
-  const doc = fitDocument(from, size);
+  const doc = fitDocument(from, size, picture);
   const ratio = Math.min(size.width / state.doc.width, size.height / state.doc.height);
   const brush = Math.round(state.brush * ratio);
   return {

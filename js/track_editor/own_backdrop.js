@@ -3,7 +3,8 @@
  * No part of the document.
  */
 
-import { shrunk, viewRoute } from "./backdrop.js";
+import { viewRoute } from "../shared/routes.js";
+import { shrunk } from "./backdrop.js";
 import { word } from "./vocabulary.js";
 
 /** @import {Picture} from "./backdrop.js" */

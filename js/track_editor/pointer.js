@@ -6,7 +6,7 @@
 
 import { distance } from "../shared/geometry.js";
 import { toVideo } from "../shared/view.js";
-import { regionUnder } from "./drags.js";
+import { regionUnder, isClick } from "./drags.js";
 import { hitTest } from "./hits.js";
 import { Pinch } from "./pinch.js";
 import { cameraMove, isShown, positionAt } from "./sampling.js";
@@ -326,8 +326,17 @@ export class PointerInput {
         even: event.shiftKey,
         reach: this.snap(event),
       });
-    if (this.state.stroke) store.dispatch({ type: "stroke-end", add: event.shiftKey });
-    else store.dispatch({ type: "drag-end" });
+    if (this.state.stroke) {
+      const hit =
+        this.state.use === "track" && isClick(this.state) && !this.state.open ? this.hit(event) : null;
+      if (hit) {
+        store.dispatch({ type: "stroke-cancel" });
+        store.dispatch({ type: "select", track: hit.track.id, add: event.shiftKey });
+      } else {
+        const near = this.reach(event.pointerType) * 0.6;
+        store.dispatch({ type: "stroke-end", add: event.shiftKey, near });
+      }
+    } else store.dispatch({ type: "drag-end" });
   }
 
   /** @param {PointerEvent} event */

@@ -15,10 +15,12 @@ import { fitView, handlesOf, selectionFrame } from "./view.js";
 /** @import {View} from "../shared/view.js" */
 /** @import {Viewport} from "./view.js" */
 /** @import {StillLayer} from "./still_layer.js" */
+/** @import {WarpLayer} from "./warp.js" */
 
 /**
  * @typedef {object} RenderOptions
  * @property {StillLayer} [layer]
+ * @property {WarpLayer} [warp]  shows the picture moving while it plays
  * @property {VideoPoint | null} hover
  * @property {{image: CanvasImageSource, width: number, height: number} | null} backdrop
  * @property {boolean} playing
@@ -34,7 +36,8 @@ import { fitView, handlesOf, selectionFrame } from "./view.js";
 export function render(ctx, area, state, options) {
   const view = fitView(area, state.doc, options.viewport);
   ctx.clearRect(0, 0, area.width, area.height);
-  drawBackdrop(ctx, view, state, options.backdrop);
+  if (options.backdrop) drawCutAway(ctx, view, state, options.backdrop);
+  drawBackdrop(ctx, view, state, options);
   if (state.doc.pin_border) drawBorderPins(ctx, view, state);
   const moves = state.frame > 0 || options.playing;
   const scene = { ctx, view, state, moves, camera: moves ? cameraMove(state.doc, state.frame) : null };
@@ -66,28 +69,18 @@ export function render(ctx, area, state, options) {
  * @param {CanvasRenderingContext2D} ctx
  * @param {View} view
  * @param {EditorState} state
- * @param {RenderOptions["backdrop"]} backdrop
+ * @param {RenderOptions} options
  */
-function drawBackdrop(ctx, view, state, backdrop) {
+function drawBackdrop(ctx, view, state, { backdrop, playing, warp }) {
   ctx.save();
   roundRect(ctx, view.left, view.top, view.width, view.height, 4);
   ctx.fillStyle = "#1b1d22";
   ctx.fill();
   ctx.clip();
   if (backdrop) {
-    const crop = coverCrop(backdrop, state.doc);
-    ctx.imageSmoothingQuality = "high";
-    ctx.drawImage(
-      backdrop.image,
-      crop.x,
-      crop.y,
-      crop.width,
-      crop.height,
-      view.left,
-      view.top,
-      view.width,
-      view.height,
-    );
+    const moving = playing && !("videoWidth" in backdrop.image);
+    if (!moving || !warp?.draw(ctx, view, backdrop, state.doc, state.frame))
+      drawStillPicture(ctx, view, state, backdrop);
     ctx.fillStyle = "rgba(10, 12, 16, 0.18)";
     ctx.fillRect(view.left, view.top, view.width, view.height);
   } else drawGrid(ctx, view);
@@ -96,6 +89,41 @@ function drawBackdrop(ctx, view, state, backdrop) {
   ctx.strokeStyle = "rgba(255, 255, 255, 0.16)";
   ctx.lineWidth = 1;
   ctx.stroke();
+}
+
+/**
+ * What of the picture the video does not show, dimmed, round the frame.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {NonNullable<RenderOptions["backdrop"]>} backdrop
+ */
+function drawCutAway(ctx, view, state, backdrop) {
+  const crop = coverCrop(backdrop, state.doc);
+  const scale = view.width / crop.width;
+  if (backdrop.width - crop.width < 1 && backdrop.height - crop.height < 1) return;
+  ctx.save();
+  ctx.globalAlpha = 0.3;
+  ctx.drawImage(
+    backdrop.image,
+    view.left - crop.x * scale,
+    view.top - crop.y * scale,
+    backdrop.width * scale,
+    backdrop.height * scale,
+  );
+  ctx.restore();
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {EditorState} state
+ * @param {NonNullable<RenderOptions["backdrop"]>} backdrop
+ */
+function drawStillPicture(ctx, view, state, backdrop) {
+  const { x, y, width, height } = coverCrop(backdrop, state.doc);
+  ctx.imageSmoothingQuality = "high";
+  ctx.drawImage(backdrop.image, x, y, width, height, view.left, view.top, view.width, view.height);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {View} view */

@@ -10,6 +10,7 @@ import {
   dragEnded,
   dragMoved,
   dragStarted,
+  isClick,
   retimeStarted,
   settled,
   strokeEnded,
@@ -77,7 +78,9 @@ export function reduce(state, event) {
     case "stroke-extend":
       return strokeExtended(state, event.at, event.even ?? false, event.reach ?? 0);
     case "stroke-end":
-      return strokeEnded(state, event.add ?? false);
+      return state.use === "track" && isClick(state) && state.stroke
+        ? pathClicked({ ...state, stroke: null, guides: null }, state.stroke[0], event.near ?? 0)
+        : strokeEnded(state, event.add ?? false);
     case "stroke-cancel":
       return { ...state, stroke: null, guides: null };
     case "path-click":
@@ -105,7 +108,7 @@ export function reduce(state, event) {
     case "redo":
       return travelled(settled(state), "future", "past");
     case "resize":
-      return resized(state, event.size);
+      return resized(state, event.size, event.picture ?? null);
     case "load":
       return isSame(state.doc, event.document) ? state : loaded(settled(state), event.document);
     case "seek":

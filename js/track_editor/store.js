@@ -3,14 +3,14 @@
  * one store.
  */
 
-import { emptyDocument, readDocument, writeDocument } from "./document.js";
+import { freshDocument, readDocument, writeDocument } from "./document.js";
 import { initialState, reduce } from "./state.js";
 
 /** @import {EditorEvent, EditorState, Size} from "./types.js" */
 
 export class EditorStore {
   constructor() {
-    this.state = initialState(emptyDocument());
+    this.state = initialState(freshDocument());
     /** What is wrong with the text that was loaded; "" = nothing. @type {string} */
     this.problem = "";
     this.text = "";
@@ -59,16 +59,20 @@ export class EditorStore {
     this.tell();
   }
 
-  /** The video's size. @param {Size} size */
-  resize(size) {
-    if (!this.problem) this.adopt(reduce(this.state, { type: "resize", size }));
+  /**
+   * The video's size.
+   * @param {Size} size
+   * @param {EditorState["picture"]} [picture] below the tracks
+   */
+  resize(size, picture = null) {
+    if (!this.problem) this.adopt(reduce(this.state, { type: "resize", size, picture }));
   }
 
   /** An empty document in place of one that cannot be read. */
   startAnew() {
     this.problem = "";
     const { width, height, frames, fps } = this.state.doc;
-    this.adopt(initialState(emptyDocument({ width, height, frames, fps })));
+    this.adopt(initialState(freshDocument({ width, height, frames, fps })));
     this.onCommit();
   }
 

@@ -79,7 +79,8 @@
  * @property {Box} [box]  of what is scaled or rotated
  * @property {Corner} [corner]
  *
- * @typedef {"snap" | "onion" | "numbers"} Option
+ * @typedef {"snap" | "onion" | "numbers" | "drift"} Option  drift: the whole picture
+ *   may move along
  *
  * @typedef {object} EditorState
  * @property {TrackDocument} doc
@@ -87,6 +88,8 @@
  * @property {TrackDocument[]} future  next first
  * @property {string | null} lastKey  edits with the same key in a row are one step
  * @property {{from: TrackDocument, to: TrackDocument} | null} resized  so that many resizes lose nothing
+ * @property {{width: number, height: number} | null} picture  below the tracks, as large as its file; null =
+ *   none, or not known
  * @property {Tool} tool
  * @property {Selection} selection
  * @property {string | null} open  the track that the path tool adds points to
@@ -106,7 +109,7 @@
  *   | {type: "select-many", tracks: string[]} | {type: "select-all"}
  *   | {type: "stroke-start", at: VideoPoint, use?: StrokeUse}
  *   | {type: "stroke-extend", at: VideoPoint, even?: boolean, reach?: number}
- *   | {type: "stroke-end", add?: boolean} | {type: "stroke-cancel"}
+ *   | {type: "stroke-end", add?: boolean, near?: number} | {type: "stroke-cancel"}
  *   | {type: "path-click", at: VideoPoint, near?: number, reach?: number} | {type: "path-finish"}
  *   | {type: "pin", at: VideoPoint, reach?: number}
  *   | {type: "drag-start", track: string, point: number | null, at: VideoPoint, recorded?: boolean}
@@ -124,7 +127,8 @@
  *   | {type: "toggle-shown"} | {type: "brush", radius: number}
  *   | {type: "interpolation", interpolation: Interpolation} | {type: "pin-border", on: boolean}
  *   | {type: "option", option: Option, on: boolean} | {type: "clear"} | {type: "undo"} | {type: "redo"}
- *   | {type: "resize", size: Size} | {type: "load", document: TrackDocument}
+ *   | {type: "resize", size: Size, picture?: EditorState["picture"]}
+ *   | {type: "load", document: TrackDocument}
  *   | {type: "seek", frame: number}} EditorEvent
  */
 

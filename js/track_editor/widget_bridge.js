@@ -8,12 +8,16 @@ import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
 import { fingerprint } from "./fingerprint.js";
+import { feeds } from "../shared/graph.js";
+import { linkedNumber, widgetsBehind } from "./linked_size.js";
 import { OwnBackdrop } from "./own_backdrop.js";
 import { EditorStore } from "./store.js";
 import { word } from "./vocabulary.js";
 
 /** @import {EditorState, Size} from "./types.js" */
 /** @import {LiveViews} from "../shared/host_canvas.js" */
+/** @import {NodeOutputs} from "../shared/outputs.js" */
+/** @import {Memory, Workflows} from "../shared/workflows.js" */
 /** @import {Library} from "./library.js" */
 
 /**
@@ -21,14 +25,18 @@ import { word } from "./vocabulary.js";
  * @property {ComfyApp} app
  * @property {ComfyApi} api
  * @property {LiveViews} liveViews
- * @property {Map<string, EditorState>} memory  what the editors of this page looked like, by node: the host
- *   rebuilds nodes at every undo
- * @property {Map<string, OwnBackdrop>} backdrops  and their own backdrops
+ * @property {Memory<EditorState>} memory  what the editors of this page looked like, by workflow and node:
+ *   the host rebuilds nodes at every undo
+ * @property {Memory<OwnBackdrop>} backdrops  and their own backdrops
+ * @property {Workflows} workflows
+ * @property {NodeOutputs} outputs
  * @property {Library} library
  */
 
 const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
+const JOINS = "MotionStreamCombineTracks";
+const SIZE_KEY = "motionstream_size";
 const REMEMBER_MS = 4000;
 
 /**
@@ -68,11 +76,20 @@ class WidgetBridge {
     this.services = services;
     this.store = new EditorStore();
     this.store.onCommit = () => this.committed();
-    this.backdrop = new Backdrop(() => this.store.tell());
+    this.backdrop = new Backdrop(() => {
+      this.refreshSoon();
+      this.store.tell();
+    });
+    /** @type {Map<string, {width: number, height: number} | null>} sizes of the host's pictures, by route */
+    this.pictures = new Map();
+    /** Sizes that come through a link and that nobody knows yet. @type {string[]} */
+    this.unknown = [];
     /** @type {import("./editor.js").EditorHost} */
     this.host = {
       backdrop: () => this.host.own?.picture ?? this.backdrop.picture,
       obstacle: () => (isLinked(node, name) ? word("linked") : ""),
+      joined: () => feeds(node).some((target) => target.type === JOINS || target.subgraph),
+      caution: () => (this.unknown.length ? word("size_unknown", { names: this.unknown.join(", ") }) : ""),
       pan: (dx, dy) => panCanvas(services.app, dx, dy),
       large: () => this.openLarge(),
       notify: (problem) =>
@@ -95,23 +112,33 @@ class WidgetBridge {
     /** @type {WeakSet<ComfyWidget>} number and picture widgets that are watched already */
     this.watched = new WeakSet();
     this.inGraph = false;
+    /** The workflow that the node is in. */
+    this.workflow = "";
     /** @type {EditorState | undefined} of the editor that stood in this place before */
     this.before = undefined;
   }
 
+  /** Of this node in its workflow. It stays the same while the node is in the graph. */
   get key() {
-    return viewKey(this.node, this.name);
+    return `${this.workflow}|${viewKey(this.node, this.name)}`;
   }
 
   /** The node has come into a graph. */
   enter() {
     if (this.inGraph) return;
     this.inGraph = true;
+    this.workflow = this.services.workflows.current;
     this.services.liveViews.add(this.editor.root, this.node, this.name);
     this.before = this.services.memory.get(this.key);
     this.keepBackdrop();
     this.editor.connect();
-    this.forget = this.store.subscribe(() => this.services.memory.set(this.key, this.store.state));
+    const { memory, outputs, workflows } = this.services;
+    const ends = [
+      this.store.subscribe(() => memory.set(this.key, this.store.state)),
+      outputs.subscribe(() => this.refreshSoon()),
+      workflows.subscribe(() => this.refreshSoon()),
+    ];
+    this.forget = () => ends.forEach((end) => end());
     this.refreshSoon();
   }
 
@@ -171,9 +198,11 @@ class WidgetBridge {
 
   refresh() {
     this.watch();
-    if (!isLinked(this.node, this.name)) this.store.resize(this.size());
-    const route = backdropRoute(this.node, this.services.app);
+    const route = backdropRoute(this.node, this.services.outputs.of(this.node));
     this.backdrop.show(route && this.services.api.apiURL(route));
+    // A picture on its way decides where the tracks lie in a video of another shape.
+    if (!isLinked(this.node, this.name) && !this.backdrop.loading)
+      this.store.resize(this.size(), this.backdrop.picture?.full ?? null);
     this.store.tell();
   }
 
@@ -181,7 +210,8 @@ class WidgetBridge {
   watch() {
     const picture = loadWidget(sourceNode(this.node, "image"));
     const numbers = this.node.widgets?.filter((widget) => SIZES.some((name) => name === widget.name)) ?? [];
-    for (const widget of picture ? [...numbers, picture] : numbers) {
+    const linked = SIZES.flatMap((name) => widgetsBehind(this.node, name));
+    for (const widget of [...numbers, ...linked, ...(picture ? [picture] : [])]) {
       if (this.watched.has(widget)) continue;
       this.watched.add(widget);
       chain(widget, "callback", () => this.refreshSoon());
@@ -189,17 +219,43 @@ class WidgetBridge {
   }
 
   /**
-   * The video's size as the node says. What it does not say, or gets through a link, stays the document's.
+   * The video's size as the node and what is linked to it say, else as it was in the last run. What nobody
+   * knows stays the document's.
    * @returns {Size}
    */
   size() {
     const { width, height, frames, fps } = this.store.state.doc;
     const size = { width, height, frames, fps };
+    const last = this.services.outputs.of(this.node)?.[SIZE_KEY]?.[0];
+    this.unknown = [];
     for (const name of SIZES) {
-      const value = Number(this.node.widgets?.find((widget) => widget.name === name)?.value);
-      if (Number.isFinite(value) && value > 0 && !isLinked(this.node, name)) size[name] = value;
+      const linked = isLinked(this.node, name);
+      const value = linked
+        ? (linkedNumber(this.node, name, (route) => this.pictureSize(route)) ?? last?.[name])
+        : Number(this.node.widgets?.find((widget) => widget.name === name)?.value);
+      if (Number.isFinite(value) && value > 0) size[name] = value;
+      else if (linked) this.unknown.push(name);
     }
     return size;
+  }
+
+  /**
+   * The size of one of the host's pictures; null = not known yet.
+   * @param {string} route
+   */
+  pictureSize(route) {
+    const { pictures } = this;
+    const known = pictures.get(route);
+    if (known === undefined) {
+      pictures.set(route, null);
+      const image = new Image();
+      image.onload = () => {
+        pictures.set(route, { width: image.naturalWidth, height: image.naturalHeight });
+        this.refreshSoon();
+      };
+      image.src = this.services.api.apiURL(route);
+    }
+    return known ?? null;
   }
 
   /** A step is complete: the host hears of it and keeps it in its own undo. */

@@ -10,7 +10,17 @@ declare module "*/scripts/api.js" {
 
 declare var LiteGraph: { vueNodesMode?: boolean } | undefined;
 
+interface ComfyGraph {
+  id?: string;
+  isRootGraph?: boolean;
+  nodes?: ComfyNode[];
+  subgraphs?: Map<string, ComfyGraph>;
+  getLink?(id: number): { target_id: number | string } | null | undefined;
+  getNodeById?(id: number | string): ComfyNode | null | undefined;
+}
+
 interface ComfyApi {
+  queuePrompt?: (...parameters: any[]) => Promise<{ prompt_id?: string } | undefined>;
   readonly clientId?: string;
   apiURL(route: string): string;
   fetchApi(route: string, options?: RequestInit): Promise<Response>;
@@ -19,6 +29,10 @@ interface ComfyApi {
 }
 
 interface ComfyApp {
+  readonly graph?: ComfyGraph;
+  readonly rootGraph?: ComfyGraph;
+  queuePrompt?: (number: number, batchCount?: number) => Promise<unknown>;
+  loadGraphData?: (...parameters: any[]) => Promise<unknown>;
   readonly canvas?: {
     ds: { scale: number; offset: [number, number] };
     setDirty(foreground: boolean, background?: boolean): void;
@@ -26,7 +40,13 @@ interface ComfyApp {
   };
   readonly nodeOutputs?: Record<string, Record<string, unknown> | undefined>;
   readonly extensionManager?: {
-    workflow?: { activeWorkflow?: { changeTracker?: { captureCanvasState?(): void; checkState?(): void } } };
+    workflow?: {
+      activeWorkflow?: {
+        path?: string;
+        changeTracker?: { captureCanvasState?(): void; checkState?(): void };
+      };
+    };
+    command?: { execute?(id: string): Promise<void> | void };
     setting?: { get(id: string): unknown; set(id: string, value: unknown): Promise<void> | void };
     toast?: {
       add(message: {
@@ -59,6 +79,7 @@ interface ComfyWidget {
   name: string;
   value: unknown;
   serialize?: boolean;
+  serializeValue?: () => unknown;
   callback?: (...parameters: unknown[]) => unknown;
   options?: Record<string, unknown>;
 }
@@ -83,7 +104,10 @@ interface ComfyNode {
   id: number | string;
   type: string;
   comfyClass?: string;
-  graph?: { id?: string; isRootGraph?: boolean } | null;
+  title?: string;
+  properties?: Record<string, unknown>;
+  graph?: ComfyGraph | null;
+  subgraph?: ComfyGraph;
   size: [number, number];
   inputs?: ComfyInput[];
   widgets?: ComfyWidget[];
@@ -93,7 +117,9 @@ interface ComfyNode {
     element: HTMLElement,
     options?: ComfyDomWidgetOptions,
   ): ComfyWidget;
+  outputs?: { name: string; links?: number[] | null }[];
   getInputNode(slot: number): ComfyNode | null;
+  getInputLink?(slot: number): { origin_slot: number } | null | undefined;
   setSize(size: [number, number]): void;
   onAdded?: (...parameters: any[]) => void;
   onRemoved?: (...parameters: any[]) => void;

@@ -10,7 +10,7 @@ import argparse
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 
 from ..common.devices import device_label, parse_size, pick_device, show_progress
-from ..evaluation.results import markdown_table, show_result, write_result
+from ..evaluation.results import markdown_table, rounded, show_result, write_result
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.compiled import MODES, FastDiT, accelerate
 from ..model.weights.networks import Networks, light
+from ..streaming.chunk import Chunk
 from ..streaming.decoders import overlaps_decode
 from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.types import Tracks
@@ -104,9 +105,11 @@ def run(args: argparse.Namespace) -> None:
         "cpu": platform.machine(),
         "torch": torch.__version__,
     }
+    width, height = args.size
     report |= measure(
         networks,
-        *args.size,
+        width,
+        height,
         args.frames,
         args.tracks,
         args.steps,
@@ -136,19 +139,26 @@ def measure(
     attention: Backend = "sdpa",
     check_interrupt: Callable[[], None] | None = None,
     beside: bool | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Streams once and returns what it cost.
 
     chunk_s: from a chunk's hand-out to the next one's, in the steady state, that of the fast path where there
-    is one; latency_s: from its border to its frames. `late_over_early` compares the seconds per chunk: 1 is
-    constant time. spread: of 5 to 95 % of the chunks, over their median;
-    widest: of all. `grown_mib` is the growth of the peak memory over the second half of the stream.
+    is one. latency_s: from its border to its frames. late_over_early: late seconds a chunk over early ones, 1
+    is constant time. spread: of 5 to 95 % of the chunks, over their median. widest: of all. grown_mib: growth
+    of the peak memory over the second half of the stream.
+
+    Args:
+        networks: what streams.
+        width: of the video in px, as `height`.
+        height: see `width`.
+        frames: length of the stream.
+        count: tracks.
+        steps: denoising steps of a chunk; None: the model's own.
+        context: chunk, sink and window; None: the model's own.
+        attention: the attention backend.
+        check_interrupt: called between steps; may raise to stop.
+        beside: decode while the next chunk is made; None: where it helps.
     """
-    tracks, words = (
-        wandering(count, width, height),
-        torch.zeros(1, networks.config.text_len, networks.config.text_dim),
-    )
-    costs, memory, first_frame_s, last, warm = [], [], None, None, 0
     options = StreamOptions(
         frames,
         steps=steps,
@@ -158,33 +168,10 @@ def measure(
         backend=attention,
         check_interrupt=check_interrupt,
     )
-    shown = perf_counter()
-    for last in stream(networks, picture(width, height), tracks, words, options):
-        before, shown = shown, perf_counter()
-        first_frame_s = first_frame_s or last.first_frame_s
-        warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
-        costs.append(
-            {
-                "chunk_s": shown - before,
-                "latency_s": last.latency_s,
-                **{stage: last.timings.get(stage, 0.0) for stage in STAGES},
-            }
-        )
-        memory.append(memory_mib())
-        made = last.start + len(last.frames)
-        show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
+    run = _stream_once(networks, picture(width, height), wandering(count, width, height), options)
     shape = context or networks.config.context
-    full = 1 + -(-(shape.sink + shape.window) // shape.chunk)
-    steady = costs[max(full, warm + 1 if warm < len(costs) else 0) : -1] or costs[-1:]
-    half = len(steady) // 2
-    early, late = (
-        median(cost["chunk_s"] for cost in part) for part in (steady[: max(1, half)], steady[half:])
-    )
-    spent = sorted(cost["chunk_s"] for cost in steady)
-    low, p50, high = (
-        spent[min(len(spent) - 1, round(share * (len(spent) - 1)))] for share in (0.05, 0.5, 0.95)
-    )
-    report = {
+    steady = run.steady(shape)
+    report: dict[str, Any] = {
         "width": width,
         "height": height,
         "frames": frames,
@@ -192,23 +179,82 @@ def measure(
         "steps": steps or networks.config.steps,
         "context": shape.label,
     }
-    report |= {"steady_fps": shape.chunk * networks.config.vae_stride[0] / p50}
-    report |= {
-        "stream_fps": last.fps,
-        "first_frame_s": first_frame_s,
-        **{key: median(cost[key] for cost in steady) for key in steady[0]},
-    }
-    report |= {
+    times = _times_of(steady)
+    report["steady_fps"] = shape.chunk * networks.config.vae_stride[0] / times["chunk_p50_s"]
+    report["stream_fps"] = run.last.fps
+    report["first_frame_s"] = run.first_frame_s
+    report |= {key: median(cost[key] for cost in steady) for key in steady[0]}
+    report |= times
+    report |= against_peak(networks, width, height, shape, report)
+    report["late_over_early"] = _late_over_early(steady)
+    report["cache_mib"] = run.last.cache_bytes / 2**20
+    report["peak_mib"] = run.memory[-1]
+    report["grown_mib"] = run.memory[-1] - run.memory[len(run.memory) // 2]
+    return rounded(report, 4)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one stream cost: `costs` and `memory` (MiB, the peak so far) of every chunk."""
+
+    costs: list[dict[str, float]]
+    memory: list[float]
+    first_frame_s: float
+    last: Chunk
+    warm: int  # chunks before the fast path was ready
+
+    def steady(self, shape: CacheShape) -> list[dict[str, float]]:
+        """The costs from the chunk on at which the cache is full and the fast path ready, but the last."""
+        full = 1 + -(-(shape.sink + shape.window) // shape.chunk)
+        begin = max(full, self.warm + 1 if self.warm < len(self.costs) else 0)
+        return self.costs[begin:-1] or self.costs[-1:]
+
+
+def _stream_once(networks: Networks, image: Tensor, tracks: Tracks, options: StreamOptions) -> _Run:
+    words = torch.zeros(1, networks.config.text_len, networks.config.text_dim)
+    costs: list[dict[str, float]] = []
+    memory: list[float] = []
+    frames = options.frames or 0
+    first_frame_s = 0.0
+    warm = 0
+    last = None
+    shown = perf_counter()
+    for last in stream(networks, image, tracks, words, options):
+        before, shown = shown, perf_counter()
+        first_frame_s = first_frame_s or last.first_frame_s
+        warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
+        cost = {"chunk_s": shown - before, "latency_s": last.latency_s}
+        costs.append(cost | {stage: last.timings.get(stage, 0.0) for stage in STAGES})
+        memory.append(memory_mib())
+        made = last.start + len(last.frames)
+        show_progress(f"frame {made}/{frames} · {last.fps:.1f} fps", last=made >= frames)
+    if last is None:
+        raise ValueError(f"frames: expected at least one chunk, got {frames} frames")
+    return _Run(costs, memory, first_frame_s, last, warm)
+
+
+def _times_of(steady: list[dict[str, float]]) -> dict[str, float]:
+    """Median and spread of the seconds of a chunk."""
+    spent = sorted(cost["chunk_s"] for cost in steady)
+
+    def share(of: float) -> float:
+        return spent[min(len(spent) - 1, round(of * (len(spent) - 1)))]
+
+    p50 = share(0.5)
+    return {
         "chunk_p50_s": p50,
-        "chunk_p95_s": high,
-        "spread": (high - low) / p50,
+        "chunk_p95_s": share(0.95),
+        "spread": (share(0.95) - share(0.05)) / p50,
         "widest": (spent[-1] - spent[0]) / p50,
         "steady_chunks": len(steady),
     }
-    report |= against_peak(networks, width, height, shape, report)
-    report |= {"late_over_early": late / early, "cache_mib": last.cache_bytes / 2**20}
-    report |= {"peak_mib": memory[-1], "grown_mib": memory[-1] - memory[len(memory) // 2]}
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
+
+
+def _late_over_early(steady: list[dict[str, float]]) -> float:
+    half = len(steady) // 2
+    early = median(cost["chunk_s"] for cost in steady[: max(1, half)])
+    late = median(cost["chunk_s"] for cost in steady[half:])
+    return late / early
 
 
 def state_of(dit: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +24,8 @@ from ..model.presets import ModelConfig, preset
 from ..model.weights.networks import Networks, untrained
 from ..planning.network_cost import Pass, parameters, pass_flops
 from .options import networks_on
+
+M = TypeVar("M", bound=nn.Module)
 
 SMALL = {"dim": 256, "ffn_dim": 1024, "num_heads": 2, "num_layers": 4, "text_dim": 256, "text_len": 64}
 DECODERS = ("taehv", "wan")
@@ -54,16 +57,11 @@ def random_networks(
             "parameters), got the CPU"
         )
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    head = (
-        None
-        if config.motion is None
-        else filled(
-            lambda: TrackHead(config.motion.map_channels, config.motion.head_channels), device, torch.float32
-        )
-    )
-    return Networks(
-        filled(lambda: WanDiT(config), device, dtype), head, random_codec(config, device, decoder), None
-    )
+    head = None
+    if motion := config.motion:
+        head = filled(lambda: TrackHead(motion.map_channels, motion.head_channels), device, torch.float32)
+    dit = filled(lambda: WanDiT(config), device, dtype)
+    return Networks(dit, head, random_codec(config, device, decoder), None)
 
 
 def random_codec(config: ModelConfig, device: torch.device, decoder: str) -> TaehvCodec | WanCodec:
@@ -76,7 +74,7 @@ def random_codec(config: ModelConfig, device: torch.device, decoder: str) -> Tae
     return WanCodec(filled(lambda: WanVAE(shape), device, dtype), dtype=dtype, device=device)
 
 
-def filled(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dtype) -> nn.Module:
+def filled(make: Callable[[], M], device: torch.device, dtype: torch.dtype) -> M:
     """A module made without memory and filled on its device with small random weights."""
     with torch.device("meta"):
         module = make().to(dtype)

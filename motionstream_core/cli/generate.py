@@ -17,6 +17,7 @@ from torch import Tensor
 from ..codec.video import VideoWriter, read_image
 from ..common.devices import device_label, parse_size, pick_device, show_progress
 from ..common.pictures import cover
+from ..evaluation.results import rounded
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..streaming.stream import STAGES, StreamOptions, stream
@@ -69,12 +70,9 @@ def run(args: argparse.Namespace) -> None:
     frames = tracks.frames if args.frames is None else args.frames
     networks = open_on(args.weights, device)
     encoder = networks.text_encoder
-    unknown = [] if encoder is None else encoder.vocabulary.unknown(args.prompt)
-    if unknown:
-        show_progress(
-            f"words outside the model's vocabulary were left out: {', '.join(dict.fromkeys(unknown))}",
-            last=True,
-        )
+    left_out = None if encoder is None else encoder.vocabulary.left_out(args.prompt, encoder.length)
+    if left_out:
+        show_progress(left_out, last=True)
     played = read_performance(args.performance.read_text(encoding="utf-8")) if args.performance else None
     session = LiveSession(script=played.controls) if played else None
     groups = file_groups(args.tracks)
@@ -84,22 +82,23 @@ def run(args: argparse.Namespace) -> None:
         args.steps,
         fit=args.fit,
         groups=None if groups is None else torch.tensor(groups),
+        carry=None if played is None or played.about.get("layered") else "nearest",
         history_bytes=0,
     )
     chunks = stream(networks, image, tracks, args.prompt, options, session)
     began = time.perf_counter()
     with VideoWriter(args.out, tracks.fps) as video:
-        latencies, totals = [], dict.fromkeys(STAGES, 0.0)
+        latencies: list[float] = []
+        totals: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for chunk in chunks:
             video.write(chunk.frames)
             latencies.append(chunk.latency_s)
-            totals = {stage: totals[stage] + chunk.timings.get(stage, 0.0) for stage in STAGES}
+            for stage in STAGES:
+                totals[stage] += chunk.timings.get(stage, 0.0)
             if chunk.index == 0:
                 first_frame_s = chunk.first_frame_s
-            show_progress(
-                f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps",
-                last=video.frames >= frames,
-            )
+            line = f"frame {video.frames}/{frames} · chunk {chunk.index} · {chunk.fps:.1f} fps"
+            show_progress(line, last=video.frames >= frames)
     report = {
         "video": str(args.out),
         "frames": video.frames,
@@ -117,11 +116,7 @@ def run(args: argparse.Namespace) -> None:
         "model": args.weights.name,
         "device": device_label(device),
     }
-    print(
-        json.dumps(
-            {key: round(value, 4) if isinstance(value, float) else value for key, value in report.items()}
-        )
-    )
+    print(json.dumps(rounded(report, 4)))
 
 
 def read_start(image_path: Path, tracks_path: Path, size: tuple[int, int] | None) -> tuple[Tensor, Tracks]:

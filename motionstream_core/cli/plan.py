@@ -40,8 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     config = named_config(args.preset)
-    check_size(config, *args.size)
-    wish = Plan(config, *args.size, args.context or config.context, args.precision, args.decoder)
+    width, height = args.size
+    check_size(config, width, height)
+    wish = Plan(config, width, height, args.context or config.context, args.precision, args.decoder)
     memory = int(args.memory * GIB) if args.memory is not None else free_memory()
     found = first_that_fits(wish, memory)
     print(advice(wish, memory))

@@ -7,7 +7,9 @@ Shapes: frames (T, H, W, 3) float RGB in 0..1.
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 import struct
 from array import array
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ AT_ONCE = {"tune": "zerolatency"}
 HEADER = ("ftyp", "moov")
 FRAGMENT = ("moof", "mdat")
 PART = ".part"
+SPARE = 4 * 2**20
 
 
 class VideoRecording:
@@ -145,7 +148,9 @@ class _Muxer:
         frame.time_base = 1 / self._rate
         self.count += 1
         self._container.mux(self._stream.encode(frame))
-        self._boxes.ticks = round(1 / (self._rate * self._stream.time_base))
+        base = self._stream.time_base
+        assert base is not None, "set when the muxer opens"
+        self._boxes.ticks = round(1 / (self._rate * base))
         self._boxes.flush()
 
     def close(self):
@@ -211,6 +216,10 @@ def make_ordinary(path: Path) -> bool:
 
     part = path.with_name(f".{path.stem}{PART}{path.suffix}")
     try:
+        # A muxer that finds the disk full keeps its file open, and with it the disk full.
+        room = shutil.disk_usage(path.parent).free
+        if room < path.stat().st_size + SPARE:
+            raise OSError(errno.ENOSPC, "no room for a second copy")
         options = {"movflags": "+faststart"}
         with av.open(str(path)) as source, av.open(str(part), "w", options=options) as made:
             video = source.streams.video[0]

@@ -17,6 +17,8 @@ from ..common.pictures import three_channels
 
 TimedFrame = tuple[np.ndarray, float]
 TimedFrames = Generator[TimedFrame, None, None]
+LEAST_SIDE = 12  # px: of the tracker's smallest patch
+MOST_PIXELS = 2**25  # as many as 8K has
 RATE = 16.0  # frames a second of what has no rate
 
 
@@ -38,6 +40,7 @@ def timed_frames(
             if not container.streams.video:
                 raise ValueError("video: expected a file with a picture track, got one without")
             stream = container.streams.video[0]
+            check_side(stream.width, stream.height)
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or stream.guessed_rate or RATE)
             last, zero = -np.inf, None
@@ -58,6 +61,15 @@ def timed_frames(
         raise ValueError(f"video: expected a file that can be decoded, got {error}{after}") from None
     if not made:
         raise ValueError("video: expected at least one frame, got none")
+
+
+def check_side(width: int, height: int):
+    """ValueError for pictures too small to follow anything in, or too large for a memory to hold several."""
+    if min(width, height) < LEAST_SIDE or width * height > MOST_PIXELS:
+        raise ValueError(
+            f"video: expected pictures from {LEAST_SIDE}x{LEAST_SIDE} to {MOST_PIXELS} pixels, got "
+            f"{width}x{height}"
+        )
 
 
 def expected_frames(source: str | Path | BinaryIO) -> int | None:

@@ -18,20 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..common.devices import device_label
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..sampling.guided import GuideStrength
 from ..streaming.stream import StreamOptions, stream
 from .heldout import HeldOut, heldout_set
-from .report import (
-    Generate,
-    carried_baseline,
-    generate,
-    measure,
-    rounded,
-    static_baseline,
-    tracks_of,
-)
-from .results import RESULTS, device_label, markdown_table, show_result, write_result
+from .measure import measure
+from .methods import Generate, carried_baseline, generate, static_baseline, tracks_of
+from .results import RESULTS, markdown_table, rounded, show_result, write_result
 
 HELD_OUT = Path("benchmarks/heldout")
 SHOWN = (

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..training.data.media import load_media
 from ..training.data.selection import dense
-from ..training.data.world import Clip, Motion, Scene, random_scene, render
+from ..training.data.world import Motion, RenderedClip, Scene, random_scene, render
 
 SEED = 20261121
 FRAMES = 25
@@ -23,7 +23,7 @@ POINTS = 256
 @dataclass(frozen=True)
 class HeldOut:
     scene: Scene
-    clip: Clip
+    clip: RenderedClip
     chosen: np.ndarray  # indices of the commanded points
 
     @property
@@ -76,12 +76,12 @@ def _periodic(rng: np.random.Generator, frames: int, period: int, reach: float) 
     return Motion(ax * np.sin(t), ay * (1 - np.cos(t)) / 2, 0.05 * np.sin(t), 0.04 * np.sin(t))
 
 
-def background_mask(clip: Clip) -> np.ndarray:
+def background_mask(clip: RenderedClip) -> np.ndarray:
     """(T, H, W): no sprite there."""
     return ~clip.sprite_mask
 
 
-def uncovered_mask(scene: Scene, clip: Clip) -> np.ndarray:
+def uncovered_mask(scene: Scene, clip: RenderedClip) -> np.ndarray:
     """(T, H, W): background that frame 0 does not show, because a sprite stood there or because it lay
     outside the frame.
     """
@@ -98,6 +98,6 @@ def uncovered_mask(scene: Scene, clip: Clip) -> np.ndarray:
     return out
 
 
-def vacated_mask(clip: Clip) -> np.ndarray:
+def vacated_mask(clip: RenderedClip) -> np.ndarray:
     """(T, H, W): where a sprite stood in frame 0 and none stands now (meaningful under a still camera)."""
     return clip.sprite_mask[:1] & ~clip.sprite_mask

@@ -2,8 +2,8 @@
 word means.
 
 Owns that one measure, for a word in the prompt from the start and for one that a live switch brings. What a
-word means is what training showed for it (`training.world.apply_style`), applied to what the model makes
-without it.
+word means is what training showed for it (`training.data.textures.apply_style`), applied to what the model
+makes without it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import torch
 
 from ..live.controls import parse_control
 from ..live.session import LiveSession
+from ..model.text import STYLES
 from ..model.weights.networks import Networks
 from ..streaming.stream import StreamOptions, stream
 from ..tracks.types import Tracks
-from ..training.data.world import STYLES, apply_style
+from ..training.data.textures import apply_style
 from .heldout import HeldOut
 
 CELLS = 8

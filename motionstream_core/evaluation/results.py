@@ -6,15 +6,13 @@ Owns the file's name and layout, the Markdown table and the commit. Knows nothin
 from __future__ import annotations
 
 import json
-import platform
+import math
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
-
-import torch
 
 RESULTS = Path("benchmarks/results")
 
@@ -34,16 +32,18 @@ def git_commit() -> str:
     return found.stdout.strip()
 
 
-def device_label(device: torch.device) -> str:
-    """A device as results name it: the GPU's name, or the CPU's architecture and the number of threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
-
-
 def command_line() -> str:
     """The command that this process was started by."""
     return f"python -m motionstream_core {' '.join(sys.argv[1:])}"
+
+
+def rounded(value: Any, digits: int = 3) -> Any:
+    """Floats to so many decimals, all the way down in dicts; None for what could not be measured."""
+    if isinstance(value, dict):
+        return {key: rounded(each, digits) for key, each in value.items()}
+    if not isinstance(value, float):
+        return value
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

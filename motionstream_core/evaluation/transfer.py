@@ -31,6 +31,7 @@ from torch import Tensor
 
 from ..codec.timed_frames import timed_frames
 from ..codec.video import read_image
+from ..common.devices import device_label
 from ..common.pictures import cover
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 from ..streaming.stream import StreamOptions, stream
@@ -43,7 +44,7 @@ from ..tracks.video.live_video import frames_at_rate
 from ..tracks.video.retarget import Seeds, retarget_tracks, seeds_for
 from ..tracks.video.trackers import open_tracker
 from .metrics import ncc_error, psnr
-from .results import RESULTS, device_label, markdown_table, show_result, write_result
+from .results import RESULTS, markdown_table, show_result, write_result
 
 FRAMES, FPS, GRID = 81, 16.0, 50
 SIZE = 128  # px: of the built-in model

@@ -311,7 +311,10 @@ class LiveTracks:
         made = self._frames(frames)
         numbers = torch.arange(frames.start, frames.stop)[:, None]
         told = made.visible & (numbers < self.state.points.hidden_from)
-        return TrackChunk(made.screen.float(), told, made.visible, self.state.points.anchors.float())
+        points = self.state.points
+        return TrackChunk(
+            made.screen.float(), told, made.visible, points.anchors.float(), points.handle.clone()
+        )
 
     def advance(self, before: int):
         """The frames before `before` are final: hands and camera go on to there."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..common.checked import excerpt
+from .boundary import Applied, Boundary, Ignored, MailboxFull, Repeated, SessionEnded
 from .controls import (
     CONTROLS,
     MAX_MOVES,
@@ -50,59 +51,6 @@ FAILURES = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError,
 NO_TARGET = "what it names does not exist (any more)"
 
 Apply = Callable[[Control], bool]
-
-
-class SessionEnded(RefusedControl):
-    """A control came after the stream had ended."""
-
-    code = "run_ended"
-
-
-class MailboxFull(RefusedControl):
-    """More controls are waiting than the mailbox holds, or they come too fast."""
-
-    code = "too_many"
-
-
-class Repeated(RefusedControl):
-    """A control with an id that has been taken before."""
-
-    code = "id_taken"
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A control that was accepted and did nothing.
-
-    id: the one it was posted with. code: "no_target" (what it names does not exist), "no_room" (there would
-    be too many points), "undone" (a rewind came after it) or "failed". reason: the same for a person.
-    """
-
-    type: str
-    id: str | None
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Applied:
-    """A control and the chunk (its index) before which it took effect. ignored: why it did nothing."""
-
-    control: Control
-    chunk: int
-    applied_s: float
-    ignored: str | None = None
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """What was decided between two chunks: go on or stop, or go back to the boundary before chunk `rewind`,
-    and the controls that take effect here.
-    """
-
-    go: bool
-    rewind: int | None = None
-    controls: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -304,7 +252,9 @@ class LiveSession:
         self._report_ignored([Ignored(mail.control.type, mail.id, "undone", why) for mail in undone])
         return Boundary(self._status != "stopping", rewind)
 
-    def carry_out(self, controls: Sequence[Control], apply: Apply):
+    def carry_out(
+        self, controls: Sequence[Control], apply: Apply, check_interrupt: Callable[[], None] | None = None
+    ):
         """Lets the controls of a boundary take effect in order. Streaming thread.
 
         A control for which `apply` gives False, or that fails, is ignored: it is no part of the performance,
@@ -312,6 +262,8 @@ class LiveSession:
         """
         ignored = []
         for control in controls:
+            if check_interrupt is not None:
+                check_interrupt()
             found = _try_control(control, apply)
             if found is not None:
                 code, reason = found

@@ -156,6 +156,7 @@ class KVCache(_Counters):
                 for _ in range(layers)
             ]
 
+        self._bytes_of_token = batch * dim * dtype.itemsize * layers
         self._rotated = buffers(shape.frames)
         self._values = buffers(shape.frames)
         self._window_keys = buffers(shape.window + shape.chunk)
@@ -164,6 +165,11 @@ class KVCache(_Counters):
     def nbytes(self) -> int:
         """Memory of all buffers in bytes: constant for the life of the cache."""
         return sum(x.nbytes for group in (self._rotated, self._values, self._window_keys) for x in group)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What a snapshot takes now."""
+        return (2 * self.filled + self.in_window) * self.tokens * self._bytes_of_token
 
     def extend(self, layer: int, k: Tensor, v: Tensor, commit: bool = False) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):

@@ -22,6 +22,7 @@ Solver = Literal["renoise", "unipc"]
 Recache = Literal["chunks", "window", "always"]
 PREDICTIONS = ("velocity", "gated_x0", "velocity_skip")
 SOLVERS = ("renoise", "unipc")
+CARRIES = ("nearest", "layered")  # of the start image along the tracks, see docs/adr/0013
 RECACHES = ("chunks", "window", "always")
 KNOWN_CHANNELS = 4  # one for each pixel frame of a latent frame
 

@@ -42,7 +42,8 @@ class DetailHead(nn.Module):
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
-        self.to(memory_format=torch.channels_last)  # the faster order for convolutions on a CPU
+        # The faster order for convolutions on a CPU. torch takes it, its stubs do not.
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def forward(self, frames: Tensor, carried: Tensor, maps: Tensor) -> Tensor:
         """-> (T, 3, H, W), not clamped. Raises ValueError for shapes that do not fit."""

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .context import AttentionContext
-from .dit import Attention, TextContext, WanDiT, WanModule, dit_forward
+from .dit import Attention, WanDiT, dit_forward
+from .text_context import TextContext, WanModule
 
 FORMAT = torch.float8_e4m3fn
 LARGEST = torch.finfo(FORMAT).max
@@ -42,15 +43,12 @@ def scales_rows(device: torch.device) -> bool:
     """
     if device.type == "cpu":
         return True
-    capability: tuple[int, int] = (0, 0)
-    if device.type == "cuda":
-        capability = torch.cuda.get_device_capability(device)
-    if capability < (8, 9):
+    major, minor = torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0)
+    if (major, minor) < (8, 9):
         raise ValueError(
-            f"fast: expected an Ada, Hopper or newer GPU for fp8, got {device} of capability "
-            f"{capability[0]}.{capability[1]}"
+            f"fast: expected an Ada, Hopper or newer GPU for fp8, got {device} of capability {major}.{minor}"
         )
-    return capability >= (9, 0)
+    return major >= 9
 
 
 def product(

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from .config import KNOWN_CHANNELS, ModelConfig
 from .context import AttentionContext
-from .dit import TextContext, WanDiT, WanModule, dit_forward, encode_picture, encode_text, text_as_picture
+from .dit import WanDiT, dit_forward
+from .text_context import TextContext, WanModule, encode_picture, encode_text, text_as_picture
 
 Cast = Callable[[Tensor, torch.dtype, torch.device], Tensor]
 LAYERS = ("patch_embedding", "text_embedding", "time_embedding", "time_projection", "blocks", "head")

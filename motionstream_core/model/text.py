@@ -89,6 +89,16 @@ class Vocabulary:
         """Words of the prompt that the vocabulary does not hold, in order."""
         return [word for word in words(prompt) if word not in self._ids]
 
+    def left_out(self, prompt: str, length: int) -> str | None:
+        """One line that names the words of a prompt that do not count; None where all do."""
+        unknown = list(dict.fromkeys(self.unknown(prompt)))
+        cut = [word for word in words(prompt) if word in self._ids][length:]
+        lines = [
+            f"words outside the model's vocabulary were left out: {', '.join(unknown)}" if unknown else "",
+            f"only the first {length} known words count, left out: {' '.join(cut)}" if cut else "",
+        ]
+        return "; ".join(filter(None, lines)) or None
+
     def tokenize(self, prompt: str, length: int) -> Tensor:
         """prompt -> ids (length,) int64.
 

@@ -15,8 +15,10 @@ Shapes: q, k, v (B, L, D) with L = T H W and D = heads x head_dim.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -203,16 +205,16 @@ def by_length(q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...]) -> Tens
         count = lengths.count(length)
         lengths = lengths[count:]
         end = begin + length * count
-        batch = [
+        one, two, three = (
             rearrange(x[:, begin:end], "b (g n) h d -> (b g) h n d", g=count, n=length) for x in (q, k, v)
-        ]
-        made = F.scaled_dot_product_attention(*batch)
+        )
+        made = F.scaled_dot_product_attention(one, two, three)
         parts.append(rearrange(made, "(b g) h n d -> b (g n) h d", g=count))
         begin = end
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
-def varlen_kernel(q: Tensor):
+def varlen_kernel(q: Tensor) -> Callable[..., Tensor] | None:
     """Torch's attention over groups of many lengths, for half precision on a CUDA device; None elsewhere."""
     if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
         return None
@@ -220,7 +222,7 @@ def varlen_kernel(q: Tensor):
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
         return None
-    return varlen_attn
+    return cast("Callable[..., Tensor]", varlen_attn)  # without the sums that it can also give
 
 
 def windows_of_layer(layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool) -> Windows:

@@ -17,11 +17,12 @@ from ..model.presets import ModelConfig
 
 def block_parameters(config: ModelConfig) -> int:
     """Two attentions (q, k, v, o with biases, two norms), the affine norm, the feed-forward, the modulation:
-    8 D^2 + 2 D F + 21 D + F.
+    8 D^2 + 2 D F + 21 D + F. With keys, values and a norm of a picture 2 D^2 + 3 D more.
     """
     d, f = config.dim, config.ffn_dim
     attention = 4 * (d * d + d) + 2 * d
-    return 2 * attention + 2 * d + (d * f + f) + (f * d + d) + 6 * d
+    picture = 0 if config.image_dim is None else 2 * (d * d + d) + d
+    return 2 * attention + 2 * d + (d * f + f) + (f * d + d) + 6 * d + picture
 
 
 def parameters(config: ModelConfig) -> int:
@@ -32,7 +33,23 @@ def parameters(config: ModelConfig) -> int:
     time = config.freq_dim * d + d + d * d + d + 6 * d * d + 6 * d
     place = 2 * config.place_features * d
     head = d * cells * config.out_channels + cells * config.out_channels + 2 * d
-    return patch + place + text + time + config.num_layers * block_parameters(config) + head
+    return (
+        patch
+        + place
+        + text
+        + time
+        + config.num_layers * block_parameters(config)
+        + head
+        + picture_parameters(config)
+    )
+
+
+def picture_parameters(config: ModelConfig) -> int:
+    """Of the embedding of a picture's features: W^2 + W D + 3 W + 3 D, W = image_dim."""
+    if config.image_dim is None:
+        return 0
+    d, w = config.dim, config.image_dim
+    return w * w + w * d + 3 * w + 3 * d
 
 
 def head_parameters(config: ModelConfig) -> int:

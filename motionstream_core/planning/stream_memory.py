@@ -28,6 +28,8 @@ PARTS = {
     "cache": "rolling cache (keys and values of sink, window and chunk)",
     "activations": "activations of a chunk (estimate)",
     "decoder": "decoder (estimate)",
+    "encoder": "encoder while the stream runs (estimate)",
+    "rewind": "moments that a rewind goes back to",
     "reserve": "driver and fragments (estimate)",
 }
 DECODERS = ("wan", "taehv", "tiny")
@@ -35,11 +37,15 @@ DECODERS = ("wan", "taehv", "tiny")
 # and that it works in beside them: the next such state and its widest layers, of four frames. Counted on the
 # real layers at real sizes, by latent channels.
 WAN_DECODER = {16: (2370, 4350), 48: (1790, 4150)}
+# Of the Wan encoder, what it keeps from chunk to chunk; counted in the same way.
+WAN_ENCODER = {16: 1404, 48: 589}
+PICTURE_TOKENS = 257
+REWIND = 512 * 2**20  # the Streaming Sampler's own bound
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One way to run a stream."""
+    """One way to run a stream. rewind: most bytes for its moments."""
 
     config: ModelConfig
     width: int
@@ -47,6 +53,7 @@ class Plan:
     context: CacheShape
     precision: str
     decoder: str
+    rewind: int = REWIND
 
     @property
     def grid(self) -> int:
@@ -66,6 +73,8 @@ class Plan:
             "cache": self.cache,
             "activations": self.activations,
             "decoder": self.decoding,
+            "encoder": self.encoding,
+            "rewind": self.rewind,
             "reserve": RESERVE,
         }
 
@@ -87,7 +96,8 @@ class Plan:
         rotations, the feed-forward), and the text.
         """
         d, f, each = self.config.dim, self.config.ffn_dim, WORKING[self.precision]
-        text = 2 * self.config.num_layers * self.config.text_len * d * each
+        seen = 0 if self.config.image_dim is None else PICTURE_TOKENS
+        text = 2 * self.config.num_layers * (self.config.text_len + seen) * d * each
         return self.context.chunk * self.grid * (20 * d + each * (4 * d + 2 * f)) + text
 
     @property
@@ -117,22 +127,39 @@ class Plan:
         return 3 * frames * 64 * pixels // scale * each + frames * 3 * pixels * 4
 
     @property
+    def encoding(self) -> int:
+        """The Wan encoder's memory before and behind a chunk, where a stream goes on encoding: a picture
+        moved along the tracks (guided, or a model that is shown one), or grey behind the start image.
+        """
+        motion = self.config.motion
+        encodes = motion is None or motion.warp or motion.grey
+        if self.decoder == "tiny" or not encodes or not isinstance(self.config.sampler, RollingConfig):
+            return 0
+        kept = WAN_ENCODER.get(self.config.latent_channels, 0)
+        return 2 * kept * self.width * self.height * WORKING[self.precision]
+
+    @property
     def beside(self) -> int:
         """What a stream works in beside its cache and the networks' weights."""
-        return self.activations + self.decoder_work
+        return self.activations + self.decoder_work + self.encoding + self.rewind
 
     @property
     def words(self) -> str:
         return f"{self.precision}, {self.context.label}, decoder {self.decoder}"
 
 
-def beside_bytes(dit: Any, width: int, height: int, context: CacheShape | None, decoder: str) -> int:
-    """What a stream on `dit` works in beside its cache and the networks' weights: an estimate, rounded up."""
+def beside_bytes(
+    dit: Any, width: int, height: int, context: CacheShape | None, decoder: str, rewind: int = 0
+) -> int:
+    """What a stream on `dit` works in beside its cache and the networks' weights: an estimate, rounded up.
+
+    rewind: most bytes for the moments of a rewind.
+    """
     precision = "fp32" if dit.dtype.itemsize == 4 else "bf16"
     if context is None and not isinstance(dit.config.sampler, RollingConfig):
         # A forward of all frames in work, without a cache.
         context = CacheShape(dit.config.sampler.forward_frames, 0, 0)
-    return Plan(dit.config, width, height, context or dit.config.context, precision, decoder).beside
+    return Plan(dit.config, width, height, context or dit.config.context, precision, decoder, rewind).beside
 
 
 def plans(wish: Plan) -> Iterator[Plan]:

@@ -227,7 +227,10 @@ class BufferLoad(Load):
     @property
     def teacher_passes(self) -> int:
         """Evaluations of the teacher in a step: guided micro-steps through a segment."""
-        return 2 * self.config.sampler.micro_steps if self.stage == "segments" else 0
+        sampler = self.config.sampler
+        if self.stage != "segments" or not isinstance(sampler, BufferConfig):
+            return 0
+        return 2 * sampler.micro_steps
 
     def flops(self, checkpointing: bool = True) -> float:
         tokens = self.latents * self.grid
@@ -427,9 +430,8 @@ def run_plan(args: argparse.Namespace) -> None:
             raise ValueError(f"{name}: expected 1 or more, got {value}")
     preset(args.preset)
     usual = usual_clip(args.preset)
-    clip = Clip(
-        *(args.size or (usual.width, usual.height)), args.frames if args.frames is not None else usual.frames
-    )
+    width, height = args.size or (usual.width, usual.height)
+    clip = Clip(width, height, usual.frames if args.frames is None else args.frames)
     print(
         "\n\n".join(
             table(args.preset, stage, clip=clip, machine=machine, steps=args.steps, batch=args.batch)

@@ -134,8 +134,11 @@ class BufferSampler:
         """False: the frames in work belong to this scene, and there is no sink to fill anew."""
         return False
 
-    def snapshot(self) -> BufferSamplerSnapshot:
-        """Where the sampler is, to come back to."""
+    copied_bytes = 0
+    recent: Tensor | None = None
+
+    def snapshot(self, light: bool = False) -> BufferSamplerSnapshot:
+        """Where the sampler is, to come back to: small as it is."""
         return BufferSamplerSnapshot(self._index, self._buffer.snapshot())
 
     def restore(self, snapshot: BufferSamplerSnapshot) -> None:

@@ -36,6 +36,12 @@ class CachedLatents:
     def __post_init__(self):
         self.most = self.shape.window if self.most < 0 else self.most
 
+    @property
+    def nbytes(self) -> int:
+        """Of the latents and their motion."""
+        parts = (part for entry in (*self.sink, *self.recent) for part in entry)
+        return sum(part.nbytes for part in parts if part is not None)
+
     def copy(self) -> CachedLatents:
         return CachedLatents(self.shape, self.most, list(self.sink), list(self.recent))
 
@@ -70,6 +76,11 @@ class CachedLatents:
     def whole(self) -> Entry:
         """Sink and what came last in one piece."""
         return _joined([*self.sink, *self._last()])
+
+    def newest(self) -> Tensor | None:
+        """The latents that came last, one behind the other; without any, the sink's."""
+        entries = self.recent or self.sink
+        return _joined(entries)[0] if entries else None
 
     def _last(self) -> list[Entry]:
         return self.recent[max(0, len(self.recent) - self.most) :] if self.most else []

@@ -25,6 +25,7 @@ def open_sampler(
     null_text: TextContext | None = None,
     first: Tensor | None,
     entries: Entries | None = None,
+    reference: Tensor | None = None,
     run: SamplerRun,
     first_alone: bool = False,
 ) -> LatentSampler:
@@ -38,6 +39,7 @@ def open_sampler(
         null_text: of a sampler with guidance, the text that it leads away from.
         first: the start image's latent (B, C, 1, H, W), for a sampler that begins with one.
         entries: of a moving buffer, what enters in the place of noise (video to video).
+        reference: of a moving buffer with reference frames, their latents (B, C, K, H, W).
         run: size, noise and length.
         first_alone: see RollingSampler.
     """
@@ -56,10 +58,18 @@ def open_sampler(
                 first_alone=first_alone,
             )
         case BufferConfig():
-            if config.reference_frames:
+            if config.reference_frames and reference is None:
                 raise ValueError(
-                    f"reference_frames: expected 0 in a stream from words, got {config.reference_frames}"
+                    f"reference_frames: expected 0 in a stream without a start image, got "
+                    f"{config.reference_frames}"
                 )
             return BufferSampler(
-                config, net, motion=motion, text=text, null_text=null_text, run=run, entries=entries
+                config,
+                net,
+                motion=motion,
+                text=text,
+                null_text=null_text,
+                run=run,
+                entries=entries,
+                reference=reference,
             )

@@ -32,19 +32,21 @@ from .unipc import UniPC
 
 @dataclass(frozen=True)
 class RollingSnapshot:
-    """A rolling sampler between two chunks."""
+    """A rolling sampler between two chunks. Without `cache` its keys and values are made again from the
+    latents and their motion.
+    """
 
     index: int
     start: int
     done: int
-    cache: CacheSnapshot
+    cache: CacheSnapshot | None
     cached: CachedLatents
     text: TextContext | None
     rng: Tensor
 
     @property
     def nbytes(self) -> int:
-        return self.cache.nbytes
+        return self.cached.nbytes if self.cache is None else self.cache.nbytes
 
 
 @dataclass(frozen=True)
@@ -186,14 +188,27 @@ class RollingSampler:
                 self._recache(sink=True)
         return refreshed
 
-    def snapshot(self) -> RollingSnapshot:
-        """Where the sampler is, to come back to; ValueError for one with gradients."""
+    @property
+    def copied_bytes(self) -> int:
+        """Of the cache's keys and values."""
+        return self._inference_cache.kept_bytes
+
+    @property
+    def recent(self) -> Tensor | None:
+        """The newest latents that the cache was made of."""
+        return self._cached.newest()
+
+    def snapshot(self, light: bool = False) -> RollingSnapshot:
+        """Where the sampler is, to come back to; ValueError for one with gradients.
+
+        light: the cache's keys and values are not copied; on the way back they are made again.
+        """
         self.finish_pending()
         return RollingSnapshot(
             self._index,
             self._start,
             self._done,
-            self._inference_cache.snapshot(),
+            None if light else self._inference_cache.snapshot(),
             self._cached.copy(),
             self._text,
             self._run.rng.get_state(),
@@ -207,7 +222,13 @@ class RollingSampler:
         self._text = snapshot.text
         self._pending = None
         self._pending_clocks = ()
-        self._inference_cache.restore(snapshot.cache)
+        if snapshot.cache is not None:
+            self._inference_cache.restore(snapshot.cache)
+        elif self._text is None:
+            self._inference_cache.reset()
+        else:
+            with torch.no_grad():
+                self._recache(sink=True)
         self._run.rng.set_state(snapshot.rng)
 
     @property

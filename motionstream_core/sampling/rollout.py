@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import GradKVCache, KVCache
+from ..model.config import ModelConfig
 from ..model.dit import TextContext, WanDiT
 from .rolling import RollingSampler
 from .sampler import FunctionMotion, Motion, OnStep, SamplerRun, TextSource
@@ -58,12 +59,7 @@ def rollout(
         first_alone: see RollingSampler.
     """
     batch = first_latent.shape[0] if first_latent is not None else _text_batch(text)
-    grid = model.config.token_grid(*shape)
-    expected = (batch, model.config.latent_channels, 1, *shape)
-    if first_latent is not None and first_latent.shape != expected:
-        raise ValueError(f"first latent: expected {expected}, got {tuple(first_latent.shape)}")
-    if cache.rope.grid != grid:
-        raise ValueError(f"cache: expected one for a token grid of {grid}, got {cache.rope.grid}")
+    _check_shapes(model.config, first_latent, batch, shape, cache)
     if (motion is None) != (model.config.motion is None):
         wanted, got = ("a function", "none") if motion is None else ("none", "a function")
         raise ValueError(f"motion: expected {wanted} for this model, got {got}")
@@ -82,6 +78,21 @@ def rollout(
         exit_step=exit_step,
         first_alone=first_alone,
     )
+
+
+def _check_shapes(
+    config: ModelConfig,
+    first_latent: Tensor | None,
+    batch: int,
+    shape: tuple[int, int],
+    cache: KVCache | GradKVCache,
+) -> None:
+    grid = config.token_grid(*shape)
+    expected = (batch, config.latent_channels, 1, *shape)
+    if first_latent is not None and first_latent.shape != expected:
+        raise ValueError(f"first latent: expected {expected}, got {tuple(first_latent.shape)}")
+    if cache.rope.grid != grid:
+        raise ValueError(f"cache: expected one for a token grid of {grid}, got {cache.rope.grid}")
 
 
 def _text_batch(text: Text) -> int:

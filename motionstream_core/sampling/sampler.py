@@ -141,8 +141,18 @@ class LatentSampler(Protocol):
         """The newest frames become the beginning; False where there is nothing to begin with."""
         ...
 
-    def snapshot(self) -> Any:
-        """Where the sampler is, with its size as `nbytes`."""
+    @property
+    def copied_bytes(self) -> int:
+        """What a whole snapshot copies now beyond latents; 0 for a sampler whose snapshots are small."""
+        ...
+
+    @property
+    def recent(self) -> Tensor | None:
+        """The newest latents that are still known (B, C, t, H, W); None where there are none."""
+        ...
+
+    def snapshot(self, light: bool = False) -> Any:
+        """Where the sampler is, with its size as `nbytes`. light: without what can be made again."""
         ...
 
     def restore(self, snapshot: Any) -> None: ...

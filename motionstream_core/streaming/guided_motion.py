@@ -22,10 +22,9 @@ from ..model.config import NetworkConfig
 from ..model.motion import PACK
 from ..sampling.guided import GuideStrength, LatentGuide
 from ..tracks.types import TrackSource
-from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot
 from .null_motion import NullMotion
-from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind
+from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class GuidedMotion(NullMotion):
         image: the start image (3, H, W).
         source: the tracks by pixel frame.
         strength: how strongly the guide leads.
+        carry: how the start image is moved along the tracks, one of CARRIES.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class GuidedMotion(NullMotion):
         image: Tensor,
         source: TrackSource,
         strength: GuideStrength | None = None,
+        carry: str = "nearest",
     ):
         super().__init__(config, codec, image, source)
         self._stride = config.vae_stride[1]
         self._strength = strength or GuideStrength()
-        self._carrier: ForwardWarp | None = None
+        self._carry = ImageCarry(carry, image)
         self._codec_state = codec.start_encode()
         self._asked: _Asked | None = None
 
     def at(self, frames: range) -> Tensor | None:
         tracks = self._cursor.at(frames)
-        self._carrier = carrier_for(self._carrier, self._image, tracks.anchors)
         there = tracks.on(self._image.device)
-        warped = carry(self._carrier, there.xy, there.carried)
+        warped = self._carry.at(tracks)
         latents, state = self._codec.encode_chunk(warped.frames[None], self._codec_state)
         mask = covered(warped.maps[:, :1], there.carried, self._stride, frames.start == 0)
         guide = LatentGuide(latents.float(), mask, self._strength)
@@ -85,27 +85,28 @@ class GuidedMotion(NullMotion):
         super().release(before)
         asked = self._asked
         assert asked is not None
+        count = self._cursor.span(range(asked.frames.start, before))[1]
+        self._carry.release(count)
         if before == asked.frames.stop:
             self._codec_state = asked.codec
         else:
             # The encoder goes on from the last frame that is final.
-            count = self._cursor.span(range(asked.frames.start, before))[1]
             self._codec_state = state_behind(self._codec, asked.warped, count, self._codec_state)
         self._asked = None
 
     def to_reference(self, places: Tensor) -> Tensor:
-        return origin_of(self._carrier, self._cursor.shown, places)
+        return self._carry.origin(self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         super().set_reference(image)
-        self._carrier = None
+        self._carry.set_image(self._image)
 
     def snapshot(self) -> MotionSnapshot:
         return MotionSnapshot(
             self._cursor.released,
             self._cursor.shown,
             self._image,
-            self._carrier,
+            self._carry.carrier,
             self._codec_state,
             None,
             self._start,
@@ -113,8 +114,9 @@ class GuidedMotion(NullMotion):
 
     def restore(self, snapshot: MotionSnapshot) -> None:
         super().restore(snapshot)
-        self._carrier = snapshot.carrier
-        self._codec_state = snapshot.codec
+        self._carry.restore(snapshot.image, snapshot.carrier)
+        kept = snapshot.codec.started or not snapshot.released
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._asked = None
 
 

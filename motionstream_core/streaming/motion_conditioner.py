@@ -18,11 +18,10 @@ from ..model.config import NetworkConfig
 from ..model.motion import MotionEncoder, TrackHead, track_ids
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
-from ..tracks.warp.forward import ForwardWarp
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
 from .start_image import StartImage
 from .told_points import told_points
-from .warped_image import WarpedImage, carrier_for, carry, origin_of, state_behind, warp_condition
+from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind, warp_condition
 
 MOVED = 0.5  # px within a chunk; a point that moves farther is no point at rest
 
@@ -49,6 +48,7 @@ class MotionConditioner:
         image: the start image.
         source: the tracks by pixel frame.
         rng: draws the tracks' ids.
+        carry: how the start image is moved along the tracks, one of CARRIES.
         still: (N,) which points never move; by default none. It decides which are told of, where the model
             knows fewer points than there are.
         running: the model's latents are those of a running stream, the start image's too.
@@ -62,6 +62,7 @@ class MotionConditioner:
         image: Tensor,
         source: TrackSource,
         rng: torch.Generator,
+        carry: str = "nearest",
         still: Tensor | None = None,
         running: bool = False,
     ):
@@ -77,7 +78,7 @@ class MotionConditioner:
         self._encoder = MotionEncoder(
             head, self._ids[:0], self.grid, stride, config.motion.unspecified_channel, config.motion.map
         )
-        self._carrier: ForwardWarp | None = None
+        self._carry = ImageCarry(carry, image)
         self._warped: WarpedImage | None = None
         self._asked: _Asked | None = None
         self._start = StartImage(config.motion, codec, image, running=running)
@@ -100,8 +101,12 @@ class MotionConditioner:
             made.append(self._start.image_at(frames))
         warped = None
         state = self._codec_state
-        if self._carrier is not None:
-            warped = carry(self._carrier, there.xy, there.carried)
+        if "warp" in self._config.parts:
+            warped = self._carry.at(tracks)
+            if self._carry.keeps_a_plate:
+                # Told that a place is uncovered, the networks smooth what stands there: they learned it on
+                # smooth fills.
+                warped = warped.trusted()
             latent, masks, state = warp_condition(self._codec, warped, state)
             made += [latent, masks]
         if "known" in self._config.parts:
@@ -117,11 +122,13 @@ class MotionConditioner:
         asked = self._asked
         assert asked is not None
         self._warped = asked.warped
+        count = self._cursor.span(range(asked.frames.start, before))[1]
+        if asked.warped is not None:
+            self._carry.release(count)
         if before == asked.frames.stop or asked.warped is None:
             self._codec_state = asked.codec
         else:
             # The encoder goes on from the last frame that is final.
-            count = self._cursor.span(range(asked.frames.start, before))[1]
             self._codec_state = state_behind(self._codec, asked.warped, count, self._codec_state)
             self._warped = WarpedImage(asked.warped.frames[:count], asked.warped.maps[:count])
         self._asked = None
@@ -139,15 +146,11 @@ class MotionConditioner:
         return self._warped
 
     def _follow(self, anchors: Tensor):
-        """Gives new tracks an id, and takes the picture apart anew where the tracks' places in it have
-        changed.
-        """
+        """Gives new tracks an id."""
         self._encoder.emb = self._encoder.emb[: len(anchors)]
         # More tracks than there are ids share some.
         new = torch.arange(len(self._encoder.emb), len(anchors), device=self._ids.device)
         self._encoder.extend(self._ids[new % len(self._ids)])
-        if "warp" in self._config.parts:
-            self._carrier = carrier_for(self._carrier, self._image, anchors)
 
     def _told_of(self, tracks: TrackChunk) -> Tensor | None:
         """(N,) which points the model is told of; None: all. A point that begins to move is chosen among
@@ -164,12 +167,12 @@ class MotionConditioner:
         return self._told
 
     def to_reference(self, places: Tensor) -> Tensor:
-        return origin_of(self._carrier, self._cursor.shown, places)
+        return self._carry.origin(self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)
         self._start = StartImage(self._config, self._codec, self._image, self._cursor.released - 1)
-        self._carrier = None
+        self._carry.set_image(self._image)
 
     def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
         return with_first_frame(self._config, motion, latents)
@@ -179,7 +182,7 @@ class MotionConditioner:
             self._cursor.released,
             self._cursor.shown,
             self._image,
-            self._carrier,
+            self._carry.carrier,
             self._codec_state,
             self._encoder.emb,
             self._start,
@@ -191,8 +194,9 @@ class MotionConditioner:
         assert snapshot.ids is not None and snapshot.start is not None and snapshot.still is not None
         self._cursor.restore(snapshot.released, snapshot.tracks)
         self._image = snapshot.image
-        self._carrier = snapshot.carrier
-        self._codec_state = snapshot.codec
+        self._carry.restore(snapshot.image, snapshot.carrier)
+        kept = snapshot.codec.started or not snapshot.released or snapshot.carrier is None
+        self._codec_state = snapshot.codec if kept else state_at_rest(self._codec, self._image)
         self._encoder.emb = snapshot.ids
         self._start = snapshot.start
         self._still = snapshot.still

@@ -20,9 +20,8 @@ from ..codec.base import CodecState
 from ..model.config import MotionConfig
 from ..sampling.sampler import MotionCondition
 from ..tracks.types import TrackChunk, TrackSource
-from ..tracks.warp.forward import ForwardWarp
 from .start_image import StartImage
-from .warped_image import WarpedImage
+from .warped_image import Carrier, WarpedImage
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class MotionSnapshot:
     released: int
     tracks: TrackChunk | None
     image: Tensor
-    carrier: ForwardWarp | None
+    carrier: Carrier | None
     codec: CodecState
     ids: Tensor | None
     start: StartImage | None = None

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import ModelConfig, RollingConfig, SamplerConfig
+from ..model.config import CARRIES, ModelConfig, RollingConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
 from .prompt_schedule import PromptSchedule
@@ -42,6 +42,8 @@ class StreamOptions:
             it is.
         id_seed: of the tracks' ids.
         groups: (N,) which handle each track belongs to; by default one handle a track.
+        carry: how the start image is moved along the tracks for the model, one of CARRIES. None: as the
+            weights say.
         detail: show the start image's texture where the networks have a head for it.
         overlap_decode: decode in a queue or a thread of its own while the next chunk is made. None: on a CUDA
             device, and for the built-in model on a CPU where torch has more than one thread.
@@ -55,6 +57,8 @@ class StreamOptions:
             one. A scene change asks again.
         prompts: the text by frame, in the place of the prompt.
         video: what is made into another video, for a moving buffer.
+        reference: pictures (T, H, W, 3) 0..1 before the stream, for a moving buffer with reference frames: a
+            start image, or the end of a video.
         encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
         check_interrupt: called after every denoising step and while waiting; may raise to stop.
     """
@@ -62,6 +66,7 @@ class StreamOptions:
     frames: int | None
     seed: int = 0
     steps: int | None = None
+    _: KW_ONLY
     buffer: Mapping[str, Any] | None = None
     context: CacheShape | None = None
     track_control: str | None = None
@@ -69,6 +74,7 @@ class StreamOptions:
     fit: str = "error"
     id_seed: int = 0
     groups: Tensor | None = field(default=None, compare=False)
+    carry: str | None = None
     detail: bool = True
     overlap_decode: bool | None = None
     paced: bool = False
@@ -78,6 +84,7 @@ class StreamOptions:
     see: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
     prompts: PromptSchedule | None = field(default=None, compare=False)
     video: SourceVideo | None = None
+    reference: Tensor | None = field(default=None, compare=False)
     encode: Callable[[str], Tensor] | None = None
     check_interrupt: Callable[[], None] | None = None
 
@@ -92,6 +99,8 @@ class StreamOptions:
             raise ValueError(
                 f"control: expected one of {', '.join(TRACK_CONTROLS)}, got {self.track_control!r}"
             )
+        if self.carry is not None and self.carry not in CARRIES:
+            raise ValueError(f"carry: expected one of {', '.join(CARRIES)}, got {self.carry!r}")
         if self.first_latent not in FIRST_LATENTS:
             raise ValueError(
                 f"first_latent: expected one of {', '.join(FIRST_LATENTS)}, got {self.first_latent!r}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
+from ..common.held import held_bytes
 from ..live.controls import (
     AddTracks,
     ChangeScene,
@@ -32,18 +33,17 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.weights.networks import Networks, light
+from ..model.config import BufferConfig, SamplerConfig
+from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
-from ..sampling.sampler import LatentChunk, SamplerRun
-from ..tracks.types import TrackChunk, Tracks, TrackSource
+from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
+from ..tracks.types import TrackChunk, Tracks
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
-from .guided_motion import GuidedMotion
-from .motion_conditioner import MotionConditioner
-from .motion_source import MotionSnapshot, MotionSource
-from .null_motion import NullMotion
-from .options import StreamOptions, check_track_control
-from .source_video import SourceReader, SourceSnapshot
+from .motion_source import MotionSnapshot
+from .open_motion import open_motion_source
+from .options import StreamOptions
+from .source_video import SourceReader, SourceSnapshot, reference_latents
 from .stream_text import StreamText, TextSnapshot
 from .warped_image import WarpedImage
 
@@ -53,12 +53,14 @@ PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class StreamSnapshot:
-    """A stream at the boundary before a chunk."""
+    """A stream at the boundary before a chunk. Without `decoder` its state is made again from the newest
+    latents: what is remade differs a little from what was.
+    """
 
     sampler: Any
     motion: MotionSnapshot
     tracks: Any
-    decoder: DecodeFuture
+    decoder: DecodeFuture | None
     made: int
     text: TextSnapshot
     source: SourceSnapshot | None
@@ -66,9 +68,10 @@ class StreamSnapshot:
 
     @property
     def nbytes(self) -> int:
-        decoder = self.decoder.state.memory if self.decoder.known else ()
-        tensors = [x for x in (*decoder, self.last.picture) if isinstance(x, Tensor)]
-        return self.sampler.nbytes + self.motion.nbytes + sum(x.nbytes for x in tensors)
+        """All that this moment alone holds; the start image and its carrier are the stream's."""
+        decoder = self.decoder.state.memory if self.decoder is not None and self.decoder.known else ()
+        own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
+        return self.sampler.nbytes + self.motion.nbytes + own
 
 
 class StreamPipeline:
@@ -119,32 +122,13 @@ class StreamPipeline:
         # source of video to video.
         seen = None if options.see is None else options.see(image)
         self.text = StreamText(networks, embeds, options.encode, options.prompts, seen)
-        self.video = (
-            None
-            if options.video is None
-            else SourceReader(
-                options.video, networks.codec, (width, height), dit.device, networks.running_latents
-            )
-        )
-        sampler = options.sampler(dit.config)
+        self.video = None
+        if options.video is not None:
+            size = (width, height)
+            running = networks.running_latents
+            self.video = SourceReader(options.video, networks.codec, size, dit.device, running)
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
-        self._sampler = open_sampler(
-            sampler,
-            dit,
-            motion=self.motion,
-            text=lambda index: self.text.current,
-            null_text=self.text.null(sampler),
-            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
-            first_alone=dit.config.sampler.from_image,
-            entries=self.video,
-            run=SamplerRun(
-                (1, *self.motion.grid),
-                torch.Generator().manual_seed(options.seed),
-                options.denoised_chunks(dit.config),
-                on_step_of(options.check_interrupt),
-                options.backend,
-            ),
-        )
+        self._sampler = self._open_sampler(dit)
         # 5. The decoder, beside or behind it.
         self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
         self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
@@ -153,7 +137,39 @@ class StreamPipeline:
         self.index = 0
         self.made = 0
         self._history: OrderedDict[int, StreamSnapshot] = OrderedDict()
-        self._snapshot_bytes = 1  # of the largest one so far
+        self._decoder_bytes = 0  # of the largest state so far
+
+    def _open_sampler(self, dit: Transformer) -> LatentSampler:
+        options = self.options
+        sampler = options.sampler(dit.config)
+        return open_sampler(
+            sampler,
+            dit,
+            motion=self.motion,
+            text=lambda index: self.text.current,
+            null_text=self.text.null(sampler),
+            first=None if options.denoises_first(dit.config) else self.motion.image_latent,
+            first_alone=dit.config.sampler.from_image,
+            entries=self.video,
+            reference=self._reference(sampler),
+            run=SamplerRun(
+                (1, *self.motion.grid),
+                torch.Generator().manual_seed(options.seed),
+                options.denoised_chunks(dit.config),
+                on_step_of(options.check_interrupt),
+                options.backend,
+            ),
+        )
+
+    def _reference(self, sampler: SamplerConfig) -> Tensor | None:
+        """The latents before the stream, for a moving buffer that has some."""
+        known = sampler.reference_frames if isinstance(sampler, BufferConfig) else 0
+        if not known or self.options.reference is None:
+            return None
+        networks = self.networks
+        device = networks.dit.device
+        pictures = self.options.reference
+        return reference_latents(pictures, known, networks.codec, device, networks.running_latents)
 
     @property
     def oldest_snapshot(self) -> int:
@@ -336,23 +352,45 @@ class StreamPipeline:
         """Keeps this moment, the boundary before chunk `index`, and lets the oldest go beyond the history's
         bytes.
         """
+        budget = self.options.history_bytes
+        if not budget:
+            return
+        # Nothing is copied for a moment that the budget cannot hold: its latents and motion are kept alone.
+        known = [self._decoder_bytes, *(_state_bytes(kept.decoder) for kept in self._history.values())]
+        self._decoder_bytes = max(known)
+        motion = self.motion.snapshot()
+        light = self._sampler.copied_bytes + self._decoder_bytes + motion.nbytes > budget
+        if light:
+            motion = replace(motion, codec=CodecState([]))
         snapshot = StreamSnapshot(
-            self._sampler.snapshot(),
-            self.motion.snapshot(),
+            self._sampler.snapshot(light),
+            motion,
             self.tracks.snapshot(),
-            self._decoded,
+            None if light else self._decoded,
             self.made,
             self.text.snapshot(),
             None if self.video is None else self.video.snapshot(),
             self._last,
         )
-        # The decoder's state of the newest snapshot may still be unknown; that of the one before is known.
-        before = next(reversed(self._history.values()), snapshot)
         self._history[self.index] = snapshot
-        self._snapshot_bytes = max(self._snapshot_bytes, before.nbytes, snapshot.nbytes)
-        most = self.options.history_bytes // self._snapshot_bytes
-        while len(self._history) > most:
+        while self._history and self._history_bytes() > budget:
             self._history.popitem(last=False)
+
+    def _history_bytes(self) -> int:
+        """Of all moments. The decoder's state of the newest may still be unknown; it is as large as
+        others.
+        """
+        newest = next(reversed(self._history.values()))
+        unknown = newest.decoder is not None and not newest.decoder.known
+        return sum(kept.nbytes for kept in self._history.values()) + self._decoder_bytes * unknown
+
+    def _decoder_behind(self) -> DecodeFuture:
+        """A decoder that stands behind the newest latents which are still known."""
+        codec, recent = self.networks.codec, self._sampler.recent
+        state = codec.start_decode()
+        if recent is not None:
+            state = codec.decode_chunk(recent, state)[1]
+        return Decoded(torch.empty(0), state, perf_counter())
 
     def rewind_to(self, chunk: int):
         """Back to the boundary before `chunk`, or to the nearest that is kept."""
@@ -363,7 +401,7 @@ class StreamPipeline:
         self._sampler.restore(snapshot.sampler)
         self.motion.restore(snapshot.motion)
         self.tracks.restore(snapshot.tracks)
-        self._decoded = snapshot.decoder
+        self._decoded = snapshot.decoder or self._decoder_behind()
         self.made = snapshot.made
         self.text.restore(snapshot.text)
         if self.video is not None and snapshot.source is not None:
@@ -374,33 +412,10 @@ class StreamPipeline:
             del self._history[later]
 
 
-def open_motion_source(
-    networks: Networks,
-    image: Tensor,
-    tracks: TrackSource,
-    options: StreamOptions,
-    still: Tensor | None = None,
-) -> MotionSource:
-    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
-    config = networks.config
-    match check_track_control(config, options.track_control):
-        case "track head":
-            assert networks.track_head is not None
-            rng = torch.Generator().manual_seed(options.id_seed)
-            return MotionConditioner(
-                config,
-                networks.track_head,
-                networks.codec,
-                image,
-                tracks,
-                rng,
-                still=still,
-                running=networks.running_latents,
-            )
-        case "guided":
-            return GuidedMotion(config, networks.codec, image, tracks, options.guide_strength)
-        case _:
-            return NullMotion(config, networks.codec, image, tracks)
+def _state_bytes(decoder: DecodeFuture | None) -> int:
+    if decoder is None or not decoder.known:
+        return 0
+    return sum(x.nbytes for x in decoder.state.memory if isinstance(x, Tensor))
 
 
 def points_at_rest(tracks: Tracks | TrackStream) -> Tensor:

@@ -22,7 +22,7 @@ from ..sampling.buffer import Entry
 
 LOG = logging.getLogger("motionstream")
 AT_END = ("end", "loop", "hold")
-STRENGTH = 0.6
+STRENGTH = 0.7
 
 Pictures = Iterator[np.ndarray]
 
@@ -64,6 +64,22 @@ class SourceSnapshot:
     read: int
     state: CodecState
     strength: float
+
+
+def reference_latents(
+    frames: Tensor, count: int, codec: Codec, device: torch.device | str, running: bool = False
+) -> Tensor:
+    """The last `count` latent frames (1, C, count, h, w) of pictures (T, H, W, 3) 0..1 that stand before a
+    stream; a start image alone, or a clip that is too short, begins with its first picture held.
+    """
+    pictures = (255 * frames.clamp(0, 1)).round().byte().cpu().numpy()
+    held = max(0, 1 + TIME_STRIDE * (count - 1) - len(pictures))
+    whole = [pictures[0]] * held + list(pictures)
+    # Whole latent frames, so that the last picture is the end of the last one.
+    whole = whole[(len(whole) - 1) % TIME_STRIDE :]
+    height, width = frames.shape[1:3]
+    reader = SourceReader(SourceVideo(lambda: iter(whole)), codec, (width, height), device, running)
+    return reader(range(1 + (len(whole) - 1) // TIME_STRIDE)).latents[:, :, -count:]
 
 
 class SourceReader:

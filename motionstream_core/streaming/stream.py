@@ -19,8 +19,9 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from ..live.boundary import Boundary
 from ..live.controls import CONTROLS, MOTION_CONTROLS
-from ..live.session import Boundary, LiveSession
+from ..live.session import LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
 from ..model.config import RollingConfig
@@ -296,7 +297,7 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
 
 
 def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Boundary):
-    session.carry_out(boundary.controls, pipeline.apply)
+    session.carry_out(boundary.controls, pipeline.apply, pipeline.options.check_interrupt)
     pipeline.follow_schedule()
     session.report(
         oldest_chunk=pipeline.oldest_snapshot,

@@ -1,7 +1,7 @@
 """The start image moved along the tracks, and what a network is shown of it.
 
-Owns the forward warp of a chunk with its masks. Knows nothing of streams.
-Shapes: frames (T, 3, H, W) 0..1; maps (T, 2, H, W): uncovered 0 or 1, and how near (exp(−distance / 16 px))
+Owns the carried picture of a chunk with its masks. Knows nothing of streams.
+Shapes: frames (T, 3, H, W) 0..1; maps (T, 2, H, W): uncovered 0..1, and how near (exp(−distance / 16 px))
 the next visible track is.
 """
 
@@ -16,35 +16,102 @@ from torch import Tensor
 from ..codec.base import Codec, CodecState
 from ..model.motion import pack_time
 from ..tracks.types import TrackChunk
-from ..tracks.warp.backward import fill_uncovered
+from ..tracks.warp.backward import WarpResult, fill_uncovered
 from ..tracks.warp.forward import ForwardWarp
+from ..tracks.warp.layered import LayeredWarp
 
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
 
 
 class WarpedImage(NamedTuple):
     """The picture that motion is taken from, moved along the tracks. Places that the motion uncovers are
-    filled smoothly from around them.
+    filled.
     """
 
     frames: Tensor
     maps: Tensor
 
+    def trusted(self) -> WarpedImage:
+        """The same picture, said to be uncovered nowhere."""
+        return WarpedImage(self.frames, torch.cat([torch.zeros_like(self.maps[:, :1]), self.maps[:, 1:]], 1))
 
-def carrier_for(known: ForwardWarp | None, image: Tensor, anchors: Tensor) -> ForwardWarp:
-    """The known carrier of this picture, or a new one where the tracks' places in it, anchors (N, 2), have
-    changed.
+
+Carrier = ForwardWarp | LayeredWarp
+
+
+class ImageCarry:
+    """The picture that motion is taken from, and how it is moved along the tracks in the frames asked for.
+
+    Args:
+        kind: one of CARRIES. "nearest": every pixel goes with its nearest track, and uncovered places are
+            filled frame by frame. "layered": things that move as one before a clean plate, which is kept.
+        image: the picture (3, H, W).
     """
-    return known if known is not None and torch.equal(known.anchors, anchors) else ForwardWarp(image, anchors)
+
+    def __init__(self, kind: str, image: Tensor):
+        self.carrier: Carrier | None = None
+        self._kind = kind
+        self._image = image
+        self._asked: tuple[TrackChunk, Carrier] | None = None
+
+    @property
+    def keeps_a_plate(self) -> bool:
+        """Whether uncovered places show the same texture in every frame, and not a blur of what is near."""
+        return self._kind == "layered"
+
+    def set_image(self, image: Tensor) -> None:
+        """From now on another picture is moved."""
+        self._image = image
+        self.carrier = None
+
+    def at(self, tracks: TrackChunk) -> WarpedImage:
+        """The picture in these frames. Ask as often as wanted until they are released."""
+        self.carrier = self._follow(tracks)
+        if isinstance(self.carrier, ForwardWarp):
+            there = tracks.on(self._image.device)
+            self._asked = tracks, self.carrier
+            return carry(self.carrier, there.xy, there.carried)
+        warp, after = self.carrier(tracks.xy, tracks.carried)
+        self._asked = tracks, after
+        return as_shown(warp)
+
+    def release(self, count: int) -> None:
+        """The first `count` of the frames asked for last are final."""
+        assert self._asked is not None
+        tracks, after = self._asked
+        self._asked = None
+        if count < len(tracks.xy) and isinstance(self.carrier, LayeredWarp):
+            after = self.carrier(tracks.xy[:count], tracks.carried[:count])[1]
+        self.carrier = after
+
+    def origin(self, tracks: TrackChunk | None, places: Tensor) -> Tensor:
+        """Where in the picture the things are that stand at `places` (K, 2) in the last frame of these
+        tracks -> (K, 2).
+        """
+        if self.carrier is None or tracks is None or len(tracks.anchors) != len(self.carrier.anchors):
+            return places
+        return self.carrier.origin(tracks.xy[-1], tracks.carried[-1], places)
+
+    def restore(self, image: Tensor, carrier: Carrier | None) -> None:
+        self._image = image
+        self.carrier = carrier
+        self._asked = None
+
+    def _follow(self, tracks: TrackChunk) -> Carrier:
+        known = self.carrier
+        same = known is not None and torch.equal(known.anchors, tracks.anchors)
+        if self._kind == "nearest":
+            return known if known is not None and same else ForwardWarp(self._image, tracks.anchors)
+        if not isinstance(known, LayeredWarp):
+            return LayeredWarp.of(self._image, tracks.anchors, tracks.handles)
+        if same and known.has_handles(tracks.handles):
+            return known
+        return known.with_tracks(tracks.anchors, tracks.handles)
 
 
-def origin_of(carrier: ForwardWarp | None, tracks: TrackChunk | None, places: Tensor) -> Tensor:
-    """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the last
-    frame made -> (K, 2).
-    """
-    if carrier is None or tracks is None:
-        return places
-    return carrier.origin(tracks.xy[-1], tracks.carried[-1], places)
+def as_shown(warp: WarpResult) -> WarpedImage:
+    """What a layered carry made, which has its holes filled."""
+    return WarpedImage(warp.frames, torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1))
 
 
 def carry(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
@@ -70,3 +137,10 @@ def warp_condition(codec: Codec, warped: WarpedImage, state: CodecState) -> tupl
 def state_behind(codec: Codec, warped: WarpedImage, count: int, state: CodecState) -> CodecState:
     """The encoder's state behind the first `count` pixel frames of a warped picture."""
     return codec.encode_chunk(warped.frames[None, :count], state)[1]
+
+
+def state_at_rest(codec: Codec, image: Tensor) -> CodecState:
+    """The encoder's state behind a picture (3, H, W) that nothing has moved yet: for a moment whose own state
+    was not kept.
+    """
+    return codec.encode_chunk(image[None, None], codec.start_encode())[1]

@@ -12,7 +12,7 @@ import pickletools
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -112,7 +112,8 @@ def _array(file: IO[bytes], size: int, words: Collection[str], name: str = BARE)
         raise ValueError(f"a header of {wanted} bytes, {str(shape)[:60]}, over {size} bytes")
     data = bytearray(wanted)
     there = memoryview(data)
-    while there and (count := file.readinto(there)):
+    source: Any = file  # files and members of archives have `readinto`, which IO does not declare
+    while there and (count := source.readinto(there)):
         there = there[count:]
     if there:
         raise ValueError(f"{wanted - len(there)} of {wanted} bytes")

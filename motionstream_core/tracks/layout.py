@@ -7,8 +7,10 @@ Shapes: places (T, N, 2) or, points first, (N, T, 2); visibility the same withou
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,14 @@ LEAST_FRAMES = 8  # of an axis that may be taken for time against the usual orde
 LOOKED_AT = 1024  # of each axis
 CLEARLY = 3.0  # times smoother: the axis is time
 MOST_SHARES = 0.75  # of the places: so many within 0..1 are shares
+LOG = logging.getLogger("motionstream")
+
+Note = Callable[[str], None]
+
+
+def warn(note: str):
+    """What a reader says where nobody else listens."""
+    LOG.warning("MotionStream: %s", note)
 
 
 def without_batch(array: np.ndarray, axes: int) -> np.ndarray:
@@ -176,3 +186,20 @@ def scale_shares(tracks: Tracks, what: str) -> Tracks:
         raise ValueError(f"{what}: expected shares of the picture, 0 to 1, got {float(tracks.xy.max()):g}")
     size = tracks.xy.new_tensor([tracks.width, tracks.height])
     return replace(tracks, xy=tracks.xy * size)
+
+
+def in_units(tracks: Tracks, units: str, what: str) -> Tracks:
+    """Tracks in pixels, out of a unit of UNITS."""
+    if units not in UNITS:
+        raise ValueError(f"units: expected one of {', '.join(UNITS)}, got {units!r}")
+    return require_pixels(tracks, what) if units == PIXELS else scale_shares(tracks, what)
+
+
+def kind_of(value: Any) -> str:
+    """The type of a foreign payload, with its module where that tells who made it."""
+    kind = type(value)
+    return (
+        kind.__name__
+        if kind.__module__ in ("builtins", "torch", "numpy")
+        else f"{kind.__module__}.{kind.__name__}"
+    )

@@ -84,7 +84,7 @@ class Tracks:
 
         Next to a hidden frame, place and visibility are those of the nearer one.
         """
-        _check_frames(frames)
+        _check_frames(frames, self.count)
         return (
             self
             if frames == self.frames
@@ -110,13 +110,13 @@ class Tracks:
         cut what is too long.
         """
         _check_mode(mode, MODES)
-        _check_frames(frames)
+        _check_frames(frames, self.count)
         if frames == self.frames:
             return self
         if mode == "error":
             raise ValueError(
-                f"tracks: expected {frames} frames (the video's), got {self.frames}; hold, loop, ping-pong "
-                "or resample fits them"
+                f"tracks: expected {frames} frames (the video's), got {self.frames}: choose hold, loop, "
+                "ping-pong or resample under fit, in the Motion Encoder"
             )
         return self.resampled(frames) if mode == "resample" else self.at(0, frames, mode)
 
@@ -125,7 +125,7 @@ class Tracks:
         "ping-pong"; "error" ends with the tracks.
         """
         _check_mode(mode, ("error", *ENDLESS))
-        _check_frames(count)
+        _check_frames(count, self.count)
         if start < 0 or (mode == "error" and start + count > self.frames):
             raise ValueError(
                 f"tracks: expected frames of 0 .. {self.frames - 1}, got {start} .. {start + count - 1}"
@@ -200,22 +200,32 @@ def _check_mode(mode: str, modes: Sequence[str]):
         raise ValueError(f"fit: expected one of {', '.join(modes)}, got {mode!r}")
 
 
-def _check_frames(frames: int):
+def _check_frames(frames: int, count: int):
     if frames < 1:
         raise ValueError(f"frames: expected at least 1, got {frames}")
+    require_positions(frames, count)
+
+
+def require_positions(frames: int, count: int):
+    """ValueError, before room is made, for more positions than tracks may have."""
+    if frames * count > MAX_POSITIONS:
+        raise ValueError(
+            f"tracks: expected at most {MAX_POSITIONS} positions, got {count} points in {frames} frames"
+        )
 
 
 @dataclass(frozen=True)
 class TrackChunk:
     """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T,
     N) which still move pixels (a track the model is no longer told of may); anchors (N, 2) where each is in
-    the picture that motion is taken from.
+    the picture that motion is taken from; handles (N,) which painted handle each belongs to, −1 for none.
     """
 
     xy: Tensor
     visible: Tensor
     carried: Tensor
     anchors: Tensor
+    handles: Tensor | None = None
 
     def on(self, device: torch.device) -> TrackChunk:
         """The piece on a device, but for the anchors: they are compared with those before, which the host can

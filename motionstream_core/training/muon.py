@@ -60,18 +60,18 @@ class BatchedMuon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            learned = [p for p in group["params"] if p.grad is not None]
+            learned = [(p, p.grad) for p in group["params"] if p.grad is not None]
             if group["muon"]:
                 self._muon(learned, group)
             else:
                 self._adam(learned, group)
 
-    def _muon(self, learned: list[nn.Parameter], group: dict) -> None:
+    def _muon(self, learned: list[tuple[nn.Parameter, Tensor]], group: dict) -> None:
         shapes: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
-        for p in learned:
+        for p, grad in learned:
             momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
-            momentum.lerp_(p.grad, 1 - group["momentum"])
-            g = p.grad.lerp(momentum, group["momentum"]).reshape(p.shape[0], -1)
+            momentum.lerp_(grad, 1 - group["momentum"])
+            g = grad.lerp(momentum, group["momentum"]).reshape(p.shape[0], -1)
             shapes[g.shape[0], g.shape[1]].append((p, g))
         for (rows, columns), pairs in shapes.items():
             updates = orthogonalised(torch.stack([g for _, g in pairs]), self.dtype)
@@ -79,15 +79,15 @@ class BatchedMuon(torch.optim.Optimizer):
             for (p, _), update in zip(pairs, updates):
                 p.add_(update.view_as(p), alpha=-size)
 
-    def _adam(self, learned: list[nn.Parameter], group: dict) -> None:
+    def _adam(self, learned: list[tuple[nn.Parameter, Tensor]], group: dict) -> None:
         first, second = group["betas"]
-        for p in learned:
+        for p, grad in learned:
             state = self.state[p]
             if not state:
                 state.update(m=torch.zeros_like(p), v=torch.zeros_like(p), count=torch.zeros(()))
             state["count"] += 1
             count = float(state["count"])
-            state["m"].lerp_(p.grad, 1 - first)
-            state["v"].lerp_(p.grad.square(), 1 - second)
+            state["m"].lerp_(grad, 1 - first)
+            state["v"].lerp_(grad.square(), 1 - second)
             scale = (state["v"] / (1 - second**count)).sqrt_().add_(1e-8)
             p.addcdiv_(state["m"], scale, value=-group["lr"] / (1 - first**count))

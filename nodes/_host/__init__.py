@@ -7,7 +7,7 @@ Nothing else imports the host's modules `comfy`, `folder_paths` and `server`. By
 from __future__ import annotations
 
 from . import files, live_run
-from .files import input_files, input_path, output_path, recording_path
+from .files import input_files, input_path, output_item, output_path, recording_path
 from .live_run import LiveRun, NodeNotes, blocked, check_interrupt, progress, steered
 from .memory import device, free_memory, load, memory_to_keep, out_of_memory, to_output
 from .models import (
@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "memory_to_keep",
     "out_of_memory",
+    "output_item",
     "output_path",
     "patched",
     "progress",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Collection
@@ -15,13 +14,13 @@ from typing import Any
 import folder_paths
 
 from ...motionstream_core.common.checked import excerpt
+from .._folders import copy_whole, is_copy, plain_files
+from .._prefixes import with_date
 
 LOG = logging.getLogger("motionstream")
 PACK = "ComfyUI-MotionStream"
 FOLDER = "motionstream"
 LISTED_S = 0.3  # seconds that a listing of the input folder holds
-MOST_LISTED = 200_000
-DEEPEST = 16
 _LISTED: dict[str, Any] = {}
 _LISTING = threading.Lock()
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
@@ -67,27 +66,6 @@ def copy_examples():
         )
 
 
-def is_copy(there: Path, example: Path) -> bool:
-    """Whether a file is there that is not the beginning of the example and no more: somebody's own stays."""
-    if not there.is_file():
-        return there.exists()
-    size = there.stat().st_size
-    if size >= example.stat().st_size:
-        return True
-    with example.open("rb") as file:
-        return there.read_bytes() != file.read(size)
-
-
-def copy_whole(source: Path, target: Path):
-    """Copies a file, whole or not at all."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        shutil.copyfile(source, part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def serve_browser_part():
     """Under a name of its own where the pack's folder has a name that the host cannot serve: otherwise editor
     and preview would be missing without a word.
@@ -110,9 +88,16 @@ def recording_path(prefix: str, width: int, height: int) -> Path:
     leaves the folder is an error.
     """
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory(), width, height
+        with_date(prefix), folder_paths.get_output_directory(), width, height
     )
     return Path(folder) / f"{name}_{counter:05}_.mp4"
+
+
+def output_item(path: Path) -> dict[str, str]:
+    """A file of the output folder as the host's history names it: filename, subfolder, type."""
+    folder = path.parent.relative_to(Path(folder_paths.get_output_directory()))
+    subfolder = "" if folder == Path(".") else folder.as_posix()
+    return {"filename": path.name, "subfolder": subfolder, "type": "output"}
 
 
 def input_files(suffixes: Collection[str]) -> list[str]:
@@ -126,27 +111,9 @@ def input_files(suffixes: Collection[str]) -> list[str]:
     now = time.monotonic()
     with _LISTING:
         if _LISTED.get("folder") != folder or now - _LISTED["at"] > LISTED_S:
-            _LISTED.update(folder=folder, names=_walk(folder), at=time.monotonic())
+            _LISTED.update(folder=folder, names=plain_files(folder), at=time.monotonic())
         names: list[str] = _LISTED["names"]
     return [name for name in names if os.path.splitext(name)[1].lower() in suffixes]
-
-
-def _walk(folder: str, inside: str = "", depth: int = 0) -> list[str]:
-    """The plain files below a folder, sorted; hidden ones and folders that cannot be read are left out."""
-    found: list[str] = []
-    try:
-        with os.scandir(os.path.join(folder, inside)) as entries:
-            for entry in entries:
-                name = f"{inside}{entry.name}"
-                if entry.name.startswith(".") or len(found) > MOST_LISTED:
-                    continue
-                if entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
-                    found += _walk(folder, f"{name}/", depth + 1)
-                elif entry.is_file(follow_symlinks=False):
-                    found.append(name)
-    except OSError:
-        pass
-    return found if inside else sorted(found)
 
 
 def input_path(name: str) -> Path:
@@ -167,6 +134,6 @@ def output_path(prefix: str, suffix: str) -> tuple[Path, str]:
     in.
     """
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory()
+        with_date(prefix), folder_paths.get_output_directory()
     )
     return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder

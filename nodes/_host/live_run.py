@@ -25,6 +25,7 @@ from ...motionstream_core.streaming.stream import Chunk
 from .. import _server
 from .._frames import Frame
 from .._live import Run, Runs, Script
+from .._types import WordClip
 
 LOG = logging.getLogger("motionstream")
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
@@ -87,8 +88,9 @@ class LiveRun:
     """One execution of the sampler as people see it: progress, previews, events, and the session they control
     it through.
 
-    `notes` are lines for the person, told when it begins. A context manager. Leaving it, in whatever way,
-    ends the session, tells the client, and frees the viewers.
+    `notes` are lines for the person, told when it begins. `words` knows which words of a live prompt count.
+    `recording` is the name of the file that is written. A context manager. Leaving it, in whatever way, ends
+    the session, tells the client, and frees the viewers.
     """
 
     def __init__(
@@ -100,12 +102,17 @@ class LiveRun:
         script: Script = (),
         prompt: str | None = None,
         notes: Collection[str] = (),
+        words: WordClip | None = None,
+        recording: str | None = None,
         **about,
     ):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt)
+        known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
+        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
+        if recording:
+            self.run.info["recording"] = recording
         self.session = self.run.session
         self._chunks = chunks
         self._progress = comfy.utils.ProgressBar(chunks or 1)
@@ -180,10 +187,10 @@ class LiveRun:
                     handles,
                 )
             )
-        # An endless run has no total: its bar stands one chunk before the end.
+        # An endless run has no total, and no bar that creeps towards one.
         self._progress.update_absolute(
-            chunk.index + 1,
-            self._chunks or chunk.index + 2,
+            chunk.index + 1 if self._chunks else 0,
+            self._chunks or 1,
             None if watched else self._stock_preview(pixels[-1]),
         )
 

@@ -17,7 +17,7 @@ from ...motionstream_core.codec.taehv import TaehvCodec, open_taehv
 from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.codec.wan_vae import STATISTICS
 from ...motionstream_core.model.attention import AttentionFunction
-from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, Networks
+from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, CARTOON_STUDENT, Networks
 from .._types import MissingComponent, StreamModel, StreamVAE, WordClip
 from .files import FOLDER
 from .memory import load
@@ -25,7 +25,11 @@ from .memory import load
 TRACKERS = "trackers"  # the folder in models/motionstream for the weights of point trackers
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
 # The models that come with the pack, by the names that the loader offers.
-BUILT_INS = {BUILT_IN_NAME: BUILT_IN, "built-in (cartoon, text to video)": CARTOON}
+BUILT_INS = {
+    BUILT_IN_NAME: BUILT_IN,
+    "built-in (cartoon, text to video)": CARTOON,
+    "built-in (cartoon, text to video, one step)": CARTOON_STUDENT,
+}
 
 
 def weight_names() -> list[str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from motionstream_core.__main__ import main
 from motionstream_core.codec.video import read_video
 from motionstream_core.model.weights.networks import save_networks, untrained
-from motionstream_core.tracks.formats import save_npz
+from motionstream_core.tracks.track_arrays import save_npz
 from motionstream_core.tracks.types import Tracks
 
 ROOT = Path(__file__).parents[2]

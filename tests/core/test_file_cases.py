@@ -12,8 +12,9 @@ import torch
 from motionstream_core.tracks.arrays import read_arrays
 from motionstream_core.tracks.camera.files import read_camera
 from motionstream_core.tracks.camera.poses import CONVENTIONS, Trajectory
-from motionstream_core.tracks.formats import read_tracks, tracks_from_host, tracks_from_json
+from motionstream_core.tracks.formats import read_tracks, tracks_from_host
 from motionstream_core.tracks.layout import HIDDEN_KEYS, ORDERS, UNITS, VISIBLE_KEYS
+from motionstream_core.tracks.track_json import tracks_from_json
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.tracks.video.point_prompts import point_prompts
 

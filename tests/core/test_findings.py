@@ -15,7 +15,8 @@ from motionstream_core.cli.evaluate import findings_command
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
 from motionstream_core.evaluation.lab import findings, findings_trained
-from motionstream_core.evaluation.report import told_baseline, uncovered_psnr
+from motionstream_core.evaluation.measure import uncovered_psnr
+from motionstream_core.evaluation.methods import told_baseline
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.streaming.warped_image import carry
 from motionstream_core.training.data.shards import LIMIT, imperfect_sample, make_sample

@@ -10,9 +10,10 @@ import torch
 from core.small import drag, joined, picture
 from core.small import stream as small_stream
 
+from motionstream_core.live.boundary import MailboxFull, Repeated
 from motionstream_core.live.controls import CONTROLS, MOTION_CONTROLS, parse_control
 from motionstream_core.live.performance import read_performance, write_performance
-from motionstream_core.live.session import LiveSession, MailboxFull, Repeated
+from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.streaming import stream as stream_module
 from motionstream_core.streaming.stream import controls_of

@@ -49,9 +49,9 @@ def test_a_small_card_is_told_what_to_give_up_in_order():
     for plan in plans(asked):
         found = first_that_fits(asked, plan.bytes)
         assert found is not None and found.bytes <= plan.bytes
-    shorter = first_that_fits(asked, 9 * GIB)
+    shorter = first_that_fits(asked, 12 * GIB)
     assert (shorter.decoder, shorter.context.label) == ("taehv", "c3s3w3")
-    words = advice(asked, 9 * GIB)
+    words = advice(asked, 12 * GIB)
     assert "It does not fit" in words and "Load Tiny VAE" in words and "window to 3" in words
     assert (
         first_that_fits(asked, GIB) is None

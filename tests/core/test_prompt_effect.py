@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from motionstream_core.evaluation.prompt import share
-from motionstream_core.training.data.world import STYLES, apply_style
+from motionstream_core.model.text import STYLES
+from motionstream_core.training.data.textures import apply_style
 
 PLAIN = np.random.default_rng(0).random((4, 16, 16, 3)).astype(np.float32)
 

@@ -5,15 +5,13 @@ import time
 
 import pytest
 
-from motionstream_core.live.controls import MAX_MOVES, Move, Release, parse_control
+from motionstream_core.live.boundary import MailboxFull, SessionEnded
+from motionstream_core.live.controls import MAX_MOVES, Move, RefusedControl, Release, parse_control
 from motionstream_core.live.session import (
     MAILBOX,
     MAILBOX_POINTS,
     MAX_REPORTED,
     LiveSession,
-    MailboxFull,
-    RefusedControl,
-    SessionEnded,
 )
 
 

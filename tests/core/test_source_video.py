@@ -11,7 +11,7 @@ from motionstream_core.live.controls import SetStrength
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.config import BufferConfig, Partition
 from motionstream_core.streaming.options import StreamOptions
-from motionstream_core.streaming.source_video import SourceReader, SourceVideo
+from motionstream_core.streaming.source_video import SourceReader, SourceVideo, reference_latents
 from motionstream_core.streaming.stream import controls_of, stream
 
 SIDE = 32
@@ -132,6 +132,29 @@ def test_a_live_strength_counts_for_the_frames_that_enter_from_then_on_and_a_rew
     once = {c.index: c.latents for c in made[:9]}
     assert all(torch.equal(final[i], once[i]) for i in range(9)) and len(made) == len(plain) + 4
     assert session.state["strength"] == 1.0
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_reference_frames_are_a_held_start_image_or_the_end_of_a_clip(running):
+    codec = small_networks(CONFIG).codec
+    clip = torch.stack([torch.from_numpy(picture(n)) for n in range(12)]).float() / 255
+    made = reference_latents(clip, 2, codec, "cpu", running)
+    numbers = [3] * 9 + list(range(4, 12)) if running else list(range(3, 12))
+    torch.testing.assert_close(made, encoded(numbers)[:, :, -2:], atol=1e-4, rtol=1e-4)
+    held = reference_latents(clip[:1], 2, codec, "cpu", running)
+    numbers = [0] * (13 if running else 5)
+    torch.testing.assert_close(held, encoded(numbers)[:, :, -2:], atol=1e-4, rtol=1e-4)
+
+
+def test_a_buffer_with_reference_frames_goes_on_from_a_start_image_and_needs_one():
+    config = BufferConfig(1, 4, 1, reference_frames=1)  # the small network sees frames in pairs
+    one, same, other = (
+        torch.cat([c.latents for c in chunks_of(config, reference=torch.from_numpy(seen)[None] / 255)], 2)
+        for seen in (picture(1), picture(1), picture(2))
+    )
+    assert torch.equal(one, same) and not torch.allclose(one, other)
+    with pytest.raises(ValueError, match="expected 0 in a stream without a start image, got 1"):
+        chunks_of(config)
 
 
 def test_who_takes_a_strength():

@@ -36,7 +36,7 @@ def test_streamdit_4b_has_four_billion_parameters_and_its_latents_sixteen_thousa
     assert config.latent_channels == 8 and config.sampler.queue_frames == 16
     rows, columns = config.token_grid(512 // config.vae_stride[1], 512 // config.vae_stride[2])
     assert 16 * rows * columns == 16384
-    for window in config.windows:
+    for window in config.windows or ():
         assert window[0] * window[1] * window[2] == 1024
 
 

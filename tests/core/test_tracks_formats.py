@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.formats import (
-    STYLES,
-    load_npz,
-    read_tracks,
-    save_npz,
-    tracks_from_host,
-    tracks_from_json,
-    tracks_to_host,
-    tracks_to_json,
-)
+from motionstream_core.tracks.formats import read_tracks, tracks_from_host, tracks_to_host
+from motionstream_core.tracks.track_arrays import load_npz, save_npz
+from motionstream_core.tracks.track_json import STYLES, tracks_from_json, tracks_to_json
 from motionstream_core.tracks.types import Tracks
 
 ONE = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]

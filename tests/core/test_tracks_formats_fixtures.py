@@ -9,16 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from motionstream_core.tracks.formats import (
-    hide_outside_mask,
-    load_npz,
-    read_tracks,
-    save_npz,
-    tracks_from_host,
-    tracks_from_json,
-    tracks_to_host,
-    tracks_to_json,
-)
+from motionstream_core.tracks.formats import hide_outside_mask, read_tracks, tracks_from_host, tracks_to_host
+from motionstream_core.tracks.track_arrays import load_npz, save_npz
+from motionstream_core.tracks.track_json import tracks_from_json, tracks_to_json
 from motionstream_core.tracks.types import Tracks
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "tracks"

@@ -151,3 +151,13 @@ def test_wrong_shapes_name_expected_and_got():
     image, xy0, xy, visible = scene()
     with pytest.raises(ValueError, match="expected image .* got"):
         warp_frames(image, xy0[:3], xy, visible)
+
+
+def test_pixels_are_claimed_in_blocks_as_at_once(monkeypatch):
+    from motionstream_core.tracks.warp import forward
+
+    image = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1))
+    xy0 = torch.rand(40, 2, generator=torch.Generator().manual_seed(2)) * torch.tensor([32.0, 24.0])
+    whole = forward.assign_pixels(image, xy0)
+    monkeypatch.setattr(forward, "CLAIMED", 1000)
+    assert torch.equal(forward.assign_pixels(image, xy0), whole)

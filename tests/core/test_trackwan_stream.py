@@ -86,7 +86,7 @@ def conditioner(networks, xy: torch.Tensor, still=None) -> MotionConditioner:
         return TrackChunk(places, visible, visible, xy[0])
 
     rng = torch.Generator().manual_seed(1)
-    return MotionConditioner(config(), networks.track_head, networks.codec, image(), source, rng, still)
+    return MotionConditioner(config(), networks.track_head, networks.codec, image(), source, rng, still=still)
 
 
 def test_a_scene_change_begins_the_clip_anew_and_a_rewind_goes_back_to_the_one_before(networks):
@@ -179,3 +179,55 @@ def test_the_header_holds_the_rules_and_older_headers_are_read():
         told = config_to_dict(config())
         told["motion"]["map"]["cell"] = "nearest"
         config_from_dict(told)
+
+
+def deeper(networks) -> Networks:
+    """One whose cache is larger than its latents, as those of real ones are."""
+    torch.manual_seed(1)
+    made = replace(networks, dit=WanDiT(replace(config(), num_layers=40)).requires_grad_(False))
+    torch.nn.init.normal_(made.dit.head.head.weight, std=0.3)
+    return made
+
+
+def rewound(networks, budget: int, **more) -> tuple[StreamPipeline, torch.Tensor, torch.Tensor]:
+    """A chunk made, and made again after a rewind to before it."""
+    tracks = drag(97)
+    made = StreamPipeline(
+        networks,
+        picture(),
+        tracks,
+        lambda start, count: (tracks.xy[start : start + count], tracks.visible[start : start + count]),
+        EMBEDS,
+        replace(options(97), history_bytes=budget, **more),
+    )
+    frames = {}
+    for _ in range(8):
+        made.save_snapshot()
+        chunk = made.finish(made.begin())
+        frames[chunk.index] = chunk.frames
+    made.rewind_to(6)
+    assert made.index == 6
+    return made, frames[6], made.finish(made.begin()).frames
+
+
+def test_a_moment_that_the_budget_cannot_hold_keeps_latents_and_motion_and_nothing_is_copied(networks):
+    deep = deeper(networks)
+    whole, first, again = rewound(deep, 2**30)
+    assert torch.equal(first, again) and whole._history[4].sampler.cache is not None
+    assert whole._sampler.copied_bytes == whole._history[6].sampler.cache.nbytes
+    needed = whole._history[6].sampler.cache.nbytes + whole._decoder_bytes
+    small, first, again = rewound(deep, needed - 1)
+    kept = small._history[6]
+    assert kept.sampler.cache is None and kept.decoder is None
+    assert small._history_bytes() <= small.options.history_bytes and len(small._history) > 1
+    assert again.shape == first.shape and (again - first).abs().mean() < 0.05
+
+
+def test_a_guided_stream_is_rewound_without_its_encoder_state_too(networks):
+    deep = deeper(networks)
+    whole, first, again = rewound(deep, 2**30, track_control="guided")
+    assert torch.equal(first, again)
+    needed = whole._sampler.copied_bytes + whole._decoder_bytes + whole._history[6].motion.nbytes
+    made, first, again = rewound(deep, needed - 1, track_control="guided")
+    assert made.index == 7 and again.shape == first.shape and (again - first).abs().mean() < 0.1
+    assert not made._history[6].motion.codec.memory

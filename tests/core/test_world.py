@@ -8,11 +8,11 @@ pytest.importorskip("cv2", reason="the synthetic world needs OpenCV (a training 
 from motionstream_core.evaluation import metrics
 from motionstream_core.model.text import unknown_words
 from motionstream_core.training.data import selection
+from motionstream_core.training.data.textures import apply_style
 from motionstream_core.training.data.world import (
     Motion,
     Scene,
     Sprite,
-    apply_style,
     caption,
     random_scene,
     render,

@@ -76,15 +76,9 @@ from motionstream_core.tracks.edit import (
     smooth_tracks,
     transform_tracks,
 )
-from motionstream_core.tracks.formats import (
-    STYLES,
-    load_npz,
-    read_tracks,
-    save_npz,
-    tracks_from_host,
-    tracks_from_json,
-    tracks_to_json,
-)
+from motionstream_core.tracks.formats import read_tracks, tracks_from_host
+from motionstream_core.tracks.track_arrays import load_npz, save_npz
+from motionstream_core.tracks.track_json import STYLES, tracks_from_json, tracks_to_json
 from motionstream_core.tracks.types import MODES, Tracks
 from motionstream_core.tracks.video.patch_tracker import track_video
 from motionstream_core.tracks.video.retarget import retarget_tracks, seeds_for
@@ -238,7 +232,7 @@ def wide_networks(name: str) -> Networks:
 
 @functools.cache
 def shipped_networks() -> Networks:
-    return open_networks()
+    return open_networks(carry="nearest")  # the carry that they were recorded on
 
 
 def shipped_weights() -> str:

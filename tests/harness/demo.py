@@ -14,9 +14,15 @@ video.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import shutil
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -37,7 +43,7 @@ STARTED = time.monotonic()
 
 def main() -> int:
     say("booting ComfyUI")
-    with host.running_host(install.CACHE / "demo") as comfy:
+    with own_folder() as base, host.running_host(base) as comfy:
         say(f"running {SHIPPED.name} on {comfy.url}")
         painted = workflow.load(SHIPPED)
         prompt = workflow.to_api(painted, comfy.object_info())
@@ -50,7 +56,7 @@ def main() -> int:
         video = comfy.fetch(host.video_of(entry))
         device = comfy.get_json("/system_stats")["devices"][0]["name"]
     OUTPUT.mkdir(exist_ok=True)
-    (OUTPUT / "demo.mp4").write_bytes(video)
+    put(OUTPUT / "demo.mp4", video)
     frames, _ = read_video(OUTPUT / "demo.mp4")
     tracks = commanded_tracks(painted)
     contact_sheet(frames.numpy(), painted_tracks(painted_text(painted), len(frames))).save(
@@ -59,6 +65,30 @@ def main() -> int:
     say("wrote output/demo.mp4 and output/demo.png")
     print(json.dumps(report(frames.numpy(), tracks, host.figures_of(entry), painted, device)))
     return 0
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """The demo's base folder, or another one while another demo uses that; the other one is removed."""
+    install.CACHE.mkdir(parents=True, exist_ok=True)
+    with open(install.CACHE / "demo.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            base = install.CACHE / f"demo-{os.getpid()}"
+            try:
+                yield base
+            finally:
+                shutil.rmtree(base, ignore_errors=True)
+        else:
+            yield install.CACHE / "demo"
+
+
+def put(path: Path, data: bytes) -> None:
+    """Writes a file whole, so that two demos at once leave one of theirs."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_bytes(data)
+    part.replace(path)
 
 
 def say(text: str) -> None:

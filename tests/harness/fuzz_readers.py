@@ -28,8 +28,9 @@ from motionstream_core.model.weights.networks import open_networks, save_network
 from motionstream_core.tracks.camera.files import read_camera
 from motionstream_core.tracks.camera.poses import AS_SAID, CONVENTIONS
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from motionstream_core.tracks.formats import read_tracks, tracks_from_text, tracks_to_json
+from motionstream_core.tracks.formats import read_tracks, tracks_from_text
 from motionstream_core.tracks.layout import ORDERS, UNITS
+from motionstream_core.tracks.track_json import tracks_to_json
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.tracks.video.point_prompts import point_prompts
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -25,6 +26,7 @@ from pathlib import Path
 from . import install
 
 PACK = "ComfyUI-MotionStream"
+WATCHED = "MOTIONSTREAM_WATCHED"  # the process that a host does not outlive
 BOOT_S = 180.0
 RUN_S = 240.0
 
@@ -232,6 +234,7 @@ def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
     """
     base, port = prepare_base(base, fresh), free_port()
     log = base / "host.log"
+    end_by_signal()
     with open(log, "w") as out:
         process = subprocess.Popen(
             command(base, port),
@@ -239,6 +242,7 @@ def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, WATCHED: str(os.getpid())},
         )
     host = Host(process, f"http://127.0.0.1:{port}", base, log)
     try:
@@ -246,6 +250,18 @@ def running_host(base: Path, fresh: bool = True) -> Iterator[Host]:
         yield host
     finally:
         host.stop()
+
+
+def end_by_signal() -> None:
+    """A program that is asked to end, or whose terminal is closed, ends as by Ctrl+C: it stops its host."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, end)
 
 
 def answers(host: Host) -> bool:

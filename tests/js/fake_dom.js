@@ -67,6 +67,12 @@ class FakeElement extends CountedTarget {
     this.text = text;
   }
 
+  replaceChildren(...nodes) {
+    this.text = "";
+    for (const child of [...this.children]) child.remove();
+    this.append(...nodes);
+  }
+
   append(...nodes) {
     for (const node of nodes) {
       if (typeof node === "string") this.text += node;

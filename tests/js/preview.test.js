@@ -4,6 +4,8 @@ import { mock, test } from "node:test";
 import { event, install } from "./fake_dom.js";
 import { backOff } from "../../js/stream_preview/link.js";
 import { StreamPreview } from "../../js/stream_preview/preview.js";
+import { savedPanel } from "../../js/stream_preview/saved.js";
+import { PreviewStore } from "../../js/stream_preview/store.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
 import { handlesOf } from "../../js/stream_preview/state.js";
 
@@ -461,4 +463,42 @@ test("nothing is left after destroy, even in the middle of a drag, over fifty ru
   view.connect();
   assert.equal(window.alive, 5, "the wheel, and four kinds of touches");
   view.destroy();
+});
+
+test("a run leaves its file and a take that can be played again; a new run begins without", async () => {
+  const asked = [];
+  const host = {
+    play: (file) => asked.push(["play", file.filename]),
+    showAssets: () => asked.push(["assets"]),
+    replay: (take, goOn) => asked.push(["replay", take.seed, goOn]),
+  };
+  const store = new PreviewStore(() => {});
+  const panel = savedPanel(store, host);
+  const run = { ...RUN, token: "a", fps: 16 };
+  const take = { token: "a", node: "7", performance: "{}", seed: "5", frames: 32, seconds: 2, picture: "" };
+  store.dispatch({ type: "run-start", run });
+  panel.update(store.state);
+  assert.equal(panel.root.hidden, true, "while it runs");
+  store.dispatch({ type: "run-end", status: "stopped" });
+  store.dispatch({ type: "saved", file: { filename: "x_00001_.mp4", subfolder: "", type: "output" }, take });
+  panel.update(store.state);
+  assert.equal(panel.root.hidden, false);
+  assert.match(panel.root.textContent, /Saved x_00001_.mp4/);
+  for (const button of panel.root.all().filter((each) => each.tagName === "BUTTON")) button.click();
+  assert.deepEqual(asked, [
+    ["play", "x_00001_.mp4"],
+    ["assets"],
+    ["replay", "5", false],
+    ["replay", "5", true],
+    ["replay", "5", false],
+  ]);
+  store.dispatch({ type: "run-start", run: { ...run, token: "b" } });
+  assert.equal(store.state.saved.file, null);
+  assert.equal(store.state.takes.length, 1, "takes are kept");
+  for (let i = 0; i < 12; i++)
+    store.dispatch({ type: "saved", file: null, take: { ...take, token: `${i}` } });
+  assert.deepEqual(
+    store.state.takes.map((each) => each.token),
+    ["11", "10", "9", "8", "7", "6", "5", "4"],
+  );
 });

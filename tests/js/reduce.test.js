@@ -218,3 +218,18 @@ test("Escape lets go first, then closes the help, and is the host's when there i
     type: "release-all",
   });
 });
+
+test("looking back shows the past until a frame of what follows comes", () => {
+  const frame = (epoch) => ({
+    type: "frame-shown",
+    header: { frame: 1, chunk: 5, fps: 16, epoch, handles: [] },
+  });
+  const next = (state, event) => reduce(state, event, 0).state;
+  let state = { ...initialState(0), epoch: 3 };
+  state = next(state, { type: "scrub", chunk: 2, held: true });
+  state = next(state, frame(3));
+  assert.equal(next(state, frame(9)).scrub.chunk, 2, "held");
+  state = next(state, { type: "scrub", chunk: 2, held: false });
+  assert.equal(next(state, frame(3)).scrub.chunk, 2, "frames of before");
+  assert.equal(next(state, frame(4)).scrub, null);
+});

@@ -3,6 +3,8 @@ import { test } from "node:test";
 
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { commandFor } from "../../js/track_editor/commands.js";
+import { isGroundLoose } from "../../js/track_editor/ground.js";
+import { latticeMoves } from "../../js/track_editor/warp.js";
 import { fingerprint, isSame } from "../../js/track_editor/fingerprint.js";
 import { initialState, reduce } from "../../js/track_editor/state.js";
 import { SPEED_PRESETS } from "../../js/track_editor/speed.js";
@@ -450,4 +452,92 @@ test("documents are the same by what they say, and each is written out once", ()
   fingerprint(counted);
   isSame(counted, copy);
   assert.equal(written, 1);
+});
+
+test("a new document and the bin keep the border pinned", () => {
+  const store = new EditorStore();
+  assert.equal(store.state.doc.pin_border, true);
+  store.dispatch({ type: "pin", at: { x: 5, y: 5 } });
+  store.dispatch({ type: "clear" });
+  assert.deepEqual([store.state.doc.tracks.length, store.state.doc.pin_border], [0, true]);
+  store.load("");
+  store.startAnew();
+  assert.equal(store.state.doc.pin_border, true);
+});
+
+test("the ground is loose where something moves and nothing rests", () => {
+  const path = {
+    kind: "path",
+    points: [
+      { x: 1, y: 1 },
+      { x: 9, y: 1 },
+    ],
+    visible: true,
+  };
+  const loose = (tracks, pin_border = false) => isGroundLoose({ tracks, pin_border });
+  assert.equal(loose([path]), true);
+  assert.equal(loose([path], true), false);
+  assert.equal(loose([]), false);
+  assert.equal(loose([{ ...path, visible: false }]), false);
+  assert.equal(loose([path, { ...path, points: [{ x: 3, y: 3 }], kind: "grid" }]), false, "a resting grid");
+  assert.equal(loose([path, { ...path, points: [{ x: 3, y: 3 }], kind: "grid", turn: 90 }]), true);
+  assert.equal(loose([path, { ...path, kind: "camera" }]), false, "it is meant to move");
+  assert.equal(loose([path, { ...path, kind: "pin", visible: false }]), true, "a pin left out holds nothing");
+});
+
+test("the picture that plays goes with the points near it, and rests at pins", () => {
+  const video = { width: 100, height: 50 };
+  const at = (moves, x, y) => [moves[2 * (y * 11 + x)], moves[2 * (y * 11 + x) + 1]];
+  const alone = latticeMoves(video, [{ x: 50, y: 25 }], [{ x: 60, y: 20 }], 10);
+  for (const place of [
+    [0, 0],
+    [10, 10],
+    [5, 5],
+  ]) {
+    assert.ok(Math.abs(at(alone, ...place)[0] - 10) < 1e-3 && Math.abs(at(alone, ...place)[1] + 5) < 1e-3);
+  }
+  const pinned = latticeMoves(
+    video,
+    [
+      { x: 50, y: 25 },
+      { x: 0, y: 0 },
+    ],
+    [
+      { x: 60, y: 25 },
+      { x: 0, y: 0 },
+    ],
+    10,
+  );
+  assert.ok(at(pinned, 6, 5)[0] > 9 && at(pinned, 0, 0)[0] < 0.01);
+  assert.equal(latticeMoves(video, [], [], 1)[0], 0);
+});
+
+test("clicks with the draw tool are points of a path, and a drag is a stroke of its own", () => {
+  const stroke = (state, ...points) => {
+    let next = reduce(state, { type: "stroke-start", at: points[0] });
+    for (const at of points.slice(1)) next = reduce(next, { type: "stroke-extend", at });
+    return reduce(next, { type: "stroke-end", near: 3 });
+  };
+  let state = initialState(emptyDocument());
+  state = stroke(state, { x: 10, y: 10 });
+  state = stroke(state, { x: 60, y: 20 });
+  state = stroke(state, { x: 90, y: 80 });
+  assert.equal(state.doc.tracks.length, 1);
+  assert.deepEqual(state.doc.tracks[0].points, [
+    { x: 10, y: 10 },
+    { x: 60, y: 20 },
+    { x: 90, y: 80 },
+  ]);
+  const ended = stroke(state, { x: 90, y: 80 });
+  assert.deepEqual(
+    [ended.open, ended.doc.tracks[0].points.length],
+    [null, 3],
+    "the last point again ends it",
+  );
+  const drawn = stroke(state, { x: 20, y: 100 }, { x: 50, y: 100 }, { x: 100, y: 90 });
+  assert.deepEqual(
+    drawn.doc.tracks.map((track) => track.kind),
+    ["path", "freehand"],
+  );
+  assert.equal(drawn.open, null);
 });

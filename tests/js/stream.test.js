@@ -190,6 +190,7 @@ test("states are read in both spellings, unknown kinds are passed over, nonsense
     cache_bytes: 0,
     kept_bytes: 0,
     control: null,
+    strength: null,
   };
   assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), {
     ...untold,
@@ -214,6 +215,7 @@ test("a state says all that docs/live.md names, and wrong types are refused", ()
     cache_bytes: 1000,
     kept_bytes: 2000,
     control: "guided",
+    strength: 0.5,
   };
   assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
   assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, {

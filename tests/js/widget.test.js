@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { event, install } from "./fake_dom.js";
+import { NodeOutputs } from "../../js/shared/outputs.js";
+import { Memory, Workflows } from "../../js/shared/workflows.js";
 import { LiveViews } from "../../js/shared/host_canvas.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
 import { addPreview } from "../../js/stream_preview/widget.js";
@@ -40,11 +42,17 @@ function services() {
   });
   const hub = new RunHub(api);
   hub.start();
-  return { page, api, hub, app: {}, liveViews: new LiveViews() };
+  const graph = { getNodeById: (id) => ({ id, graph }) };
+  const app = { graph };
+  const workflows = new Workflows(app, api, undefined);
+  const outputs = new NodeOutputs(app, api, workflows);
+  const pictures = new Memory(12, (kept) => kept.frame?.picture.close());
+  return { page, api, hub, app, liveViews: new LiveViews(), workflows, outputs, pictures };
 }
 
 test("a preview taken out of the graph leaves nothing behind, over two hundred runs", async () => {
-  const { page, api, hub, app, liveViews } = services();
+  const made = services();
+  const { page, api, hub, app, liveViews } = made;
   const counts = () => ({
     hub: hub.listeners.size,
     runs: hub.runs.size,
@@ -57,8 +65,8 @@ test("a preview taken out of the graph leaves nothing behind, over two hundred r
   const before = counts();
   for (let number = 0; number < 200; number++) {
     const node = nodeOf(number);
-    const widget = addPreview(node, { app, api, hub, liveViews });
-    node.graph = {};
+    const widget = addPreview(node, made);
+    node.graph = app.graph;
     node.onAdded();
     const token = `run ${number}`;
     api.dispatchEvent(event("motionstream.run", { detail: { ...RUN, token } }));
@@ -86,10 +94,11 @@ test("a preview taken out of the graph leaves nothing behind, over two hundred r
 });
 
 test("a preview that an undo puts back follows the run again, once", async () => {
-  const { page, api, hub, app, liveViews } = services();
+  const made = services();
+  const { page, api, hub, app, liveViews } = made;
   const node = nodeOf(1);
-  addPreview(node, { app, api, hub, liveViews });
-  node.graph = {};
+  addPreview(node, made);
+  node.graph = app.graph;
   for (let times = 0; times < 3; times++) {
     node.onAdded();
     node.onAdded();

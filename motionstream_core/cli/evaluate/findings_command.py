@@ -16,9 +16,11 @@ from pathlib import Path
 
 import torch
 
+from ...codec.tiny import TinyCodec
+from ...common.devices import device_label
 from ...evaluation.lab import findings
 from ...evaluation.lab.findings import Row
-from ...evaluation.results import RESULTS, device_label, write_result
+from ...evaluation.results import RESULTS, write_result
 from ...model.presets import preset
 from ...model.weights.networks import BUILT_IN, Networks, open_networks
 from ...training.methods.initial import start_from
@@ -112,18 +114,19 @@ def _part(part: str, networks: Networks, args: argparse.Namespace, done: list[st
         work_of(args.journal),
     )
     student = trained.model_of(networks)
+    codec = networks.codec
+    if not isinstance(codec, TinyCodec):
+        raise ValueError(f"findings: expected the tiny codec, got {type(codec).__name__}")
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "context": lambda: findings.contexts(networks, args.media, args.clips, args.seeds, _say),
         "steps": lambda: findings.steps(networks, args.media, args.clips, args.seeds, _say),
         "guidance": lambda: findings.guidances(
             _teacher(args, networks), networks.codec, args.media, args.clips, args.train_seeds, _say
         ),
-        "representation": lambda: trained.representations(networks.codec, short, _say, done),
-        "rolling": lambda: trained.rolling(
-            student, _teacher(args, networks), networks.codec, short, _say, done
-        ),
-        "augmentation": lambda: trained.augmentation(student, networks.codec, short, _say, done),
-        "refresh": lambda: trained.refreshed(student, networks.codec, short, _say, done),
+        "representation": lambda: trained.representations(codec, short, _say, done),
+        "rolling": lambda: trained.rolling(student, _teacher(args, networks), codec, short, _say, done),
+        "augmentation": lambda: trained.augmentation(student, codec, short, _say, done),
+        "refresh": lambda: trained.refreshed(student, codec, short, _say, done),
     }
     return parts[part]()
 

@@ -37,6 +37,23 @@ from .trajectories_command import add_trajectories, run_trajectories
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The stages as sub-commands of `train`."""
     stages = parser.add_subparsers(dest="stage", required=True)
+    media = _add_media(stages)
+    shards = _add_shards(stages)
+    pairs = _add_pairs(stages)
+    add_data(stages)
+    add_cartoon_shards(stages)
+    add_cartoon_export(stages)
+    add_trajectories(stages)
+    add_stages(stages)
+    add_plan(stages)
+    export = _add_export(stages)
+    for stage in (media, shards, pairs, export):
+        stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
+    for stage in (shards, pairs):
+        stage.add_argument("--seed", type=int, default=0)
+
+
+def _add_media(stages) -> argparse.ArgumentParser:
     media = stages.add_parser(
         "media", help="pictures and sprites out of unpacked packages, or drawn where there are none"
     )
@@ -48,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "textures"
         ),
     )
+    return media
+
+
+def _add_shards(stages) -> argparse.ArgumentParser:
     shards = stages.add_parser("shards", help="clips of the synthetic world as latents and tracks on disk")
     shards.add_argument("--count", type=int, default=100, help="shards of 32 clips")
     shards.add_argument(
@@ -61,6 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write where a track says nothing, for stages with --unspecified",
     )
+    return shards
+
+
+def _add_pairs(stages) -> argparse.ArgumentParser:
     pairs = stages.add_parser(
         "pairs", help="frames that a student streams, what was carried and the truth, for the stage detail"
     )
@@ -76,12 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument(
         "--count", type=int, default=40, help=f"files of {SCENES} scenes, {KEPT} frames of each"
     )
-    add_data(stages)
-    add_cartoon_shards(stages)
-    add_cartoon_export(stages)
-    add_trajectories(stages)
-    add_stages(stages)
-    add_plan(stages)
+    return pairs
+
+
+def _add_export(stages) -> argparse.ArgumentParser:
     export = stages.add_parser("export", help="one weights file from the codec and a student")
     export.add_argument("--preset", default="tiny")
     export.add_argument("--unspecified", action="store_true", help="of stages that were trained with it")
@@ -97,10 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     export.add_argument("--out", type=Path, required=True)
     export.add_argument("--about", type=Path, help="JSON with the provenance to write into the file")
-    for stage in (media, shards, pairs, export):
-        stage.add_argument("--folder", type=Path, default=Path("runs"), help="run folder")
-    for stage in (shards, pairs):
-        stage.add_argument("--seed", type=int, default=0)
+    return export
 
 
 def run(args: argparse.Namespace) -> None:

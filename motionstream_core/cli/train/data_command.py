@@ -107,7 +107,8 @@ def run_data(args: argparse.Namespace) -> None:
     fps = usual.fps if args.fps is None else args.fps
     if config.motion is not None and (frames - 1) % config.vae_stride[0] == 0:
         check_whole_chunks(1 + (frames - 1) // config.vae_stride[0], config.context.chunk)
-    shape = ClipShape(*(args.size or usual.size), frames, fps, args.stride or frames)
+    width, height = args.size or usual.size
+    shape = ClipShape(width, height, frames, fps, args.stride or frames)
     recipe = FolderRecipe(
         shape, args.grid or usual.grid, bool(config.motion and config.motion.warp), args.min_motion, args.seed
     )

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
+from ...common.devices import device_label
 from ...model.weights.networks import CARTOON, CARTOON_STUDENT
-from ..report import rounded
-from ..results import RESULTS, device_label, markdown_table, show_result, write_result
+from ..results import RESULTS, markdown_table, rounded, show_result, write_result
 from .report import evaluate_streams
 
 JUDGE = CARTOON.with_name("cartoon_judge.safetensors")

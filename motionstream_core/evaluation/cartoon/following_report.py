@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ...codec.tiny import TinyCodec
+from ...common.devices import device_label
 from ...model.presets import preset
 from ...model.weights.bundle import FORMAT, read_header
 from ...model.weights.networks import CARTOON as BASE
@@ -26,7 +27,7 @@ from ...training.cartoon.vocabulary import CARTOON
 from ...training.methods.guidance import Guidance
 from ...training.methods.initial import start_from
 from ...training.methods.roles import MotionModel, freeze
-from ..results import RESULTS, device_label, markdown_table, show_result, write_result
+from ..results import RESULTS, markdown_table, show_result, write_result
 from . import following
 from .following import Lot, Maker
 

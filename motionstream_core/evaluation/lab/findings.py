@@ -32,7 +32,8 @@ from ...training.methods.roles import MotionModel
 from ...training.methods.trajectories import sample_clip, teacher_schedule
 from .. import metrics
 from ..heldout import HeldOut, heldout_set, long_set
-from ..report import measure_drift, point_errors, tracks_of
+from ..measure import measure_drift, point_errors
+from ..methods import tracks_of
 from ..results import markdown_table
 
 CONTEXTS = {
@@ -165,7 +166,7 @@ def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape
             torch.from_numpy(item.frames[0]),
             tracks_of(item, chosen),
             item.clip.caption,
-            StreamOptions(len(item.clip.frames), seed, count, shape, fit="hold"),
+            StreamOptions(len(item.clip.frames), seed, count, context=shape, fit="hold"),
         )
         frames = []
         for chunk in chunks:

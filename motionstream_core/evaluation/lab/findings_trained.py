@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ...codec.tiny import TinyCodec
+from ...model.dit import WanDiT
 from ...model.presets import PRESETS, ModelConfig, with_unspecified
 from ...model.weights.networks import Networks
 from ...training.data.pool import Pool
@@ -35,7 +36,7 @@ from ...training.methods.refresh import SinkRefresh
 from ...training.methods.roles import Batch, MotionModel, clone, load_into
 from ...training.methods.steps import rollout_clip
 from ..heldout import HeldOut, heldout_set, long_set
-from ..report import measure_drift
+from ..measure import measure_drift
 from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
 
 Done = Collection[str]  # names of settings
@@ -75,9 +76,14 @@ class Short:
 def model_of(networks: Networks) -> MotionModel:
     """The trainable parts of loaded networks, as copies."""
     model = MotionModel(networks.config)
-    model.dit.load_state_dict(networks.dit.state_dict())
-    model.track_head.load_state_dict(networks.track_head.state_dict())
-    model.words.load_state_dict(networks.text_encoder.state_dict())
+    dit = networks.dit
+    head = networks.track_head
+    words = networks.text_encoder
+    if not isinstance(dit, WanDiT) or head is None or words is None or model.words is None:
+        raise ValueError("findings: expected the pack's own model, with a track head and a vocabulary")
+    model.dit.load_state_dict(dit.state_dict())
+    model.track_head.load_state_dict(head.state_dict())
+    model.words.load_state_dict(words.state_dict())
     return model
 
 
@@ -97,7 +103,7 @@ class Drawn(MotionModel):
 
     def motion(self, batch: Batch, rng: torch.Generator, ids: Tensor | None = None) -> Tensor:
         made = super().motion(batch, rng, ids)
-        part = self.config.motion.parts["head"]
+        part = self.config.require_motion.parts["head"]
         made = made.clone()
         made[:, part] = drawn_latents(self.codec, batch, rng)
         return made
@@ -206,6 +212,8 @@ def augmentation(
     """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean
     and on imperfect tracks. All shards show the same scenes.
     """
+    if short.train_media is None:
+        raise ValueError("augmentation: expected --train-media FILE, got none")
     arms = {
         0.0: {"clean tracks in training": False},
         0.5: {"half of them imperfect": False, "half imperfect, unspecified said": True},
@@ -241,7 +249,7 @@ def saying_nothing(student: MotionModel) -> MotionModel:
     """A copy whose track head also hears of tracks that say nothing; at first it does as before."""
     model = MotionModel(with_unspecified(student.config))
     state = student.state_dict()
-    load_into(model, {**state, HEAD: widened_head(state[HEAD], model.config.motion)}, "student")
+    load_into(model, {**state, HEAD: widened_head(state[HEAD], model.config.require_motion)}, "student")
     return model
 
 
@@ -289,9 +297,16 @@ def _trained(
     lr: dict[str, float] | None = None,
 ) -> MotionModel:
     """The role after the short training of a setting; how many steps that was goes into `values`."""
-    length = {"minutes": short.minutes} if short.steps is None else {"steps": short.steps}
+    if short.data is None:
+        raise ValueError(f"{name}: expected --data FOLDER, got none")
     config = TrainConfig(
-        **length, batch=short.batch, lr=lr or {role: 1e-2}, optimizer="muon", seed=seed, decay=0.5
+        steps=short.steps,
+        minutes=short.minutes if short.steps is None else None,
+        batch=short.batch,
+        lr=lr or {role: 1e-2},
+        optimizer="muon",
+        seed=seed,
+        decay=0.5,
     )
     with contextlib.ExitStack() as stack:
         out = (

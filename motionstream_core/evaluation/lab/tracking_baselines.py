@@ -9,6 +9,9 @@ Laboratory, not product (see this package's docstring).
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 RETURNS = 1.0  # px: farthest a point may end from where it began, there and back
@@ -18,10 +21,12 @@ def lucas_kanade(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np
     """Pyramidal Lucas-Kanade from frame to frame, 21×21 windows on four levels."""
     import cv2
 
+    flow: Any = partial(cv2.calcOpticalFlowPyrLK, winSize=(21, 21), maxLevel=3)
+
     def step(before: np.ndarray, after: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        start, options = xy.reshape(-1, 1, 2), {"winSize": (21, 21), "maxLevel": 3}
-        there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **options)
+        start = xy.reshape(-1, 1, 2)
+        there, found, _ = flow(before, after, start, None)
+        back, again, _ = flow(after, before, there, None)
         error = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
         return there.reshape(-1, 2), np.where((found.ravel() == 1) & (again.ravel() == 1), error, np.inf)
 
@@ -32,7 +37,8 @@ def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
     """DIS flow (its medium preset) from frame to frame, read at the points."""
     import cv2
 
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    create: Any = getattr(cv2, "DISOpticalFlow_create")  # noqa: B009  OpenCV's stubs lack it
+    dis = create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def at(flow: np.ndarray, xy: np.ndarray) -> np.ndarray:
         return cv2.remap(

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def sequences(
         )
         made.append(partial(objects, f"{name} running", video, material, size, LOOKS[i % 3], seed + 300 + i))
         made.append(partial(there_and_back, name, video, size))
-    functions = dict(zip(KINDS, (camera, objects, there_and_back)))
+    functions: dict[str, Any] = dict(zip(KINDS, (camera, objects, there_and_back)))
     made = [make for make in made if make.func in [functions[kind] for kind in kinds]]
     for number in range(part, len(made), parts):
         yield number, made[number]()

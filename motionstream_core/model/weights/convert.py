@@ -295,17 +295,7 @@ def convert(
     """
     name = source.name
     raw, metadata = read_weights(source)
-    config = stated(source) if metadata and preset is None and source.suffix in SAFE_ENDINGS else None
-    if preset is None and config is None:
-        said = (
-            "is causal but not for which chunk and schedule"
-            if host_says_causal(metadata)
-            else "nothing of being causal"
-        )
-        raise ValueError(
-            f"{name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
-            "Wan from a bidirectional one"
-        )
+    config = _own_config(source, metadata) if preset is None else None
     if host_says_causal(metadata) is False:
         raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
     raw, beside = network_of(raw)
@@ -332,10 +322,9 @@ def convert(
         added = additions(state, pairs, lora.name, spelled, left_out=left_out)
     if left_out:
         say(left_out_words(left_out))
-    say(
-        f"{len(state)} tensors, {sum(value.numel() for value in state.values()) / 1e6:,.1f} million "
-        f"parameters, {config.context.label}, {config.steps} steps"
-    )
+    millions = sum(value.numel() for value in state.values()) / 1e6
+    size = f"{len(state)} tensors, {millions:,.1f} million parameters"
+    say(f"{size}, {config.rolling.cache_shape.label}, {config.sampler.steps} steps")
     provenance = {
         "source": name,
         "bytes": size_of(source),
@@ -353,6 +342,22 @@ def convert(
         target, entries, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
     )
     return config
+
+
+def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
+    """What the file's header says of the model; ValueError where it says too little."""
+    config = stated(source) if metadata and source.suffix in SAFE_ENDINGS else None
+    if config is not None:
+        return config
+    said = (
+        "is causal but not for which chunk and schedule"
+        if host_says_causal(metadata)
+        else "nothing of being causal"
+    )
+    raise ValueError(
+        f"{source.name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
+        "Wan from a bidirectional one"
+    )
 
 
 def check_role(source: Path, preset: CausalPreset | None) -> list[str]:

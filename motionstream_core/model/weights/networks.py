@@ -8,7 +8,7 @@ Knows nothing of streams or of where the built-in file lies beyond its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import nn
 from ...codec.base import Codec
 from ...codec.tiny import CodecConfig, TinyCodec
 from ..compiled import FastDiT
-from ..config import ModelConfig
+from ..config import CARRIES, ModelConfig
 from ..detail import DetailHead
 from ..dit import WanDiT
 from ..host_dit import HostDiT
@@ -30,6 +30,7 @@ from .bundle import Bundle, load_bundle, save_bundle
 from .header import check_widths
 
 BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
+BUILT_IN_CARRY = "layered"  # docs/adr/0013
 CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
 CARTOON_STUDENT = BUILT_IN.with_name("cartoon_student.safetensors")  # the same in one evaluation a chunk
 
@@ -42,6 +43,7 @@ class Networks:
     """What a stream runs on. `text_encoder` may be None where the caller brings embeddings of its own,
     `track_head` where the model has none, `detail` where decoded frames are shown as they are.
     running_latents: the model's latents are those of a running stream, whose first one holds four frames too.
+    carry: how the start image is moved along the tracks for it, one of CARRIES.
     """
 
     dit: Transformer
@@ -50,6 +52,7 @@ class Networks:
     text_encoder: WordEncoder | None
     detail: DetailHead | None = None
     running_latents: bool = False
+    carry: str = "nearest"
 
     @property
     def config(self) -> ModelConfig:
@@ -74,14 +77,21 @@ def check_size(config: ModelConfig, width: int, height: int):
 
 
 def open_networks(
-    path: str | Path = BUILT_IN, check_interrupt: Callable[[], None] = lambda: None
+    path: str | Path = BUILT_IN,
+    check_interrupt: Callable[[], None] = lambda: None,
+    carry: str | None = None,
 ) -> Networks:
     """The networks of a weights file, the built-in one by default; ValueError says what is wrong with any
     other file.
 
     `check_interrupt` is called again and again, and may raise to stop.
+    carry: one of CARRIES in the place of the file's. The built-in file, whose header is older than this
+    setting, has BUILT_IN_CARRY.
     """
-    return networks_of(load_bundle(path, check_interrupt))
+    networks = networks_of(load_bundle(path, check_interrupt))
+    if carry is None and Path(path).resolve() == BUILT_IN.resolve():
+        carry = BUILT_IN_CARRY
+    return networks if carry is None else replace(networks, carry=carry)
 
 
 def networks_of(bundle: Bundle) -> Networks:
@@ -94,7 +104,7 @@ def networks_of(bundle: Bundle) -> Networks:
     text = bundle.load_into("text_encoder", text)
     head = None if config.motion is None else bundle.track_head()
     running = bool(bundle.settings.get("stream", {}).get("running_latents", False))
-    return Networks(bundle.dit(), head, codec, text, _detail(bundle), running)
+    return Networks(bundle.dit(), head, codec, text, _detail(bundle), running, _carry(bundle))
 
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
@@ -116,6 +126,8 @@ def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str,
         settings["text_encoder"] = {"vocabulary": list(networks.text_encoder.vocabulary.words)}
     if networks.running_latents:
         settings["stream"] = {"running_latents": True}
+    if networks.carry != CARRIES[0]:
+        settings["stream"] = settings.get("stream", {}) | {"carry": networks.carry}
     if networks.detail is not None:
         components["detail"] = networks.detail
         settings["detail"] = {"widths": list(networks.detail.widths)}
@@ -150,6 +162,16 @@ def _vocabulary(bundle: Bundle) -> Vocabulary:
         return Vocabulary(tuple(words))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{bundle.path.name}: {error}") from None
+
+
+def _carry(bundle: Bundle) -> str:
+    """A file without the setting was made on the nearest-track carry."""
+    carry = bundle.settings.get("stream", {}).get("carry", CARRIES[0])
+    if carry not in CARRIES:
+        raise ValueError(
+            f"{bundle.path.name}: expected a carry among {', '.join(CARRIES)}, got {carry!r:.40}"
+        )
+    return carry
 
 
 def _detail(bundle: Bundle) -> DetailHead | None:

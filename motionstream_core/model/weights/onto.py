@@ -23,8 +23,11 @@ UP, DOWN = ".up", ".down"
 
 
 def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def reference_to(base: Path) -> dict[str, str]:

@@ -235,4 +235,4 @@ def _bytes_of(key: str, entry: Entry) -> memoryview:
         raise ValueError(
             f"{key}: expected {entry.dtype} of {entry.shape}, got {value.dtype} of {tuple(value.shape)}"
         )
-    return memoryview(value.reshape(-1).view(torch.uint8).numpy()) if value.numel() else memoryview(b"")
+    return value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else memoryview(b"")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..types import Tracks
+from ..types import Tracks, require_positions
 
 PRESETS = (
     "static",
@@ -143,6 +143,7 @@ def camera_tracks(
     surface. Raises ValueError for a depth that is not a map of positive finite numbers.
     """
     depth = check_depth(depth)
+    require_positions(len(path.pose), len(grid))
     if not 1 <= fov <= 170:
         raise ValueError(f"fov: expected 1 to 170 degrees, got {fov}")
     height, width = depth.shape

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import MAX_POSITIONS, Tracks, interpolate_positions
+from ..types import MAX_POSITIONS, Tracks, interpolate_positions, require_positions
 from .trackers import PointTracker
 
 KEPT = 2048  # positions in time that are kept of a source whose motion is to be stretched
@@ -171,10 +171,13 @@ def retime_tracks(found: Followed, frames: int, fps: float, timing: str = TIMING
             f"tracks: expected at least 0 frames at a rate above 0 and at most 1000, got {frames} at {fps}"
         )
     span = float(found.times[-1] - found.times[0])
+    # A gap in a video's time stamps may be years long.
+    wanted = frames or (len(found.times) if timing == TIMINGS[0] else int(min(span, 1e9) * fps + 1e-6) + 1)
+    require_positions(wanted, found.tracks.count)
     if timing == TIMINGS[0]:
         at = torch.linspace(0, span, frames, dtype=torch.float64) if frames else found.times - found.times[0]
     else:
-        at = torch.arange(frames or int(span * fps + 1e-6) + 1, dtype=torch.float64) / fps
+        at = torch.arange(wanted, dtype=torch.float64) / fps
     return replace(sample_at(found.tracks, found.times - found.times[0], at), fps=fps)
 
 

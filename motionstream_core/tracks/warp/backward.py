@@ -151,8 +151,12 @@ def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
     own share.
     A frame without any covered pixel becomes its own mean colour.
     """
-    weight = 1 - uncovered
-    return _push_pull(frames, weight.clamp(min=TRUST), weight)
+    return push_pull(frames, 1 - uncovered)
+
+
+def push_pull(colour: Tensor, keep: Tensor) -> Tensor:
+    """colour (F, 3, H, W) where `keep` (F, 1, H, W) is 1, continued smoothly where it is 0."""
+    return _push_pull(colour, keep.clamp(min=TRUST), keep)
 
 
 def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ COLOUR = 8.0  # px that a colour difference of 1 counts for when a pixel chooses
 SPECK = 3  # of 9: a pixel with fewer landed neighbours, itself included, is a stray
 OUTSIDE = 1.0  # px beyond the border of the start image
 FAR = 2**20
+CLAIMED = 2**24  # pixels × tracks that are compared at once
 
 
 class ForwardWarp:
@@ -104,7 +105,11 @@ def assign_pixels(image: Tensor, xy0: Tensor) -> Tensor:
         dim=1,
     )
     tracks = torch.cat([xy0, COLOUR * colour], dim=1)
-    return (tracks.square().sum(1) - 2 * pixels @ tracks.T).argmin(1).view(height, width)
+    lengths = tracks.square().sum(1)
+    # Distances of all pixels to all tracks may be gigabytes.
+    step = max(1, CLAIMED // len(tracks))
+    claimed = [(lengths - 2 * some @ tracks.T).argmin(1) for some in pixels.split(step)]
+    return torch.cat(claimed).view(height, width)
 
 
 def splat(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: tuple[int, int]) -> Tensor:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from .figures import FIGURES, placed, tones
+from .figures import FIGURES, Colour, colour_of, placed, tones
 from .scene import FPS, Scene
 
 cv2.setNumThreads(1)
 
-Colour = tuple[int, int, int]
 FRACTION = 4  # bits below the pixel
 OVERSAMPLED = 2
 SKIES = {
@@ -77,7 +76,7 @@ class Artist:
         return self.canvas.picture()
 
     def tinted(self, colour: tuple[float, ...] | np.ndarray) -> Colour:
-        return tuple(int(v) for v in np.minimum(np.array(colour) * self.tint, 255))
+        return colour_of(np.minimum(np.array(colour) * self.tint, 255))
 
     def _sky(self) -> np.ndarray:
         high, low = (np.array(colour, float) for colour in SKIES[self.scene.time])
@@ -94,7 +93,7 @@ class Artist:
             for x, y in STARS[self.details.stars]:
                 draw(x, y, 0.006, (235, 235, 255))
             draw(sun, 0.17, 0.08, (246, 240, 205))
-            draw(sun + 0.036, 0.15, 0.066, tuple(int(v) for v in high + (low - high) * 0.12))
+            draw(sun + 0.036, 0.15, 0.066, colour_of(high + (low - high) * 0.12))
         return self.canvas.pixels.copy()
 
     def _clouds(self, seconds: float) -> None:

@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 
 Shape = tuple[np.ndarray, str]  # (N, 2) float, tone
-COLOURS: Mapping[str, tuple[int, int, int]] = {
+Colour = tuple[int, int, int]
+COLOURS: Mapping[str, Colour] = {
     "red": (228, 48, 46),
     "orange": (247, 140, 36),
     "yellow": (252, 216, 56),
@@ -36,11 +37,17 @@ FIXED = {
 }
 
 
-def tones(colour: str, time: str) -> dict[str, tuple[int, int, int]]:
+def colour_of(values: np.ndarray) -> Colour:
+    """Three channels of 0..255, rounded down."""
+    red, green, blue = (int(value) for value in values)
+    return red, green, blue
+
+
+def tones(colour: str, time: str) -> dict[str, Colour]:
     """The colours of a figure's tones: `main`, `dark` and `light` of its own colour, the others fixed."""
     base, shine = np.array(COLOURS[colour], float), BRIGHTNESS[time]
     own = {"main": base, "dark": base * 0.7, "light": base + (255 - base) * 0.45}
-    return {name: tuple(int(v * shine) for v in value) for name, value in {**FIXED, **own}.items()}
+    return {name: colour_of(np.asarray(value) * shine) for name, value in {**FIXED, **own}.items()}
 
 
 def _poly(tone: str, *points: tuple[float, float]) -> Shape:

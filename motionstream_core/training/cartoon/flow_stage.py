@@ -26,7 +26,7 @@ from ..buffer import (
 from ..muon import BatchedMuon
 from .clips import Clips
 from .network import Cartoon
-from .run import Run, warm_then_fall
+from .run import Figure, Run, warm_then_fall
 from .vocabulary import VOCABULARY
 
 BUFFER = 8
@@ -80,7 +80,7 @@ def loss_of(
 
 
 @torch.no_grad()
-def held_out(net: Cartoon, clips: Clips, frames: int, count: int = 16) -> dict[str, float]:
+def held_out(net: Cartoon, clips: Clips, frames: int, count: int = 16) -> dict[str, Figure]:
     """Errors on held-out clips: one level for all (mean of five), and for buffers the levels of four
     chunks of two.
     """
@@ -104,7 +104,7 @@ def held_out(net: Cartoon, clips: Clips, frames: int, count: int = 16) -> dict[s
         if name == "buffer":
             slots = [round(float(v), 4) for v in error.mean((0, 1, 3, 4)).view(-1, 2).mean(1)]
     even = [rows[f"u{level}"] for level in LEVELS]
-    out = {
+    out: dict[str, Figure] = {
         "uniform": float(np.mean([r[0] for r in even])),
         "uniform_things": float(np.mean([r[1] for r in even])),
     }

@@ -1,8 +1,8 @@
 """Quicker forms of two small operations for training in bfloat16 on a CPU: the root-mean-square norm and the
 rotation of positions.
 
-Owns both. The mathematics is that of `model.dit.RMSNorm` and `model.rope`; sums run in another order. A step
-of the cartoon takes a sixth less with them.
+Owns both. The mathematics is that of `model.dit.RMSNorm` and `model.rope`; sums run in another order.
+Forward and backward of the cartoon took 8 % less with them in one timing.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+Figure = float | list[float]  # of a curve
 SAVE_SECONDS = 120.0
 
 

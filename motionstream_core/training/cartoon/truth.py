@@ -49,7 +49,7 @@ def touched(scene: Scene, latents: int, *, start: int = 0, cells: int = 8, strid
     edge = np.arange(cells)
     across = (box[..., 0, None] < edge + 1) & (box[..., 2, None] > edge)
     down = (box[..., 1, None] < edge + 1) & (box[..., 3, None] > edge)
-    hit = (down[..., :, None] & across[..., None, :]).any(1)
+    hit = np.any(down[..., :, None] & across[..., None, :], axis=1)
     return hit.reshape(latents, stride, cells, cells).any(1)
 
 
@@ -84,7 +84,7 @@ def visible(scene: Scene, xy: np.ndarray, depth: np.ndarray, seconds: float) -> 
     """Which of the points xy (N, 2), in widths of the picture, are in the picture and behind nothing
     nearer.
     """
-    seen = ((xy >= 0) & (xy < 1)).all(1)
+    seen = np.all((xy >= 0) & (xy < 1), axis=1)
     for number, thing in enumerate(scene.things):
         local = unplaced(xy, *thing.at(seconds), thing.scale, thing.face, thing.turned)
         seen &= ~(covered(local, thing.kind) & (depth < number))

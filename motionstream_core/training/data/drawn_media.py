@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from .media import PICTURE_SIDE, SPRITE_SIZE
-from .world import drawn_texture
+from .textures import drawn_texture
 
 EXAMPLES = Path(__file__).parents[3] / "workflows"
 NOT_PICTURES = ("_depth", "_mask")
@@ -39,7 +40,7 @@ def build_drawn_media(out: Path, seed: int = 0) -> dict[str, dict[str, int]]:
             for _ in range(VARIANTS // share)
         ]
         credits = [f"workflows/{file}: this repository, see its NOTICE" for file in found] + [CREDIT]
-        packed = {f"picture_{i:02d}": picture for i, picture in enumerate(pictures)}
+        packed: dict[str, Any] = {f"picture_{i:02d}": picture for i, picture in enumerate(pictures)}
         np.savez_compressed(
             out / f"{name}.npz",
             sprites=np.stack([image for _, image in sprites]),

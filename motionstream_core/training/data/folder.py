@@ -89,21 +89,32 @@ def write_folder(
     report: Callable[[str], None] = lambda line: None,
     prompts: Prompts | None = None,
 ) -> dict[str, Any]:
-    """Makes shards in `out` of all videos below `videos`, or goes on with it -> the summary. Bad files are
-    skipped and listed in bad_files.jsonl.
-    `prompts`: the samples have embeddings of their captions too.
+    """Makes shards of all videos below a folder, or goes on with it -> the summary.
+
+    Bad files are skipped and listed in bad_files.jsonl.
 
     ValueError for a folder without videos, for other settings than `out` was begun with, for a full disk and
     when no clip at all is usable.
+
+    Args:
+        videos: folder whose videos are read, in folders of folders too.
+        out: folder of the shards.
+        config: the preset that is to be trained.
+        encoder: makes the latents.
+        recipe: which clips are made.
+        report: told of every video.
+        prompts: embeds the captions, for presets that are told embeddings.
     """
-    found, captions = find_videos(videos), read_captions(videos)
+    found = find_videos(videos)
+    captions = read_captions(videos)
     latent = latent_shape(config, recipe.shape)
-    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent} | (
-        {"text": prompts.fingerprint} if prompts is not None else {}
-    )
+    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent}
+    if prompts is not None:
+        settings["text"] = prompts.fingerprint
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD).unlink(missing_ok=True)
-    bad, captioned = [], 0
+    bad = []
+    captioned = 0
     try:
         with Manifest(out, settings, SHARD) as manifest:
             work = _Work(recipe, encoder, latent, manifest, prompts)
@@ -116,42 +127,43 @@ def write_folder(
                         _one_video(work, path, name, caption)
                     except BadVideo as error:
                         bad.append({"video": name, "reason": str(error)})
-                        with (out / BAD).open("a") as file:
-                            file.write(json.dumps(bad[-1]) + "\n")
-                report(
-                    f"{number}/{len(found)} videos, {manifest.counts['kept']} clips, "
-                    f"{manifest.counts['static']} static, {len(bad)} bad: {name}"
-                )
+                        _write_bad(out, bad[-1])
+                counts = manifest.counts
+                done = f"{number}/{len(found)} videos, {counts['kept']} clips, {counts['static']} static"
+                report(f"{done}, {len(bad)} bad: {name}")
             while manifest.waiting:
                 manifest.pack()
             counts = manifest.counts
             summary = {
                 "videos": len(found),
                 "clips": counts["kept"],
-                "static": counts["static"],
-                "lost": counts["lost"],
-                "cuts": counts["cuts"],
-                "frames": counts["frames"],
+                **{key: counts[key] for key in ("static", "lost", "cuts", "frames")},
                 "shards": len(manifest.shards),
                 "captioned_now": captioned,
                 "bad": bad,
             }
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise ValueError(
-                f"data: expected room on the disk of {out}, got a full one; what is done is kept, run it "
-                "again to go on"
-            ) from None
+            what = f"room on the disk of {out}, got a full one"
+            raise ValueError(f"data: expected {what}; what is done is kept, run it again to go on") from None
         raise
     if not summary["clips"]:
-        why = "; ".join(f"{row['video']}: {row['reason']}" for row in bad[:5])
-        raise ValueError(
-            f"videos: expected at least one usable clip of {recipe.shape.frames} frames in {videos}, got "
-            "none "
-            f"({counts['static']} static, {counts['lost']} lost, {counts['cut']} with a cut, {len(bad)} "
-            f"bad files{': ' + why if why else ''})"
-        )
+        what = f"at least one usable clip of {recipe.shape.frames} frames in {videos}"
+        raise ValueError(f"videos: expected {what}, got none ({_why_none(counts, bad)})")
     return summary
+
+
+def _write_bad(out: Path, row: dict[str, str]) -> None:
+    with (out / BAD).open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _why_none(counts: Mapping[str, int], bad: list[dict[str, str]]) -> str:
+    why = "; ".join(f"{row['video']}: {row['reason']}" for row in bad[:5])
+    return (
+        f"{counts['static']} static, {counts['lost']} lost, {counts['cut']} with a cut, {len(bad)} bad "
+        f"files{': ' + why if why else ''}"
+    )
 
 
 def _one_video(work: _Work, path: Path, name: str, caption: str):

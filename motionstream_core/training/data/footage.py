@@ -92,6 +92,7 @@ def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
     for what cannot be decoded.
     """
     import av
+    from av.error import FFmpegError
 
     seen = 0
     try:
@@ -107,7 +108,7 @@ def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
                 for number in range(times):
                     yield picture, anew and number == 0
                     seen += 1
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         if isinstance(error, BadVideo):
             raise
         raise BadVideo(

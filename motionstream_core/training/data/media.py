@@ -1,8 +1,8 @@
 """Pictures and sprites for the synthetic world, out of packages that anybody can install by name.
 
 Owns the list of sources with their licences and the split into training and held-out media: a picture or a
-sprite, with all of its variants (skin tones, crops), is on one side only. Writes two files, `train.npz` and
-`heldout.npz`, each with
+sprite, with all of its variants (skin tones, colours, poses, crops), is on one side only. Writes two files,
+`train.npz` and `heldout.npz`, each with
 
 - `picture_NN`: uint8 (H, W, 3), the longer side at most 512;
 - `sprites`: uint8 (N, 96, 96, 4) RGBA; `names`: N strings; `credits`: one line per source.
@@ -15,12 +15,17 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 SPRITE_SIZE = 96
 PICTURE_SIDE = 512
 HELD_OUT_SHARE = 12  # one sprite in twelve is held out
+VARIANT_WORDS = frozenset(
+    "red orange yellow green blue purple brown black white pink dark beige sand".split()
+    + "small medium large huge".split()
+)
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,14 @@ def build_media(sources: Path, out: Path) -> dict[str, dict[str, int]]:
     """
     out.mkdir(parents=True, exist_ok=True)
     sprites = [*_emoji(sources / "emoji"), *_kenney(sources / "kenney")]
-    counts = {}
+    counts: dict[str, dict[str, int]] = {}
     for name, held_out in (("train", False), ("heldout", True)):
         pictures = [p for p in PICTURES if p.held_out == held_out]
-        chosen = [s for s in sprites if _is_held_out(s[0]) == held_out]
+        chosen = split_sprites(sprites, held_out)
         credits = [f"{p.path}: {p.credit}" for p in pictures] + [EMOJI_CREDIT, KENNEY_CREDIT]
-        packed = {f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)}
+        packed: dict[str, Any] = {
+            f"picture_{i:02d}": _picture(sources / p.path) for i, p in enumerate(pictures)
+        }
         np.savez_compressed(
             out / f"{name}.npz",
             sprites=np.stack([s[1] for s in chosen]),
@@ -152,6 +159,26 @@ def _load_folder(folder: Path) -> tuple[list[np.ndarray], np.ndarray, list[str],
         ]
     )
     return pictures, sprites, about["names"], about["credits"]
+
+
+def split_sprites(sprites: list[tuple[str, np.ndarray]], held_out: bool) -> list[tuple[str, np.ndarray]]:
+    """The (name, sprite) pairs of one side. What differs from a held-out sprite by colour, size or pose alone
+    is on neither side.
+    """
+    origins = {origin(name) for name, _ in sprites if _is_held_out(name)}
+    if held_out:
+        return [sprite for sprite in sprites if _is_held_out(sprite[0])]
+    return [sprite for sprite in sprites if origin(sprite[0]) not in origins]
+
+
+def origin(name: str) -> str:
+    """What a sprite's name says without colour, size, pose and hour: equal for drawings of one thing."""
+    if name.startswith("clock face"):
+        return "clock face"
+    for stem in ("alien", "tank", "tilesand", "tilegrass"):
+        if name.startswith(stem):
+            return stem
+    return " ".join(word for word in name.split() if word not in VARIANT_WORDS) or name
 
 
 def _is_held_out(name: str) -> bool:

@@ -104,7 +104,7 @@ def _locate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, raw, path: Path) ->
 def _read(file, field: Field, index: int, path: Path) -> np.ndarray:
     file.seek(field.offset + index * field.row_bytes)
     out = np.empty(field.shape, field.dtype)
-    view, got = memoryview(out.reshape(-1).view(np.uint8)), 0
+    view, got = out.reshape(-1).view(np.uint8).data, 0
     while got < len(view):
         read = file.readinto(view[got:])
         if not read:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...codec.tiny import TinyCodec
-from ...model.text import tokenize
+from ...model.text import STYLES, tokenize
 from ...streaming.warped_image import carry, warp_condition
 from ...tracks.warp.forward import ForwardWarp
 from .augment import imperfect
@@ -27,7 +27,7 @@ from .media import load_media
 from .pool import Pool as Pool
 from .selection import mixed
 from .shard_files import write_shard
-from .world import STYLES, Clip, random_scene, render
+from .world import Clip, random_scene, render
 
 SHARD = 32
 LIMIT = 256

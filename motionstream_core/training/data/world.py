@@ -11,12 +11,13 @@ N, 2) float32 pixels; visible (T, N) bool.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-STYLES = ("night", "sepia", "fog", "gray-scale")
+from .textures import apply_style, drawn_texture
+
 NAME_WORDS = {
     "face": "face",
     "eyes": "face",
@@ -143,10 +144,14 @@ class Clip:
     visible: np.ndarray
     owner: np.ndarray
     caption: str
-    kind: str = "both"
-    sprite_mask: np.ndarray | None = None  # (T, H, W) bool, any sprite there
-    centres: list[tuple[float, float]] = field(default_factory=list)
-    radii: list[float] = field(default_factory=list)
+
+
+@dataclass
+class RenderedClip(Clip):
+    """A clip of which is known where its sprites are."""
+
+    kind: str
+    sprite_mask: np.ndarray  # (T, H, W) bool, any sprite there
 
 
 def smooth_motion(
@@ -181,33 +186,6 @@ def smooth_motion(
 def still(frames: int) -> Motion:
     zero = np.zeros(frames)
     return Motion(zero, zero, zero, zero)
-
-
-def drawn_texture(rng: np.random.Generator, size: int = 320) -> np.ndarray:
-    """A texture nobody owns: coloured noise of several scales, or stripes, or cells."""
-    kind = rng.integers(3)
-    a, b = rng.integers(0, 256, (2, 3)).astype(np.float32)
-    if kind == 0:
-        field_ = sum(
-            cv2.resize(rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-            / (i + 1)
-            for i, n in enumerate((5, 12, 30, 80))
-        )
-        field_ = (field_ - field_.min()) / (np.ptp(field_) + 1e-6)
-    elif kind == 1:
-        yy, xx = np.mgrid[:size, :size].astype(np.float32)
-        angle, pitch = rng.uniform(0, np.pi), rng.uniform(8, 40)
-        field_ = 0.5 + 0.5 * np.sin(
-            2 * np.pi * (xx * np.cos(angle) + yy * np.sin(angle)) / pitch + rng.uniform(0, 6)
-        )
-        field_ = np.clip((field_ - 0.5) * rng.uniform(1, 6) + 0.5, 0, 1)
-    else:
-        n = int(rng.integers(5, 16))
-        field_ = cv2.resize(
-            rng.random((n, n)).astype(np.float32), (size, size), interpolation=cv2.INTER_NEAREST
-        )
-        field_ = cv2.GaussianBlur(field_, (0, 0), rng.uniform(0.6, 3))
-    return (a + (b - a) * field_[..., None]).clip(0, 255).astype(np.uint8)
 
 
 def _recolour(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) -> np.ndarray:
@@ -293,7 +271,7 @@ def _random_sprite(
 
 def render(
     scene: Scene, rng: np.random.Generator, background_points: int = 400, sprite_points: int = 120
-) -> Clip:
+) -> RenderedClip:
     """Renders every frame and the ground truth of random candidate points."""
     size, frames = scene.size, scene.frames
     camera = scene.camera.matrices(size / 2, size / 2)
@@ -313,18 +291,8 @@ def render(
     if scene.style:
         out = apply_style(out, scene.style)
     xy, visible, owner = _ground_truth(scene, rng, camera, poses, alphas, background_points, sprite_points)
-    mask = (alphas > 127).any(0) if len(poses) else np.zeros((frames, size, size), bool)
-    return Clip(
-        out,
-        xy,
-        visible,
-        owner,
-        caption(scene),
-        scene.kind,
-        mask,
-        [s.centre for s in scene.sprites],
-        [s.image.shape[0] / 2 for s in scene.sprites],
-    )
+    mask = np.any(alphas > 127, axis=0)
+    return RenderedClip(out, xy, visible, owner, caption(scene), scene.kind, mask)
 
 
 def _premultiplied(image: np.ndarray) -> np.ndarray:
@@ -387,28 +355,6 @@ def _sample(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
     return np.where(inside, maps[t, y.clip(0, h - 1), x.clip(0, w - 1)], 0)
 
 
-def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
-    """The style words: the look changes over the first `ramp` frames and stays; at once with a ramp of 0.
-    frames (T, H, W, 3) uint8 -> same.
-    """
-    x = frames.astype(np.float32)
-    grey = x.mean(-1, keepdims=True)
-    if style == "night":
-        target = x * np.array([0.28, 0.34, 0.55], np.float32)
-    elif style == "sepia":
-        target = grey * np.array([1.05, 0.85, 0.6], np.float32)
-    elif style == "fog":
-        target = 0.4 * x + 0.6 * np.array([205, 210, 215], np.float32)
-    elif style == "gray-scale":
-        target = np.repeat(grey, 3, -1)
-    else:
-        raise ValueError(f"expected a style among {', '.join(STYLES)}, got {style!r}")
-    mix = np.minimum((np.arange(len(x)) + (ramp == 0)) / max(ramp, 1), 1.0)[:, None, None, None].astype(
-        np.float32
-    )
-    return (x + (target - x) * mix).clip(0, 255).astype(np.uint8)
-
-
 def caption(scene: Scene) -> str:
     """Words of the vocabulary that describe the scene."""
     parts = [_sprite_words(s) for s in scene.sprites[-2:]]
@@ -440,7 +386,8 @@ def _colour(image: np.ndarray) -> str:
     if not solid.any():
         return "gray"
     r, g, b = image[solid][:, :3].mean(0)
-    h, s, v = cv2.cvtColor(np.uint8([[[r, g, b]]]), cv2.COLOR_RGB2HSV)[0, 0]
+    pixel = np.array([[[r, g, b]]]).astype(np.uint8)
+    h, s, v = cv2.cvtColor(pixel, cv2.COLOR_RGB2HSV)[0, 0]
     if v < 50:
         return "black"
     if s < 40:

@@ -80,12 +80,8 @@ def write(
                 value = full_tensor(tensor)
                 if file is not None and failure is None:
                     try:
-                        _put(
-                            file,
-                            memoryview(
-                                value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-                            ),
-                        )
+                        flat = value.detach().cpu().contiguous().reshape(-1)
+                        _put(file, flat.view(torch.uint8).numpy().data)
                     except OSError as error:
                         failure = error
             if file is not None and failure is None:

@@ -68,21 +68,21 @@ class MuonAdamW(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is not None:
                     p.mul_(1 - group["lr"] * group["weight_decay"])
-                    update(p, group, self.state[p])
+                    update(p, p.grad, group, self.state[p])
 
-    def _muon(self, p: Tensor, group: dict, state: dict) -> None:
+    def _muon(self, p: Tensor, grad: Tensor, group: dict, state: dict) -> None:
         m = state.setdefault("momentum", torch.zeros_like(p))
-        m.lerp_(p.grad, 1 - group["momentum"])
-        g = p.grad.lerp(m, group["momentum"]).reshape(p.shape[0], -1)
+        m.lerp_(grad, 1 - group["momentum"])
+        g = grad.lerp(m, group["momentum"]).reshape(p.shape[0], -1)
         scale = max(1.0, g.shape[0] / g.shape[1]) ** 0.5
         p.add_(orthogonalised(g).view_as(p), alpha=-group["lr"] * scale)
 
-    def _adamw(self, p: Tensor, group: dict, state: dict) -> None:
+    def _adamw(self, p: Tensor, grad: Tensor, group: dict, state: dict) -> None:
         if "m" not in state:
             state.update(m=torch.zeros_like(p), v=torch.zeros_like(p), step=0)
         state["step"] += 1
-        state["m"].lerp_(p.grad, 0.1)
-        state["v"].lerp_(p.grad.square(), 0.01)
+        state["m"].lerp_(grad, 0.1)
+        state["v"].lerp_(grad.square(), 0.01)
         m = state["m"] / (1 - 0.9 ** state["step"])
         v = state["v"] / (1 - 0.99 ** state["step"])
         p.addcdiv_(m, v.sqrt().add_(1e-8), value=-group["lr"])

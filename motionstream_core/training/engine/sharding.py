@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ...common.devices import pick_device
-from ...model.dit import WanDiT
+from ...model.dit import Block, WanDiT
 from .parallel import average_gradients
 from .stage import TrainConfig
 
@@ -113,8 +113,8 @@ def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World)
     blocks keep or recompute activations.
     """
     for module in modules.values():
-        for dit in (m for m in module.modules() if isinstance(m, WanDiT)):
-            for block in dit.blocks:
+        for block in module.modules():
+            if isinstance(block, Block):
                 block.checkpointing = config.checkpointing
         if world.sharded:
             shard(module, world)
@@ -139,32 +139,31 @@ def shard(module: nn.Module, world: World) -> None:
     low = torch.bfloat16 if world.bf16 else None
     # The blocks themselves decide what is float32 (the residual stream is); single layers take what they are
     # given.
-    own = {
-        "mesh": mesh,
-        "reshard_after_forward": True,
-        "mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=False),
-    }
-    cast = own | {"mp_policy": MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=True)}
+    own = MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=False)
+    cast = MixedPrecisionPolicy(low, torch.float32, cast_forward_inputs=True)
+
+    def divide(part: nn.Module, policy: MixedPrecisionPolicy) -> None:
+        fully_shard(part, mesh=mesh, reshard_after_forward=True, mp_policy=policy)
+
     transformers = [m for m in module.modules() if isinstance(m, WanDiT)]
     for dit in transformers:
-        for block in dit.blocks:
+        for block in (m for m in dit.modules() if isinstance(m, Block)):
             for part in (block.cross_attn.k, block.cross_attn.v):
-                fully_shard(part, **cast)
-            fully_shard(block.cross_attn.norm_k, **own)
-            fully_shard(block, **own)
+                divide(part, cast)
+            divide(block.cross_attn.norm_k, own)
+            divide(block, own)
         for part in (dit.text_embedding, dit.time_embedding, dit.time_projection):
-            fully_shard(part, **cast)
-        fully_shard(
-            dit.patch_embedding, **own
-        )  # a learning track head asks for its gradient, also through a clean-context pass
+            divide(part, cast)
+        # A learning track head asks for its gradient, also through a clean-context pass.
+        divide(dit.patch_embedding, own)
         dit.gathered_dtype = low  # what its weights will be when a forward has gathered them
-        fully_shard(dit, **own)
+        divide(dit, own)
         register_fsdp_forward_method(dit, "encode_text")
     if not transformers:
-        fully_shard(module, **own)
+        divide(module, own)
     for child in module.children() if transformers and module not in transformers else ():
         if child not in transformers and any(True for _ in child.parameters()):
-            fully_shard(child, **cast)
+            divide(child, cast)
 
 
 @torch.no_grad()
@@ -173,9 +172,9 @@ def place(target: Tensor, value: Tensor) -> Tensor:
     file.
     """
     if hasattr(target, "placements"):
-        from torch.distributed.tensor import distribute_tensor
+        from torch.distributed.tensor import DTensor, distribute_tensor
 
-        value = distribute_tensor(
-            value.to(target.device), target.device_mesh, target.placements, src_data_rank=None
-        )  # pyright: ignore
+        assert isinstance(target, DTensor)
+        whole = value.to(target.device)
+        value = distribute_tensor(whole, target.device_mesh, target.placements, src_data_rank=None)
     return target.copy_(value)

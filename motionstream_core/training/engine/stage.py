@@ -150,7 +150,7 @@ class TrainConfig:
             raise ValueError(
                 f"length: expected either steps or minutes, got steps {self.steps} and minutes {self.minutes}"
             )
-        least = dict.fromkeys(("batch", "accumulate", "log_every"), 1)
+        least: dict[str, float] = dict.fromkeys(("batch", "accumulate", "log_every"), 1)
         least |= dict.fromkeys(
             (
                 "warmup",
@@ -165,9 +165,8 @@ class TrainConfig:
             ),
             0,
         )
-        values = {name: getattr(self, name) for name in least} | {
-            "length": self.steps if self.steps is not None else self.minutes
-        }
+        values: dict[str, float] = {name: getattr(self, name) for name in least}
+        values["length"] = self.steps or self.minutes or 0
         for name, value in (values | {f"lr of {role}": rate for role, rate in self.lr.items()}).items():
             if not value >= least.get(name, 0):
                 raise ValueError(f"{name}: expected {least.get(name, 0)} or more, got {value}")

@@ -73,7 +73,7 @@ def buffer_setup(
     about: Mapping[str, Any],
 ) -> Setup:
     """The setup of a buffer's method, with the sampler that its weights are for in the provenance."""
-    rates = dict.fromkeys(stage.trainable, args.lr)
+    rates = {role: args.lr for role in stage.trainable}
     known = {SAMPLER: buffer_to_dict(sampler), **about}
     return Setup(stage, data, rates, args.preset, args.data.name, args.out, digests(*parents), about=known)
 

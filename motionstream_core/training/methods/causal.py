@@ -199,7 +199,7 @@ class _Context:
                 self._remember(latents, motion)
         self.scenes.rebase(start, torch.cat(self.made, dim=2))
 
-    def _remember(self, latents: Tensor, motion: Tensor):
+    def _remember(self, latents: Tensor, motion: Tensor | None):
         write_context(self.student.dit, latents, motion, self.text, rolling_context(self.cache, write=True))
 
 

@@ -204,6 +204,7 @@ def read_videos(paths: tuple[Path, ...], size: int = 128, limit: int = 400) -> t
     """
     import av
     import cv2
+    from av.error import FFmpegError
 
     clips = []
     for path in paths:
@@ -216,7 +217,7 @@ def read_videos(paths: tuple[Path, ...], size: int = 128, limit: int = 400) -> t
                     frames.append(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
                     if len(frames) == limit:
                         break
-        except (av.error.FFmpegError, OSError, IndexError) as error:
+        except (FFmpegError, OSError, IndexError) as error:
             raise ValueError(f"video: expected a file that can be decoded, got {path} ({error})") from None
         if len(frames) < 2 * FRAMES:
             raise ValueError(f"video: expected at least {2 * FRAMES} frames, got {len(frames)} in {path}")

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...model.detail import DetailHead
+from ...model.text import STYLES
 from ...model.weights.networks import Networks
 from ...streaming.stream import StreamOptions, stream
 from ...streaming.warped_image import WarpedImage, carry
@@ -29,7 +30,7 @@ from ...tracks.warp.forward import ForwardWarp
 from ..data.media import load_media
 from ..data.selection import mixed
 from ..data.shard_files import ShardFile, write_shard
-from ..data.world import STYLES, Clip, random_scene, render
+from ..data.world import Clip, random_scene, render
 from ..engine.stage import Batch, Draws
 from .options import Setup, add_common, add_validation, digests, setup
 from .roles import load_into

@@ -67,7 +67,7 @@ def guided_clip(
     """
     if not guidance.active:
         return predict_clip(model, first, noisy, sigma, motion[0], text[0])
-    made = predict_clip(
+    all_three = predict_clip(
         model,
         torch.cat([first] * 3),
         torch.cat([noisy] * 3),
@@ -75,4 +75,5 @@ def guided_clip(
         torch.cat([motion[0], motion[0], motion[1]]),
         stacked(text[0], text[1], text[0]),
     )
-    return combined(*made.chunk(3), guidance)
+    both, no_text, no_motion = all_three.chunk(3)
+    return combined(both, no_text, no_motion, guidance)

@@ -107,7 +107,7 @@ def start_from(model: MotionModel, path: Path) -> str:
         }
         own = {key.replace("text_encoder.", "words.", 1): value for key, value in own.items()}
         if HEAD in own:
-            own[HEAD] = widened_head(own[HEAD], model.config.motion)
+            own[HEAD] = widened_head(own[HEAD], model.config.require_motion)
         load_into(model, own, path.name)
         return f"all weights of {path.name}"
     left = start_from_wan(model, state)

@@ -145,7 +145,7 @@ def setup(
     lr: Mapping[str, float] | None = None,
 ) -> Setup:
     """The setup of a method whose options are the common ones. lr: that of all roles by default."""
-    rates = dict.fromkeys(stage.trainable, args.lr) if lr is None else lr
+    rates = {role: args.lr for role in stage.trainable} if lr is None else lr
     return Setup(stage, data, rates, preset_name(args), args.data.name, args.out, parents)
 
 

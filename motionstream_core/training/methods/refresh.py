@@ -45,7 +45,7 @@ class SinkRefresh:
         """ValueError where this preset cannot meet one."""
         if not self.share:
             return
-        if "warp" in config.motion.parts and self.codec is None:
+        if "warp" in config.require_motion.parts and self.codec is None:
             raise ValueError(
                 "refresh: expected a codec (--codec FILE, the one that the latents were made with) for a "
                 "preset with a carried picture, got none"
@@ -99,14 +99,14 @@ class MotionTimeline:
         """From latent frame `start` on, motion is taken from the last frame that `latents` (B, C, t, h, w),
         start image first, are decoded to.
         """
-        if "warp" not in self.model.config.motion.parts:
+        if "warp" not in self.model.config.require_motion.parts:
             return
         assert self.codec is not None, "Refresh.check"
         codec = self.codec.to(latents.device)
         if not self.pictures:
             self.pictures.append((0, codec.decode(latents[:, :, :1])[:, 0]))
         self.pictures.append((start, codec.decode(latents)[:, -1]))
-        parts = self.model.config.motion.parts
+        parts = self.model.config.require_motion.parts
         told = slice(parts["warp"].start, parts["mask"].stop)
         self.motion = self.motion.clone()
         self.motion[:, told, start:] = carried(self.model, codec, self.batch, self.pictures)[:, :, start:].to(
@@ -116,7 +116,7 @@ class MotionTimeline:
 
 def as_start(config: ModelConfig, motion: Tensor, latents: Tensor) -> Tensor:
     """The condition (B, C_m, t, h, w) of these latents, as if the first of them were the start image's."""
-    part = config.motion.parts.get("image")
+    part = config.require_motion.parts.get("image")
     if part is None:
         return motion
     image = torch.zeros_like(motion[:, part])
@@ -143,7 +143,10 @@ def _carried_clip(
     model: MotionModel, codec: TinyCodec, batch: Batch, row: int, pictures: list[tuple[int, Tensor]]
 ) -> Tensor:
     """Of one clip, by the Conditioner of inference."""
-    config, (latents, xy) = model.config, (batch["latents"], batch["xy"][row])
+    config = model.config
+    motion = config.require_motion
+    latents = batch["latents"]
+    xy = batch["xy"][row]
     told = batch["visible"][row]
     moving = told | batch["unspecified"][row] if "unspecified" in batch else told
     given = moving.any(0)
@@ -155,10 +158,9 @@ def _carried_clip(
         part = slice(first, first + count)
         return TrackChunk(xy[part], told[part], moving[part], anchors)
 
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # a head of its own, whose part is not used: the model's may be divided over processes
-        head = TrackHead(config.motion.map_channels, config.motion.head_channels).to(latents.device)
+    # A head of its own, whose part is not used: the model's may be divided over processes.
+    with torch.random.fork_rng(devices=[]):
+        head = TrackHead(motion.map_channels, motion.head_channels).to(latents.device)
     place = MotionConditioner(config, head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))
     later, made = dict(pictures[1:]), []
     for start, count in _pieces(latents.shape[2], config.context.chunk):
@@ -166,7 +168,7 @@ def _carried_clip(
             place.set_reference(later[start])
             anchors = xy[config.vae_stride[0] * (start - 1)]
         made.append(place.take(range(start, start + count)))
-    parts = config.motion.parts
+    parts = motion.parts
     return torch.cat(made, dim=2)[:, parts["warp"].start : parts["mask"].stop]
 
 

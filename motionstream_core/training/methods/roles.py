@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -53,19 +53,19 @@ class MotionModel(nn.Module):
         """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids or the given ones."""
         h, w = batch["latents"].shape[-2:]
         ids = self.draw_ids(batch, rng) if ids is None else ids
-        emb = sinusoidal_ids(ids, self.config.motion.id_dim)
+        emb = sinusoidal_ids(ids, self.config.require_motion.id_dim)
         unspecified = (
             batch.get("unspecified", torch.zeros_like(batch["visible"]))
-            if self.config.motion.unspecified_channel
+            if self.config.require_motion.unspecified_channel
             else None
         )
         maps = pack_time(
             motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified)
         )
         made = [self.track_head(maps)]
-        if "image" in self.config.motion.parts:
+        if "image" in self.config.require_motion.parts:
             made.append(_start_image(batch["latents"]))
-        if "warp" in self.config.motion.parts:
+        if "warp" in self.config.require_motion.parts:
             made += [batch["warp"], batch["masks"]]
         return torch.cat(made, dim=1)
 
@@ -77,9 +77,9 @@ class MotionModel(nn.Module):
         size, _, frames, h, w = latents.shape
         empty = latents.new_zeros(1, self.track_head.conv.weight.shape[1], 1, 1, 1)
         made = [self.track_head(empty).expand(size, -1, frames, h, w)]
-        if "image" in self.config.motion.parts:
+        if "image" in self.config.require_motion.parts:
             made.append(_start_image(latents))
-        if "warp" in self.config.motion.parts:
+        if "warp" in self.config.require_motion.parts:
             start = _start_image(latents)
             uncovered = (
                 latents.new_tensor([1.0, 0.0] * 4).view(1, 8, 1, 1, 1).expand(size, 8, frames, h, w).clone()
@@ -127,7 +127,12 @@ def _start_image(latents: Tensor) -> Tensor:
     return image
 
 
-def moved(batch: Batch, model: MotionModel) -> dict[str, Tensor]:
+class HasDevice(Protocol):
+    @property
+    def device(self) -> torch.device: ...
+
+
+def moved(batch: Batch, model: HasDevice) -> dict[str, Tensor]:
     """The batch where the model is."""
     return {key: value.to(model.device) for key, value in batch.items()}
 

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...codec.base import Codec
 from ...tracks.types import Tracks
+from ..engine.stage import Data
 from .guidance import Guidance
 from .roles import Batch, MotionModel, moved
 from .steps import rollout_clip
@@ -22,7 +24,7 @@ Samples = Callable[[MotionModel], list[Sample]]
 SEED = 5
 
 
-def of_students(codec, validation_data, clips: int = 2, fps: float = 16.0) -> Samples:
+def of_students(codec: Codec, validation_data: Data, clips: int = 2, fps: float = 16.0) -> Samples:
     """By the one rollout, in the student's few steps."""
     return _shown(
         codec, validation_data, clips, fps, lambda model, batch, rng: rollout_clip(model, batch, rng)
@@ -30,7 +32,12 @@ def of_students(codec, validation_data, clips: int = 2, fps: float = 16.0) -> Sa
 
 
 def of_teachers(
-    codec, validation_data, guidance: Guidance, steps: int = 24, clips: int = 2, fps: float = 16.0
+    codec: Codec,
+    validation_data: Data,
+    guidance: Guidance,
+    steps: int = 24,
+    clips: int = 2,
+    fps: float = 16.0,
 ) -> Samples:
     """By the guided ODE of the bidirectional teacher."""
 
@@ -41,8 +48,8 @@ def of_teachers(
 
 
 def _shown(
-    codec,
-    validation_data,
+    codec: Codec,
+    validation_data: Data,
     clips: int,
     fps: float,
     make: Callable[[MotionModel, Batch, torch.Generator], Tensor],

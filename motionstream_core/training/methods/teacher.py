@@ -103,9 +103,8 @@ class TeacherStage:
         x0 = batch["latents"]
         size = len(x0)
         check_whole_chunks(x0.shape[2], self.config.context.chunk)
-        batch = (
-            drop_tracks(batch, recipe.keep_tracks, rng) if "warp" not in self.config.motion.parts else batch
-        )
+        if "warp" not in self.config.require_motion.parts:
+            batch = drop_tracks(batch, recipe.keep_tracks, rng)
         motion = mask_motion(model, batch, model.motion(batch, rng), recipe, rng)
         text = model.text(batch, keep=rand(size, rng) >= recipe.text_dropout)
         sigma = shifted(rand(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)

@@ -139,12 +139,13 @@ def write_trajectories(
     seed: int,
     progress: Callable[[str], None] = print,
 ) -> Path:
-    """Writes `count` files of `batch` trajectories; those there already are kept, so a broken run goes on.
+    """Writes `count` files of `batch` trajectories. Those there already are kept, so a broken run goes on.
+
     Each appears whole or not at all. ValueError where the folder has those of another kind.
 
     Args:
         teacher: whose paths they are, frozen.
-        data: gives the clips: their start images, tracks and texts.
+        data: gives the clips.
         out: folder of the files.
         count: how many files.
         batch: trajectories of a file.
@@ -173,41 +174,42 @@ def write_trajectories(
         path = out / f"{seed:04d}_{number:05d}.safetensors"
         if path.exists():
             continue
-        rng, nrng = (
-            torch.Generator().manual_seed(seed * 100003 + number),
-            np.random.default_rng([seed, number]),
-        )
-        drawn = moved(data.batch(nrng, batch), teacher)
-        end, states = (
-            sample_chunks(teacher, drawn, rng, levels, keep)
-            if causal
-            else sample_clip(teacher, drawn, rng, guidance, levels, keep)
-        )
+        rng = torch.Generator().manual_seed(seed * 100003 + number)
+        drawn = moved(data.batch(np.random.default_rng([seed, number]), batch), teacher)
+        if causal:
+            end, states = sample_chunks(teacher, drawn, rng, levels, keep)
+        else:
+            end, states = sample_clip(teacher, drawn, rng, guidance, levels, keep)
         tensors = {
             "states": states.half(),
             "ends": end.half(),
             "latents": (drawn["latents"] if causal else end).half(),
         }
-        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn} | {
-            "xy": drawn["xy"]
-        }  # half precision is too coarse beyond 256 px
-        partial = path.with_suffix(".part")
+        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn}
+        tensors["xy"] = drawn["xy"]  # half precision is too coarse beyond 256 px
         try:
-            save_file(
-                {key: value.cpu().contiguous() for key, value in tensors.items()},
-                partial,
-                metadata={"trajectories": json.dumps(about)},
-            )
-            os.replace(partial, path)
+            _write_whole(path, tensors, about)
         except SafetensorError as error:
             raise OSError(
                 f"{path}: could not be written ({error}); {number} of {count} files are there, run it "
                 "again to go on"
             ) from None
-        finally:
-            partial.unlink(missing_ok=True)
         progress(f"trajectories {number + 1}/{count}")
     return out
+
+
+def _write_whole(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
+    """Writes a file of trajectories, which appears whole or not at all."""
+    partial = path.with_suffix(".part")
+    try:
+        save_file(
+            {key: value.cpu().contiguous() for key, value in tensors.items()},
+            partial,
+            metadata={"trajectories": json.dumps(about)},
+        )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def described(path: Path) -> dict:

@@ -6,7 +6,17 @@ The shipped workflows in four steps without guidance, without an end.
 import json
 
 import numpy as np
-from browser.test_steered import VIEW, key, press, prompt_box, shown_frame, status_of, until, until_frame
+from browser.test_steered import (
+    VIEW,
+    chunk_of,
+    key,
+    press,
+    prompt_box,
+    shown_frame,
+    status_of,
+    until,
+    until_frame,
+)
 from harness.host import ended_as, figures_of
 from harness.workflow import load, nodes_of_type, shipped
 
@@ -53,6 +63,16 @@ def reason_of(tab, name: str) -> str:
     return button.get_attribute("title") if button.is_disabled() else ""
 
 
+def at_rest(tab) -> int:
+    """Waits for a pause with its last frame shown -> the chunk. The first one has 5 frames, the others 8."""
+
+    def settled() -> bool:
+        return status_of(tab) == "paused" and shown_frame(tab) == 8 * chunk_of(tab) - 3
+
+    until(tab, settled, "a pause with its frames shown")
+    return chunk_of(tab)
+
+
 def test_pause_rewind_a_prompt_by_hand_and_stop_and_keep_on_the_moving_buffer(tab, host):
     opened(tab, "interactive-prompts")
     prompt = tab.queue()
@@ -64,12 +84,14 @@ def test_pause_rewind_a_prompt_by_hand_and_stop_and_keep_on_the_moving_buffer(ta
     prompt_box(tab).press("Enter")
     until_frame(tab, shown_frame(tab) + 24)
     key(tab, " ")
-    until(tab, lambda: status_of(tab) == "paused", "a pause")
-    before = shown_frame(tab)
+    resting = at_rest(tab)
     key(tab, ",")
+    until(tab, lambda: chunk_of(tab) == resting - 1, "a chunk back")
     key(tab, ".")
-    until(tab, lambda: status_of(tab) == "paused" and shown_frame(tab) <= before, "a chunk made anew")
+    until(tab, lambda: chunk_of(tab) == resting, "the chunk made anew")
+    assert at_rest(tab) == resting
     tab.screenshot("moving-buffer-paused")
+    before = shown_frame(tab)
     key(tab, " ")
     until_frame(tab, before + 24)
     tab.screenshot("moving-buffer-prompt")
@@ -83,7 +105,7 @@ def test_the_strength_of_a_source_video_is_moved_while_it_runs(tab, host):
     prompt = tab.queue()
     until_frame(tab, 5)
     slider = tab.page.locator(f"{VIEW} .ms-strength input")
-    assert slider.is_visible() and np.isclose(float(slider.input_value()), 0.6)
+    assert slider.is_visible() and np.isclose(float(slider.input_value()), 0.8)
     slider.focus()
     slider.press("Home")
     until_frame(tab, shown_frame(tab) + 8)
