@@ -19,6 +19,7 @@ TYPED = [
     ({"type": "rewind", "chunk": 3}, controls.Rewind(3)),
     ({"type": "scene"}, controls.ChangeScene()),
     ({"type": "prompt", "text": "night"}, controls.SetPrompt("night")),
+    ({"type": "strength", "value": 0.5}, controls.SetStrength(0.5)),
     ({"type": "camera", "pan": [1, 2], "roll": 3}, controls.SetCamera((1.0, 2.0), 0.0, 3.0, 0.0)),
     ({"type": "grab", "hand": 1, "handle": 4}, controls.Grab(1, controls.Handle(4))),
     ({"type": "grab", "hand": 1, "at": [3, 4], "radius": 5}, controls.Grab(1, controls.Circle((3, 4), 5))),

@@ -104,7 +104,7 @@ def test_a_weights_file_keeps_the_head_and_says_when_it_cannot_be_read(networks,
     save_bundle(
         path, bundle.config, bundle.components, settings={**bundle.settings, "detail": {"widths": [4, 4]}}
     )
-    with pytest.raises(ValueError, match="expected three widths"):
+    with pytest.raises(ValueError, match="expected 3 widths"):
         open_networks(path)
 
 

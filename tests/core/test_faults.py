@@ -7,7 +7,7 @@ from core.small import drag, picture, stream
 from motionstream_core.streaming.chunk import NotFinite
 
 STAGES = {
-    "encode": ("codec", "encode"),
+    "encode": ("codec", "encode_chunk"),
     "encode a chunk": ("codec", "encode_chunk"),
     "denoise": ("dit", "forward"),
     "decode": ("codec", "decode_chunk"),

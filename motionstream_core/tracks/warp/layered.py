@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...common.upload import upload
 from ..video.moving_least_squares import moving_similarity
 from .backward import WarpResult, nearest_track, pixel_grid, push_pull, take
 from .forward import upsample
@@ -208,7 +209,7 @@ class LayeredWarp:
         size = len(rows) * BEND_CELL, len(columns) * BEND_CELL
         shift = F.interpolate(grid.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
         shift = shift[0, :, :height, :width].permute(1, 2, 0)
-        return (shift + pixel_grid(height, width, 1, torch.device("cpu")) + 0.5).to(self.image.device)
+        return upload(shift + pixel_grid(height, width, 1, torch.device("cpu")) + 0.5, self.image.device)
 
     def _leaves_frame(self, motion: np.ndarray) -> bool:
         """Whether the background's motion shows what lies beyond the image."""
@@ -276,7 +277,7 @@ class LayeredWarp:
             layer = self.layers[label]
             picture = layer.picture
             if cut.any():
-                hidden = torch.from_numpy(cut[layer.owner]).to(picture)[None, None]
+                hidden = upload(torch.from_numpy(cut[layer.owner]), picture.device).to(picture)[None, None]
                 picture = picture * (1 - F.avg_pool2d(F.pad(hidden, (2,) * 4, mode="replicate"), 5, 1)[0])
             front = _sampled(picture, back, 0, "zeros", (height, width))
             alpha = front[3:]
@@ -292,7 +293,7 @@ class LayeredWarp:
 
     def _distance(self, xy: Tensor, visible: Tensor) -> Tensor:
         height, width = self.image.shape[-2:]
-        xy, visible = xy.to(self.image.device).float(), visible.to(self.image.device).bool()
+        xy, visible = upload(xy, self.image.device).float(), upload(visible, self.image.device).bool()
         near = nearest_track(xy, visible, height, width)
         near = take(xy, upsample(near, height, width))
         gap = (pixel_grid(height, width, 1, xy.device) - near).norm(dim=-1)
@@ -344,7 +345,7 @@ def _field(back: np.ndarray | Tensor, size: tuple[int, int], device: torch.devic
     if isinstance(back, Tensor):
         return back
     grid = pixel_grid(*size, 1, device) + 0.5
-    matrix = torch.from_numpy(back).to(grid)
+    matrix = upload(torch.from_numpy(back), device).to(grid)
     return grid @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -357,7 +358,7 @@ def _sampled(
         return source[:, margin : margin + height, margin : margin + width].clone()
     height, width = source.shape[-2:]
     place = (_field(back, size, source.device) + margin) * 2
-    unit = place / torch.tensor([width, height], device=source.device) - 1
+    unit = torch.stack([place[..., 0] / width - 1, place[..., 1] / height - 1], -1)
     return F.grid_sample(
         source[None], unit[None].to(source.dtype), mode="bilinear", padding_mode=edge, align_corners=False
     )[0]

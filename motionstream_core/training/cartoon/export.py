@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...codec.tiny import TinyCodec
-from ...model.config import BufferConfig
+from ...model.config import BufferConfig, Partition
 from ...model.packed import packed
 from ...model.weights.bundle import load_bundle, save_bundle
 from ...model.weights.onto import reference_to
@@ -50,7 +50,9 @@ def write_student(path: Path, state: Mapping[str, Tensor], base: Path, provenanc
     config = load_bundle(base).config
     if not isinstance(config.sampler, BufferConfig):
         raise ValueError(f"{base.name}: expected a model of the moving buffer, got {type(config.sampler)}")
-    config = replace(config, sampler=replace(config.sampler, micro_steps=1, guidance=1.0))
+    of = config.sampler
+    known = (Partition(of.chunk_frames, of.chunks, of.reference_frames, 1),)
+    config = replace(config, sampler=replace(of, micro_steps=1, guidance=1.0, trained=known))
     settings = {"onto": reference_to(base)}
     about = {"parents": [settings["onto"]], **provenance}
     save_bundle(path, config, {"dit": packed(additions_of(dict(state)))}, settings=settings, provenance=about)
