@@ -162,7 +162,7 @@ def evaluate_streams(
     seen = [i for i, scene in enumerate(scenes) if well_seen(scene, start=5)]
     right = accuracy(judge, looks_of(real[seen]), truth_of([scenes[i] for i in seen]))
     tell(f"cartoon: {count} clips from noise")
-    begun = [streams.begin(ids[at : at + 8], at) for at in range(0, count, 8)]
+    begun = [streams.begin(ids[at : min(at + 8, count)], at) for at in range(0, count, 8)]
     clips = decoded(streams.codec, torch.cat([clip for clip, _ in begun])).numpy()
     asked = scenes[:count]
     counted, agreed = counts(asked, clips), agreement(judge, clips, asked)
