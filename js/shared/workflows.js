@@ -167,11 +167,8 @@ export class Workflows {
   of(prompt) {
     const known = this.prompts.get(prompt);
     if (known) return known;
-    const path = this.earlier.get(prompt);
-    if (path !== undefined) {
-      void this.current;
-      return this.ids.get(path) ?? null;
-    }
+    // Of the page before a reload, which gives its graphs new paths: the workflow on the page may show it.
+    if (this.earlier.has(prompt)) return this.current;
     if (this.pending) return null;
     this.prompts.set(prompt, this.current);
     return this.current;

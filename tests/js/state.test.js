@@ -209,7 +209,6 @@ const QUIET = {
     { type: "stroke-extend", at: at(30, 40) },
     { type: "stroke-cancel" },
   ],
-  "a tap without a stroke": [{ type: "stroke-start", at: at(1, 1) }, { type: "stroke-end" }],
   "a drag given up": [
     { type: "drag-start", track: "t1", point: 1, at: at(60, 20) },
     { type: "drag-move", at: at(62, 30) },

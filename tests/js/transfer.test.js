@@ -135,7 +135,7 @@ test(
     const folder = mkdtempSync(join(tmpdir(), "tracks-"));
     writeFileSync(join(folder, "made.npz"), writeNpz(samplesOf(moving)));
     const script =
-      "import sys; from motionstream_core.tracks.formats import load_npz, save_npz; " +
+      "import sys; from motionstream_core.tracks.track_arrays import load_npz, save_npz; " +
       "t = load_npz(sys.argv[1]); save_npz(t, sys.argv[2]); " +
       "print(t.frames, t.count, t.width, t.height, t.fps, int(t.visible.sum()))";
     const said = execFileSync(python, ["-c", script, join(folder, "made.npz"), join(folder, "back.npz")], {
