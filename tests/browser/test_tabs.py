@@ -9,7 +9,7 @@ from harness.host import ended_as
 from harness.workflow import load, nodes_of_type, shipped
 from test_browser import PREVIEW, RENDERERS, choose, document_of, editor_of, on_page, without_tracks
 
-# Written with the page's state by workflow and never seen to pass on a quiet machine: `tests/js/host.test.js` and
+# Written with the state by workflow and never seen to pass on a quiet machine: `tests/js/host.test.js` and
 # `widget.test.js` hold the same rules without a browser.
 pytestmark = pytest.mark.skip(reason="not seen to pass yet")
 
