@@ -209,11 +209,7 @@ def replayed(tab, host, workflow: dict, seed: int) -> np.ndarray:
     return read_video(newest)[0].numpy()
 
 
-@pytest.mark.parametrize(
-    "vue",
-    [False, pytest.param(True, marks=pytest.mark.skip(reason="slower than its waits on a busy machine"))],
-    ids=["classic", "Nodes 2.0"],
-)
+@RENDERERS
 def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and_all_of_it_again(
     tab, host, vue
 ):
@@ -256,7 +252,10 @@ def test_space_step_back_resume_rewind_prompt_scene_and_stop_by_keys_and_bar_and
     assert [control["type"] for control in text["controls"]] == ["prompt", "scene"]
     assert frames[-12:].mean() < 0.75 * frames[:24].mean()  # night
     if vue:
-        assert np.array_equal(replayed(tab, host, workflow, seed), frames)
+        # Both were read from files, and the take's was coded anew from where a rewind cut it: H.264 rounds
+        # otherwise there. That the frames themselves are equal is tested without a file (`golden/runs.py`).
+        apart = np.abs(replayed(tab, host, workflow, seed) - frames)
+        assert apart.max() < 0.1 and apart.mean(axis=(1, 2, 3)).max() < 0.02
 
 
 @RENDERERS
@@ -282,7 +281,6 @@ def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
     tab.screenshot(f"preview-new-{name_of(vue)}")
 
 
-@pytest.mark.skip(reason="not seen to pass since a preview follows runs by workflow")
 @RENDERERS
 def test_every_tool_on_the_live_picture_the_camera_pad_and_the_page_loaded_again(tab, host, vue):
     workflow = opened(tab, vue, 330 + vue)

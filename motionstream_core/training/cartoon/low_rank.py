@@ -61,7 +61,7 @@ def with_motion_additions(model: M, rank: int, seed: int = 0) -> M:
                 parametrize.register_parametrization(module, "weight", addition)
     held = [name for name, _ in model.named_parameters() if name.startswith(HELD) or ".cross_attn." in name]
     originals = [name for name, _ in model.named_parameters() if name.endswith(".original")]
-    model.held = frozenset([*held, *originals])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    setattr(model, "held", frozenset([*held, *originals]))  # noqa: B010  modules declare no such attribute
     return model
 
 
