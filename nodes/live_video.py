@@ -11,6 +11,7 @@ from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
+from ._inputs import size_inputs
 from ._pictures import picture_in, place_in
 from ._sources import source_frames_of
 from ._tracks import to_prompts
@@ -47,17 +48,7 @@ class LiveVideoMotion(io.ComfyNode):
                         "the stream needs it."
                     ),
                 ),
-                io.Int.Input(
-                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made."
-                ),
-                io.Int.Input(
-                    "height",
-                    default=128,
-                    min=16,
-                    max=4096,
-                    step=16,
-                    tooltip="Height of the video to be made.",
-                ),
+                *size_inputs(),
                 io.Combo.Input(
                     "at_end",
                     options=list(AT_END),

@@ -11,6 +11,7 @@ from ..motionstream_core.tracks.video.point_prompts import point_prompts
 from ..motionstream_core.tracks.video.retarget import SHAPES, Seeds, retarget_tracks, seeds_for
 from ..motionstream_core.tracks.video.trackers import KINDS, open_tracker
 from . import _host
+from ._inputs import size_inputs
 from ._pictures import Note, place_in
 from ._sources import source_frames_of
 from ._tracks import to_host, to_prompts
@@ -43,23 +44,8 @@ class VideoTracks(io.ComfyNode):
                 "TAPNext",
             ],
             inputs=[
-                io.Int.Input(
-                    "width",
-                    default=128,
-                    min=16,
-                    max=4096,
-                    step=16,
-                    tooltip=(
-                        "Width of the video to be made; without a target the source is scaled to cover it."
-                    ),
-                ),
-                io.Int.Input(
-                    "height",
-                    default=128,
-                    min=16,
-                    max=4096,
-                    step=16,
-                    tooltip="Height of the video to be made.",
+                *size_inputs(
+                    "Width of the video to be made; without a target the source is scaled to cover it."
                 ),
                 io.Int.Input(
                     "frames",

@@ -14,11 +14,12 @@ from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.streaming.source_video import AT_END, STRENGTH, SourceVideo
 from ..motionstream_core.tracks.video.live_video import frames_at_rate
 from . import _host
+from ._inputs import size_inputs
 from ._pictures import pictures_in
+from ._sources import source_frames_of
 from .loader import CATEGORY
 from .motion import MODEL_FPS, MotionType
 from .text_to_video import trackless_motion
-from .video import source_frames_of
 
 
 class VideoToVideo(io.ComfyNode):
@@ -35,17 +36,7 @@ class VideoToVideo(io.ComfyNode):
             ),
             search_aliases=["motionstream", "v2v", "SDEdit", "StreamDiT", "restyle", "img2img video"],
             inputs=[
-                io.Int.Input(
-                    "width", default=128, min=16, max=4096, step=16, tooltip="Width of the video to be made."
-                ),
-                io.Int.Input(
-                    "height",
-                    default=128,
-                    min=16,
-                    max=4096,
-                    step=16,
-                    tooltip="Height of the video to be made.",
-                ),
+                *size_inputs(),
                 io.Float.Input(
                     "strength",
                     default=STRENGTH,

@@ -28,8 +28,8 @@ export class Workflows {
     this.loading = "";
     /** @type {Map<string, string>} ids by prompt */
     this.prompts = new Map();
-    /** @type {Map<string, string>} paths by prompt, of the page before a reload */
-    this.earlier = new Map(Object.entries(this.read()));
+    /** Prompts that this browser tab has queued, before a reload too. */
+    this.queuedHere = new Set(this.read());
     /** @type {{node: string, inputs: Record<string, unknown>} | null} */
     this.overrides = null;
     /** Prompts that are on their way to the host. */
@@ -119,11 +119,10 @@ export class Workflows {
    */
   async queued(queue) {
     const id = this.current;
-    const { path } = this;
     this.pending++;
     try {
       const answer = await queue();
-      if (answer?.prompt_id) this.note(String(answer.prompt_id), id, path);
+      if (answer?.prompt_id) this.note(String(answer.prompt_id), id);
       return answer;
     } finally {
       this.pending--;
@@ -134,27 +133,26 @@ export class Workflows {
   /**
    * @param {string} prompt
    * @param {string} id
-   * @param {string} path
    */
-  note(prompt, id, path) {
+  note(prompt, id) {
     this.prompts.set(prompt, id);
     for (const old of [...this.prompts.keys()].slice(0, -REMEMBERED)) this.prompts.delete(old);
-    this.earlier.set(prompt, path);
-    for (const old of [...this.earlier.keys()].slice(0, -REMEMBERED)) this.earlier.delete(old);
+    this.queuedHere.add(prompt);
+    for (const old of [...this.queuedHere].slice(0, -REMEMBERED)) this.queuedHere.delete(old);
     try {
-      this.storage?.setItem(STORE, JSON.stringify(Object.fromEntries(this.earlier)));
+      this.storage?.setItem(STORE, JSON.stringify([...this.queuedHere]));
     } catch {
       // A page that may keep nothing forgets its prompts at a reload.
     }
   }
 
-  /** @returns {Record<string, string>} */
+  /** @returns {string[]} */
   read() {
     try {
-      const value = JSON.parse(this.storage?.getItem(STORE) ?? "{}");
-      return value && typeof value === "object" ? value : {};
+      const value = JSON.parse(this.storage?.getItem(STORE) ?? "[]");
+      return Array.isArray(value) ? value.map(String) : [];
     } catch {
-      return {};
+      return [];
     }
   }
 
@@ -168,7 +166,7 @@ export class Workflows {
     const known = this.prompts.get(prompt);
     if (known) return known;
     // Of the page before a reload, which gives its graphs new paths: the workflow on the page may show it.
-    if (this.earlier.has(prompt)) return this.current;
+    if (this.queuedHere.has(prompt)) return this.current;
     if (this.pending) return null;
     this.prompts.set(prompt, this.current);
     return this.current;
