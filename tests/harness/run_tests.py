@@ -10,6 +10,10 @@ import sys
 
 from . import install
 
+# Two processes, a file in one of them: the tests compute on one thread. In the order of the collection, so
+# that what drives the host and the browser comes last, when the other process has nothing left.
+EVERYTHING = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "tests"]
+
 
 def main() -> int:
     scripts = sorted((install.ROOT / "tests" / "js").glob("*.test.js"))
@@ -20,7 +24,7 @@ def main() -> int:
         check=False,
     )
     print("\nPython tests", flush=True)
-    pytest = [sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", *(sys.argv[1:] or ["tests"])]
+    pytest = [sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", *(sys.argv[1:] or EVERYTHING)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(pytest, cwd=install.ROOT, env=environment, check=False)
     if node.returncode:
