@@ -44,6 +44,8 @@ export class Stage {
     this.screen = 0;
     /** The picture of the past that is shown. @type {HTMLCanvasElement | null} */
     this.back = null;
+    /** The picture that was drawn last. @type {import("./player.js").Shown | null} */
+    this.drawn = null;
     this.pointers = new StagePointers(this.over, this.pointerHost());
   }
 
@@ -126,13 +128,15 @@ export class Stage {
     const view = this.view();
     const screen = window.devicePixelRatio;
     const back = state.scrub ? this.player.pictureOf(state.scrub.chunk) : null;
-    if (fresh || this.stale || screen !== this.screen || back !== this.back)
+    const { current } = this.player;
+    if (fresh || this.stale || screen !== this.screen || back !== this.back || current !== this.drawn)
       this.onto(this.canvas, (ctx) =>
         back
           ? ctx.drawImage(back, view.left, view.top, view.width, view.height)
           : this.player.draw(ctx, view),
       );
     this.back = back;
+    this.drawn = current;
     this.stale = false;
     this.screen = screen;
     const able = isSteerable(state) && state.shown !== null;
