@@ -7,7 +7,7 @@ import { tickStep } from "../shared/geometry.js";
 import { toView } from "../shared/view.js";
 import { trackOffsets } from "./areas.js";
 import { pathOf } from "./curves.js";
-import { carried, isShown, poseAt, progress } from "./sampling.js";
+import { atPose, isShown, poseAt, progress } from "./sampling.js";
 import { FONT, INK, disc, drawDots, drawLabel, drawLock, drawPin } from "./shapes.js";
 
 /** @import {EditorState, Track, VideoPoint, ViewPoint} from "./types.js" */
@@ -160,7 +160,7 @@ function strokePath(ctx, view, path, color, width) {
  */
 function drawArea({ ctx, view, camera }, track, place, chosen) {
   const put = (/** @type {VideoPoint} */ offset) =>
-    toView(view, camera ? camera(carried(place, offset)) : carried(place, offset));
+    toView(view, camera ? camera(atPose(place, offset)) : atPose(place, offset));
   if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return [];
   const base = ctx.globalAlpha;
   ctx.strokeStyle = ctx.fillStyle = track.color;
@@ -242,7 +242,7 @@ function drawCamera({ ctx, view, state, moves }, track, chosen) {
   ctx.globalAlpha = base * (chosen ? 0.85 : 0.22);
   ctx.beginPath();
   for (const offset of offsets) {
-    const [a, b] = [toView(view, carried(first, offset)), toView(view, carried(last, offset))];
+    const [a, b] = [toView(view, atPose(first, offset)), toView(view, atPose(last, offset))];
     ctx.moveTo(a.x, a.y);
     ctx.lineTo(b.x, b.y);
   }
@@ -251,18 +251,18 @@ function drawCamera({ ctx, view, state, moves }, track, chosen) {
   ctx.stroke();
   drawDots(
     ctx,
-    offsets.map((offset) => toView(view, carried(now, offset))),
+    offsets.map((offset) => toView(view, atPose(now, offset))),
     chosen ? 2.4 : 1.8,
     INK,
   );
   drawDots(
     ctx,
-    offsets.map((offset) => toView(view, carried(now, offset))),
+    offsets.map((offset) => toView(view, atPose(now, offset))),
     chosen ? 1.6 : 1.1,
     "#fff",
   );
   ctx.globalAlpha = base * (chosen ? 0.9 : 0.35);
-  outline(ctx, track, (offset) => toView(view, carried(last, offset)), 1);
+  outline(ctx, track, (offset) => toView(view, atPose(last, offset)), 1);
   ctx.setLineDash([6, 4]);
   ctx.lineWidth = 1.5;
   ctx.stroke();

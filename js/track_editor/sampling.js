@@ -49,7 +49,7 @@ export function poseAt(track, frame, frames) {
  * @param {VideoPoint} offset
  * @returns {VideoPoint}
  */
-export const carried = ({ centre, a, b }, { x, y }) => ({
+export const atPose = ({ centre, a, b }, { x, y }) => ({
   x: centre.x + a * x - b * y,
   y: centre.y + b * x + a * y,
 });
@@ -84,10 +84,7 @@ export function cameraMove(doc, frame, frames = doc.frames) {
   if (!cameras.length) return null;
   const moves = cameras.map((camera) => ({ pivot: camera.points[0], place: poseAt(camera, frame, frames) }));
   return (at) =>
-    moves.reduce(
-      (from, { pivot, place }) => carried(place, { x: from.x - pivot.x, y: from.y - pivot.y }),
-      at,
-    );
+    moves.reduce((from, { pivot, place }) => atPose(place, { x: from.x - pivot.x, y: from.y - pivot.y }), at);
 }
 
 /**
@@ -99,7 +96,7 @@ export function cameraMove(doc, frame, frames = doc.frames) {
  */
 export function trackPoints(track, frame, frames, camera) {
   const place = poseAt(track, frame, frames);
-  const points = trackOffsets(track).map((offset) => carried(place, offset));
+  const points = trackOffsets(track).map((offset) => atPose(place, offset));
   return camera && track.kind !== "camera" ? points.map(camera) : points;
 }
 

@@ -81,7 +81,7 @@ def background_mask(clip: RenderedClip) -> np.ndarray:
     return ~clip.sprite_mask
 
 
-def uncovered_mask(scene: Scene, clip: RenderedClip) -> np.ndarray:
+def disoccluded_mask(scene: Scene, clip: RenderedClip) -> np.ndarray:
     """(T, H, W): background that frame 0 does not show, because a sprite stood there or because it lay
     outside the frame.
     """

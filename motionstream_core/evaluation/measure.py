@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import metrics, textures
-from .heldout import HeldOut, background_mask, uncovered_mask, vacated_mask
+from .heldout import HeldOut, background_mask, disoccluded_mask, vacated_mask
 from .methods import Generate
 
 MOVED = 5.0
@@ -77,7 +77,7 @@ def uncovered_psnr(items: list[HeldOut], run: Generate) -> float:
 
 def squared_error(item: HeldOut, frames: np.ndarray) -> np.ndarray:
     """Sum of squares there, and of how many values."""
-    mask = uncovered_mask(item.scene, item.clip)
+    mask = disoccluded_mask(item.scene, item.clip)
     return np.array([((frames - item.frames) ** 2)[mask].sum(dtype=np.float64), 3 * mask.sum()])
 
 
@@ -132,7 +132,7 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
     """All figures of one method over the held-out set."""
     points, holes = PointErrors(), Holes()
     values: dict[str, list[float]] = {"psnr": [], "camera": [], "sparse": []}
-    uncovered = np.zeros(2)
+    disoccluded = np.zeros(2)
     for number, item in enumerate(items):
         frames = run(item, item.chosen)
         few = run(item, sparse(item))
@@ -144,7 +144,7 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
         points.add("sparse between", point_errors(item, few, between(item))["sprite"])
         values["psnr"].append(metrics.psnr(frames[1:], item.frames[1:]))
         values["sparse"].append(metrics.psnr(few[1:], item.frames[1:]))
-        uncovered += squared_error(item, frames)
+        disoccluded += squared_error(item, frames)
         if item.clip.kind == "object":
             holes.add(item, frames)
         if item.clip.kind == "camera":
@@ -159,7 +159,7 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
         "pck4_sprite": metrics.pck(points.of("sprite"), 4.0),
         "pck4_background": metrics.pck(points.of("background"), 4.0),
         "psnr": mean(values["psnr"]),
-        "uncovered_psnr": psnr_of(uncovered),
+        "uncovered_psnr": psnr_of(disoccluded),
         "ghost": found["object_ghost"],
         "sparse_epe_sprite": float(np.median(points.of("sparse"))),
         **found,
@@ -180,7 +180,7 @@ def measure_drift(
     falls, moves = [], []
     for number, item in enumerate(items):
         frames = run(item, item.chosen)
-        mask = background_mask(item.clip) & ~uncovered_mask(item.scene, item.clip)
+        mask = background_mask(item.clip) & ~disoccluded_mask(item.scene, item.clip)
         early, late = slice(1, 1 + span), slice(len(frames) - span, len(frames))
         falls.append(
             metrics.psnr(frames[early], item.frames[early], mask[early])

@@ -18,7 +18,7 @@ from ..streaming.stream import StreamOptions, stream
 from ..streaming.warped_image import ImageCarry
 from ..tracks.types import TrackChunk, Tracks
 from ..tracks.warp.backward import warp_frames
-from .heldout import HeldOut, uncovered_mask
+from .heldout import HeldOut, disoccluded_mask
 
 GROWN = 2  # px that a silhouette is grown by before what stood there is painted over
 Generate = Callable[[HeldOut, np.ndarray], np.ndarray]
@@ -81,7 +81,7 @@ def warp_baseline(networks: Networks, encoded: bool = True) -> Generate:
 
 
 def carried_baseline(networks: Networks, encoded: bool = True, kind: str | None = None) -> Generate:
-    """What the small preset is given: pixels carried forward and uncovered places filled smoothly, without
+    """What the small preset is given: pixels carried forward and disoccluded places filled smoothly, without
     the network; through the codec or as they are.
     """
 
@@ -109,7 +109,7 @@ def told_baseline() -> Generate:
         silhouette = cv2.dilate(item.clip.sprite_mask[0].astype(np.uint8), grown)
         plate = cv2.inpaint(frames[0], silhouette, 5, cv2.INPAINT_NS)
         out = []
-        for frame, mask in zip(frames, uncovered_mask(item.scene, item.clip)):
+        for frame, mask in zip(frames, disoccluded_mask(item.scene, item.clip)):
             if item.clip.kind == "object":
                 out.append(np.where(mask[..., None], plate, frame))
             else:

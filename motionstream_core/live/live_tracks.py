@@ -291,7 +291,7 @@ class LiveTracks:
             paths = [path.without(freed) for path in self.state.paths]
             self.state.paths = [path for path in paths if len(path.points)]
 
-    def rebase(self):
+    def set_reference(self):
         """A scene change: from now on the points are where they are in the last frame made."""
         self.state.points.set_reference()
         self._newest = None

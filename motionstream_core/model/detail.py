@@ -1,12 +1,12 @@
-"""The detail head: decoded frames and the start image carried along the tracks -> frames with the start
+"""The detail head: decoded frames and the start image warped along the tracks -> frames with the start
 image's texture.
 
-Owns the small network behind the decoder of a preset that is shown a carried picture. A codec of stride 8
-blurs what its latents cannot hold; the same texture stands, sharp, in the carried picture, wherever that
+Owns the small network behind the decoder of a preset that is shown a warped start image. A codec of stride 8
+blurs what its latents cannot hold; the same texture stands, sharp, in the warped start image, wherever that
 shows the right thing. The head decides where that is. Each frame is made from itself alone, so a stream and a
 whole clip are the same.
 
-Shapes: frames and carried (T, 3, H, W) 0..1, H and W divisible by 8; maps (T, 2, H, W): uncovered 0 or 1,
+Shapes: frames and warped (T, 3, H, W) 0..1, H and W divisible by 8; maps (T, 2, H, W): disoccluded 0 or 1,
 nearness exp(−px / 16) of the next visible track.
 """
 
@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FINE = 4  # px: what the carried picture has beyond its own means over so many pixels is texture
+FINE = 4  # px: what the warped start image has beyond its own means over so many pixels is texture
 INPUTS, OUTPUTS = 8, 7  # per pixel: two pictures and two maps; gate, gain of the texture and colours
 UNIT = 8
 
 
 class DetailHead(nn.Module):
-    """frames + gate · (carried − frames) + gain · texture + colours; gate, gain and colours from a U-Net on
+    """frames + gate · (warped − frames) + gain · texture + colours; gate, gain and colours from a U-Net on
     2×2 pixels a cell.
 
     widths: channels at 1/2, 1/4 and 1/8 of the size.
@@ -45,32 +45,32 @@ class DetailHead(nn.Module):
         # The faster order for convolutions on a CPU. torch takes it, its stubs do not.
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
-    def forward(self, frames: Tensor, carried: Tensor, maps: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, warped: Tensor, maps: Tensor) -> Tensor:
         """-> (T, 3, H, W), not clamped. Raises ValueError for shapes that do not fit."""
-        check_shapes(frames, carried, maps)
-        seen = torch.cat([frames - 0.5, carried - 0.5, maps], dim=1)
+        check_shapes(frames, warped, maps)
+        seen = torch.cat([frames - 0.5, warped - 0.5, maps], dim=1)
         high = self.enter(F.pixel_unshuffle(seen, 2))
         middle = self.down1(high)
         middle = self.middle(middle + self.up1(self.down2(middle)))
         out = F.pixel_shuffle(self.leave(self.late(high + self.up2(middle))), 2)
         gate, gain, colours = out.split((1, 3, 3), dim=1)
         coarse = F.interpolate(
-            F.avg_pool2d(carried, FINE), scale_factor=FINE, mode="bilinear", align_corners=False
+            F.avg_pool2d(warped, FINE), scale_factor=FINE, mode="bilinear", align_corners=False
         )
-        return frames + gate.sigmoid() * (carried - frames) + gain * (carried - coarse) + colours
+        return frames + gate.sigmoid() * (warped - frames) + gain * (warped - coarse) + colours
 
 
 def _conv(cin: int, cout: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(cin, cout, 3, stride=stride, padding=1), nn.ReLU(inplace=True))
 
 
-def check_shapes(frames: Tensor, carried: Tensor, maps: Tensor) -> None:
+def check_shapes(frames: Tensor, warped: Tensor, maps: Tensor) -> None:
     """ValueError unless the three fit each other and the head."""
     count, _, height, width = frames.shape
     expected = (count, 3, height, width), (count, 3, height, width), (count, 2, height, width)
-    got = tuple(tuple(x.shape) for x in (frames, carried, maps))
+    got = tuple(tuple(x.shape) for x in (frames, warped, maps))
     if got != expected or height % UNIT or width % UNIT:
         raise ValueError(
-            f"detail: expected frames, carried and maps {expected} with a height and width divisible by "
+            f"detail: expected frames, warped and maps {expected} with a height and width divisible by "
             f"{UNIT}, got {got}"
         )

@@ -70,7 +70,7 @@ class GuidedMotion(NullMotion):
         there = tracks.on(self._image.device)
         warped = self._carry.at(tracks)
         latents, state = self._codec.encode_chunk(warped.frames[None], self._codec_state)
-        mask = covered(warped.maps[:, :1], there.carried, self._stride, frames.start == 0)
+        mask = warp_coverage(warped.maps[:, :1], there.drives_pixels, self._stride, frames.start == 0)
         guide = LatentGuide(latents.float(), mask, self._strength)
         self._asked = _Asked(frames, guide, warped, state)
         return self._null(frames)
@@ -95,7 +95,7 @@ class GuidedMotion(NullMotion):
         self._asked = None
 
     def to_reference(self, places: Tensor) -> Tensor:
-        return self._carry.origin(self._cursor.shown, places)
+        return self._carry.to_reference(self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         super().set_reference(image)
@@ -120,13 +120,13 @@ class GuidedMotion(NullMotion):
         self._asked = None
 
 
-def covered(uncovered: Tensor, visible: Tensor, stride: int, first: bool) -> Tensor:
-    """uncovered (T, 1, H, W) 0..1 and visible (T, N) of a chunk -> (1, 1, t, h, w): how far a cell is covered
-    in all its frames.
+def warp_coverage(disoccluded: Tensor, visible: Tensor, stride: int, first: bool) -> Tensor:
+    """disoccluded (T, 1, H, W) 0..1 and visible (T, N) of a chunk -> (1, 1, t, h, w): how far a cell is
+    covered in all its frames.
 
     A frame in which no track is visible is free: nothing says where anything is.
     """
-    free = torch.where(visible.any(1)[:, None, None, None], F.avg_pool2d(uncovered, stride), 1.0)
+    free = torch.where(visible.any(1)[:, None, None, None], F.avg_pool2d(disoccluded, stride), 1.0)
     if first:
         free = torch.cat([free[:1].expand(PACK - 1, -1, -1, -1), free])
     return 1 - rearrange(free, "(t f) 1 h w -> 1 1 t h w f", f=PACK).amax(-1)

@@ -96,7 +96,7 @@ class MotionConditioner:
         told = self._told_of(tracks)
         if told is not None:
             visible = visible & told.to(visible.device)
-        made = [self._encoder.encode(there.xy, visible, there.carried & ~there.visible)]
+        made = [self._encoder.encode(there.xy, visible, there.drives_pixels & ~there.visible)]
         if "image" in self._config.parts:
             made.append(self._start.image_at(frames))
         warped = None
@@ -104,7 +104,7 @@ class MotionConditioner:
         if "warp" in self._config.parts:
             warped = self._carry.at(tracks)
             if self._carry.keeps_a_plate:
-                # Told that a place is uncovered, the networks smooth what stands there: they learned it on
+                # Told that a place is disoccluded, the networks smooth what stands there: they learned it on
                 # smooth fills.
                 warped = warped.trusted()
             latent, masks, state = warp_condition(self._codec, warped, state)
@@ -167,7 +167,7 @@ class MotionConditioner:
         return self._told
 
     def to_reference(self, places: Tensor) -> Tensor:
-        return self._carry.origin(self._cursor.shown, places)
+        return self._carry.to_reference(self._cursor.shown, places)
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)

@@ -343,7 +343,7 @@ class StreamPipeline:
         self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
         if self.options.see is not None:
             self.text.look(self.options.see(picture))
-        self.tracks.rebase()
+        self.tracks.set_reference()
         return True
 
     # ---- history ----

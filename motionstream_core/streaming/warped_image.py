@@ -1,7 +1,7 @@
 """The start image moved along the tracks, and what a network is shown of it.
 
-Owns the carried picture of a chunk with its masks. Knows nothing of streams.
-Shapes: frames (T, 3, H, W) 0..1; maps (T, 2, H, W): uncovered 0..1, and how near (exp(−distance / 16 px))
+Owns the warped start image of a chunk with its masks. Knows nothing of streams.
+Shapes: frames (T, 3, H, W) 0..1; maps (T, 2, H, W): disoccluded 0..1, and how near (exp(−distance / 16 px))
 the next visible track is.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from ..codec.base import Codec, CodecState
 from ..model.motion import pack_time
 from ..tracks.types import TrackChunk
-from ..tracks.warp.backward import WarpResult, fill_uncovered
+from ..tracks.warp.backward import WarpResult, fill_disoccluded
 from ..tracks.warp.forward import ForwardWarp
 from ..tracks.warp.layered import LayeredWarp
 
@@ -32,7 +32,7 @@ class WarpedImage(NamedTuple):
     maps: Tensor
 
     def trusted(self) -> WarpedImage:
-        """The same picture, said to be uncovered nowhere."""
+        """The same picture, said to be disoccluded nowhere."""
         return WarpedImage(self.frames, torch.cat([torch.zeros_like(self.maps[:, :1]), self.maps[:, 1:]], 1))
 
 
@@ -43,7 +43,7 @@ class ImageCarry:
     """The picture that motion is taken from, and how it is moved along the tracks in the frames asked for.
 
     Args:
-        kind: one of CARRIES. "nearest": every pixel goes with its nearest track, and uncovered places are
+        kind: one of CARRIES. "nearest": every pixel goes with its nearest track, and disoccluded places are
             filled frame by frame. "layered": things that move as one before a clean plate, which is kept.
         image: the picture (3, H, W).
     """
@@ -56,7 +56,7 @@ class ImageCarry:
 
     @property
     def keeps_a_plate(self) -> bool:
-        """Whether uncovered places show the same texture in every frame, and not a blur of what is near."""
+        """Whether disoccluded places show the same texture in every frame, and not a blur of what is near."""
         return self._kind == "layered"
 
     def set_image(self, image: Tensor) -> None:
@@ -70,8 +70,8 @@ class ImageCarry:
         if isinstance(self.carrier, ForwardWarp):
             there = tracks.on(self._image.device)
             self._asked = tracks, self.carrier
-            return carry(self.carrier, there.xy, there.carried)
-        warp, after = self.carrier(tracks.xy, tracks.carried)
+            return carry(self.carrier, there.xy, there.drives_pixels)
+        warp, after = self.carrier(tracks.xy, tracks.drives_pixels)
         self._asked = tracks, after
         return as_shown(warp)
 
@@ -81,16 +81,16 @@ class ImageCarry:
         tracks, after = self._asked
         self._asked = None
         if count < len(tracks.xy) and isinstance(self.carrier, LayeredWarp):
-            after = self.carrier(tracks.xy[:count], tracks.carried[:count])[1]
+            after = self.carrier(tracks.xy[:count], tracks.drives_pixels[:count])[1]
         self.carrier = after
 
-    def origin(self, tracks: TrackChunk | None, places: Tensor) -> Tensor:
+    def to_reference(self, tracks: TrackChunk | None, places: Tensor) -> Tensor:
         """Where in the picture the things are that stand at `places` (K, 2) in the last frame of these
         tracks -> (K, 2).
         """
         if self.carrier is None or tracks is None or len(tracks.anchors) != len(self.carrier.anchors):
             return places
-        return self.carrier.origin(tracks.xy[-1], tracks.carried[-1], places)
+        return self.carrier.to_reference(tracks.xy[-1], tracks.drives_pixels[-1], places)
 
     def restore(self, image: Tensor, carrier: Carrier | None) -> None:
         self._image = image
@@ -111,15 +111,15 @@ class ImageCarry:
 
 def as_shown(warp: WarpResult) -> WarpedImage:
     """What a layered carry made, which has its holes filled."""
-    return WarpedImage(warp.frames, torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1))
+    return WarpedImage(warp.frames, torch.cat([warp.disoccluded, torch.exp(-warp.distance / REACH)], dim=1))
 
 
 def carry(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
     """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
     warp = carrier(xy, visible)
     return WarpedImage(
-        fill_uncovered(warp.frames, warp.uncovered),
-        torch.cat([warp.uncovered, torch.exp(-warp.distance / REACH)], dim=1),
+        fill_disoccluded(warp.frames, warp.disoccluded),
+        torch.cat([warp.disoccluded, torch.exp(-warp.distance / REACH)], dim=1),
     )
 
 

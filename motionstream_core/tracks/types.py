@@ -216,14 +216,20 @@ def require_positions(frames: int, count: int):
 
 @dataclass(frozen=True)
 class TrackChunk:
-    """The tracks in the frames of one chunk. xy (T, N, 2); visible (T, N) what the model is told; carried (T,
-    N) which still move pixels (a track the model is no longer told of may); anchors (N, 2) where each is in
-    the picture that motion is taken from; handles (N,) which painted handle each belongs to, −1 for none.
+    """The tracks in the frames of one chunk.
+
+    Args:
+        xy: (T, N, 2) pixels.
+        visible: (T, N) what the model is told.
+        drives_pixels: (T, N) which points still move pixels of the start image. A track that the model is no
+            longer told of may still do so.
+        anchors: (N, 2) where each point is in the picture that motion is taken from.
+        handles: (N,) which painted handle each point belongs to, −1 for none.
     """
 
     xy: Tensor
     visible: Tensor
-    carried: Tensor
+    drives_pixels: Tensor
     anchors: Tensor
     handles: Tensor | None = None
 
@@ -235,7 +241,7 @@ class TrackChunk:
             self,
             xy=upload(self.xy, device),
             visible=upload(self.visible, device),
-            carried=upload(self.carried, device),
+            drives_pixels=upload(self.drives_pixels, device),
         )
 
 

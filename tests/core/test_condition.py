@@ -99,7 +99,7 @@ def test_the_warp_of_tracks_at_rest_is_the_start_image():
         codec, carry(ForwardWarp(image, still[0]), still, torch.ones_like(visible)), codec.start_encode()
     )
     torch.testing.assert_close(latent, codec.encode(image.expand(1, 13, -1, -1, -1)), atol=1e-4, rtol=0)
-    assert masks[:, ::2].abs().max() == 0  # uncovered and nearness take turns, frame by frame
+    assert masks[:, ::2].abs().max() == 0  # disoccluded and nearness take turns, frame by frame
 
 
 def test_chunks_out_of_order_and_models_without_motion_are_refused():

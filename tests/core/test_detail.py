@@ -82,7 +82,7 @@ def test_a_stream_without_a_track_head_carries_nothing_and_has_no_detail(network
 
 
 def test_pictures_that_do_not_fit_each_other_are_refused():
-    with pytest.raises(ValueError, match="expected frames, carried and maps"):
+    with pytest.raises(ValueError, match="expected frames, warped and maps"):
         head()(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 8), torch.zeros(2, 2, 16, 16))
     with pytest.raises(ValueError, match="divisible by 8"):
         head()(torch.zeros(1, 3, 12, 12), torch.zeros(1, 3, 12, 12), torch.zeros(1, 2, 12, 12))

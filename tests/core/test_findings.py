@@ -13,7 +13,7 @@ pytest.importorskip("cv2")
 from motionstream_core.__main__ import main
 from motionstream_core.cli.evaluate import findings_command
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.evaluation.heldout import heldout_set, uncovered_mask
+from motionstream_core.evaluation.heldout import disoccluded_mask, heldout_set
 from motionstream_core.evaluation.lab import findings, findings_trained
 from motionstream_core.evaluation.measure import uncovered_psnr
 from motionstream_core.evaluation.methods import told_baseline
@@ -200,7 +200,7 @@ def test_a_head_that_hears_of_silence_does_at_first_as_before(items, codec):
 def test_told_inpainting_touches_uncovered_places_alone_and_is_nearer_than_the_frame_before(items):
     made = told_baseline()
     for item in items:
-        frames, mask = made(item, item.chosen), uncovered_mask(item.scene, item.clip)
+        frames, mask = made(item, item.chosen), disoccluded_mask(item.scene, item.clip)
         assert mask.any() and frames.shape == item.frames.shape
         assert (
             abs(frames - item.frames)[~mask].max() <= 0.5 / 255 + 1e-6 < abs(frames - item.frames)[mask].max()

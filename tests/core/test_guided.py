@@ -7,7 +7,7 @@ from core.test_unled import networks as headless
 
 from motionstream_core.live.session import LiveSession
 from motionstream_core.sampling.guided import GuideStrength, LatentGuide, denoise_guided
-from motionstream_core.streaming.guided_motion import covered
+from motionstream_core.streaming.guided_motion import warp_coverage
 from motionstream_core.streaming.stream import controls_of
 
 
@@ -87,10 +87,10 @@ def test_a_whole_hold_gives_the_guide_and_no_hold_gives_the_prediction():
 
 
 def test_frames_without_a_visible_track_are_free():
-    uncovered, visible = torch.zeros(8, 1, 8, 8), torch.ones(8, 3, dtype=torch.bool)
+    disoccluded, visible = torch.zeros(8, 1, 8, 8), torch.ones(8, 3, dtype=torch.bool)
     visible[4:] = False
-    assert covered(uncovered, visible, 8, first=False).flatten().tolist() == [1.0, 0.0]
-    assert covered(uncovered[:5], visible[:5], 8, first=True).flatten().tolist() == [1.0, 0.0]
+    assert warp_coverage(disoccluded, visible, 8, first=False).flatten().tolist() == [1.0, 0.0]
+    assert warp_coverage(disoccluded[:5], visible[:5], 8, first=True).flatten().tolist() == [1.0, 0.0]
 
 
 def test_a_guided_stream_takes_controls_of_motion_and_goes_back_to_the_same():

@@ -89,8 +89,8 @@ def test_what_is_uncovered_has_texture_and_is_the_same_in_every_frame():
     assert vacated.max() < 0.5, "nothing of the square is left"
     assert torch.equal(vacated[0], vacated[-1])
     assert rough(vacated[-1]) > 0.4 * rough(texture()[:, 26:38, 10:22])
-    assert made.uncovered[-1, 0, 26:38, 10:22].min() == 1
-    assert made.uncovered[-1, 0, 28:36, 44:50].max() == 0
+    assert made.disoccluded[-1, 0, 26:38, 10:22].min() == 1
+    assert made.disoccluded[-1, 0, 28:36, 44:50].max() == 0
 
 
 def test_pieces_equal_the_whole_and_asking_changes_nothing():
@@ -111,7 +111,7 @@ def test_tracks_at_rest_give_back_the_image():
     image, square, ground = scene()
     made, after = carried(image, *paths(square, ground, [[0, 0]] * 3))
     assert torch.equal(made.frames, image.expand(3, -1, -1, -1))
-    assert made.uncovered.max() == 0 and not after.layers
+    assert made.disoccluded.max() == 0 and not after.layers
 
 
 def test_a_pan_shows_a_filled_canvas_that_moves_along():
@@ -121,7 +121,7 @@ def test_a_pan_shows_a_filled_canvas_that_moves_along():
     xy = ground + shifts[:, None]
     made, _ = carried(image, xy, torch.ones(xy.shape[:2], dtype=torch.bool))
     torch.testing.assert_close(made.frames[2, :, :, 12:], image[:, :, 2:-10], atol=1e-4, rtol=0)
-    assert made.uncovered[2, 0, :, :9].min() == 1 and made.uncovered[2, 0, :, 12:].max() == 0
+    assert made.disoccluded[2, 0, :, :9].min() == 1 and made.disoccluded[2, 0, :, 12:].max() == 0
     assert rough(made.frames[2, :, :, :9]) > 0.3 * rough(image)
     half = (image[:, :, 20:-20] + image[:, :, 21:-19]) / 2
     torch.testing.assert_close(made.frames[1, :, :, 27:-13], half, atol=1e-3, rtol=0)
@@ -273,7 +273,7 @@ def test_where_a_place_comes_from():
     xy, visible = paths(square, ground, [[0, 0], [10, 0], [20.5, 0]])
     _, after = carried(image, xy, visible)
     places = torch.tensor([[36.5, 32.0], [55.0, 12.0]])
-    found = after.origin(xy[2], visible[2], places)
+    found = after.to_reference(xy[2], visible[2], places)
     torch.testing.assert_close(found, torch.tensor([[16.0, 32.0], [55.0, 12.0]]), atol=1e-3, rtol=0)
 
 

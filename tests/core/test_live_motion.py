@@ -36,7 +36,7 @@ def test_without_controls_the_points_are_exactly_those_of_the_tracks():
     live = motion()
     first, second = live(1, 8), live(9, 8)
     assert torch.equal(torch.cat([first.xy, second.xy]), source(1, 16)[0])
-    assert torch.equal(second.anchors, START) and second.visible.all() and second.carried.all()
+    assert torch.equal(second.anchors, START) and second.visible.all() and second.drives_pixels.all()
 
 
 def test_chunks_must_be_asked_for_in_order():
@@ -72,7 +72,7 @@ def test_letting_go_never_makes_a_point_jump(mode):
         else torch.zeros(4 * FADE_FRAMES, 2)
     )
     torch.testing.assert_close(piece.xy[:, 2], held + moved)
-    assert piece.carried.all()
+    assert piece.drives_pixels.all()
     assert piece.visible[:, 2].sum() == (FADE_FRAMES if mode == "fade" else 4 * FADE_FRAMES)
 
 
@@ -165,7 +165,7 @@ def test_a_removed_handle_stays_where_it_was_and_the_model_is_told_no_more():
     live = motion()
     assert ask(live, "remove", handle=0)
     piece = live(1, 2 * FADE_FRAMES)
-    assert (piece.xy[:, 0] == START[0]).all() and not piece.visible[-1, 0] and piece.carried[-1, 0]
+    assert (piece.xy[:, 0] == START[0]).all() and not piece.visible[-1, 0] and piece.drives_pixels[-1, 0]
     assert 0 not in {handle[0] for handle in live.handles(piece.xy, piece.visible)[-1]}
 
 

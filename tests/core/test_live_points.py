@@ -103,7 +103,7 @@ def test_a_freed_place_belongs_to_its_next_point_alone():
     ask(live, "add", kind="pin", points=[[100, 100]])
     made = live(live.state.frame, 12)
     assert (made.xy[:, freed[0]] == 100).all() and made.visible[:, freed[0]].all()
-    assert not made.carried[:, freed[1:]].any()
+    assert not made.drives_pixels[:, freed[1:]].any()
     assert (made.anchors[freed[1:]] < -1e5).all()  # nearest to no pixel
 
 
@@ -117,7 +117,7 @@ def test_a_rewind_brings_freed_points_back():
     assert (live.state.points.mode == FREE).any() or len(live.state.points) < first.xy.shape[1]
     live.restore(kept)
     again = live(1, 12)
-    assert torch.equal(first.xy, again.xy) and torch.equal(first.carried, again.carried)
+    assert torch.equal(first.xy, again.xy) and torch.equal(first.drives_pixels, again.drives_pixels)
 
 
 def test_a_stream_whose_points_come_and_go_is_made_and_recorded(networks):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
+from motionstream_core.tracks.warp.backward import fill_disoccluded, warp_frames
 from motionstream_core.tracks.warp.forward import ForwardWarp
 
 
@@ -31,9 +31,9 @@ def test_a_moved_square_arrives_and_leaves_no_ghost():
     image, xy, visible = square_scene()
     made = ForwardWarp(image, xy[0])(xy, visible)
     assert made.frames[-1, :, 26:38, 34:46].min() > 0.95
-    vacated = made.uncovered[-1, 0, 26:38, 10:22]
+    vacated = made.disoccluded[-1, 0, 26:38, 10:22]
     assert vacated.mean() > 0.9
-    filled = fill_uncovered(made.frames, made.uncovered)[-1, :, 26:38, 10:22]
+    filled = fill_disoccluded(made.frames, made.disoccluded)[-1, :, 26:38, 10:22]
     ghost = warp_frames(image, xy[0], xy, visible).frames[-1, :, 26:38, 10:22]
     assert filled.mean() < 0.5 < 0.9 < ghost.mean()
 
@@ -42,14 +42,14 @@ def test_tracks_at_rest_give_back_the_image():
     image, xy, visible = square_scene((0.0, 0.0))
     made = ForwardWarp(image, xy[0])(xy, torch.ones_like(visible))
     torch.testing.assert_close(made.frames, image.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
-    assert made.uncovered.max() == 0
+    assert made.disoccluded.max() == 0
 
 
 def test_a_pan_uncovers_the_border_it_comes_from():
     image, points = torch.rand(3, 64, 64), grid_points(2, 2, 64, 64, 6.0)
     xy = torch.stack([points, points + torch.tensor([10.0, 0.0])])
     made = ForwardWarp(image, points)(xy, torch.ones(2, len(points), dtype=torch.bool))
-    assert made.uncovered[1, 0, :, :8].min() == 1 and made.uncovered[1, 0, 2:-2, 12:-2].max() == 0
+    assert made.disoccluded[1, 0, :, :8].min() == 1 and made.disoccluded[1, 0, 2:-2, 12:-2].max() == 0
     torch.testing.assert_close(made.frames[1, :, :, 12:], image[:, :, 2:-10], atol=1e-5, rtol=0)
 
 
@@ -66,7 +66,7 @@ def test_a_frame_without_visible_tracks_is_the_image():
     image, xy, visible = square_scene()
     made = ForwardWarp(image, xy[0])(xy, torch.zeros_like(visible))
     torch.testing.assert_close(made.frames, image.expand(5, -1, -1, -1), atol=1e-5, rtol=0)
-    assert made.uncovered.max() == 0
+    assert made.disoccluded.max() == 0
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motionstream_core.tracks.warp.backward import (
-    fill_uncovered,
+    fill_disoccluded,
     nearest_track,
     warp_clips,
     warp_frames,
@@ -85,8 +85,8 @@ def test_chunk_by_chunk_equals_the_clip_at_once():
     parts = [warp_frames(image, xy0, xy[a:b], visible[a:b]) for a, b in ((0, 1), (1, 4), (4, 13))]
     for index, name in enumerate(whole._fields):
         assert torch.equal(torch.cat([part[index] for part in parts]), whole[index]), name
-    filled = torch.cat([fill_uncovered(part.frames, part.uncovered) for part in parts])
-    assert torch.equal(filled, fill_uncovered(whole.frames, whole.uncovered))
+    filled = torch.cat([fill_disoccluded(part.frames, part.disoccluded) for part in parts])
+    assert torch.equal(filled, fill_disoccluded(whole.frames, whole.disoccluded))
 
 
 def test_a_batch_equals_its_clips():
@@ -103,7 +103,7 @@ def test_a_frame_without_visible_tracks_is_the_image():
     visible[3] = False
     made = warp_frames(image, xy0, xy, visible)
     torch.testing.assert_close(made.frames[3], image, atol=1e-5, rtol=0)
-    assert made.uncovered[3].max() == 0
+    assert made.disoccluded[3].max() == 0
     assert made.distance[3].min() >= 32 * 2**0.5 - 1e-3
 
 
@@ -111,7 +111,7 @@ def test_resting_tracks_leave_the_image_as_it_is_and_uncover_nothing():
     image, xy0, _, _ = scene()
     made = warp_frames(image, xy0, xy0[None], torch.ones(1, len(xy0)))
     torch.testing.assert_close(made.frames[0], image, atol=1e-5, rtol=0)
-    assert made.uncovered.max() == 0
+    assert made.disoccluded.max() == 0
 
 
 def test_the_place_an_object_has_left_is_uncovered_and_the_fill_leaves_no_ghost():
@@ -119,9 +119,9 @@ def test_the_place_an_object_has_left_is_uncovered_and_the_fill_leaves_no_ghost(
     inner = (slice(28, 36), slice(12, 20))
     assert (made.frames[1][:, 28:36, 36:44] == 1).all(), "the square arrives"
     assert made.frames[1][0][inner].mean() > 0.9, "unfilled, a ghost stands where it was"
-    assert made.uncovered[1, 0][inner].min() > 0.99
-    assert made.uncovered[1, 0][:, 50:].max() == 0
-    filled = fill_uncovered(made.frames, made.uncovered)
+    assert made.disoccluded[1, 0][inner].min() > 0.99
+    assert made.disoccluded[1, 0][:, 50:].max() == 0
+    filled = fill_disoccluded(made.frames, made.disoccluded)
     assert (filled[1][0][inner] - 0.5).abs().max() < 0.05
     assert torch.equal(filled[0], made.frames[0])
 
@@ -130,19 +130,19 @@ def test_content_owned_by_a_hidden_track_counts_as_covered():
     image, xy0, xy, visible = square_drag()
     on = (xy[1] != xy[0]).any(-1)
     visible[1, on] = False
-    assert warp_frames(image, xy0, xy, visible).uncovered[1].max() == 0
+    assert warp_frames(image, xy0, xy, visible).disoccluded[1].max() == 0
 
 
 def test_a_camera_move_uncovers_what_lies_beyond_the_border():
     image, xy0, _, _ = scene()
     made = warp_frames(image, xy0, (xy0 + torch.tensor([8.0, 0.0]))[None], torch.ones(1, len(xy0)))
-    assert made.uncovered[0, 0, :, :6].min() == 1
-    assert made.uncovered[0, 0, :, 8:].max() == 0
+    assert made.disoccluded[0, 0, :, :6].min() == 1
+    assert made.disoccluded[0, 0, :, 8:].max() == 0
 
 
 def test_a_frame_with_nothing_covered_becomes_its_mean_colour():
     frame = torch.rand(1, 3, 24, 40, generator=torch.Generator().manual_seed(2))
-    filled = fill_uncovered(frame, torch.ones(1, 1, 24, 40))
+    filled = fill_disoccluded(frame, torch.ones(1, 1, 24, 40))
     assert filled.isfinite().all()
     assert (filled - frame.mean((-1, -2), keepdim=True)).abs().max() < 0.1
 

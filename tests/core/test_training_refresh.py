@@ -1,4 +1,4 @@
-"""A refreshed sink in training is that of inference: same order, same cache, same carried picture, bit for
+"""A refreshed sink in training is that of inference: same order, same cache, same warped start image, bit for
 bit.
 """
 
@@ -17,7 +17,12 @@ from motionstream_core.streaming.motion_conditioner import MotionConditioner
 from motionstream_core.tracks.types import TrackChunk
 from motionstream_core.training.methods import causal, roles, steps
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
-from motionstream_core.training.methods.refresh import SinkRefresh, as_start, draw_refresh_chunk, least_chunks
+from motionstream_core.training.methods.refresh import (
+    SinkRefresh,
+    as_first_frame,
+    draw_refresh_chunk,
+    least_chunks,
+)
 
 WAN = replace(PRESETS["tiny-ids"], dim=48, ffn_dim=64, num_heads=2, num_layers=2).with_context(
     CacheShape(3, 3, 3)
@@ -53,7 +58,7 @@ def seen_batch():
 
 @torch.no_grad()
 def inference(net, clip, after, seeded, codec):
-    """As a stream does it: KVCache, chunk by chunk, `change_scene`, `rebase`, anchors where the tracks
+    """As a stream does it: KVCache, chunk by chunk, `change_scene`, `set_reference`, anchors where the tracks
     are.
     """
     told = net.motion(clip, seeded)
@@ -132,7 +137,7 @@ def test_the_motion_of_a_new_beginning_is_the_conditioners(config, codec):
         torch.randn(1, config.motion.channels, 2, 4, 4, generator=rng()),
         torch.randn(1, 16, 2, 4, 4, generator=rng(1)),
     )
-    assert torch.equal(as_start(config, motion, latents), place.as_first_frame(motion, latents))
+    assert torch.equal(as_first_frame(config, motion, latents), place.as_first_frame(motion, latents))
 
 
 @BOTH
@@ -157,7 +162,7 @@ def test_a_training_stream_and_a_rollout_remember_the_same_after_a_refresh(confi
             chunks=2,
         )
         made = [chunk.latents for chunk in run]
-        run.change_scene(lambda m, x: as_start(config, m, x))
+        run.change_scene(lambda m, x: as_first_frame(config, m, x))
         for start, latents in zip((0, 1, 4), made):
             context.commit(start, latents)
         context.refresh(7)
@@ -184,7 +189,7 @@ def test_the_carried_picture_begins_anew_from_the_refreshed_frame(codec):
     clip = {**clip, "xy": still, "visible": torch.ones_like(clip["visible"])}
     scenes = causal.MotionTimeline(net, clip, net.motion(clip, rng()), codec)
     before = scenes.motion
-    scenes.rebase(4, clip["latents"][:, :, :4])
+    scenes.set_reference(4, clip["latents"][:, :, :4])
     part = net.config.motion.parts["warp"]
     last = codec.encode(codec.decode(clip["latents"][:, :, :4])[:, -1:])
     resting = codec.encode(codec.decode(clip["latents"][:, :, :4])[:, -1:].expand(-1, 13, -1, -1, -1))
@@ -203,7 +208,9 @@ def test_both_stages_meet_refreshed_sinks_in_their_share_of_the_steps(config, st
         else DistillStage(net, model(config, 2), DistillRecipe(), refresh=often)
     )
     happened = []
-    monkeypatch.setattr(causal.MotionTimeline, "rebase", lambda self, start, latents: happened.append(start))
+    monkeypatch.setattr(
+        causal.MotionTimeline, "set_reference", lambda self, start, latents: happened.append(start)
+    )
     for step in range(12):
         happened.append(None)
         loss, _ = made.loss("student", batch(1), draws(step, step))

@@ -82,7 +82,7 @@ from motionstream_core.tracks.track_json import STYLES, tracks_from_json, tracks
 from motionstream_core.tracks.types import MODES, Tracks
 from motionstream_core.tracks.video.patch_tracker import track_video
 from motionstream_core.tracks.video.retarget import retarget_tracks, seeds_for
-from motionstream_core.tracks.warp.backward import fill_uncovered, warp_frames
+from motionstream_core.tracks.warp.backward import fill_disoccluded, warp_frames
 from motionstream_core.tracks.warp.forward import ForwardWarp
 from motionstream_core.training.data.shards import imperfect_sample, make_sample
 from motionstream_core.training.data.world import random_scene, render
@@ -514,14 +514,14 @@ def carried_picture(image: Tensor, xy: Tensor, visible: Tensor) -> Tensors:
     return {
         "carried: frames": shown.frames,
         "carried: distance": shown.distance,
-        "carried: uncovered": shown.uncovered,
-        "carried: origin": carrier.origin(xy[-1], visible[-1], places),
+        "carried: uncovered": shown.disoccluded,
+        "carried: origin": carrier.to_reference(xy[-1], visible[-1], places),
         "shown: frames": seen.frames,
         "shown: maps": seen.maps,
         "warped: frames": warped.frames,
         "warped: distance": warped.distance,
-        "warped: uncovered": warped.uncovered,
-        "warped: filled": fill_uncovered(warped.frames, warped.uncovered),
+        "warped: uncovered": warped.disoccluded,
+        "warped: filled": fill_disoccluded(warped.frames, warped.disoccluded),
     }
 
 

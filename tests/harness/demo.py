@@ -6,7 +6,7 @@ video.
 
     epe_px         median error of the commanded points that move, NCC measure, patches of the video's own
     first frame at the tracks' starts:
-                   it says where things are, not how sharp they or the uncovered places look
+                   it says where things are, not how sharp they or the disoccluded places look
     static_epe_px  the same for the first frame copied, which is what a model that ignores the tracks would
     give at best; the search
                    reaches 10 px each way, so neither figure can rise above 14.1

@@ -39,5 +39,5 @@ def commanded(workflow: dict, played: Performance, frames: int, fit: str = "hold
         pieces.append(motion(start, chunk_frames))
         start, chunk = start + chunk_frames, chunk + 1
     xy = torch.cat([piece.xy[:, : tracks.count] for piece in pieces])[:frames]
-    visible = torch.cat([piece.carried[:, : tracks.count] for piece in pieces])[:frames]
+    visible = torch.cat([piece.drives_pixels[:, : tracks.count] for piece in pieces])[:frames]
     return Tracks(xy, visible, tracks.width, tracks.height, tracks.fps)

@@ -24,16 +24,21 @@ HOLDS = (1.0, 0.03)  # px, and px per px between them: a link whose ends are far
 
 @dataclass
 class Consensus:
-    """place (N, 2) and shape (N, 2, 2): the local motion; spread (N,) px: how little the companions agree;
-    speak (N,): their weights added up; lean (N,): 0 where they stand all round the point, 1 where all are on
-    one side.
+    """What each point's companions say of it.
+
+    Args:
+        place: (N, 2) pixels, where it is.
+        shape: (N, 2, 2) the local motion around it.
+        spread: (N,) pixels, how little the companions agree.
+        weight: (N,) their weights added up.
+        one_sidedness: (N,) 0 where they stand all round the point, 1 where all are on one side.
     """
 
     place: np.ndarray
     shape: np.ndarray
     spread: np.ndarray
-    speak: np.ndarray
-    lean: np.ndarray
+    weight: np.ndarray
+    one_sidedness: np.ndarray
 
 
 class NeighborConsensus:
@@ -74,10 +79,10 @@ class NeighborConsensus:
             place, shape = self._solved(xy, shape, weight)
         say = xy[self.index] - apply_shapes(shape, self.away)
         off = ((say - place[:, None]) ** 2).sum(-1)
-        speak = weight.sum(1)
-        whole = np.maximum(speak, 1e-6)
-        lean = np.linalg.norm((self.unit * weight[..., None]).sum(1), axis=1) / whole
-        return Consensus(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), speak, lean)
+        total = weight.sum(1)
+        whole = np.maximum(total, 1e-6)
+        one_sidedness = np.linalg.norm((self.unit * weight[..., None]).sum(1), axis=1) / whole
+        return Consensus(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), total, one_sidedness)
 
     def _solved(self, xy: np.ndarray, shape: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weighted least squares of place and shape; the shape of before holds where companions are few or in

@@ -46,8 +46,8 @@ SAME = 1.0  # score of a patch that is still itself, at most
 FOUND = 0.75  # the same, for a hidden point to be seen again
 STEEP = 1.5  # (grey levels per px)²: a texture with this much in its poorer direction is half trusted
 TEXTURED = 0.3  # a place is measured from this trust on
-SPEAK = 0.08  # companions (their weights added up) who must say where a hidden point is
-LEAN = 0.8  # companions that stand more on one side than this do not vouch for a flat place
+LEAST_WEIGHT = 0.08  # companions (their weights added up) who must say where a hidden point is
+MOST_ONE_SIDED = 0.8  # companions that stand more on one side than this do not vouch for a flat place
 APART = (
     1.5,
     1.0,
@@ -156,14 +156,14 @@ class FlowTracker:
         good = self.visible & (score < SAME) & self._inside(measured)
         sure = good & (self.texture > TEXTURED)
         trust = np.where(good, np.clip(1.2 - score, 0.1, 1) * (0.01 + self.texture), 0).astype(np.float32)
-        said = self.companions.fit(
+        consensus = self.companions.fit(
             np.where(good[:, None], measured, carried), self.shape, trust, sure, self.ground.member
         )
-        heard = said.speak > SPEAK
-        held = heard & (said.lean < LEAN)
-        place = np.where(heard[:, None], said.place, carried)
-        shape = np.where(heard[:, None, None], said.shape, self.shape)
-        doubt = np.where(heard, 0.25 + said.spread, 4.0)
+        heard = consensus.weight > LEAST_WEIGHT
+        held = heard & (consensus.one_sidedness < MOST_ONE_SIDED)
+        place = np.where(heard[:, None], consensus.place, carried)
+        shape = np.where(heard[:, None, None], consensus.shape, self.shape)
+        doubt = np.where(heard, 0.25 + consensus.spread, 4.0)
         begin = np.where(sure[:, None], measured, place)
         found = self._found(picture, begin, place, shape, doubt)
         off_ground = self.ground.member < 0.3
@@ -173,7 +173,7 @@ class FlowTracker:
             found.vouched |= good
         if self.ground.fit(measured, sure & (score < 0.6)):
             self._prefer_ground(picture, found, sure, held)
-        self._decide(found, said.speak)
+        self._decide(found, consensus.weight)
 
     def _found(
         self,
@@ -219,7 +219,7 @@ class FlowTracker:
             found.vouched & (found.score < 0.6) & (np.linalg.norm(found.xy - place, axis=1) < 1), refuted
         )
 
-    def _decide(self, found: _Found, speak: np.ndarray):
+    def _decide(self, found: _Found, weight: np.ndarray):
         off = np.linalg.norm(found.xy - found.place, axis=1)
         near = off <= APART[0] + APART[1] * found.doubt
         seen = (
@@ -230,18 +230,18 @@ class FlowTracker:
         )
         self.xy = np.where(seen[:, None], found.xy, found.place).astype(np.float32)
         self.shape, self.visible = found.shape, seen
-        self.confidence = np.where(seen, self._sureness(found, speak), 0)[: self.count].astype(np.float32)
+        self.confidence = np.where(seen, self._sureness(found, weight), 0)[: self.count].astype(np.float32)
         self.companions.learn(self.xy, self.shape, seen & (found.score < 0.6) & (self.texture > TEXTURED))
         self._learn_support(found.like, seen)
 
-    def _sureness(self, found: _Found, speak: np.ndarray) -> np.ndarray:
+    def _sureness(self, found: _Found, weight: np.ndarray) -> np.ndarray:
         """(N,) 0..1: that what is seen is the point's own surface. The less alike, the more its brightness
         has changed against the whole picture, the fewer companions agree and the less it is of the ground,
         the likelier it is another one (fitted to the development sequences).
         """
         always, unlike, shifted, backed, grounded = STRANGE
         odds = always + unlike * np.log(0.05 + found.score) + shifted * np.log(0.3 + np.abs(found.like.shift))
-        odds += backed * np.log(0.05 + speak) + grounded * self.ground.member
+        odds += backed * np.log(0.05 + weight) + grounded * self.ground.member
         return 1 / (1 + np.exp(odds))
 
     def _learn_support(self, like: Likeness, seen: np.ndarray):

@@ -1,8 +1,8 @@
 """The start image moved along tracks: the small preset's warp feature, and the evaluation's network-free
 baseline.
 
-Owns the displacement field, the forward-backward check and the filling of uncovered places. Knows nothing of
-codecs and networks.
+Owns the displacement field, the forward-backward check and the filling of disoccluded places. Knows nothing
+of codecs and networks.
 Shapes: B clips, T frames, N tracks, H×W pixels, h×w cells of `CELL` pixels. Positions are (x, y) in pixels,
 pixel (0, 0) has its centre at 0.
 
@@ -25,28 +25,28 @@ CELL = 2
 MOVED = (
     2.0,
     6.0,
-)  # px: content displaced by less than the first stays covered, by more than the second is uncovered
+)  # px: content displaced by less than the first stays covered, by more than the second is disoccluded
 OUTSIDE = 1.0  # px beyond the border of the start image
-TRUST = 1e-4  # weight of an uncovered pixel when holes are filled: counts only where nothing else is left
+TRUST = 1e-4  # weight of a disoccluded pixel when holes are filled: counts only where nothing else is left
 BLOCK = {"cpu": 2**20, "cuda": 2**26}  # distances compared at a time
 
 
 class WarpResult(NamedTuple):
-    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; uncovered (T, 1, H, W)
+    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; disoccluded (T, 1, H, W)
     0..1. Batched: a leading B.
     """
 
     frames: Tensor
     distance: Tensor
-    uncovered: Tensor
+    disoccluded: Tensor
 
 
 def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
     """image (3, H, W), xy0 (N, 2) positions in the image, xy (T, N, 2), visible (T, N) -> WarpResult.
 
     Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track; with none
-    visible the frame is the image. p is uncovered where the content of q, judged by the track m nearest to q
-    in the image, has moved elsewhere, or where q is off the image.
+    visible the frame is the image. p is disoccluded where the content of q, judged by the track m nearest to
+    q in the image, has moved elsewhere, or where q is off the image.
     """
     return WarpResult(*(part[0] for part in warp_clips(image[None], xy0[None], xy[None], visible[None])))
 
@@ -69,8 +69,8 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
         (pixel_grid(height, width, CELL, image.device) - at).norm(dim=-1),
         (height**2 + width**2) ** 0.5,
     )
-    uncovered = _uncovered(shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
-    cells = torch.stack([*shift.unbind(-1), distance, uncovered], dim=1)
+    disoccluded = _disoccluded(shift, xy0.float(), start, flat_xy, flat_visible, height, width) * seen[..., 0]
+    cells = torch.stack([*shift.unbind(-1), distance, disoccluded], dim=1)
     fields = F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
     fields = rearrange(fields, "(b t) c h w -> c b t 1 h w", b=batch)
     return WarpResult(sample(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
@@ -114,7 +114,7 @@ def take(values: Tensor, label: Tensor) -> Tensor:
     return values.flatten(0, 1)[label + offset]
 
 
-def _uncovered(
+def _disoccluded(
     shift: Tensor, xy0: Tensor, start: Tensor, xy: Tensor, visible: Tensor, height: int, width: int
 ) -> Tensor:
     """The forward-backward check for each cell, (F, h, w) 0..1: where has the content that the cell shows
@@ -143,15 +143,15 @@ def beyond_border(places: Tensor, width: int, height: int) -> Tensor:
     return torch.maximum(torch.maximum(-x, x - (width - 1.0)), torch.maximum(-y, y - (height - 1.0)))
 
 
-def fill_uncovered(frames: Tensor, uncovered: Tensor) -> Tensor:
-    """frames (F, 3, H, W), uncovered (F, 1, H, W) 0..1 -> frames whose uncovered pixels continue the covered
-    ones around them smoothly.
+def fill_disoccluded(frames: Tensor, disoccluded: Tensor) -> Tensor:
+    """frames (F, 3, H, W), disoccluded (F, 1, H, W) 0..1 -> frames whose disoccluded pixels continue the
+    covered ones around them smoothly.
 
     Push-pull: averages weighted by trust on ever coarser grids, then from coarse to fine each pixel keeps its
     own share.
     A frame without any covered pixel becomes its own mean colour.
     """
-    return push_pull(frames, 1 - uncovered)
+    return push_pull(frames, 1 - disoccluded)
 
 
 def push_pull(colour: Tensor, keep: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .backward import fill_uncovered
+from .backward import fill_disoccluded
 
 HALF = 3  # px: a patch has 7×7
 COARSE = 48  # px: the longer side of the coarsest grid
@@ -196,7 +196,7 @@ def fill_smoothly(picture: Tensor, hole: Tensor) -> Tensor:
     """
     if not hole.any():
         return picture
-    pushed = fill_uncovered(picture[None], hole[None, None].float())[0]
+    pushed = fill_disoccluded(picture[None], hole[None, None].float())[0]
     try:
         import cv2
     except ImportError:

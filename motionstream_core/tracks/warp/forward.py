@@ -2,7 +2,7 @@
 
 Owns which track each pixel of the start image goes with, and where the pixels land. Differs from `warp`
 (every place of the new frame takes its nearest track, the evaluation's baseline) in that it starts from the
-start image's pixels: a place that nothing lands on is uncovered, so a moved object leaves no ghost behind.
+start image's pixels: a place that nothing lands on is disoccluded, so a moved object leaves no ghost behind.
 
 Shapes as in `warp`: T frames, N tracks, P = H·W pixels. Every frame depends on the start image and its own
 positions alone.
@@ -36,7 +36,7 @@ class ForwardWarp:
 
     def __call__(self, xy: Tensor, visible: Tensor) -> WarpResult:
         """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and
-        uncovered 0 or 1, (T, 1, H, W).
+        disoccluded 0 or 1, (T, 1, H, W).
 
         A pixel moves as its track does and lands where that takes it; of several that land on one place, the
         one stays whose motion is most like that of the nearest visible track. Pixels of a hidden track do not
@@ -53,7 +53,7 @@ class ForwardWarp:
         distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
         return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
 
-    def origin(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
+    def to_reference(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
         """Where in the start image the pixels come from that stand at `places` (K, 2) when the tracks are at
         xy (N, 2) -> (K, 2).
         """
@@ -135,7 +135,7 @@ def close_cracks(landed: Tensor) -> Tensor:
     """Closes cracks and drops stray pixels of (T, H, W) labels.
 
     A crack, of rotation or zoom, is one pixel wide: something landed on both sides of it. Anything wider is
-    an uncovered place.
+    a disoccluded place.
     """
     there = F.pad(landed, (1, 1, 1, 1), value=-1) >= 0
     crack = (there[:, 1:-1, :-2] & there[:, 1:-1, 2:]) | (there[:, :-2, 1:-1] & there[:, 2:, 1:-1])

@@ -60,7 +60,7 @@ class LayeredWarp:
     """image (3, H, W) 0..1 and the tracks' places in it, anchors (N, 2).
 
     Call it with the places of the frames that follow -> (WarpResult, LayeredWarp): the frames with holes
-    filled, and the carry after them. `uncovered` says where a frame shows a fill.
+    filled, and the carry after them. `disoccluded` says where a frame shows a fill.
     """
 
     image: Tensor
@@ -106,7 +106,7 @@ class LayeredWarp:
 
     def __call__(self, xy: Tensor, visible: Tensor) -> tuple[WarpResult, LayeredWarp]:
         """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and
-        uncovered 0..1, (T, 1, H, W); and the carry after them.
+        disoccluded 0..1, (T, 1, H, W); and the carry after them.
 
         A thing without a visible track is not shown. Raises ValueError for shapes that do not fit.
         """
@@ -126,7 +126,7 @@ class LayeredWarp:
         distance = self._distance(xy, visible)
         return WarpResult(made[:, :3], distance, made[:, 3:]), now
 
-    def origin(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
+    def to_reference(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
         """Where in the start image the pixels come from that stand at `places` (K, 2) when the tracks are at
         xy (N, 2) -> (K, 2).
         """

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .backward import fill_uncovered
+from .backward import fill_disoccluded
 from .exemplar import fill_from_exemplars, fill_smoothly
 
 GROWN = 3  # px: a silhouette is grown by so much, so that nothing of its rim stays behind
@@ -84,7 +84,7 @@ def _filled(canvas: Tensor, hole: Tensor, before: Tensor) -> Tensor:
     before: what was filled earlier, no source of texture.
     """
     if (hole | before).all():
-        return torch.where(hole, fill_uncovered(canvas[None], hole[None, None].float())[0], canvas)
+        return torch.where(hole, fill_disoccluded(canvas[None], hole[None, None].float())[0], canvas)
     smooth = fill_smoothly(canvas, hole)
     textured = fill_from_exemplars(canvas, hole, smooth, before)
     mixed = _low(smooth) + textured - _low(textured)

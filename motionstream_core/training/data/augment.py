@@ -7,7 +7,7 @@ Shapes: xy (B, T, N, 2) pixels, visible (B, T, N) bool. `unspecified` (B, T, N) 
 nothing (let go, masked) as opposed to hidden (not visible, because something covers the point); it is False
 wherever a track is visible. Frame 0 is what the user points at in the start image: no function moves, hides
 or masks it, but `sparse`, which takes whole tracks away.
-A preset with a carried picture must be given the imperfect tracks before that picture is made
+A preset with a warped start image must be given the imperfect tracks before that picture is made
 (`shards.sample_of`).
 """
 

@@ -6,7 +6,8 @@ makes the sample).
 
 Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`), for Wan presets also
 text (L, text_dim) float16 (`prompts`). With the tiny preset a random choice of the tracked grid is kept, as
-people draw it, because the carried picture is made from it; without a carried picture the whole grid is.
+people draw it, because the warped start image is made from it; without a warped start image the whole grid
+is.
 """
 
 from __future__ import annotations

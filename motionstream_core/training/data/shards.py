@@ -43,8 +43,8 @@ class Encoder(Protocol):
     """What turns frames into latents: the tiny codec, a Wan VAE, or any other object with this call. frames
     (1, T, 3, H, W) 0..1 -> (1, C, t, h, w).
 
-    For presets with a carried picture also start_encode() and encode_chunk(frames, state), as TinyCodec has
-    them.
+    For presets with a warped start image also start_encode() and encode_chunk(frames, state), as TinyCodec
+    has them.
     """
 
     def encode(self, frames: Tensor) -> Tensor: ...

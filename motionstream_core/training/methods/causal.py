@@ -190,14 +190,14 @@ class _Context:
         """The newest frames become the sink; from latent frame `start` on motion is taken from the last of
         them. Nothing where they are too few.
         """
-        if not self.kept.refresh(self.scenes.as_start):
+        if not self.kept.refresh(self.scenes.as_first_frame):
             return
         total = self.cache.total
         self.cache.reset()
         with self.cache.rewriting(total):
             for latents, motion in self.kept.pieces(self.cache.shape.chunk):
                 self._remember(latents, motion)
-        self.scenes.rebase(start, torch.cat(self.made, dim=2))
+        self.scenes.set_reference(start, torch.cat(self.made, dim=2))
 
     def _remember(self, latents: Tensor, motion: Tensor | None):
         write_context(self.student.dit, latents, motion, self.text, rolling_context(self.cache, write=True))

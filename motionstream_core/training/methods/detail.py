@@ -1,7 +1,7 @@
-"""Stage "detail": the head behind the decoder learns where the carried start image shows the right texture.
+"""Stage "detail": the head behind the decoder learns where the warped start image shows the right texture.
 
-Owns its training pairs (what a student's streams decode to, what was carried, and the truth) and its loss.
-The student and the codec stay as they are.
+Owns its training pairs (what a student's streams decode to, the warped start image, and the truth) and its
+loss. The student and the codec stay as they are.
 
 A pair is one frame: frames, carried and truth (3, H, W) uint8, maps (2, H, W) uint8 (×255); a batch has them
 as float 0..1 with B in front.
@@ -48,7 +48,7 @@ CODEC_CELL, LOOK = 8, 40.0  # pixels, and the weight of their mean colours in th
 
 def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, WarpedImage]:
     """The decoded frames (T, 3, H, W) of a stream along the chosen tracks of a clip, without a detail head,
-    and what was carried.
+    and the warped start image.
     """
     image = torch.from_numpy(clip.frames[0]).float() / 255
     size = image.shape[0]
@@ -93,13 +93,13 @@ def write_pairs(
             style = str(rng.choice(STYLES)) if rng.random() < style_share else None
             frames = LONG[0] if rng.random() < LONG[1] else 25
             clip = render(random_scene(rng, pictures, sprites, names, frames=frames, style=style), rng)
-            made, carried = streamed(networks, clip, mixed(rng, clip), int(rng.integers(2**31)))
+            made, warped = streamed(networks, clip, mixed(rng, clip), int(rng.integers(2**31)))
             truth = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
             for t in rng.choice(frames, KEPT, replace=False):
                 values = {
                     "frames": _bytes(made[t]),
-                    "carried": _bytes(carried.frames[t]),
-                    "maps": _bytes(carried.maps[t]),
+                    "carried": _bytes(warped.frames[t]),
+                    "maps": _bytes(warped.maps[t]),
                     "truth": truth[t].numpy(),
                 }
                 rows.append(values)
@@ -197,8 +197,8 @@ class DetailStage:
 
 @torch.no_grad()
 def validate(head: DetailHead, validation_data: Pairs, frames: int = 256) -> dict[str, float]:
-    """PSNR in dB over the same frames, of what was decoded, of what was carried and of what the head makes of
-    both.
+    """PSNR in dB over the same frames, of what was decoded, of the warped start image and of what the head
+    makes of both.
     """
     rng, errors = np.random.default_rng(1), []
     for _ in range(0, frames, 16):

@@ -225,14 +225,14 @@ def open_samples(args: argparse.Namespace, make: Callable[[Any, Data], Samples])
 
 
 def open_refresh(args: argparse.Namespace) -> SinkRefresh:
-    """How often training meets a refreshed sink, with the codec that a carried picture needs."""
+    """How often training meets a refreshed sink, with the codec that a warped start image needs."""
     motion = open_config(args).motion
     if not args.refresh_share or args.codec is None or motion is None or "warp" not in motion.parts:
         return SinkRefresh(args.refresh_share)
     codec = open_codec(args)
     if not isinstance(codec, TinyCodec):
         raise ValueError(
-            f"refresh: expected the tiny codec for a carried picture, got {type(codec).__name__}"
+            f"refresh: expected the tiny codec for a warped start image, got {type(codec).__name__}"
         )
     return SinkRefresh(args.refresh_share, codec)
 

@@ -2,9 +2,9 @@
 change of a stream.
 
 Owns when that happens to a batch, and what the student is told of the motion afterwards: a start-image latent
-in the frame that is now the first, and for presets with a carried picture, motion taken from the last frame
-made, with every track anchored where it is there. The order of things is `Rollout.change_scene`'s and the
-carried picture `MotionConditioner`'s; both are called, not repeated.
+in the frame that is now the first, and for presets with a warped start image, motion taken from the last
+frame made, with every track anchored where it is there. The order of things is `Rollout.change_scene`'s and
+the warped start image `MotionConditioner`'s. Both are called, not repeated.
 
 Shapes as in `roles`; pictures (B, 3, H, W) 0..1.
 """
@@ -48,7 +48,7 @@ class SinkRefresh:
         if "warp" in config.require_motion.parts and self.codec is None:
             raise ValueError(
                 "refresh: expected a codec (--codec FILE, the one that the latents were made with) for a "
-                "preset with a carried picture, got none"
+                "preset with a warped start image, got none"
             )
         if not config.context.sink:
             raise ValueError(f"refresh: expected a context with a sink, got {config.context.label}")
@@ -90,12 +90,12 @@ class MotionTimeline:
     def __call__(self, start: int, count: int) -> Tensor:
         return self.motion[:, :, start : start + count]
 
-    def as_start(self, motion: Tensor, latents: Tensor) -> Tensor:
-        """`Conditioner.as_start`, of a whole batch."""
-        return as_start(self.model.config, motion, latents)
+    def as_first_frame(self, motion: Tensor, latents: Tensor) -> Tensor:
+        """`MotionConditioner.as_first_frame`, of a whole batch."""
+        return as_first_frame(self.model.config, motion, latents)
 
     @torch.no_grad()
-    def rebase(self, start: int, latents: Tensor):
+    def set_reference(self, start: int, latents: Tensor):
         """From latent frame `start` on, motion is taken from the last frame that `latents` (B, C, t, h, w),
         start image first, are decoded to.
         """
@@ -109,12 +109,11 @@ class MotionTimeline:
         parts = self.model.config.require_motion.parts
         told = slice(parts["warp"].start, parts["mask"].stop)
         self.motion = self.motion.clone()
-        self.motion[:, told, start:] = carried(self.model, codec, self.batch, self.pictures)[:, :, start:].to(
-            self.motion
-        )
+        made = encode_warp(self.model, codec, self.batch, self.pictures)
+        self.motion[:, told, start:] = made[:, :, start:].to(self.motion)
 
 
-def as_start(config: ModelConfig, motion: Tensor, latents: Tensor) -> Tensor:
+def as_first_frame(config: ModelConfig, motion: Tensor, latents: Tensor) -> Tensor:
     """The condition (B, C_m, t, h, w) of these latents, as if the first of them were the start image's."""
     part = config.require_motion.parts.get("image")
     if part is None:
@@ -125,21 +124,23 @@ def as_start(config: ModelConfig, motion: Tensor, latents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def carried(
+def encode_warp(
     model: MotionModel, codec: TinyCodec, batch: Batch, pictures: Sequence[tuple[int, Tensor]]
 ) -> Tensor:
-    """Latents and masks (B, C_w, t, h, w) of the carried picture, which is another one from each (latent
+    """Latents and masks (B, C_w, t, h, w) of the warped start image, which is another one from each (latent
     frame, picture) on.
     """
     return torch.cat(
         [
-            _carried_clip(model, codec, batch, row, [(start, picture[row]) for start, picture in pictures])
+            _encode_clip_warp(
+                model, codec, batch, row, [(start, picture[row]) for start, picture in pictures]
+            )
             for row in range(len(batch["xy"]))
         ]
     )
 
 
-def _carried_clip(
+def _encode_clip_warp(
     model: MotionModel, codec: TinyCodec, batch: Batch, row: int, pictures: list[tuple[int, Tensor]]
 ) -> Tensor:
     """Of one clip, by the Conditioner of inference."""

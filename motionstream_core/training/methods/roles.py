@@ -71,7 +71,7 @@ class MotionModel(nn.Module):
 
     def no_motion(self, batch: Batch) -> Tensor:
         """What "no track says anything" is (c_m = 0 of section 3.1): an empty map for the head, nothing
-        carried, every place uncovered. The
+        carried, every place disoccluded. The
         start image stays: it is no motion."""
         latents = batch["latents"]
         size, _, frames, h, w = latents.shape
@@ -81,11 +81,11 @@ class MotionModel(nn.Module):
             made.append(_start_image(latents))
         if "warp" in self.config.require_motion.parts:
             start = _start_image(latents)
-            uncovered = (
+            disoccluded = (
                 latents.new_tensor([1.0, 0.0] * 4).view(1, 8, 1, 1, 1).expand(size, 8, frames, h, w).clone()
             )
-            uncovered[:, :, :1] = batch["masks"][:, :, :1]
-            made += [start, uncovered]
+            disoccluded[:, :, :1] = batch["masks"][:, :, :1]
+            made += [start, disoccluded]
         return torch.cat(made, dim=1)
 
     def draw_ids(self, batch: Batch, rng: torch.Generator) -> Tensor:

@@ -111,8 +111,8 @@ def rollout_clip(
     clip: list[Tensor] = []
     for piece in made:
         clip.append(piece.latents)
-        if piece.index in refresh_after and made.change_scene(scenes.as_start):
-            scenes.rebase(piece.start + piece.latents.shape[2], torch.cat(clip, dim=2).detach())
+        if piece.index in refresh_after and made.change_scene(scenes.as_first_frame):
+            scenes.set_reference(piece.start + piece.latents.shape[2], torch.cat(clip, dim=2).detach())
     return torch.cat(clip, dim=2)
 
 
