@@ -29,6 +29,7 @@ async def comfy_entrypoint():
     from .tiny_vae import LoadTinyVAE
     from .video import VideoTracks
     from .video_to_video import VideoToVideo
+    from .whole_clip import WholeClipSampler
 
     class MotionStreamExtension(ComfyExtension):
         async def on_load(self) -> None:
@@ -54,6 +55,7 @@ async def comfy_entrypoint():
                 SaveTracks,
                 LoadCamera,
                 CausalCheckpoint,
+                WholeClipSampler,
                 LoadTinyVAE,
                 Doctor,
                 Benchmark,

@@ -38,6 +38,7 @@ from ._types import LOADER, MissingComponent, StreamModel, StreamVAE, stream_vae
 LOG = logging.getLogger("motionstream")
 STATEMENT = "motionstream"
 CHECKPOINT = "Causal Wan Checkpoint"
+WHOLE_CLIP = "Whole-Clip Sampler"
 DOUBT = (
     "Only the preset that you chose says that these weights are causal; the file does not. An ordinary "
     "(bidirectional) Wan has weights of the"
@@ -161,6 +162,11 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
                 f"preset: expected one for a latent of {config.latent_channels} channels, got one for "
                 f"{config_for(preset).latent_channels}"
             )
+        if config.bidirectional:
+            raise ValueError(
+                f"preset: expected {name!r} for a causal student, got a file that says it is a bidirectional "
+                f"teacher: leave the preset away, and run it with the {WHOLE_CLIP}"
+            )
         config = with_schedule(config, preset)
     return adopted_config(model.model.diffusion_model, config)
 
@@ -192,12 +198,14 @@ def picture_features(conditioning: Any) -> Tensor | None:
     return None if seen is None else seen.penultimate_hidden_states
 
 
-def model_in(model: Any, positive: Any = None, sees: bool = False) -> ModelParts:
+def model_in(model: Any, positive: Any = None, sees: bool = False, whole_clip: bool = False) -> ModelParts:
     """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot.
 
     sees: features of pictures come with each text, in the place of those in `positive`.
+    whole_clip: a bidirectional network is wanted, and no causal one.
     """
     config = config_in(model)
+    check_direction(config, whole_clip)
     check_patches(model)
     inner = model.model
     if isinstance(inner, StreamModel):
@@ -229,6 +237,19 @@ def model_in(model: Any, positive: Any = None, sees: bool = False) -> ModelParts
         net, config, dtype=dtype_of(model), device=model.load_device, features=features, known=known
     )
     return ModelParts(dit, head, doubt=doubt_of(model), left_out=left_out(model))
+
+
+def check_direction(config: ModelConfig, whole_clip: bool):
+    """ValueError for a teacher where a student is wanted, and the other way: their tensors tell nobody."""
+    if config.bidirectional and not whole_clip:
+        raise ValueError(
+            "model: expected a causal student, got a bidirectional teacher, which sees a whole clip at once: "
+            f"run it with the {WHOLE_CLIP}"
+        )
+    if whole_clip and not config.bidirectional:
+        raise ValueError(
+            "model: expected a bidirectional teacher, got a causal student: run it with the Streaming Sampler"
+        )
 
 
 def features_for(net: nn.Module, positive: Any, sees: bool) -> Tensor | None:

@@ -15,7 +15,12 @@ import torch
 
 from ..common.devices import show_progress
 from ..model.cache import CacheShape
-from ..model.weights.checkpoint_presets import CHECKPOINT_PRESETS, CausalPreset, checkpoint_preset
+from ..model.weights.checkpoint_presets import (
+    CHECKPOINT_PRESETS,
+    WHOLE_CLIP_PRESETS,
+    CausalPreset,
+    checkpoint_preset,
+)
 from ..model.weights.convert import convert
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32, "keep": None}
@@ -31,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="the file to write, such as models/diffusion_models/NAME.safetensors",
     )
-    known = "; ".join(f"{name}: {preset.about}" for name, preset in CHECKPOINT_PRESETS.items())
+    presets = CHECKPOINT_PRESETS | WHOLE_CLIP_PRESETS
+    known = "; ".join(f"{name}: {preset.about}" for name, preset in presets.items())
     parser.add_argument(
         "--preset", default=None, help=f"what the checkpoint was made for, unless its header says so. {known}"
     )

@@ -127,6 +127,8 @@ def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
 def _made_for(config: ModelConfig) -> str:
     if not isinstance(config.sampler, RollingConfig):
         return f"a moving buffer of {config.sampler.frames} latent frames, {config.steps} steps"
+    if config.bidirectional:
+        return f"a bidirectional teacher for the Whole-Clip Sampler, {config.steps} steps"
     head = "a track head" if config.motion is not None else "no track head (guided control)"
     return f"{config.context.label}, {config.steps} steps, {head}"
 

@@ -139,6 +139,7 @@ class NetworkConfig:
             network that looks at the text alone.
         fps: frames a second of the clips that it was trained on.
         place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
+        bidirectional: trained to see all frames of a clip at once, as a teacher. No stream runs on it.
     """
 
     dim: int
@@ -161,6 +162,7 @@ class NetworkConfig:
     image_dim: int | None = None
     fps: float = 16.0
     place_features: int = 0
+    bidirectional: bool = False
 
     def __post_init__(self):
         motion_channels = self.motion.channels if self.motion else 0

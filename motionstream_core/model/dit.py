@@ -26,7 +26,7 @@ from .context import AttentionContext, bidirectional_context
 from .linear import FeedForward, Linear
 from .picture import PictureEmbedding
 from .rope import Rope
-from .text_context import TextContext, WanModule, encode_picture, encode_text
+from .text_context import TextContext, WanModule, encode_picture, encode_text, text_as_picture
 
 
 class PatchEmbedding(nn.Conv3d):
@@ -211,6 +211,10 @@ class WanDiT(nn.Module):
         return (
             text if features is None else replace(text, image=encode_picture(self, features.to(self.device)))
         )
+
+    def text_as_picture(self, embeds: Tensor) -> TextContext:
+        """See `text_context.text_as_picture`."""
+        return text_as_picture(self, self.config, embeds)
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None

@@ -158,7 +158,7 @@ class HostDiT:
         )
 
     def text_as_picture(self, embeds: Tensor) -> TextContext:
-        """See `dit.text_as_picture`."""
+        """See `text_context.text_as_picture`."""
         return text_as_picture(self._net, self.config, embeds.to(self.device))
 
     def __call__(

@@ -19,7 +19,9 @@ from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset
 from motionstream_core.model.weights.convert import convert, open_known, open_track_head
 from motionstream_core.model.weights.trackwan import joined_columns
 from motionstream_core.sampling.flow import model_timesteps, schedule_of
+from motionstream_core.sampling.joint_guidance import NO_GUIDANCE, Guidance
 from motionstream_core.sampling.rollout import rollout
+from motionstream_core.sampling.whole_clip import ClipConditions, clip_levels, sample_whole_clip
 
 PRESET = checkpoint_preset("track-v0")
 
@@ -166,3 +168,67 @@ def test_the_file_has_the_columns_that_the_host_knows_and_the_mask_in_a_key_of_o
 
 def test_what_track_config_says_is_not_believed_and_said(opened):
     assert any("id_dim 128, the tensors have 64" in line for line in opened.said)
+
+
+def teacher_clip(opened, as_trained: bool, guidance=None, no_text: bool = True) -> torch.Tensor:
+    """Three steps of the same tensors as a bidirectional network."""
+    dit = opened.dit
+    told = motion(opened)[:, :, : given.TEACHER_LATENTS]
+    silent = told.clone()
+    silent[:, opened.config.motion.parts["head"]] = 0
+
+    def text(embeds: torch.Tensor):
+        return dit.text_as_picture(embeds) if as_trained else dit.encode_text(embeds, given.features())
+
+    nothing = text(torch.zeros_like(given.embeds()) if no_text else given.embeds())
+    conditions = ClipConditions(told, silent, text(given.embeds()), nothing)
+    levels = clip_levels(given.TEACHER_STEPS, 6.0)
+    return sample_whole_clip(dit, given.teacher_noise(), conditions, guidance or Guidance(), levels)[0]
+
+
+@pytest.mark.parametrize(("as_trained", "name"), [(False, "teacher"), (True, "teacher_as_trained")])
+def test_the_teacher_under_joint_guidance_makes_what_their_code_does_with_a_picture_and_without(
+    opened, as_trained, name
+):
+    assert apart(teacher_clip(opened, as_trained), name) < 5e-5
+    assert apart(teacher_clip(opened, not as_trained), name) > 1e-2
+
+
+def test_guidance_counts_and_so_does_what_stands_for_no_text(opened):
+    for other in (
+        teacher_clip(opened, False, NO_GUIDANCE),
+        teacher_clip(opened, False, Guidance(1.5, 3.0)),
+        teacher_clip(opened, False, no_text=False),
+    ):
+        assert apart(other, "teacher") > 1e-3
+
+
+def test_the_teachers_levels_are_shifted_twice_at_their_lower_end():
+    levels = clip_levels(30, 6.0)
+    assert len(levels) == 31 and levels[-1] == 0
+    assert levels[:3] == pytest.approx((1, 0.99412, 0.98788), abs=1e-5)
+    assert levels[-4:-1] == pytest.approx((0.32576, 0.20103, 0.03478), abs=1e-5)
+
+
+def test_a_teachers_file_says_that_it_is_one(folder, tmp_path):
+    role = folder / "model_index.json"
+    said = role.read_text()
+    role.write_text(said.replace("Causal", ""))
+    config = folder / "transformer" / "config.json"
+    causal = config.read_text()
+    config.write_text(json.dumps(given.config_json(causal=False)))
+    try:
+        convert(folder, tmp_path / "teacher.safetensors", checkpoint_preset("trackwan-teacher"))
+        with pytest.raises(ValueError, match="expected TrackWan's student for this preset, got its teacher"):
+            convert(folder, tmp_path / "student.safetensors", PRESET)
+    finally:
+        role.write_text(said)
+        config.write_text(causal)
+    made = stated(tmp_path / "teacher.safetensors")
+    assert made.bidirectional and (made.steps, made.shift) == (30, 6.0)
+    assert not stated_student(folder, tmp_path).bidirectional
+
+
+def stated_student(folder, tmp_path):
+    convert(folder, tmp_path / "student.safetensors", PRESET)
+    return stated(tmp_path / "student.safetensors")

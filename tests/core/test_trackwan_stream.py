@@ -16,11 +16,13 @@ from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import TRACKWAN_MOTION
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict
 from motionstream_core.model.weights.networks import Networks
+from motionstream_core.sampling.joint_guidance import NO_GUIDANCE, Guidance
 from motionstream_core.streaming.motion_conditioner import MotionConditioner
 from motionstream_core.streaming.pipeline import StreamPipeline
 from motionstream_core.streaming.start_image import ENCODED, GREY, StartImage
 from motionstream_core.streaming.stream import StreamOptions
 from motionstream_core.streaming.told_points import told_points
+from motionstream_core.streaming.whole_clip import ClipOptions, make_whole_clip, motion_of_clip
 from motionstream_core.tracks.types import TrackChunk
 
 EMBEDS = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(2))
@@ -231,3 +233,27 @@ def test_a_guided_stream_is_rewound_without_its_encoder_state_too(networks):
     made, first, again = rewound(deep, needed - 1, track_control="guided")
     assert made.index == 7 and again.shape == first.shape and (again - first).abs().mean() < 0.1
     assert not made._history[6].motion.codec.memory
+
+
+def clip(networks, seed: int = 1, guidance: Guidance | None = None, frames: int = 11, **more):
+    options = ClipOptions(frames, seed, 2, guidance or Guidance(), see=see, **more)
+    return make_whole_clip(networks, picture(), drag(frames), EMBEDS, options)
+
+
+def test_a_whole_clip_has_its_frames_and_follows_from_its_seed(networks):
+    steps = []
+    made = clip(networks, on_step=steps.append)
+    assert made.frames.shape == (11, SIZE, SIZE, 3) and made.latents.shape[2] == 4 and steps == [0, 1]
+    assert torch.equal(clip(networks).latents, made.latents)
+    for other in (clip(networks, seed=2), clip(networks, guidance=NO_GUIDANCE)):
+        assert (other.latents - made.latents).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="tracks: expected 15 frames"):
+        make_whole_clip(networks, picture(), drag(11), EMBEDS, ClipOptions(15, see=see))
+
+
+def test_no_motion_is_a_map_of_zeros_beside_the_same_picture(networks):
+    told, silent = motion_of_clip(networks, picture(), drag(9), ClipOptions(9, see=see))
+    parts = config().motion.parts
+    assert silent[:, parts["head"]].abs().max() == 0 < told[:, parts["head"]].abs().max()
+    for name in ("image", "known"):
+        assert torch.equal(told[:, parts[name]], silent[:, parts[name]])

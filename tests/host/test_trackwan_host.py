@@ -28,6 +28,9 @@ def files(host):
     folder = host.base / "Track-v0"
     write_folder(folder)
     converted(folder, models / "diffusion_models" / "track.safetensors")
+    folder = host.base / "TrackWan-teacher"
+    write_folder(folder, causal=False)
+    converted(folder, models / "diffusion_models" / "teacher.safetensors", "trackwan-teacher")
     write_autoencoders(models)
     return host
 
@@ -110,3 +113,34 @@ def test_without_or_with_another_clip_vision_it_is_said_what_is_expected(files):
     said = refusal(files, lacking)
     assert "expected CLIP vision features of the start image" in said and "Motion Encoder" in said
     assert "(1, tokens, 1280)" in refusal(files, tracked(frames=9, width=1024))
+
+
+def taught(sees: str = "picture", frames: int = 9) -> dict:
+    """`tracked` with the teacher and its sampler in the places of the student and the stream."""
+    prompt = tracked(frames=frames)
+    prompt["20"]["inputs"]["unet_name"] = "teacher.safetensors"
+    inputs = {name: prompt["6"]["inputs"][name] for name in ("model", "positive", "vae", "motion", "seed")}
+    settings = {"frames": frames, "steps": 2, "text_weight": 3.0, "motion_weight": 1.5, "sees": sees}
+    prompt["6"] = node("MotionStreamWholeClip", **inputs, **settings)
+    del prompt["8"]
+    return changed(with_track(prompt, *MOVE), n5={"fit": "hold"})
+
+
+def test_the_teacher_makes_a_whole_clip_with_a_picture_and_without_one(files):
+    before = sights(files)
+    made = frames_of(files, files.run(taught()))
+    assert len(made) == 9 and made[4].std() > 1 and len(sights(files)) == len(before) + 1
+    as_trained = taught("text as picture (as trained)")
+    del as_trained["5"]["inputs"]["clip_vision"]
+    other = frames_of(files, files.run(as_trained))
+    assert len(other) == 9 and any((a != b).any() for a, b in zip(made, other))
+
+
+def test_a_teacher_is_no_student_and_a_student_no_teacher(files):
+    stream = changed(tracked(frames=9), n20={"unet_name": "teacher.safetensors"})
+    assert "got a bidirectional teacher" in refusal(files, stream)
+    preset = {**stream, "21": node("MotionStreamCheckpoint", model=["20", 0], preset="track-v0")}
+    preset["6"]["inputs"]["model"] = ["21", 0]
+    assert "leave the preset away" in refusal(files, preset)
+    clip = changed(taught(), n20={"unet_name": "track.safetensors"})
+    assert "run it with the Streaming Sampler" in refusal(files, clip)

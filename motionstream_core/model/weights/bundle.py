@@ -259,6 +259,7 @@ LATER_FIELDS: Mapping[str, Any] = {
     "image_dim": None,
     "fps": 16.0,
     "place_features": 0,
+    "bidirectional": False,
 }
 
 

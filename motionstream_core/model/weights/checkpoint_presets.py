@@ -137,17 +137,27 @@ CHECKPOINT_PRESETS: dict[str, CausalPreset] = {
     ),
 }
 
+# Bidirectional networks, which the Whole-Clip Sampler runs: steps and shift are the teacher's, the context is
+# that of the student beside it.
+WHOLE_CLIP_PRESETS: dict[str, CausalPreset] = {
+    "trackwan-teacher": CausalPreset(
+        "wan2.1-1.3b-track", "c3s1w2", 30, 6.0, "FastVideo's bidirectional TrackWan teacher", role="teacher"
+    ),
+}
+
 
 def checkpoint_preset(name: str) -> CausalPreset:
-    """The preset called `name`; ValueError lists the known names."""
-    if name not in CHECKPOINT_PRESETS:
-        raise ValueError(f"preset: expected one of {', '.join(CHECKPOINT_PRESETS)}, got {name!r}")
-    return CHECKPOINT_PRESETS[name]
+    """The preset called `name`, of a student or of a teacher; ValueError lists the known names."""
+    known = CHECKPOINT_PRESETS | WHOLE_CLIP_PRESETS
+    if name not in known:
+        raise ValueError(f"preset: expected one of {', '.join(known)}, got {name!r}")
+    return known[name]
 
 
 def config_for(preset: CausalPreset) -> ModelConfig:
     """The config of the public weights of a preset."""
-    return with_schedule(PRESETS[preset.network], preset)
+    config = with_schedule(PRESETS[preset.network], preset)
+    return replace(config, bidirectional=preset.role == "teacher")
 
 
 def with_schedule(config: ModelConfig, preset: CausalPreset) -> ModelConfig:

@@ -54,8 +54,9 @@ def check_network(values: Mapping[str, Any]):
     number(values["eps"], "ModelConfig: eps", 1e-12, 1.0)
     for name in ("vae_stride", "patch"):
         _triple(values[name], "ModelConfig", name, MOST_CELLS)
-    if not isinstance(values["wrap"], bool):
-        raise ValueError(f"ModelConfig: expected wrap to be true or false, got {excerpt(values['wrap'])}")
+    for name in ("wrap", "bidirectional"):
+        if not isinstance(values[name], bool):
+            raise ValueError(f"ModelConfig: expected {name} to be true or false, got {excerpt(values[name])}")
     windows = values["windows"]
     if windows is not None:
         if not isinstance(windows, (list, tuple)) or len(windows) > MOST_LEVELS:
