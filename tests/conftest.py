@@ -54,18 +54,24 @@ def tab(browser_tab):
     assert not browser_tab.problems, browser_tab.problems
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What needs the host, and then what needs the browser, comes last: the other tests fail sooner.
-
-    Where several processes share the work (`pytest -n 2 --dist loadgroup`), a file stays in one of them, and
-    so does everything that drives the host: there is one host.
-    """
+    """What needs the host, and then what needs the browser, comes last: the other tests fail sooner."""
     items.sort(key=lambda item: 2 * ("tab" in item.fixturenames) + ("host" in item.fixturenames))
-    driving = {item.path for item in items if {"host", "tab"} & set(item.fixturenames)}
-    for item in items:
-        group = "host" if item.path in driving else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes share the work, a file stays in one of them, and so does everything that drives
+    the host: there is one host.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = Path(nodeid.split("::")[0])
+            return "host" if path.parent.name in ("host", "workflows", "browser") else str(path)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from . import install
 
 # Two processes, a file in one of them: the tests compute on one thread. In the order of the collection, so
 # that what drives the host and the browser comes last, when the other process has nothing left.
-EVERYTHING = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "tests"]
+EVERYTHING = ["-n", "2", "--no-loadscope-reorder", "tests"]
 
 
 def main() -> int:
