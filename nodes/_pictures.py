@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..motionstream_core.common.pictures import TRANSPARENT, three_channels
+from ..motionstream_core.common.pictures import TRANSPARENT, cover, three_channels
 
 Note = Callable[[str], None]
+MOST_MASKS = 64
 
 
 def pictures_in(image: Tensor, name: str, note: Note) -> Tensor:
@@ -43,6 +44,14 @@ def mask_in(mask: Tensor, name: str, note: Note) -> np.ndarray:
     if mask.ndim == 3 and len(mask) > 1:
         note(f"{name}: of {len(mask)} masks the first is taken")
     return (mask if mask.ndim == 2 else mask[0]).float().cpu().numpy()
+
+
+def masks_in(mask: Tensor, name: str, size: tuple[int, int], most: int = MOST_MASKS) -> list[np.ndarray]:
+    """(T, H, W) or (H, W) -> (H, W) bool each, on the part of a picture that covers size (width, height)."""
+    if mask.ndim not in (2, 3) or not mask.numel():
+        raise ValueError(f"{name}: expected masks (T, H, W), got {tuple(mask.shape)}")
+    planes = (mask[None] if mask.ndim == 2 else mask)[:most].float().cpu()
+    return [plane.numpy() > 0.5 for plane in cover(planes[..., None], *size)[..., 0]]
 
 
 def place_in(place: Any, name: str, note: Note) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
+from ..motionstream_core.tracks.document.objects import PictureFit
 from ..motionstream_core.tracks.types import Tracks
 
 
@@ -22,15 +21,25 @@ def tracks_on_picture(tracks: Tracks, width: int, height: int, picture: Sequence
         height: px.
         picture: height and width of the picture below them; None where there is none: they are stretched.
     """
-    if picture is None or tracks.width * height == tracks.height * width:
-        return tracks.rescaled(width, height)
+    if (tracks.width, tracks.height) == (width, height):
+        return tracks
+    fit = picture_fit((tracks.width, tracks.height), width, height, picture)
+    scale, shift = tracks.xy.new_tensor(fit[:2]), tracks.xy.new_tensor(fit[2:])
+    return replace(tracks, xy=tracks.xy * scale + shift, width=width, height=height)
+
+
+def picture_fit(
+    painted: tuple[int, int], width: int, height: int, picture: Sequence[int] | None
+) -> PictureFit:
+    """From places at the size they were painted at, width and height, to those of width x height.
+
+    picture: height and width of the picture below; None where there is none.
+    """
+    before_width, before_height = painted
+    if picture is None or before_width * height == before_height * width:
+        return PictureFit(width / before_width, height / before_height, 0.0, 0.0)
     tall, wide = picture
-    before = max(tracks.width / wide, tracks.height / tall)
-    scale = max(width / wide, height / tall) / before
-    shift = torch.tensor(
-        [
-            (width - tracks.width * scale + scale - 1) / 2,
-            (height - tracks.height * scale + scale - 1) / 2,
-        ]
-    )
-    return replace(tracks, xy=tracks.xy * scale + shift.to(tracks.xy), width=width, height=height)
+    scale = max(width / wide, height / tall) / max(before_width / wide, before_height / tall)
+    shift_x = (width - before_width * scale + scale - 1) / 2
+    shift_y = (height - before_height * scale + scale - 1) / 2
+    return PictureFit(scale, scale, shift_x, shift_y)

@@ -11,8 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..motionstream_core.common.checked import excerpt
 from ..motionstream_core.tracks.formats import tracks_from_host, tracks_to_host
+from ..motionstream_core.tracks.masks import object_message, parse_objects
 from ..motionstream_core.tracks.types import MAX_RATE, MAX_SIDE, Tracks
 from ..motionstream_core.tracks.video.point_prompts import PointPrompts
 
@@ -39,6 +42,15 @@ def groups_of(value: Any, tracks: Tracks) -> list[int] | None:
     return groups if all(isinstance(number, int) for number in groups) else None
 
 
+def objects_of(value: Any, groups: Sequence[int] | None) -> dict[int, np.ndarray]:
+    """The masks (H, W) bool of the handles that were cut out of the picture, if the TRACKS have them and the
+    handles that they are of.
+    """
+    if groups is None or not isinstance(value, Mapping) or KEY not in value:
+        return {}
+    return {n: mask for n, mask in parse_objects(_about(value).get("objects")).items() if n in groups}
+
+
 def to_tracks(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:
     """TRACKS -> Tracks.
 
@@ -53,14 +65,24 @@ def to_tracks(value: Any, canvas: tuple[int, int] | None = None, fps: float | No
     return Tracks(tracks.xy, tracks.visible, right, bottom, tracks.fps)
 
 
-def to_host(tracks: Tracks, groups: Sequence[int] | None = None, known: bool = True) -> dict[str, Any]:
-    """Tracks -> TRACKS. known: whether their canvas is one, and not just what holds them."""
+def to_host(
+    tracks: Tracks,
+    groups: Sequence[int] | None = None,
+    known: bool = True,
+    objects: Mapping[int, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Tracks -> TRACKS.
+
+    known: whether their canvas is one, and not just what holds them. objects: masks (H, W) bool of handles.
+    """
     host = tracks_to_host(tracks)
     if not known:
         return {key: host[key] for key in ("track_path", "track_visibility")}
     about: dict[str, Any] = {"width": tracks.width, "height": tracks.height, "fps": tracks.fps}
     if groups is not None:
         about["groups"] = list(groups)
+    if groups is not None and objects:
+        about["objects"] = [object_message(handle, mask) for handle, mask in objects.items()]
     return {**host, KEY: about}
 
 

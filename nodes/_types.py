@@ -8,12 +8,14 @@ Shapes: IMAGE (T, H, W, 3) 0..1; LATENT (B, C, t, h, w); embeddings (1, L, text_
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -42,6 +44,7 @@ class Motion:
     `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
     (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
     `video` is made into the video (video to video). `pictured`: the image is a start image, not a canvas.
+    `objects`: masks (H, W) bool of the handles that were cut out of the image.
     """
 
     image: Tensor
@@ -53,11 +56,23 @@ class Motion:
     see: Callable[[Tensor], Tensor] | None = None
     video: SourceVideo | None = None
     pictured: bool = True
+    objects: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def reference(self) -> Tensor | None:
         """The start image as pictures (1, H, W, 3) before the stream; None where there is none."""
         return self.image[None] if self.pictured else None
+
+
+def objects_on(masks: Mapping[int, np.ndarray], width: int, height: int) -> dict[int, Tensor]:
+    """Masks (H, W) bool by handle as those of a video of width × height. Empty ones are left out."""
+    made = {}
+    for handle, mask in masks.items():
+        plane = torch.from_numpy(mask).float()[None, None]
+        found = F.interpolate(plane, size=(height, width), mode="nearest-exact")[0, 0] > 0.5
+        if found.any():
+            made[handle] = found
+    return made
 
 
 class StreamModel(nn.Module):

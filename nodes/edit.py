@@ -29,7 +29,7 @@ from ..motionstream_core.tracks.edit import (
 from ..motionstream_core.tracks.types import ENDLESS, MODES, Tracks
 from . import _host
 from ._pictures import mask_in, picture_in
-from ._tracks import canvas_of, groups_of, join_groups, rate_of, to_host, to_tracks
+from ._tracks import canvas_of, groups_of, join_groups, objects_of, rate_of, to_host, to_tracks
 from .loader import CATEGORY
 
 LOG = logging.getLogger("motionstream")
@@ -261,6 +261,8 @@ class EditTracks(io.ComfyNode):
         picture = operation.get("image", operation.get("mask"))
         found = to_tracks(tracks, None if picture is None else (picture.shape[2], picture.shape[1]))
         groups = groups_of(tracks, found)
+        objects = objects_of(tracks, groups)
+        before = found.xy[0]
         notes = _host.NodeNotes()
         if name == "transform" and operation["centre"] == CENTRES[1] and not known:
             raise ValueError(
@@ -278,7 +280,10 @@ class EditTracks(io.ComfyNode):
             LOG.info("MotionStream: %d of %d tracks were snapped to objects", moved, found.count)
         else:
             found = CHANGES[name](found, operation)
-        return io.NodeOutput(to_host(found, groups, known), found.count, found.frames)
+        if name not in CHOICES and not torch.equal(found.xy[0], before):
+            objects = {}  # the points begin elsewhere now, off what was cut out
+        objects = {n: mask for n, mask in objects.items() if groups is not None and n in groups}
+        return io.NodeOutput(to_host(found, groups, known, objects), found.count, found.frames)
 
 
 WAYS = [
@@ -369,13 +374,18 @@ class CombineTracks(io.ComfyNode):
         first = to_tracks(tracks_1, canvas, fps)
         second = to_tracks(tracks_2, canvas or (first.width, first.height), fps)
         groups = groups_of(tracks_1, first)
+        objects = objects_of(tracks_1, groups)
         if how["how"] == "side by side":
             both = join_tracks(first, second, how["fit"])
-            groups = join_groups(groups, groups_of(tracks_2, second), (first.count, second.count))
+            others = groups_of(tracks_2, second)
+            above = max([-1, *(groups if groups is not None else range(first.count))]) + 1
+            objects |= {n + above: mask for n, mask in objects_of(tracks_2, others).items()}
+            groups = join_groups(groups, others, (first.count, second.count))
         else:
             camera = match_tracks(second, first, how["fit"])
             both = camera_over_objects(first, camera, how["depth"], how["clearance"], how["background"])
             groups = join_groups(
                 groups, [-1] * (both.count - first.count), (first.count, both.count - first.count)
             )
-        return io.NodeOutput(to_host(both, groups, canvas is not None), both.count, both.frames)
+        host = to_host(both, groups, canvas is not None, objects)
+        return io.NodeOutput(host, both.count, both.frames)

@@ -11,10 +11,12 @@ from comfy_api.latest import io, ui
 
 from ..motionstream_core.common.pictures import cover
 from ..motionstream_core.tracks.document.handles import document_groups
+from ..motionstream_core.tracks.document.objects import document_objects, objects_under_strokes
 from ..motionstream_core.tracks.document.parse import document_to_tracks, parse_document
+from ..motionstream_core.tracks.masks import object_message
 from . import _host
-from ._pictures import picture_in
-from ._sizes import tracks_on_picture
+from ._pictures import masks_in, picture_in
+from ._sizes import picture_fit, tracks_on_picture
 from ._tracks import to_host
 from .loader import CATEGORY
 
@@ -82,6 +84,14 @@ class TrackEditor(io.ComfyNode):
                     step=0.01,
                     tooltip="Frames a second of the video.",
                 ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip=(
+                        "Things of the picture that were cut out elsewhere, one a mask (SAM): a stroke that "
+                        "begins on one takes it along, and Select object takes it after a run."
+                    ),
+                ),
             ],
             outputs=[
                 io.Tracks.Output(tooltip="The tracks, for the Motion Encoder and every node with TRACKS."),
@@ -103,19 +113,26 @@ class TrackEditor(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, document, width, height, frames, fps, image=None) -> io.NodeOutput:
+    def execute(cls, document, width, height, frames, fps, image=None, mask=None) -> io.NodeOutput:
         painted = parse_document(document)
         tracks = document_to_tracks(painted, frames)
         if image is not None:
             image = picture_in(image, "image", _host.NodeNotes())
-        tracks = tracks_on_picture(tracks, width, height, None if image is None else image.shape[1:3])
-        host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted))
+        size = None if image is None else image.shape[1:3]
+        tracks = tracks_on_picture(tracks, width, height, size)
+        fit = picture_fit((painted.width, painted.height), width, height, size)
+        masks = [] if mask is None else masks_in(mask, "mask", (width, height))
+        objects = objects_under_strokes(painted, masks, fit) | document_objects(painted, width, height, fit)
+        host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted), objects=objects)
         if image is None:
             picture, backdrop = _host.blocked(NO_IMAGE), []
         else:
             picture, backdrop = cover(image, width, height), save_backdrop(cls, image)
-        size = {"width": width, "height": height, "frames": frames, "fps": fps}
-        shown = {"motionstream_backdrop": backdrop, "motionstream_size": [size]}
+        shown = {
+            "motionstream_backdrop": backdrop,
+            "motionstream_size": [{"width": width, "height": height, "frames": frames, "fps": fps}],
+            "motionstream_masks": [object_message(0, each) for each in masks if each.any()],
+        }
         return io.NodeOutput(host_tracks, picture, width, height, frames, ui=shown)
 
 

@@ -14,7 +14,7 @@ from ..motionstream_core.tracks.track_arrays import save_npz
 from ..motionstream_core.tracks.track_json import tracks_from_json, tracks_to_json
 from ..motionstream_core.tracks.types import Tracks
 from . import _host
-from ._tracks import canvas_of, groups_of, to_host, to_tracks
+from ._tracks import canvas_of, groups_of, objects_of, to_host, to_tracks
 from .loader import CATEGORY
 
 NO_FILE = "none"
@@ -225,7 +225,7 @@ class SaveTracks(io.ComfyNode):
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
         return io.NodeOutput(
             said,
-            to_host(found, groups_of(tracks, found), known),
+            to_host(found, groups_of(tracks, found), known, objects_of(tracks, groups_of(tracks, found))),
             ui={"motionstream_files": [saved], "text": [path.name]},
         )
 

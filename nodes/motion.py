@@ -13,8 +13,8 @@ from ..motionstream_core.tracks.types import require_on_canvas
 from . import _host
 from ._adopt import codec_in, config_in
 from ._pictures import picture_in
-from ._tracks import groups_of, to_tracks
-from ._types import Motion, picture_function
+from ._tracks import groups_of, objects_of, to_tracks
+from ._types import Motion, objects_on, picture_function
 from .loader import CATEGORY
 
 MODEL_FPS = 16.0  # where no model says
@@ -104,4 +104,6 @@ class EncodeMotion(io.ComfyNode):
         groups = None if handles is None else torch.tensor(handles)
         picture = picture_in(start_image, "start_image", _host.NodeNotes())
         see = picture_function(clip_vision)
-        return io.NodeOutput(Motion(cover(picture, width, height)[0], found, fit, id_seed, groups, vae, see))
+        objects = objects_on(objects_of(tracks, handles), width, height)
+        image = cover(picture, width, height)[0]
+        return io.NodeOutput(Motion(image, found, fit, id_seed, groups, vae, see, objects=objects))

@@ -273,6 +273,7 @@ class StreamingSampler(io.ComfyNode):
             fit=motion.fit,
             id_seed=motion.id_seed,
             groups=motion.groups,
+            objects=motion.objects,
             carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,

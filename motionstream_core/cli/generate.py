@@ -21,7 +21,8 @@ from ..evaluation.results import rounded
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..streaming.stream import STAGES, StreamOptions, stream
-from ..tracks.document.handles import file_groups
+from ..tracks.document.handles import file_document, file_groups
+from ..tracks.document.objects import document_objects
 from ..tracks.formats import read_tracks
 from ..tracks.types import MODES, Tracks
 from .options import add_model_options, open_on
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
         args.steps,
         fit=args.fit,
         groups=None if groups is None else torch.tensor(groups),
+        objects=file_objects(args.tracks, image.shape[1], image.shape[0]),
         carry=None if played is None or played.about.get("layered") else "nearest",
         history_bytes=0,
     )
@@ -117,6 +119,13 @@ def run(args: argparse.Namespace) -> None:
         "device": device_label(device),
     }
     print(json.dumps(rounded(report, 4)))
+
+
+def file_objects(path: Path, width: int, height: int) -> dict[int, Tensor]:
+    """The masks (H, W) bool of the objects that a painted document has cut out; none for any other file."""
+    document = file_document(path)
+    found = {} if document is None else document_objects(document, width, height)
+    return {handle: torch.from_numpy(mask) for handle, mask in found.items()}
 
 
 def read_start(image_path: Path, tracks_path: Path, size: tuple[int, int] | None) -> tuple[Tensor, Tracks]:

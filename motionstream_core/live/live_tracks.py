@@ -17,8 +17,8 @@ Shapes: xy (T, N, 2) float64 pixels inside, float32 outside; per-point values (N
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -67,6 +67,7 @@ class LiveState:
     next_handle: int
     frame: int = 0
     scaffolded: bool = False
+    objects: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class LiveTracks:
         fps: frames a second.
         groups: (N,) the handle of each point, −1 for none. By default each has its own.
         static: (N,) which points rest by design.
+        objects: the masks (H, W) bool of handles whose pixels are known, in the start image.
         reach: frames in which a hand gets where it was asked to go. By default all that are asked for at
             once. A sampler with frames in flight sets what it releases at once.
     """
@@ -103,6 +105,7 @@ class LiveTracks:
         *,
         groups: Tensor | None = None,
         static: Tensor | None = None,
+        objects: Mapping[int, Tensor] | None = None,
         reach: int | None = None,
     ):
         self.source = source
@@ -120,14 +123,15 @@ class LiveTracks:
             hands=Hands(),
             camera=LiveCamera(width, height, fps),
             next_handle=int(handle.max()) + 1 if count else 0,
+            objects=dict(objects or {}),
         )
         self._newest: _Frames | None = None  # what was computed last, while nothing has changed
 
     def snapshot(self) -> LiveState:
-        return copy.deepcopy(self.state)
+        return _copied(self.state)
 
     def restore(self, state: LiveState):
-        self.state = copy.deepcopy(state)
+        self.state = _copied(state)
         self._newest = None
 
     # ---- controls ----
@@ -291,9 +295,12 @@ class LiveTracks:
             paths = [path.without(freed) for path in self.state.paths]
             self.state.paths = [path for path in paths if len(path.points)]
 
-    def set_reference(self):
-        """A scene change: from now on the points are where they are in the last frame made."""
+    def set_reference(self, objects: Mapping[int, Tensor] | None = None):
+        """A scene change: from now on the points are where they are in the last frame made, and so are the
+        masks of the objects.
+        """
         self.state.points.set_reference()
+        self.state.objects = dict(objects or {})
         self._newest = None
 
     # ---- frames ----
@@ -313,7 +320,12 @@ class LiveTracks:
         told = made.visible & (numbers < self.state.points.hidden_from)
         points = self.state.points
         return TrackChunk(
-            made.screen.float(), told, made.visible, points.anchors.float(), points.handle.clone()
+            made.screen.float(),
+            told,
+            made.visible,
+            points.anchors.float(),
+            points.handle.clone(),
+            self.state.objects,
         )
 
     def advance(self, before: int):
@@ -404,3 +416,8 @@ class LiveTracks:
             [(number, x, y, kind) for number, (x, y), kind in zip(numbers, row, line)]
             for row, line in zip(places, shown.tolist())
         ]
+
+
+def _copied(state: LiveState) -> LiveState:
+    """A copy that shares the masks, which nobody changes."""
+    return copy.deepcopy(state, {id(mask): mask for mask in state.objects.values()})

@@ -22,7 +22,7 @@ from ..model.config import NetworkConfig
 from ..model.motion import PACK
 from ..sampling.guided import GuideStrength, LatentGuide
 from ..tracks.types import TrackSource
-from .motion_source import MotionSnapshot
+from .motion_source import MotionSnapshot, Objects
 from .null_motion import NullMotion
 from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind
 
@@ -96,6 +96,9 @@ class GuidedMotion(NullMotion):
 
     def to_reference(self, places: Tensor) -> Tensor:
         return self._carry.to_reference(self._cursor.shown, places)
+
+    def objects(self) -> Objects:
+        return self._carry.objects()
 
     def set_reference(self, image: Tensor) -> None:
         super().set_reference(image)

@@ -18,7 +18,7 @@ from ..model.config import NetworkConfig
 from ..model.motion import MotionEncoder, TrackHead, track_ids
 from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
-from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
+from .motion_source import MotionSnapshot, Objects, TrackCursor, with_first_frame
 from .start_image import StartImage
 from .told_points import told_points
 from .warped_image import ImageCarry, WarpedImage, state_at_rest, state_behind, warp_condition
@@ -168,6 +168,9 @@ class MotionConditioner:
 
     def to_reference(self, places: Tensor) -> Tensor:
         return self._carry.to_reference(self._cursor.shown, places)
+
+    def objects(self) -> Objects:
+        return self._carry.objects()
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)

@@ -21,7 +21,7 @@ from ..model.config import MotionConfig
 from ..sampling.sampler import MotionCondition
 from ..tracks.types import TrackChunk, TrackSource
 from .start_image import StartImage
-from .warped_image import Carrier, WarpedImage
+from .warped_image import Carrier, Objects, WarpedImage
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,10 @@ class MotionSource(MotionCondition, Protocol):
         """Where in the picture that motion is taken from the things are that stand at `places` (K, 2) in the
         last frame released -> (K, 2).
         """
+        ...
+
+    def objects(self) -> Objects:
+        """The masks (H, W) of cut out objects where the last frame released shows them, by handle."""
         ...
 
     def set_reference(self, image: Tensor) -> None:

@@ -10,7 +10,7 @@ from ..sampling.guided import LatentGuide
 from ..tracks.types import TrackChunk, TrackSource
 from .motion_source import MotionSnapshot, TrackCursor, with_first_frame
 from .start_image import StartImage
-from .warped_image import WarpedImage
+from .warped_image import Objects, WarpedImage
 
 
 class NullMotion:
@@ -66,6 +66,9 @@ class NullMotion:
 
     def to_reference(self, places: Tensor) -> Tensor:
         return places
+
+    def objects(self) -> Objects:
+        return {}
 
     def set_reference(self, image: Tensor) -> None:
         self._image = image.to(self._image)

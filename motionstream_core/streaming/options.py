@@ -42,6 +42,7 @@ class StreamOptions:
             it is.
         id_seed: of the tracks' ids.
         groups: (N,) which handle each track belongs to; by default one handle a track.
+        objects: masks (H, W) bool of handles whose pixels in the start image are known.
         carry: how the start image is moved along the tracks for the model, one of CARRIES. None: as the
             weights say.
         detail: show the start image's texture where the networks have a head for it.
@@ -74,6 +75,7 @@ class StreamOptions:
     fit: str = "error"
     id_seed: int = 0
     groups: Tensor | None = field(default=None, compare=False)
+    objects: Mapping[int, Tensor] | None = field(default=None, compare=False)
     carry: str | None = None
     detail: bool = True
     overlap_decode: bool | None = None

@@ -113,6 +113,7 @@ class StreamPipeline:
             tracks.fps,
             groups=options.groups,
             static=points_at_rest(tracks),
+            objects=options.objects,
             reach=dit.config.vae_stride[0] * options.sampler(dit.config).chunk_frames,
         )
         # 2. Motion, made of them.
@@ -340,10 +341,11 @@ class StreamPipeline:
             self.finish(self._newest)
         picture = self._last.picture
         assert picture is not None
+        objects = self.motion.objects()
         self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
         if self.options.see is not None:
             self.text.look(self.options.see(picture))
-        self.tracks.set_reference()
+        self.tracks.set_reference(objects)
         return True
 
     # ---- history ----

@@ -124,6 +124,12 @@ def stream(
     groups = options.groups
     if groups is not None and groups.shape != (tracks.count,):
         raise ValueError(f"groups: expected one for each of {tracks.count} tracks, got {tuple(groups.shape)}")
+    for handle, mask in (options.objects or {}).items():
+        if mask.shape != (height, width):
+            raise ValueError(
+                f"objects: expected masks of {width}x{height} (the image), got {tuple(mask.shape)} for "
+                f"handle {handle}"
+            )
     options.sampler(config)
     if isinstance(tracks, TrackStream):
         source = tracks.source()

@@ -18,7 +18,7 @@ from ..model.motion import pack_time
 from ..tracks.types import TrackChunk
 from ..tracks.warp.backward import WarpResult, fill_disoccluded
 from ..tracks.warp.forward import ForwardWarp
-from ..tracks.warp.layered import LayeredWarp
+from ..tracks.warp.layered import LayeredWarp, Objects
 
 REACH = 16.0  # px; how quickly trust in the warp falls with the distance to the nearest track
 
@@ -92,6 +92,10 @@ class ImageCarry:
             return places
         return self.carrier.to_reference(tracks.xy[-1], tracks.drives_pixels[-1], places)
 
+    def objects(self) -> Objects:
+        """The masks of objects where the frame released last shows them, by handle."""
+        return self.carrier.objects_now() if isinstance(self.carrier, LayeredWarp) else {}
+
     def restore(self, image: Tensor, carrier: Carrier | None) -> None:
         self._image = image
         self.carrier = carrier
@@ -103,10 +107,10 @@ class ImageCarry:
         if self._kind == "nearest":
             return known if known is not None and same else ForwardWarp(self._image, tracks.anchors)
         if not isinstance(known, LayeredWarp):
-            return LayeredWarp.of(self._image, tracks.anchors, tracks.handles)
-        if same and known.has_handles(tracks.handles):
+            return LayeredWarp.of(self._image, tracks.anchors, tracks.handles, tracks.objects)
+        if same and known.has_handles(tracks.handles, tracks.objects):
             return known
-        return known.with_tracks(tracks.anchors, tracks.handles)
+        return known.with_tracks(tracks.anchors, tracks.handles, tracks.objects)
 
 
 def as_shown(warp: WarpResult) -> WarpedImage:

@@ -7,7 +7,7 @@ canvas width × height, x right, y down; visible (T, N) bool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -225,6 +225,7 @@ class TrackChunk:
             longer told of may still do so.
         anchors: (N, 2) where each point is in the picture that motion is taken from.
         handles: (N,) which painted handle each point belongs to, −1 for none.
+        objects: masks (H, W) bool of the handles whose pixels are known, in that picture.
     """
 
     xy: Tensor
@@ -232,6 +233,7 @@ class TrackChunk:
     drives_pixels: Tensor
     anchors: Tensor
     handles: Tensor | None = None
+    objects: Mapping[int, Tensor] | None = None
 
     def on(self, device: torch.device) -> TrackChunk:
         """The piece on a device, but for the anchors: they are compared with those before, which the host can

@@ -73,8 +73,8 @@ BAD = {
     "text that is no JSON": ("{'version': 1", "expected JSON, got"),
     "an empty text": ("  ", "got an empty text"),
     "a list": ("[]", "expected an object, got list"),
-    "an unknown version": (document(line(), version=2), "expected version 1, got 2"),
-    "a missing version": ({"tracks": []}, "expected version 1, got None"),
+    "an unknown version": (document(line(), version=3), "expected version 1 or 2, got 3"),
+    "a missing version": ({"tracks": []}, "expected version 1 or 2, got None"),
     "missing tracks": (
         {"version": 1, "width": 8, "height": 8, "frames": 1, "fps": 1},
         "expected tracks to be of type list, got nothing",
@@ -88,7 +88,7 @@ BAD = {
     "no rate": (document(line(), fps=0), "expected fps above 0"),
     "an unknown kind": (
         document(line(kind="circle")),
-        "track 0: expected kind to be one of path, freehand, pin, line, grid, region, camera, got 'circle'",
+        "track 0: expected kind to be one of path, freehand, pin, line, grid, region, camera, object, got 'circle'",
     ),
     "an unknown interpolation": (
         document(line(interpolation=["spline"])),

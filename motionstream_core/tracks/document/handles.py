@@ -27,10 +27,8 @@ def document_groups(document: Document) -> list[int]:
     return groups + [len(document.drawn)] * pins
 
 
-def file_groups(path: str | Path) -> list[int] | None:
-    """The groups of a file of tracks that is a painted document; None for any other, in which each point is a
-    handle of its own.
-    """
+def file_document(path: str | Path) -> Document | None:
+    """The painted document in a file of tracks; None for any other file."""
     path = Path(path)
     if path.suffix.lower() in (".npz", ".npy", *PICKLED):
         return None
@@ -39,4 +37,12 @@ def file_groups(path: str | Path) -> list[int] | None:
         painted = is_document(json.loads(text))
     except ValueError:
         return None
-    return document_groups(parse_document(text)) if painted else None
+    return parse_document(text) if painted else None
+
+
+def file_groups(path: str | Path) -> list[int] | None:
+    """The groups of a file of tracks that is a painted document; None for any other, in which each point is a
+    handle of its own.
+    """
+    document = file_document(path)
+    return None if document is None else document_groups(document)

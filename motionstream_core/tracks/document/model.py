@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 1
-KINDS = ("path", "freehand", "pin", "line", "grid", "region", "camera")
+VERSIONS = (1, 2)  # 2: with objects
+KINDS = ("path", "freehand", "pin", "line", "grid", "region", "camera", "object")
 INTERPOLATIONS = ("linear", "spline", "cardinal", "bspline")
 EASES = ("linear", "in", "out", "in-out", "smooth", "hold")
 MAX_TRACKS = 10_000
@@ -45,6 +45,16 @@ class Region:
 
 
 @dataclass(frozen=True)
+class CutOut:
+    """An object cut out of the picture: what lies within closed outlines, by the even-odd rule. They are
+    offsets from the track's first point.
+    """
+
+    outlines: tuple[tuple[tuple[float, float], ...], ...]
+    spacing: float
+
+
+@dataclass(frozen=True)
 class Key:
     """At the share `t` of the time the share `s` of the way is gone; `ease` shapes the piece that begins
     here.
@@ -78,6 +88,7 @@ class Stroke:
     scale: float = 1.0
     grid: Grid | None = None
     region: Region | None = None
+    cut_out: CutOut | None = None
     carries: bool = False
 
 

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from .model import MAX_TRACKS, Brush, Document, Grid, Region, Stroke
+from ..masks import fill_outlines
+from .model import MAX_TRACKS, Brush, CutOut, Document, Grid, Region, Stroke
 
 INSET = 4
 PIN_STEP = 16
@@ -29,6 +30,7 @@ def document_offsets(document: Document) -> list[np.ndarray]:
     made = []
     painted = [stroke.region for stroke in document.drawn if stroke.kind == "region" and stroke.region]
     work = sum(map(region_work, painted))
+    work += sum(cut_out_work(stroke.cut_out) for stroke in document.drawn if stroke.cut_out)
     if work > MAX_REGION_WORK:
         raise ValueError(
             f"track document: expected regions of at most {MAX_REGION_WORK} places times lines, got {work}"
@@ -47,6 +49,8 @@ def stroke_offsets(stroke: Stroke) -> np.ndarray:
         return grid_offsets(stroke.grid)
     if stroke.kind == "region" and stroke.region:
         return region_offsets(stroke.region)
+    if stroke.kind == "object" and stroke.cut_out:
+        return cut_out_offsets(stroke.cut_out)
     return brush_offsets(stroke.brush)
 
 
@@ -114,6 +118,35 @@ def region_offsets(region: Region) -> np.ndarray:
     for line in lines:
         inside |= _square_distance(grid, line) <= region.radius**2 + AREA_SLACK
     return grid[inside] if inside.any() else np.array(region.lines[0][:1], dtype=np.float64)
+
+
+def cut_out_offsets(cut_out: CutOut) -> np.ndarray:
+    """(N, 2): the points (ix·spacing, iy·spacing) in the object row by row; the moving point itself where it
+    holds none.
+    """
+    low, high = _cut_out_box(cut_out)
+    if np.prod(high - low + 1) > MAX_PLACES:
+        raise ValueError(
+            f"object: expected at most {MAX_PLACES} points to look at, got a spacing of "
+            f"{cut_out.spacing:g} px"
+        )
+    lines = [np.array(line, dtype=np.float64) / cut_out.spacing - low for line in cut_out.outlines]
+    columns, rows = (int(high[axis] - low[axis]) + 1 for axis in (0, 1))
+    inside = np.argwhere(fill_outlines(lines, columns, rows))[:, ::-1]
+    return (inside + low) * cut_out.spacing if len(inside) else np.zeros((1, 2))
+
+
+def cut_out_work(cut_out: CutOut) -> int:
+    """Rows to look at times edges that may cross them."""
+    low, high = _cut_out_box(cut_out)
+    rows = min(float(high[1] - low[1] + 1), MAX_PLACES)
+    return int(rows) * sum(map(len, cut_out.outlines))
+
+
+def _cut_out_box(cut_out: CutOut) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last place of its grid, as (ix, iy)."""
+    every = np.array([point for line in cut_out.outlines for point in line], dtype=np.float64)
+    return np.floor(every.min(0) / cut_out.spacing), np.ceil(every.max(0) / cut_out.spacing)
 
 
 def region_work(region: Region) -> int:

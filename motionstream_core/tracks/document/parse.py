@@ -1,4 +1,4 @@
-"""The Track Editor's document, version 1: reading and checking. The rules are docs/track-document.md.
+"""The Track Editor's document, versions 1 and 2: reading and checking. The rules are docs/track-document.md.
 
 Owns the way from text to a Document; document_sampling.py owns the way on to tracks, document_model.py the
 values. Those who use documents import from here. Knows nothing of the editor's drawing.
@@ -17,8 +17,9 @@ from .model import (
     KINDS,
     MAX_FRAMES,
     MAX_TRACKS,
-    VERSION,
+    VERSIONS,
     Brush,
+    CutOut,
     Document,
     Grid,
     Key,
@@ -43,6 +44,7 @@ __all__ = [
 MAX_TEXT = 2**20
 MAX_POINTS = 4096
 MAX_REGION_POINTS = 1024
+MAX_OUTLINE_POINTS = 8192  # of one object
 MAX_KEYS = 256
 MAX_SIDE = 16_384
 MAX_COORDINATE = 1e6
@@ -70,8 +72,8 @@ def parse_document(text: str) -> Document:
         raise ValueError(f"track document: expected JSON, got {text[:40]!r} ({error})") from None
     if not isinstance(value, Mapping):
         raise ValueError(f"track document: expected an object, got {type(value).__name__}")
-    if value.get("version") != VERSION or isinstance(value.get("version"), bool):
-        raise ValueError(f"track document: expected version {VERSION}, got {value.get('version')!r}")
+    if value.get("version") not in VERSIONS or isinstance(value.get("version"), bool):
+        raise ValueError(f"track document: expected version 1 or 2, got {value.get('version')!r}")
     tracks = _get(value, "tracks", list, "track document")
     if len(tracks) > MAX_TRACKS:
         raise ValueError(f"track document: expected at most {MAX_TRACKS} tracks, got {len(tracks)}")
@@ -109,6 +111,7 @@ def _stroke(value: Any, where: str) -> Stroke:
         scale=_between(value, "scale", *SCALES, where, 1.0),
         grid=_grid(_get(value, "grid", Mapping, where, None), f"{where}: grid", value.get("kind")),
         region=_region(_get(value, "region", Mapping, where, None), f"{where}: region", value.get("kind")),
+        cut_out=_cut_out(_get(value, "object", Mapping, where, None), f"{where}: object", value.get("kind")),
         carries=_get(value, "carries", bool, where, False),
     )
 
@@ -181,6 +184,26 @@ def _region(value: Mapping | None, where: str, kind: Any) -> Region | None:
         )
     radius, spacing = (_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing"))
     return Region(tuple(tuple(_point(point, where) for point in line) for line in lines), radius, spacing)
+
+
+def _cut_out(value: Mapping | None, where: str, kind: Any) -> CutOut | None:
+    if value is None:
+        if kind == "object":
+            raise ValueError(
+                f"{where}: expected outlines and spacing for a track of kind object, got nothing"
+            )
+        return None
+    outlines = _get(value, "outlines", list, where)
+    if (
+        not outlines
+        or not all(isinstance(line, list) and len(line) > 2 for line in outlines)
+        or sum(map(len, outlines)) > MAX_OUTLINE_POINTS
+    ):
+        raise ValueError(
+            f"{where}: expected outlines of 3 to {MAX_OUTLINE_POINTS} points in all, got {excerpt(outlines)}"
+        )
+    spacing = _between(value, "spacing", 0.01, MAX_COORDINATE, where)
+    return CutOut(tuple(tuple(_point(point, where) for point in line) for line in outlines), spacing)
 
 
 def _point(value: Any, where: str) -> Point:

@@ -199,7 +199,7 @@ def sample_visibility(stroke: Stroke, frames: int) -> np.ndarray:
 
 def stroke_line(stroke: Stroke) -> np.ndarray:
     """The way of the moving point as straight segments."""
-    curved = stroke.kind in ("path", "region", "grid", "camera")
+    curved = stroke.kind in ("path", "region", "grid", "camera", "object")
     return sample_curve(stroke.points, stroke.interpolation if curved else "linear", stroke.tension)
 
 

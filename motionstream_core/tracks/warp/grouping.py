@@ -47,24 +47,60 @@ class Groups:
         """Labels of things that have tracks, in the order in which they were found."""
         return [int(label) for label in np.unique(self.labels) if label > BACKGROUND]
 
+    def painted_things(self) -> list[int]:
+        """Those of them that are a painted handle."""
+        return [label for label in self.things() if label in self.painted]
+
 
 class Grouper:
     """Finds the groups of tracks that begin at `start` (N, 2) in a picture of width × height.
 
-    handle (N,): the painted handle of each track, −1 for none; None where nothing is painted.
+    Args:
+        start: where the tracks begin.
+        width: of the picture.
+        height: of it.
+        handle: (N,) the painted handle of each track, −1 for none; None where nothing is painted.
+        objects: masks (H, W) bool of the handles whose pixels are known.
     """
 
-    def __init__(self, start: np.ndarray, width: int, height: int, handle: np.ndarray | None = None):
+    def __init__(
+        self,
+        start: np.ndarray,
+        width: int,
+        height: int,
+        handle: np.ndarray | None = None,
+        objects: dict[int, np.ndarray] | None = None,
+    ):
         self.start = start
+        self.objects = objects or {}
         self.width, self.height = width, height
         unit = max(1.0, max(width, height) / 128)
         self.loosest = AGREES * unit**0.5
         margin = 0.5 * max(width, height)
         self.usable = np.isfinite(start).all(-1) & (start > -margin).all(-1)
         self.usable &= (start < [width + margin, height + margin]).all(-1)
-        self.handle = np.full(len(start), -1) if handle is None else handle
+        self.painted_handle = np.full(len(start), -1) if handle is None else handle
+        self.handle = self._with_objects(self.painted_handle)
         self.neighbours, self.spacing = self._neighbours()
         self.reach = np.maximum(NEAR * unit, SPACINGS * self.spacing)
+
+    def _with_objects(self, handle: np.ndarray) -> np.ndarray:
+        """The handles, where tracks of none that begin within an object are the object's."""
+        made = handle.copy()
+        free = np.flatnonzero((handle < 0) & self.usable)
+        x, y = np.floor(self.start[free]).astype(int).T
+        inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+        for number, mask in self.objects.items():
+            within = free[inside][mask[y[inside], x[inside]]]
+            made[within] = number
+        return made
+
+    def object_of(self, groups: Groups, label: int) -> np.ndarray | None:
+        """The mask (H, W) bool that a thing was given; None where it was given none."""
+        if label not in groups.painted:
+            return None
+        own = self.handle[groups.members(label)]
+        return self.objects.get(int(own[0])) if len(own) else None
 
     def _neighbours(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 4) the nearest tracks of each, and (N,) how far the second of them is."""
@@ -164,7 +200,7 @@ class Grouper:
         free = groups.members(BACKGROUND) & self.usable & (self.handle >= 0)
         for handle in np.unique(self.handle[free & astray]):
             own = free & (self.handle == handle)
-            if own.sum() < 2 or astray[own].sum() * 2 < seen[own].sum():
+            if own.sum() < (1 if handle in self.objects else 2) or astray[own].sum() * 2 < seen[own].sum():
                 continue
             known = [label for label in painted if (self.handle[groups.members(label)] == handle).any()]
             if known:

@@ -11,6 +11,7 @@ Shapes as in `backward`: T frames, N tracks. Positions are pixels with centres a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +35,8 @@ BEND_CELL = 4  # px: moving least squares is computed for cells of so many
 BEND_POINTS = 96  # tracks that it looks at
 SOFT = (0.25, 0.5, 0.25)  # of a silhouette's border, px by px
 FEW = 4  # tracks: a thing with fewer has no part hidden
+THIN = 5  # px: a part of a silhouette that lies farther than half of it from any inside has none
+Objects = Mapping[int, Tensor]  # masks (H, W) bool by handle
 
 
 @dataclass(frozen=True)
@@ -73,23 +76,31 @@ class LayeredWarp:
     frame: int = 0
 
     @staticmethod
-    def of(image: Tensor, anchors: Tensor, handles: Tensor | None = None) -> LayeredWarp:
-        """handles (N,): the painted handle of each track, −1 for none."""
+    def of(
+        image: Tensor, anchors: Tensor, handles: Tensor | None = None, objects: Objects | None = None
+    ) -> LayeredWarp:
+        """handles (N,): the painted handle of each track, −1 for none. objects: masks (H, W) bool of handles
+        whose pixels are known.
+        """
         height, width = image.shape[-2:]
         number = None if handles is None else handles.cpu().numpy()
-        grouper = Grouper(anchors.double().cpu().numpy(), width, height, number)
+        masks = {handle: mask.cpu().numpy() for handle, mask in (objects or {}).items()}
+        grouper = Grouper(anchors.double().cpu().numpy(), width, height, number, masks)
         return LayeredWarp(image, anchors, grouper, Groups(np.zeros(len(anchors), int)), {}, Plate.of(image))
 
-    def has_handles(self, handles: Tensor | None) -> bool:
-        """Whether the tracks belong to these painted handles."""
+    def has_handles(self, handles: Tensor | None, objects: Objects | None = None) -> bool:
+        """Whether the tracks belong to these painted handles, and these handles are known as objects."""
         given = np.full(len(self.anchors), -1) if handles is None else handles.cpu().numpy()
-        return np.array_equal(given, self.grouper.handle)
+        same = (objects or {}).keys() == self.grouper.objects.keys()
+        return same and np.array_equal(given, self.grouper.painted_handle)
 
-    def with_tracks(self, anchors: Tensor, handles: Tensor | None = None) -> LayeredWarp:
+    def with_tracks(
+        self, anchors: Tensor, handles: Tensor | None = None, objects: Objects | None = None
+    ) -> LayeredWarp:
         """The carry with other tracks. Those whose place in the image has not changed stay what they are,
         and what was cut out or filled stays.
         """
-        fresh = LayeredWarp.of(self.image, anchors, handles)
+        fresh = LayeredWarp.of(self.image, anchors, handles, objects)
         labels = np.zeros(len(anchors), int)
         both = min(len(anchors), len(self.anchors))
         same = torch.equal(anchors[:both], self.anchors[:both])
@@ -140,6 +151,20 @@ class LayeredWarp:
             out[inside] = there[inside]
         return torch.from_numpy(out).to(places)
 
+    def objects_now(self) -> Objects:
+        """The masks of the known objects where the frame made last shows them."""
+        size = self.image.shape[-2], self.image.shape[-1]
+        handle = self.grouper.handle
+        labels = {int(handle[self.groups.members(n)][0]): n for n in self.groups.painted_things()}
+        found = {}
+        for number, mask in self.grouper.objects.items():
+            motion = self.groups.motions[labels.get(number, BACKGROUND)]
+            solid = torch.from_numpy(mask).to(self.image)[None]
+            there = _sampled(solid, inverse(motion), 0, "zeros", size)[0] > 0.5
+            if there.any():
+                found[number] = there.cpu()
+        return found
+
     # ---- a frame ----
 
     def _after(self, xy: np.ndarray, seen: np.ndarray) -> tuple[LayeredWarp, _Pose]:
@@ -177,7 +202,13 @@ class LayeredWarp:
         ]
         if not changed:
             return self
-        masks = find_silhouettes(self.image, self.grouper.start, self.groups.labels, changed)
+        known = {label: self.grouper.object_of(self.groups, label) for label in changed}
+        given = {label: torch.from_numpy(mask) for label, mask in known.items() if mask is not None}
+        found = [label for label in changed if label not in given]
+        masks = find_silhouettes(self.image, self.grouper.start, self.groups.labels, found)
+        for mask in self.grouper.objects.values():
+            masks = {label: cut & ~torch.from_numpy(mask) for label, cut in masks.items()}
+        masks |= given
         layers = {label: layer for label, layer in self.layers.items() if label in things}
         hole = torch.zeros_like(self.image[0], dtype=torch.bool)
         for label, mask in masks.items():
@@ -308,7 +339,8 @@ def _layer(image: Tensor, mask: Tensor, start: np.ndarray, members: np.ndarray) 
     solid = mask.float()[None, None]
     alpha = F.conv2d(F.pad(solid, (1,) * 4, mode="replicate"), kernel)
     inner = 1 - F.max_pool2d(F.pad(1 - solid, (1,) * 4, mode="replicate"), 3, 1)
-    inner = inner if inner.any() else solid
+    # What is too thin to have an inside keeps its own colours.
+    inner = torch.maximum(inner, solid * (1 - F.max_pool2d(inner, THIN, 1, THIN // 2)))
     colour = push_pull(image[None], inner)
     height, width = mask.shape
     rows, columns = np.mgrid[:height, :width] + 0.5
