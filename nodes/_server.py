@@ -100,12 +100,12 @@ def demand_access(request: web.Request, cors: str | None):
         raise Refused("foreign_origin", str(error)) from None
 
 
-async def read_json(request: web.Request) -> dict:
+async def read_json(request: web.Request, most: int = BODY_BYTES) -> dict:
     """The body as a JSON object; Refused when it is of another type, too long or malformed."""
     if request.content_type != "application/json":
         raise Refused("not_json", f"expected content type application/json, got {request.content_type}")
     try:
-        body = await asyncio.wait_for(_body(request), BODY_S)
+        body = await asyncio.wait_for(_body(request, most), BODY_S)
     except (TimeoutError, asyncio.TimeoutError):  # noqa: UP041  two classes up to Python 3.10
         raise Refused("too_slow", f"expected the whole body within {BODY_S:.0f} s, got a part") from None
     except (ConnectionError, http_exceptions.HttpProcessingError, ClientPayloadError):
@@ -121,12 +121,12 @@ async def read_json(request: web.Request) -> dict:
     return message
 
 
-async def _body(request: web.Request) -> bytearray:
+async def _body(request: web.Request, most: int) -> bytearray:
     body = bytearray()
     async for piece in request.content.iter_chunked(16 * 1024):
         body += piece
-        if len(body) > BODY_BYTES:
-            raise Refused("too_large", f"expected at most {BODY_BYTES} bytes, got more")
+        if len(body) > most:
+            raise Refused("too_large", f"expected at most {most} bytes, got more")
     return body
 
 

@@ -4,6 +4,7 @@
  */
 
 import { toSegment } from "../shared/geometry.js";
+import { objectOffsets } from "./outlines.js";
 
 /** @import {Brush, Grid, Region, Track, VideoPoint} from "./types.js" */
 
@@ -97,15 +98,18 @@ export function regionOffsets(region) {
 /** @type {WeakMap<object, VideoPoint[]>} */
 const known = new WeakMap();
 
-/** @param {Track} track @returns {VideoPoint[]} worked out once for each brush, grid and region */
+/** @param {Track} track @returns {VideoPoint[]} worked out once for each shape */
 export function trackOffsets(track) {
   const grid = track.kind === "grid" || track.kind === "camera" ? track.grid : null;
   const region = track.kind === "region" ? track.region : null;
-  const shape = grid ?? region ?? track.brush;
+  const object = track.kind === "object" ? track.object : null;
+  const shape = grid ?? region ?? object ?? track.brush;
   if (!shape) return [{ x: 0, y: 0 }];
   let offsets = known.get(shape);
   if (!offsets) {
-    offsets = grid ? gridOffsets(grid) : region ? regionOffsets(region) : brushOffsets(track.brush);
+    if (grid) offsets = gridOffsets(grid);
+    else if (region) offsets = regionOffsets(region);
+    else offsets = object ? objectOffsets(object) : brushOffsets(track.brush);
     known.set(shape, offsets);
   }
   return offsets;

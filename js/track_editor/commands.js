@@ -125,6 +125,7 @@ export const TOOLS = [
   toolCommand("pin", "i"),
   toolCommand("grid", "g"),
   toolCommand("region", "r"),
+  toolCommand("object", "c"),
 ];
 
 /** @type {Command} */
@@ -283,6 +284,7 @@ const ALL = [
   { gesture: ["Shift click"], help: "key_shift_click" },
   { gesture: ["Shift"], help: "key_shift" },
   { gesture: ["Drag the runner"], help: "key_runner" },
+  { gesture: ["Shift", "Alt"], help: "key_object" },
   helpedCommand("delete", ["Delete", "Backspace"], "key_delete", () => ({ type: "delete" })),
   { gesture: ["Arrows"], help: "key_arrows" },
   arrowCommand("ArrowLeft", -1, 0),

@@ -17,7 +17,7 @@ import { distance, distinct, mix, toSegment } from "../shared/geometry.js";
 
 export const SEGMENTS = 32;
 /** Kinds whose path is curved as their interpolation says. The others go straight. */
-export const CURVED = ["path", "grid", "region", "camera"];
+export const CURVED = ["path", "grid", "region", "camera", "object"];
 
 /**
  * @typedef {(p0: VideoPoint, p1: VideoPoint, p2: VideoPoint, p3: VideoPoint) => (w: number) => VideoPoint}

@@ -27,8 +27,13 @@ export function emptyDocument(size = DEFAULT_SIZE) {
  */
 export const freshDocument = (size) => ({ ...emptyDocument(size), pin_border: true });
 
-/** @param {TrackDocument} doc @returns {string} */
-export const writeDocument = (doc) => JSON.stringify(doc);
+/**
+ * What is new is written in version 2 where it is used. Everything else stays readable for earlier editors.
+ * @param {TrackDocument} doc
+ * @returns {string}
+ */
+export const writeDocument = (doc) =>
+  JSON.stringify({ ...doc, version: doc.tracks.some((track) => track.kind === "object") ? 2 : 1 });
 
 /**
  * @param {string} text empty = an empty document
@@ -41,8 +46,10 @@ export function readDocument(text, size = DEFAULT_SIZE) {
   if (text.length > MAX_TEXT)
     throw new Error(`Expected a track document of at most ${MAX_TEXT} characters, got ${text.length}.`);
   const value = parse(text);
-  if (value.version !== 1)
-    throw new Error(`Expected a track document of version 1, got version ${JSON.stringify(value.version)}.`);
+  if (value.version !== 1 && value.version !== 2)
+    throw new Error(
+      `Expected a track document of version 1 or 2, got version ${JSON.stringify(value.version)}.`,
+    );
   for (const key of /** @type {const} */ (["width", "height", "frames", "fps"])) {
     if (!(Number.isFinite(value[key]) && value[key] > 0))
       throw new Error(`Expected a positive number for ${key}, got ${JSON.stringify(value[key])}.`);
@@ -55,7 +62,13 @@ export function readDocument(text, size = DEFAULT_SIZE) {
   const tracks = value.tracks.map((/** @type {unknown} */ track, /** @type {number} */ i) =>
     readTrack(track, i, taken),
   );
-  return /** @type {TrackDocument} */ ({ ...value, tracks, pin_border: value.pin_border === true });
+  // The version is decided when it is written.
+  return /** @type {TrackDocument} */ ({
+    ...value,
+    version: 1,
+    tracks,
+    pin_border: value.pin_border === true,
+  });
 }
 
 /** @param {string} text @returns {Record<string, any>} */
@@ -154,6 +167,11 @@ function fitTrack(track, { sx, sy, dx, dy }, st) {
       spacing: atLeast(spacing * small),
     };
   }
+  if (track.object)
+    made.object = {
+      outlines: track.object.outlines.map((line) => line.map(scaled)),
+      spacing: atLeast(track.object.spacing * small),
+    };
   if (track.shown)
     made.shown = track.shown.map(([first, last]) => [Math.round(first * st), Math.round(last * st)]);
   return made;

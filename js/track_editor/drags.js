@@ -12,6 +12,7 @@ import { isSame } from "./fingerprint.js";
 import { NOTHING, committed, many, only, selectedTrack } from "./history.js";
 import { boxOf, snapToRay, snapPoint, tracksIn } from "./hits.js";
 import { newTrack } from "./new_track.js";
+import { objectPainted, selectedObject } from "./objects.js";
 import { STEADY, addKey } from "./speed.js";
 import { boundsOf, mapTrack, translation, scalingByCorner, rotationBetween } from "./transform.js";
 
@@ -205,7 +206,7 @@ export function dragEnded(state) {
 export function strokeStarted(state, at, use) {
   // A path of clicks stays open: another click goes on with it.
   const calm = { ...settled(state), open: use === "track" ? state.open : null };
-  const keeps = use === "box" || use === "area" || use === "path";
+  const keeps = use !== "track" && use !== "line" && use !== "grid";
   return {
     ...calm,
     selection: keeps ? calm.selection : NOTHING,
@@ -225,10 +226,10 @@ export function strokeStarted(state, at, use) {
 export function strokeExtended(state, at, even, reach) {
   const { stroke, use } = state;
   if (!stroke) return state;
-  if (use === "line" || use === "grid" || use === "box") {
+  if (use === "line" || use === "grid" || use === "box" || use === "cut") {
     const goal = even && use === "line" ? snapToRay(stroke[0], at) : at;
     const snap =
-      state.options.snap && reach > 0 && use !== "box"
+      state.options.snap && reach > 0 && use !== "box" && use !== "cut"
         ? snapPoint(state.doc, goal, reach, () => false)
         : null;
     return { ...state, stroke: [stroke[0], snap?.at ?? goal], guides: snap?.guides ?? null };
@@ -256,6 +257,8 @@ export function strokeEnded(state, add) {
   const { stroke, use } = state;
   if (!stroke) return state;
   const calm = { ...state, stroke: null, guides: null, open: null };
+  if (use === "cut") return calm; // what is in the box comes later, as an event of its own
+  if (use === "less") return objectPainted(calm, stroke, areaRadius(calm), false);
   if (use === "area") return painted(calm, stroke);
   if (use === "box") return boxed(calm, stroke, add);
   const points = simplify(stroke, STROKE_TOLERANCE);
@@ -326,6 +329,7 @@ const areaRadius = (state) => Math.max(LEAST_AREA, state.brush);
  */
 function painted(state, stroke) {
   const radius = areaRadius(state);
+  if (selectedObject(state)) return objectPainted(state, stroke, radius, true);
   const line = simplify(stroke, Math.max(0.5, radius / 8));
   const track = regionUnder(state, stroke[0]);
   if (!track?.region) {

@@ -70,7 +70,7 @@ export function drawStill(scene, track) {
       drawTicks(scene, track, path, shows);
       drawArrow(scene, track, path, chosen);
     }
-    if (track.kind === "pin" || (path.line.length === 1 && !track.grid && !track.region))
+    if (track.kind === "pin" || (path.line.length === 1 && !track.grid && !track.region && !track.object))
       drawPin(ctx, toView(view, path.line[0]), track.color, chosen);
     else drawHandles(scene, track, chosen, shows);
     if (track.locked && chosen) drawLock(ctx, toView(view, track.points[0]));
@@ -161,7 +161,7 @@ function strokePath(ctx, view, path, color, width) {
 function drawArea({ ctx, view, camera }, track, place, chosen) {
   const put = (/** @type {VideoPoint} */ offset) =>
     toView(view, camera ? camera(atPose(place, offset)) : atPose(place, offset));
-  if (!track.region && !track.grid && !(track.brush && track.brush.radius > 0)) return [];
+  if (!track.region && !track.grid && !track.object && !(track.brush && track.brush.radius > 0)) return [];
   const base = ctx.globalAlpha;
   ctx.strokeStyle = ctx.fillStyle = track.color;
   const [middle, aside] = [put({ x: 0, y: 0 }), put({ x: 1, y: 0 })];
@@ -170,7 +170,7 @@ function drawArea({ ctx, view, camera }, track, place, chosen) {
   else {
     outline(ctx, track, put, scale);
     ctx.globalAlpha = base * (chosen ? 0.18 : 0.12);
-    ctx.fill();
+    ctx.fill("evenodd");
     ctx.globalAlpha = base * (chosen ? 0.9 : 0.4);
     ctx.lineWidth = 1.25;
     if (chosen) ctx.setLineDash([4, 3]);
@@ -210,6 +210,7 @@ function strokeRegion(ctx, region, put, scale, alpha) {
  * @param {number} scale
  */
 function outline(ctx, track, put, scale) {
+  if (track.object) return traced(ctx, track.object.outlines, put);
   if (!track.grid) return disc(ctx, put({ x: 0, y: 0 }), (track.brush?.radius ?? 0) * scale);
   const [w, h] = [track.grid.width / 2, track.grid.height / 2];
   ctx.beginPath();
@@ -223,6 +224,19 @@ function outline(ctx, track, put, scale) {
     ctx.lineTo(at.x, at.y);
   }
   return ctx.closePath();
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {VideoPoint[][]} outlines
+ * @param {(offset: VideoPoint) => ViewPoint} put
+ */
+function traced(ctx, outlines, put) {
+  ctx.beginPath();
+  for (const line of outlines) {
+    line.map(put).forEach(({ x, y }, i) => (i ? ctx.lineTo(x, y) : ctx.moveTo(x, y)));
+    ctx.closePath();
+  }
 }
 
 /**

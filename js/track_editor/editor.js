@@ -30,7 +30,10 @@ import { WHOLE, panViewport, zoomViewport } from "./view.js";
 import { word } from "./vocabulary.js";
 
 /** @import {ViewEvent} from "./commands.js" */
-/** @import {EditorEvent, EditorState, VideoPoint} from "./types.js" */
+/** @import {Meant} from "./cutting.js" */
+/** @import {CutWay} from "./objects.js" */
+/** @import {Mask} from "./outlines.js" */
+/** @import {EditorEvent, EditorState, TrackDocument, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Library} from "./library.js" */
 /** @import {OwnBackdrop} from "./own_backdrop.js" */
@@ -49,11 +52,12 @@ import { word } from "./vocabulary.js";
  * @property {() => void} [grown]  the editor's least height has changed
  * @property {Library} [library]
  * @property {OwnBackdrop} [own]
+ * @property {(doc: TrackDocument, meant: Meant) => Promise<Mask>} [cut]  a thing out of the picture
  */
 
 /** The picture, the timeline, two tracks of the list and the gaps between, view pixels. */
 const CONTENT_HEIGHT = 140 + 24 + 60 + 48;
-const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region"];
+const RESTING_HINTS = ["draw", "path", "line", "pin", "grid", "region", "object"];
 
 export class TrackEditor {
   /** @param {EditorStore} store @param {EditorHost} host */
@@ -114,6 +118,7 @@ export class TrackEditor {
     this.warp = new WarpLayer();
     this.playback = new Playback(store);
     this.request = 0;
+    this.cutting = false;
     /** View pixels that it takes to cut nothing off. */
     this.leastHeight = 0;
   }
@@ -131,6 +136,7 @@ export class TrackEditor {
         this.hover = hover;
         this.schedule();
       },
+      cut: (meant, way) => void this.cut(meant, way),
       viewport: () => this.viewport,
       pan: (dx, dy) => {
         this.keyboard.space.used = true;
@@ -154,6 +160,25 @@ export class TrackEditor {
   /** View pixels. */
   area() {
     return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
+  }
+
+  /**
+   * What has been meant becomes an object, or changes the selected one.
+   * @param {Meant} meant
+   * @param {CutWay} way
+   */
+  async cut(meant, way) {
+    if (!this.host.cut || this.cutting) return;
+    this.cutting = true;
+    this.schedule();
+    try {
+      const mask = await this.host.cut(this.store.state.doc, meant);
+      this.store.dispatch({ type: "cut-out", mask, way });
+    } catch (error) {
+      this.host.notify?.(/** @type {Error} */ (error).message);
+    }
+    this.cutting = false;
+    this.schedule();
   }
 
   /** Round the middle of the view. @param {number} factor 0 = the whole picture */
@@ -293,13 +318,16 @@ export class TrackEditor {
   /** @param {EditorState} state @returns {string} */
   hintFor(state) {
     if (state.open) return word("hint_path");
+    if (this.cutting) return word("hint_cutting");
     if (state.stroke) return "";
     const caution = this.host.caution?.();
     if (caution) return caution;
     const track = selectedTrack(state);
     if (state.tool === "region" && track && track.points.length === 1 && regionUnder(state, track.points[0]))
       return word("hint_way");
-    const fresh = ["line", "grid", "region"].includes(state.tool) && !track;
+    if (track?.kind === "object" && track.points.length === 1 && ["object", "region"].includes(state.tool))
+      return word("hint_cut");
+    const fresh = ["line", "grid", "region", "object"].includes(state.tool) && !track;
     return RESTING_HINTS.includes(state.tool) && (fresh || !state.doc.tracks.length)
       ? word(`hint_${state.tool}`)
       : "";

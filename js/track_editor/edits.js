@@ -354,7 +354,7 @@ export function shownToggled(state) {
 export function brushed(state, radius) {
   const next = { ...state, brush: Math.max(0, radius) };
   const tracks = selectedTracks(next).filter(
-    (track) => !track.grid && !track.region && (track.brush?.radius ?? 0) !== next.brush,
+    (track) => !track.grid && !track.region && !track.object && (track.brush?.radius ?? 0) !== next.brush,
   );
   return changed(
     next,

@@ -3,6 +3,7 @@
 import { distance, distinct, toSegment } from "../shared/geometry.js";
 import { inRegion, toLine } from "./areas.js";
 import { CURVED, SEGMENTS, trackLine } from "./curves.js";
+import { inObject } from "./outlines.js";
 
 /** @import {Box, Guides, Track, TrackDocument, VideoPoint} from "./types.js" */
 
@@ -41,6 +42,7 @@ export function hitTest(doc, at, reach, prefer) {
 function inArea(track, at) {
   const offset = { x: at.x - track.points[0].x, y: at.y - track.points[0].y };
   if (track.kind === "region") return Boolean(track.region && inRegion(track.region, offset));
+  if (track.kind === "object") return Boolean(track.object && inObject(track.object, offset));
   if (track.kind === "grid")
     return Boolean(
       track.grid && Math.abs(offset.x) <= track.grid.width / 2 && Math.abs(offset.y) <= track.grid.height / 2,

@@ -15,6 +15,7 @@ const WORDS = {
   grid: "Grid",
   region: "Region",
   camera: "Camera",
+  object: "Object",
 };
 
 /**

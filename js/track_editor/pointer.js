@@ -7,20 +7,23 @@
 import { distance } from "../shared/geometry.js";
 import { toVideo } from "../shared/view.js";
 import { regionUnder, isClick } from "./drags.js";
-import { hitTest } from "./hits.js";
+import { boxOf, hitTest } from "./hits.js";
+import { selectedObject } from "./objects.js";
 import { Pinch } from "./pinch.js";
 import { cameraMove, isShown, positionAt } from "./sampling.js";
 import { selectedTrack } from "./state.js";
 import { fitView, handlesOf, selectionFrame } from "./view.js";
 
-/** @import {Track, VideoPoint, ViewPoint} from "./types.js" */
+/** @import {CutWay} from "./objects.js" */
+/** @import {Meant} from "./cutting.js" */
+/** @import {StrokeUse, Track, VideoPoint, ViewPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {FrameHandle, Viewport} from "./view.js" */
 
 const REACH = { mouse: 9, pen: 12, touch: 20 };
 const SNAP = 7;
 /** Kinds whose path can be drawn from their middle. */
-const TAKES_A_PATH = ["region", "grid", "camera"];
+const TAKES_A_PATH = ["region", "grid", "camera", "object"];
 
 /**
  * @typedef {object} PointerHost  what the pointers need of the editor
@@ -28,6 +31,7 @@ const TAKES_A_PATH = ["region", "grid", "camera"];
  * @property {() => boolean} spaceHeld
  * @property {() => void} onPress
  * @property {(hover: VideoPoint | null) => void} onHover
+ * @property {(meant: Meant, way: CutWay) => void} cut  a thing out of the picture
  * @property {() => Viewport} viewport
  * @property {(dx: number, dy: number) => void} pan  screen pixels
  * @property {(factor: number, at: ViewPoint) => void} zoom
@@ -155,12 +159,16 @@ export class PointerInput {
       case "grid":
         return store.dispatch({ type: "stroke-start", at, use: this.state.tool });
       default:
-        return store.dispatch({
-          type: "stroke-start",
-          at,
-          use: this.onAnchor(event, at) ? "path" : this.state.tool === "region" ? "area" : "track",
-        });
+        return store.dispatch({ type: "stroke-start", at, use: this.strokeUse(event, at) });
     }
+  }
+
+  /** @param {PointerEvent} event @param {VideoPoint} at @returns {StrokeUse} of a press of the pen */
+  strokeUse(event, at) {
+    if (this.onAnchor(event, at)) return "path";
+    if (this.state.tool === "object") return "cut";
+    if (this.state.tool !== "region") return "track";
+    return event.altKey && selectedObject(this.state) ? "less" : "area";
   }
 
   /**
@@ -326,7 +334,8 @@ export class PointerInput {
         even: event.shiftKey,
         reach: this.snap(event),
       });
-    if (this.state.stroke) {
+    if (this.state.stroke && this.state.use === "cut") this.cut(event, this.state.stroke);
+    else if (this.state.stroke) {
       const hit =
         this.state.use === "track" && isClick(this.state) && !this.state.open ? this.hit(event) : null;
       if (hit) {
@@ -337,6 +346,14 @@ export class PointerInput {
         store.dispatch({ type: "stroke-end", add: event.shiftKey, near });
       }
     } else store.dispatch({ type: "drag-end" });
+  }
+
+  /** @param {PointerEvent} event @param {VideoPoint[]} stroke */
+  cut(event, stroke) {
+    const click = isClick(this.state);
+    this.host.store.dispatch({ type: "stroke-end" });
+    const way = event.shiftKey ? "add" : event.altKey ? "less" : "new";
+    this.host.cut(click ? { at: stroke[0] } : { box: boxOf(stroke[0], stroke[1]) }, way);
   }
 
   /** @param {PointerEvent} event */

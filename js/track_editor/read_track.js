@@ -4,9 +4,9 @@
 
 import { EASES } from "./speed.js";
 
-/** @import {Grid, Region, SpeedKey, Track, VideoPoint} from "./types.js" */
+/** @import {CutOut, Grid, Region, SpeedKey, Track, VideoPoint} from "./types.js" */
 
-export const KINDS = ["path", "freehand", "pin", "line", "grid", "region", "camera"];
+export const KINDS = ["path", "freehand", "pin", "line", "grid", "region", "camera", "object"];
 export const INTERPOLATIONS = /** @type {const} */ (["linear", "spline", "cardinal", "bspline"]);
 export const COLORS = [
   "#34c759",
@@ -22,6 +22,7 @@ const FARTHEST = 1e6;
 const MAX_POINTS = 4096;
 const MAX_GRID_POINTS = 10_000;
 const MAX_REGION_POINTS = 1024;
+const MAX_OUTLINE_POINTS = 8192;
 
 /** @param {unknown} value */
 const shownValue = (value) => (JSON.stringify(value) ?? String(value)).slice(0, 60);
@@ -81,6 +82,7 @@ function readMore(track, name) {
   if (track.grid != null || track.kind === "grid" || track.kind === "camera")
     more.grid = readGrid(track.grid, name);
   if (track.region != null || track.kind === "region") more.region = readRegion(track.region, name);
+  if (track.object != null || track.kind === "object") more.object = readObject(track.object, name);
   for (const key of /** @type {const} */ (["carries", "locked", "hidden"]))
     if (key in track) more[key] = track[key] === true;
   return more;
@@ -230,6 +232,28 @@ function readRegion(region, name) {
     lines: lines.map((line) => line.map((/** @type {unknown} */ point) => readPoint(point, name))),
     radius: between(region.radius, 0.01, FARTHEST, `the radius of ${name}`),
     spacing: between(region.spacing, 0.01, FARTHEST, `the spacing of ${name}`),
+  };
+}
+
+/**
+ * @param {any} object
+ * @param {string} name
+ * @returns {CutOut}
+ */
+function readObject(object, name) {
+  const outlines = isObject(object) && Array.isArray(object.outlines) ? object.outlines : [];
+  const good =
+    outlines.length > 0 &&
+    outlines.every((line) => Array.isArray(line) && line.length > 2) &&
+    outlines.flat().length <= MAX_OUTLINE_POINTS;
+  if (!good)
+    throw new Error(
+      `Expected the object of ${name} with outlines of 3 to ${MAX_OUTLINE_POINTS} points, ` +
+        `got ${shownValue(object)}.`,
+    );
+  return {
+    outlines: outlines.map((line) => line.map((/** @type {unknown} */ point) => readPoint(point, name))),
+    spacing: between(object.spacing, 0.01, FARTHEST, `the spacing of ${name}`),
   };
 }
 

@@ -229,13 +229,13 @@ function drawSelectionFrame(ctx, view, state) {
  */
 function drawStroke(ctx, view, state, stroke) {
   const line = stroke.map((point) => toView(view, point));
-  if (state.use === "box" || state.use === "grid")
+  if (state.use === "box" || state.use === "grid" || state.use === "cut")
     return drawRectangle(ctx, line[0], line[line.length - 1], state.use === "box");
-  if (state.use === "area")
+  if (state.use === "area" || state.use === "less")
     return strokeLine(
       ctx,
       line.length > 1 ? line : [line[0], { x: line[0].x + 0.01, y: line[0].y }],
-      "rgba(74, 163, 255, 0.5)",
+      state.use === "less" ? "rgba(255, 90, 80, 0.5)" : "rgba(74, 163, 255, 0.5)",
       2 * Math.max(2, state.brush) * view.scale,
     );
   strokeLine(ctx, line, INK, 6);
@@ -269,7 +269,7 @@ function drawRectangle(ctx, from, to, selects) {
  * @param {VideoPoint | null} hover
  */
 function drawPointer(ctx, view, state, hover) {
-  if (!hover || state.drag || ["select", "grid"].includes(state.tool)) return;
+  if (!hover || state.drag || ["select", "grid", "object"].includes(state.tool)) return;
   const at = toView(view, hover);
   const open = state.doc.tracks.find((track) => track.id === state.open);
   if (open) {

@@ -55,6 +55,7 @@ import {
 } from "./history.js";
 import { snapPoint } from "./hits.js";
 import { newTrack } from "./new_track.js";
+import { cutOut } from "./objects.js";
 
 /** @import {EditorEvent, EditorState, Selection, VideoPoint} from "./types.js" */
 
@@ -162,6 +163,8 @@ function edit(state, event) {
       return selectedEdited(state, event.changes, event.key ?? null);
     case "camera":
       return cameraMoved(settled(state), event.preset);
+    case "cut-out":
+      return cutOut(settled(state), event.mask, event.way);
     case "toggle-shown":
       return shownToggled(settled(state));
     case "brush":

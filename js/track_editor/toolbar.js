@@ -138,7 +138,7 @@ function brushSlider(store) {
   const update = (/** @type {EditorState} */ state) => {
     made.range.max = String(Math.round(Math.min(state.doc.width, state.doc.height) / 3));
     const track = selectedTrack(state);
-    const own = track && !track.grid && !track.region;
+    const own = track && !track.grid && !track.region && !track.object;
     const radius = Math.round(own ? (track.brush?.radius ?? 0) : state.brush);
     made.show(radius, `${radius} px`);
   };

@@ -5,6 +5,7 @@
 
 import { regionBox } from "./areas.js";
 import { roundPoint, roundHundredth } from "./document.js";
+import { objectBox } from "./outlines.js";
 
 /** @import {Point} from "../shared/types.js" */
 /** @import {Box, Corner, Grid, Region, Track, VideoPoint} from "./types.js" */
@@ -81,6 +82,11 @@ export function mapTrack(track, map) {
     };
   if (track.grid) made.grid = mapGrid(track.grid, map);
   if (track.region) made.region = mapRegion(track.region, map, grown);
+  if (track.object)
+    made.object = {
+      outlines: mappedLines(track.object.outlines, map),
+      spacing: Math.max(0.01, roundHundredth(track.object.spacing * grown)),
+    };
   if (track.turn && map.a * map.d < map.b * map.c) made.turn = -track.turn;
   return made;
 }
@@ -107,13 +113,21 @@ function mapGrid(grid, { a, b, c, d }) {
  * @returns {Region}
  */
 function mapRegion(region, map, grown) {
-  const linear = { ...map, e: 0, f: 0 };
-  const lines = region.lines.map((line) => line.map((point) => roundPoint(applyAffine(linear, point))));
   return {
-    lines,
+    lines: mappedLines(region.lines, map),
     radius: Math.max(0.01, roundHundredth(region.radius * grown)),
     spacing: Math.max(0.01, roundHundredth(region.spacing * grown)),
   };
+}
+
+/**
+ * @param {VideoPoint[][]} lines offsets
+ * @param {Affine} map
+ * @returns {VideoPoint[][]}
+ */
+function mappedLines(lines, map) {
+  const linear = { ...map, e: 0, f: 0 };
+  return lines.map((line) => line.map((point) => roundPoint(applyAffine(linear, point))));
 }
 
 /** @param {Track[]} tracks @returns {Box | null} round their control points and areas */
@@ -139,6 +153,7 @@ export function boundsOf(tracks) {
 /** @param {Track} track @returns {Box | null} offsets */
 function carriedBox(track) {
   if (track.region) return regionBox(track.region);
+  if (track.object) return objectBox(track.object);
   if (!track.grid) return null;
   const { width, height } = track.grid;
   return { left: -width / 2, top: -height / 2, right: width / 2, bottom: height / 2 };

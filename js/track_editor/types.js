@@ -17,7 +17,12 @@
  * @property {number} radius
  * @property {number} spacing
  *
- * @typedef {"path" | "freehand" | "pin" | "line" | "grid" | "region" | "camera"} Kind
+ * @typedef {object} CutOut  an object cut out of the picture: closed outlines, as offsets from the track's
+ *   first point
+ * @property {VideoPoint[][]} outlines
+ * @property {number} spacing
+ *
+ * @typedef {"path" | "freehand" | "pin" | "line" | "grid" | "region" | "camera" | "object"} Kind
  * @typedef {"linear" | "spline" | "cardinal" | "bspline"} Interpolation
  * @typedef {"linear" | "in" | "out" | "in-out" | "smooth" | "hold"} Ease
  *
@@ -44,21 +49,23 @@
  * @property {number} [scale]  and the factor by which it has grown
  * @property {Grid | null} [grid]
  * @property {Region | null} [region]
+ * @property {CutOut | null} [object]
  * @property {boolean} [carries]  a camera that moves the other tracks too
  * @property {boolean} [locked]  not to be changed on the canvas; the editor's own
  * @property {boolean} [hidden]  not drawn in the editor, but used; the editor's own
  *
  * @typedef {{width: number, height: number, frames: number, fps: number}} Size
- * @typedef {Size & {version: 1, tracks: Track[], pin_border: boolean}} TrackDocument
+ * @typedef {Size & {version: 1 | 2, tracks: Track[], pin_border: boolean}} TrackDocument
  *
- * @typedef {"select" | "draw" | "path" | "line" | "pin" | "grid" | "region"} Tool
+ * @typedef {"select" | "draw" | "path" | "line" | "pin" | "grid" | "region" | "object"} Tool
  *
  * @typedef {object} Selection
  * @property {string | null} track
  * @property {number | null} point
  * @property {string[]} tracks  all that are selected, `track` among them
  *
- * @typedef {"track" | "line" | "grid" | "box" | "area" | "path"} StrokeUse  what a press that draws is making
+ * @typedef {"track" | "line" | "grid" | "box" | "area" | "less" | "path" | "cut"} StrokeUse  what a press
+ *   that draws is making; less: of an object; cut: a box round a thing
  *
  * @typedef {object} Box  video pixels; a frame on the canvas: view pixels
  * @property {number} left
@@ -128,6 +135,7 @@
  *   | {type: "interpolation", interpolation: Interpolation} | {type: "pin-border", on: boolean}
  *   | {type: "option", option: Option, on: boolean} | {type: "clear"} | {type: "undo"} | {type: "redo"}
  *   | {type: "resize", size: Size, picture?: EditorState["picture"]}
+ *   | {type: "cut-out", mask: import("./outlines.js").Mask, way: import("./objects.js").CutWay}
  *   | {type: "load", document: TrackDocument}
  *   | {type: "seek", frame: number}} EditorEvent
  */

@@ -111,7 +111,8 @@ export function selectionFrame(view, state) {
   const tracks = selectedTracks(state).filter((track) => !track.hidden && !track.locked);
   if (
     !tracks.some(
-      (track) => track.kind !== "camera" && (track.points.length > 1 || track.grid || track.region),
+      (track) =>
+        track.kind !== "camera" && (track.points.length > 1 || track.grid || track.region || track.object),
     ) &&
     tracks.length < 2
   )

@@ -5,6 +5,7 @@
 
 import { chain, forwardWheel, isLinked, panCanvas, sourceNode, viewKey } from "../shared/host_canvas.js";
 import { Backdrop, backdropRoute, loadWidget } from "./backdrop.js";
+import { cutFrom, linkedMask } from "./cutting.js";
 import { openDialog } from "./dialog.js";
 import { TrackEditor } from "./editor.js";
 import { fingerprint } from "./fingerprint.js";
@@ -37,6 +38,7 @@ const MIN_HEIGHT = 440;
 const SIZES = /** @type {const} */ (["width", "height", "frames", "fps"]);
 const JOINS = "MotionStreamCombineTracks";
 const SIZE_KEY = "motionstream_size";
+const MASKS_KEY = "motionstream_masks";
 const REMEMBER_MS = 4000;
 
 /**
@@ -102,6 +104,9 @@ class WidgetBridge {
       grown: () => services.app.canvas?.setDirty(true, true),
       library: services.library,
       own: new OwnBackdrop(services.api),
+      cut: async (doc, meant) =>
+        linkedMask(services.outputs.of(node)?.[MASKS_KEY], doc, meant) ??
+        cutFrom(services.api, this.host.backdrop(), doc, meant),
     };
     /** @type {Set<string> | null} tracks that were there before this editor's own; null = not known yet */
     this.known = null;

@@ -22,7 +22,7 @@ from server import PromptServer
 from torch import Tensor
 
 from ...motionstream_core.streaming.stream import Chunk
-from .. import _server
+from .. import _cut, _server
 from .._frames import Frame
 from .._live import Run, Runs, Script
 from .._types import WordClip
@@ -36,8 +36,9 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered`
 
 
 def serve_routes():
-    """The routes of the live preview, under the host's own server."""
+    """The routes of the live preview and the editor, under the host's own server."""
     _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
+    _cut.register(PromptServer.instance.routes, args.enable_cors_header)
 
 
 def check_interrupt():

@@ -82,7 +82,7 @@ def along(line, fraction):
     return line[-1]
 
 
-CURVED = ("path", "grid", "region", "camera")
+CURVED = ("path", "grid", "region", "camera", "object")
 
 
 def points_of(track):
@@ -194,11 +194,31 @@ def area(region):
     return inside or [lines[0][0]]
 
 
+def is_within(p, outlines):
+    """Even-odd, by a ray to the right, edge by edge."""
+    crossed = 0
+    for line in outlines:
+        for (ax, ay), (bx, by) in zip(line, [*line[1:], line[0]], strict=True):
+            if (ay <= p[1] < by or by <= p[1] < ay) and ax + (p[1] - ay) * (bx - ax) / (by - ay) > p[0]:
+                crossed += 1
+    return crossed % 2 == 1
+
+
+def solid(cut):
+    outlines = [[(point["x"], point["y"]) for point in line] for line in cut["outlines"]]
+    step = cut["spacing"]
+    reach = math.ceil(max(abs(value) for line in outlines for point in line for value in point) / step) + 1
+    grid = [(ix * step, iy * step) for iy in range(-reach, reach + 1) for ix in range(-reach, reach + 1)]
+    return [p for p in grid if is_within(p, outlines)] or [(0.0, 0.0)]
+
+
 def offsets(track):
     if track.get("kind") in ("grid", "camera"):
         return lattice(*(track["grid"][key] for key in ("columns", "rows", "width", "height")))
     if track.get("kind") == "region":
         return area(track["region"])
+    if track.get("kind") == "object":
+        return solid(track["object"])
     brush = track.get("brush")
     if not brush or brush["radius"] <= 0 or brush["spacing"] <= 0:
         return [(0.0, 0.0)]
@@ -414,6 +434,29 @@ CASES = {
             kind="region",
             region={"lines": [[{"x": 2.5, "y": 2.5}]], "radius": 1, "spacing": 9},
         ),
+    ),
+    "an object with a hole moves as one, and one too small for its spacing rests": document(
+        track(
+            [(50, 40), (90, 60)],
+            kind="object",
+            interpolation="spline",
+            turn=40,
+            scale=1.5,
+            object={
+                "outlines": [
+                    [{"x": x, "y": y} for x, y in ((-20.3, -11.2), (17.6, -14), (23.1, 9.7), (-2, 16.4))],
+                    [{"x": x, "y": y} for x, y in ((-4.2, -4.1), (7.3, -5.2), (4.4, 6.3))],
+                ],
+                "spacing": 4.5,
+            },
+        ),
+        track(
+            [(90, 90)],
+            id="t2",
+            kind="object",
+            object={"outlines": [[{"x": 1, "y": 1}, {"x": 2, "y": 1}, {"x": 1, "y": 2}]], "spacing": 9},
+        ),
+        version=2,
     ),
     "a camera pans, zooms and rolls": document(
         track(

@@ -434,13 +434,14 @@ test("no key of the editor means two things, and every title names the key of it
 test("the editor's help is made from its commands", () => {
   const rows = helpRows().map(({ keys, help }) => [keys.join("  "), help]);
   assert.deepEqual(rows, [
-    ["V  D  P  L  I  G  R", "key_tools"],
+    ["V  D  P  L  I  G  R  C", "key_tools"],
     ["Click, then Enter", "key_path"],
     ["Double-click", "key_double"],
     ["Right-click", "key_right"],
     ["Shift click", "key_shift_click"],
     ["Shift", "key_shift"],
     ["Drag the runner", "key_runner"],
+    ["Shift  Alt", "key_object"],
     ["Del", "key_delete"],
     ["Arrows", "key_arrows"],
     ["Ctrl Z  Ctrl Y", "key_undo"],

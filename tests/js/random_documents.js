@@ -1,5 +1,6 @@
 /** Random track documents and events for the fuzz tests, the same at every run. */
 
+import { emptyMask, paintMask } from "../../js/track_editor/outlines.js";
 import { EASES } from "../../js/track_editor/speed.js";
 
 /** @param {number} seed @returns {() => number} 0..1 (Park and Miller) */
@@ -28,7 +29,7 @@ export function maker(seed) {
   }
 
   function track() {
-    const kind = oneOf(["path", "freehand", "pin", "line", "grid", "region", "camera"]);
+    const kind = oneOf(["path", "freehand", "pin", "line", "grid", "region", "camera", "object"]);
     const made = {
       kind,
       points: many(kind === "path" ? 0 : 1, 6, () => point()),
@@ -54,13 +55,20 @@ export function maker(seed) {
               spacing: round(between(2, 7)),
             }
           : undefined,
+      object:
+        kind === "object"
+          ? {
+              outlines: many(1, 3, () => many(3, 8, () => point(40))),
+              spacing: round(between(2, 9)),
+            }
+          : undefined,
       carries: kind === "camera" ? maybe(0.6, () => true) : undefined,
     };
     return JSON.parse(JSON.stringify(made));
   }
 
   const document = () => ({
-    version: 1,
+    version: 2,
     width: whole(16, 200),
     height: whole(16, 200),
     frames: whole(1, 60),
@@ -113,7 +121,10 @@ export function eventOf(make, state) {
   const id = () => make.oneOf(ids);
   const even = make.next() < 0.3;
   return make.oneOf([
-    () => ({ type: "tool", tool: make.oneOf(["select", "draw", "path", "line", "pin", "grid", "region"]) }),
+    () => ({
+      type: "tool",
+      tool: make.oneOf(["select", "draw", "path", "line", "pin", "grid", "region", "object"]),
+    }),
     () => ({
       type: "select",
       track: make.next() < 0.2 ? null : id(),
@@ -125,7 +136,7 @@ export function eventOf(make, state) {
     () => ({
       type: "stroke-start",
       at: at(),
-      use: make.oneOf(["track", "line", "grid", "box", "area", "path"]),
+      use: make.oneOf(["track", "line", "grid", "box", "area", "less", "cut", "path"]),
     }),
     () => ({ type: "stroke-extend", at: at(), even, reach: 5 }),
     () => ({ type: "stroke-extend", at: at() }),
@@ -162,6 +173,11 @@ export function eventOf(make, state) {
     () => ({
       type: "camera",
       preset: make.oneOf(["pan-left", "zoom-in", "zoom-out", "roll-right", "nothing"]),
+    }),
+    () => ({
+      type: "cut-out",
+      mask: paintMask(emptyMask(64, 48), [make.point(64), make.point(48)], make.between(0, 9), true),
+      way: make.oneOf(["new", "add", "less"]),
     }),
     () => ({ type: "toggle-shown" }),
     () => ({ type: "brush", radius: make.whole(0, 30) }),

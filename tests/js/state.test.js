@@ -360,7 +360,7 @@ test("text that is no document is kept as it is, named, and not written over", (
   for (const text of [
     "{",
     "[]",
-    '{"version":2}',
+    '{"version":3}',
     '{"version":1,"width":0,"height":1,"frames":1,"fps":1,"tracks":[]}',
     '{"version":1,"width":8,"height":8,"frames":1,"fps":1,"tracks":[{"points":[{"x":null,"y":1}]}]}',
   ]) {

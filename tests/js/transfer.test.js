@@ -99,7 +99,7 @@ const BAD = {
   ],
   "a document of another version": [
     '{"version":7,"tracks":[]}',
-    /Expected a track document of version 1, got version 7/,
+    /Expected a track document of version 1 or 2, got version 7/,
   ],
   "lists without end": [`${"[".repeat(40)}${"]".repeat(40)}`, /nested at most 16 deep/],
   "too many tracks": [

@@ -55,7 +55,7 @@ test("every word the editor asks for is there, and none is left over", () => {
   for (const name of Object.keys(SPEED_PRESETS)) asked.add(`speed_${name}`);
   for (const name of INTERPOLATIONS) asked.add(`curve_${name}`);
   for (const { help } of helpRows()) asked.add(help);
-  for (const tool of ["select", "draw", "path", "line", "pin", "grid", "region"])
+  for (const tool of ["select", "draw", "path", "line", "pin", "grid", "region", "object"])
     asked.add(`tool_${tool}`).add(`hint_${tool}`);
   for (const name of ["time", "speed", "shape"]) asked.add(`tab_${name}`);
   for (const name of ["snap", "onion", "numbers"]) asked.add(name);
