@@ -13,8 +13,19 @@ import time
 import av
 import numpy as np
 import pytest
+from harness.host import ended_as
 from harness.workflow import load, shipped
-from test_browser import EDITOR, RENDERERS, choose, document_of, editor_of, on_page, ready, without_tracks
+from test_browser import (
+    EDITOR,
+    RENDERERS,
+    choose,
+    document_of,
+    editor_of,
+    frames_of,
+    on_page,
+    ready,
+    without_tracks,
+)
 
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
 
@@ -119,6 +130,46 @@ def test_every_tool_makes_its_track_and_one_undo_takes_each_back(tab, vue):
         tab.page.wait_for_timeout(500)
         counts.append(len(tracks_of(tab)))
     assert counts == [4, 3, 3, 2, 1, 0]
+
+
+def objects_of(tab) -> list[dict]:
+    return [track for track in tracks_of(tab) if track["kind"] == "object"]
+
+
+@RENDERERS
+def test_a_box_and_a_click_cut_the_kite_out_and_it_moves_alone(tab, host, vue):
+    """The kite hangs before a cloud of which nothing may come along."""
+    workflow = bare()
+    editor_of(workflow)["widgets_values"][0] = json.dumps({**document_of(workflow), "pin_border": True})
+    ready(tab, workflow, vue)
+    choose(tab, "Select object")
+    tab.drag(on_page(tab, (9, 15), (38, 55)))
+    until(tab, lambda: len(objects_of(tab)) == 1, "an object in the box")
+    boxed = objects_of(tab)[0]["object"]
+    tab.page.keyboard.down("Shift")
+    click(tab, (46, 52))
+    tab.page.keyboard.up("Shift")
+    until(tab, lambda: objects_of(tab)[0]["object"] != boxed, "more of it by a click")
+    choose(tab, "Region")
+    tab.drag(on_page(tab, (40, 34), (48, 54)))
+    until(tab, lambda: len(objects_of(tab)) == 1, "the brush to have painted the object")
+    start = objects_of(tab)[0]["points"][0]
+    tab.drag(on_page(tab, (start["x"], start["y"]), (60, 50), (84, 44)))
+    tab.page.wait_for_timeout(300)
+    tab.screenshot(f"object-{name_of(vue)}")
+    document = document_of(tab.saved())
+    assert document["version"] == 2 and len(document["tracks"][0]["points"]) > 1
+    entry = host.wait(tab.queue())
+    frames = frames_of(host, entry)
+    assert ended_as(entry) == "success" and len(frames) == 49
+    # The slope below it and the sky above it stay; the kite has left its place.
+    still = [(slice(92, 124), slice(4, 124)), (slice(2, 10), slice(60, 124))]
+    assert max(np.abs(frames[-1][part] - frames[0][part]).mean() for part in still) < 0.03
+    assert np.abs(frames[-1][22:42, 12:30] - frames[0][22:42, 12:30]).mean() > 0.1
+    for _ in range(4):
+        press(tab, "Control+z")
+        tab.page.wait_for_timeout(500)
+    assert not objects_of(tab) and document_of(tab.saved())["version"] == 1
 
 
 @RENDERERS

@@ -88,7 +88,8 @@ BAD = {
     "no rate": (document(line(), fps=0), "expected fps above 0"),
     "an unknown kind": (
         document(line(kind="circle")),
-        "track 0: expected kind to be one of path, freehand, pin, line, grid, region, camera, object, got 'circle'",
+        "track 0: expected kind to be one of path, freehand, pin, line, grid, region, camera, object, got "
+        "'circle'",
     ),
     "an unknown interpolation": (
         document(line(interpolation=["spline"])),
