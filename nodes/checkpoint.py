@@ -9,10 +9,9 @@ from comfy_api.latest import io
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.weights.checkpoint_presets import CHECKPOINT_PRESETS
 from ._adopt import STATEMENT, stated_config
-from .loader import CATEGORY
+from .loader import CATEGORY, FROM_FILE
 
 LOG = logging.getLogger("motionstream")
-FROM_FILE = "as the file says"
 
 
 class CausalCheckpoint(io.ComfyNode):

@@ -17,12 +17,15 @@ from ...motionstream_core.codec.taehv import TaehvCodec, open_taehv
 from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.codec.wan_vae import STATISTICS
 from ...motionstream_core.model.attention import AttentionFunction
+from ...motionstream_core.model.weights.first_use import PICKLED, offered
 from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, CARTOON_STUDENT, Networks
+from ...motionstream_core.model.weights.safetensors_files import SAFE_ENDINGS
 from .._types import MissingComponent, StreamModel, StreamVAE, WordClip
 from .files import FOLDER
 from .memory import load
 
 TRACKERS = "trackers"  # the folder in models/motionstream for the weights of point trackers
+WEIGHTS = (*SAFE_ENDINGS, *PICKLED)
 BUILT_IN_NAME = "built-in (tiny, 128x128)"
 # The models that come with the pack, by the names that the loader offers.
 BUILT_INS = {
@@ -33,25 +36,44 @@ BUILT_INS = {
 
 
 def weight_names() -> list[str]:
-    """What the loader offers: the built-in models, then the files of models/motionstream."""
-    files = [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] != TRACKERS]
-    return [
-        *BUILT_INS,
-        *(name for name in files if name.endswith((".safetensors", ".sft", ".pt", ".pth", ".ckpt", ".bin"))),
+    """What the loader offers: the built-in models, the files of models/motionstream, and what this pack runs
+    of models/diffusion_models.
+    """
+    return [*BUILT_INS, *weight_files()]
+
+
+def weight_files() -> dict[str, Path]:
+    """The weights in the host's folders, by the name that the loader offers. Of two of one name that of
+    models/motionstream counts. A diffusers folder has a slash behind its name.
+    """
+    own = [(name, path) for name, path in files_in(FOLDER) if Path(name).parts[0] != TRACKERS]
+    found = offered([each for each in own if each[1].suffix in WEIGHTS], everything=True)
+    return offered(files_in("diffusion_models")) | found
+
+
+def files_in(folder: str) -> list[tuple[str, Path]]:
+    """The files of one of the host's folders of models: name and place."""
+    found = [
+        (name, folder_paths.get_full_path(folder, name)) for name in folder_paths.get_filename_list(folder)
     ]
+    return [(name, Path(path)) for name, path in found if path is not None]
 
 
 def weight_path(name: str) -> Path:
-    """A name of `weight_names` -> its file; a name that is none of them, or leaves the folder, is a
-    ValueError.
+    """A name of `weight_names` -> its file, or its diffusers folder; a name that is none of them, or leaves
+    the folder, is a ValueError.
     """
-    names = weight_names()
-    if name not in names:
-        raise ValueError(f"weights: expected one of {', '.join(names)}, got {name!r}")
-    path = BUILT_INS.get(name) or Path(folder_paths.get_full_path_or_raise(FOLDER, name))
-    if not path.is_file():
+    path = BUILT_INS.get(name) or weight_files().get(name)
+    if path is None:
+        raise ValueError(f"weights: expected one of {', '.join(weight_names())}, got {name!r}")
+    if not path.exists():
         raise ValueError(f"weights: expected the file {path.name} in {path.parent}, got none")
     return path
+
+
+def models_folder() -> Path:
+    """models/motionstream."""
+    return Path(folder_paths.get_folder_paths(FOLDER)[0])
 
 
 def patched(networks: Networks) -> tuple[Any, WordClip | MissingComponent, StreamVAE]:
@@ -91,17 +113,11 @@ def checkpoint(path: Path) -> tuple[Any, MissingComponent, MissingComponent]:
 
 def diffusion_models() -> list[tuple[str, Path]]:
     """The safetensors files that the host's loaders of diffusion models, and ours, offer: name and place."""
-    found = [
-        (f"{folder}/{name}", folder_paths.get_full_path(folder, name))
-        for folder in ("diffusion_models", FOLDER)
-        for name in folder_paths.get_filename_list(folder)
-    ]
     return [
-        (name, Path(path))
-        for name, path in found
-        if path is not None
-        and Path(path).suffix in (".safetensors", ".sft")
-        and TRACKERS not in Path(name).parts
+        (f"{folder}/{name}", path)
+        for folder in ("diffusion_models", FOLDER)
+        for name, path in files_in(folder)
+        if path.suffix in SAFE_ENDINGS and TRACKERS not in Path(name).parts
     ]
 
 

@@ -144,3 +144,28 @@ def test_a_teacher_is_no_student_and_a_student_no_teacher(files):
     assert "leave the preset away" in refusal(files, preset)
     clip = changed(taught(), n20={"unet_name": "track.safetensors"})
     assert "run it with the Streaming Sampler" in refusal(files, clip)
+
+
+def test_a_folder_in_the_models_is_recognised_converted_once_and_streams(files):
+    folder = files.base / "models" / "diffusion_models" / "public" / "Track-v0"
+    write_folder(folder)
+    made = folder.parent / "Track-v0.motionstream.safetensors"
+    prompt = with_track(tracked(frames=9), *MOVE)
+    prompt["20"] = node("MotionStreamLoader", weights="public/Track-v0/", preset="as the file says")
+    offered = str(files.object_info()["MotionStreamLoader"]["input"]["required"]["weights"])
+    assert "'public/Track-v0/'" in offered and "public/Track-v0/tr" not in offered
+    first = frames_of(files, files.run(prompt))
+    assert made.is_file() and not list(folder.parent.glob("*.part"))
+    written = made.stat().st_mtime_ns
+    by_command = frames_of(files, files.run(with_track(tracked(frames=9), *MOVE)))
+    assert len(first) == 9 and all((a == b).all() for a, b in zip(first, by_command))
+    assert len(frames_of(files, files.run(changed(prompt, n6={"seed": 2})))) == 9
+    assert made.stat().st_mtime_ns == written
+
+
+def test_a_file_that_does_not_say_whether_it_is_the_teacher_asks_on_the_node(files):
+    lonely = files.base / "models" / "diffusion_models" / "lonely.safetensors"
+    save_file(given.saved_weights(), lonely)
+    prompt = with_track(tracked(frames=9), *MOVE)
+    prompt["20"] = node("MotionStreamLoader", weights="lonely.safetensors")
+    assert "preset: expected track-v0" in refusal(files, prompt)

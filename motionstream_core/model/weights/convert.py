@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -22,7 +23,15 @@ from ..config import KNOWN_CHANNELS, ModelConfig, MotionConfig
 from ..dit import WanDiT
 from ..motion import TrackHead
 from ..presets import TRACKWAN_MOTION
-from .checkpoint_presets import CausalPreset, config_for, host_says_causal, metadata_of, stated, with_schedule
+from .checkpoint_presets import (
+    CausalPreset,
+    checkpoint_preset,
+    config_for,
+    host_says_causal,
+    metadata_of,
+    stated,
+    with_schedule,
+)
 from .layouts import left_out_words, network_of
 from .lora import Addition, additions
 from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
@@ -54,6 +63,8 @@ BEFORE = (
 HEAD = "track_head."
 SCALES = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "scaled_fp8", "comfy_quant")
 PICTURE_WIDTH = 1280  # of CLIP vision ViT-H
+NOTHING: Mapping[str, Any] = {}
+TRACKWAN = {name: checkpoint_preset(name) for name in ("track-v0", "trackwan-teacher")}
 LATENTS = {16: (4, 8, 8), 48: (4, 16, 16)}
 # Weights of other Wan networks: none of them has a causal form here.
 OTHERS = {
@@ -286,16 +297,26 @@ def convert(
     dtype: torch.dtype | None = torch.bfloat16,
     num_heads: int | None = None,
     say: Callable[[str], None] = lambda line: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
+    origin: Mapping[str, Any] = NOTHING,
 ) -> ModelConfig:
     """Writes `target` from a public checkpoint; ValueError before anything is written when it is no causal
     Wan, whole and of the preset's kind.
 
-    preset: None where the file's own header says what it is. lora, track_head: further files whose weights go
-    into the same one.
+    Args:
+        source: a file, or a diffusers folder.
+        target: the file to write.
+        preset: None where the file's own header says what it is, or TrackWan's class name beside it.
+        lora: a file to be merged in.
+        track_head: a file with a track head, to travel in the same one.
+        dtype: of the matrices; None: their own.
+        num_heads: attention heads, where they are not of 128 channels.
+        say: told what is done, in lines.
+        on_bytes: see `write_safetensors`.
+        origin: goes into the header's provenance.
     """
     name = source.name
     raw, metadata = read_weights(source)
-    config = _own_config(source, metadata) if preset is None else None
     if host_says_causal(metadata) is False:
         raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
     raw, beside = network_of(raw)
@@ -303,6 +324,7 @@ def convert(
         say(note)
     state = joined_columns(wan_state(raw, name))
     if is_trackwan(state):
+        preset = preset or _preset_of_role(source)
         for note in [*config_notes(source, state, name), *check_role(source, preset)]:
             say(note)
         state = from_trackwan(state, name)
@@ -311,9 +333,8 @@ def convert(
             HEAD + plain_key(key).removeprefix(HEAD): value
             for key, value in read_weights(track_head, ("track_head", *WRAPPERS))[0].items()
         }
-    if config is None:
-        assert preset is not None
-        config = config_of(state, preset, name, num_heads)
+    own = preset is None
+    config = _own_config(source, metadata) if own else config_of(state, preset, name, num_heads)
     check_whole(state, config, name)
     left_out: list[str] = []
     added = {}
@@ -330,6 +351,7 @@ def convert(
         "bytes": size_of(source),
         "about": preset.about if preset else "",
         "lora": lora.name if lora else "",
+        **origin,
     }
     written, exact = state, ()
     if config.motion is not None and config.motion.known:
@@ -338,10 +360,21 @@ def convert(
         # Both are products or sums of what is in the file, and small.
         written, exact = split_columns(state), (KNOWN, f"{HEAD}conv.weight")
     entries = {key: entry_of(key, value, dtype, added.get(key), exact) for key, value in written.items()}
-    write_safetensors(
-        target, entries, metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
-    )
+    header = metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
+    write_safetensors(target, entries, header, on_bytes)
     return config
+
+
+def _preset_of_role(source: Path) -> CausalPreset:
+    """TrackWan's preset by the class name beside its weights; ValueError where nothing says which it is."""
+    role = role_beside(source)
+    if role is None:
+        names = " or ".join(f"{name} ({preset.about})" for name, preset in TRACKWAN.items())
+        raise ValueError(
+            f"preset: expected {names}, got none, and nothing beside {source.name} says which of the two it "
+            "is (no config.json): both have the same tensors"
+        )
+    return next(preset for preset in TRACKWAN.values() if preset.role == role)
 
 
 def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:

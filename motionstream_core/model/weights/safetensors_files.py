@@ -147,14 +147,13 @@ def _of_several(index: Path) -> State:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all of a folder's."""
-    if path.is_dir():
-        path = _index_in(path)
-    folder = path.parent
-    return (
-        sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-        if path.name.endswith(INDEX)
-        else path.stat().st_size
-    )
+    return sum(file.stat().st_size for file in weights_files(path))
+
+
+def weights_files(path: Path) -> list[Path]:
+    """The files that `read_weights` takes tensors from: a file, or all of a folder's."""
+    path = _index_in(path) if path.is_dir() else path
+    return sorted(path.parent.glob("*.safetensors")) if path.name.endswith(INDEX) else [path]
 
 
 def unwrapped(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> State:
@@ -187,8 +186,16 @@ class Entry:
         return self.dtype.itemsize * torch.Size(self.shape).numel()
 
 
-def write_safetensors(path: Path, entries: Mapping[str, Entry], metadata: Mapping[str, str]):
-    """One file, whole or not at all, with one of the tensors in memory at a time."""
+def write_safetensors(
+    path: Path,
+    entries: Mapping[str, Entry],
+    metadata: Mapping[str, str],
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
+):
+    """One file, whole or not at all, with one of the tensors in memory at a time.
+
+    on_bytes: called before every tensor with the bytes written and those there will be; may raise to stop.
+    """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     order = sorted(
         entries, key=lambda key: (-entries[key].dtype.itemsize, key)
@@ -218,6 +225,7 @@ def write_safetensors(path: Path, entries: Mapping[str, Entry], metadata: Mappin
         with open(part, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for key in order:
+                on_bytes(header[key]["data_offsets"][0], end)
                 file.write(_bytes_of(key, entries[key]))
         os.replace(part, path)
     finally:
