@@ -329,10 +329,7 @@ def convert(
             say(note)
         state = from_trackwan(state, name)
     if track_head is not None:
-        state |= {
-            HEAD + plain_key(key).removeprefix(HEAD): value
-            for key, value in read_weights(track_head, ("track_head", *WRAPPERS))[0].items()
-        }
+        state |= _head_in(track_head)
     own = preset is None
     config = _own_config(source, metadata) if own else config_of(state, preset, name, num_heads)
     check_whole(state, config, name)
@@ -363,6 +360,12 @@ def convert(
     header = metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
     write_safetensors(target, entries, header, on_bytes)
     return config
+
+
+def _head_in(path: Path) -> State:
+    """A file's track head, under the names of a converted file."""
+    found = read_weights(path, ("track_head", *WRAPPERS))[0]
+    return {HEAD + plain_key(key).removeprefix(HEAD): value for key, value in found.items()}
 
 
 def _preset_of_role(source: Path) -> CausalPreset:
