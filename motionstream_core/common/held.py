@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 DEEPEST = 6
+NOT_THEIRS = (nn.Module, type, FunctionType, MethodType, partial)
 
 
 def held_bytes(*values: Any) -> int:
@@ -16,10 +19,18 @@ def held_bytes(*values: Any) -> int:
 
     Networks and functions hold what is not theirs and count as nothing.
     """
+    return sum(held_storages(*values).values())
+
+
+def held_storages(*values: Any) -> dict[int, int]:
+    """The memory behind these values: bytes by address, for what several of them share to count once.
+
+    An address says something for as long as the values live.
+    """
     found: dict[int, int] = {}
     for value in values:
         _look(value, found, 0)
-    return sum(found.values())
+    return found
 
 
 def _look(value: Any, found: dict[int, int], depth: int) -> None:
@@ -28,7 +39,7 @@ def _look(value: Any, found: dict[int, int], depth: int) -> None:
         found[storage.data_ptr()] = storage.nbytes()
     elif isinstance(value, np.ndarray):
         found[id(value)] = value.nbytes
-    elif depth > DEEPEST or value is None or isinstance(value, (str, bytes, int, float, nn.Module, type)):
+    elif depth > DEEPEST or value is None or isinstance(value, (str, bytes, int, float)):
         return
     elif isinstance(value, Mapping):
         for item in value.values():
@@ -36,6 +47,6 @@ def _look(value: Any, found: dict[int, int], depth: int) -> None:
     elif isinstance(value, (list, tuple)):
         for item in value:
             _look(item, found, depth + 1)
-    elif hasattr(value, "__dict__") and not callable(value):
+    elif hasattr(value, "__dict__") and not isinstance(value, NOT_THEIRS):
         for item in vars(value).values():
             _look(item, found, depth + 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +18,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..codec.base import CodecState
-from ..common.held import held_bytes
+from ..common.held import held_storages
 from ..live.controls import (
     AddTracks,
     ChangeScene,
@@ -66,12 +67,20 @@ class StreamSnapshot:
     source: SourceSnapshot | None
     last: LastFrame
 
+    @cached_property
+    def storages(self) -> dict[int, int]:
+        """The memory of all but the sampler and the decoder, in part shared with other moments: bytes by
+        address.
+        """
+        return held_storages(self.motion, self.tracks, self.text, self.source, self.last.picture)
+
     @property
-    def nbytes(self) -> int:
-        """All that this moment alone holds; the start image and its carrier are the stream's."""
-        decoder = self.decoder.state.memory if self.decoder is not None and self.decoder.known else ()
-        own = held_bytes(*decoder, self.last.picture, self.tracks, self.motion.tracks)
-        return self.sampler.nbytes + self.motion.nbytes + own
+    def scene(self) -> dict[int, int]:
+        """The part of it that a stream which goes on from here holds anyway: the picture that motion is taken
+        from, what carries it, and the prompt.
+        """
+        motion = self.motion
+        return held_storages(motion.image, motion.carrier, motion.start, self.text)
 
 
 class StreamPipeline:
@@ -379,12 +388,20 @@ class StreamPipeline:
             self._history.popitem(last=False)
 
     def _history_bytes(self) -> int:
-        """Of all moments. The decoder's state of the newest may still be unknown; it is as large as
-        others.
+        """Of all moments: what the stream holds anyway is left out. The decoder's state of the newest may
+        still be unknown; it is as large as others.
         """
-        newest = next(reversed(self._history.values()))
-        unknown = newest.decoder is not None and not newest.decoder.known
-        return sum(kept.nbytes for kept in self._history.values()) + self._decoder_bytes * unknown
+        moments = list(self._history.values())
+        held: dict[int, int] = {}
+        for moment in moments:
+            held |= moment.storages
+        for address in moments[-1].scene:
+            held.pop(address, None)
+        decoders = [_state_bytes(moment.decoder) for moment in moments]
+        newest = moments[-1].decoder
+        if newest is not None and not newest.known:
+            decoders.append(self._decoder_bytes)
+        return sum(moment.sampler.nbytes for moment in moments) + sum(decoders) + sum(held.values())
 
     def _decoder_behind(self) -> DecodeFuture:
         """A decoder that stands behind the newest latents which are still known."""

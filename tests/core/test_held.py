@@ -14,6 +14,9 @@ class Holder:
     one: object
     two: object = None
 
+    def __call__(self):
+        """What can be called may hold something as well."""
+
 
 def test_tensors_and_arrays_count_once_wherever_they_are():
     shared = torch.zeros(100)

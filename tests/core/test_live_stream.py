@@ -3,6 +3,7 @@ chunks.
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -117,6 +118,15 @@ def test_a_rewind_reaches_back_as_far_as_the_history_has_room(networks):
         if chunk.index > 1:
             assert 0 <= chunk.index - session.state["oldest_chunk"] <= 6
     assert session.state["oldest_chunk"] > 1
+
+
+def test_the_history_counts_what_carries_the_pictures_of_earlier_scenes(networks):
+    layered = replace(networks, carry="layered")
+
+    def oldest(posts):
+        return play(layered, posts, history_bytes=300_000)[1].state["oldest_chunk"]
+
+    assert oldest({index: [{"type": "scene"}] for index in range(1, 7)}) > oldest({}) == 1
 
 
 def test_a_pause_steps_one_chunk_at_a_time(networks):
