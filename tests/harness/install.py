@@ -286,7 +286,7 @@ def install_tools() -> None:
     stamp = stamped("tools", *facts)
     if stamp:
         say("test tools, into .venv")
-        pip("install", "-r", LISTS / "tools.txt")
+        pip("install", "--require-hashes", "-r", LISTS / "tools.txt")
         stamp.write_text(digest(*facts))
 
 
