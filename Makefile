@@ -7,14 +7,14 @@ VENV := .venv/bin
 HARNESS := PYTHONPATH=tests:. $(VENV)/python -m
 CORE := $(VENV)/python -m motionstream_core
 
-.PHONY: help demo test comfy check evaluate bench bench-gpu bench-live bench-tracking
+.PHONY: help demo test comfy check evaluate bench bench-gpu bench-buffer bench-live bench-tracking
 
 help:
 	@echo "make demo      boot ComfyUI, run workflows/paint-a-track.json, write output/demo.mp4 and output/demo.png"
 	@echo "make test      every test: Python, JavaScript, the real ComfyUI, a real browser"
 	@echo "make comfy     ComfyUI with the pack on http://127.0.0.1:8188"
 	@echo "make check     ruff, pyright, prettier, tsc"
-	@echo "make evaluate  the held-out evaluation; make bench: speed and memory; make bench-gpu: the Wan presets at full size on a GPU, and the host's AR sampler; make bench-live: steering and watching; make bench-tracking: the point tracker"
+	@echo "make evaluate  the held-out evaluation; make bench: speed and memory; make bench-gpu: the Wan presets at full size on a GPU, and the host's AR sampler; make bench-buffer: the moving buffer against baselines; make bench-live: steering and watching; make bench-tracking: the point tracker"
 
 demo:
 	@$(SETUP) core host
@@ -47,6 +47,10 @@ bench:
 bench-gpu:
 	@$(SETUP) core host tools
 	@bash benchmarks/bench_gpu.sh $(ARGS)
+
+bench-buffer:
+	@$(SETUP) core
+	@PYTHONPATH=. $(VENV)/python benchmarks/bench_buffer.py $(ARGS)
 
 bench-tracking:
 	@$(SETUP) core

@@ -29,7 +29,7 @@ class Run:
         client_id: the tab that started it; None where it was no tab.
         prompt_id: the host's.
         node_id: the host's.
-        about: width, height, fps, frames, chunk_frames.
+        about: width, height, fps, frames, first_frames, chunk_frames.
         takes: the types of controls that the run can follow.
         script: the controls of a performance, which take effect as if posted then.
         prompt: the text that the run begins with, None where nobody knows it.

@@ -29,7 +29,7 @@ def notes_on(parts: ModelParts, motion: Motion, track_control: str, in_work: int
     control = f"Control: {CONTROL_WORDS[track_control]}"
     told = track_control == "track head"
     notes = [
-        control if "motion" in config.sampler.follows and not told else None,
+        control if (config.sampler.guides or config.motion is not None) and not told else None,
         None if motion.video is None else motion.video.note(in_work),
         size_note(config, width, height),
         points_note(config, motion.tracks) if told else None,

@@ -317,6 +317,7 @@ class StreamingSampler(io.ComfyNode):
             frames=frames,
             prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
             recording=path and path.name,
+            first_frames=options.first_frames(dit.config),
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.
@@ -361,7 +362,7 @@ def track_control_of(control: str, dit: Transformer) -> str:
     """What the tracks are followed by; ValueError for a track head that the model does not have."""
     if control != AUTO:
         return check_track_control(dit.config, control)
-    if dit.config.motion is None and "motion" in dit.config.sampler.follows:
+    if dit.config.motion is None and dit.config.sampler.guides:
         return "guided"
     return check_track_control(dit.config, None)
 

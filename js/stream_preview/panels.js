@@ -252,7 +252,7 @@ export function timeline(store) {
   });
   const update = (/** @type {PreviewState} */ state) => {
     const { run, sampler } = state;
-    const total = run?.frames ? Math.ceil((run.frames - 1) / chunkFrames(state)) : 0;
+    const total = run?.frames ? Math.ceil((run.frames - firstFrames(state)) / chunkFrames(state)) : 0;
     const most = Math.max(1, total, sampler.chunk);
     if (!dragged) {
       range.max = String(most);
@@ -269,14 +269,17 @@ export function timeline(store) {
 /** @param {PreviewState} state */
 const chunkFrames = ({ run }) => run?.chunk_frames || USUAL_CHUNK;
 
+/** @param {PreviewState} state */
+const firstFrames = ({ run }) => run?.first_frames || 1;
+
 /**
- * When a chunk begins. The first one has a single frame.
+ * When a chunk begins. The first one has frames of its own number: the start image's is one.
  * @param {PreviewState} state
  * @param {number} chunk
  * @returns {number} seconds
  */
 function timeOf(state, chunk) {
-  const frame = chunk > 0 ? 1 + (chunk - 1) * chunkFrames(state) : 0;
+  const frame = chunk > 0 ? firstFrames(state) + (chunk - 1) * chunkFrames(state) : 0;
   return frame / (state.run?.fps || USUAL_FPS);
 }
 

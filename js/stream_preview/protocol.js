@@ -15,6 +15,7 @@
  * @property {number} fps
  * @property {number} frames  0 = endless
  * @property {number} chunk_frames  0 = not told
+ * @property {number} first_frames  of chunk 0; 1 = the start image
  * @property {string[]} controls
  * @property {string} recording  the name of the file that is written; "" = none
  * @property {string[]} vocabulary  the words that a prompt may have; [] = any
@@ -160,6 +161,7 @@ export function parseRun(value) {
       throw new ProtocolError(`Expected a number for ${key} of a run, got ${JSON.stringify(run[key])}.`);
   }
   const chunk_frames = optional(run, "chunk_frames", 0, isWhole, "a whole number");
+  const first_frames = optional(run, "first_frames", 1, isWhole, "a whole number");
   const vocabulary = optional(run, "vocabulary", NO_WORDS, isTexts, "a list of texts");
   const controls = optional(run, "controls", FIRST_CONTROLS, isTexts, "a list of texts");
   return /** @type {Run} */ ({
@@ -167,6 +169,7 @@ export function parseRun(value) {
     node_id: String(run.node_id ?? ""),
     prompt_id: String(run.prompt_id ?? ""),
     chunk_frames,
+    first_frames,
     controls,
     vocabulary,
     recording: optional(run, "recording", "", isText, "a text"),

@@ -67,7 +67,8 @@ class BufferConfig:
     start: Start = "uniform"
     trained: tuple[Partition, ...] = ()
 
-    follows: ClassVar[frozenset[str]] = frozenset({"prompt", "rewind", "strength"})
+    follows: ClassVar[frozenset[str]] = frozenset({"motion", "prompt", "rewind", "strength"})
+    guides: ClassVar[bool] = False  # it is led by no latents of a picture moved along the tracks
     from_image: ClassVar[bool] = False
 
     def __post_init__(self):

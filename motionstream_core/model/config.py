@@ -241,6 +241,7 @@ class RollingConfig:
 
     # What every sampler's settings say of it, so that a stream need not ask which it has.
     follows: ClassVar[frozenset[str]] = frozenset({"motion", "prompt", "scene", "rewind"})
+    guides: ClassVar[bool] = True  # a guide of latents can lead it along tracks
     from_image: ClassVar[bool] = True  # chunk 0 is the start image
     guidance: ClassVar[float] = 1.0
 

@@ -76,6 +76,8 @@ STREAMDIT_TINY = replace(
     windows=((2, 8, 8), (8, 4, 4)),
     sampler=BufferConfig(chunk_frames=2, chunks=4, micro_steps=4, guidance=2.5),
 )
+# The same told of tracks as the paper of MotionStream tells it, which StreamDiT's does not.
+STREAMDIT_TINY_MOTION = replace(STREAMDIT_TINY, in_channels=32, motion=MotionConfig(id_range=1000))
 # The cartoon's motion models: tracks as in the paper, the start image as the clean first latent. Every token
 # sees all of it, for a thing that has gone far is still drawn from there.
 CARTOON_MOTION = replace(
@@ -131,6 +133,7 @@ PRESETS: dict[str, ModelConfig] = {
     "cartoon-motion": CARTOON_MOTION,
     "streamdit-4b": STREAMDIT_4B,
     "streamdit-tiny": STREAMDIT_TINY,
+    "streamdit-tiny-motion": STREAMDIT_TINY_MOTION,
     "wan2.2-5b": WAN_5B,
     "wan2.1-1.3b-motion": replace(WAN_1_3B, in_channels=48, motion=WAN_MOTION),
     "wan2.1-14b-motion": replace(WAN_14B, in_channels=48, motion=WAN_MOTION),

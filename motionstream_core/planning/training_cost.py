@@ -49,7 +49,12 @@ TRAJECTORIES, ODE_STEPS = 4000, 50
 # start image, which stands alone here. 85 frames are 22 latent frames, seven chunks as the paper's 81 have
 # with the start image in the first; 121 are 31, ten chunks.
 CLIPS = {"wan2.1": (832, 480, 85), "wan2.2": (1280, 704, 121), "tiny": (128, 128, 37)}
-BUFFER_CLIPS = {"streamdit-4b": (512, 512), "streamdit-tiny": (128, 128), "cartoon": (128, 128)}
+BUFFER_CLIPS = {
+    "streamdit-4b": (512, 512),
+    "streamdit-tiny": (128, 128),
+    "streamdit-tiny-motion": (128, 128),
+    "cartoon": (128, 128),
+}
 LARGE = ("wan2.1", "wan2.2")
 
 

@@ -36,8 +36,8 @@ class BufferSamplerSnapshot:
 class BufferSampler:
     """A LatentSampler over a moving buffer.
 
-    Text and motion are read again at every step: a prompt or a track that changes bends every frame that has
-    not left yet, and nothing is flushed.
+    Text and the motion of all frames in work are read again for every chunk that leaves: a prompt or a track
+    that changes bends every frame that has not left yet, and nothing is flushed.
 
     Args:
         config: the partition, and the guidance.
@@ -89,6 +89,7 @@ class BufferSampler:
             device=net.device,
         )
         self._step = 0
+        self._told: Tensor | None = None  # the motion of the whole queue, as it is for this chunk
 
     @property
     def lookahead(self) -> int:
@@ -115,9 +116,11 @@ class BufferSampler:
         clock = StageClock(self._net.device)
         start = self._buffer.start
         self._step = 0
-        # Frames in work may be asked for again until their chunk leaves.
+        # Controls come between two chunks, so that its micro-steps share one answer. Frames in work are asked
+        # for again with the next chunk, until theirs leaves.
         if self._motion is not None:
-            self._motion.at(range(start, start + self.config.queue_frames))
+            frames = range(start, start + self.config.queue_frames)
+            self._told = motion_of(self._motion, self._net, self._run, frames)
         clock.lap("motion_s")
         latents = next(self._buffer)
         clock.lap("denoise_s")
@@ -147,9 +150,8 @@ class BufferSampler:
 
     def _predict(self, x: Tensor, sigma: Tensor, frames: range) -> Tensor:
         """The clean latents of all frames in work, guided where the config says so."""
-        motion = None
-        if self._motion is not None and self._net.config.motion is not None:
-            motion = motion_of(self._motion, self._net, self._run, frames)
+        # A queue that grows is the beginning of the whole one.
+        motion = None if self._told is None else self._told[:, :, : len(frames)]
         text = self._text(self._index)
         x0 = predict_x0(self._net, x, sigma, motion, text, self._context)
         if self.config.guidance == 1 or self._null_text is None:

@@ -140,6 +140,13 @@ class StreamOptions:
             return math.ceil(latents / sampler.chunk_frames)
         return 1 + math.ceil((latents - 1) / sampler.chunk_frames)
 
+    def first_frames(self, config: ModelConfig) -> int:
+        """Pixel frames of chunk 0: the start image alone, or a whole chunk whose first latent frame holds
+        one.
+        """
+        sampler = self.sampler(config)
+        return 1 if sampler.from_image else config.vae_stride[0] * (sampler.chunk_frames - 1) + 1
+
     def denoised_chunks(self, config: ModelConfig) -> int | None:
         """The chunks that are not known from the start image."""
         chunks = self.chunks(config)
@@ -160,9 +167,8 @@ class StreamOptions:
 
 def check_track_control(config: ModelConfig, track_control: str | None) -> str:
     """One of TRACK_CONTROLS that this model can follow; ValueError for another."""
-    usable = TRACK_CONTROLS if config.motion is not None else TRACK_CONTROLS[1:]
-    if "motion" not in config.sampler.follows:
-        usable = ("none",)
+    there = {"track head": config.motion is not None, "guided": config.sampler.guides}
+    usable = [name for name in TRACK_CONTROLS if there.get(name, True)]
     chosen = track_control
     if chosen is None:
         chosen = "track head" if "track head" in usable else "none"

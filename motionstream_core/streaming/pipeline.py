@@ -205,9 +205,7 @@ class StreamPipeline:
         stride = config.vae_stride[0]
         if self.made:
             return stride * self.options.sampler(config).chunk_frames
-        if config.sampler.from_image:
-            return 1
-        return stride * (self.options.sampler(config).chunk_frames - 1) + 1
+        return self.options.first_frames(config)
 
     @property
     def complete(self) -> bool:

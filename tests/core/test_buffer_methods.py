@@ -220,16 +220,24 @@ def test_what_does_not_fit_is_an_error(call, message):
 # from shards to a stream
 
 
-def test_the_way_from_shards_to_a_file_that_a_stream_runs(tmp_path, monkeypatch):
-    monkeypatch.setitem(PRESETS, "streamdit-tiny", CONFIG)
+@pytest.mark.parametrize("name", ["streamdit-tiny", "streamdit-tiny-motion"])
+def test_the_way_from_shards_to_a_file_that_a_stream_runs(name, tmp_path, monkeypatch):
+    told = name.endswith("motion")
+    config = replace(CONFIG, in_channels=32, motion=preset(name).motion) if told else CONFIG
+    monkeypatch.setitem(PRESETS, name, config)
     rng = np.random.default_rng(0)
     (tmp_path / "shards").mkdir()
+    points = {
+        "xy": rng.uniform(0, 32, (4, 37, 3, 2)).astype(np.float32),
+        "visible": np.ones((4, 37, 3), bool),
+    }
     np.savez(
         tmp_path / "shards/0000_00000.npz",
         latents=rng.standard_normal((4, 16, 10, 4, 4)).astype(np.float16),
         tokens=rng.integers(0, 20, (4, 16)).astype(np.int16),
+        **(points if told else {}),
     )
-    common = ["--data", tmp_path / "shards", "--batch", 2, "--warmup", 0, "--decay", 0]
+    common = ["--preset", name, "--data", tmp_path / "shards", "--batch", 2, "--warmup", 0, "--decay", 0]
 
     def train(*words):
         assert main(["train", *map(str, words)]) == 0
@@ -250,7 +258,7 @@ def test_the_way_from_shards_to_a_file_that_a_stream_runs(tmp_path, monkeypatch)
     ):
         out = tmp_path / f"{weights[0]}.safetensors"
         path = tmp_path / f"{weights}.safetensors"
-        train("export", "--preset", "streamdit-tiny", "--folder", tmp_path, "--weights", path, "--out", out)
+        train("export", "--preset", name, "--folder", tmp_path, "--weights", path, "--out", out)
         networks = open_networks(out)
         assert networks.config.sampler.trained == trained and networks.running_latents
         point = Tracks(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.bool), 32, 32)

@@ -502,3 +502,19 @@ test("a run leaves its file and a take that can be played again; a new run begin
     ["11", "10", "9", "8", "7", "6", "5", "4"],
   );
 });
+
+test("the timeline says when a chunk begins, whatever the first one has", async () => {
+  for (const [first_frames, said] of [
+    [undefined, "5 · 0:03"],
+    [29, "5 · 0:04"],
+  ]) {
+    const { page, view, state } = await watching({ run: { ...RUN, first_frames } });
+    await state();
+    page.tick();
+    const outputs = view.root.all().filter((each) => each.tagName === "OUTPUT");
+    assert.ok(
+      outputs.some((each) => each.textContent === said),
+      outputs.map((each) => each.textContent).join(" | "),
+    );
+  }
+});

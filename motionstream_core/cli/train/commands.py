@@ -211,11 +211,13 @@ def _export(args: argparse.Namespace) -> None:
 
 
 def _of_a_student(args: argparse.Namespace) -> Networks:
+    from ...model.config import BufferConfig
     from ...model.presets import preset
     from ...training.methods.roles import MotionModel, load_into
 
-    if preset(args.preset).motion is None:
-        return _of_words(args)
+    config = preset(args.preset)
+    if config.motion is None or isinstance(config.sampler, BufferConfig):
+        return _of_a_video_model(args)
     student = MotionModel(with_unspecified(preset(args.preset)) if args.unspecified else preset(args.preset))
     load_into(
         student,
@@ -225,8 +227,10 @@ def _of_a_student(args: argparse.Namespace) -> Networks:
     return Networks(student.dit, student.track_head, load_codec(args.folder), student.words)
 
 
-def _of_words(args: argparse.Namespace) -> Networks:
-    """Networks of a text-to-video model, with the partitions that its run was trained for."""
+def _of_a_video_model(args: argparse.Namespace) -> Networks:
+    """Networks of a model that begins without a picture, with the partitions that its run was trained
+    for.
+    """
     from ...model.presets import preset
     from ...training.methods.buffer_options import sampler_of
     from ...training.methods.roles import load_into
@@ -238,7 +242,8 @@ def _of_words(args: argparse.Namespace) -> Networks:
     sampler = sampler_of(path)
     if sampler is not None:
         model.dit.config = replace(model.dit.config, sampler=sampler)
-    return Networks(model.dit, None, load_codec(args.folder), model.words, running_latents=True)
+    head = getattr(model, "track_head", None)
+    return Networks(model.dit, head, load_codec(args.folder), model.words, running_latents=True)
 
 
 def load_codec(run: Path) -> TinyCodec:

@@ -53,12 +53,22 @@ def of_colour(
 ) -> np.ndarray:
     """The class of every pixel (T, H, W): the number of a colour, or -1."""
     mains = np.array([tones(colour, time)["main"] for colour in colours], np.float32)
-    table = np.concatenate([mains, background(place, time)])
     flat = frames.reshape(-1, 3).astype(np.float32)
-    squares = (flat**2).sum(1)[:, None] - 2 * flat @ table.T + (table**2).sum(1)
+    squares = _squares(flat, mains)
     nearest = squares.argmin(1)
-    hit = (nearest < len(mains)) & (squares[np.arange(len(flat)), nearest] < NEAR**2)
-    return np.where(hit, nearest, -1).reshape(frames.shape[:3])
+    least = squares.min(1)
+    # The scene's own colours, of which there are many, are asked about where a thing may be alone.
+    near = np.flatnonzero(least < NEAR**2)
+    other = _squares(flat[near], background(place, time)).min(1)
+    found = near[least[near] <= other]
+    classes = np.full(len(flat), -1)
+    classes[found] = nearest[found]
+    return classes.reshape(frames.shape[:3])
+
+
+def _squares(flat: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Squared distances (N, K) of colours (N, 3) to a table's (K, 3)."""
+    return (flat**2).sum(1)[:, None] - 2 * flat @ table.T + (table**2).sum(1)
 
 
 def largest_piece(mask: np.ndarray) -> tuple[float, float, float]:
