@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from .attention import Backend, attend
 from .cache import GradKVCache, KVCache
 from .config import NetworkConfig
 from .rope import Rope
-from .windows import Size, windows_of_layer
+from .windows import Size, TokenOrder, major_of, token_order, windows_of_layer
 
 
 class AttentionContext(Protocol):
@@ -34,6 +34,11 @@ class AttentionContext(Protocol):
     @property
     def backend(self) -> Backend:
         """The attention to the text."""
+        ...
+
+    @property
+    def order(self) -> TokenOrder | None:
+        """The order of the tokens in this forward, known once it has begun; None: frame by frame."""
         ...
 
     @property
@@ -70,16 +75,23 @@ class FullContext:
     """All frames of the forward see each other."""
 
     output = True
+    order: TokenOrder | None = None
 
     def __init__(self, backend: Backend = "sdpa"):
         self.backend = backend
+        self._rope: Rope | None = None
 
     def begin(self, config: NetworkConfig, frames: int, grid: tuple[int, int], device: torch.device) -> None:
         self._heads = config.num_heads
-        self._rope = Rope(config.head_dim, grid, device)
         self._slots = tuple(range(frames))
+        order = None if self.order is None else self.order.order
+        rope = self._rope
+        # Its tables are kept from one forward to the next: a stream's are all of one size.
+        if rope is None or not rope.serves(config.head_dim, grid, device, order):
+            self._rope = Rope(config.head_dim, grid, device, order)
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        assert self._rope is not None
         k = self._rope.rotate(k, self._slots)
         return attend(self._rope.rotate(q, self._slots), k, v, self._heads, self._backend_of(layer))
 
@@ -114,11 +126,13 @@ class WindowContext(FullContext):
         self._wrap = wrap
 
     def begin(self, config: NetworkConfig, frames: int, grid: tuple[int, int], device: torch.device) -> None:
-        super().begin(config, frames, grid, device)
         self._video = (frames, *grid)
+        self._major = major_of(self._video, self._windows, device)
+        self.order = None if self._major is None else token_order(self._video, self._major, device)
+        super().begin(config, frames, grid, device)
 
     def _backend_of(self, layer: int) -> Backend:
-        return windows_of_layer(layer, self._windows, self._video, self._wrap)
+        return windows_of_layer(layer, self._windows, self._video, self._wrap, self._major)
 
 
 @dataclass
@@ -136,6 +150,7 @@ class RollingContext:
     write: bool = False
     output: bool = True
     backend: Backend = "sdpa"
+    order: ClassVar[TokenOrder | None] = None
 
     def __post_init__(self):
         if not (self.output or self.write):

@@ -340,6 +340,12 @@ def dit_forward(
     if config.place_features:
         features = place_features(grid, config.place_features).to(x.device, dtype)
         h = h + net.place_embedding(features).float()
+    order = context.order
+    if order is not None:
+        # Window by window from here to the head: what the blocks take for a frame is a strip of one.
+        h = order.sorted(h)
+        e = e[:, order.frames]
+        time = time[:, order.frames]
     for layer, block in enumerate(net.blocks):
         image = text.image[layer] if text.image else None
         keys_only = not context.output and layer == config.num_layers - 1
@@ -351,6 +357,7 @@ def dit_forward(
         return x.new_empty(0)
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
     out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
+    out = out if order is None else order.restored(out, frames)
     return unpatchify(out, grid, config).to(x.dtype)
 
 

@@ -60,14 +60,29 @@ def rotate_complex(x: Tensor, turns: Tensor) -> Tensor:
 class Rope:
     """The tables of one token grid, made once per tuple of slots. Slots are bounded by the cache, so the memo
     is too.
+
+    order: (L,) the token at each place, where they do not stand frame by frame.
     """
 
-    def __init__(self, head_dim: int, grid: tuple[int, int], device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        head_dim: int,
+        grid: tuple[int, int],
+        device: torch.device | str = "cpu",
+        order: Tensor | None = None,
+    ):
         self.head_dim = head_dim
         self.grid = grid
         self.device = torch.device(device)
+        self._order = order
         self._tables: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
         self._turns: dict[tuple[int, ...], Tensor] = {}
+
+    def serves(
+        self, head_dim: int, grid: tuple[int, int], device: torch.device, order: Tensor | None
+    ) -> bool:
+        """Whether its tables are those of this grid, device and order."""
+        return (self.head_dim, self.grid, self.device) == (head_dim, grid, device) and self._order is order
 
     @property
     def tokens_per_frame(self) -> int:
@@ -75,7 +90,7 @@ class Rope:
 
     def copy(self) -> "Rope":
         """The same tables in a memo that goes its own way."""
-        other = Rope(self.head_dim, self.grid, self.device)
+        other = Rope(self.head_dim, self.grid, self.device, self._order)
         other._tables, other._turns = dict(self._tables), dict(self._turns)
         return other
 
@@ -83,6 +98,7 @@ class Rope:
         """(cos, sin), each (L, 1, head_dim / 2) float32 on the device."""
         if slots not in self._tables:
             angles = rope_table(slots, self.grid, self.head_dim).unsqueeze(1)
+            angles = angles if self._order is None else angles[self._order.cpu()]
             self._tables[slots] = (angles.cos().float().to(self.device), angles.sin().float().to(self.device))
         return self._tables[slots]
 

@@ -9,7 +9,9 @@ padding is seen by nobody.
 Two ways lead to the same numbers. The masked one pads, and fills a window's forbidden scores with -inf: the
 least work for a few hundred keys on a CPU, in training above all. The grouped one sorts the tokens so that
 those who see each other stand together, and computes no forbidden score: windows of one length are a batch of
-fused attention, windows of many lengths one call with `cu_seqlens` where the device has one.
+fused attention, windows of many lengths one call with `cu_seqlens` where the device has one. For it the
+tokens of a network stand window by window from the patches to the head (`TokenOrder`): a plain layer of that
+shape is then a reshape, and every other layer sorts from there.
 Shapes: q, k, v (B, L, D) with L = T H W and D = heads x head_dim.
 """
 
@@ -59,20 +61,27 @@ def shift_of(video: Size, window: Size) -> Size:
 
 @dataclass(frozen=True)
 class Windows:
-    """An attention over windows, for `attend`: the sizes of the video in tokens and of its windows, and
-    whether they are shifted.
+    """An attention over windows, for `attend`.
+
+    Args:
+        video: its size in tokens.
+        window: that of a window.
+        shifted: by half a window.
+        wrap: whether tokens that meet across an edge see each other.
+        major: the window by which the tokens are ordered; None: frame by frame.
     """
 
     video: Size
     window: Size
     shifted: bool = False
     wrap: bool = False
+    major: Size | None = None
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         window = window_of(self.video, self.window)
         shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
-        if q.device.type != "cpu" or window[0] * window[1] * window[2] > MASKED_KEYS:
-            groups = window_groups(self.video, window, shift, self.wrap, q.device)
+        if self.major is not None or fused(window, q.device):
+            groups = window_groups(self.video, window, shift, self.wrap, q.device, self.major)
             return grouped(q, k, v, heads, groups)
         return self.masked(q, k, v, heads)
 
@@ -85,6 +94,57 @@ class Windows:
         if bias is not None:
             bias = bias.to(q.device)[:, None].expand(-1, heads, -1, -1)
         return join(weigh(q, k, v, bias), self.video, window, shift).flatten(2)
+
+
+def fused(window: Size, device: torch.device) -> bool:
+    """Whether the way without masks is the faster one."""
+    return device.type != "cpu" or window[0] * window[1] * window[2] > MASKED_KEYS
+
+
+@dataclass(frozen=True)
+class TokenOrder:
+    """The tokens of a video window by window, and in each window frame by frame.
+
+    A strip is what a window has of one frame: its tokens share a timestep.
+
+    Args:
+        order: (L,) the token, counted frame by frame, at each place.
+        back: (L,) the place of each token.
+        frames: (strips,) the frame of each strip.
+    """
+
+    order: Tensor
+    back: Tensor
+    frames: Tensor
+
+    def sorted(self, x: Tensor) -> Tensor:
+        """(B, T, S, D) -> (B, strips, tokens of a strip, D)."""
+        return x.flatten(1, 2)[:, self.order].unflatten(1, (len(self.frames), -1))
+
+    def restored(self, x: Tensor, frames: int) -> Tensor:
+        """The inverse, to so many frames."""
+        return x.flatten(1, 2)[:, self.back].unflatten(1, (frames, -1))
+
+
+def major_of(video: Size, shapes: tuple[Size, ...], device: torch.device) -> Size | None:
+    """The first shape that divides the video, for tokens that stand window by window; None where none does,
+    and where a CPU takes the masked way.
+    """
+    cuts = [window_of(video, shape) for shape in shapes]
+    if not any(fused(window, device) for window in cuts):
+        return None
+    return next((window for window in cuts if not any(padding_of(video, window))), None)
+
+
+@lru_cache(maxsize=64)
+def token_order(video: Size, major: Size, device: torch.device = CPU) -> TokenOrder:
+    """The order of windows that divide the video."""
+    numbers = torch.arange(video[0] * video[1] * video[2]).view(video)
+    p, q, r = major
+    strips = rearrange(numbers, "(t p) (h q) (w r) -> (t h w p) (q r)", p=p, q=q, r=r)
+    order = strips.flatten()
+    frames = strips[:, 0] // (video[1] * video[2])
+    return TokenOrder(order.to(device), torch.argsort(order).to(device), frames.to(device))
 
 
 def padding_of(video: Size, window: Size) -> Size:
@@ -148,17 +208,28 @@ class Groups:
         back: (L,) the place of each token.
         lengths: of the groups, in order.
         starts: (groups + 1,) int32, where each begins: the `cu_seqlens` of a varlen kernel.
+        as_they_are: the tokens stand in this order already.
     """
 
     order: Tensor
     back: Tensor
     lengths: tuple[int, ...]
     starts: Tensor
+    as_they_are: bool = False
 
 
 @lru_cache(maxsize=64)
-def window_groups(video: Size, window: Size, shift: Size, wrap: bool, device: torch.device = CPU) -> Groups:
-    """The groups of a video's windows. Padding is in none of them."""
+def window_groups(
+    video: Size,
+    window: Size,
+    shift: Size,
+    wrap: bool,
+    device: torch.device = CPU,
+    major: Size | None = None,
+) -> Groups:
+    """The groups of a video's windows, of tokens that stand frame by frame or in the order of `major`.
+    Padding is in none of them.
+    """
     homes, sides = torch.zeros(video, dtype=torch.long), torch.zeros(video, dtype=torch.long)
     for axis in range(3):
         padded = video[axis] + padding_of(video, window)[axis]
@@ -178,14 +249,22 @@ def window_groups(video: Size, window: Size, shift: Size, wrap: bool, device: to
     order = torch.cat([order[begins[i] : begins[i] + counts[i]] for i in by_length.tolist()])
     lengths = counts[by_length]
     starts = F.pad(torch.cumsum(lengths, 0), (1, 0)).int()
+    if major is not None:
+        order = token_order(video, major).back[order]
     return Groups(
-        order.to(device), torch.argsort(order).to(device), tuple(lengths.tolist()), starts.to(device)
+        order.to(device),
+        torch.argsort(order).to(device),
+        tuple(lengths.tolist()),
+        starts.to(device),
+        bool((order == torch.arange(len(order))).all()),
     )
 
 
 def grouped(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
     """Attention within each group; q, k, v (B, L, D)."""
-    q, k, v = (x[:, groups.order].unflatten(-1, (heads, -1)) for x in (q, k, v))
+    if not groups.as_they_are:
+        q, k, v = (x[:, groups.order] for x in (q, k, v))
+    q, k, v = (x.unflatten(-1, (heads, -1)) for x in (q, k, v))
     kernel = varlen_kernel(q)
     if kernel is None or len(set(groups.lengths)) == 1:
         made = by_length(q, k, v, groups.lengths)
@@ -193,7 +272,8 @@ def grouped(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tens
         longest = groups.lengths[0]
         parts = [kernel(*one, groups.starts, groups.starts, longest, longest) for one in zip(q, k, v)]
         made = torch.stack(parts)
-    return made.flatten(2)[:, groups.back]
+    made = made.flatten(2)
+    return made if groups.as_they_are else made[:, groups.back]
 
 
 def by_length(q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...]) -> Tensor:
@@ -225,6 +305,8 @@ def varlen_kernel(q: Tensor) -> Callable[..., Tensor] | None:
     return cast("Callable[..., Tensor]", varlen_attn)  # without the sums that it can also give
 
 
-def windows_of_layer(layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool) -> Windows:
+def windows_of_layer(
+    layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool, major: Size | None = None
+) -> Windows:
     """The windows of a layer: the shapes in turn, and every second time a shape comes, shifted."""
-    return Windows(video, shapes[layer % len(shapes)], (layer // len(shapes)) % 2 == 1, wrap)
+    return Windows(video, shapes[layer % len(shapes)], (layer // len(shapes)) % 2 == 1, wrap, major)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from motionstream_core.model import windows
+from motionstream_core.model.context import bidirectional_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import preset
 from motionstream_core.model.windows import Windows, grouped, shift_of, window_groups, window_of
@@ -110,3 +111,65 @@ def test_the_counted_attention_is_that_of_the_pairs_that_see_each_other():
     whole = preset("streamdit-4b")
     dense = parameters(whole) - whole.num_layers * 2 * whole.dim**2
     assert 0.96 < cost.linear_flops / (2 * dense * cost.tokens) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("grid", "shapes"),
+    [
+        ((6, 8, 8), ((2, 4, 4), (3, 2, 8))),  # both divide, one after the other the first
+        ((5, 6, 8), ((2, 4, 4), (5, 3, 2))),  # the second alone divides
+        ((5, 7, 6), ((2, 4, 4), (3, 2, 4))),  # odd: none does
+        ((4, 4, 4), ((8, 8, 8),)),
+    ],
+)
+def test_a_network_window_by_window_is_the_one_frame_by_frame(grid, shapes, monkeypatch):
+    config = replace(
+        preset("streamdit-tiny"),
+        dim=24,
+        ffn_dim=32,
+        num_heads=2,
+        num_layers=4,
+        windows=shapes,
+        place_features=2,
+    )
+    torch.manual_seed(0)
+    net = WanDiT(config).eval().requires_grad_(False)
+    torch.nn.init.normal_(net.head.head.weight, std=0.2)
+    torch.nn.init.normal_(net.place_embedding.weight, std=0.2)
+    frames, rows, columns = grid
+    x = torch.randn(2, 16, frames, 2 * rows, 2 * columns)
+    timestep = 1000 * torch.rand(2, frames)
+    text = net.encode_text(torch.randn(1, 4, config.text_dim))
+    plain = bidirectional_context(config)
+    expected = net(x, timestep, text, plain)
+    assert plain.order is None, "a CPU masks a few keys"
+    monkeypatch.setattr(windows, "MASKED_KEYS", 0)
+    ordered = bidirectional_context(config)
+    torch.testing.assert_close(net(x, timestep, text, ordered), expected, atol=1e-4, rtol=1e-4)
+    divides = any(not any(n % min(n, w) for n, w in zip(grid, shape)) for shape in shapes)
+    assert (ordered.order is not None) == divides
+
+
+def test_a_plain_layer_of_the_order_is_a_reshape_and_the_others_sort_once(monkeypatch):
+    video, shapes = (4, 8, 8), ((2, 4, 4), (4, 2, 2))
+    monkeypatch.setattr(windows, "MASKED_KEYS", 0)
+    major = windows.major_of(video, shapes, torch.device("cpu"))
+    order = windows.token_order(video, major)
+    assert major == shapes[0] and order.frames.tolist()[:3] == [0, 1, 0]
+    q, k, v = tokens(video)
+    seen = []
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    def spy(query, key, value):
+        seen.append(query.data_ptr())
+        return attention(query, key, value)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+    for layer in range(4):
+        there = windows.windows_of_layer(layer, shapes, video, False, major)
+        sorted_q, sorted_k, sorted_v = (x[:, order.order] for x in (q, k, v))
+        seen.clear()
+        made = there(sorted_q, sorted_k, sorted_v, HEADS)[:, order.back]
+        same = Windows(video, there.window, there.shifted).masked(q, k, v, HEADS)
+        torch.testing.assert_close(made, same, atol=1e-5, rtol=1e-4)
+        assert (seen == [sorted_q.data_ptr()]) == (layer == 0)

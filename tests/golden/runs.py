@@ -116,6 +116,7 @@ LATER = (  # than the day of the recording
     "cartoon-motion",
     "streamdit-4b",
     "streamdit-tiny",
+    "streamdit-tiny-motion",
     "track-v0",
     "wan2.1-1.3b-track",
 )
