@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -150,7 +150,11 @@ class RollingContext:
     write: bool = False
     output: bool = True
     backend: Backend = "sdpa"
-    order: ClassVar[TokenOrder | None] = None
+
+    @property
+    def order(self) -> TokenOrder | None:
+        """None: the cache's frames follow each other."""
+        return None
 
     def __post_init__(self):
         if not (self.output or self.write):

@@ -15,16 +15,19 @@ import torch
 from torch import nn
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.model.config import RollingConfig
+from motionstream_core.model.config import BufferConfig, RollingConfig
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.training.engine.engine import train
 from motionstream_core.training.engine.stage import TrainConfig
+from motionstream_core.training.methods.buffer import BufferRecipe, BufferStage
 from motionstream_core.training.methods.causal import CausalRecipe, CausalStage
 from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
 from motionstream_core.training.methods.distill import DistillRecipe, DistillStage
 from motionstream_core.training.methods.refresh import NEVER, SinkRefresh
 from motionstream_core.training.methods.roles import MotionModel
+from motionstream_core.training.methods.segments import SegmentsRecipe, SegmentsStage
 from motionstream_core.training.methods.teacher import TeacherRecipe, TeacherStage
+from motionstream_core.training.methods.video_model import TextVideoModel
 
 TINY = replace(
     PRESETS["tiny"],
@@ -33,6 +36,15 @@ TINY = replace(
     num_heads=2,
     num_layers=2,
     sampler=RollingConfig(2, 1, 2, steps=2, shift=6.0),
+)
+WORDS = replace(
+    PRESETS["streamdit-tiny"],
+    dim=48,
+    ffn_dim=64,
+    num_heads=2,
+    num_layers=2,
+    windows=((1, 2, 2), (2, 1, 1)),
+    sampler=BufferConfig(2, 3, 1),
 )
 
 
@@ -57,6 +69,13 @@ def model(seed):
     return made
 
 
+def words_model(seed):
+    torch.manual_seed(seed)
+    made = TextVideoModel(WORDS)
+    nn.init.normal_(made.dit.head.head.weight, std=0.05)
+    return made
+
+
 class NoNumber(TeacherStage):
     """A loss that is no number in one process alone, at step 2."""
 
@@ -76,6 +95,11 @@ def stage(name):
         return TeacherStage(model(1 + int(os.environ.get("RANK", 0))), TeacherRecipe())
     if name == "teacher":
         return TeacherStage(model(1), TeacherRecipe(phase=1))
+    if name == "buffer":
+        return BufferStage(words_model(1), BufferRecipe())
+    if name == "segments":
+        recipe = SegmentsRecipe(micro_steps=2, states="rollout")
+        return SegmentsStage(words_model(1), words_model(2), recipe)
     if name == "causal-init":
         return CausalInitStage(model(1), CausalInitRecipe(start="ar"))
     torch.manual_seed(3)

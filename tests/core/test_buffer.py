@@ -1,6 +1,7 @@
 """The moving buffer under an oracle: levels, order, steps of a frame, starts, entries, snapshots, memory."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import pytest
@@ -74,6 +75,53 @@ def test_each_frame_gets_exactly_s_n_steps_and_its_level_falls_evenly(config, st
         assert levels[frame][: config.steps] == pytest.approx(expected, abs=1e-6)
     for frame in range(-config.reference_frames, 0):
         assert set(levels[frame]) == {0.0}
+
+
+def test_partitions_by_lot_lose_no_frame():
+    draws = random.Random(7)
+    for _ in range(24):
+        config = BufferConfig(
+            draws.randint(1, 5), draws.randint(1, 6), draws.randint(1, 4), draws.randint(0, 3)
+        )
+        oracle = Oracle()
+        stream = buffer(config, oracle, start=draws.choice(["grow", "uniform"]))
+        video = torch.cat(list(itertools.islice(stream, 3)), 2)
+        torch.testing.assert_close(video, data(range(video.shape[2])), atol=1e-5, rtol=0)
+        assert len(oracle.calls) == config.steps + 2 * config.micro_steps
+
+
+def by_hand(x, levels, after):
+    """One Euler step of frames (T,) from their levels to others."""
+    velocity = (x - blurred(x, levels, range(0))) / levels[:, None, None]
+    return x + (after - levels)[:, None, None] * velocity
+
+
+def test_one_chunk_is_plain_text_to_video():
+    config = BufferConfig(4, 1, 5)
+    made = next(buffer(config, blurred))
+    x = torch.randn(1, 3, 4, 2, 2, generator=torch.Generator().manual_seed(1))
+    for step in range(5):
+        x = by_hand(x, torch.full((4,), 1 - step / 5), torch.full((4,), 0.8 - step / 5))
+    torch.testing.assert_close(made, x, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_queue_of_the_uniform_start_is_the_runs_own_intermediates(steps):
+    """And what follows from it with chunks of one frame and one step is the diagonal."""
+    config = BufferConfig(1, 4, steps)
+    total = config.steps
+    x = torch.randn(1, 3, 4, 2, 2, generator=torch.Generator().manual_seed(1))
+    states = [x]
+    for step in range(total):
+        levels = torch.full((4,), 1 - step / total)
+        states.append(by_hand(states[-1], levels, levels - 1 / total))
+    stream = buffer(config, blurred)
+    queue = torch.cat([states[(3 - slot) * steps][:, :, slot : slot + 1] for slot in range(4)], 2)
+    torch.testing.assert_close(stream.ready(), queue, atol=1e-5, rtol=1e-5)
+    if steps == 1:
+        diagonal = torch.tensor([0.25, 0.5, 0.75, 1.0])
+        first = by_hand(queue, diagonal, diagonal - 0.25)[:, :, :1]
+        torch.testing.assert_close(next(stream), first, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("config", PARTITIONS, ids=str)

@@ -17,7 +17,7 @@ from core.toy_stage import state_of
 from motionstream_core.training.engine import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("teacher", "causal-init", "distill", "causal", "refreshed")
+STAGES = ("teacher", "causal-init", "distill", "causal", "refreshed", "buffer", "segments")
 STEPS = 3
 
 
