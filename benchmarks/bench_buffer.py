@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from buffer_figures import drift, figures, frames_of, pieces_of, shown, true_streams
+from buffer_meta import counted
 from buffer_ways import Files, Stream, Way, ablations, main_ways, rolling
 from torch import Tensor
 
@@ -247,6 +248,7 @@ def main() -> None:
         args.out.write_text(written(known, args))
 
     once("roofline", roofline_row)
+    once("meta", lambda: counted("streamdit-4b", 512, 512))
     once("memory: moving buffer", lambda: memory_row(args.chunks, True))
     once("memory: rolling cache", lambda: memory_row(args.chunks, False))
     files, scenes = Files.opened(), prompts(args.prompts)[0]
@@ -392,6 +394,11 @@ def _memory(known: dict[str, dict]) -> list[str]:
 
 def _roofline(known: dict[str, dict]) -> list[str]:
     roof = known["roofline"]
+    meta = known.get("meta")
+    if meta is None:
+        return []
+    eager = (meta["product_bytes"] + meta["other_bytes"]) / 4.8e9
+    compute = roof["linear_flops"] / 790e9 + (roof["attention_flops"] + roof["text_flops"]) / 500e9
     return [
         "## `streamdit-4b` at 512x512, counted",
         "",
@@ -402,6 +409,14 @@ def _roofline(known: dict[str, dict]) -> list[str]:
         f"{roof['moved_bytes'] / 1e9:.1f} GB of activations moved. At the roof of an H200 "
         f"({roof['ms_at_the_roof']:g} ms an evaluation) that is {roof['fps_at_the_roof']:g} fps of a student "
         "with c = 2. Nothing of it has run on a GPU.",
+        "",
+        f"On meta tensors ({meta['parameters'] / 1e9:.3f} billion parameters) torch's own counter finds "
+        f"{meta['flops'] / 1e12:.1f} TFLOP where the formulas above make "
+        f"{(roof['linear_flops'] + roof['attention_flops'] + roof['text_flops']) / 1e12:.1f}. Operation by "
+        f"operation, nothing fused but attention, products move {meta['product_bytes'] / 1e9:.0f} GB and all "
+        f"others {meta['other_bytes'] / 1e9:.0f} GB: {eager:.0f} ms at 4.8 TB/s beside the products' "
+        f"{compute:.0f} ms, {8000 / (eager + compute):.1f} fps. So 32 fps (250 ms) "
+        + ("needs fused kernels." if eager + compute > 250 else "is in reach without fused kernels."),
         "",
     ]
 

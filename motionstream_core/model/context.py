@@ -79,12 +79,13 @@ class FullContext:
 
     def __init__(self, backend: Backend = "sdpa"):
         self.backend = backend
+        self._places: Tensor | None = None  # the order of the tokens, on the CPU where tables are made
         self._rope: Rope | None = None
 
     def begin(self, config: NetworkConfig, frames: int, grid: tuple[int, int], device: torch.device) -> None:
         self._heads = config.num_heads
         self._slots = tuple(range(frames))
-        order = None if self.order is None else self.order.order
+        order = self._places
         rope = self._rope
         # Its tables are kept from one forward to the next: a stream's are all of one size.
         if rope is None or not rope.serves(config.head_dim, grid, device, order):
@@ -128,7 +129,11 @@ class WindowContext(FullContext):
     def begin(self, config: NetworkConfig, frames: int, grid: tuple[int, int], device: torch.device) -> None:
         self._video = (frames, *grid)
         self._major = major_of(self._video, self._windows, device)
-        self.order = None if self._major is None else token_order(self._video, self._major, device)
+        if self._major is not None:
+            self.order = token_order(self._video, self._major, device)
+            self._places = token_order(self._video, self._major).order
+        else:
+            self.order = self._places = None
         super().begin(config, frames, grid, device)
 
     def _backend_of(self, layer: int) -> Backend:

@@ -61,7 +61,7 @@ class Rope:
     """The tables of one token grid, made once per tuple of slots. Slots are bounded by the cache, so the memo
     is too.
 
-    order: (L,) the token at each place, where they do not stand frame by frame.
+    order: (L,) the token at each place, on the CPU, where they do not stand frame by frame.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Rope:
         """(cos, sin), each (L, 1, head_dim / 2) float32 on the device."""
         if slots not in self._tables:
             angles = rope_table(slots, self.grid, self.head_dim).unsqueeze(1)
-            angles = angles if self._order is None else angles[self._order.cpu()]
+            angles = angles if self._order is None else angles[self._order]
             self._tables[slots] = (angles.cos().float().to(self.device), angles.sin().float().to(self.device))
         return self._tables[slots]
 

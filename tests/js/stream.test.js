@@ -254,12 +254,7 @@ test("runs and their ends are checked", () => {
   assert.equal(protocol.parseRun({ ...run, chunk_frames: 12, controls: ["grab"] }).chunk_frames, 12);
   assert.equal(protocol.parseRun(run).first_frames, 1, "an older server does not say");
   assert.equal(protocol.parseRun({ ...run, first_frames: 5 }).first_frames, 5);
-  for (const bad of [
-    { controls: "grab" },
-    { controls: [1] },
-    { chunk_frames: "12" },
-    { first_frames: 0.5 },
-  ])
+  for (const bad of [{ controls: "grab" }, { controls: [1] }, { chunk_frames: "12" }, { first_frames: 0.5 }])
     assert.throws(() => protocol.parseRun({ ...run, ...bad }), protocol.ProtocolError);
   assert.deepEqual(protocol.parseRuns({ runs: [] }), []);
   assert.deepEqual(protocol.parseEnd({ token: "abc", status: "done" }), { token: "abc", status: "done" });
