@@ -28,6 +28,8 @@ def opened(tab, name: str) -> dict:
     workflow = load(shipped(name))
     (sampler,) = nodes_of_type(workflow, "MotionStreamSampler")
     sampler["widgets_values"][0] = 0
+    for source in nodes_of_type(workflow, "MotionStreamVideoToVideo"):  # a slow page would see its end
+        source["widgets_values"] = ["loop" if value == "end" else value for value in source["widgets_values"]]
     outputs = [{"name": "SETTINGS", "type": "MOTIONSTREAM_SAMPLER", "links": [900]}]
     settings = {"id": 900, "type": "MotionStreamBufferSettings", "pos": [0, 1300], "size": [300, 200]}
     settings |= {"flags": {}, "order": 0, "mode": 0, "properties": {}, "inputs": [], "outputs": outputs}
