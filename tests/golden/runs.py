@@ -106,6 +106,7 @@ TESTS = Path(__file__).resolve().parents[1]
 FIXTURES = TESTS / "fixtures" / "tracks"
 WORKFLOWS = TESTS.parent / "workflows"
 SPLINE = Path(__file__).with_name("spline.json")
+DOCUMENTS = Path(__file__).with_name("documents")
 
 # ---- part one: the library, as the runs call it ----
 
@@ -1107,18 +1108,9 @@ def documents(folder):
 
 @runs(("paint-a-track", "camera-and-object"), "the document of ")
 def shipped_document(folder, name):
-    workflow = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    texts = [
-        value
-        for node in workflow["nodes"]
-        for value in node.get("widgets_values") or ()
-        if isinstance(value, str)
-    ]
-    found = [json.loads(text) for text in texts if text.startswith('{"version"')]
-    made = [sampled_document(document) for document in found]
-    return {
-        f"{number}: {key}": value for number, tensors in enumerate(made) for key, value in tensors.items()
-    }
+    # As it was shipped on the day of the recording.
+    made = sampled_document(json.loads((DOCUMENTS / f"{name}.json").read_text(encoding="utf-8")))
+    return {f"0: {key}": value for key, value in made.items()}
 
 
 @run("camera tracks")
