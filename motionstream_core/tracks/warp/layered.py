@@ -24,9 +24,9 @@ from ..video.moving_least_squares import moving_similarity
 from .backward import WarpResult, nearest_track, pixel_grid, push_pull, take
 from .forward import upsample
 from .grouping import BACKGROUND, Grouper, Groups
-from .motions import inverse, moved, residuals
+from .motions import IDENTITY, inverse, moved, residuals
 from .plate import Plate, grown
-from .silhouettes import find_silhouettes
+from .silhouettes import find_silhouettes, nearest_tracks
 
 STILL = 0.02  # px: a background that moves less shows the image as it is
 APART = 0.05  # px: a thing that moves less than this against the background is part of it
@@ -36,18 +36,22 @@ BEND_POINTS = 96  # tracks that it looks at
 SOFT = (0.25, 0.5, 0.25)  # of a silhouette's border, px by px
 FEW = 4  # tracks: a thing with fewer has no part hidden
 THIN = 5  # px: a part of a silhouette that lies farther than half of it from any inside has none
+REACHES = 2  # px: a sampled layer shows so far beyond its box at most
 Objects = Mapping[int, Tensor]  # masks (H, W) bool by handle
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Layer:
     """A thing cut out of the image: picture (4, H, W) with alpha, colours premultiplied; mask (H, W) bool;
-    owner (H, W) the track of it that is nearest to each pixel.
+    owner (H, W) the track of it that is nearest to each pixel; box: left, top, right and bottom of what is
+    not transparent, px.
     """
 
     picture: Tensor
     mask: Tensor
     owner: np.ndarray
+    box: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class LayeredWarp:
     plate: Plate | None = None
     votes: dict[tuple[int, int], int] = field(default_factory=dict)
     frame: int = 0
+    nearest: np.ndarray | None = None
 
     @staticmethod
     def of(
@@ -153,14 +158,14 @@ class LayeredWarp:
 
     def objects_now(self) -> Objects:
         """The masks of the known objects where the frame made last shows them."""
-        size = self.image.shape[-2], self.image.shape[-1]
+        whole = 0, 0, self.image.shape[-1], self.image.shape[-2]
         handle = self.grouper.handle
         labels = {int(handle[self.groups.members(n)][0]): n for n in self.groups.painted_things()}
         found = {}
         for number, mask in self.grouper.objects.items():
             motion = self.groups.motions[labels.get(number, BACKGROUND)]
             solid = torch.from_numpy(mask).to(self.image)[None]
-            there = _sampled(solid, inverse(motion), 0, "zeros", size)[0] > 0.5
+            there = _sampled(solid, inverse(motion), 0, "zeros", whole)[0] > 0.5
             if there.any():
                 found[number] = there.cpu()
         return found
@@ -205,7 +210,10 @@ class LayeredWarp:
         known = {label: self.grouper.object_of(self.groups, label) for label in changed}
         given = {label: torch.from_numpy(mask) for label, mask in known.items() if mask is not None}
         found = [label for label in changed if label not in given]
-        masks = find_silhouettes(self.image, self.grouper.start, self.groups.labels, found)
+        nearest = self.nearest
+        if found and nearest is None:
+            nearest = nearest_tracks(self.image, self.grouper.start)
+        masks = find_silhouettes(self.image, self.grouper.start, self.groups.labels, found, nearest)
         for mask in self.grouper.objects.values():
             masks = {label: cut & ~torch.from_numpy(mask) for label, cut in masks.items()}
         masks |= given
@@ -217,7 +225,8 @@ class LayeredWarp:
             layers[label] = _layer(self.image, mask, self.grouper.start[members], members)
             hole |= grown(mask)
         assert self.plate is not None
-        return replace(self, layers=layers, plate=self.plate.with_hole(hole, self.frame))
+        plate = self.plate.with_hole(hole, self.frame)
+        return replace(self, layers=layers, plate=plate, nearest=nearest)
 
     def _back(self, own: np.ndarray, xy: np.ndarray, motion: np.ndarray) -> np.ndarray | Tensor:
         """The way back from a frame to the image: an affine map (2, 3), or of what bends a field (H, W, 2) of
@@ -301,8 +310,9 @@ class LayeredWarp:
         filled = self.plate.filled.float()[None]
         source = torch.cat([self.plate.canvas, filled])
         height, width = self.image.shape[-2:]
-        made = _sampled(source, pose.background, margin, "border", (height, width))
-        if margin == 0:
+        whole = 0, 0, width, height
+        made = _sampled(source, pose.background, margin, "border", whole)
+        if margin == 0 and isinstance(pose.background, Tensor):
             made[3:] = torch.maximum(made[3:], self._beyond(pose.background))
         for label, back, cut in pose.things:
             layer = self.layers[label]
@@ -310,15 +320,19 @@ class LayeredWarp:
             if cut.any():
                 hidden = upload(torch.from_numpy(cut[layer.owner]), picture.device).to(picture)[None, None]
                 picture = picture * (1 - F.avg_pool2d(F.pad(hidden, (2,) * 4, mode="replicate"), 5, 1)[0])
-            front = _sampled(picture, back, 0, "zeros", (height, width))
-            alpha = front[3:]
-            made = torch.cat([made[:3] * (1 - alpha) + front[:3], made[3:] * (1 - alpha)])
+            left, top, right, bottom = window = _window(layer.box, back, whole)
+            if left >= right or top >= bottom:
+                continue
+            front = _sampled(picture, back, 0, "zeros", window)
+            there = made[:, top:bottom, left:right]
+            there *= 1 - front[3:]
+            there[:3] += front[:3]
         return made
 
-    def _beyond(self, back: np.ndarray | Tensor) -> Tensor:
+    def _beyond(self, back: Tensor) -> Tensor:
         """(1, H, W): 1 where the background comes from beyond the image."""
         height, width = self.image.shape[-2:]
-        x, y = _field(back, (height, width), self.image.device).unbind(-1)
+        x, y = back.unbind(-1)
         out = torch.maximum(torch.maximum(-x, x - width), torch.maximum(-y, y - height))
         return (out > 1.0).to(self.image)[None]
 
@@ -350,7 +364,10 @@ def _layer(image: Tensor, mask: Tensor, start: np.ndarray, members: np.ndarray) 
         nearer = gap < best
         best[nearer] = gap[nearer]
         owner[nearer] = number
-    return Layer(torch.cat([colour[0] * alpha[0], alpha[0]]), mask, owner)
+    seen = alpha[0, 0] > 0
+    across, down = seen.any(0).nonzero()[:, 0].tolist(), seen.any(1).nonzero()[:, 0].tolist()
+    box = (across[0], down[0], across[-1] + 1, down[-1] + 1) if across else (0, 0, 0, 0)
+    return Layer(torch.cat([colour[0] * alpha[0], alpha[0]]), mask, owner, box)
 
 
 def _sources(back: np.ndarray | Tensor, points: np.ndarray) -> np.ndarray:
@@ -372,25 +389,37 @@ def _looked_up(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     return inside & mask[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
 
 
-def _field(back: np.ndarray | Tensor, size: tuple[int, int], device: torch.device) -> Tensor:
-    """(H, W, 2): the place in the image of every pixel of a frame."""
+def _window(box: Box, back: np.ndarray | Tensor, whole: Box) -> Box:
+    """The part of a frame in which what is in a box of the image can show: left, top, right, bottom."""
+    left, top, right, bottom = box
+    if isinstance(back, Tensor) or left >= right:
+        return whole if left < right else box
+    corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], float)
+    there = moved(inverse(back), corners)
+    low = np.clip(np.floor(there.min(0)) - REACHES, whole[:2], whole[2:]).astype(int)
+    high = np.clip(np.ceil(there.max(0)) + REACHES, whole[:2], whole[2:]).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _places(back: np.ndarray | Tensor, window: Box, device: torch.device) -> tuple[Tensor, Tensor]:
+    """x and y (h, w) in the image of the pixels in a window of the frame."""
+    left, top, right, bottom = window
     if isinstance(back, Tensor):
-        return back
-    grid = pixel_grid(*size, 1, device) + 0.5
-    matrix = upload(torch.from_numpy(back), device).to(grid)
-    return grid @ matrix[:, :2].T + matrix[:, 2]
+        x, y = back[top:bottom, left:right].unbind(-1)
+        return x, y
+    columns, rows = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5
+    across, down = (back[k, 0] * columns + (back[k, 1] * rows + back[k, 2]) for k in (0, 1))
+    return tuple(upload(torch.from_numpy(each).float(), device) for each in (across, down))
 
 
-def _sampled(
-    source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, size: tuple[int, int]
-) -> Tensor:
-    """source (C, h, w) at the way back of every pixel of a frame, bilinear -> (C, H, W)."""
-    if not isinstance(back, Tensor) and np.allclose(back, [[1, 0, 0], [0, 1, 0]], atol=1e-9):
-        height, width = size
-        return source[:, margin : margin + height, margin : margin + width].clone()
+def _sampled(source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, window: Box) -> Tensor:
+    """source (C, h, w) at the way back of the pixels in a window of a frame, bilinear -> (C, H, W)."""
+    left, top, right, bottom = window
+    if not isinstance(back, Tensor) and np.abs(back - IDENTITY).max() < 1e-9:
+        return source[:, margin + top : margin + bottom, margin + left : margin + right].clone()
     height, width = source.shape[-2:]
-    place = (_field(back, size, source.device) + margin) * 2
-    unit = torch.stack([place[..., 0] / width - 1, place[..., 1] / height - 1], -1)
+    x, y = _places(back, window, source.device)
+    unit = torch.stack([(x + margin) * (2 / width) - 1, (y + margin) * (2 / height) - 1], -1)
     return F.grid_sample(
         source[None], unit[None].to(source.dtype), mode="bilinear", padding_mode=edge, align_corners=False
     )[0]

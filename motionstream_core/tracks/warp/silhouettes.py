@@ -22,19 +22,34 @@ MOST = 2.0  # at most: else the first guess stands
 FREE = -1e5  # a track that begins there is none
 
 
+def nearest_tracks(image: Tensor, start: np.ndarray) -> np.ndarray:
+    """(H, W): the track that each pixel goes with, in place and colour."""
+    usable = (start > FREE).all(-1)
+    places = torch.from_numpy(start[usable] - 0.5).to(image)
+    return np.flatnonzero(usable)[assign_pixels(image, places).cpu().numpy()]
+
+
 def find_silhouettes(
-    image: Tensor, start: np.ndarray, labels: np.ndarray, things: list[int]
+    image: Tensor,
+    start: np.ndarray,
+    labels: np.ndarray,
+    things: list[int],
+    nearest: np.ndarray | None = None,
 ) -> dict[int, Tensor]:
     """The masks of some of the things.
 
-    labels (N,): whose each track is, 0 the background's.
+    Args:
+        image: the picture.
+        start: where the tracks begin.
+        labels: (N,) whose each track is, 0 the background's.
+        things: which.
+        nearest: what `nearest_tracks` gives for these, where it is known.
     """
+    if not things:
+        return {}
     usable = (start > FREE).all(-1)
-    numbers = np.flatnonzero(usable)
     height, width = image.shape[-2:]
-    places = torch.from_numpy(start[usable] - 0.5).to(image)
-    nearest = assign_pixels(image, places).cpu().numpy()
-    owner = labels[numbers][nearest]
+    owner = labels[nearest_tracks(image, start) if nearest is None else nearest]
     out = {}
     for label in things:
         own = start[usable & (labels == label)]
