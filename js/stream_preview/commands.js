@@ -103,6 +103,7 @@ export const TOOLS = [
   tool("pin", "i"),
   tool("path", "d"),
   tool("grid", "r"),
+  tool("object", "o"),
   tool("erase", "e"),
 ];
 

@@ -146,6 +146,12 @@ export const addResting = (kind, points, brush = null) => ({
 });
 
 /**
+ * @param {VideoPoint[]} points a place, or two corners of a box
+ * @returns {Control}
+ */
+export const addObject = (points) => ({ type: "add", kind: "object", points: points.map(place) });
+
+/**
  * @param {VideoPoint[]} points two or more
  * @param {number} seconds
  * @param {Brush | null} brush

@@ -136,6 +136,7 @@ function drawDraft(ctx, view, draft) {
   if (draft.tool === "path") drawRoute(ctx, view, draft.points, 1);
   else if (draft.tool === "pin") drawResting(ctx, view, draft.points, 1);
   else if (draft.tool === "grid") drawGrid(ctx, view, draft.points);
+  else if (draft.tool === "object") drawBox(ctx, view, draft.points);
 }
 
 /**
@@ -146,6 +147,7 @@ function drawDraft(ctx, view, draft) {
 function drawGhost(ctx, view, control) {
   const points = control.points.map((/** @type {[number, number]} */ [x, y]) => ({ x, y }));
   if (control.kind === "path") drawRoute(ctx, view, points, 0.55);
+  else if (control.kind === "object" && points.length > 1) drawBox(ctx, view, points);
   else drawResting(ctx, view, points, 0.55);
 }
 
@@ -190,6 +192,16 @@ function drawResting(ctx, view, points, alpha) {
  * @param {VideoPoint[]} corners
  */
 function drawGrid(ctx, view, corners) {
+  drawBox(ctx, view, corners);
+  drawResting(ctx, view, gridPoints(corners), 0.9);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {VideoPoint[]} corners
+ */
+function drawBox(ctx, view, corners) {
   const [a, b] = corners.map((corner) => toView(view, corner));
   if (!b) return;
   ctx.beginPath();
@@ -198,7 +210,6 @@ function drawGrid(ctx, view, corners) {
   ctx.fill();
   stroked(ctx, INK, 3, []);
   stroked(ctx, COLORS[STATIC], 1.5, [5, 4]);
-  drawResting(ctx, view, gridPoints(corners), 0.9);
 }
 
 /**

@@ -150,7 +150,14 @@ export const handlesOf = ({ shown }) => shown?.handles ?? NO_HANDLES;
 export const grabbableHandles = (state) => (state.handlesVisible ? handlesOf(state) : NO_HANDLES);
 
 /** The control that each tool sends first. @type {Record<Steering["tool"], string>} */
-export const TOOL_CONTROLS = { grab: "grab", pin: "add", path: "add", grid: "add", erase: "remove" };
+export const TOOL_CONTROLS = {
+  grab: "grab",
+  pin: "add",
+  path: "add",
+  grid: "add",
+  object: "add",
+  erase: "remove",
+};
 
 /**
  * The tool in hand can be used now.

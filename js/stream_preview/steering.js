@@ -7,6 +7,7 @@
  *     pin    a click, or several places painted in one go
  *     path   a stroke that is travelled from now on
  *     grid   a rectangle of resting points
+ *     object a thing of the picture, by a click or a box round it
  *     erase  every handle touched
  */
 
@@ -18,7 +19,7 @@ import * as controls from "./controls.js";
 /** @import {Handle} from "./protocol.js" */
 
 /**
- * @typedef {"grab" | "pin" | "path" | "grid" | "erase"} Tool
+ * @typedef {"grab" | "pin" | "path" | "grid" | "object" | "erase"} Tool
  *
  * @typedef {object} Hand
  * @property {number} pointer
@@ -60,6 +61,7 @@ const HIDDEN = 3;
 const PAINT_STEP = 12; // between pins painted in one go
 const GRID_STEP = 16;
 const MAX_IN_GRID = 400;
+const LEAST_BOX = 4; // px, each way
 const PATH_SECONDS = { least: 0.3, most: 60 };
 const TOLERANCE = 0.35;
 
@@ -189,7 +191,8 @@ export function drag(steering, event) {
  * @returns {VideoPoint[]}
  */
 function extendDraft(draft, places) {
-  if (draft.tool === "grid") return [draft.points[0], places.at(-1) ?? draft.points[0]];
+  if (draft.tool === "grid" || draft.tool === "object")
+    return [draft.points[0], places.at(-1) ?? draft.points[0]];
   const points = [...draft.points];
   const step = draft.tool === "pin" ? PAINT_STEP : 0.5;
   for (const place of places) if (distance(points[points.length - 1], place) >= step) points.push(place);
@@ -247,10 +250,18 @@ function finished(steering, draft, time) {
     const points = gridPoints(draft.points);
     return points.length > 1 ? [controls.addResting("grid", points)] : [];
   }
+  if (draft.tool === "object") return [controls.addObject(boxOrPlace(draft.points))];
   if (draft.tool !== "path" || draft.points.length < 2) return [];
   const taken = Math.min(PATH_SECONDS.most, Math.max(PATH_SECONDS.least, (time - draft.began) / 1000));
   return [controls.addPath(simplify(draft.points, TOLERANCE), steering.seconds || taken, brush)];
 }
+
+/**
+ * @param {VideoPoint[]} corners
+ * @returns {VideoPoint[]} the first alone where they are no box
+ */
+const boxOrPlace = ([a, b]) =>
+  b && Math.abs(a.x - b.x) >= LEAST_BOX && Math.abs(a.y - b.y) >= LEAST_BOX ? [a, b] : [a];
 
 /**
  * The resting points of a rectangle. None where it is too small for two.

@@ -16,7 +16,7 @@ from ..tracks.document.model import Brush
 from ..tracks.document.offsets import brush_count
 
 RELEASE_MODES = ("keep", "pin", "fade")
-ADDED_KINDS = ("pin", "path", "grid")
+ADDED_KINDS = ("pin", "path", "grid", "object")
 HANDS = 10
 MAX_MOVES = 64
 MAX_ADDED = 1024
@@ -168,7 +168,9 @@ class Release(Message):
 
 @dataclass(frozen=True)
 class AddTracks(Message):
-    """New points with one handle. Those of kind "path" travel it in `seconds`."""
+    """New points with one handle. Those of kind "path" travel it in `seconds`. Those of kind "object" are
+    of the thing that is cut out at one place, or in the box between two corners.
+    """
 
     type = "add"
     kind: str
@@ -256,7 +258,9 @@ def _parse_add(message: Mapping) -> AddTracks:
     points = _points(message.get("points"), "add: points", MAX_ADDED)
     if kind == "path" and len(points) < 2:
         raise ValueError(f"add: expected a path of at least 2 points, got {len(points)}")
-    brush = _brush(message.get("brush"))
+    if kind == "object" and len(points) > 2:
+        raise ValueError(f"add: expected a place or two corners for an object, got {len(points)} points")
+    brush = None if kind == "object" else _brush(message.get("brush"))
     # The points are counted here, so that no control that was accepted can be too many for a whole stream.
     count = brush_count(brush) * (1 if kind == "path" else len(points))
     if count > MAX_POINTS:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ..tracks.document.model import Brush
 from ..tracks.document.offsets import border_pins, brush_offsets
+from ..tracks.masks import points_in_mask
 from ..tracks.types import TrackChunk
 from .controls import (
     AddTracks,
@@ -155,6 +156,8 @@ class LiveTracks:
                 return self._release(hand, mode)
             case AddTracks(kind="path"):
                 return self._add_path(control, to_reference)
+            case AddTracks(kind="object"):
+                return False  # without a picture there is nothing to cut: `add_object`
             case AddTracks():
                 return self._add_resting(control, to_reference)
             case RemoveHandle(handle):
@@ -240,6 +243,22 @@ class LiveTracks:
         state.paths.append(LivePath(line, state.frame - 1, frames, added, shift))
         state.points.mode[added] = PATH
         state.points.static[added] = False
+        return True
+
+    def add_object(self, mask: Tensor, shift: Tensor) -> bool:
+        """The points of a thing that was cut out of the picture that motion is taken from, at rest.
+
+        mask: (H, W) bool in that picture. shift: (2,) from there to the screen. False where it holds nothing.
+        Raises NoRoom.
+        """
+        points = points_in_mask(mask.cpu().numpy())
+        if not len(points):
+            return False
+        self._newest = None
+        state = self.state
+        anchors = torch.from_numpy(points)
+        self._insert(anchors + shift.to(anchors), lambda places: anchors)
+        state.objects = {**state.objects, state.next_handle - 1: mask}
         return True
 
     def _remove(self, handle: int) -> bool:

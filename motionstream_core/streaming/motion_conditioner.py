@@ -169,6 +169,9 @@ class MotionConditioner:
     def to_reference(self, places: Tensor) -> Tensor:
         return self._carry.to_reference(self._cursor.shown, places)
 
+    def picture(self) -> Tensor:
+        return self._image
+
     def objects(self) -> Objects:
         return self._carry.objects()
 

@@ -73,6 +73,10 @@ class MotionSource(MotionCondition, Protocol):
         """
         ...
 
+    def picture(self) -> Tensor:
+        """The picture (3, H, W) that motion is taken from."""
+        ...
+
     def objects(self) -> Objects:
         """The masks (H, W) of cut out objects where the last frame released shows them, by handle."""
         ...

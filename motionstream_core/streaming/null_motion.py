@@ -67,6 +67,9 @@ class NullMotion:
     def to_reference(self, places: Tensor) -> Tensor:
         return places
 
+    def picture(self) -> Tensor:
+        return self._image
+
     def objects(self) -> Objects:
         return {}
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..common.checked import excerpt, whole
 
 MOST_SIDE = 16_384
+POINTS = 24  # that go with an object
 CROSSINGS = 4_000_000  # of rows and outline edges that are looked at at once
 
 
@@ -53,6 +54,20 @@ def parse_objects(value: Any) -> dict[int, np.ndarray]:
         handle = whole(one.get("handle"), "objects", 0, 10**9, "handle")
         found[handle] = mask_from_runs(one.get("runs"), width, height)
     return found
+
+
+def points_in_mask(mask: np.ndarray, about: int = POINTS) -> np.ndarray:
+    """(K, 2) float64: about so many places of a mask, evenly spread, row by row.
+
+    One at least where it holds a pixel.
+    """
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return np.zeros((0, 2))
+    step = max(1, round((len(rows) / about) ** 0.5))
+    kept = (rows % step == rows[0] % step) & (columns % step == columns[len(columns) // 2] % step)
+    kept[len(kept) // 2] |= not kept.any()
+    return np.stack([columns[kept], rows[kept]], -1).astype(np.float64)
 
 
 def fill_outlines(outlines: Iterable[np.ndarray], width: int, height: int) -> np.ndarray:

@@ -24,13 +24,19 @@ FRAMES = 49
 stream = partial(small_stream, overlap_decode=False)
 
 
-def play(networks, posts=(), frames=FRAMES, session=None, **options):
+def play(networks, posts=(), frames=FRAMES, session=None, image=None, **options):
     """The chunks kept in the end. posts: {chunk index after which they are posted: [messages]}; a chunk's
     posts count once.
     """
     session, posts, kept = session or LiveSession(), dict(posts), []
     for chunk in stream(
-        networks, picture(), drag(FRAMES), "red ball moves right", frames, control=session, **options
+        networks,
+        picture() if image is None else image,
+        drag(FRAMES),
+        "red ball moves right",
+        frames,
+        control=session,
+        **options,
     ):
         del kept[chunk.index :]
         kept.append(chunk)
@@ -85,6 +91,31 @@ def test_a_performance_played_again_gives_the_same_frames_bit_for_bit(networks):
     assert [entry["type"] for entry in json.loads(text)["controls"]] == [
         message["type"] for posts in STEERED.values() for message in posts
     ]
+
+
+def test_a_thing_selected_in_a_running_stream_is_a_handle_and_is_selected_again_by_the_performance(networks):
+    posts = {
+        1: [{"type": "add", "kind": "object", "points": [[2, 2], [14, 14]]}],
+        2: [{"type": "grab", "hand": 0, "handle": 1}, {"type": "move", "hand": 0, "to": [[20, 20]]}],
+        3: [{"type": "scene"}, {"type": "add", "kind": "object", "points": [[900, 900]]}],
+    }
+    chunks, session = play(networks, posts, carry="layered", image=with_a_thing())
+    before, after = len(chunks[1].xy[0]), len(chunks[2].xy[0])
+    assert after > before + 3 and len(chunks[-1].xy[0]) == after  # beyond the picture nothing is cut
+    again = play(
+        networks,
+        session=LiveSession(script=read_performance(write_performance(session.performance, seed=0)).controls),
+        carry="layered",
+        image=with_a_thing(),
+    )[0]
+    assert torch.equal(joined(chunks), joined(again))
+
+
+def with_a_thing():
+    """The picture with a bright square in its corner."""
+    made = 0.2 * picture()
+    made[4:12, 4:12] = torch.tensor([1.0, 0.9, 0.1])
+    return made
 
 
 def test_a_rewind_without_new_controls_makes_the_same_frames_again(networks):

@@ -8,14 +8,20 @@ import pytest
 import torch
 from core.test_layered import SIZE, SQUARE, grid, scene, texture
 
-from motionstream_core.live.controls import AddTracks
+from motionstream_core.live.controls import AddTracks, Grab, Handle, Move, parse_control
 from motionstream_core.live.live_tracks import LiveTracks
 from motionstream_core.streaming.warped_image import ImageCarry
 from motionstream_core.tracks.cut_out import cut_out
 from motionstream_core.tracks.document.handles import document_groups
 from motionstream_core.tracks.document.objects import PictureFit, document_objects, objects_under_strokes
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
-from motionstream_core.tracks.masks import fill_outlines, mask_from_runs, mask_to_runs, parse_objects
+from motionstream_core.tracks.masks import (
+    fill_outlines,
+    mask_from_runs,
+    mask_to_runs,
+    parse_objects,
+    points_in_mask,
+)
 from motionstream_core.tracks.types import TrackChunk
 from motionstream_core.tracks.warp.layered import LayeredWarp
 
@@ -221,3 +227,57 @@ def test_a_handle_added_live_has_no_mask_of_one_that_is_known():
     assert live.apply(AddTracks("pin", ((5.0, 5.0),)), lambda places: places)
     made = live(1, 4)
     assert isinstance(made, TrackChunk) and set(made.objects) == {0} and made.handles[-1] == 1
+
+
+# ---- in a running stream ----
+
+
+def test_a_thing_selected_live_becomes_a_handle_that_moves_whole_and_is_replayed():
+    def source(start, count):
+        pins = torch.tensor([[2.0, 2.0], [60.0, 60.0]])
+        return pins.expand(count, -1, -1), torch.ones(count, 2, dtype=torch.bool)
+
+    image = texture()
+    image[:, SQUARE[0], SQUARE[1]] = torch.tensor([0.9, 0.9, 0.2])[:, None, None]
+
+    def made():
+        live = LiveTracks(source, SIZE, SIZE, 16.0, groups=torch.tensor([0, 0]))
+        live(0, 1)
+        mask = torch.from_numpy(cut_out((image.permute(1, 2, 0).numpy() * 255).astype(np.uint8), at=(16, 32)))
+        assert live.add_object(mask, torch.zeros(2))
+        assert live.apply(Grab(0, Handle(1)), lambda places: places)
+        assert live.apply(Move(0, ((44.0, 34.0),)), lambda places: places)
+        chunk = live(1, 9)
+        return LayeredWarp.of(image, chunk.anchors, chunk.handles, chunk.objects)(chunk.xy, chunk.visible)[0]
+
+    frames = made().frames
+    first = torch.equal(frames, made().frames)
+    yellow = ((frames[-1] - torch.tensor([0.9, 0.9, 0.2])[:, None, None]).abs().amax(0) < 0.1).nonzero()
+    assert first and abs(len(yellow) - 14 * 14) < 24  # its rim is soft
+    assert not live_mask_is_left(frames[-1])
+
+
+def live_mask_is_left(frame) -> bool:
+    """Whether yellow is left where the square was."""
+    place = frame[:, SQUARE[0], SQUARE[1]]
+    return bool(((place - torch.tensor([0.9, 0.9, 0.2])[:, None, None]).abs().amax(0) < 0.1).any())
+
+
+def test_an_object_has_evenly_spread_points_within_it_and_an_empty_one_none():
+    mask = square_mask().numpy()
+    points = points_in_mask(mask)
+    assert 12 <= len(points) <= 40 and all(mask[int(y), int(x)] for x, y in points)
+    assert len(points_in_mask(np.eye(40, dtype=bool)[:, :3])) >= 1
+    assert not len(points_in_mask(np.zeros((4, 4), bool)))
+    live = LiveTracks(
+        lambda start, count: (torch.zeros(count, 1, 2), torch.ones(count, 1, dtype=torch.bool)), 8, 8, 16.0
+    )
+    assert not live.add_object(torch.zeros(8, 8, dtype=torch.bool), torch.zeros(2))
+
+
+def test_an_object_control_names_a_place_or_a_box():
+    control = parse_control({"type": "add", "kind": "object", "points": [[1, 2], [9, 9]]})
+    assert control == AddTracks("object", ((1.0, 2.0), (9.0, 9.0)))
+    assert parse_control(control.message()) == control
+    with pytest.raises(ValueError, match="a place or two corners"):
+        parse_control({"type": "add", "kind": "object", "points": [[1, 2]] * 3})

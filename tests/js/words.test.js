@@ -79,7 +79,7 @@ test("every word the preview asks for is there, and none is left over", () => {
       .flatMap(([, a, b]) => [a, b])
       .filter(Boolean),
   );
-  for (const tool of ["grab", "pin", "path", "grid", "erase"]) asked.add(`tool_${tool}`);
+  for (const tool of ["grab", "pin", "path", "grid", "object", "erase"]) asked.add(`tool_${tool}`);
   for (const mode of ["keep", "pin", "fade"]) asked.add(`release_${mode}`);
   for (const status of [
     "idle",
