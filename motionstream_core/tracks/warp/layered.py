@@ -409,7 +409,8 @@ def _places(back: np.ndarray | Tensor, window: Box, device: torch.device) -> tup
         return x, y
     columns, rows = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5
     across, down = (back[k, 0] * columns + (back[k, 1] * rows + back[k, 2]) for k in (0, 1))
-    return tuple(upload(torch.from_numpy(each).float(), device) for each in (across, down))
+    x, y = (upload(torch.from_numpy(each).float(), device) for each in (across, down))
+    return x, y
 
 
 def _sampled(source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, window: Box) -> Tensor:
