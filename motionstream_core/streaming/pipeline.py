@@ -38,10 +38,10 @@ from ..model.config import BufferConfig, SamplerConfig
 from ..model.weights.networks import Networks, Transformer, light
 from ..sampling.open import open_sampler
 from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
-from ..tracks.cut_out import cut_out
 from ..tracks.types import TrackChunk, Tracks
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
+from .live_object import select_object
 from .motion_source import MotionSnapshot
 from .open_motion import open_motion_source
 from .options import StreamOptions
@@ -221,9 +221,7 @@ class StreamPipeline:
     # ---- a chunk ----
 
     def begin(self) -> Chunk | None:
-        """Makes the next chunk's latents and begins to decode them; None when the wanted length has been
-        made.
-        """
+        """Makes the next chunk's latents and begins to decode them; None at the wanted length."""
         # 1. Work that the chunk before left pending belongs to no chunk's latency.
         self._sampler.finish_pending()
         boundary = perf_counter()
@@ -335,30 +333,10 @@ class StreamPipeline:
             case ChangeScene():
                 return self._change_scene()
             case AddTracks(kind="object"):
-                return self._cut_out(control)
+                return select_object(control, self.motion, self.tracks)
             case SetCamera() | Grab() | Move() | Release() | AddTracks() | RemoveHandle() | PinEdges():
                 return self.tracks.apply(control, self.motion.to_reference)
         raise ValueError(f"control: expected one of a running stream, got {control.type!r}")
-
-    def _cut_out(self, control: AddTracks) -> bool:
-        """The thing at a place of the newest frame, or between two corners, becomes a handle of its own.
-
-        It is cut from the picture that motion is taken from. False where nothing stands out.
-        """
-        places = torch.tensor(control.points, dtype=torch.float64)
-        there = self.motion.to_reference(places).double().cpu()
-        picture = self.motion.picture().permute(1, 2, 0).cpu()
-        pixels = (picture.clamp(0, 1) * 255).round().byte().numpy()
-        try:
-            if len(there) == 1:
-                x, y = there[0].tolist()
-                mask = cut_out(pixels, at=(x, y))
-            else:
-                left, top, right, bottom = [*there.amin(0).tolist(), *there.amax(0).tolist()]
-                mask = cut_out(pixels, box=(left, top, right, bottom))
-        except ValueError:
-            return False  # what is there has come from beyond the picture
-        return self.tracks.add_object(torch.from_numpy(mask), (places - there).mean(0))
 
     def follow_schedule(self) -> None:
         """The scheduled text of the next chunk."""
@@ -371,11 +349,10 @@ class StreamPipeline:
             self.finish(self._newest)
         picture = self._last.picture
         assert picture is not None
-        objects = self.motion.objects()
+        self.tracks.set_reference(self.motion.objects())
         self.motion.set_reference(rearrange(picture, "h w c -> c h w"))
         if self.options.see is not None:
             self.text.look(self.options.see(picture))
-        self.tracks.set_reference(objects)
         return True
 
     # ---- history ----
