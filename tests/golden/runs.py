@@ -531,10 +531,9 @@ def start_picture(size: int) -> Tensor:
     return cover(read_image(WORKFLOWS / "motionstream_example.png"), size, size)
 
 
-def painted_tracks(node: str = "MotionStreamTrackEditor") -> tuple[Tracks, Tensor]:
-    """The tracks and handles of the first shipped workflow's editor."""
-    workflow = json.loads((WORKFLOWS / "paint-a-track.json").read_text(encoding="utf-8"))
-    text = next(each["widgets_values"][0] for each in workflow["nodes"] if each["type"] == node)
+def painted_tracks() -> tuple[Tracks, Tensor]:
+    """The tracks and handles of the first shipped workflow's editor, on the day of the recording."""
+    text = (DOCUMENTS / "paint-a-track.json").read_text(encoding="utf-8")
     document = parse_document(text)
     return document_to_tracks(document), torch.tensor(document_groups(document))
 
