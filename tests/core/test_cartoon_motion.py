@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation.cartoon import following
 from motionstream_core.model.config import MotionConfig, RollingConfig
-from motionstream_core.model.context import FullContext
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import preset
@@ -26,7 +25,7 @@ from motionstream_core.streaming.start_image import StartImage
 from motionstream_core.streaming.stream import stream
 from motionstream_core.tracks.types import Tracks
 from motionstream_core.training.cartoon.export import write, write_motion
-from motionstream_core.training.cartoon.low_rank import rank_of, with_motion_additions
+from motionstream_core.training.cartoon.low_rank import factored, ranks_of, with_motion_additions
 from motionstream_core.training.cartoon.motion_clips import (
     LIMIT,
     ON_THINGS,
@@ -155,7 +154,7 @@ def test_the_motion_model_begins_as_the_text_to_video_model_whatever_the_tracks_
             for motion in (made.motion(batch, rng()), torch.zeros(2, 16, 5, 4, 4))
         )
         said = net.dit.encode_text(net.words(batch["tokens"]))
-        expected = net.dit(x, level, said, FullContext())  # the base's own are windows
+        expected = net.dit(x, level, said)  # in the base's own windows
     torch.testing.assert_close(told, plain)
     assert (told - expected).std() < 0.05 * expected.std()  # int8 in the file
 
@@ -230,7 +229,7 @@ def test_a_motion_model_with_additions_learns_them_alone_and_stands_on_its_base(
     copy = model(2)
     save_file(made.state_dict(), tmp_path / "teacher.safetensors")
     start_from(copy, tmp_path / "teacher.safetensors")
-    assert copy.held == made.held and rank_of(copy.state_dict()) == 2
+    assert copy.held == made.held and set(ranks_of(copy.state_dict()).values()) == {2}
     write_motion(path, copy, base, {"note": "x"})
     networks = open_networks(path)
     assert networks.running_latents and networks.config == MOTION
@@ -243,6 +242,26 @@ def test_a_motion_model_with_additions_learns_them_alone_and_stands_on_its_base(
     )
     about = load_bundle(path).provenance
     assert about["note"] == "x" and about["parents"][0]["file"] == "base.safetensors"
+
+
+def test_a_model_that_learned_whole_is_factored_onto_its_base():
+    base, made = model(1), model(1)
+    matrix = made.dit.blocks[1].cross_attn.k.weight
+    with torch.no_grad():
+        matrix.addmm_(torch.ones(32, 1), torch.linspace(-1, 1, 32)[None])
+        made.dit.blocks[0].ffn[0].bias.add_(1)
+        made.track_head.conv.weight.add_(1)
+        made.words.table.weight.add_(1)
+    near = factored(made, base, 64)
+    assert ranks_of(near.state_dict()) == {"dit.blocks.1.cross_attn.k": 1}  # the one direction there is
+    torch.testing.assert_close(near.dit.blocks[1].cross_attn.k.weight, matrix)
+    torch.testing.assert_close(near.dit.blocks[0].ffn[0].bias, made.dit.blocks[0].ffn[0].bias)
+    assert torch.equal(near.track_head.conv.weight, made.track_head.conv.weight)
+    assert torch.equal(near.words.table.weight, model(1).words.table.weight)  # words stay the base's
+    assert {"words.table.weight", "dit.blocks.0.ffn.0.weight"} <= near.held
+    assert "dit.blocks.0.cross_attn.k.bias" not in near.held and ranks_of(made.state_dict()) == {}
+    copy = model(2)
+    assert with_motion_additions(copy, ranks_of(near.state_dict())).held == near.held
 
 
 # streaming

@@ -111,6 +111,8 @@ class CausalInitStage:
             part = slice(start, start + frames)
             weights = None if cells is None else cells[:, :, part]
             losses.append(self._chunk(model, batch, part, motion[:, :, part], text, cache, rng, weights))
+            if part.stop == context.shape[2]:
+                break  # nothing looks back at the last chunk
             noise = (
                 recipe.context_noise
                 * rand(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
@@ -186,6 +188,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shift", type=float, default=CausalInitRecipe.shift, help="of the noise levels of ar"
     )
     parser.add_argument(
+        "--context-noise",
+        type=float,
+        default=CausalInitRecipe.context_noise,
+        help="most noise on a chunk once it is context, against errors that grow in a stream",
+    )
+    parser.add_argument(
         "--things-weight",
         type=float,
         default=CausalInitRecipe.things_weight,
@@ -203,6 +211,7 @@ def build(args: argparse.Namespace) -> Setup:
             start=args.start,
             sinks=tuple(args.sinks),
             windows=tuple(args.windows),
+            context_noise=args.context_noise,
             shift=args.shift,
             things_weight=args.things_weight,
             keep_tracks=tuple(args.keep_tracks),

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...model.motion import PACK
 from ...model.packed import unpacked
 from ...model.presets import MotionConfig
-from ..cartoon.low_rank import rank_of, with_motion_additions
+from ..cartoon.low_rank import ranks_of, with_motion_additions
 from .roles import MotionModel, load_into
 
 HEAD = "track_head.conv.weight"
@@ -96,9 +96,9 @@ def start_from(model: MotionModel, path: Path) -> str:
     state = read(path)
     if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
         return _start_from_text_to_video(model, state, path.name)
-    rank = rank_of(state)
-    if rank is not None and not hasattr(model, "held"):
-        with_motion_additions(model, rank)
+    ranks = ranks_of(state)
+    if ranks and not hasattr(model, "held"):
+        with_motion_additions(model, ranks)
     if any(key.startswith("track_head.") for key in state):
         own = {
             key: value.float() if value.is_floating_point() else value
