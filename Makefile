@@ -10,7 +10,7 @@ CORE := $(VENV)/python -m motionstream_core
 .PHONY: help demo test comfy check evaluate bench bench-gpu bench-buffer bench-live bench-tracking
 
 help:
-	@echo "make demo      boot ComfyUI, run workflows/paint-a-track.json, write output/demo.mp4 and output/demo.png"
+	@echo "make demo      boot ComfyUI, run a painted track and a sentence, write output/demo.mp4, output/demo_t2v.mp4 and output/demo.png"
 	@echo "make test      every test: Python, JavaScript, the real ComfyUI, a real browser"
 	@echo "make comfy     ComfyUI with the pack on http://127.0.0.1:8188"
 	@echo "make check     ruff, pyright, prettier, tsc"

@@ -71,3 +71,20 @@ def test_two_demos_have_folders_of_their_own(tmp_path, monkeypatch):
     assert not second.exists()
     with demo.own_folder() as third:
         assert third == first
+
+
+def test_the_demo_says_whether_a_sentence_was_kept():
+    from harness import demo, workflow
+
+    from motionstream_core.training.cartoon.drawing import render
+    from motionstream_core.training.cartoon.scene import Scene, Thing
+
+    told = workflow.load(demo.SENTENCE)
+    run = {"first_frame_s": 0.12345, "fps": 5.678}
+    kept = []
+    for colour, verb in (("red", "moves right"), ("blue", "stays")):
+        thing = Thing("car", colour, verb, 0.2, 0.75, 0.19, 1)
+        frames = render(Scene("hills", "day", (thing,), 1), 33).astype("float32") / 255
+        made = demo.told_report(frames, run, told)
+        kept.append([made[f"t2v_{key}"] for key in ("found", "colour", "verb", "frames", "fps")])
+    assert kept == [[True, True, True, 33, 5.68], [True, False, False, 33, 5.68]]

@@ -43,3 +43,13 @@ def contact_sheet(
         corner = (GAP + (cell % columns) * (width + GAP), GAP + (cell // columns) * (height + GAP))
         sheet.paste(draw_picture(frames[index], painted, int(index)), corner)
     return sheet
+
+
+def stacked(*sheets: Image.Image) -> Image.Image:
+    """Sheets one below the other."""
+    whole = Image.new("RGB", (max(s.width for s in sheets), sum(s.height for s in sheets)), "#16181d")
+    top = 0
+    for sheet in sheets:
+        whole.paste(sheet, (0, top))
+        top += sheet.height
+    return whole
