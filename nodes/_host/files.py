@@ -33,6 +33,7 @@ EXAMPLES = [
         "source.mp4",
         "source_mask.png",
         "car.mp4",
+        "wide.jpg",
     )
 ]
 

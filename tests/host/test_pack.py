@@ -18,6 +18,7 @@ NODES = {
     "MotionStreamPreview": "Stream Preview",
     "MotionStreamVideoTracks": "Tracks from Video",
     "MotionStreamLiveVideoMotion": "Live Motion from Video",
+    "MotionStreamWholeClip": "Whole-Clip Sampler (Teacher)",
 }
 EXAMPLE = "motionstream_example.png"
 WORKFLOWS = [
@@ -29,6 +30,7 @@ WORKFLOWS = [
     "live-stream",
     "live-webcam-motion",
     "motion-transfer",
+    "motionstream-1.3b",
     "paint-a-track",
     "streaming-text-to-video",
     "video-to-video",
@@ -63,7 +65,14 @@ def test_the_example_picture_lies_in_the_input_folder(host):
     assert EXAMPLE in host.object_info()["LoadImage"]["input"]["required"]["image"][0]
     assert all(
         (host.base / "input" / f"motionstream_{name}").is_file()
-        for name in ("source.mp4", "source_mask.png", "example_mask.png", "example_depth.png", "car.mp4")
+        for name in (
+            "source.mp4",
+            "source_mask.png",
+            "example_mask.png",
+            "example_depth.png",
+            "car.mp4",
+            "wide.jpg",
+        )
     )
 
 
