@@ -15,7 +15,6 @@ from host.test_host import decoded, outcome
 from host.test_wan_host import write_autoencoders
 from host.wan_probe import SIZES, small, state_of
 
-from motionstream_core.__main__ import main
 from motionstream_core.model.weights.checkpoint_presets import (
     CHECKPOINT_PRESETS,
     checkpoint_preset,
@@ -41,21 +40,7 @@ def prompt(host, workflow):
         (models / name).mkdir(parents=True, exist_ok=True)
     torch.save(
         {"generator_ema": {f"model.{key}": value for key, value in state_of(small()).items()}},
-        models / "causal_forcing.pt",
-    )
-    assert (
-        main(
-            [
-                "convert",
-                str(models / "causal_forcing.pt"),
-                str(models / "diffusion_models" / "causal_forcing.safetensors"),
-                "--preset",
-                "causal-forcing",
-                "--heads",
-                "2",
-            ]
-        )
-        == 0
+        models / "diffusion_models" / "causal_forcing.pt",
     )
     write_autoencoders(models)
     (models / "vae" / "wan_small.safetensors").rename(models / "vae" / "wan_2.1_vae.safetensors")
@@ -80,15 +65,18 @@ def test_the_tracks_lie_on_a_canvas_that_the_model_was_trained_on(workflow):
     assert (moved > 200).sum() >= 20 and (moved == 0).sum() >= 20
 
 
-def test_the_note_names_the_files_their_folders_and_licences_and_a_command_that_exists(workflow):
+def test_the_note_names_the_files_their_folders_and_licences_and_a_preset_that_exists(workflow):
     (note,) = nodes_of_type(workflow, "MarkdownNote")
     text = note["widgets_values"][0]
-    for kind in ("CLIPLoader", "VAELoader"):
-        assert nodes_of_type(workflow, kind)[0]["widgets_values"][0] in text
+    for kind in ("MotionStreamLoader", "CLIPLoader", "VAELoader"):
+        (loader,) = nodes_of_type(workflow, kind)
+        (model,) = loader["properties"]["models"]
+        assert model["name"] == loader["widgets_values"][0] and f"**{model['name']}**" in text
+        assert f"models/{model['directory']}**" in text and model["url"].endswith(f"/{model['name']}")
     for words in (
         "models/diffusion_models",
         "models/text_encoders",
-        "models/vae`",
+        "models/vae**",
         "models/vae_approx",
         "Apache-2.0",
         "MIT",
@@ -97,19 +85,13 @@ def test_the_note_names_the_files_their_folders_and_licences_and_a_command_that_
         "guided",
     ):
         assert words in text, words
-    command = re.search(r"python -m motionstream_core convert (\S+) (\S+) --preset (\S+)`", text)
-    assert command[2].endswith(nodes_of_type(workflow, "UNETLoader")[0]["widgets_values"][0])
-    assert (
-        command[3] in CHECKPOINT_PRESETS
-        and command[3] == nodes_of_type(workflow, "MotionStreamCheckpoint")[0]["widgets_values"][0]
-    )
+    assert nodes_of_type(workflow, "MotionStreamLoader")[0]["widgets_values"][1] in CHECKPOINT_PRESETS
+    assert "`" not in text, "code is blue on blue in a coloured note of the newer renderer"
 
 
 def test_the_host_names_the_files_that_are_not_there_yet(host, workflow):
-    missing = json.loads(
-        json.dumps(workflow).replace("causal_forcing.safetensors", "not_downloaded.safetensors")
-    )
-    with pytest.raises(Refused, match="not_downloaded.safetensors"):
+    missing = json.loads(json.dumps(workflow).replace("causal_forcing.pt", "not_downloaded.pt"))
+    with pytest.raises(Refused, match="not_downloaded.pt"):
         host.run(to_api(missing, host.object_info()))
 
 
@@ -146,7 +128,6 @@ def test_the_workflow_asks_for_nothing_but_the_host_and_this_pack():
     kinds = {entry["type"] for entry in load(shipped("causal-wan"))["nodes"]}
     ours = {path.stem for path in (ROOT / "js" / "docs").glob("*.md")}
     assert kinds - ours == {
-        "UNETLoader",
         "CLIPLoader",
         "VAELoader",
         "CLIPTextEncode",

@@ -73,7 +73,7 @@ def test_every_file_that_the_host_can_download_has_its_name_place_and_folder(wor
         if kind == "MotionStreamTinyVAE":  # its place is none that the host downloads from
             continue
         (model,) = loader["properties"]["models"]
-        assert model["name"] == name and f"`models/{model['directory']}`" in text
+        assert model["name"] == name and f"**models/{model['directory']}**" in text
         assert model["url"].startswith("https://huggingface.co/") and model["url"].endswith(".safetensors")
 
 
@@ -97,5 +97,6 @@ def test_the_note_says_what_it_needs_and_what_nobody_has_tried(workflow):
     config = config_for(checkpoint_preset("track-v0"))
     needs = Plan(config, 832, 480, config.context, "bf16", "taehv").bytes / GIB
     assert f"about {needs:.0f} GiB" in text
+    assert "`" not in text, "code is blue on blue in a coloured note of the newer renderer"
     for words in ("licence not stated", "never run by us", "121 frames", "nobody in public has tried it"):
         assert words in text, words
