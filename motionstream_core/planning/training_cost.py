@@ -48,7 +48,12 @@ TRAJECTORIES, ODE_STEPS = 4000, 50
 # Width, height and frames of a clip: the paper's sizes, and whole chunks of three latent frames behind the
 # start image, which stands alone here. 85 frames are 22 latent frames, seven chunks as the paper's 81 have
 # with the start image in the first; 121 are 31, ten chunks.
-CLIPS = {"wan2.1": (832, 480, 85), "wan2.2": (1280, 704, 121), "tiny": (128, 128, 37)}
+CLIPS = {
+    "wan2.1-1.3b-track": (832, 480, 121),
+    "wan2.1": (832, 480, 85),
+    "wan2.2": (1280, 704, 121),
+    "tiny": (128, 128, 37),
+}
 BUFFER_CLIPS = {
     "streamdit-4b": (512, 512),
     "streamdit-tiny": (128, 128),

@@ -15,6 +15,7 @@ from ...common.devices import parse_size, show_progress
 from ...model.presets import ModelConfig, preset
 from ...training.data.encoders import open_encoder
 from ...training.data.prompts import Prompts, StoredPrompts, host_prompts, importable
+from ...training.data.shown import See, host_sight
 from ...training.methods.roles import has_own_words
 from ...training.methods.steps import check_whole_chunks
 
@@ -29,6 +30,7 @@ class Defaults:
 
 DEFAULTS = {
     "tiny": Defaults((128, 128), 49, 16, (24, 24)),
+    "wan2.1-1.3b-track": Defaults((832, 480), 121, 24, (50, 50)),
     "wan2.1": Defaults((832, 480), 85, 16, (50, 50)),
     "wan2.2": Defaults((1280, 704), 121, 24, (50, 50)),
 }
@@ -50,26 +52,7 @@ def add_data(stages) -> argparse.ArgumentParser:
         type=Path,
         help="codec.safetensors of a run, or the VAE of a Wan preset; the built-in codec by default",
     )
-    text = data.add_mutually_exclusive_group()
-    text.add_argument(
-        "--text-encoder",
-        type=Path,
-        help="Wan presets: umt5 file as ComfyUI has it; needs a ComfyUI that can be imported, see --comfyui",
-    )
-    text.add_argument(
-        "--embeddings",
-        type=Path,
-        help=(
-            'Wan presets: folder with NAME.safetensors for every video NAME.mp4, a tensor "text" '
-            "(tokens, width) in each"
-        ),
-    )
-    data.add_argument("--comfyui", type=Path, help="folder of a ComfyUI, where it is not on PYTHONPATH")
-    data.add_argument(
-        "--text-tokens",
-        type=int,
-        help="tokens of a caption that are kept, the preset's by default; fewer take less room on disk",
-    )
+    _add_told(data)
     data.add_argument(
         "--size", type=parse_size, help="WIDTHxHEIGHT: scaled until it covers this, then the middle"
     )
@@ -94,6 +77,35 @@ def add_data(stages) -> argparse.ArgumentParser:
     data.add_argument("--device", default="auto", help="of the codec")
     data.add_argument("--seed", type=int, default=0)
     return data
+
+
+def _add_told(data: argparse.ArgumentParser) -> None:
+    """What a network is told beside latents and tracks: the text, and the start image's features."""
+    text = data.add_mutually_exclusive_group()
+    text.add_argument(
+        "--text-encoder",
+        type=Path,
+        help="Wan presets: umt5 file as ComfyUI has it; needs a ComfyUI that can be imported, see --comfyui",
+    )
+    text.add_argument(
+        "--embeddings",
+        type=Path,
+        help=(
+            'Wan presets: folder with NAME.safetensors for every video NAME.mp4, a tensor "text" '
+            "(tokens, width) in each"
+        ),
+    )
+    data.add_argument(
+        "--clip-vision",
+        type=Path,
+        help="presets that look at the start image: clip_vision_h as ComfyUI has it; needs a ComfyUI, too",
+    )
+    data.add_argument("--comfyui", type=Path, help="folder of a ComfyUI, where it is not on PYTHONPATH")
+    data.add_argument(
+        "--text-tokens",
+        type=int,
+        help="tokens of a caption that are kept, the preset's by default; fewer take less room on disk",
+    )
 
 
 def run_data(args: argparse.Namespace) -> None:
@@ -121,10 +133,23 @@ def run_data(args: argparse.Namespace) -> None:
         recipe,
         show_progress,
         prompts,
+        sight_of(args, config),
     )
     for row in summary["bad"]:
         print(f"skipped {row['video']}: {row['reason']}", file=sys.stderr)
     print(json.dumps(summary | {"bad": len(summary["bad"])}))
+
+
+def sight_of(args: argparse.Namespace, config: ModelConfig) -> See | None:
+    """What sees the start image, for presets that look at one; ValueError where it is missing or not used."""
+    if config.image_dim is None:
+        if args.clip_vision is not None:
+            raise ValueError(f"clip-vision: expected none for {args.preset}, which looks at no picture")
+        return None
+    if args.clip_vision is None:
+        raise ValueError(f"clip-vision: expected --clip-vision FILE for {args.preset}, got none")
+    importable(args.comfyui)
+    return host_sight(args.clip_vision, config.image_dim)
 
 
 def prompts_of(args: argparse.Namespace, config: ModelConfig) -> Prompts | None:

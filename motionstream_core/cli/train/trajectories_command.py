@@ -10,7 +10,13 @@ import torch
 
 from ...training.methods.causal_init import CausalInitRecipe
 from ...training.methods.guidance import Guidance
-from ...training.methods.options import add_common, add_guidance, open_model, open_pool
+from ...training.methods.options import (
+    add_common,
+    add_guidance,
+    add_teacher_sees,
+    open_pool,
+    open_teacher,
+)
 from ...training.methods.roles import freeze
 from ...training.methods.teacher import TeacherRecipe
 from ...training.methods.trajectories import ODE_STEPS, PATHS, write_trajectories
@@ -43,6 +49,7 @@ def add_trajectories(stages) -> None:
         action="store_true",
         help="of an autoregressive teacher (causal-init --start ar), as Causal Forcing has it",
     )
+    add_teacher_sees(parser)
     add_guidance(parser)
     add_common(parser)
 
@@ -52,7 +59,7 @@ def run_trajectories(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     trained_with = CausalInitRecipe.shift if args.autoregressive else TeacherRecipe.shift
     write_trajectories(
-        freeze(open_model(args, args.teacher)),
+        freeze(open_teacher(args)),
         open_pool(args, args.data),
         args.out,
         args.count or -(-PATHS // args.batch),

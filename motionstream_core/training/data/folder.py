@@ -35,7 +35,8 @@ from .manifest import Manifest
 from .pool import caption_bytes
 from .prompts import Prompts
 from .selection import mixed
-from .shards import LIMIT, SHARD, Encoder, sample_of
+from .shards import LIMIT, SHARD, Encoder, device_of, sample_of
+from .shown import See, shown_fields
 from .world import Clip
 
 BAD = "bad_files.jsonl"
@@ -79,6 +80,8 @@ class _Work:
     latent: tuple[int, ...]
     manifest: Manifest
     prompts: Prompts | None
+    grey: bool = False
+    see: See | None = None
 
 
 def write_folder(
@@ -89,6 +92,7 @@ def write_folder(
     recipe: FolderRecipe,
     report: Callable[[str], None] = lambda line: None,
     prompts: Prompts | None = None,
+    see: See | None = None,
 ) -> dict[str, Any]:
     """Makes shards of all videos below a folder, or goes on with it -> the summary.
 
@@ -105,6 +109,7 @@ def write_folder(
         recipe: which clips are made.
         report: told of every video.
         prompts: embeds the captions, for presets that are told embeddings.
+        see: a picture's features, for presets that look at the start image.
     """
     found = find_videos(videos)
     captions = read_captions(videos)
@@ -112,13 +117,16 @@ def write_folder(
     settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent}
     if prompts is not None:
         settings["text"] = prompts.fingerprint
+    grey = config.motion is not None and config.motion.grey
+    if grey or see is not None:
+        settings["shown"] = [grey, see is not None]
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD).unlink(missing_ok=True)
     bad = []
     captioned = 0
     try:
         with Manifest(out, settings, SHARD) as manifest:
-            work = _Work(recipe, encoder, latent, manifest, prompts)
+            work = _Work(recipe, encoder, latent, manifest, prompts, grey, see)
             for number, path in enumerate(found, 1):
                 name = path.relative_to(videos).as_posix()
                 if name not in manifest.done:
@@ -215,6 +223,7 @@ def _one_clip(
             sample_of(work.encode, frames, xy, visible, caption, recipe.limit, recipe.warp)
             | {"caption": caption_bytes(caption)}
             | text
+            | shown_fields(work.encode, frames.to(device_of(work.encode)), work.grey, work.see)
         )
         if sample["latents"].shape != work.latent:
             raise ValueError(

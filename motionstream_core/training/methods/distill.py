@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...sampling.flow import add_noise
 from ..engine.stage import Data, Draws
-from .clips import predict_clip
+from .clips import first_of, predict_clip
 from .guidance import Guidance, guided_clip
 from .losses import dmd_gradient, dmd_loss, flow_loss, most_weight, score_sigma
 from .options import (
@@ -27,12 +27,14 @@ from .options import (
     add_guidance,
     add_keep_tracks,
     add_refresh,
+    add_teacher_sees,
     add_validation,
     digests,
     open_model,
     open_pool,
     open_refresh,
     open_samples,
+    open_teacher,
     open_validation,
     setup,
 )
@@ -157,16 +159,18 @@ class DistillStage:
         ids = teacher.draw_ids(batch, rng)  # the same track ids for both scores
         motion = teacher.motion(batch, rng, ids)
         empty = torch.zeros(len(made), dtype=torch.bool)
+        # One draw for both scores: they judge the same noisy clip.
+        front = first_of(teacher, first, sigma, rng)
         real_x0 = guided_clip(
             teacher,
-            first,
+            front,
             noisy,
             sigma,
             (motion, teacher.no_motion(batch)),
             (teacher.text(batch), teacher.text(batch, empty)),
             self.recipe.guidance,
         )
-        fake_x0 = predict_clip(fake, first, noisy, sigma, fake.motion(batch, rng, ids), fake.text(batch))
+        fake_x0 = predict_clip(fake, front, noisy, sigma, fake.motion(batch, rng, ids), fake.text(batch))
         return dmd_gradient(rest, real_x0, fake_x0)
 
     def _critic(self, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
@@ -177,7 +181,8 @@ class DistillStage:
         rest = made[:, :, 1:]
         sigma = score_sigma(len(made), self.recipe.shift, rng).to(made.device)
         noisy = add_noise(rest, randn_like(rest, rng), sigma[:, None].expand(-1, rest.shape[2]))
-        x0 = predict_clip(fake, made[:, :, :1], noisy, sigma, fake.motion(batch, rng), fake.text(batch))
+        front = first_of(fake, made[:, :, :1], sigma, rng)
+        x0 = predict_clip(fake, front, noisy, sigma, fake.motion(batch, rng), fake.text(batch))
         most = most_weight(self.config.prediction, self.recipe.most_weight)
         return flow_loss(x0, rest, sigma, most), {}
 
@@ -226,6 +231,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_keep_tracks(parser, DistillRecipe.keep_tracks)
     add_refresh(parser)
+    add_teacher_sees(parser)
     add_guidance(parser)
     add_common(parser)
     add_validation(parser)
@@ -243,7 +249,7 @@ def build(args: argparse.Namespace) -> Setup:
     )
     stage = DistillStage(
         open_model(args, args.student),
-        open_model(args, args.teacher),
+        open_teacher(args),
         recipe,
         open_validation(args),
         open_samples(args, of_students),

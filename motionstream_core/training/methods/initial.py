@@ -20,6 +20,7 @@ from torch import Tensor
 from ...model.motion import PACK
 from ...model.packed import unpacked
 from ...model.presets import MotionConfig
+from ...model.weights.trackwan import KNOWN, joined_columns
 from ..cartoon.low_rank import ranks_of, with_motion_additions
 from .roles import MotionModel, load_into
 
@@ -99,6 +100,9 @@ def start_from(model: MotionModel, path: Path) -> str:
     ranks = ranks_of(state)
     if ranks and not hasattr(model, "held"):
         with_motion_additions(model, ranks)
+    if KNOWN in state:
+        state = joined_columns(state)
+        state = {key if key.startswith("track_head.") else f"dit.{key}": v for key, v in state.items()}
     if any(key.startswith("track_head.") for key in state):
         own = {
             key: value.float() if value.is_floating_point() else value

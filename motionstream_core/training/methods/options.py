@@ -111,6 +111,17 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motion-weight", type=float, default=1.5, help="w_m of the joint guidance")
 
 
+def add_teacher_sees(parser: argparse.ArgumentParser) -> None:
+    """What goes through the picture layers of a teacher that has some."""
+    parser.add_argument(
+        "--teacher-sees",
+        choices=("picture", "text"),
+        default="picture",
+        help="for a teacher that looks at a picture (TrackWan's): CLIP vision features, or the first text "
+        "tokens, as it was probably trained",
+    )
+
+
 def add_keep_tracks(parser: argparse.ArgumentParser, usual: tuple[float, float]) -> None:
     """How many of its tracks a sample is told of."""
     parser.add_argument(
@@ -181,6 +192,15 @@ def open_model(args: argparse.Namespace, path: Path | None, quick: bool = False)
     return model
 
 
+def open_teacher(args: argparse.Namespace) -> MotionModel:
+    """The model of --teacher, which sees what --teacher-sees says."""
+    model = open_model(args, args.teacher)
+    if args.teacher_sees == "text" and model.config.image_dim is None:
+        raise ValueError(f"teacher-sees: expected picture for {args.preset}, whose network looks at none")
+    model.sees_text = args.teacher_sees == "text"
+    return model
+
+
 def vocabulary_of(name: str) -> Vocabulary:
     """The words of a preset that has some of its own."""
     return CARTOON if name.startswith("cartoon") else BUILT_IN
@@ -195,9 +215,13 @@ def shard_fields(args: argparse.Namespace) -> tuple[str, ...]:
     """What every shard must have."""
     needed = [name for name in NEEDED if name != "tokens"]
     needed.append("tokens" if has_own_words(args.preset) else "text")
-    motion = preset(args.preset).motion
-    if motion is not None and "warp" in motion.parts:
+    config = preset(args.preset)
+    if config.motion is not None and "warp" in config.motion.parts:
         needed += ["warp", "masks"]
+    if config.motion is not None and config.motion.grey:
+        needed.append("grey")
+    if config.image_dim is not None:
+        needed.append("picture")
     if args.unspecified:
         needed.append("unspecified")
     return tuple(needed)

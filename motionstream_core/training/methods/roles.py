@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...common.state_dict import state_problems
+from ...model.config import KNOWN_CHANNELS
 from ...model.context import AttentionContext
 from ...model.dit import TextContext, WanDiT
 from ...model.motion import ID_RANGE, TrackHead, motion_map, pack_time, sinusoidal_ids
@@ -40,6 +41,8 @@ class MotionModel(nn.Module):
         self.dit = WanDiT(config)
         self.track_head = TrackHead(config.motion.map_channels, config.motion.head_channels)
         self.words = WordEncoder(config.text_dim, config.text_len, vocabulary) if own_words else None
+        # A network that looks at a picture is given its first text tokens there (see `text_as_picture`).
+        self.sees_text = False
 
     def forward(
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
@@ -53,32 +56,49 @@ class MotionModel(nn.Module):
         """The condition (B, C_m, t, h, w) of a batch, with fresh random track ids or the given ones."""
         h, w = batch["latents"].shape[-2:]
         ids = self.draw_ids(batch, rng) if ids is None else ids
-        emb = sinusoidal_ids(ids, self.config.require_motion.id_dim)
+        rules = self.config.require_motion.map
+        emb = sinusoidal_ids(ids, self.config.require_motion.id_dim, rules)
         unspecified = (
             batch.get("unspecified", torch.zeros_like(batch["visible"]))
             if self.config.require_motion.unspecified_channel
             else None
         )
-        maps = pack_time(
-            motion_map(batch["xy"], batch["visible"], emb, (h, w), self.config.vae_stride[1], unspecified)
-        )
-        made = [self.track_head(maps)]
-        if "image" in self.config.require_motion.parts:
-            made.append(_start_image(batch["latents"]))
+        stride = self.config.vae_stride[1]
+        maps = motion_map(batch["xy"], batch["visible"], emb, (h, w), stride, unspecified, rules)
+        made = [self.track_head(pack_time(maps, rules=rules)), *self._picture(batch)]
         if "warp" in self.config.require_motion.parts:
             made += [batch["warp"], batch["masks"]]
-        return torch.cat(made, dim=1)
+        return self._with_known(made)
+
+    def _picture(self, batch: Batch) -> list[Tensor]:
+        """The start image's channels, for a model that has some: zeros behind it, or the grey of a batch."""
+        config = self.config.require_motion
+        if "image" not in config.parts:
+            return []
+        return [batch["grey"].float() if config.grey else _start_image(batch["latents"])]
+
+    def _with_known(self, made: list[Tensor]) -> Tensor:
+        """The parts of a motion as one, with the mask of what is known where the model has one."""
+        if not self.config.require_motion.known:
+            return torch.cat(made, dim=1)
+        size, _, frames, h, w = made[0].shape
+        known = made[0].new_zeros(size, KNOWN_CHANNELS, frames, h, w)
+        known[:, :, :1] = 1
+        return torch.cat([*made, known], dim=1)
 
     def no_motion(self, batch: Batch) -> Tensor:
         """What "no track says anything" is (c_m = 0 of section 3.1): an empty map for the head, nothing
-        carried, every place disoccluded. The
-        start image stays: it is no motion."""
+        carried, every place disoccluded. The start image stays: it is no motion.
+
+        TrackWan was trained with zeros in the place of the head's answer to an empty map.
+        """
         latents = batch["latents"]
         size, _, frames, h, w = latents.shape
         empty = latents.new_zeros(1, self.track_head.conv.weight.shape[1], 1, 1, 1)
-        made = [self.track_head(empty).expand(size, -1, frames, h, w)]
-        if "image" in self.config.require_motion.parts:
-            made.append(_start_image(latents))
+        silent = self.track_head(empty).expand(size, -1, frames, h, w)
+        if self.config.require_motion.known:
+            silent = torch.zeros_like(silent)
+        made = [silent, *self._picture(batch)]
         if "warp" in self.config.require_motion.parts:
             start = _start_image(latents)
             disoccluded = (
@@ -86,7 +106,7 @@ class MotionModel(nn.Module):
             )
             disoccluded[:, :, :1] = batch["masks"][:, :, :1]
             made += [start, disoccluded]
-        return torch.cat(made, dim=1)
+        return self._with_known(made)
 
     def draw_ids(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """(B, N) random track ids."""
@@ -104,7 +124,14 @@ class MotionModel(nn.Module):
         source = batch[name]
         if keep is not None:
             source = source * keep.view(-1, *[1] * (source.ndim - 1)).to(source)
-        return self.dit.encode_text(self.words(source) if self.words is not None else source)
+        embeds = self.words(source) if self.words is not None else source
+        if self.config.image_dim is None:
+            return self.dit.encode_text(embeds)
+        if self.sees_text:
+            return self.dit.text_as_picture(embeds)
+        if "picture" not in batch:
+            raise ValueError(f"picture: expected a batch with picture, got {', '.join(sorted(batch))}")
+        return self.dit.encode_text(embeds, batch["picture"].float())
 
 
 def has_own_words(name: str) -> bool:
@@ -141,7 +168,9 @@ def stacked(*texts: TextContext) -> TextContext:
     """Texts of equal shapes along the batch."""
     keys = tuple(torch.cat(layer) for layer in zip(*(text.keys for text in texts)))
     values = tuple(torch.cat(layer) for layer in zip(*(text.values for text in texts)))
-    return TextContext(keys, values)
+    images = zip(*(text.image for text in texts))
+    image = tuple((torch.cat([k for k, _ in layer]), torch.cat([v for _, v in layer])) for layer in images)
+    return TextContext(keys, values, image)
 
 
 def set_trainable(model: M, *, frozen: tuple[str, ...] = ()) -> M:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...sampling.flow import add_noise, shifted
 from ..engine.stage import Data, Draws
-from .clips import predict_clip
+from .clips import first_of, predict_clip
 from .guidance import Guidance
 from .losses import bell_weight, flow_loss, most_weight, per_sample
 from .options import (
@@ -111,7 +111,7 @@ class TeacherStage:
         noisy = add_noise(
             x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
         )
-        made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
+        made = predict_clip(model, first_of(model, x0[:, :, :1], sigma, rng), noisy, sigma, motion, text)
         most = most_weight(self.config.prediction, recipe.most_weight)
         weight = bell_weight(sigma) if recipe.weighting == "bell" else None
         cells = cell_weights(batch, recipe.things_weight)
@@ -135,7 +135,8 @@ class TeacherStage:
             noisy = add_noise(
                 x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
             )
-            made = predict_clip(model, x0[:, :, :1], noisy, sigma, motion, text)
+            first = first_of(model, x0[:, :, :1], sigma, rng)
+            made = predict_clip(model, first, noisy, sigma, motion, text)
             rows[f"x0_mse_{level}"] = float(per_sample((made - x0[:, :, 1:]).square()).mean())
         rows["ratio_copy"] = rows["x0_mse_0.98"] / float((x0[:, :, :1] - x0[:, :, 1:]).square().mean())
         return rows

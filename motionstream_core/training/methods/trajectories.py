@@ -31,14 +31,14 @@ from ...model.context import rolling_context
 from ...sampling.flow import schedule_of, sigma_schedule
 from ...sampling.step import euler_step, predict_x0, write_context
 from ..engine.engine import fingerprint
-from .clips import attention_of
+from .clips import attention_of, first_of
 from .guidance import Guidance, guided_clip
 from .initial import read
 from .roles import Batch, MotionModel, moved
 from .steps import randn_like
 
 ODE_STEPS, PATHS = 50, 4000  # the paper's (section 3.2)
-PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified")
+PASSED = ("xy", "visible", "warp", "masks", "tokens", "text", "unspecified", "grey", "picture")
 
 
 def teacher_schedule(steps: int, shift: float, through: tuple[float, ...]) -> tuple[float, ...]:
@@ -67,9 +67,10 @@ def sample_clip(
     for sigma, to in zip(levels, levels[1:]):
         if sigma in keep:
             states.append(torch.cat([first, x], dim=2))
-        x0 = guided_clip(
-            teacher, first, x, torch.full((len(first),), sigma, device=first.device), motion, text, guidance
-        )
+        level = torch.full((len(first),), sigma, device=first.device)
+        # Every path begins from the start image: a model that wants it noised is given it noised.
+        front = first_of(teacher, first, level, rng)
+        x0 = guided_clip(teacher, front, x, level, motion, text, guidance)
         x = euler_step(x, x0, sigma, to)
     end = torch.cat([first, x], dim=2)
     return end, torch.stack(states, dim=1) if states else end[:, None, :0]
