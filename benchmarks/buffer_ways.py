@@ -17,7 +17,7 @@ from motionstream_core.model.config import BufferConfig, RollingConfig
 from motionstream_core.model.context import bidirectional_context
 from motionstream_core.model.dit import TextContext, WanDiT
 from motionstream_core.model.weights.networks import CARTOON, CARTOON_STUDENT, Networks, open_networks
-from motionstream_core.sampling.buffer import MovingBuffer, lookahead
+from motionstream_core.sampling.buffer import MovingBuffer, with_lookahead
 from motionstream_core.sampling.rolling import RollingSampler
 from motionstream_core.sampling.sampler import SamplerRun
 from motionstream_core.sampling.step import predict_x0
@@ -183,7 +183,7 @@ class Stream:
     # ---- the moving buffer ----
 
     def _buffer(self, config: BufferConfig, seed: int) -> MovingBuffer:
-        predict = self._predict if self.way.window is None else lookahead(self._predict, self.way.window)
+        predict = self._predict if self.way.window is None else with_lookahead(self._predict, self.way.window)
         size = (self.count, 16, CELLS, CELLS)
         reference = None
         if config.reference_frames:  # the beginning of an ordinary clip

@@ -27,7 +27,7 @@ from ..motionstream_core.model.presets import ModelConfig
 from ..motionstream_core.model.weights.checkpoint_presets import (
     checkpoint_preset,
     config_for,
-    stated,
+    read_stated_config,
     with_schedule,
 )
 from ..motionstream_core.model.weights.convert import open_known, open_track_head
@@ -127,7 +127,7 @@ def statement_of(model: Any) -> ModelConfig | None:
     if given is not None:
         return given
     path = file_of(model)
-    return stated(path) if path is not None else None
+    return read_stated_config(path) if path is not None else None
 
 
 def file_of(model: Any) -> Path | None:
@@ -148,7 +148,7 @@ def stated_config(model: Any, name: str | None) -> ModelConfig:
             "it was made for"
         )
     path = file_of(model)
-    own = stated(path) if path is not None else None
+    own = read_stated_config(path) if path is not None else None
     preset = None if name is None else checkpoint_preset(name)
     if own is not None:
         config = own
@@ -175,7 +175,7 @@ def doubt_of(model: Any) -> str | None:
     """Words, where nothing but a person's choice says that a MODEL of the host is causal."""
     path = file_of(model)
     if "Causal" in type(model.model.diffusion_model).__name__ or (
-        path is not None and stated(path) is not None
+        path is not None and read_stated_config(path) is not None
     ):
         return None
     return DOUBT

@@ -52,7 +52,7 @@ def keep_chunks(
             ) from error
         if not ended:
             LOG.exception("MotionStream: the stream broke in chunk %d", made)
-        tell(_broken(error, ended, made, recorder.nbytes))
+        tell(_describe_failure(error, ended, made, recorder.nbytes))
         return False
     finally:
         close = getattr(chunks, "close", None)
@@ -73,7 +73,7 @@ def missing_frames(recorder: StreamRecorder, first: int) -> str | None:
     return f"Frames 0 to {first - 1} are not in the outputs: {why}.{where}"
 
 
-def _broken(error: BaseException, out_of_memory: bool, made: int, kept: int) -> str:
+def _describe_failure(error: BaseException, out_of_memory: bool, made: int, kept: int) -> str:
     if out_of_memory:
         return (
             f"Out of memory in chunk {made}: the video ends with what was made before it. For a longer one "

@@ -25,18 +25,18 @@ FPS = 16.0
 
 def canvas_of(value: Any) -> tuple[int, int] | None:
     """The canvas that TRACKS are for, if they say it."""
-    width, height = _stated(value, "width", MAX_SIDE), _stated(value, "height", MAX_SIDE)
+    width, height = _read_number(value, "width", MAX_SIDE), _read_number(value, "height", MAX_SIDE)
     return (int(width), int(height)) if width and height else None
 
 
 def rate_of(value: Any) -> float | None:
     """Their frames a second, if they say it."""
-    return _stated(value, "fps", MAX_RATE)
+    return _read_number(value, "fps", MAX_RATE)
 
 
 def groups_of(value: Any, tracks: Tracks) -> list[int] | None:
     """One handle number a track, if the TRACKS have them."""
-    groups = _about(value).get("groups") if isinstance(value, Mapping) and KEY in value else None
+    groups = _description(value).get("groups") if isinstance(value, Mapping) and KEY in value else None
     if not isinstance(groups, list) or len(groups) != tracks.count:
         return None
     return groups if all(isinstance(number, int) for number in groups) else None
@@ -48,7 +48,7 @@ def objects_of(value: Any, groups: Sequence[int] | None) -> dict[int, np.ndarray
     """
     if groups is None or not isinstance(value, Mapping) or KEY not in value:
         return {}
-    return {n: mask for n, mask in parse_objects(_about(value).get("objects")).items() if n in groups}
+    return {n: mask for n, mask in parse_objects(_description(value).get("objects")).items() if n in groups}
 
 
 def to_tracks(value: Any, canvas: tuple[int, int] | None = None, fps: float | None = None) -> Tracks:
@@ -106,7 +106,7 @@ def join_groups(
     return first + [number if number < 0 else number + above for number in second]
 
 
-def _about(value: Any) -> Mapping[str, Any]:
+def _description(value: Any) -> Mapping[str, Any]:
     """What TRACKS say of themselves: under our key, else beside the host's."""
     if not isinstance(value, Mapping):
         return {}
@@ -116,9 +116,9 @@ def _about(value: Any) -> Mapping[str, Any]:
     return about
 
 
-def _stated(value: Any, key: str, most: float) -> float | None:
+def _read_number(value: Any, key: str, most: float) -> float | None:
     """A number above 0 that TRACKS say, or None where they say nothing."""
-    number = _about(value).get(key)
+    number = _description(value).get(key)
     if number is None or (isinstance(number, (int, float)) and number == 0):
         return None
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= most:

@@ -65,11 +65,11 @@ class CausalCheckpoint(io.ComfyNode):
         config = stated_config(model, None if preset == FROM_FILE else preset)
         made = model.clone()
         made.set_attachments(STATEMENT, config)
-        context: CacheShape = config.context
+        context: CacheShape = config.rolling.cache_shape
         LOG.info(
             "MotionStream: the model streams in chunks of %d latent frames (%s), %d steps",
             context.chunk,
             context.label,
-            config.steps,
+            config.sampler.steps,
         )
         return io.NodeOutput(made)

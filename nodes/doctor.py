@@ -97,7 +97,7 @@ class Doctor(io.ComfyNode):
     ) -> io.NodeOutput:
         config = named_config(preset)
         check_size(config, width, height)
-        shape = CacheShape.parse(context.strip()) if context.strip() else config.context
+        shape = CacheShape.parse(context.strip()) if context.strip() else config.rolling.cache_shape
         memory = int(memory_gib * GIB) if memory_gib else _host.free_memory()
         lines = [
             *examine().lines,
@@ -159,7 +159,7 @@ class Benchmark(io.ComfyNode):
         parts = model_in(model)
         codec = codec_in(vae, parts.dit.config)
         check_size(parts.dit.config, width, height)
-        _host.load(
+        _host.load_patchers(
             [model, *codec.patchers],
             cache_bytes(parts.dit, width, height),
             beside_bytes(parts.dit, width, height, None, codec.kind),
@@ -172,7 +172,7 @@ class Benchmark(io.ComfyNode):
             256,
             steps or None,
             None,
-            _host.attention(model),
+            _host.host_attention(model),
             _host.check_interrupt,
         )
         text = "\n".join([*in_words(report), "", bench_table(report)])

@@ -37,11 +37,11 @@ Option = io.DynamicCombo.Option
 FAR = 16_384.0
 
 
-def number(name: str, default: float, low: float, high: float, tooltip: str, step: float = 0.01):
+def number_input(name: str, default: float, low: float, high: float, tooltip: str, step: float = 0.01):
     return io.Float.Input(name, default=default, min=low, max=high, step=step, tooltip=tooltip)
 
 
-def whole(name: str, default: int, low: int, high: int, tooltip: str):
+def whole_input(name: str, default: int, low: int, high: int, tooltip: str):
     return io.Int.Input(name, default=default, min=low, max=high, tooltip=tooltip)
 
 
@@ -49,15 +49,15 @@ OPERATIONS = [
     Option(
         "transform",
         [
-            number("move_x", 0, -FAR, FAR, "Pixels to the right.", 1),
-            number("move_y", 0, -FAR, FAR, "Pixels down.", 1),
-            number("scale_x", 1, -100, 100, "How much wider, about the centre; −1 mirrors."),
-            number("scale_y", 1, -100, 100, "How much higher."),
-            number("turn", 0, -36_000, 36_000, "Degrees clockwise about the centre.", 1),
+            number_input("move_x", 0, -FAR, FAR, "Pixels to the right.", 1),
+            number_input("move_y", 0, -FAR, FAR, "Pixels down.", 1),
+            number_input("scale_x", 1, -100, 100, "How much wider, about the centre; −1 mirrors."),
+            number_input("scale_y", 1, -100, 100, "How much higher."),
+            number_input("turn", 0, -36_000, 36_000, "Degrees clockwise about the centre.", 1),
             io.Combo.Input(
                 "centre", options=list(CENTRES), tooltip="What scaling and turning leave in place."
             ),
-            number(
+            number_input(
                 "motion",
                 1,
                 -100,
@@ -70,7 +70,7 @@ OPERATIONS = [
         "retime",
         [
             io.Combo.Input("curve", options=list(CURVES), tooltip="How the way begins and ends."),
-            number(
+            number_input(
                 "speed",
                 1,
                 0.01,
@@ -78,8 +78,8 @@ OPERATIONS = [
                 "How often the way is gone in the time: 2 is twice as fast, 0.5 goes half of it.",
             ),
             io.Boolean.Input("reverse", default=False, tooltip="From the end of the way to its start."),
-            whole("hold_start", 0, 0, 100_000, "Frames at rest before the motion."),
-            whole("hold_end", 0, 0, 100_000, "Frames at rest after it."),
+            whole_input("hold_start", 0, 0, 100_000, "Frames at rest before the motion."),
+            whole_input("hold_end", 0, 0, 100_000, "Frames at rest after it."),
             io.Combo.Input(
                 "after",
                 options=list(ENDLESS),
@@ -87,7 +87,7 @@ OPERATIONS = [
                     "What follows a way that is done early: rest, again from the start, or back and forth."
                 ),
             ),
-            whole("frames", 0, 0, 100_000, "Length of the new tracks; 0: as long as they are."),
+            whole_input("frames", 0, 0, 100_000, "Length of the new tracks; 0: as long as they are."),
             io.String.Input(
                 "keys",
                 default="",
@@ -101,7 +101,7 @@ OPERATIONS = [
     Option(
         "smooth",
         [
-            number(
+            number_input(
                 "smooth_frames",
                 2,
                 0,
@@ -114,7 +114,7 @@ OPERATIONS = [
     Option(
         "clean up",
         [
-            number(
+            number_input(
                 "speed_limit",
                 0,
                 0,
@@ -122,7 +122,7 @@ OPERATIONS = [
                 "Pixels a frame that no point may exceed: a faster one falls behind on its way. 0: no limit.",
                 0.1,
             ),
-            number(
+            number_input(
                 "jerk_limit",
                 0,
                 0,
@@ -137,7 +137,7 @@ OPERATIONS = [
         "snap to object",
         [
             io.Image.Input("image", tooltip="The start image, in which the objects are looked for."),
-            number(
+            number_input(
                 "reach",
                 16,
                 1,
@@ -162,21 +162,21 @@ OPERATIONS = [
     Option(
         "select range",
         [
-            whole(
+            whole_input(
                 "first",
                 0,
                 -100_000,
                 100_000,
                 "Number of the first track to keep; negative numbers count from the end.",
             ),
-            whole("last", -1, -100_000, 100_000, "Number of the last one; −1 is the last of all."),
-            whole("every", 1, 1, 100_000, "Keep every so many of them."),
+            whole_input("last", -1, -100_000, 100_000, "Number of the last one; −1 is the last of all."),
+            whole_input("every", 1, 1, 100_000, "Keep every so many of them."),
         ],
     ),
     Option(
         "select visible",
         [
-            number(
+            number_input(
                 "share",
                 1,
                 0,
@@ -185,13 +185,15 @@ OPERATIONS = [
             )
         ],
     ),
-    Option("thin out", [whole("count", 100, 1, 100_000, "Keep at most so many, well spread.")]),
+    Option("thin out", [whole_input("count", 100, 1, 100_000, "Keep at most so many, well spread.")]),
     Option(
         "jitter",
         [
-            number("amount", 1, 0, 1000, "Pixels by which every track wobbles on its own.", 0.1),
-            number("calm", 4, 0, 300, "Frames over which the wobble changes; 0: anew in every frame.", 0.5),
-            whole("jitter_seed", 0, 0, 2**32 - 1, "Seed of the wobble."),
+            number_input("amount", 1, 0, 1000, "Pixels by which every track wobbles on its own.", 0.1),
+            number_input(
+                "calm", 4, 0, 300, "Frames over which the wobble changes; 0: anew in every frame.", 0.5
+            ),
+            whole_input("jitter_seed", 0, 0, 2**32 - 1, "Seed of the wobble."),
         ],
     ),
 ]
@@ -286,7 +288,7 @@ class EditTracks(io.ComfyNode):
         return io.NodeOutput(to_host(found, groups, known, objects), found.count, found.frames)
 
 
-WAYS = [
+COMBINATIONS = [
     Option(
         "side by side",
         [
@@ -309,7 +311,7 @@ WAYS = [
                     "where it started."
                 ),
             ),
-            number(
+            number_input(
                 "clearance",
                 8,
                 0,
@@ -357,7 +359,7 @@ class CombineTracks(io.ComfyNode):
                 ),
                 io.DynamicCombo.Input(
                     "how",
-                    options=WAYS,
+                    options=COMBINATIONS,
                     tooltip="Both sets as they are, or the objects carried along by the camera.",
                 ),
             ],

@@ -125,7 +125,7 @@ class TrackEditor(io.ComfyNode):
         objects = objects_under_strokes(painted, masks, fit) | document_objects(painted, width, height, fit)
         host_tracks = to_host(replace(tracks, fps=fps), document_groups(painted), objects=objects)
         if image is None:
-            picture, backdrop = _host.blocked(NO_IMAGE), []
+            picture, backdrop = _host.block_output(NO_IMAGE), []
         else:
             picture, backdrop = cover(image, width, height), save_backdrop(cls, image)
         shown = {

@@ -221,7 +221,9 @@ class SaveTracks(io.ComfyNode):
             json.loads(text) if style == "cotracker" else text
         )  # those nodes hand on the list itself, and what reads tracks expects it so
         if many:
-            said = _host.blocked(f"text: expected at most {MAX_LISTED} positions, got more: use the file")
+            said = _host.block_output(
+                f"text: expected at most {MAX_LISTED} positions, got more: use the file"
+            )
         saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
         return io.NodeOutput(
             said,

@@ -18,7 +18,7 @@ from ._tracks import to_prompts
 from ._types import Motion
 from .loader import CATEGORY
 from .motion import MODEL_FPS, MotionType
-from .video import LICENCES, LONGEST, Place
+from .video import LICENCES, LONGEST, Region
 
 
 class LiveVideoMotion(io.ComfyNode):
@@ -67,7 +67,7 @@ class LiveVideoMotion(io.ComfyNode):
                 ),
                 io.MultiType.Input(
                     "mask",
-                    Place,
+                    Region,
                     optional=True,
                     tooltip=(
                         "The subject in the source's first frame, a mask or boxes: only points on it are "
@@ -76,7 +76,7 @@ class LiveVideoMotion(io.ComfyNode):
                 ),
                 io.MultiType.Input(
                     "target",
-                    Place,
+                    Region,
                     optional=True,
                     tooltip=(
                         "The subject in the start image, a mask or boxes on width x height: the motion "
@@ -165,7 +165,7 @@ class LiveVideoMotion(io.ComfyNode):
         picture = picture_in(start_image, "start_image", notes)
         subject = place_in(mask, "mask", notes)
         folders = _host.tracker_folders()
-        device = _host.device()
+        device = _host.run_device()
 
         def seeds(w: int, h: int):
             clicked = None if points is None else point_prompts(to_prompts(points, w, h), w, h)

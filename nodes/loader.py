@@ -90,9 +90,9 @@ class LoadMotionStream(io.ComfyNode):
             )
         return io.NodeOutput(
             *(
-                _host.checkpoint(path)
+                _host.load_checkpoint(path)
                 if is_single_file(path)
-                else _host.patched(open_networks(path, _host.check_interrupt))
+                else _host.to_patchers(open_networks(path, _host.check_interrupt))
             )
         )
 

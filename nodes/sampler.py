@@ -226,7 +226,7 @@ class StreamingSampler(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs) -> int:
-        return _host.steered(cls.hidden.unique_id)
+        return _host.steered_runs(cls.hidden.unique_id)
 
     @classmethod
     def execute(
@@ -277,7 +277,7 @@ class StreamingSampler(io.ComfyNode):
             carry=carry,
             paced=live,
             history_bytes=rewind_mb * MIB,
-            backend=_host.attention(model),
+            backend=_host.host_attention(model),
             first_latent=first_latent,
             see=motion.see if dit.config.image_dim is not None else None,
             prompts=schedule,
@@ -296,7 +296,7 @@ class StreamingSampler(io.ComfyNode):
         played = check_performance(recorded, about, seed)
         # 2. Everything on its device, with room for what the stream takes.
         path = _host.recording_path(record, width, height) if record.strip() else None
-        _host.load(
+        _host.load_patchers(
             [model, *codec.patchers],
             cache_bytes(dit, width, height, context),
             beside_bytes(
@@ -404,7 +404,7 @@ def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheSha
     """What is asked for, the model's own where that is negative; None where nothing is."""
     if max(chunk, sink, window) < 0:
         return None
-    own = dit.config.context
+    own = dit.config.rolling.cache_shape
     return CacheShape(
         own.chunk if chunk < 0 else chunk,
         own.sink if sink < 0 else sink,

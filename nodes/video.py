@@ -19,7 +19,7 @@ from .loader import CATEGORY
 
 LONGEST = 960  # px; larger pictures are followed at this size, or at the target's where that is larger
 LICENCES = "; ".join(kind.words for kind in KINDS.values())
-Place = [io.Mask, io.BoundingBox]
+Region = [io.Mask, io.BoundingBox]
 
 
 class VideoTracks(io.ComfyNode):
@@ -77,7 +77,7 @@ class VideoTracks(io.ComfyNode):
                 ),
                 io.MultiType.Input(
                     "mask",
-                    Place,
+                    Region,
                     optional=True,
                     tooltip=(
                         "The subject in the source's first frame: a mask or boxes. For everything and "
@@ -86,7 +86,7 @@ class VideoTracks(io.ComfyNode):
                 ),
                 io.MultiType.Input(
                     "target",
-                    Place,
+                    Region,
                     optional=True,
                     tooltip=(
                         "The subject in the new picture, a mask or boxes on width x height: the "
@@ -205,7 +205,7 @@ class VideoTracks(io.ComfyNode):
         found = follow(
             source,
             seeds,
-            open_tracker(tracker, _host.tracker_folders(), _host.device()),
+            open_tracker(tracker, _host.tracker_folders(), _host.run_device()),
             kept=KEPT if frames else None,
             seconds=(frames - 1) / fps if frames and speed else None,
             longest=max(LONGEST, width, height),

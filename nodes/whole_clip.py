@@ -141,13 +141,15 @@ class WholeClipSampler(io.ComfyNode):
             motion.id_seed,
             motion.see,
             as_trained,
-            _host.attention(model),
+            _host.host_attention(model),
         )
         networks = Networks(dit, parts.track_head, codec.codec, None)
         count = len(options.levels(networks)) - 1
         options = replace(options, on_step=_host.progress(count))
         in_work = CacheShape(options.latent_frames, 0, 0)
-        _host.load([model, *codec.patchers], 0, beside_bytes(dit, width, height, in_work, codec.kind))
+        _host.load_patchers(
+            [model, *codec.patchers], 0, beside_bytes(dit, width, height, in_work, codec.kind)
+        )
         try:
             made = make_whole_clip(networks, motion.image, tracks, embeds, options)
         except Exception as error:

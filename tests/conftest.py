@@ -136,14 +136,14 @@ def fill(base: Path):
     from PIL import Image
     from safetensors.torch import save_file
 
-    from motionstream_core.model.weights.networks import save_networks, untrained
+    from motionstream_core.model.weights.networks import save_networks, untrained_networks
 
     models, pictures, packs = base / "models" / "motionstream", base / "input", base / "custom_nodes"
     for folder in (models, pictures, packs):
         folder.mkdir(parents=True)
     (packs / "foreign_tracks.py").write_text(FOREIGN_PACK)
     shutil.copyfile(ROOT / "tests" / "harness" / "foreign_wan.py", packs / "foreign_wan.py")
-    networks = untrained("tiny")
+    networks = untrained_networks("tiny")
     rng = torch.Generator().manual_seed(0)
     for parameter in networks.dit.parameters():  # some of them start at nought, and then no seed would show
         parameter += 0.05 * torch.randn(parameter.shape, generator=rng)
@@ -152,7 +152,7 @@ def fill(base: Path):
     (models / "truncated.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"some.weight": torch.zeros(3)}, models / "foreign.safetensors")
     (models / "pickled.pt").write_bytes(pickle.dumps(Trap(base / "trap-was-sprung")))
-    save_networks(base / "outside.safetensors", untrained("tiny"))
+    save_networks(base / "outside.safetensors", untrained_networks("tiny"))
     rows, columns = np.mgrid[0:160, 0:200]
     Image.fromarray(
         np.stack([rows + 40, columns, (rows // 16 + columns // 16) % 2 * 255], -1).astype(np.uint8)

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from ..common.devices import device_label, parse_size, pick_device, show_progress
-from ..evaluation.results import markdown_table, rounded, show_result, write_result
+from ..evaluation.results import markdown_table, round_figures, show_result, write_result
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.compiled import MODES, FastDiT, accelerate
-from ..model.weights.networks import Networks, light
+from ..model.weights.networks import Networks, decoding_matters
 from ..streaming.chunk import Chunk
 from ..streaming.decoders import overlaps_decode
 from ..streaming.stream import STAGES, StreamOptions, stream
@@ -119,13 +119,13 @@ def run(args: argparse.Namespace) -> None:
     )
     report |= {
         "attention": args.attention,
-        "decode_beside": overlaps_decode(device, args.beside, light(networks)),
+        "decode_beside": overlaps_decode(device, args.beside, decoding_matters(networks)),
         "way": args.fast,
         "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast,
     }
     if args.against:
         report |= against_full_history(report, networks, args)
-    show_result(table(report), report, None if args.results is None else keep(report, args.results))
+    show_result(table(report), report, None if args.results is None else save_report(report, args.results))
 
 
 def measure(
@@ -168,15 +168,17 @@ def measure(
         backend=attention,
         check_interrupt=check_interrupt,
     )
-    run = _stream_once(networks, picture(width, height), wandering(count, width, height), options)
-    shape = context or networks.config.context
+    run = _stream_once(
+        networks, smooth_picture(width, height), wandering_tracks(count, width, height), options
+    )
+    shape = context or networks.config.rolling.cache_shape
     steady = run.steady(shape)
     report: dict[str, Any] = {
         "width": width,
         "height": height,
         "frames": frames,
         "tracks": count,
-        "steps": steps or networks.config.steps,
+        "steps": steps or networks.config.sampler.steps,
         "context": shape.label,
     }
     times = _times_of(steady)
@@ -190,7 +192,7 @@ def measure(
     report["cache_mib"] = run.last.cache_bytes / 2**20
     report["peak_mib"] = run.memory[-1]
     report["grown_mib"] = run.memory[-1] - run.memory[len(run.memory) // 2]
-    return rounded(report, 4)
+    return round_figures(report, 4)
 
 
 @dataclass(frozen=True)
@@ -288,9 +290,9 @@ def against_full_history(report: dict, networks: Networks, args: argparse.Namesp
     The chunk time compared is that of the stream's last quarter; the history costs more with every chunk, a
     rolling window does not.
     """
-    _, ours = last_quarter(networks, args, args.context or networks.config.context)
+    _, ours = last_quarter(networks, args, args.context or networks.config.rolling.cache_shape)
     latent_frames = 1 + -(-args.frames // networks.config.vae_stride[0])
-    chunk = networks.config.context.chunk
+    chunk = networks.config.rolling.cache_shape.chunk
     cache, theirs = last_quarter(networks, args, CacheShape(chunk, 0, latent_frames))
     return {
         "full_history_chunk_s": round(theirs, 4),
@@ -305,13 +307,13 @@ def last_quarter(networks: Networks, args: argparse.Namespace, context: CacheSha
     stream.
     """
     tracks, words = (
-        wandering(args.tracks, *args.size),
+        wandering_tracks(args.tracks, *args.size),
         torch.zeros(1, networks.config.text_len, networks.config.text_dim),
     )
     chunks = list(
         stream(
             networks,
-            picture(*args.size),
+            smooth_picture(*args.size),
             tracks,
             words,
             StreamOptions(args.frames, steps=args.steps, context=context, fit="loop"),
@@ -324,7 +326,7 @@ def last_quarter(networks: Networks, args: argparse.Namespace, context: CacheSha
     return chunks[-1].cache_bytes / 2**20, median(costs)
 
 
-def picture(width: int, height: int) -> Tensor:
+def smooth_picture(width: int, height: int) -> Tensor:
     """(H, W, 3): colours that run smoothly over the canvas."""
     rows, columns = (
         torch.linspace(0, 1, height)[:, None].expand(height, width),
@@ -333,7 +335,7 @@ def picture(width: int, height: int) -> Tensor:
     return torch.stack([rows, columns, 0.5 + 0.5 * torch.sin(12 * rows + 9 * columns)], dim=-1)
 
 
-def wandering(count: int, width: int, height: int, frames: int = 97) -> Tracks:
+def wandering_tracks(count: int, width: int, height: int, frames: int = 97) -> Tracks:
     """Tracks that start everywhere and circle, so that a loop has no seam."""
     rng = torch.Generator().manual_seed(0)
     start = torch.rand(count, 2, generator=rng) * torch.tensor([width, height])
@@ -361,7 +363,7 @@ def table(report: dict) -> str:
     return markdown_table(("measure", "value"), report.items())
 
 
-def keep(report: dict, folder: Path) -> Path:
+def save_report(report: dict, folder: Path) -> Path:
     """Writes <model>-bench_<device>_<YYYYMM>.md with the command, the commit, the table and the JSON."""
     name = f"{report['model']}-bench"
     title = f"Speed and memory of {report['model']}"

@@ -21,7 +21,7 @@ from ..model.cache import CacheShape
 from ..model.dit import WanDiT
 from ..model.motion import TrackHead
 from ..model.presets import ModelConfig, preset
-from ..model.weights.networks import Networks, untrained
+from ..model.weights.networks import Networks, untrained_networks
 from ..planning.network_cost import Pass, parameters, pass_flops
 from .options import networks_on
 
@@ -47,7 +47,7 @@ def random_networks(
     if config.text_len <= 16:
         if small:
             raise ValueError(f"small: expected a Wan preset, got {name!r}, which is small")
-        return networks_on(untrained(name), device)
+        return networks_on(untrained_networks(name), device)
     if decoder not in DECODERS:
         raise ValueError(f"decoder: expected one of {', '.join(DECODERS)}, got {decoder!r}")
     config = replace(config, **SMALL) if small else config
@@ -59,8 +59,10 @@ def random_networks(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     head = None
     if motion := config.motion:
-        head = filled(lambda: TrackHead(motion.map_channels, motion.head_channels), device, torch.float32)
-    dit = filled(lambda: WanDiT(config), device, dtype)
+        head = fill_random(
+            lambda: TrackHead(motion.map_channels, motion.head_channels), device, torch.float32
+        )
+    dit = fill_random(lambda: WanDiT(config), device, dtype)
     return Networks(dit, head, random_codec(config, device, decoder), None)
 
 
@@ -68,13 +70,13 @@ def random_codec(config: ModelConfig, device: torch.device, decoder: str) -> Tae
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     if decoder == "taehv":
         return TaehvCodec(
-            filled(lambda: TAEHV(config.latent_channels), device, dtype), dtype=dtype, device=device
+            fill_random(lambda: TAEHV(config.latent_channels), device, dtype), dtype=dtype, device=device
         )
     shape = WAN_VAES["wan2.2" if config.latent_channels == 48 else "wan2.1"]
-    return WanCodec(filled(lambda: WanVAE(shape), device, dtype), dtype=dtype, device=device)
+    return WanCodec(fill_random(lambda: WanVAE(shape), device, dtype), dtype=dtype, device=device)
 
 
-def filled(make: Callable[[], M], device: torch.device, dtype: torch.dtype) -> M:
+def fill_random(make: Callable[[], M], device: torch.device, dtype: torch.dtype) -> M:
     """A module made without memory and filled on its device with small random weights."""
     with torch.device("meta"):
         module = make().to(dtype)
@@ -103,15 +105,15 @@ def peak_flops(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best, until = 0.0, perf_counter() + seconds
     while not best or perf_counter() < until:
-        wait(device)
+        synchronize(device)
         began = perf_counter()
         for _ in range(4):
             torch.mm(a, b)
-        wait(device)
+        synchronize(device)
         best = max(best, 8 * size**3 / (perf_counter() - began))
     return best
 
 
-def wait(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         "dtype": DTYPES[args.dtype],
         "num_heads": args.heads,
     }
-    config = convert(args.source, args.target, chosen(args), say=show_progress, **options)
+    config = convert(args.source, args.target, choose_preset(args), say=show_progress, **options)
     sizes = {
         "dim": config.dim,
         "layers": config.num_layers,
@@ -92,15 +92,15 @@ def run(args: argparse.Namespace) -> None:
         "track_head": config.motion is not None,
     }
     schedule = {
-        "context": config.context.label,
-        "steps": config.steps,
-        "shift": config.shift,
+        "context": config.rolling.cache_shape.label,
+        "steps": config.sampler.steps,
+        "shift": config.rolling.shift,
         "sigmas": config.rolling.sigmas,
     }
     print(json.dumps({"file": str(args.target), "bytes": args.target.stat().st_size, **sizes, **schedule}))
 
 
-def chosen(args: argparse.Namespace) -> CausalPreset | None:
+def choose_preset(args: argparse.Namespace) -> CausalPreset | None:
     """The preset, with what was stated beside it; None where the file is to speak for itself."""
     beside = {
         "context": args.context,

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..model.config import ModelConfig, RollingConfig
-from ..model.weights.checkpoint_presets import host_says_causal, metadata_in, stated
+from ..model.weights.checkpoint_presets import host_says_causal, metadata_in, read_stated_config
 from ..model.weights.networks import BUILT_IN
 
 NEEDED = ("torch", "numpy", "safetensors", "einops", "av", "pillow")
@@ -96,7 +96,7 @@ def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
     out, silent = [], 0
     for name, path in files:
         try:
-            config = stated(path)
+            config = read_stated_config(path)
             says = host_says_causal(metadata_in(path))
             made_for = "" if config is None else _made_for(config)
         except Exception as error:  # whatever is wrong with a file, it has a line
@@ -126,11 +126,11 @@ def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
 
 def _made_for(config: ModelConfig) -> str:
     if not isinstance(config.sampler, RollingConfig):
-        return f"a moving buffer of {config.sampler.frames} latent frames, {config.steps} steps"
+        return f"a moving buffer of {config.sampler.frames} latent frames, {config.sampler.steps} steps"
     if config.bidirectional:
-        return f"a bidirectional teacher for the Whole-Clip Sampler, {config.steps} steps"
+        return f"a bidirectional teacher for the Whole-Clip Sampler, {config.sampler.steps} steps"
     head = "a track head" if config.motion is not None else "no track head (guided control)"
-    return f"{config.context.label}, {config.steps} steps, {head}"
+    return f"{config.rolling.cache_shape.label}, {config.sampler.steps} steps, {head}"
 
 
 def _words(error: Exception) -> str:
@@ -200,7 +200,7 @@ def _weights(path: Path) -> str:
     config = open_networks(path).config
     return (
         f"{path.name}, {path.stat().st_size / 2**20:.1f} MiB, {config.num_layers} layers of {config.dim}, "
-        f"context {config.context.label}"
+        f"context {config.rolling.cache_shape.label}"
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..codec.video import VideoWriter, read_image
 from ..common.devices import device_label, parse_size, pick_device, show_progress
 from ..common.pictures import cover
-from ..evaluation.results import rounded
+from ..evaluation.results import round_figures
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..streaming.stream import STAGES, StreamOptions, stream
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
         "fps": tracks.fps,
         "tracks": tracks.count,
         "seed": args.seed,
-        "steps": args.steps or networks.config.steps,
+        "steps": args.steps or networks.config.sampler.steps,
         "first_frame_s": first_frame_s,
         "stream_fps": chunk.fps,
         "latency_s": max(latencies),
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
         "model": args.weights.name,
         "device": device_label(device),
     }
-    print(json.dumps(rounded(report, 4)))
+    print(json.dumps(round_figures(report, 4)))
 
 
 def file_objects(path: Path, width: int, height: int) -> dict[int, Tensor]:

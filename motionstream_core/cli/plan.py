@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     config = named_config(args.preset)
     width, height = args.size
     check_size(config, width, height)
-    wish = Plan(config, width, height, args.context or config.context, args.precision, args.decoder)
+    wish = Plan(
+        config, width, height, args.context or config.rolling.cache_shape, args.precision, args.decoder
+    )
     memory = int(args.memory * GIB) if args.memory is not None else free_memory()
     found = first_that_fits(wish, memory)
     print(advice(wish, memory))

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from torch import Tensor
 
-from .video import check_size_of_frames, even_size, h264_stream, pictures, rate_of
+from .video import check_size_of_frames, even_size, h264_stream, rate_of, to_uint8_pictures
 
 LOG = logging.getLogger("motionstream")
 # A fragment a frame without an index, offsets counted from the fragment itself: what has been written can be
@@ -59,7 +59,7 @@ class VideoRecording:
         """Appends frames (T, H, W, 3); values beyond 0..1 are clamped."""
         check_size_of_frames(frames, self._size)
         size = (frames.shape[2], frames.shape[1])
-        for picture in pictures(frames):
+        for picture in to_uint8_pictures(frames):
             if self._muxer is None:
                 assert self._file is not None
                 even_size(*size)

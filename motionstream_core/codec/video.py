@@ -58,7 +58,7 @@ class VideoWriter:
             size = (frames.shape[2], frames.shape[1])
             even_size(*size)
             stream = self._stream = h264_stream(self._container, self.rate, size)
-        for picture in pictures(frames):
+        for picture in to_uint8_pictures(frames):
             self._encode(stream, picture)
 
     def close(self):
@@ -111,7 +111,7 @@ def even_size(width: int, height: int):
         raise ValueError(f"video: expected an even width and height (yuv420p), got {width}x{height}")
 
 
-def pictures(frames: Tensor) -> Iterator[np.ndarray]:
+def to_uint8_pictures(frames: Tensor) -> Iterator[np.ndarray]:
     """Frames (T, H, W, 3) float, clamped to 0..1 -> each as (H, W, 3) uint8."""
     yield from (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
 

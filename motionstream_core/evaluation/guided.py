@@ -25,7 +25,7 @@ from ..streaming.stream import StreamOptions, stream
 from .heldout import HeldOut, heldout_set
 from .measure import measure
 from .methods import Generate, carried_baseline, generate, static_baseline, tracks_of
-from .results import RESULTS, markdown_table, rounded, show_result, write_result
+from .results import RESULTS, markdown_table, round_figures, show_result, write_result
 
 HELD_OUT = Path("benchmarks/heldout")
 SHOWN = (
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
         args.steps,
         lambda line: print(line, file=sys.stderr, flush=True),
     )
-    show_result(table(document), document, keep(document, args))
+    show_result(table(document), document, save_document(document, args))
 
 
 def evaluate_guided(
@@ -77,9 +77,9 @@ def evaluate_guided(
     began, items = time.time(), heldout_set(media, clips)
     methods = {
         "static": static_baseline(networks),
-        "none": led(networks, "none", steps),
-        "keep 0": led(networks, "guided", steps, GuideStrength(keep=0.0)),
-        "guided": led(networks, "guided", steps),
+        "none": guided_method(networks, "none", steps),
+        "keep 0": guided_method(networks, "guided", steps, GuideStrength(keep=0.0)),
+        "guided": guided_method(networks, "guided", steps),
         "carried": carried_baseline(networks),
         "track head": generate(networks, steps),
     }
@@ -92,14 +92,14 @@ def evaluate_guided(
     }
     about = {
         "clips": clips,
-        "steps": steps or networks.config.steps,
+        "steps": steps or networks.config.sampler.steps,
         "device": device_label(networks.dit.device),
         "threads": torch.get_num_threads(),
     }
-    return rounded({**about, **document, "seconds": round(time.time() - began, 1)})
+    return round_figures({**about, **document, "seconds": round(time.time() - began, 1)})
 
 
-def led(
+def guided_method(
     networks: Networks, track_control: str, steps: int | None, strength: GuideStrength | None = None
 ) -> Generate:
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ def table(document: dict) -> str:
     return f"{markdown_table(('measure', *columns), rows)}\n\nguided ÷ static: {ratios}"
 
 
-def keep(document: dict, args: argparse.Namespace) -> Path:
+def save_document(document: dict, args: argparse.Namespace) -> Path:
     """Writes <name>_<device>_<YYYYMM>.md."""
     weights = "the built-in student" if args.weights == BUILT_IN else args.weights.name
     about = (

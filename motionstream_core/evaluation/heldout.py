@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..training.data.media import load_media
-from ..training.data.selection import dense
+from ..training.data.selection import choose_dense
 from ..training.data.world import Motion, RenderedClip, Scene, random_scene, render
 
 SEED = 20261121
@@ -42,7 +42,7 @@ def heldout_set(media: Path, count: int = 36, frames: int = FRAMES, seed: int = 
             rng, pictures, sprites, names, frames=frames, kind=("object", "camera", "both")[i % 3]
         )
         clip = render(scene, rng)
-        out.append(HeldOut(scene, clip, dense(rng, clip, POINTS)))
+        out.append(HeldOut(scene, clip, choose_dense(rng, clip, POINTS)))
     return out
 
 
@@ -66,7 +66,7 @@ def long_set(
             kind="both" if i % 2 else "object",
         )
         clip = render(scene, rng)
-        out.append(HeldOut(scene, clip, dense(rng, clip, POINTS)))
+        out.append(HeldOut(scene, clip, choose_dense(rng, clip, POINTS)))
     return out
 
 

@@ -33,7 +33,7 @@ class Holes:
 
     def add(self, item: HeldOut, frames: np.ndarray):
         hole = vacated_mask(item.clip)
-        inner = textures.eroded(hole)
+        inner = textures.erode_mask(hole)
         camera = item.scene.camera.matrices(item.scene.size / 2, item.scene.size / 2)
         self.squares += squared_error(item, frames)
         self.made += textures.octave_energy(frames, inner)
@@ -43,14 +43,14 @@ class Holes:
         self.ghosts.append(metrics.ghost(frames, item.frames, item.frames[0], hole))
 
     def figures(self) -> dict[str, float]:
-        colour, high = (mean(pair[kind] for pair in self.distances) for kind in (0, 1))
+        colour, high = (mean_of_finite(pair[kind] for pair in self.distances) for kind in (0, 1))
         return {
             "object_uncovered_psnr": psnr_of(self.squares),
             "object_bands": textures.band_error(textures.band_ratios(self.made, self.true)),
             "object_swd_colour": colour,
             "object_swd_highpass": high,
-            "object_flicker": mean(self.flickers),
-            "object_ghost": mean(self.ghosts),
+            "object_flicker": mean_of_finite(self.flickers),
+            "object_ghost": mean_of_finite(self.ghosts),
         }
 
 
@@ -63,7 +63,7 @@ def hole_figures(items: list[HeldOut], run: Generate) -> dict[str, float]:
     return holes.figures()
 
 
-def mean(values: Iterable[float]) -> float:
+def mean_of_finite(values: Iterable[float]) -> float:
     """The mean of the finite values, nan where there is none."""
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
@@ -85,7 +85,7 @@ def psnr_of(squares: np.ndarray) -> float:
     return float(-10 * np.log10(squares[0] / max(squares[1], 1)))
 
 
-def sparse(item: HeldOut, seed: int = 7) -> np.ndarray:
+def sparse_points(item: HeldOut, seed: int = 7) -> np.ndarray:
     """24 of the commanded points: 16 on the sprites where there are any, the rest on the background."""
     rng = np.random.default_rng(seed)
     owner = item.clip.owner[item.chosen]
@@ -94,7 +94,7 @@ def sparse(item: HeldOut, seed: int = 7) -> np.ndarray:
     return np.concatenate([rng.permutation(on)[:take], rng.permutation(off)[: 24 - take]])
 
 
-def between(item: HeldOut) -> np.ndarray:
+def uncommanded_points(item: HeldOut) -> np.ndarray:
     """The clip's points that are not commanded."""
     return np.setdiff1d(np.arange(item.clip.xy.shape[1]), item.chosen)
 
@@ -135,13 +135,13 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
     disoccluded = np.zeros(2)
     for number, item in enumerate(items):
         frames = run(item, item.chosen)
-        few = run(item, sparse(item))
+        few = run(item, sparse_points(item))
         for kind, errors in point_errors(item, frames).items():
             points.add(kind, errors)
             points.add(f"{item.clip.kind} {kind}", errors)
         points.add("sparse", point_errors(item, few)["sprite"])
-        points.add("between", point_errors(item, frames, between(item))["sprite"])
-        points.add("sparse between", point_errors(item, few, between(item))["sprite"])
+        points.add("between", point_errors(item, frames, uncommanded_points(item))["sprite"])
+        points.add("sparse between", point_errors(item, few, uncommanded_points(item))["sprite"])
         values["psnr"].append(metrics.psnr(frames[1:], item.frames[1:]))
         values["sparse"].append(metrics.psnr(few[1:], item.frames[1:]))
         disoccluded += squared_error(item, frames)
@@ -158,14 +158,14 @@ def measure(items: list[HeldOut], run: Generate, progress: Callable[[str], None]
         "mean_epe_background": float(points.of("background").mean()),
         "pck4_sprite": metrics.pck(points.of("sprite"), 4.0),
         "pck4_background": metrics.pck(points.of("background"), 4.0),
-        "psnr": mean(values["psnr"]),
+        "psnr": mean_of_finite(values["psnr"]),
         "uncovered_psnr": psnr_of(disoccluded),
         "ghost": found["object_ghost"],
         "sparse_epe_sprite": float(np.median(points.of("sparse"))),
         **found,
         "object_epe_sprite": float(points.of("object sprite").mean()),
-        "camera_psnr": mean(values["camera"]),
-        "sparse_psnr": mean(values["sparse"]),
+        "camera_psnr": mean_of_finite(values["camera"]),
+        "sparse_psnr": mean_of_finite(values["sparse"]),
         "between_epe": float(points.of("between").mean()),
         "sparse_between_epe": float(points.of("sparse between").mean()),
     }

@@ -47,15 +47,15 @@ def ncc_error(
         rt = min(t, len(reference) - 1)
         chosen = np.flatnonzero(
             visible[t]
-            & _inside(xy[t], generated.shape[1:3], PATCH // 2)
-            & _inside(ref_xy[rt], reference.shape[1:3], PATCH // 2)
+            & _is_inside(xy[t], generated.shape[1:3], PATCH // 2)
+            & _is_inside(ref_xy[rt], reference.shape[1:3], PATCH // 2)
         )
         if len(chosen):
             out[t, chosen] = _ncc_frame(reference[rt], generated[t], ref_xy[rt][chosen], xy[t][chosen])
     return out
 
 
-def _inside(xy: np.ndarray, size: tuple[int, int], margin: int) -> np.ndarray:
+def _is_inside(xy: np.ndarray, size: tuple[int, int], margin: int) -> np.ndarray:
     h, w = size
     return (xy[:, 0] >= margin) & (xy[:, 0] < w - margin) & (xy[:, 1] >= margin) & (xy[:, 1] < h - margin)
 

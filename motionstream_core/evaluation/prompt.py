@@ -38,14 +38,16 @@ def prompt_effect(
     }
     for number, item in enumerate(items):
         frames = 37
-        plain = _made(networks, item, item.clip.caption, frames, steps)
+        plain = _make_clip(networks, item, item.clip.caption, frames, steps)
         for style in STYLES:
             worded = f"{style} {item.clip.caption}"
             found["start"][style].append(
-                share(_made(networks, item, worded, frames, steps), plain, style, SETTLED)
+                style_share(_make_clip(networks, item, worded, frames, steps), plain, style, SETTLED)
             )
-            switched = _made(networks, item, item.clip.caption, frames, steps, {SWITCH: worded})
-            found["switch"][style].append(share(switched, plain, style, 1 + 12 * (SWITCH - 1) + SETTLED))
+            switched = _make_clip(networks, item, item.clip.caption, frames, steps, {SWITCH: worded})
+            found["switch"][style].append(
+                style_share(switched, plain, style, 1 + 12 * (SWITCH - 1) + SETTLED)
+            )
         progress(f"prompt, clip {number + 1}/{len(items)}")
     return {
         kind: {style: float(np.mean(shares)) for style, shares in by_style.items()}
@@ -53,24 +55,24 @@ def prompt_effect(
     }
 
 
-def share(made: np.ndarray, plain: np.ndarray, style: str, begin: int) -> float:
+def style_share(made: np.ndarray, plain: np.ndarray, style: str, begin: int) -> float:
     """How much nearer than `plain` the frames from `begin` on are to the styled `plain`, in mean colours of
     8×8 cells. Frames (T, H, W, 3) 0..1.
     """
     meant = (
         apply_style((plain[begin:] * 255).round().astype(np.uint8), style, ramp=0).astype(np.float32) / 255
     )
-    way = np.abs(cells(plain[begin:]) - cells(meant)).mean()
-    return 1 - float(np.abs(cells(made[begin:]) - cells(meant)).mean() / way)
+    way = np.abs(mean_cells(plain[begin:]) - mean_cells(meant)).mean()
+    return 1 - float(np.abs(mean_cells(made[begin:]) - mean_cells(meant)).mean() / way)
 
 
-def cells(frames: np.ndarray) -> np.ndarray:
+def mean_cells(frames: np.ndarray) -> np.ndarray:
     """(T, H, W, 3) -> mean colours (T, h, w, 3)."""
     time, height, width, _ = frames.shape
     return frames.reshape(time, height // CELLS, CELLS, width // CELLS, CELLS, 3).mean((2, 4))
 
 
-def _made(
+def _make_clip(
     networks: Networks,
     item: HeldOut,
     prompt: str,

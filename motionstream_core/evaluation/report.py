@@ -32,7 +32,7 @@ from .methods import (
     warp_baseline,
 )
 from .prompt import prompt_effect
-from .results import markdown_table, rounded, write_result
+from .results import markdown_table, round_figures, write_result
 
 PROMPT_CLIPS = 6
 KEYS = ("epe_sprite", "epe_background", "pck4_sprite", "psnr", "uncovered_psnr", "ghost", "sparse_epe_sprite")
@@ -83,7 +83,7 @@ def evaluate(
     document: dict = {
         "model": name,
         "clips": clips,
-        "steps": steps or networks.config.steps,
+        "steps": steps or networks.config.sampler.steps,
         "codec_psnr": truth["psnr"],
         "uncovered_told_psnr": told["object_uncovered_psnr"],
     }
@@ -106,7 +106,7 @@ def evaluate(
         "threads": torch.get_num_threads(),
         "seconds": round(time.time() - began, 1),
     }
-    return rounded(document)
+    return round_figures(document)
 
 
 def table(document: dict) -> str:
@@ -124,7 +124,7 @@ def table(document: dict) -> str:
     means = ("mean_epe_sprite", "mean_epe_background", "pck4_background")
     for key in (*KEYS[:3], *means, *KEYS[3:], *HOLE_KEYS):
         columns = (document, *(document[name] for name in names))
-        rows.append((key, *(shown(column.get(key)) for column in columns)))
+        rows.append((key, *(format_figure(column.get(key)) for column in columns)))
     for key in ("codec_psnr", "uncovered_told_psnr", "drift_db", "drift_rgb", "stream_fps"):
         if key in document:
             rows.append((key, f"{document[key]:.3f}"))
@@ -133,12 +133,12 @@ def table(document: dict) -> str:
     return markdown_table(("measure", document["model"], *names.values()), rows)
 
 
-def shown(value: float | None) -> str:
+def format_figure(value: float | None) -> str:
     """A figure of the table; "-" for what could not be measured."""
     return "-" if value is None else f"{value:.3f}"
 
 
-def keep(document: dict, folder: Path, command: str) -> Path:
+def save_document(document: dict, folder: Path, command: str) -> Path:
     """Writes the result as <model>_<device>_<YYYYMM>.md into the folder."""
     about = (
         f"Device: {document['device']}. {document['clips']} clips of 25 frames, {document['steps']} steps."

@@ -37,10 +37,10 @@ def command_line() -> str:
     return f"python -m motionstream_core {' '.join(sys.argv[1:])}"
 
 
-def rounded(value: Any, digits: int = 3) -> Any:
+def round_figures(value: Any, digits: int = 3) -> Any:
     """Floats to so many decimals, all the way down in dicts; None for what could not be measured."""
     if isinstance(value, dict):
-        return {key: rounded(each, digits) for key, each in value.items()}
+        return {key: round_figures(each, digits) for key, each in value.items()}
     if not isinstance(value, float):
         return value
     return round(value, digits) if math.isfinite(value) else None

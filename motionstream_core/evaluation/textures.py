@@ -19,7 +19,7 @@ HIGH = 2.0  # px: the high-passed patch has lost what a Gaussian of this size ke
 UNIT = 255.0
 
 
-def blurred(clip: np.ndarray, size: float) -> np.ndarray:
+def blur_frames(clip: np.ndarray, size: float) -> np.ndarray:
     """Every frame under a Gaussian of `size` px; as it is for 0."""
     if size == 0:
         return np.asarray(clip, np.float32)
@@ -31,7 +31,7 @@ def blurred(clip: np.ndarray, size: float) -> np.ndarray:
     )
 
 
-def eroded(mask: np.ndarray, rim: int = RIM) -> np.ndarray:
+def erode_mask(mask: np.ndarray, rim: int = RIM) -> np.ndarray:
     """The mask without its outer `rim` px; the frame's own border does not count."""
     kernel = np.ones((2 * rim + 1,) * 2, np.uint8)
     return np.stack([cv2.erode(part.astype(np.uint8), kernel) > 0 for part in mask])
@@ -39,7 +39,7 @@ def eroded(mask: np.ndarray, rim: int = RIM) -> np.ndarray:
 
 def octave_energy(clip: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """(3,): sum of squares in each of OCTAVES over the pixels of a mask."""
-    scales = [blurred(clip, size) for size in (0.0, *OCTAVES)]
+    scales = [blur_frames(clip, size) for size in (0.0, *OCTAVES)]
     bands = [fine - coarse for fine, coarse in zip(scales, scales[1:])]
     return np.array([float((band[mask].astype(np.float64) ** 2).sum()) for band in bands])
 
@@ -54,7 +54,7 @@ def band_error(ratios: np.ndarray) -> float:
     return float(np.abs(np.log2(np.maximum(ratios, 1e-6))).mean())
 
 
-def patches(clip: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def sample_patches(clip: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """At most MOST patches (K, 147) of 7×7 px with their centres in the mask, 0..255."""
     half = SIDE // 2
     inner = np.zeros_like(mask)
@@ -87,9 +87,9 @@ def patch_distances(made: np.ndarray, true: np.ndarray, mask: np.ndarray) -> tup
     """Sliced distances of a hole's patches to the true ones, with their colour and high-passed."""
     out = []
     for high in (False, True):
-        pair = [part - blurred(part, HIGH) if high else part for part in (made, true)]
+        pair = [part - blur_frames(part, HIGH) if high else part for part in (made, true)]
         # The same places of both, so that the truth itself scores 0.
-        drawn, wanted = (patches(part, mask, np.random.default_rng(0)) for part in pair)
+        drawn, wanted = (sample_patches(part, mask, np.random.default_rng(0)) for part in pair)
         out.append(sliced_distance(drawn, wanted))
     return out[0], out[1]
 

@@ -94,7 +94,7 @@ def scores(frames: Tensor, tracks: Tracks, truth: Tensor | None = None) -> dict[
     told, seen = tracks.xy.numpy(), tracks.visible.numpy()
     scale = max(1.0, LOOK / max(tracks.width, tracks.height))
     start = (told[0] + 0.5) * scale - 0.5
-    made = list(open_tracker().follow(iter(enlarged(frames, scale)), start.astype(np.float32)))
+    made = list(open_tracker().follow(iter(enlarge_frames(frames, scale)), start.astype(np.float32)))
     xy, found = (
         (np.stack([xy for xy, _ in made]) + 0.5) / scale - 0.5,
         np.stack([visible for _, visible in made]),
@@ -117,7 +117,7 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def enlarged(frames: Tensor, scale: float) -> np.ndarray:
+def enlarge_frames(frames: Tensor, scale: float) -> np.ndarray:
     large = torch.nn.functional.interpolate(
         rearrange(frames, "t h w c -> t c h w"), scale_factor=scale, mode="bicubic", align_corners=False
     )
@@ -135,7 +135,7 @@ def through_codec(networks: Networks, frames: Tensor) -> Tensor:
     return rearrange(networks.codec.decode(latents)[0], "t c h w -> t h w c")[:count].clamp(0, 1)
 
 
-def transferred(
+def transfer_motion(
     networks: Networks, image: Tensor, tracks: Tracks, prompt: str = PROMPT, seed: int = 0
 ) -> Tensor:
     """What the model makes of a picture (H, W, 3) and tracks."""
@@ -143,7 +143,9 @@ def transferred(
     return torch.cat([chunk.frames for chunk in chunks])
 
 
-def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES) -> dict:
+def transfer_onto(
+    networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES
+) -> dict:
     """The row of a video whose subject (mask) moves another picture's (target): the subject's own motion, the
     ground at rest. No truth, no PSNR.
     """
@@ -162,7 +164,7 @@ def onto(networks: Networks, path: Path, image: Path, mask: Path, target: Path, 
         ),
         1.0,
     )
-    made = transferred(networks, cover(read_image(image), SIZE, SIZE), tracks)
+    made = transfer_motion(networks, cover(read_image(image), SIZE, SIZE), tracks)
     return {
         "video": f"{path.name} onto {image.name}",
         "row": "model",
@@ -190,7 +192,7 @@ def evaluate(networks: Networks, paths: list[Path], frames: int = FRAMES, progre
             f"{float(tracks.visible.float().mean()):.2f} visible"
         )
         clips = {
-            "model": transferred(networks, truth[0], tracks),
+            "model": transfer_motion(networks, truth[0], tracks),
             "codec": through_codec(networks, truth),
             "still": truth[:1].expand_as(truth),
         }
@@ -245,7 +247,7 @@ def run(args: argparse.Namespace) -> None:
     )
     if args.onto:
         image, mask, target = args.onto
-        document["rows"].append(onto(networks, args.videos[0], image, mask, target, args.frames))
+        document["rows"].append(transfer_onto(networks, args.videos[0], image, mask, target, args.frames))
     given = [*args.videos, *([Path("--onto"), *args.onto] if args.onto else [])]
     about = (
         f"Device: {document['device']}. Pixels of {SIZE}x{SIZE}; what the columns mean: "

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from ..common.checked import Point, choice, excerpt, number, point, whole
+from ..common.checked import Point, choice, excerpt, number, point, whole_number
 from ..tracks.document.model import Brush
 from ..tracks.document.offsets import brush_count
 
@@ -238,7 +238,7 @@ def _parse_camera(message: Mapping) -> SetCamera:
 def _parse_grab(message: Mapping) -> Grab:
     hand = _hand(message, "grab")
     if message.get("handle") is not None:
-        return Grab(hand, Handle(whole(message["handle"], "grab: handle", 0, MAX_NUMBER)))
+        return Grab(hand, Handle(whole_number(message["handle"], "grab: handle", 0, MAX_NUMBER)))
     center = point(message.get("at"), "grab: handle, or at", MAX_COORDINATE)
     radius = number(message.get("radius"), "grab: radius", MIN_RADIUS, MAX_COORDINATE)
     return Grab(hand, Circle(center, radius))
@@ -282,7 +282,7 @@ _PARSERS: dict[str, Callable[[Mapping], Control]] = {
     "resume": lambda message: Resume(),
     "stop": lambda message: Stop(),
     "step": lambda message: Step(),
-    "rewind": lambda message: Rewind(whole(message.get("chunk"), "rewind: chunk", 1, MAX_NUMBER)),
+    "rewind": lambda message: Rewind(whole_number(message.get("chunk"), "rewind: chunk", 1, MAX_NUMBER)),
     "scene": lambda message: ChangeScene(),
     "prompt": _parse_prompt,
     "strength": lambda message: SetStrength(number(message.get("value"), "strength: value", 0, 1)),
@@ -291,13 +291,15 @@ _PARSERS: dict[str, Callable[[Mapping], Control]] = {
     "move": _parse_move,
     "release": _parse_release,
     "add": _parse_add,
-    "remove": lambda message: RemoveHandle(whole(message.get("handle"), "remove: handle", 0, MAX_NUMBER)),
+    "remove": lambda message: RemoveHandle(
+        whole_number(message.get("handle"), "remove: handle", 0, MAX_NUMBER)
+    ),
     "pin_border": lambda message: PinEdges(),
 }
 
 
 def _hand(message: Mapping, where: str) -> int:
-    return whole(message.get("hand"), f"{where}: hand", 0, HANDS - 1)
+    return whole_number(message.get("hand"), f"{where}: hand", 0, HANDS - 1)
 
 
 def _brush(value: Any) -> Brush | None:

@@ -50,7 +50,7 @@ def accelerate(dit: Any, mode: str, backend: str = "inductor") -> Any:
     return FastDiT(dit, Graphed(dit, source) if then == "graphs" else Direct(dit, source))
 
 
-def steady(cache: KVCache | None, frames: int) -> bool:
+def is_cache_full(cache: KVCache | None, frames: int) -> bool:
     """Whether sink and window are full: from here on a forward of a whole chunk always has the same shapes
     and slots.
     """
@@ -99,7 +99,7 @@ class FastDiT:
         """See WanDiT.forward."""
         if isinstance(context, RollingContext) and isinstance(context.cache, KVCache):
             # The clean-context pass stays plain: it moves the cache.
-            if steady(context.cache, x.shape[2]) and not context.write:
+            if is_cache_full(context.cache, x.shape[2]) and not context.write:
                 made = self.mode(x, timestep, text, context.cache, context.backend)
                 if made is not None:
                     return made
@@ -158,7 +158,7 @@ class Compiled:
             cache.rope.table(
                 cache.slots(x.shape[2])
             )  # before the copy: what the compiler sees of the memo is what it will find in the stream
-            arguments = (x.clone(), timestep.clone(), text, copied(cache), attention)
+            arguments = (x.clone(), timestep.clone(), text, copy_cache(cache), attention)
             queue = _queue_behind(x.device)
             self._thread = threading.Thread(
                 target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile"
@@ -290,7 +290,7 @@ def compare_outputs(made: Tensor, plain: Tensor, most: float | None = None) -> s
     )
 
 
-def copied(cache: KVCache) -> KVCache:
+def copy_cache(cache: KVCache) -> KVCache:
     """The same keys and values in buffers of their own, with rotary tables of their own: another thread may
     write to both.
     """

@@ -303,21 +303,6 @@ class ModelConfig(NetworkConfig):
             )
         return self.sampler
 
-    @property
-    def context(self) -> CacheShape:
-        """Chunk, sink and window of the rolling sampler."""
-        return self.rolling.cache_shape
-
-    @property
-    def steps(self) -> int:
-        """Denoising steps that a frame gets."""
-        return self.sampler.steps
-
-    @property
-    def shift(self) -> float:
-        """The shift of the rolling sampler's noise levels."""
-        return self.rolling.shift
-
     def with_context(self, shape: CacheShape) -> ModelConfig:
         """The same network under another chunk, sink and window."""
         return replace(self, sampler=self.rolling.with_cache_shape(shape))

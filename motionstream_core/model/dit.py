@@ -186,7 +186,7 @@ class WanDiT(nn.Module):
     ) -> KVCache:
         """An empty inference cache for latents of height x width cells; shape defaults to the config's."""
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
-        shape = shape or self.config.context
+        shape = shape or self.config.rolling.cache_shape
         return KVCache(
             shape, self.config.num_layers, self.config.dim, rope, batch=batch, dtype=dtype or self.dtype
         )
@@ -196,7 +196,9 @@ class WanDiT(nn.Module):
     ) -> GradKVCache:
         """An empty training cache for latents of height x width cells; any batch."""
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
-        return GradKVCache(shape or self.config.context, self.config.num_layers, rope, detached=detached)
+        return GradKVCache(
+            shape or self.config.rolling.cache_shape, self.config.num_layers, rope, detached=detached
+        )
 
     def encode_text(self, embeds: Tensor, features: Tensor | None = None) -> TextContext:
         """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in
@@ -277,7 +279,7 @@ def embed_time(net: WanModule, config: NetworkConfig, timestep: Tensor) -> tuple
     return time.float().unsqueeze(-2), net.time_projection(time).float().unflatten(-1, (6, -1))
 
 
-def modulated(norm: WanModule, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+def modulate(norm: WanModule, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     """norm(x) (1 + scale) + shift per frame, in float32: x (B, T, S, D), shift and scale (B, T, 1, D)."""
     return torch.addcmul(shift, norm(x), 1 + scale).to(dtype)
 
@@ -356,7 +358,7 @@ def dit_forward(
     if not context.output:
         return x.new_empty(0)
     shift, scale = (net.head.modulation.float() + time).unsqueeze(-2).unbind(2)
-    out = net.head.head(modulated(net.head.norm, h, shift, scale, dtype))
+    out = net.head.head(modulate(net.head.norm, h, shift, scale, dtype))
     out = out if order is None else order.restored(out, frames)
     return unpatchify(out, grid, config).to(x.dtype)
 
@@ -369,7 +371,7 @@ def block_forward(
     """
     dtype = within.dtype
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
-    y = modulated(block.norm1, h, shift1, scale1, dtype)
+    y = modulate(block.norm1, h, shift1, scale1, dtype)
     if within.keys_only:
         within.context.store(within.layer, *keys_and_values(block.self_attn, y.flatten(1, 2)))
         return h
@@ -377,7 +379,7 @@ def block_forward(
     h = torch.addcmul(h, y.float(), gate1)
     y = block.norm3(h).to(dtype)
     h = h + cross_attention(block.cross_attn, y, k, v, within.heads, within.context.backend, within.image)
-    return torch.addcmul(h, block.ffn(modulated(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
+    return torch.addcmul(h, block.ffn(modulate(block.norm2, h, shift2, scale2, dtype)).float(), gate2)
 
 
 def unpatchify(tokens: Tensor, grid: tuple[int, int], config: NetworkConfig) -> Tensor:

@@ -28,7 +28,7 @@ LARGEST = torch.finfo(FORMAT).max
 UNIT = 16  # sizes that the product takes are multiples of it
 
 
-def quantised(x: Tensor, rows: bool) -> tuple[Tensor, Tensor]:
+def quantise(x: Tensor, rows: bool) -> tuple[Tensor, Tensor]:
     """x (N, K) -> its values in eight bits and their scales, (N, 1) or (), float32: x is about values *
     scales.
     """
@@ -51,7 +51,7 @@ def scales_rows(device: torch.device) -> bool:
     return major >= 9
 
 
-def product(
+def fp8_linear(
     x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
     """x (N, K) and weight (M, K) in eight bits with their scales -> (N, M) in dtype."""
@@ -74,12 +74,12 @@ class EightBits:
     """A linear layer as a function."""
 
     def __init__(self, layer: nn.Linear, rows: bool):
-        self._weight, self._scale = quantised(layer.weight.detach(), rows)
+        self._weight, self._scale = quantise(layer.weight.detach(), rows)
         self._bias, self._rows = layer.bias, rows
 
     def __call__(self, x: Tensor) -> Tensor:
-        values, scale = quantised(x.flatten(0, -2), self._rows)
-        return product(values, scale, self._weight, self._scale, self._bias, x.dtype).unflatten(
+        values, scale = quantise(x.flatten(0, -2), self._rows)
+        return fp8_linear(values, scale, self._weight, self._scale, self._bias, x.dtype).unflatten(
             0, x.shape[:-1]
         )
 

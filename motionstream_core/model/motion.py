@@ -63,9 +63,9 @@ def motion_map(
     h, w = grid
     cell = _cells(xy, visible, grid, stride, rules)
     if rules.overlap == "sum":
-        maps = _added(cell, emb, grid)
+        maps = _sum_of_tracks(cell, emb, grid)
     else:
-        maps = _first(cell, emb, grid)
+        maps = _first_track(cell, emb, grid)
     if unspecified is None:
         return maps
     said = motion_map(xy, unspecified, emb.new_ones(*emb.shape[:-1], 1), grid, stride)
@@ -84,7 +84,7 @@ def _cells(xy: Tensor, visible: Tensor, grid: tuple[int, int], stride: int, rule
     return torch.where(written, y * w + x, h * w).long()
 
 
-def _added(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
+def _sum_of_tracks(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
     """The sum of the embeddings of all tracks in a cell."""
     h, w = grid
     values = emb.unsqueeze(-3).expand(*cell.shape, emb.shape[-1])
@@ -93,7 +93,7 @@ def _added(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
     return rearrange(made[..., : h * w, :], "... t (h w) c -> ... c t h w", h=h, w=w)
 
 
-def _first(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
+def _first_track(cell: Tensor, emb: Tensor, grid: tuple[int, int]) -> Tensor:
     """The embedding of the track of lowest index in a cell."""
     h, w = grid
     count = emb.shape[-2]

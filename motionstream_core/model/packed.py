@@ -16,7 +16,7 @@ LEAST = 2048  # numbers: below that nothing is saved
 LARGEST = 127
 
 
-def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def pack_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state with its matrices in int8: each number is off by at most 1/254 of the largest of its row."""
     out: dict[str, Tensor] = {}
     for name, value in state.items():
@@ -30,7 +30,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unpack_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse, in float32; a state that is not packed is given back as it is."""
     scales = {name.removesuffix(SCALE): value for name, value in state.items() if name.endswith(SCALE)}
     out = {}

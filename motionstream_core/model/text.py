@@ -64,7 +64,7 @@ TEXT_LENGTH = 16
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 
-def words(prompt: str) -> list[str]:
+def split_words(prompt: str) -> list[str]:
     """The words of a prompt in order, lower-cased."""
     return _WORD.findall(prompt.lower())
 
@@ -87,12 +87,12 @@ class Vocabulary:
 
     def unknown(self, prompt: str) -> list[str]:
         """Words of the prompt that the vocabulary does not hold, in order."""
-        return [word for word in words(prompt) if word not in self._ids]
+        return [word for word in split_words(prompt) if word not in self._ids]
 
     def left_out(self, prompt: str, length: int) -> str | None:
         """One line that names the words of a prompt that do not count; None where all do."""
         unknown = list(dict.fromkeys(self.unknown(prompt)))
-        cut = [word for word in words(prompt) if word in self._ids][length:]
+        cut = [word for word in split_words(prompt) if word in self._ids][length:]
         lines = [
             f"words outside the model's vocabulary were left out: {', '.join(unknown)}" if unknown else "",
             f"only the first {length} known words count, left out: {' '.join(cut)}" if cut else "",
@@ -104,7 +104,7 @@ class Vocabulary:
 
         Unknown words are left out, and what is longer than `length` known words is cut.
         """
-        ids = [self._ids[word] for word in words(prompt) if word in self._ids][:length]
+        ids = [self._ids[word] for word in split_words(prompt) if word in self._ids][:length]
         return torch.tensor(ids + [0] * (length - len(ids)), dtype=torch.int64)
 
 

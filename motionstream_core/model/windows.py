@@ -32,15 +32,15 @@ CPU = torch.device("cpu")
 MASKED_KEYS = 256  # up to so many keys of a window a CPU takes the masked way
 
 
-def plain(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     """Attention as two products and a softmax: on a CPU several times as fast to train as a fused one
     while keys are few.
     """
     q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-    return weigh(q, k, v).transpose(1, 2).flatten(2)
+    return softmax_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def weigh(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def softmax_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     """Softmax attention on (..., heads, length, head_dim); bias is added before the softmax."""
     scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if bias is not None:
@@ -82,18 +82,18 @@ class Windows:
         shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
         if self.major is not None or fused(window, q.device):
             groups = window_groups(self.video, window, shift, self.wrap, q.device, self.major)
-            return grouped(q, k, v, heads, groups)
+            return grouped_attention(q, k, v, heads, groups)
         return self.masked(q, k, v, heads)
 
     def masked(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         """The same with padding and masks."""
         window = window_of(self.video, self.window)
         shift = shift_of(self.video, window) if self.shifted else (0, 0, 0)
-        q, k, v = (cut(x.unflatten(-1, (heads, -1)), self.video, window, shift) for x in (q, k, v))
+        q, k, v = (cut_windows(x.unflatten(-1, (heads, -1)), self.video, window, shift) for x in (q, k, v))
         bias = window_bias(self.video, window, shift, self.wrap)
         if bias is not None:
             bias = bias.to(q.device)[:, None].expand(-1, heads, -1, -1)
-        return join(weigh(q, k, v, bias), self.video, window, shift).flatten(2)
+        return join_windows(softmax_attention(q, k, v, bias), self.video, window, shift).flatten(2)
 
 
 def fused(window: Size, device: torch.device) -> bool:
@@ -151,7 +151,7 @@ def padding_of(video: Size, window: Size) -> Size:
     return -video[0] % window[0], -video[1] % window[1], -video[2] % window[2]
 
 
-def cut(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
+def cut_windows(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
     """(B, L, heads, d) -> (B, windows, heads, tokens of a window, d)."""
     x = rearrange(x, "b (t h w) n d -> b t h w n d", t=video[0], h=video[1])
     pads = padding_of(video, window)
@@ -163,7 +163,7 @@ def cut(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
     return rearrange(x, "b (t p) (h q) (w r) n d -> b (t h w) n (p q r) d", p=p, q=q, r=r)
 
 
-def join(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
+def join_windows(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
     """The inverse of `cut`, to (B, L, heads, d)."""
     full = tuple(v + p for v, p in zip(video, padding_of(video, window)))
     t, h, w = (f // s for f, s in zip(full, window))
@@ -194,7 +194,7 @@ def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | 
     outside = (t == 2)[:, None, None] | (h == 2)[:, None] | (w == 2)
     label = torch.where(outside, 27, label)
     padded = (label.shape[0], label.shape[1], label.shape[2])
-    label = cut(label.flatten()[None, :, None, None], padded, window, (0, 0, 0))[0, :, 0, :, 0]
+    label = cut_windows(label.flatten()[None, :, None, None], padded, window, (0, 0, 0))[0, :, 0, :, 0]
     apart = label[:, :, None] != label[:, None, :]
     return torch.zeros(apart.shape).masked_fill(apart, float("-inf"))
 
@@ -260,7 +260,7 @@ def window_groups(
     )
 
 
-def grouped(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
+def grouped_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
     """Attention within each group; q, k, v (B, L, D)."""
     if not groups.as_they_are:
         q, k, v = (x[:, groups.order] for x in (q, k, v))

@@ -159,10 +159,12 @@ def beside_bytes(
     if context is None and not isinstance(dit.config.sampler, RollingConfig):
         # A forward of all frames in work, without a cache.
         context = CacheShape(dit.config.sampler.forward_frames, 0, 0)
-    return Plan(dit.config, width, height, context or dit.config.context, precision, decoder, rewind).beside
+    return Plan(
+        dit.config, width, height, context or dit.config.rolling.cache_shape, precision, decoder, rewind
+    ).beside
 
 
-def plans(wish: Plan) -> Iterator[Plan]:
+def cheaper_plans(wish: Plan) -> Iterator[Plan]:
     """The wish, then what costs least to give up: the decoder, the window, the precision, both."""
     tiny = replace(wish, decoder="taehv") if wish.decoder == "wan" else wish
     short = CacheShape(
@@ -185,8 +187,8 @@ def plans(wish: Plan) -> Iterator[Plan]:
 
 
 def first_that_fits(wish: Plan, memory: int) -> Plan | None:
-    """The first of `plans` that needs no more than `memory` bytes."""
-    return next((plan for plan in plans(wish) if plan.bytes <= memory), None)
+    """The first of `cheaper_plans` that needs no more than `memory` bytes."""
+    return next((plan for plan in cheaper_plans(wish) if plan.bytes <= memory), None)
 
 
 def advice(wish: Plan, memory: int) -> str:
@@ -201,36 +203,43 @@ def advice(wish: Plan, memory: int) -> str:
         )
     elif found is not None:
         lines.append(
-            f"It does not fit. What does: {found.words} ({found.bytes / GIB:.1f} GiB).{changes(wish, found)}"
+            f"It does not fit. What does: {found.words} ({found.bytes / GIB:.1f} GiB)."
+            f"{describe_changes(wish, found)}"
         )
     else:
-        last = list(plans(wish))[-1]
+        last = list(cheaper_plans(wish))[-1]
         lines.append(
-            f"It does not fit; even {last.words} takes {last.bytes / GIB:.1f} GiB.{instead(wish, memory)}"
+            f"It does not fit; even {last.words} takes {last.bytes / GIB:.1f} GiB."
+            f"{suggest_smaller(wish, memory)}"
         )
     return "\n".join(lines)
 
 
-def instead(wish: Plan, memory: int) -> str:
+def suggest_smaller(wish: Plan, memory: int) -> str:
     """What to do where no way of running the wish fits: the largest size of about its form that does, or
     another model.
     """
     found = next(
-        (plan for plan in (first_that_fits(size, memory) for size in smaller(wish)) if plan is not None), None
+        (
+            plan
+            for plan in (first_that_fits(size, memory) for size in smaller_sizes(wish))
+            if plan is not None
+        ),
+        None,
     )
     if found is not None:
         return (
             f" What does: {found.width}x{found.height} with {found.words} ({found.bytes / GIB:.1f} GiB), a "
-            f"size that it may not have been trained on.{changes(wish, found)}"
+            f"size that it may not have been trained on.{describe_changes(wish, found)}"
         )
-    least = list(plans(wish))[-1].parts["weights"] / GIB
+    least = list(cheaper_plans(wish))[-1].parts["weights"] / GIB
     return (
         f" Its weights alone take {least:.1f} GiB: choose a smaller model, or let the host offload weights "
         "(it does so by itself, and is slower)."
     )
 
 
-def smaller(wish: Plan) -> Iterator[Plan]:
+def smaller_sizes(wish: Plan) -> Iterator[Plan]:
     """The wish at nine tenths of its size, at eight, … at three."""
     down, across = (
         stride * patch for stride, patch in zip(wish.config.vae_stride[1:], wish.config.patch[1:])
@@ -243,7 +252,7 @@ def smaller(wish: Plan) -> Iterator[Plan]:
         yield replace(wish, width=width, height=height)
 
 
-def changes(wish: Plan, found: Plan) -> str:
+def describe_changes(wish: Plan, found: Plan) -> str:
     """What to change in the graph."""
     out = ""
     if found.decoder != wish.decoder:

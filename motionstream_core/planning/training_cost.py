@@ -124,7 +124,7 @@ class Load:
 
     def chunks(self) -> list[Pass]:
         """A student's chunks, each with what the rolling cache then keeps in front of it."""
-        shape = self.config.context
+        shape = self.config.rolling.cache_shape
         out = []
         for start in range(1, self.latents - shape.chunk + 1, shape.chunk):
             sink = min(start, shape.sink)
@@ -144,7 +144,7 @@ class Load:
             self.stage == "causal-init"
         ):  # every chunk is denoised once and committed once; nothing comes back through the last commit
             return learnt * (first + 2 * chunks) - (learnt - 1) * self._flops(self.chunks()[-1:]) + 3 * text
-        made = first + chunks * ((self.config.steps + 1) / 2 + 1) + text
+        made = first + chunks * ((self.config.sampler.steps + 1) / 2 + 1) + text
         student = made + (learnt - 1) * chunks + 4 * clip + 5 * text
         made -= self._flops(self.chunks()[-1:])  # without gradients nothing is committed after the last chunk
         return student + CRITIC_STEPS * (made + learnt * clip + 3 * text)
@@ -158,7 +158,7 @@ class Load:
         count = len(self.chunks())
         if self.stage == "causal-init":
             return 4.0 * (1 + 2 * count)
-        made = 1 + count * ((self.config.steps + 1) / 2 + 1)
+        made = 1 + count * ((self.config.sampler.steps + 1) / 2 + 1)
         return made + 3 * count + 2 + CRITIC_STEPS * (made + 4)
 
     def _flops(self, passes: list[Pass]) -> int:
@@ -189,8 +189,13 @@ class Load:
         every pass's cache is kept.
         """
         shape, one = (
-            self.config.context,
-            cache_bytes(self.config, self.grid, self.config.context.sink, self.config.context.window),
+            self.config.rolling.cache_shape,
+            cache_bytes(
+                self.config,
+                self.grid,
+                self.config.rolling.cache_shape.sink,
+                self.config.rolling.cache_shape.window,
+            ),
         )
         if self.stage == "teacher":
             return 0
@@ -290,7 +295,7 @@ def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
         raise ValueError(f"preset: expected one with motion, got {name!r}")
     clip = clip or usual_clip(name)
     time, down, across = config.vae_stride
-    chunk = config.context.chunk
+    chunk = config.rolling.cache_shape.chunk
     if (clip.frames - 1) % (time * chunk) or clip.frames <= 1:
         raise ValueError(
             f"frames: expected 1 + a multiple of {time * chunk} (whole chunks), got {clip.frames}"

@@ -243,7 +243,7 @@ class MovingBuffer:
         return reference.float().to(self._device)
 
 
-def lookahead(predict: Predict, frames: int) -> Predict:
+def with_lookahead(predict: Predict, frames: int) -> Predict:
     """FIFO-Diffusion's lookahead denoising (arXiv 2405.11473), for a model trained on clips of `frames`.
 
     The queue is longer than a clip: windows of `frames` frames go over it by half a window, and of each only

@@ -71,22 +71,22 @@ class CachedLatents:
         """Sink, if asked for, then what came last, each in pieces of at most so many frames."""
         for part in (self.sink if sink else [], self._last()):
             for begin in range(0, len(part), most):
-                yield _joined(part[begin : begin + most])
+                yield _join_entries(part[begin : begin + most])
 
     def whole(self) -> Entry:
         """Sink and what came last in one piece."""
-        return _joined([*self.sink, *self._last()])
+        return _join_entries([*self.sink, *self._last()])
 
     def newest(self) -> Tensor | None:
         """The latents that came last, one behind the other; without any, the sink's."""
         entries = self.recent or self.sink
-        return _joined(entries)[0] if entries else None
+        return _join_entries(entries)[0] if entries else None
 
     def _last(self) -> list[Entry]:
         return self.recent[max(0, len(self.recent) - self.most) :] if self.most else []
 
 
-def _joined(entries: list[Entry]) -> Entry:
+def _join_entries(entries: list[Entry]) -> Entry:
     latents = torch.cat([entry[0] for entry in entries], dim=2)
     motions = [entry[1] for entry in entries if entry[1] is not None]
     return latents, torch.cat(motions, dim=2) if motions else None

@@ -15,7 +15,7 @@ UNIPC_TOP = 0.999  # the deterministic solver needs some signal in its first lev
 GATE_BIAS = 3.0  # an untrained head (zeros) opens the gate to sigmoid(3) = 0.95: the warp is copied
 
 
-def shifted(sigma, shift: float):
+def shift_sigma(sigma, shift: float):
     """s sigma / (1 + (s - 1) sigma), for a float or a tensor."""
     return shift * sigma / (1 + (shift - 1) * sigma)
 
@@ -24,7 +24,7 @@ def sigma_schedule(steps: int, shift: float, top: float = 1.0) -> tuple[float, .
     """The noise levels of a few-step rollout: `top` k / steps for k = steps..1, shifted."""
     if steps < 1 or shift <= 0:
         raise ValueError(f"schedule: expected steps >= 1 and shift > 0, got {steps} and {shift}")
-    return tuple(shifted(top * k / steps, shift) for k in range(steps, 0, -1))
+    return tuple(shift_sigma(top * k / steps, shift) for k in range(steps, 0, -1))
 
 
 def rolling_sigmas(sampler: RollingConfig) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ class Guidance:
 NO_GUIDANCE = Guidance(0.0, 0.0)
 
 
-def combined(both: Tensor, no_text: Tensor, no_motion: Tensor, guidance: Guidance) -> Tensor:
+def combine_guidance(both: Tensor, no_text: Tensor, no_motion: Tensor, guidance: Guidance) -> Tensor:
     """The guided prediction of the three predictions."""
     a, b, c = guidance.coefficients()
     return a * both + b * no_text + c * no_motion

@@ -18,8 +18,8 @@ from ..model.attention import Backend
 from ..model.context import bidirectional_context
 from ..model.denoiser import Denoiser
 from ..model.dit import TextContext
-from .flow import shifted
-from .joint_guidance import Guidance, combined
+from .flow import shift_sigma
+from .joint_guidance import Guidance, combine_guidance
 from .step import euler_step, predict_x0
 
 LEAST = 0.001  # of a thousand training levels, before the shift
@@ -48,8 +48,8 @@ def clip_levels(steps: int, shift: float) -> tuple[float, ...]:
     """
     if steps < 2 or shift <= 0:
         raise ValueError(f"steps: expected at least 2 and a shift above 0, got {steps} and {shift}")
-    last = shifted(LEAST, shift)
-    return (*(shifted(1 - (1 - last) * k / (steps - 1), shift) for k in range(steps)), 0.0)
+    last = shift_sigma(LEAST, shift)
+    return (*(shift_sigma(1 - (1 - last) * k / (steps - 1), shift) for k in range(steps)), 0.0)
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def sample_whole_clip(
             predict_x0(net, x, sigma, motion, text, bidirectional_context(net.config, backend))
             for motion, text in asked
         ]
-        x0 = combined(made[0], made[1], made[2], guidance) if guidance.active else made[0]
+        x0 = combine_guidance(made[0], made[1], made[2], guidance) if guidance.active else made[0]
         x = euler_step(x, x0, sigma, to)
         if on_step is not None:
             on_step(step)

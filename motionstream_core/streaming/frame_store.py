@@ -77,7 +77,7 @@ class FrameStore:
             if self._memory is None:
                 self._memory = mmap.mmap(-1, wanted, **FLAGS)
             else:
-                self._memory = _grown(self._memory, wanted)
+                self._memory = _grow(self._memory, wanted)
         except (OSError, ValueError) as error:
             raise MemoryError(f"kept frames: expected {wanted} bytes, got {error}") from None
         self._capacity = wanted // size
@@ -91,7 +91,7 @@ class FrameStore:
         self._first = 0
 
 
-def _grown(memory: mmap.mmap, size: int) -> mmap.mmap:
+def _grow(memory: mmap.mmap, size: int) -> mmap.mmap:
     try:
         memory.resize(size)
         return memory

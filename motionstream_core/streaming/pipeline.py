@@ -35,7 +35,7 @@ from ..live.controls import (
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
 from ..model.config import BufferConfig, SamplerConfig
-from ..model.weights.networks import Networks, Transformer, light
+from ..model.weights.networks import Networks, Transformer, decoding_matters
 from ..sampling.open import open_sampler
 from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
 from ..tracks.types import TrackChunk, Tracks
@@ -141,7 +141,7 @@ class StreamPipeline:
         # 4. The sampler, which asks for all of them when the next chunk is asked for.
         self._sampler = self._open_sampler(dit)
         # 5. The decoder, beside or behind it.
-        self._decoder = open_decoder(dit.device, options.overlap_decode, light(networks))
+        self._decoder = open_decoder(dit.device, options.overlap_decode, decoding_matters(networks))
         self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
         self._newest: Chunk | None = None
         self._last = LastFrame()

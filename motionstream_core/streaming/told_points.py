@@ -24,11 +24,11 @@ def told_points(places: Tensor, still: Tensor, most: int) -> Tensor:
     for_still = min(resting, max(most // STILL_SHARE, most - moving))
     told = torch.zeros(count, dtype=torch.bool)
     for group, share in ((~still, most - for_still), (still, for_still)):
-        told[_spread(places, group, told, share)] = True
+        told[_spread_points(places, group, told, share)] = True
     return told
 
 
-def _spread(places: Tensor, group: Tensor, told: Tensor, share: int) -> list[int]:
+def _spread_points(places: Tensor, group: Tensor, told: Tensor, share: int) -> list[int]:
     """`share` points of a group, each the farthest from all told before; of equally far ones the first."""
     candidates = group.nonzero().flatten().tolist()
     if len(candidates) <= share:

@@ -70,7 +70,7 @@ class ImageCarry:
         if isinstance(self.carrier, ForwardWarp):
             there = tracks.on(self._image.device)
             self._asked = tracks, self.carrier
-            return carry(self.carrier, there.xy, there.drives_pixels)
+            return forward_warp(self.carrier, there.xy, there.drives_pixels)
         warp, after = self.carrier(tracks.xy, tracks.drives_pixels)
         self._asked = tracks, after
         return as_shown(warp)
@@ -118,7 +118,7 @@ def as_shown(warp: WarpResult) -> WarpedImage:
     return WarpedImage(warp.frames, torch.cat([warp.disoccluded, torch.exp(-warp.distance / REACH)], dim=1))
 
 
-def carry(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
+def forward_warp(carrier: ForwardWarp, xy: Tensor, visible: Tensor) -> WarpedImage:
     """xy (T, N, 2), visible (T, N) -> what the carrier's picture looks like there."""
     warp = carrier(xy, visible)
     return WarpedImage(

@@ -63,7 +63,7 @@ class ClipOptions:
     def levels(self, networks: Networks) -> tuple[float, ...]:
         """The noise levels of the steps, 0 behind them."""
         config = networks.config
-        return clip_levels(self.steps or config.steps, config.shift)
+        return clip_levels(self.steps or config.sampler.steps, config.rolling.shift)
 
 
 @dataclass(frozen=True)

@@ -105,14 +105,14 @@ def camera_over_objects(
     rest = camera.select(free)
     behind = torch.stack(
         [
-            _covered(rest.xy[frame], moved.xy[frame], moved.visible[frame], clearance)
+            _is_covered(rest.xy[frame], moved.xy[frame], moved.visible[frame], clearance)
             for frame in range(rest.frames)
         ]
     )
     return moved.joined(replace(rest, visible=rest.visible & ~behind, fps=moved.fps))
 
 
-def _covered(points: Tensor, objects: Tensor, visible: Tensor, clearance: float) -> Tensor:
+def _is_covered(points: Tensor, objects: Tensor, visible: Tensor, clearance: float) -> Tensor:
     return (
         _distance(points, objects[visible]) <= clearance
         if visible.any() and clearance > 0

@@ -42,7 +42,7 @@ def draw_picture(frame: np.ndarray, painted: list[Painted], index: int) -> Image
     for track in painted:
         draw_track(pen, track, index)
     draw_number(pen, index, overlay.height)
-    return _joined(image, overlay)
+    return _join_layers(image, overlay)
 
 
 def _sheet(frame: np.ndarray, scale: int) -> tuple[Image.Image, Image.Image, ImageDraw.ImageDraw]:
@@ -56,7 +56,7 @@ def _sheet(frame: np.ndarray, scale: int) -> tuple[Image.Image, Image.Image, Ima
     return image, overlay, ImageDraw.Draw(overlay)
 
 
-def _joined(image: Image.Image, overlay: Image.Image) -> Image.Image:
+def _join_layers(image: Image.Image, overlay: Image.Image) -> Image.Image:
     return Image.alpha_composite(image, overlay.resize(image.size, Image.Resampling.LANCZOS)).convert("RGB")
 
 
@@ -122,7 +122,7 @@ def draw_tracks(frames: Tensor, tracks: Tracks) -> Tensor:
                         4.0 if line.moves else 1.8,
                         line.color + "e0" if line.moves else "#ffffff60",
                     )
-        pictures.append(torch.from_numpy(np.array(_joined(image, overlay))))
+        pictures.append(torch.from_numpy(np.array(_join_layers(image, overlay))))
     return torch.stack(pictures).float() / 255
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.checked import excerpt, whole
+from ..common.checked import excerpt, whole_number
 
 MOST_SIDE = 16_384
 POINTS = 24  # that go with an object
@@ -50,8 +50,10 @@ def parse_objects(value: Any) -> dict[int, np.ndarray]:
         raise ValueError(f"objects: expected a list of masks by handle, got {excerpt(value)}")
     found = {}
     for one in value:
-        width, height = (whole(one.get(key), "objects", 1, MOST_SIDE, key) for key in ("width", "height"))
-        handle = whole(one.get("handle"), "objects", 0, 10**9, "handle")
+        width, height = (
+            whole_number(one.get(key), "objects", 1, MOST_SIDE, key) for key in ("width", "height")
+        )
+        handle = whole_number(one.get("handle"), "objects", 0, 10**9, "handle")
         found[handle] = mask_from_runs(one.get("runs"), width, height)
     return found
 

@@ -121,7 +121,7 @@ def _count_points(value: list) -> int:
 
 def _track(points: list, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A track's places (T, 2), where they are known (T,), where they are seen (T,)."""
-    rows = _plain(points)
+    rows = _plain_points(points)
     if rows is None:
         parsed = [_point(point, n, t) for t, point in enumerate(points)]
         places = np.array([place or (0.0, 0.0) for place, _ in parsed], dtype=np.float64)
@@ -137,7 +137,7 @@ def _track(points: list, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return places, known, known & (rows[:, 2] > 0.5) if rows.shape[1] == 3 else known
 
 
-def _plain(points: list) -> np.ndarray | None:
+def _plain_points(points: list) -> np.ndarray | None:
     """Points that are all pairs, all triples or all {"x", "y"} of numbers, as (T, 2 or 3), or None."""
     kinds = set(map(type, points))
     if kinds == {list} and len(set(map(len, points))) == 1:
@@ -166,13 +166,13 @@ def _point(value: Any, track: int, frame: int) -> tuple[tuple[float, float] | No
     )
     if not numbers or not all(abs(part) <= MAX_COORDINATE for part in parts):
         raise ValueError(
-            f"tracks: expected x and y to be finite numbers, got {_shown(value)} in track {track} at frame "
+            f"tracks: expected x and y to be finite numbers, got {_excerpt(value)} in track {track} at frame "
             f"{frame}"
         )
     if not 0 <= parts[2] <= 1:
         raise ValueError(
             "tracks: expected the third number of a point, its visibility, to be from 0 to 1, got "
-            f"{_shown(value)} in track {track} at frame {frame}"
+            f"{_excerpt(value)} in track {track} at frame {frame}"
         )
     place = (float(parts[0]), float(parts[1]))
     return (None, False) if place in (HIDDEN, FAR) else (place, parts[2] > 0.5)
@@ -187,7 +187,7 @@ def _point_parts(value: dict[str, Any]) -> list[Any]:
     return [value.get("x"), value.get("y"), True if seen is None and gone is None else seen]
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     try:
         return f"{value!r:.60}"
     except (ValueError, RecursionError):

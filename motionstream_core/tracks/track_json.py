@@ -85,7 +85,7 @@ def tracks_from_json(
     if not lists:
         raise ValueError("tracks: expected at least one track, got none")
     if order == ORDERS[1]:
-        lists = _swapped(lists)
+        lists = _transpose_lists(lists)
     odd = fields_of(lists)
     passed = [key for key in OWN_TIME if key in odd]
     if passed:
@@ -97,7 +97,7 @@ def tracks_from_json(
     return require_on_canvas(in_units(tracks, units, "text"))
 
 
-def _swapped(lists: list[list[Any]]) -> list[list[Any]]:
+def _transpose_lists(lists: list[list[Any]]) -> list[list[Any]]:
     """Lists of frames -> lists of tracks."""
     lengths = {len(points) for points in lists}
     if len(lengths) != 1:

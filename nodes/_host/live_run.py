@@ -32,7 +32,7 @@ STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
 PREVIEW_SIZE = 512
 
 RUNS = Runs()
-STEERED: Counter[str] = Counter()  # by node id: see `steered`
+STEERED: Counter[str] = Counter()  # by node id: see `steered_runs`
 
 
 def serve_routes():
@@ -59,12 +59,12 @@ def progress(total: int | None) -> Callable[[int], None]:
     return step
 
 
-def blocked(message: str) -> ExecutionBlocker:
+def block_output(message: str) -> ExecutionBlocker:
     """An output that says `message` to whoever uses it."""
     return ExecutionBlocker(message)
 
 
-def steered(node_id: str | None) -> int:
+def steered_runs(node_id: str | None) -> int:
     """How many runs of this node were steered or stopped. Part of the node's fingerprint: such a run is not
     the answer to the next one.
     """

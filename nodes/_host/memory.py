@@ -18,7 +18,7 @@ LEAST_KEPT = 256 * 2**20
 OWN_MODULES: tuple[type[nn.Module], ...] = (StreamModel, TinyCodec, TAEHV)
 
 
-def load(patchers: list, cache: int = 0, beside: int = 0):
+def load_patchers(patchers: list, cache: int = 0, beside: int = 0):
     """Brings the patchers' modules onto their device, with room for the bytes of a `cache` and of what is
     worked in `beside` it.
 
@@ -60,7 +60,7 @@ def out_of_memory(error: BaseException) -> bool:
     return True
 
 
-def device() -> str:
+def run_device() -> str:
     """Where networks run."""
     return str(comfy.model_management.get_torch_device())
 

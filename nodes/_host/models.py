@@ -22,7 +22,7 @@ from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, CARTO
 from ...motionstream_core.model.weights.safetensors_files import SAFE_ENDINGS
 from .._types import MissingComponent, StreamModel, StreamVAE, WordClip
 from .files import FOLDER
-from .memory import load
+from .memory import load_patchers
 
 TRACKERS = "trackers"  # the folder in models/motionstream for the weights of point trackers
 WEIGHTS = (*SAFE_ENDINGS, *PICKLED)
@@ -76,7 +76,7 @@ def models_folder() -> Path:
     return Path(folder_paths.get_folder_paths(FOLDER)[0])
 
 
-def patched(networks: Networks) -> tuple[Any, WordClip | MissingComponent, StreamVAE]:
+def to_patchers(networks: Networks) -> tuple[Any, WordClip | MissingComponent, StreamVAE]:
     """Networks -> MODEL, CLIP, VAE. MODEL and VAE are loaded and offloaded by the host's memory
     management.
     """
@@ -94,14 +94,17 @@ def patched(networks: Networks) -> tuple[Any, WordClip | MissingComponent, Strea
     if not isinstance(networks.codec, TinyCodec):
         raise ValueError(f"weights: expected a codec of our own in them, got {type(networks.codec).__name__}")
     vae = StreamVAE(
-        networks.codec, codec, lambda patcher: load([patcher]), comfy.model_management.intermediate_device()
+        networks.codec,
+        codec,
+        lambda patcher: load_patchers([patcher]),
+        comfy.model_management.intermediate_device(),
     )
     if networks.text_encoder is None:
         return model, MissingComponent("clip: expected one, got none: the weights hold no text encoder"), vae
     return model, WordClip(networks.text_encoder), vae
 
 
-def checkpoint(path: Path) -> tuple[Any, MissingComponent, MissingComponent]:
+def load_checkpoint(path: Path) -> tuple[Any, MissingComponent, MissingComponent]:
     """A converted checkpoint as the host loads it; it has no text encoder and no VAE of its own."""
     lacking = f"expected one, got none: {path.name} holds the transformer alone; use the host's"
     return (
@@ -152,13 +155,13 @@ def tiny_vae(path: Path, vae_latents: bool) -> StreamVAE:
     return StreamVAE(
         codec,
         patcher,
-        lambda patcher: load([patcher]),
+        lambda patcher: load_patchers([patcher]),
         comfy.model_management.intermediate_device(),
         statistics,
     )
 
 
-def attention(model: Any) -> AttentionFunction:
+def host_attention(model: Any) -> AttentionFunction:
     """The host's attention, as its start options chose it, with the model's own override where a node has set
     one.
     """

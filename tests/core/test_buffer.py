@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from motionstream_core.model.config import BufferConfig
-from motionstream_core.sampling.buffer import Entry, MovingBuffer, lookahead
+from motionstream_core.sampling.buffer import Entry, MovingBuffer, with_lookahead
 
 SIZE = (1, 3, 2, 2)
 PARTITIONS = [
@@ -237,7 +237,7 @@ def test_lookahead_takes_the_later_half_of_every_window():
         calls.append((x.shape[2], list(frames)))
         return data(frames)
 
-    video = torch.cat(list(itertools.islice(buffer(config, lookahead(short, 4)), 12)), 2)
+    video = torch.cat(list(itertools.islice(buffer(config, with_lookahead(short, 4)), 12)), 2)
     torch.testing.assert_close(video, data(range(12)), atol=1e-5, rtol=0)
     assert {frames for frames, _ in calls} == {4}
     assert [numbers for _, numbers in calls[-4:]] == [

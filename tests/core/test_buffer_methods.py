@@ -103,7 +103,7 @@ def test_chunks_stand_apart_or_at_one_place_of_their_segments(shared, together):
 def test_partitions_come_by_their_shares_the_same_in_the_whole_step():
     stage = BufferStage(model(), BufferRecipe({1: 1, 2: 2, 8: 1}))
     assert stage.shares == {1: 0.25, 2: 0.5, 8: 0.25}
-    chunks = [method.drawn(stage.shares, Draws.of_seed(seed)) for seed in range(2000)]
+    chunks = [method.draw_chunk_frames(stage.shares, Draws.of_seed(seed)) for seed in range(2000)]
     for chunk, share in stage.shares.items():
         assert abs(chunks.count(chunk) / 2000 - share) < 0.04
     assert method.usual_shares(16) == pytest.approx({1: 0.175, 2: 0.175, 4: 0.175, 8: 0.175, 16: 0.3})

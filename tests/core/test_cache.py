@@ -113,7 +113,7 @@ def test_cached_forwards_equal_full_attention_under_the_equivalent_mask(label, s
     times = torch.cat([torch.zeros(1, frames), torch.rand(1, frames, generator=rng) * 1000], dim=1)
     sees: list[dict[int, int]] = [{} for _ in range(2 * frames)]
     start = 0
-    for size, past in zip(sizes, kept_frames(sizes, model.config.context)):
+    for size, past in zip(sizes, kept_frames(sizes, model.config.rolling.cache_shape)):
         slots = {frame: slot for slot, frame in enumerate(past)}
         for offset in (0, frames):
             own = {start + offset + i: len(past) + i for i in range(size)}

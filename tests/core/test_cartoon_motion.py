@@ -17,7 +17,7 @@ from motionstream_core.model.config import MotionConfig, RollingConfig
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import preset
-from motionstream_core.model.text import words
+from motionstream_core.model.text import split_words
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict, load_bundle
 from motionstream_core.model.weights.networks import open_networks
 from motionstream_core.streaming.options import StreamOptions
@@ -96,7 +96,7 @@ def test_a_start_image_has_several_motions_and_a_caption_without_a_verb():
         assert scene.caption == first.caption and scene.seed == first.seed
         assert np.array_equal(drawn(scene, 1), drawn(first, 1))
         assert not CARTOON.unknown(scene.caption)
-        assert not set(words(scene.caption)) & {word for verb in VERBS for word in verb.split()}
+        assert not set(split_words(scene.caption)) & {word for verb in VERBS for word in verb.split()}
     assert SCENES[0].things != SCENES[1].things
     looks = [roaming_scene(MOTIONS * i) for i in range(200)]
     pairs = [scene for scene in looks if len(scene.things) == 2]

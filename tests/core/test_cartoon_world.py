@@ -5,7 +5,7 @@ things are drawn.
 import numpy as np
 import pytest
 
-from motionstream_core.model.text import words
+from motionstream_core.model.text import split_words
 from motionstream_core.training.cartoon.drawing import render
 from motionstream_core.training.cartoon.figures import FIGURES, placed, unplaced
 from motionstream_core.training.cartoon.scene import REDUCED, Scene, Thing, numbered_scene
@@ -30,9 +30,9 @@ def test_scenes_are_those_of_their_number_and_the_halves_differ():
 def test_captions_are_words_of_the_vocabulary_and_fit():
     for scene in SCENES:
         assert not CARTOON.unknown(scene.caption)
-        assert len(words(scene.caption)) <= TEXT_LENGTH
+        assert len(split_words(scene.caption)) <= TEXT_LENGTH
         shown = [VOCABULARY[i] for i in tokenize(scene.caption) if i]
-        assert shown == words(scene.caption)
+        assert shown == split_words(scene.caption)
     assert CARTOON.unknown("a red zeppelin") == ["zeppelin"]
 
 

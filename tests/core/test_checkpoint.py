@@ -180,7 +180,7 @@ def test_a_buffer_sampler_goes_through_the_header_beside_the_same_network():
     assert values["buffer"]["chunks"] == 4 and "context" not in values and "steps" not in values
     assert config_from_dict(values) == config
     with pytest.raises(ValueError, match="expected a model of the rolling sampler, got BufferConfig"):
-        _ = config.context
+        _ = config.rolling.cache_shape
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.5])
@@ -267,10 +267,10 @@ def with_about(path, change) -> None:
     ],
 )
 def test_sizes_in_a_header_are_checked_before_anything_is_built(tmp_path, place, name, value, message):
-    from motionstream_core.model.weights.networks import open_networks, save_networks, untrained
+    from motionstream_core.model.weights.networks import open_networks, save_networks, untrained_networks
 
     path = tmp_path / "w.safetensors"
-    save_networks(path, untrained("tiny"))
+    save_networks(path, untrained_networks("tiny"))
 
     def change(about):
         (about["settings"]["codec"] if place == "codec" else about[place])[name] = value

@@ -12,7 +12,7 @@ from PIL import Image
 
 from motionstream_core.__main__ import main
 from motionstream_core.codec.video import read_video
-from motionstream_core.model.weights.networks import save_networks, untrained
+from motionstream_core.model.weights.networks import save_networks, untrained_networks
 from motionstream_core.tracks.track_arrays import save_npz
 from motionstream_core.tracks.types import Tracks
 
@@ -31,7 +31,7 @@ DOCUMENT = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("commands")
-    save_networks(folder / "w.safetensors", untrained("tiny"))
+    save_networks(folder / "w.safetensors", untrained_networks("tiny"))
     Image.linear_gradient("L").resize((48, 32)).convert("RGB").save(folder / "image.png")
     (folder / "line.json").write_text(json.dumps(LINE))
     (folder / "document.json").write_text(json.dumps(DOCUMENT))

@@ -10,7 +10,7 @@ from motionstream_core.model.motion import TrackHead
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.streaming.motion_conditioner import MotionConditioner
 from motionstream_core.streaming.motion_source import pixel_span
-from motionstream_core.streaming.warped_image import carry, warp_condition
+from motionstream_core.streaming.warped_image import forward_warp, warp_condition
 from motionstream_core.tracks.types import TrackChunk
 from motionstream_core.tracks.warp.forward import ForwardWarp
 
@@ -76,7 +76,7 @@ def test_training_builds_the_same_condition_as_the_stream():
     student = MotionModel(replace(CONFIGS["tiny"], dim=48, ffn_dim=48, num_heads=2, num_layers=1))
     student.track_head = head
     warp, masks, _ = warp_condition(
-        codec, carry(ForwardWarp(image, xy[0]), xy, visible), codec.start_encode()
+        codec, forward_warp(ForwardWarp(image, xy[0]), xy, visible), codec.start_encode()
     )
     batch = {
         "latents": torch.zeros(1, 16, 4, 4, 4),
@@ -96,7 +96,9 @@ def test_the_warp_of_tracks_at_rest_is_the_start_image():
     _, codec, image, xy, visible = parts()
     still = xy[:1].expand(13, -1, -1)
     latent, masks, _ = warp_condition(
-        codec, carry(ForwardWarp(image, still[0]), still, torch.ones_like(visible)), codec.start_encode()
+        codec,
+        forward_warp(ForwardWarp(image, still[0]), still, torch.ones_like(visible)),
+        codec.start_encode(),
     )
     torch.testing.assert_close(latent, codec.encode(image.expand(1, 13, -1, -1, -1)), atol=1e-4, rtol=0)
     assert masks[:, ::2].abs().max() == 0  # disoccluded and nearness take turns, frame by frame

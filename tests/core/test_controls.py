@@ -131,8 +131,8 @@ def test_a_number_is_finite_and_within_its_limits(value):
 @pytest.mark.parametrize("value", [True, None, 1.5, float("nan"), DIGITS, 0])
 def test_a_whole_number_is_whole_and_within_its_limits(value):
     with pytest.raises(ValueError, match="^here: expected a whole number from 1 to 10, got"):
-        checked.whole(value, "here", 1, 10)
-    assert checked.whole(3.0, "here", 1, 10) == 3
+        checked.whole_number(value, "here", 1, 10)
+    assert checked.whole_number(3.0, "here", 1, 10) == 3
 
 
 def test_what_cannot_be_written_is_named_by_its_type():

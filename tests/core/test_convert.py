@@ -24,8 +24,8 @@ from motionstream_core.model.weights.checkpoint_presets import (
     checkpoint_preset,
     config_for,
     metadata_of,
+    read_stated_config,
     size_note,
-    stated,
 )
 from motionstream_core.model.weights.convert import convert, picture_keys, plain_key
 from motionstream_core.sampling.flow import model_timesteps, schedule_of
@@ -266,10 +266,10 @@ def test_the_file_says_what_it_is_to_the_host_and_to_us(tmp_path, state):
         "text_dim": 16,
         "freq_dim": 32,
     }
-    config = stated(tmp_path / "a.safetensors")
+    config = read_stated_config(tmp_path / "a.safetensors")
     assert (
-        config.context.label == "c3s3w15"
-        and config.shift == 8.0
+        config.rolling.cache_shape.label == "c3s3w15"
+        and config.rolling.shift == 8.0
         and model_timesteps(config.rolling, schedule_of(config)) == (1000, 757, 522)
     )
     assert schedule_of(config) == pytest.approx((1.0, 0.756757, 0.521739), abs=1e-6), (
@@ -292,10 +292,10 @@ def test_matrices_are_bfloat16_vectors_and_modulations_float32(tmp_path, state):
 def test_a_converted_file_speaks_for_itself(tmp_path, state):
     torch.save(state, tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "b.safetensors", checkpoint_preset("longlive"))
-    assert convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", None) == stated(
+    assert convert(tmp_path / "b.safetensors", tmp_path / "c.safetensors", None) == read_stated_config(
         tmp_path / "b.safetensors"
     )
-    assert stated(tmp_path / "c.safetensors").context.label == "c3s3w6"
+    assert read_stated_config(tmp_path / "c.safetensors").rolling.cache_shape.label == "c3s3w6"
 
 
 @pytest.mark.parametrize("image", [False, True])
@@ -329,7 +329,7 @@ def test_a_cross_attention_that_looks_at_a_picture_is_carried_and_the_host_is_no
         assert "causal_ar" not in json.loads(file.metadata()["config"])["transformer"]
     assert (
         load_file(tmp_path / "a.safetensors").keys() == {**state, **seen}.keys()
-        and stated(tmp_path / "a.safetensors").dim == 128
+        and read_stated_config(tmp_path / "a.safetensors").dim == 128
     )
     torch.save(without({**state, **seen}, "blocks.0.cross_attn.k_img.bias"), tmp_path / "b.pt")
     with pytest.raises(ValueError, match="1 missing, 0 unknown .* missing blocks.0.cross_attn.k_img.bias"):
@@ -405,7 +405,11 @@ def test_a_preset_says_what_is_published_of_its_checkpoint(name):
         PRESETS[network].dim,
         PRESETS[network].latent_channels,
     )
-    assert (config.context.chunk, config.context.sink, config.context.frames) == (chunk, sink, span)
+    assert (
+        config.rolling.cache_shape.chunk,
+        config.rolling.cache_shape.sink,
+        config.rolling.cache_shape.frames,
+    ) == (chunk, sink, span)
     assert model_timesteps(config.rolling, schedule_of(config)) == pytest.approx(timesteps, abs=0.01)
 
 
@@ -451,14 +455,17 @@ def test_the_command_prints_what_it_wrote(tmp_path, state, capsys):
         [1.0, pytest.approx(0.5, abs=1e-3)],
         False,
     )
-    assert stated(tmp_path / "b.safetensors").rolling.timesteps == (1000, 500)
+    assert read_stated_config(tmp_path / "b.safetensors").rolling.timesteps == (1000, 500)
 
 
 @pytest.mark.parametrize("name", CHECKPOINT_PRESETS)
 def test_every_preset_is_a_config_that_survives_the_header(tmp_path, name):
     config = config_for(checkpoint_preset(name))
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata=metadata_of(config, {}))
-    assert stated(tmp_path / "a.safetensors") == config and len(schedule_of(config)) == config.steps
+    assert (
+        read_stated_config(tmp_path / "a.safetensors") == config
+        and len(schedule_of(config)) == config.sampler.steps
+    )
 
 
 def test_a_key_is_plain_whatever_it_was_wrapped_in():

@@ -13,7 +13,7 @@ from motionstream_core.live.session import LiveSession
 from motionstream_core.model.detail import DetailHead
 from motionstream_core.model.weights.bundle import load_bundle, save_bundle
 from motionstream_core.model.weights.networks import open_networks, save_networks
-from motionstream_core.streaming.warped_image import carry
+from motionstream_core.streaming.warped_image import forward_warp
 from motionstream_core.tracks.warp.forward import ForwardWarp
 from motionstream_core.training.data.drawn_media import build_drawn_media
 from motionstream_core.training.methods.detail import FIELDS, Pairs, write_pairs
@@ -36,7 +36,7 @@ def run(networks, frames=17, **options):
 
 def test_an_open_gate_shows_the_carried_picture_and_a_shut_one_the_decoded_frames(networks):
     tracks = drag(17)
-    carried = carry(
+    carried = forward_warp(
         ForwardWarp(picture().permute(2, 0, 1), tracks.xy[0]), tracks.xy, tracks.visible
     ).frames.permute(0, 2, 3, 1)
     plain = run(networks)

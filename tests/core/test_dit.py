@@ -60,7 +60,10 @@ def test_the_tiny_presets_stay_below_five_million_parameters(name, channels):
     with torch.device("meta"):
         model = WanDiT(config)
     assert sum(value.numel() for value in model.parameters()) < 5e6
-    assert (config.in_channels, config.out_channels) == channels and config.context.label == "c3s1w3"
+    assert (
+        config.in_channels,
+        config.out_channels,
+    ) == channels and config.rolling.cache_shape.label == "c3s1w3"
 
 
 def test_the_motion_channels_of_the_tiny_preset_are_head_warp_and_mask_in_this_order():

@@ -63,11 +63,11 @@ def test_the_same_seed_draws_the_same_media(media, tmp_path):
 
 
 def test_a_recolour_or_a_pose_of_a_held_out_sprite_is_not_trained_on():
-    from motionstream_core.training.data.media import origin, split_sprites
+    from motionstream_core.training.data.media import split_sprites, sprite_origin
 
     held = [name for name in ("large yellow circle", "clock face six-thirty", "alienblue jump", "kite")]
     others = ["large green circle", "clock face one oclock", "alienblue stand", "snowman"]
     pairs = [(name, None) for name in (*held, *others)]
     assert [name for name, _ in split_sprites(pairs, held_out=True)] == held, "those of benchmarks/heldout"
     assert [name for name, _ in split_sprites(pairs, held_out=False)] == ["snowman"]
-    assert origin("tankbody blue") == origin("tank red") and origin("white") == "white"
+    assert sprite_origin("tankbody blue") == sprite_origin("tank red") and sprite_origin("white") == "white"

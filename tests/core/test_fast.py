@@ -16,10 +16,17 @@ from core.small import drag, picture, small_config, small_networks, stream
 from motionstream_core.model import compiled as fast_module
 from motionstream_core.model.attention import available_backends, check_backend, sdpa
 from motionstream_core.model.cache import CacheShape
-from motionstream_core.model.compiled import FastDiT, Graphed, accelerate, compare_outputs, copied, steady
+from motionstream_core.model.compiled import (
+    FastDiT,
+    Graphed,
+    accelerate,
+    compare_outputs,
+    copy_cache,
+    is_cache_full,
+)
 from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
-from motionstream_core.model.fp8 import plain_product, product, quantised
+from motionstream_core.model.fp8 import fp8_linear, plain_product, quantise
 from motionstream_core.model.linear import FeedForward, Linear, by_onednn, onednn_here
 from motionstream_core.model.rope import Rope, rotate
 from motionstream_core.sampling.rollout import rollout
@@ -130,9 +137,9 @@ def test_the_eight_bit_product_is_that_of_the_scaled_values(rows):
         torch.randn(48, 32),
         torch.randn(48),
     )
-    parts = [*quantised(x, rows), *quantised(weight, rows)]
+    parts = [*quantise(x, rows), *quantise(weight, rows)]
     assert parts[0].dtype == torch.float8_e4m3fn and parts[1].shape == ((24, 1) if rows else ())
-    got, plain = (function(*parts, bias, torch.float32) for function in (product, plain_product))
+    got, plain = (function(*parts, bias, torch.float32) for function in (fp8_linear, plain_product))
     assert torch.allclose(got, plain, rtol=1e-4, atol=1e-4)
     exact = torch.nn.functional.linear(x, weight)
     error = ((got - bias - exact).abs().mean(1) / exact.std(1))[-1]
@@ -141,7 +148,7 @@ def test_the_eight_bit_product_is_that_of_the_scaled_values(rows):
 
 def test_a_row_scale_keeps_what_a_tensor_scale_loses():
     x = torch.randn(2, 32) * torch.tensor([[1e-6], [1e3]])
-    kept = [(values.float() * scale)[0] for values, scale in (quantised(x, True), quantised(x, False))]
+    kept = [(values.float() * scale)[0] for values, scale in (quantise(x, True), quantise(x, False))]
     assert (kept[0] - x[0]).abs().max() < 0.07 * x[0].abs().max() and kept[1].abs().max() == 0
 
 
@@ -283,7 +290,7 @@ def test_another_size_is_compiled_anew():
     assert fast.state == "fast"
     text, cache, x = dit.encode_text(torch.ones(1, 4, 8)), dit.make_cache(8, 4), torch.randn(1, 56, 2, 8, 4)
     with torch.no_grad():
-        while not steady(cache, 2):
+        while not is_cache_full(cache, 2):
             dit(x, torch.zeros(1, 2), text, rolling_context(cache, write=True))
         fast(x, torch.ones(1, 2), text, rolling_context(cache))
         assert fast.mode._ready != first
@@ -310,15 +317,15 @@ def test_a_copy_of_a_cache_goes_its_own_way():
     cache, text = dit.make_cache(4, 4, shape=CacheShape(2, 1, 2)), dit.encode_text(torch.ones(1, 4, 8))
     x, time = torch.randn(1, 56, 2, 4, 4), torch.zeros(1, 2)
     with torch.no_grad():
-        while not steady(cache, 2):
+        while not is_cache_full(cache, 2):
             dit(x, time, text, rolling_context(cache, write=True))
-        other = copied(cache)
+        other = copy_cache(cache)
         before = dit(x, time, text, rolling_context(other))
         dit(x + 1, time, text, rolling_context(cache, write=True))
         assert torch.equal(dit(x, time, text, rolling_context(other)), before) and not torch.equal(
             dit(x, time, text, rolling_context(cache)), before
         )
-    assert not steady(cache, 1)
+    assert not is_cache_full(cache, 1)
 
 
 def test_attention_backends_are_gated_by_their_output():

@@ -18,7 +18,7 @@ from motionstream_core.evaluation.lab import findings, findings_trained
 from motionstream_core.evaluation.measure import uncovered_psnr
 from motionstream_core.evaluation.methods import told_baseline
 from motionstream_core.model.presets import PRESETS
-from motionstream_core.streaming.warped_image import carry
+from motionstream_core.streaming.warped_image import forward_warp
 from motionstream_core.training.data.shards import LIMIT, imperfect_sample, make_sample
 
 MEDIA = Path(__file__).parents[2] / "benchmarks/heldout"
@@ -99,10 +99,10 @@ def test_settings_are_handed_out_one_by_one_and_those_that_are_done_are_left_out
     trained = []
     monkeypatch.setattr(
         findings_trained,
-        "_trained",
+        "_train_setting",
         lambda name, stage, *rest, **more: trained.append(stage.refresh.share) or stage.modules["student"],
     )
-    monkeypatch.setattr(findings_trained, "_made", lambda *given: None)
+    monkeypatch.setattr(findings_trained, "_make_clip", lambda *given: None)
     monkeypatch.setattr(findings_trained, "clip_figures", lambda items, made: {"psnr": 1.0})
     monkeypatch.setattr(findings_trained, "heldout_set", lambda *given, **more: [])
     torch.manual_seed(0)
@@ -165,13 +165,13 @@ def test_a_track_that_was_never_given_carries_nothing_and_one_that_was_let_go_re
     xy, visible = torch.from_numpy(clip.xy[None][:, :, chosen]), torch.ones(1, 25, 6, dtype=torch.bool)
     visible[:, :, 4:], unsaid = False, torch.zeros_like(visible)  # two were never given
     visible[:, 10:, 0], unsaid[:, 10:, 0] = False, True  # one was let go
-    monkeypatch.setattr(shards, "imperfect", lambda *given: Given(xy, visible, unsaid))
+    monkeypatch.setattr(shards, "make_imperfect", lambda *given: Given(xy, visible, unsaid))
     seen = []
     monkeypatch.setattr(
         shards,
-        "carry",
+        "forward_warp",
         lambda carrier, places, moving: (
-            seen.append((len(carrier.xy0), moving)) or carry(carrier, places, moving)
+            seen.append((len(carrier.xy0), moving)) or forward_warp(carrier, places, moving)
         ),
     )
     sample = imperfect_sample(codec, clip, chosen, 0, unspecified=True)

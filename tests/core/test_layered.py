@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from motionstream_core.tracks.warp.layered import LayeredWarp
-from motionstream_core.tracks.warp.motions import common_motion, fit_motion, inverse, moved
+from motionstream_core.tracks.warp.motions import common_motion, fit_motion, invert_motion, move_points
 
 SIZE = 64
 SQUARE = (slice(24, 40), slice(8, 24))
@@ -285,12 +285,14 @@ def test_a_motion_is_as_rich_as_its_points_tell():
     points = rng.uniform(0, 40, (12, 2))
     turn = np.array([[0.9, -0.3, 4.0], [0.3, 0.9, -2.0]])
     shear = np.array([[1.1, 0.4, 4.0], [0.0, 0.8, -2.0]])
-    np.testing.assert_allclose(fit_motion(points, moved(turn, points)), turn, atol=1e-9)
-    np.testing.assert_allclose(fit_motion(points, moved(shear, points)), shear, atol=1e-9)
-    np.testing.assert_allclose(moved(inverse(shear), moved(shear, points)), points, atol=1e-9)
+    np.testing.assert_allclose(fit_motion(points, move_points(turn, points)), turn, atol=1e-9)
+    np.testing.assert_allclose(fit_motion(points, move_points(shear, points)), shear, atol=1e-9)
+    np.testing.assert_allclose(
+        move_points(invert_motion(shear), move_points(shear, points)), points, atol=1e-9
+    )
     one = fit_motion(points[:1], points[:1] + 3)
     np.testing.assert_allclose(one, [[1, 0, 3], [0, 1, 3]])
-    few = fit_motion(points[:3], moved(shear, points[:3]))
+    few = fit_motion(points[:3], move_points(shear, points[:3]))
     assert few[0, 0] == few[1, 1] and few[0, 1] == -few[1, 0]
 
 

@@ -10,7 +10,7 @@ import torch
 from core.pretended import Device, Seen
 from core.small import stream
 
-from motionstream_core.cli.bench import picture, wandering
+from motionstream_core.cli.bench import smooth_picture, wandering_tracks
 from motionstream_core.cli.bench_networks import chunk_flops, random_codec, random_networks
 from motionstream_core.cli.options import networks_on
 from motionstream_core.live.session import LiveSession
@@ -53,8 +53,8 @@ def chunks_of(device, networks, width, height, context=SHORT, **more) -> list[Se
     found, mark = [], device.mark()
     for _ in stream(
         networks,
-        picture(width, height),
-        wandering(64, width, height),
+        smooth_picture(width, height),
+        wandering_tracks(64, width, height),
         words,
         None,
         fit="loop",
@@ -169,7 +169,7 @@ def test_the_tiny_vae_works_in_what_the_planner_says(device, name, width, height
         )
         _, state = codec.decode_chunk(x[:, :, :1], codec.start_decode())
         more, (_, state) = peak(device, lambda: codec.decode_chunk(x[:, :, 1:], state))
-        work = Plan(config, width, height, config.context, "bf16", "taehv").decoder_work
+        work = Plan(config, width, height, config.rolling.cache_shape, "bf16", "taehv").decoder_work
         assert 0.5 * work < sum(kept.nbytes for kept in state.memory) + more <= work
 
 
@@ -185,8 +185,8 @@ def test_frames_wait_for_no_later_chunk_and_controls_are_read_once_their_chunk_c
         monkeypatch.setattr(session, "try_boundary", try_boundary)
         for chunk in stream(
             networks,
-            picture(64, 64),
-            wandering(9, 64, 64),
+            smooth_picture(64, 64),
+            wandering_tracks(9, 64, 64),
             "a kite",
             None,
             fit="loop",
@@ -218,8 +218,8 @@ def test_a_graph_a_prompt_a_new_scene_and_a_rewind_leave_no_race_and_no_wait_beh
         fast = accelerate(networks.dit, "graphs")
         for chunk in stream(
             replace(networks, dit=fast),
-            picture(64, 64),
-            wandering(9, 64, 64),
+            smooth_picture(64, 64),
+            wandering_tracks(9, 64, 64),
             "a kite",
             None,
             fit="loop",

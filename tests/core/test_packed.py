@@ -3,7 +3,7 @@
 import torch
 
 from motionstream_core.codec.tiny import TinyCodec
-from motionstream_core.model.packed import packed, unpacked
+from motionstream_core.model.packed import pack_state, unpack_state
 from motionstream_core.model.weights.bundle import load_bundle
 from motionstream_core.training.cartoon.export import read, write
 from motionstream_core.training.cartoon.network import Cartoon
@@ -16,14 +16,14 @@ def test_a_packed_state_is_near_and_small():
         "v": torch.randn(64),
         "n": torch.arange(4),
     }
-    small = packed(state)
+    small = pack_state(state)
     assert small["m"].dtype == small["c"].dtype == torch.int8 and torch.equal(small["v"], state["v"])
-    back = unpacked(small)
+    back = unpack_state(small)
     assert back.keys() == state.keys() and torch.equal(back["n"], state["n"])
     for name in ("m", "c"):
         most = state[name].flatten(1).abs().amax(1) / 254 * 1.001
         assert ((back[name] - state[name]).flatten(1).abs().amax(1) <= most).all()
-    assert unpacked(state).keys() == state.keys()
+    assert unpack_state(state).keys() == state.keys()
 
 
 def test_the_cartoon_goes_through_its_file(tmp_path):

@@ -134,7 +134,7 @@ def test_what_a_forward_keeps_is_what_the_formula_says(checkpointing, cached):
 def test_chunks_see_what_the_rolling_cache_keeps():
     load = plan.load_of("wan2.1-1.3b", "distill")
     with torch.device("meta"):
-        cache = WanDiT(SMALL).make_grad_cache(4, 4, shape=load.config.context)
+        cache = WanDiT(SMALL).make_grad_cache(4, 4, shape=load.config.rolling.cache_shape)
     cache._count(1)
     expected = []
     for _ in range(7):

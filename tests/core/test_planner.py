@@ -17,7 +17,7 @@ from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.model.weights.checkpoint_presets import metadata_of
-from motionstream_core.planning.stream_memory import GIB, Plan, advice, first_that_fits, plans
+from motionstream_core.planning.stream_memory import GIB, Plan, advice, cheaper_plans, first_that_fits
 from motionstream_core.sampling.flow import schedule_of
 from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.stream import cache_bytes
@@ -36,7 +36,7 @@ def test_weights_and_cache_are_those_of_the_real_network(name):
         net = WanDiT(config).to(torch.bfloat16)
         size = (512, 320)
         cache = net.make_cache(size[1] // config.vae_stride[1], size[0] // config.vae_stride[2])
-    plan = Plan(config, *size, config.context, "bf16", "wan")
+    plan = Plan(config, *size, config.rolling.cache_shape, "bf16", "wan")
     head = 0 if config.motion is None else 4 * 64 * 16 + 16
     assert plan.parts["weights"] == 2 * (sum(p.numel() for p in net.parameters()) + head)
     assert plan.cache == cache.nbytes == cache_bytes(net, *size)
@@ -44,9 +44,9 @@ def test_weights_and_cache_are_those_of_the_real_network(name):
 
 def test_a_small_card_is_told_what_to_give_up_in_order():
     asked = wish()
-    needs = [plan.bytes for plan in plans(asked)]
+    needs = [plan.bytes for plan in cheaper_plans(asked)]
     assert first_that_fits(asked, 80 * GIB) == asked and needs[0] == max(needs)
-    for plan in plans(asked):
+    for plan in cheaper_plans(asked):
         found = first_that_fits(asked, plan.bytes)
         assert found is not None and found.bytes <= plan.bytes
     shorter = first_that_fits(asked, 12 * GIB)

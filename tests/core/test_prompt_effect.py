@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from motionstream_core.evaluation.prompt import share
+from motionstream_core.evaluation.prompt import style_share
 from motionstream_core.model.text import STYLES
 from motionstream_core.training.data.textures import apply_style
 
@@ -16,13 +16,13 @@ def styled(style: str) -> np.ndarray:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_look_itself_is_all_of_the_way_and_no_change_is_none_of_it(style):
-    assert share(styled(style), PLAIN, style, 0) == pytest.approx(1, abs=0.03)
-    assert share(PLAIN, PLAIN, style, 0) == pytest.approx(0, abs=1e-6)
-    assert share((PLAIN + styled(style)) / 2, PLAIN, style, 0) == pytest.approx(0.5, abs=0.03)
+    assert style_share(styled(style), PLAIN, style, 0) == pytest.approx(1, abs=0.03)
+    assert style_share(PLAIN, PLAIN, style, 0) == pytest.approx(0, abs=1e-6)
+    assert style_share((PLAIN + styled(style)) / 2, PLAIN, style, 0) == pytest.approx(0.5, abs=0.03)
 
 
 def test_another_look_is_away_from_the_one_meant():
-    assert share(styled("fog"), PLAIN, "night", 0) < 0
+    assert style_share(styled("fog"), PLAIN, "night", 0) < 0
 
 
 def test_the_look_comes_over_the_first_frames_in_training_and_at_once_where_it_is_the_target():

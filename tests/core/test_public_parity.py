@@ -25,7 +25,11 @@ from motionstream_core.codec.taehv import TaehvCodec, taehv_of
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.context import rolling_context
 from motionstream_core.model.dit import WanDiT
-from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
+from motionstream_core.model.weights.checkpoint_presets import (
+    checkpoint_preset,
+    config_for,
+    read_stated_config,
+)
 from motionstream_core.model.weights.convert import convert
 from motionstream_core.sampling.flow import schedule_of
 from motionstream_core.sampling.rollout import rollout
@@ -56,7 +60,7 @@ def opened(folder, preset: str, wrapped) -> WanDiT:
         dtype=torch.float32,
         num_heads=SIZES["num_heads"],
     )
-    dit = WanDiT(stated(folder / "ours.safetensors"))
+    dit = WanDiT(read_stated_config(folder / "ours.safetensors"))
     dit.load_state_dict(load_file(folder / "ours.safetensors"))
     return dit.requires_grad_(False)
 
@@ -94,8 +98,8 @@ def test_the_fixtures_tell_another_context_and_another_schedule_apart(name, tmp_
     preset, wrapped, chunks, image = CASES[name]
     theirs, dit = expected(name), opened(tmp_path, preset, wrapped)
     config = dit.config
-    assert theirs.shape[1] > 3 + config.context.chunk
-    short = config.with_context(CacheShape(config.context.chunk, 1, 1))
+    assert theirs.shape[1] > 3 + config.rolling.cache_shape.chunk
+    short = config.with_context(CacheShape(config.rolling.cache_shape.chunk, 1, 1))
     own = config.rolling
     plain = replace(own, solver="renoise", recache="chunks", timesteps=None, first_chunk_sigmas=None)
     steps = replace(config, sampler=replace(own, shift=own.shift + 0.2) if own == plain else plain)
@@ -154,7 +158,10 @@ def test_a_prompt_switch_of_longlive_makes_the_window_anew_in_one_piece_and_leav
     made still fits, the sink too.
     """
     dit = opened(tmp_path, "longlive", PLAIN)
-    shape, (old, new) = dit.config.context, (dit.encode_text(embeds(3)), dit.encode_text(embeds(4)))
+    shape, (old, new) = (
+        dit.config.rolling.cache_shape,
+        (dit.encode_text(embeds(3)), dit.encode_text(embeds(4))),
+    )
     run, cache = begun(dit, before + 1, lambda index: old if index < before else new)
     latents = torch.cat([next(run).latents for _ in range(before)], dim=2)
     run.finish_pending()

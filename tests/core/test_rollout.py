@@ -104,7 +104,7 @@ def test_the_cached_rollout_equals_full_attention_under_the_equivalent_mask(cont
     made = run(recorder, chunks=5)
     list(made)
     made.finish_pending()
-    shape, sees, place, committed = recorder.config.context, [], 0, []
+    shape, sees, place, committed = recorder.config.rolling.cache_shape, [], 0, []
     for x, _, commit, _, _ in recorder.calls:
         own = list(range(place, place + x.shape[2]))
         beyond = committed[shape.sink :]

@@ -14,7 +14,7 @@ from test_convert import PRESET, diffusers, renamed, state_of
 from motionstream_core.model.weights import safetensors_files
 from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset
 from motionstream_core.model.weights.convert import convert
-from motionstream_core.model.weights.lora import dotted
+from motionstream_core.model.weights.lora import dot_key
 
 TRACK = checkpoint_preset("track-v0")
 
@@ -61,10 +61,10 @@ def test_loras_of_other_trainers_are_merged(tmp_path, state, module, ends):
 def test_every_module_of_the_network_is_found_by_its_flat_name(state):
     modules = {key.removesuffix(".weight") for key, value in state.items() if value.ndim == 2}
     for module in modules:
-        assert dotted(f"lora_unet_{module.replace('.', '_')}.alpha") == f"{module}.alpha"
+        assert dot_key(f"lora_unet_{module.replace('.', '_')}.alpha") == f"{module}.alpha"
     theirs = {key.removesuffix(".weight") for key, value in diffusers(state).items() if value.ndim == 2}
     for module in theirs:
-        assert dotted(f"lora_unet_{module.replace('.', '_')}.alpha") == f"{module}.alpha"
+        assert dot_key(f"lora_unet_{module.replace('.', '_')}.alpha") == f"{module}.alpha"
 
 
 def test_a_dora_is_named_as_one(tmp_path, state):

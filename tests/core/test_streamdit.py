@@ -10,7 +10,7 @@ from motionstream_core.model import windows
 from motionstream_core.model.context import bidirectional_context
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import preset
-from motionstream_core.model.windows import Windows, grouped, shift_of, window_groups, window_of
+from motionstream_core.model.windows import Windows, grouped_attention, shift_of, window_groups, window_of
 from motionstream_core.planning.buffer_cost import attention_pairs, evaluation_cost
 from motionstream_core.planning.network_cost import parameters
 
@@ -54,13 +54,13 @@ def test_groups_are_the_masked_reference_at_odd_sizes(video, window, shifted, wr
     assert sorted(groups.order.tolist()) == list(range(q.shape[1]))
     assert sum(groups.lengths) == q.shape[1] == int(groups.starts[-1])
     torch.testing.assert_close(
-        grouped(q, k, v, HEADS, groups), made.masked(q, k, v, HEADS), atol=1e-5, rtol=1e-4
+        grouped_attention(q, k, v, HEADS, groups), made.masked(q, k, v, HEADS), atol=1e-5, rtol=1e-4
     )
 
 
 def test_many_keys_take_the_way_without_masks(monkeypatch):
     taken = []
-    monkeypatch.setattr(windows, "grouped", lambda q, *rest: taken.append(q.shape[1]) or q)
+    monkeypatch.setattr(windows, "grouped_attention", lambda q, *rest: taken.append(q.shape[1]) or q)
     for video, window in (((8, 8, 8), (2, 8, 8)), ((4, 16, 16), (2, 16, 16))):
         Windows(video, window)(*tokens(video, 1), HEADS)
     assert taken == [4 * 16 * 16]
@@ -82,7 +82,7 @@ def test_a_varlen_kernel_gets_the_groups_as_its_signature_wants_them(shifted, mo
         return torch.cat(parts)
 
     monkeypatch.setattr(windows, "varlen_kernel", lambda x: stand_in)
-    made = grouped(q, k, v, HEADS, groups_of(video, window, shifted, False))
+    made = grouped_attention(q, k, v, HEADS, groups_of(video, window, shifted, False))
     expected = Windows(video, window, shifted).masked(q, k, v, HEADS)
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=1e-4)
 

@@ -35,14 +35,14 @@ def test_half_the_contrast_is_half_of_every_octave(clip, hole):
 
 
 def test_blur_takes_the_finest_octave_first(clip, hole):
-    fine, middle, coarse = bands_of(textures.blurred(clip, 2.0), clip, hole)
+    fine, middle, coarse = bands_of(textures.blur_frames(clip, 2.0), clip, hole)
     assert fine < 0.1 < middle < coarse
 
 
 def test_another_colour_is_seen_by_the_distance_with_colour_alone(clip, hole):
     colour, high = textures.patch_distances(clip + 20 / 255, clip, hole)
     assert 10 < colour < 25 and high < 0.01
-    colour_of_blur, high_of_blur = textures.patch_distances(textures.blurred(clip, 2.0), clip, hole)
+    colour_of_blur, high_of_blur = textures.patch_distances(textures.blur_frames(clip, 2.0), clip, hole)
     assert high_of_blur > 5
     assert textures.patch_distances(clip, clip, hole) == (0, 0)
 
@@ -66,9 +66,9 @@ def test_flicker_is_the_change_of_a_place_of_the_background_whatever_the_camera_
 
 
 def test_a_hole_loses_its_rim_but_not_at_the_frame(hole):
-    inner = textures.eroded(hole)
+    inner = textures.erode_mask(hole)
     assert inner[0, 10:38, 10:38].all() and inner.sum() == 3 * 28 * 28
-    assert textures.eroded(np.ones_like(hole)).all()
+    assert textures.erode_mask(np.ones_like(hole)).all()
 
 
 def test_a_clip_without_a_hole_has_no_distance(clip, hole):

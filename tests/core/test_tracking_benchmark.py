@@ -18,8 +18,8 @@ from motionstream_core.evaluation.lab.tracking_media import (  # noqa: E402
 from motionstream_core.evaluation.lab.tracking_scenes import (  # noqa: E402
     Look,
     Size,
-    camera,
-    objects,
+    camera_sequence,
+    objects_sequence,
     there_and_back,
 )
 from motionstream_core.tracks.camera.moves import regular_grid  # noqa: E402
@@ -54,7 +54,7 @@ def test_listed_files_are_found_by_name_and_go_to_their_half(tmp_path):
 
 
 def test_the_truth_is_where_the_picture_went(material):
-    truth = camera("picture", first_picture(material)[None], SMALL, Look(noise=0), 3)
+    truth = camera_sequence("picture", first_picture(material)[None], SMALL, Look(noise=0), 3)
     frame = SMALL.frames - 1
     both = truth.visible[frame] & (np.abs(truth.xy[frame] - [79.5, 47.5]) < [70, 38]).all(1)
     assert both.sum() > 20 and np.linalg.norm(truth.xy[frame] - truth.points, axis=1).max() > 1
@@ -68,7 +68,7 @@ def test_the_truth_is_where_the_picture_went(material):
 
 
 def test_a_point_under_another_object_is_hidden_in_truth(material):
-    truth = objects("picture", first_picture(material)[None], material, SMALL, Look(), 5)
+    truth = objects_sequence("picture", first_picture(material)[None], material, SMALL, Look(), 5)
     assert truth.owner.any() and not truth.visible.all() and truth.visible[0].all() and truth.known.all()
 
 
@@ -81,7 +81,7 @@ def test_video_run_there_and_back_ends_where_it_began():
 
 
 def test_perfect_tracks_have_perfect_scores_and_shifted_or_shameless_ones_have_not(material):
-    truth = objects("picture", first_picture(material)[None], material, SMALL, Look(), 5)
+    truth = objects_sequence("picture", first_picture(material)[None], material, SMALL, Look(), 5)
     sure = np.ones(truth.visible.shape)
     perfect = tracking.scores((truth.xy, truth.visible, sure), truth)
     assert (
@@ -96,7 +96,7 @@ def test_perfect_tracks_have_perfect_scores_and_shifted_or_shameless_ones_have_n
 
 
 def test_the_surest_places_are_kept_when_survival_is_made_equal(material):
-    truth = camera("picture", first_picture(material)[None], SMALL, Look(), 3)
+    truth = camera_sequence("picture", first_picture(material)[None], SMALL, Look(), 3)
     wrong = np.linspace(0, 9, truth.visible.size).reshape(truth.visible.shape)
     found = (truth.xy + np.stack([wrong, np.zeros_like(wrong)], -1), truth.visible, -wrong)
     errors = [tracking.error_at(found, truth, share) for share in (0.2, 0.5, 1.0)]
@@ -105,7 +105,7 @@ def test_the_surest_places_are_kept_when_survival_is_made_equal(material):
 
 def test_the_default_tracker_is_nearer_to_the_truth_than_either_baseline_at_equal_survival(material):
     size = Size(240, 160, 16, 16, 11)
-    row = tracking.measure(camera("picture", first_picture(material)[None], size, Look(), 3))
+    row = tracking.measure(camera_sequence("picture", first_picture(material)[None], size, Look(), 3))
     ours = row["methods"]["default tracker"]
     assert ours["error_px"] < 0.45 and ours["survival"] > 0.85
     assert all(

@@ -15,7 +15,11 @@ from safetensors.torch import load_file, save_file
 from motionstream_core.model.config import PAPER_MAP, TRACKWAN_MAP
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.motion import MotionEncoder
-from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, config_for, stated
+from motionstream_core.model.weights.checkpoint_presets import (
+    checkpoint_preset,
+    config_for,
+    read_stated_config,
+)
 from motionstream_core.model.weights.convert import convert, open_known, open_track_head
 from motionstream_core.model.weights.trackwan import joined_columns
 from motionstream_core.sampling.flow import model_timesteps, schedule_of
@@ -44,7 +48,7 @@ def opened(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("ours") / "track.safetensors"
     said = []
     convert(folder, path, PRESET, dtype=torch.float32, say=said.append)
-    config = stated(path)
+    config = read_stated_config(path)
     dit = WanDiT(config)
     state = joined_columns(load_file(path))
     dit.load_state_dict({key: value for key, value in state.items() if not key.startswith("track_head.")})
@@ -149,7 +153,9 @@ def test_the_rollout_tells_another_context_and_plain_timesteps_apart(opened):
 
 def test_the_preset_says_what_the_student_was_trained_as(opened):
     config = opened.config
-    assert config.context.label == "c3s1w2" and config.fps == 24 and config.motion.points == (5, 30)
+    assert (
+        config.rolling.cache_shape.label == "c3s1w2" and config.fps == 24 and config.motion.points == (5, 30)
+    )
     assert schedule_of(config) == pytest.approx((1, 18 / 19, 6 / 7, 2 / 3), abs=1e-12)
     assert model_timesteps(config.rolling, schedule_of(config)) == given.TOLD
     full = config_for(PRESET)
@@ -224,11 +230,11 @@ def test_a_teachers_file_says_that_it_is_one(folder, tmp_path):
     finally:
         role.write_text(said)
         config.write_text(causal)
-    made = stated(tmp_path / "teacher.safetensors")
-    assert made.bidirectional and (made.steps, made.shift) == (30, 6.0)
+    made = read_stated_config(tmp_path / "teacher.safetensors")
+    assert made.bidirectional and (made.sampler.steps, made.rolling.shift) == (30, 6.0)
     assert not stated_student(folder, tmp_path).bidirectional
 
 
 def stated_student(folder, tmp_path):
     convert(folder, tmp_path / "student.safetensors", PRESET)
-    return stated(tmp_path / "student.safetensors")
+    return read_stated_config(tmp_path / "student.safetensors")

@@ -77,7 +77,7 @@ def test_a_fresh_student_copies_the_warp():
 def test_noise_levels_are_those_of_the_rollout_or_anything_between():
     rng = torch.Generator().manual_seed(0)
     few = draw_sigma(rng, 2000, TINY, 1.0)
-    assert len(few.unique()) == TINY.steps and few.max() == 1
+    assert len(few.unique()) == TINY.sampler.steps and few.max() == 1
     free = draw_sigma(rng, 2000, TINY, 0.0)
     assert 0.6 <= free.min() < 0.65 and free.max() <= 1 and len(free.unique()) > 1900
 

@@ -25,7 +25,7 @@ from motionstream_core.model.weights.networks import open_networks  # noqa: E402
 from motionstream_core.training.data import folder as folder_module  # noqa: E402
 from motionstream_core.training.data import manifest as manifest_module  # noqa: E402
 from motionstream_core.training.data.folder import FolderRecipe, read_captions, write_folder  # noqa: E402
-from motionstream_core.training.data.footage import ClipShape, pictures, scene_changed  # noqa: E402
+from motionstream_core.training.data.footage import ClipShape, read_pictures, scene_changed  # noqa: E402
 from motionstream_core.training.data.pool import Pool, caption_text  # noqa: E402
 
 SIDE, FRAMES = 64, 9
@@ -153,7 +153,7 @@ def test_a_folder_of_videos_becomes_samples_that_the_pool_reads(three, tmp_path,
 
 def test_the_latents_are_those_of_the_clip(three, tmp_path):
     write(three, tmp_path)
-    frames = [picture for picture, _ in pictures(three / "a.mp4", SHAPE)][9:18]
+    frames = [picture for picture, _ in read_pictures(three / "a.mp4", SHAPE)][9:18]
     expected = codec().encode(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None].float() / 255)[0]
     assert torch.equal(Pool(tmp_path).read([("videos_00000.npz", 1)])["latents"][0], expected.half().float())
 
@@ -351,7 +351,7 @@ def test_kill_9_and_go_on(tmp_path, real):
     )
     latents = Pool(tmp_path / "out").read([("videos_00000.npz", row) for row in range(6)])["latents"]
     for row, (name, start) in enumerate(kept(tmp_path / "out")):
-        frames = np.stack([picture for picture, _ in pictures(videos / name, shape)][start : start + 13])
+        frames = np.stack([picture for picture, _ in read_pictures(videos / name, shape)][start : start + 13])
         expected = open_networks().codec.encode(
             torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
         )[0]

@@ -143,7 +143,7 @@ def test_clips_end_at_every_one_of_the_steps(role, monkeypatch):
         for micro_batch in range(2):
             made.loss(role, batch(1), draws(number + 100 * micro_batch, number))
     steps = [words["exit_step"] for _, words, _ in clips]
-    assert set(steps) == set(range(TINY.steps)) and steps[::2] == steps[1::2], (
+    assert set(steps) == set(range(TINY.sampler.steps)) and steps[::2] == steps[1::2], (
         "the micro-batches of a step end at the same one"
     )
     assert {words["grad"] for _, words, _ in clips} == {role == "student"} and all(
@@ -272,14 +272,14 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
     states = torch.stack(
         [
             add_noise(data["latents"], torch.randn(data["latents"].shape, generator=rng(10 + n)), s)
-            for n, s in enumerate(sigma_schedule(TINY.steps, TINY.shift))
+            for n, s in enumerate(sigma_schedule(TINY.sampler.steps, TINY.rolling.shift))
         ],
         dim=1,
     )
     data = {**data, "states": states, "ends": data["latents"] + 0.1}
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start=start))
     seen, committed, levels, shapes = [], [], set(), set()
-    real_predict, real_commit = causal_init.predict_chunk, causal_init.commit
+    real_predict, real_commit = causal_init.predict_chunk, causal_init.write_clean_chunk
 
     def predict(net, x, sigma, motion, text, cache):
         seen.append((x, sigma, cache.total))
@@ -289,7 +289,7 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
     monkeypatch.setattr(causal_init, "predict_chunk", predict)
     monkeypatch.setattr(
         causal_init,
-        "commit",
+        "write_clean_chunk",
         lambda net, latents, *rest: committed.append(latents) or real_commit(net, latents, *rest),
     )
     with torch.no_grad():
@@ -302,7 +302,10 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
         part = slice(1 + 3 * (number % 3), 4 + 3 * (number % 3))
         if start == "ode":
             rows = [
-                sigma_schedule(TINY.steps, TINY.shift).index(pytest.approx(float(s), abs=1e-6)) for s in sigma
+                sigma_schedule(TINY.sampler.steps, TINY.rolling.shift).index(
+                    pytest.approx(float(s), abs=1e-6)
+                )
+                for s in sigma
             ]
             levels.update(rows)
             assert torch.equal(
@@ -316,7 +319,7 @@ def test_causal_init_learns_each_chunk_behind_the_clean_ones_from_its_own_state(
 
 def test_the_ends_of_the_trajectories_are_what_ode_regression_aims_at():
     net, data = model(), batch()
-    states = data["latents"][:, None].expand(-1, TINY.steps, -1, -1, -1, -1)
+    states = data["latents"][:, None].expand(-1, TINY.sampler.steps, -1, -1, -1, -1)
     made = causal_init.CausalInitStage(net, causal_init.CausalInitRecipe())
     with torch.no_grad():
         near, far = (

@@ -11,7 +11,13 @@ import pytest
 import torch
 from core.test_training_data import SHAPE, SIDE, texture
 
-from motionstream_core.training.data.footage import ClipShape, cut_into_clips, fitted, pictures, timed
+from motionstream_core.training.data.footage import (
+    ClipShape,
+    cut_into_clips,
+    fit_frame,
+    read_pictures,
+    repeat_frames,
+)
 
 
 def variable(path: Path, times: list[float], frames: torch.Tensor):
@@ -43,7 +49,7 @@ def test_a_video_of_variable_frame_rate_keeps_its_speed(tmp_path):
         times,
         torch.from_numpy(np.stack([picture[60 : 60 + SIDE, 70 - s : 70 - s + SIDE] for s in shifts])),
     )
-    frames = [frame for frame, _ in pictures(tmp_path / "vfr.mkv", SHAPE)]
+    frames = [frame for frame, _ in read_pictures(tmp_path / "vfr.mkv", SHAPE)]
     assert len(frames) == pytest.approx(2 * 16, abs=1)
     wanted = [
         picture[60 : 60 + SIDE, 70 - round(1.5 * k) : 70 - round(1.5 * k) + SIDE] * 255 for k in range(30)
@@ -53,20 +59,20 @@ def test_a_video_of_variable_frame_rate_keeps_its_speed(tmp_path):
 
 def test_time_is_that_of_the_timestamps():
     at = [0.0, 0.063, 0.125, 0.188, 0.25]  # 16 a second, rounded to ms as in Matroska
-    assert [(f, n) for f, n, _ in timed(iter(zip("abcde", at)), 16)] == [(c, 1) for c in "abcde"]
-    assert [(f, n) for f, n, _ in timed(iter([("a", 0.0), ("b", 0.5), ("c", 0.55)]), 8)] == [
+    assert [(f, n) for f, n, _ in repeat_frames(iter(zip("abcde", at)), 16)] == [(c, 1) for c in "abcde"]
+    assert [(f, n) for f, n, _ in repeat_frames(iter([("a", 0.0), ("b", 0.5), ("c", 0.55)]), 8)] == [
         ("a", 4),
         ("b", 1),
         ("c", 1),
     ]
-    halved = [f for f, n, _ in timed(((t, t / 32) for t in range(10)), 16) for _ in range(n)]
+    halved = [f for f, n, _ in repeat_frames(((t, t / 32) for t in range(10)), 16) for _ in range(n)]
     assert halved == [0, 2, 4, 6, 8, 9]
-    assert [(f, anew) for f, n, anew in timed(iter([("a", 0.0), ("b", 9.0), ("c", 9.1)]), 10)] == [
+    assert [(f, anew) for f, n, anew in repeat_frames(iter([("a", 0.0), ("b", 9.0), ("c", 9.1)]), 10)] == [
         ("a", True),
         ("b", True),
         ("c", False),
     ]
-    assert [f for f, _, _ in timed(iter([("a", 0.0), ("b", 7.0)]), 0)] == ["a", "b"]
+    assert [f for f, _, _ in repeat_frames(iter([("a", 0.0), ("b", 7.0)]), 0)] == ["a", "b"]
 
 
 def test_a_turned_frame_is_set_upright_and_any_size_covers():
@@ -81,9 +87,9 @@ def test_a_turned_frame_is_set_upright_and_any_size_covers():
         def reformat(self, **wanted):
             return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(**wanted)
 
-    upright = fitted(Turned(), 16, 32)
+    upright = fit_frame(Turned(), 16, 32)
     assert upright.shape == (32, 16, 3) and upright[:12].min() > 200 and upright[-12:].max() < 50
-    assert fitted(av.VideoFrame.from_ndarray(picture, format="rgb24"), 64, 64).shape == (64, 64, 3)
+    assert fit_frame(av.VideoFrame.from_ndarray(picture, format="rgb24"), 64, 64).shape == (64, 64, 3)
 
 
 def test_clips_overlap_or_leave_frames_out_by_the_stride():

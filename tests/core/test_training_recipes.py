@@ -65,7 +65,7 @@ def test_motion_is_hidden_of_a_tenth_of_the_samples():
 
 def test_the_teachers_levels_reach_down_to_two_hundredths(monkeypatch):
     levels = []
-    monkeypatch.setattr(teacher, "shifted", lambda u, shift: levels.append(shift) or torch.zeros_like(u))
+    monkeypatch.setattr(teacher, "shift_sigma", lambda u, shift: levels.append(shift) or torch.zeros_like(u))
     monkeypatch.setattr(
         teacher, "flow_loss", lambda made, x0, sigma, *rest: levels.append(sigma) or made.sum()
     )
@@ -146,7 +146,7 @@ def test_the_papers_21_latent_frames_are_refused_in_words_by_every_method(config
         "causal-init": lambda: causal_init.CausalInitStage(net, causal_init.CausalInitRecipe(start="ar")),
         "distill": lambda: distill.DistillStage(net, model(config, 2), distill.DistillRecipe()),
     }
-    chunk = config.context.chunk
+    chunk = config.rolling.cache_shape.chunk
     with pytest.raises(ValueError, match=r"19 or 22 \(73 or 85 frames\), got 21 \(81 frames\)"):
         if method == "rollout":
             steps.rollout_clip(net, long_clip(21), rng())

@@ -81,7 +81,7 @@ def inference(net, clip, after, seeded, codec):
         motion=motion,
         text=net.text(clip),
         shape=(4, 4),
-        sigmas=sigma_schedule(net.config.steps, net.config.shift),
+        sigmas=sigma_schedule(net.config.sampler.steps, net.config.rolling.shift),
         cache=net.dit.make_cache(4, 4),
         rng=seeded,
         chunks=3,
@@ -122,7 +122,7 @@ def test_a_sink_of_a_whole_chunk_is_refreshed_as_in_inference(codec):
         steps.rollout_clip(net, clip, rng(3), refresh_after=(2,)).detach(),
         inference(net, clip, 2, rng(3), codec),
     )
-    assert least_chunks(WAN.context) == 2
+    assert least_chunks(WAN.rolling.cache_shape) == 2
     too_early = steps.rollout_clip(net, clip, rng(3), refresh_after=(1,)).detach()
     assert torch.equal(too_early, steps.rollout_clip(net, clip, rng(3)).detach()), (
         "a sink of three frames cannot be filled by the first chunk"
@@ -156,7 +156,7 @@ def test_a_training_stream_and_a_rollout_remember_the_same_after_a_refresh(confi
             motion=lambda start, count: motion[:, :, start : start + count],
             text=text,
             shape=(4, 4),
-            sigmas=sigma_schedule(config.steps, config.shift),
+            sigmas=sigma_schedule(config.sampler.steps, config.rolling.shift),
             cache=cache,
             rng=rng(1),
             chunks=2,
@@ -236,13 +236,13 @@ def test_gradients_reach_the_exit_step_alone_behind_a_refresh_too(codec):
 
 def test_micro_batches_of_a_step_agree_on_the_refresh():
     drawn = [
-        (SinkRefresh(0.5).drawn(one), draw_refresh_chunk(one, TINY.context, 9))
+        (SinkRefresh(0.5).drawn(one), draw_refresh_chunk(one, TINY.rolling.cache_shape, 9))
         for one in (draws(0, 9), draws(1, 9))
     ]
     assert drawn[0] == drawn[1]
-    assert {draw_refresh_chunk(draws(0, n), TINY.context, 3) for n in range(40)} == {1, 2}
-    assert {draw_refresh_chunk(draws(0, n), WAN.context, 4) for n in range(40)} == {2, 3}
-    assert draw_refresh_chunk(draws(), WAN.context, 2) == 0
+    assert {draw_refresh_chunk(draws(0, n), TINY.rolling.cache_shape, 3) for n in range(40)} == {1, 2}
+    assert {draw_refresh_chunk(draws(0, n), WAN.rolling.cache_shape, 4) for n in range(40)} == {2, 3}
+    assert draw_refresh_chunk(draws(), WAN.rolling.cache_shape, 2) == 0
 
 
 def test_without_a_codec_or_a_sink_a_refresh_is_refused(codec):

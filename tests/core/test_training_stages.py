@@ -81,13 +81,13 @@ def test_guidance_is_equation_2_of_the_paper():
     alpha = w_t / (w_t + w_m)
     expected = alpha * no_text + (1 - alpha) * no_motion + w_t * (both - no_text) + w_m * (both - no_motion)
     torch.testing.assert_close(
-        guidance.combined(both, no_text, no_motion, guidance.Guidance(w_t, w_m)), expected
+        guidance.combine_guidance(both, no_text, no_motion, guidance.Guidance(w_t, w_m)), expected
     )
 
 
 def test_where_text_and_motion_say_nothing_guidance_changes_nothing():
     same = torch.randn(2, 3, generator=rng())
-    torch.testing.assert_close(guidance.combined(same, same, same, guidance.Guidance()), same)
+    torch.testing.assert_close(guidance.combine_guidance(same, same, same, guidance.Guidance()), same)
 
 
 def test_negative_guidance_is_refused():
@@ -113,7 +113,9 @@ def test_the_three_evaluations_in_one_batch_are_the_three_on_their_own(config):
             clips.predict_clip(net, first, noisy, sigma, m, t)
             for m, t in ((motion, text), (motion, empty), (none, text))
         ]
-    torch.testing.assert_close(together, guidance.combined(*alone, guidance.Guidance()), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        together, guidance.combine_guidance(*alone, guidance.Guidance()), atol=1e-4, rtol=1e-4
+    )
 
 
 @BOTH
@@ -185,7 +187,7 @@ def test_the_rollout_of_training_is_that_of_inference_bit_for_bit(config):
             motion=lambda start, count: motion[:, :, start : start + count],
             text=net.text(data),
             shape=(4, 4),
-            sigmas=sigma_schedule(config.steps, config.shift),
+            sigmas=sigma_schedule(config.sampler.steps, config.rolling.shift),
             cache=net.dit.make_cache(4, 4),
             rng=seeded,
             chunks=3,
@@ -194,7 +196,7 @@ def test_the_rollout_of_training_is_that_of_inference_bit_for_bit(config):
     assert torch.equal(trained.detach(), streamed)
 
 
-@pytest.mark.parametrize("exit_step", range(TINY.steps))
+@pytest.mark.parametrize("exit_step", range(TINY.sampler.steps))
 def test_gradients_reach_the_exit_step_alone(exit_step):
     net, grads = model(), []
     seen = []
@@ -209,7 +211,7 @@ def test_gradients_reach_the_exit_step_alone(exit_step):
     made = steps.rollout_clip(net, batch(), rng(), grad=True, exit_step=exit_step)
     made[:, :, 1:].square().mean().backward()
     handle.remove()
-    level = sigma_schedule(TINY.steps, TINY.shift)[exit_step]
+    level = sigma_schedule(TINY.sampler.steps, TINY.rolling.shift)[exit_step]
     assert {round(s, 4) for s, needs in seen if needs} == {round(level, 4)}
     assert len(grads) == 3 and all(g == pytest.approx(level) for g in grads), "one forward of each chunk"
     assert min(s for s, _ in seen) == 0, "the clean-context passes were made, without gradients"
@@ -227,7 +229,7 @@ def test_what_a_chunk_left_in_the_cache_carries_no_gradient_to_the_chunks_before
     motion = net.motion(fixed, seeded)
     for start, end in ((0, 1), (1, 4), (4, 7)):
         with torch.no_grad():
-            trajectories.commit(
+            trajectories.write_clean_chunk(
                 net, fixed["latents"][:, :, start:end], motion[:, :, start:end], net.text(fixed), cache
             )
     x = [torch.randn(2, 16, 3, 4, 4, generator=seeded) for _ in range(3)][-1]
@@ -357,21 +359,22 @@ def test_a_trajectory_runs_from_noise_to_its_end_through_the_students_levels(tmp
         1,
         batch=2,
         steps=6,
-        shift=TINY.shift,
+        shift=TINY.rolling.shift,
         guidance=guidance.Guidance(),
         causal=False,
         seed=0,
         progress=lambda _: None,
     )
-    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(
+    data = trajectories.Trajectories(folder, sigma_schedule(TINY.sampler.steps, TINY.rolling.shift)).batch(
         np.random.default_rng(0), 3
     )
-    assert data["states"].shape == (3, TINY.steps, 16, 10, 4, 4)
+    assert data["states"].shape == (3, TINY.sampler.steps, 16, 10, 4, 4)
     assert float(data["states"][:, 0, :, 1:].std()) == pytest.approx(1, abs=0.1), "the first state is noise"
     torch.testing.assert_close(
-        data["states"][:, :, :, :1], data["ends"][:, None, :, :1].expand(-1, TINY.steps, -1, -1, -1, -1)
+        data["states"][:, :, :, :1],
+        data["ends"][:, None, :, :1].expand(-1, TINY.sampler.steps, -1, -1, -1, -1),
     )
-    distance = [(data["states"][:, k] - data["ends"]).square().mean() for k in range(TINY.steps)]
+    distance = [(data["states"][:, k] - data["ends"]).square().mean() for k in range(TINY.sampler.steps)]
     assert distance[0] > distance[1] > distance[2]
 
 
@@ -384,13 +387,13 @@ def test_the_autoregressive_teachers_chunks_stand_behind_the_real_clip(tmp_path)
         1,
         batch=2,
         steps=4,
-        shift=TINY.shift,
+        shift=TINY.rolling.shift,
         guidance=guidance.NO_GUIDANCE,
         causal=True,
         seed=0,
         progress=lambda _: None,
     )
-    data = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift)).batch(
+    data = trajectories.Trajectories(folder, sigma_schedule(TINY.sampler.steps, TINY.rolling.shift)).batch(
         np.random.default_rng(0), 2
     )
     assert not torch.equal(data["latents"], data["ends"])
@@ -407,7 +410,7 @@ def test_trajectories_of_other_noise_levels_are_refused(tmp_path):
         1,
         batch=1,
         steps=3,
-        shift=TINY.shift,
+        shift=TINY.rolling.shift,
         guidance=guidance.NO_GUIDANCE,
         causal=False,
         seed=0,
@@ -428,7 +431,7 @@ def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
             1,
             batch=1,
             steps=3,
-            shift=TINY.shift,
+            shift=TINY.rolling.shift,
             guidance=weights,
             causal=False,
             seed=0,
@@ -445,7 +448,7 @@ def test_trajectories_of_another_teacher_or_guidance_are_not_mixed(tmp_path):
     with pytest.raises(
         ValueError, match="expected trajectories .safetensors., got a file that cannot be read"
     ):
-        trajectories.Trajectories(tmp_path, sigma_schedule(TINY.steps, TINY.shift))
+        trajectories.Trajectories(tmp_path, sigma_schedule(TINY.sampler.steps, TINY.rolling.shift))
 
 
 def test_a_full_disk_leaves_the_trajectories_that_are_there(tmp_path):
@@ -457,7 +460,7 @@ def test_a_full_disk_leaves_the_trajectories_that_are_there(tmp_path):
             count,
             batch=1,
             steps=2,
-            shift=TINY.shift,
+            shift=TINY.rolling.shift,
             guidance=guidance.NO_GUIDANCE,
             causal=False,
             seed=0,
@@ -488,13 +491,13 @@ def test_causal_init_learns_under_changing_sinks_and_windows(start, tmp_path):
             1,
             batch=2,
             steps=4,
-            shift=TINY.shift,
+            shift=TINY.rolling.shift,
             guidance=guidance.Guidance(),
             causal=False,
             seed=0,
             progress=lambda _: None,
         )
-        source = trajectories.Trajectories(folder, sigma_schedule(TINY.steps, TINY.shift))
+        source = trajectories.Trajectories(folder, sigma_schedule(TINY.sampler.steps, TINY.rolling.shift))
     made = causal_init.CausalInitStage(
         net, causal_init.CausalInitRecipe(start=start), validation_data=Clips()
     )

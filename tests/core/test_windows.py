@@ -12,7 +12,15 @@ from motionstream_core.model.dit import WanDiT, place_features
 from motionstream_core.model.presets import preset
 from motionstream_core.model.skip import velocity_of
 from motionstream_core.model.weights.bundle import config_from_dict, config_to_dict
-from motionstream_core.model.windows import Windows, cut, join, plain, shift_of, window_of, windows_of_layer
+from motionstream_core.model.windows import (
+    Windows,
+    cut_windows,
+    join_windows,
+    plain_attention,
+    shift_of,
+    window_of,
+    windows_of_layer,
+)
 from motionstream_core.sampling.flow import add_noise, to_x0
 
 HEADS, DIM = 2, 8
@@ -60,13 +68,15 @@ def test_a_window_over_everything_is_full_attention():
         assert torch.allclose(
             Windows((3, 4, 4), (8, 8, 8), shifted)(q, k, v, HEADS), sdpa(q, k, v, HEADS), atol=1e-5
         )
-    assert torch.allclose(plain(q, k, v, HEADS), sdpa(q, k, v, HEADS), atol=1e-5)
+    assert torch.allclose(plain_attention(q, k, v, HEADS), sdpa(q, k, v, HEADS), atol=1e-5)
 
 
 @pytest.mark.parametrize("shift", [(0, 0, 0), (1, 2, 1)])
 def test_cut_and_join_are_inverse(shift):
     x = torch.randn(2, 5 * 6 * 4, HEADS, 4)
-    assert torch.equal(join(cut(x, (5, 6, 4), (2, 4, 4), shift), (5, 6, 4), (2, 4, 4), shift), x)
+    assert torch.equal(
+        join_windows(cut_windows(x, (5, 6, 4), (2, 4, 4), shift), (5, 6, 4), (2, 4, 4), shift), x
+    )
 
 
 def test_layers_take_the_shapes_in_turn_and_shift_every_second_time():

@@ -16,7 +16,7 @@ from motionstream_core.training.data.world import (
     caption,
     random_scene,
     render,
-    still,
+    rest_motion,
 )
 
 
@@ -45,7 +45,7 @@ def straight(frames, dx, dy):
 
 def scene(rng, sprites=(), camera=None, frames=9):
     view = np.array([[1, 0, -80], [0, 1, -80], [0, 0, 1]], float)
-    return Scene(128, frames, picture(rng), view, camera or still(frames), tuple(sprites))
+    return Scene(128, frames, picture(rng), view, camera or rest_motion(frames), tuple(sprites))
 
 
 def sprite(colour, centre, motion, size=40):
@@ -68,7 +68,7 @@ def test_background_tracks_follow_the_pixels_under_a_camera_move():
 def test_a_sprite_moves_by_its_path_and_hides_what_lies_below():
     rng = np.random.default_rng(1)
     below, above = (
-        sprite((200, 30, 30), (90, 64), still(9)),
+        sprite((200, 30, 30), (90, 64), rest_motion(9)),
         sprite((30, 30, 200), (30, 64), straight(9, 60.0, 0.0)),
     )
     clip = render(scene(rng, [below, above]), rng)
@@ -123,6 +123,6 @@ def test_selections_are_indices_of_points_within_the_limit():
     rng = np.random.default_rng(5)
     clip = render(scene(rng, [sprite((200, 30, 30), (64, 64), straight(9, 20.0, 0.0))]), rng)
     for _ in range(20):
-        chosen = selection.mixed(rng, clip, 256)
+        chosen = selection.choose_mixed(rng, clip, 256)
         assert 1 <= len(chosen) <= 256 and len(set(chosen)) == len(chosen) and chosen.max() < len(clip.owner)
-    assert (clip.owner[selection.dense(rng, clip, 64)] >= 0).sum() == 32
+    assert (clip.owner[selection.choose_dense(rng, clip, 64)] >= 0).sum() == 32

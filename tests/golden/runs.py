@@ -52,7 +52,7 @@ from motionstream_core.sampling.guided import GuideStrength
 from motionstream_core.sampling.rollout import rollout
 from motionstream_core.streaming.recorder import StreamRecorder
 from motionstream_core.streaming.stream import StreamOptions, controls_of, stream
-from motionstream_core.streaming.warped_image import carry
+from motionstream_core.streaming.warped_image import forward_warp
 from motionstream_core.tracks.camera.moves import (
     EASINGS,
     CameraPath,
@@ -511,7 +511,7 @@ def carried_picture(image: Tensor, xy: Tensor, visible: Tensor) -> Tensors:
     """image (3, H, W): carried along tracks, as the small presets see it, and warped along them."""
     carrier = ForwardWarp(image, xy[0])
     shown, warped = carrier(xy, visible), warp_frames(image, xy[0], xy, visible)
-    seen = carry(carrier, xy, visible)
+    seen = forward_warp(carrier, xy, visible)
     places = torch.tensor([[4.0, 5.0], [31.5, 20.2], [60.0, 61.0]])
     return {
         "carried: frames": shown.frames,
@@ -673,7 +673,7 @@ def trajectories_of(name: str, folder: Path, causal: bool) -> tuple[Trajectories
         2,
         batch=2,
         steps=4,
-        shift=config.shift,
+        shift=config.rolling.shift,
         guidance=Guidance(3.0, 1.5),
         causal=causal,
         seed=0,

@@ -162,7 +162,7 @@ class Contest:
         self.fast = accelerate(self.dit, args.fast)
         width, height = map(int, args.size.split("x"))
         self.cells = height // self.config.vae_stride[1], width // self.config.vae_stride[2]
-        self.sigmas = sigma_schedule(args.steps, self.config.shift)
+        self.sigmas = sigma_schedule(args.steps, self.config.rolling.shift)
         self.shape = CacheShape.parse(args.context)
         self.embeds = torch.randn(1, self.config.text_len, self.config.text_dim)
         self.patcher = self.host_model()

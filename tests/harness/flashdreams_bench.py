@@ -23,7 +23,7 @@ from time import perf_counter
 import torch
 
 from harness.ar_bench import SMALL, table
-from motionstream_core.cli.bench_networks import filled
+from motionstream_core.cli.bench_networks import fill_random
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.compiled import accelerate
 from motionstream_core.model.dit import WanDiT
@@ -117,7 +117,9 @@ def timed(device: str, chunk, chunks: int) -> dict:
 
 def ours(args: argparse.Namespace, config: ModelConfig, cells: tuple[int, int]) -> dict:
     device = torch.device(args.device)
-    dit = filled(lambda: WanDiT(config), device, torch.float32 if args.device == "cpu" else torch.bfloat16)
+    dit = fill_random(
+        lambda: WanDiT(config), device, torch.float32 if args.device == "cpu" else torch.bfloat16
+    )
     dit = accelerate(dit, args.fast)
     text = dit.encode_text(torch.zeros(1, config.text_len, config.text_dim, device=device))
     made = rollout(
@@ -126,7 +128,7 @@ def ours(args: argparse.Namespace, config: ModelConfig, cells: tuple[int, int]) 
         motion=None,
         text=text,
         shape=cells,
-        sigmas=sigma_schedule(args.steps, config.shift),
+        sigmas=sigma_schedule(args.steps, config.rolling.shift),
         cache=dit.make_cache(*cells, shape=args.context),
         rng=torch.Generator().manual_seed(0),
     )
@@ -172,7 +174,7 @@ def theirs(args: argparse.Namespace, config: ModelConfig, cells: tuple[int, int]
     net = net.to(args.device).eval().requires_grad_(False)
     words = torch.zeros(1, config.text_len, config.text_dim, device=args.device, dtype=dtype)
     cache = net.initialize_autoregressive_cache(height=cells[0], width=cells[1], text_embeddings=words)
-    sigmas, numbers = sigma_schedule(args.steps, config.shift), iter(range(10**6))
+    sigmas, numbers = sigma_schedule(args.steps, config.rolling.shift), iter(range(10**6))
 
     def chunk():
         index = next(numbers)

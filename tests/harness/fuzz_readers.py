@@ -23,8 +23,8 @@ from motionstream_core.live.controls import Control, parse_control
 from motionstream_core.live.live_tracks import LiveTracks
 from motionstream_core.live.performance import read_performance
 from motionstream_core.live.session import LiveSession
-from motionstream_core.model.text import tokenize, words
-from motionstream_core.model.weights.networks import open_networks, save_networks, untrained
+from motionstream_core.model.text import split_words, tokenize
+from motionstream_core.model.weights.networks import open_networks, save_networks, untrained_networks
 from motionstream_core.tracks.camera.files import read_camera
 from motionstream_core.tracks.camera.poses import AS_SAID, CONVENTIONS
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document
@@ -384,7 +384,7 @@ def _prompt(rng: random.Random) -> str:
 
 def _read_prompt(text: str, folder: Path) -> None:
     tokenize(text)
-    words(text)
+    split_words(text)
     parse_control({"type": "prompt", "text": text})
 
 
@@ -398,7 +398,7 @@ def _weights() -> tuple[dict, bytes]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "w.safetensors"
-        save_networks(path, untrained("tiny"))
+        save_networks(path, untrained_networks("tiny"))
         data = path.read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     return json.loads(data[8 : 8 + size]), data[8 + size :]

@@ -15,7 +15,7 @@ def adopt(pack):
 
 @pytest.fixture(scope="module")
 def networks(pack):
-    return pack("motionstream_core.model.weights.networks").untrained("tiny")
+    return pack("motionstream_core.model.weights.networks").untrained_networks("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_stated_wan_streams_with_its_presets_chunk_and_noise_levels(pack, adop
     model = hosted(pack)
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "causvid")
     parts = adopt.model_in(model)
-    assert parts.dit.config.context.label == "c3s3w15" and parts.dit.config.rolling.timesteps == (
+    assert parts.dit.config.rolling.cache_shape.label == "c3s3w15" and parts.dit.config.rolling.timesteps == (
         1000.0,
         757.0,
         522.0,
@@ -133,7 +133,7 @@ def test_a_shift_set_by_a_node_of_the_host_counts(pack, adopt):
     model.attachments[adopt.STATEMENT] = adopt.stated_config(model, "causvid")
     model.object_patches["model_sampling"] = SimpleNamespace(shift=3.0)
     config = adopt.config_in(model)
-    assert config.shift == 3.0 and config.rolling.sigmas is None and config.rolling.timesteps is None
+    assert config.rolling.shift == 3.0 and config.rolling.sigmas is None and config.rolling.timesteps is None
 
 
 def test_an_unknown_preset_and_our_own_model_take_no_statement(pack, adopt, networks):

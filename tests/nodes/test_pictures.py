@@ -40,7 +40,7 @@ def test_what_is_no_picture_is_refused_in_words(pictures, shape):
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_the_vae_encodes_pictures_of_any_channels(pack, channels):
     types = pack("nodes._types")
-    networks = pack("motionstream_core.model.weights.networks").untrained("tiny")
+    networks = pack("motionstream_core.model.weights.networks").untrained_networks("tiny")
     vae = types.StreamVAE(networks.codec, "patcher", lambda patcher: None, torch.device("cpu"))
     image = torch.rand(1, 32, 48, channels)
     colours = image[..., [0, 0, 0]] if channels < 3 else image[..., :3]

@@ -20,7 +20,7 @@ def pictures(pack):
 
 @pytest.fixture(scope="module")
 def networks(pack):
-    return pack("motionstream_core.model.weights.networks").untrained("tiny")
+    return pack("motionstream_core.model.weights.networks").untrained_networks("tiny")
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def test_it_runs_as_shipped_and_says_that_it_is_guided(host, workflow, prompt):
     assert figures["control"].startswith("guided: ") and not any(
         "bidirectional" in note for note in figures["notes"]
     )
-    shape = config_for(checkpoint_preset("causal-forcing")).context
+    shape = config_for(checkpoint_preset("causal-forcing")).rolling.cache_shape
     assert (
         figures["cache_bytes"]
         == (2 * shape.frames + shape.window + shape.chunk) * 24 * SIZES["dim"] * SIZES["num_layers"] * 4

@@ -12,7 +12,7 @@ from ...evaluation import guided, transfer
 from ...evaluation.cartoon import command as cartoon
 from ...evaluation.cartoon import following_report
 from ...evaluation.lab import tracking
-from ...evaluation.report import evaluate, keep, table
+from ...evaluation.report import evaluate, save_document, table
 from ...evaluation.results import RESULTS, show_result
 from ...model.weights.networks import BUILT_IN, open_networks
 from . import findings_command
@@ -73,4 +73,4 @@ def run(args: argparse.Namespace) -> None:
             None, cartoon.JUDGE, args.prompts, min(6, args.prompts), 60, tell
         )
     command = "python -m motionstream_core evaluate" + (f" --steps {args.steps}" if args.steps else "")
-    show_result(table(document), document, keep(document, args.results, command))
+    show_result(table(document), document, save_document(document, args.results, command))

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
                 write_journal(args.journal, [row])
                 shutil.rmtree(work_of(args.journal), ignore_errors=True)
                 done.append(row)
-    path = keep(done, networks, args)
+    path = save_rows(done, networks, args)
     print(findings.table(done))
     print(json.dumps({"findings": findings.document(done), "kept": str(path)}))
 
@@ -155,7 +155,7 @@ def write_journal(path: Path, rows: list[Row]) -> None:
             file.write(json.dumps({"group": row.group, "setting": row.setting, "values": row.values}) + "\n")
 
 
-def keep(rows: list[Row], networks: Networks, args: argparse.Namespace) -> Path:
+def save_rows(rows: list[Row], networks: Networks, args: argparse.Namespace) -> Path:
     """Writes the result file."""
     device = device_label(networks.dit.device)
     about = (

@@ -17,7 +17,7 @@ from ...training.cartoon.export import read, write_motion
 from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
-from ...training.methods.initial import described, digest, start_from
+from ...training.methods.initial import file_digest, read_description, start_from
 from ...training.methods.roles import MotionModel
 from ...training.methods.steps import check_whole_chunks
 
@@ -66,9 +66,9 @@ def run_cartoon_export(args: argparse.Namespace) -> None:
 
 def _stage_of(path: Path) -> dict:
     """What a stage's file says of itself: command, commit, steps, seconds, and the files it began with."""
-    about = json.loads(described(path)[FORMAT])
+    about = json.loads(read_description(path)[FORMAT])
     kept = {name: about[name] for name in ("stage", "step", "seconds")}
-    return {"sha256": digest(path), **kept, **about["provenance"]}
+    return {"sha256": file_digest(path), **kept, **about["provenance"]}
 
 
 def run_cartoon_shards(args: argparse.Namespace) -> None:

@@ -118,7 +118,7 @@ def run_data(args: argparse.Namespace) -> None:
     frames = args.frames or usual.frames
     fps = usual.fps if args.fps is None else args.fps
     if config.motion is not None and (frames - 1) % config.vae_stride[0] == 0:
-        check_whole_chunks(1 + (frames - 1) // config.vae_stride[0], config.context.chunk)
+        check_whole_chunks(1 + (frames - 1) // config.vae_stride[0], config.rolling.cache_shape.chunk)
     width, height = args.size or usual.size
     shape = ClipShape(width, height, frames, fps, args.stride or frames)
     recipe = FolderRecipe(

@@ -16,7 +16,7 @@ import torch
 
 from ...common.devices import device_label
 from ...model.weights.networks import CARTOON, CARTOON_STUDENT
-from ..results import RESULTS, markdown_table, rounded, show_result, write_result
+from ..results import RESULTS, markdown_table, round_figures, show_result, write_result
 from .report import evaluate_streams
 
 JUDGE = CARTOON.with_name("cartoon_judge.safetensors")
@@ -45,7 +45,7 @@ def document_of(
     began = time.time()
     measured = evaluate_streams(path, judge, count=count, few=few, seconds=seconds, tell=tell)
     about = {"weights": path.name, "prompts": count, "threads": torch.get_num_threads()}
-    return rounded({**about, **measured, "seconds": round(time.time() - began, 1)})
+    return round_figures({**about, **measured, "seconds": round(time.time() - began, 1)})
 
 
 def run(args: argparse.Namespace) -> None:

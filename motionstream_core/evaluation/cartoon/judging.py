@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...model.packed import packed, unpacked
+from ...model.packed import pack_state, unpack_state
 from ...training.cartoon.drawing import Artist
 from ...training.cartoon.scene import Scene, numbered_scene
 from ...training.cartoon.truth import boxes
@@ -104,10 +104,10 @@ def agreement(judge: Judge, clips: np.ndarray, scenes: list[Scene]) -> dict[str,
 
 def save_judge(path: Path, judge: Judge, accuracy: dict[str, float]) -> None:
     """The judge at one byte a number, with its accuracy in the metadata."""
-    save_file(packed(judge.state_dict()), path, {"format": "pt", "accuracy": json.dumps(accuracy)})
+    save_file(pack_state(judge.state_dict()), path, {"format": "pt", "accuracy": json.dumps(accuracy)})
 
 
 def load_judge(path: Path) -> Judge:
     judge = Judge()
-    judge.load_state_dict(unpacked(load_file(path)))
+    judge.load_state_dict(unpack_state(load_file(path)))
     return judge.eval()

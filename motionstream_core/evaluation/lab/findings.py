@@ -91,7 +91,7 @@ def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) 
         for seed in range(seeds):
             say(f"context {name}, seed {seed}")
             times: list[float] = []
-            run = streamed(networks, seed, None, shape, times)
+            run = streamed_method(networks, seed, None, shape, times)
             _add(values, clip_figures(items, (run(item, item.chosen) for item in items)))
             times.clear()
             _add(values, measure_drift(long, run, lambda _: None))
@@ -114,7 +114,7 @@ def steps(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> 
         for seed in range(seeds):
             say(f"{count} steps, seed {seed}")
             times: list[float] = []
-            run = streamed(networks, seed, count, None, times)
+            run = streamed_method(networks, seed, count, None, times)
             _add(values, clip_figures(items, (run(item, item.chosen) for item in items)))
             _add(values, {"chunk_ms": 1000 * float(np.median(times))})
         rows.append(Row("steps", f"{count}", values))
@@ -132,18 +132,18 @@ def guidances(
         guidance, values = Guidance(text, motion), {}
         for seed in range(seeds):
             say(f"guidance w_t {text}, w_m {motion}, seed {seed}")
-            levels = teacher_schedule(ode_steps, teacher.config.shift, ())
+            levels = teacher_schedule(ode_steps, teacher.config.rolling.shift, ())
             made = (
                 sample_clip(teacher, batch, torch.Generator().manual_seed(seed), guidance, levels)[0]
                 for batch in batches
             )
-            _add(values, clip_figures(items, (decoded(codec, latents) for latents in made)))
+            _add(values, clip_figures(items, (decode_frames(codec, latents) for latents in made)))
         rows.append(Row("guidance", f"w_t {text}, w_m {motion}", values))
     return rows
 
 
 @torch.no_grad()
-def decoded(codec, latents: torch.Tensor) -> np.ndarray:
+def decode_frames(codec, latents: torch.Tensor) -> np.ndarray:
     """(1, C, t, h, w) -> (T, H, W, 3)."""
     return codec.decode(latents)[0].permute(0, 2, 3, 1).clamp(0, 1).numpy()
 
@@ -157,7 +157,9 @@ def batch_of(sample: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return collate([sample])
 
 
-def streamed(networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]):
+def streamed_method(
+    networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]
+):
     """The streamed model as `report.Generate`; seconds of every chunk behind the first go into `times`."""
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
@@ -183,7 +185,7 @@ def _add(values: dict[str, list[float]], found: dict[str, float]) -> None:
         values.setdefault(key, []).append(value)
 
 
-def timed(function: Callable[[], object], repeats: int = 5) -> float:
+def median_ms(function: Callable[[], object], repeats: int = 5) -> float:
     """Median milliseconds of a call, the first left out."""
     function()
     times = []

@@ -37,7 +37,17 @@ from ...training.methods.roles import Batch, MotionModel, clone, load_into
 from ...training.methods.steps import rollout_clip
 from ..heldout import HeldOut, heldout_set, long_set
 from ..measure import measure_drift
-from .findings import CLIP, Row, Say, as_batch, batch_of, clip_figures, decoded, streamed, timed
+from .findings import (
+    CLIP,
+    Row,
+    Say,
+    as_batch,
+    batch_of,
+    clip_figures,
+    decode_frames,
+    median_ms,
+    streamed_method,
+)
 
 Done = Collection[str]  # names of settings
 DRAWN_RADIUS = 2.0  # px of a drawn point
@@ -154,7 +164,7 @@ def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -
             model = kind(config)
             if isinstance(model, Drawn):
                 object.__setattr__(model, "codec", codec)
-            model = _trained(name, CausalStage(model, CausalRecipe()), "student", short, seed, values)
+            model = _train_setting(name, CausalStage(model, CausalRecipe()), "student", short, seed, values)
             _measure(values, model, codec, short, seed)
         batch = as_batch(codec, heldout_set(short.media, 1, frames=CLIP)[0])
         encoded = {"warp alone": "warp", "both": "warp"}.get(name)
@@ -167,10 +177,10 @@ def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, s
     rng = torch.Generator().manual_seed(0)
     item = heldout_set(short.media, 1, frames=CLIP)[0]
     with torch.no_grad():
-        own = timed(lambda: model.motion(batch, rng))
+        own = median_ms(lambda: model.motion(batch, rng))
         return own + (
-            timed(lambda: as_batch(codec, item))
-            - timed(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None]))
+            median_ms(lambda: as_batch(codec, item))
+            - median_ms(lambda: codec.encode(torch.from_numpy(item.frames).permute(0, 3, 1, 2)[None]))
             if warp
             else 0.0
         )
@@ -194,13 +204,13 @@ def rolling(
                 stage = DistillStage(
                     clone(student), clone(teacher), DistillRecipe(MILD, ROLLING_CRITIC, rolling=roll)
                 )
-                model = _trained(
+                model = _train_setting(
                     name, stage, "student", short, seed, values, lr={"student": 1e-3, "fake_score": 2e-4}
                 )
             _measure(values, model, codec, short, seed)
             networks = Networks(model.dit, model.track_head, codec, model.words)
             for key, value in measure_drift(
-                long, streamed(networks, seed, None, None, []), lambda _: None
+                long, streamed_method(networks, seed, None, None, []), lambda _: None
             ).items():
                 values.setdefault(key, []).append(value)
         yield Row("rolling", name, values)
@@ -238,7 +248,7 @@ def augmentation(
                 for seed in range(short.seeds):
                     say(f"augmentation: {name}, seed {seed}")
                     stage = CausalStage(saying_nothing(student) if said else clone(student), CausalRecipe())
-                    model = _trained(
+                    model = _train_setting(
                         name, stage, "student", replace(short, data=Path(folder)), seed, values, lr=CONTINUED
                     )
                     _measure(values, model, codec, short, seed, ("", "imperfect_"))
@@ -265,7 +275,7 @@ def refreshed(
             say(f"refresh: {name}, seed {seed}")
             model = student
             if share is not None:
-                model = _trained(
+                model = _train_setting(
                     name,
                     CausalStage(clone(student), CausalRecipe(), refresh=SinkRefresh(share, codec)),
                     "student",
@@ -276,7 +286,9 @@ def refreshed(
                 )
             items = heldout_set(short.media, short.clips, frames=REFRESHED_CLIP)
             for prefix, after in (("", ()), ("refreshed_", REFRESHES)):
-                found = clip_figures(items, (_made(model, codec, item, seed, False, after) for item in items))
+                found = clip_figures(
+                    items, (_make_clip(model, codec, item, seed, False, after) for item in items)
+                )
                 for key, value in found.items():
                     values.setdefault(prefix + key, []).append(value)
         yield Row("refresh", name, values)
@@ -287,7 +299,7 @@ def _open(settings: Mapping[str, Any], done: Done) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in settings.items() if name not in done]
 
 
-def _trained(
+def _train_setting(
     name: str,
     stage,
     role: str,
@@ -332,13 +344,13 @@ def _measure(
 ) -> None:
     items = heldout_set(short.media, short.clips, frames=CLIP)
     for prefix in kinds:
-        found = clip_figures(items, (_made(model, codec, item, seed, bool(prefix)) for item in items))
+        found = clip_figures(items, (_make_clip(model, codec, item, seed, bool(prefix)) for item in items))
         for key, value in found.items():
             values.setdefault(prefix + key, []).append(value)
 
 
 @torch.no_grad()
-def _made(
+def _make_clip(
     model: MotionModel,
     codec: TinyCodec,
     item: HeldOut,
@@ -354,7 +366,7 @@ def _made(
         if spoiled
         else as_batch(codec, item)
     )
-    return decoded(
+    return decode_frames(
         codec,
         rollout_clip(
             model, batch, torch.Generator().manual_seed(seed), refresh_after=refresh_after, codec=codec

@@ -179,22 +179,22 @@ def evaluate(
     }
     parts = [(media, size, limits, part, workers, kinds, baselines) for part in range(workers)]
     if workers == 1:
-        found = measured(*parts[0])
+        found = measure_part(*parts[0])
     else:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            found = [row for rows in pool.map(measured, *zip(*parts)) for row in rows]
+            found = [row for rows in pool.map(measure_part, *zip(*parts)) for row in rows]
     for half in HALVES:
         rows = sorted((row for row in found if row["half"] == half), key=lambda row: row["number"])
         sources = sorted({row["name"].split(" ")[0] for row in rows})
         document["halves"][half] = {
             "sources": sources,
             "sequences": rows,
-            "means": {kind: means([r for r in rows if r["kind"] == kind]) for kind in kinds},
+            "means": {kind: mean_scores([r for r in rows if r["kind"] == kind]) for kind in kinds},
         }
     return document | {"camera_projection": camera_projection(size.width, size.height, size.frames)}
 
 
-def measured(
+def measure_part(
     media: Path,
     size: Size,
     limits: tuple[int | None, int | None],
@@ -214,7 +214,7 @@ def measured(
     return rows
 
 
-def means(rows: list[dict]) -> dict:
+def mean_scores(rows: list[dict]) -> dict:
     """The mean of every score over the sequences that have it, a method at a time; None where none has
     (nothing was visible and said to be).
     """
@@ -341,10 +341,10 @@ def run(args: argparse.Namespace) -> None:
         " --no-baselines" if args.no_baselines else ""
     )
     document["machine"] = f"{platform.machine()}, {_threads()} threads"
-    show_result(table(document), _plain(document), keep(document, args.results))
+    show_result(table(document), _plain(document), save_document(document, args.results))
 
 
-def keep(document: dict, folder: Path) -> Path:
+def save_document(document: dict, folder: Path) -> Path:
     """Writes the result beside the others: command, commit, table, sources, and the figures of every
     sequence.
     """

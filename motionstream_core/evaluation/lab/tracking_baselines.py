@@ -30,7 +30,7 @@ def lucas_kanade(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np
         error = np.linalg.norm((back - start).reshape(-1, 2), axis=1)
         return there.reshape(-1, 2), np.where((found.ravel() == 1) & (again.ravel() == 1), error, np.inf)
 
-    return _chained(frames, points, step)
+    return _chain_steps(frames, points, step)
 
 
 def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,10 +49,10 @@ def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
         moved = xy + at(dis.calc(before, after, None), xy)
         return moved, np.linalg.norm(moved + at(dis.calc(after, before, None), moved) - xy, axis=1)
 
-    return _chained(frames, points, step)
+    return _chain_steps(frames, points, step)
 
 
-def _chained(frames, points, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chain_steps(frames, points, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps one after the other; a point once lost stays lost. Confidence falls with all the distance there
     and back so far.
     """

@@ -97,13 +97,15 @@ def sequences(
     pictures, videos = list(material.pictures.items())[:limit], list(material.videos.items())[:limit]
     made: list[partial[Sequence]] = []
     for i, (name, picture) in enumerate(pictures):
-        made.append(partial(camera, name, picture[None], size, LOOKS[i % 3], seed + i))
-        made.append(partial(objects, name, picture[None], material, size, LOOKS[i % 3], seed + 200 + i))
+        made.append(partial(camera_sequence, name, picture[None], size, LOOKS[i % 3], seed + i))
+        made.append(
+            partial(objects_sequence, name, picture[None], material, size, LOOKS[i % 3], seed + 200 + i)
+        )
     for i, (name, video) in enumerate(videos):
         still = name in STILL_CAMERA
         made.append(
             partial(
-                camera,
+                camera_sequence,
                 f"{name} {'running' if still else 'frame'}",
                 video if still else video[:1],
                 size,
@@ -111,20 +113,22 @@ def sequences(
                 seed + 100 + i,
             )
         )
-        made.append(partial(objects, f"{name} running", video, material, size, LOOKS[i % 3], seed + 300 + i))
+        made.append(
+            partial(objects_sequence, f"{name} running", video, material, size, LOOKS[i % 3], seed + 300 + i)
+        )
         made.append(partial(there_and_back, name, video, size))
-    functions: dict[str, Any] = dict(zip(KINDS, (camera, objects, there_and_back)))
+    functions: dict[str, Any] = dict(zip(KINDS, (camera_sequence, objects_sequence, there_and_back)))
     made = [make for make in made if make.func in [functions[kind] for kind in kinds]]
     for number in range(part, len(made), parts):
         yield number, made[number]()
 
 
-def camera(name: str, video: np.ndarray, size: Size, look: Look, seed: int) -> Sequence:
+def camera_sequence(name: str, video: np.ndarray, size: Size, look: Look, seed: int) -> Sequence:
     """A camera that drifts, turns, zooms and tilts over a picture, or over running video of a still
     camera.
     """
     rng = np.random.default_rng(seed)
-    ground = _ground(video, size, _course(rng, size.frames, (30.0, 20.0, 0.04, 0.05), tilt=3e-5))
+    ground = _ground(video, size, _camera_path(rng, size.frames, (30.0, 20.0, 0.04, 0.05), tilt=3e-5))
     return _sequence(
         f"{name} · camera",
         "camera",
@@ -136,7 +140,7 @@ def camera(name: str, video: np.ndarray, size: Size, look: Look, seed: int) -> S
     )
 
 
-def objects(
+def objects_sequence(
     name: str, video: np.ndarray, material: Material, size: Size, look: Look, seed: int, count: int = 5
 ) -> Sequence:
     """Objects that move over each other and over a picture under a moving camera, or over running video: then
@@ -144,7 +148,7 @@ def objects(
     """
     rng = np.random.default_rng(seed)
     moves = len(video) > 1
-    ground = _ground(video, size, None if moves else _course(rng, size.frames, (20.0, 14.0, 0.02, 0.03)))
+    ground = _ground(video, size, None if moves else _camera_path(rng, size.frames, (20.0, 14.0, 0.02, 0.03)))
     layers = [ground]
     for number in range(count):
         texture = (
@@ -153,7 +157,7 @@ def objects(
             else _cut_out(rng, list(material.pictures.values()), size)
         )
         scale = size.width / 832
-        ways = _course(
+        ways = _camera_path(
             rng,
             size.frames,
             (60.0 * scale, 40.0 * scale, 0.15, 0.08),
@@ -171,7 +175,7 @@ def there_and_back(name: str, video: np.ndarray, size: Size) -> Sequence:
     is where it began.
     """
     half = min((size.frames + 1) // 2, len(video))
-    taken = [_covered(video[i], size) for i in [*range(half), *range(half - 2, -1, -1)]]
+    taken = [_crop_to_cover(video[i], size) for i in [*range(half), *range(half - 2, -1, -1)]]
     grid = regular_grid(size.width, size.height, size.columns, size.rows)
     total = len(taken)
     known = np.zeros((total, len(grid)), bool)
@@ -195,17 +199,17 @@ def _sequence(
     swing = _waves(rng, size.frames, 2)
     frames, covers = [], []
     for frame in range(size.frames):
-        picture, cover = _drawn(layers, frame, size)
+        picture, cover = _draw_layers(layers, frame, size)
         blur = look.blur * min(1.0, abs(swing[frame, 1]))
-        frames.append(_seen(picture, look.noise, blur, 1 + look.light * swing[frame, 0], rng))
+        frames.append(_degrade(picture, look.noise, blur, 1 + look.light * swing[frame, 0], rng))
         covers.append(cover)
-    owner = _sampled(covers[0], grid)
+    owner = _sample_layer(covers[0], grid)
     xy = np.stack([_owned_places(layers, owner, grid, frame) for frame in range(size.frames)])
     inside = ((xy >= 0) & (xy <= [size.width - 1, size.height - 1])).all(-1)
-    visible = np.stack([_sampled(cover, place) == owner for cover, place in zip(covers, xy)]) & inside
+    visible = np.stack([_sample_layer(cover, place) == owner for cover, place in zip(covers, xy)]) & inside
     known = np.ones_like(visible)
     if live:
-        known = _known(layers, kind, owner, grid, size)
+        known = _known_points(layers, kind, owner, grid, size)
     chosen = known.any(0)
     return Sequence(
         name,
@@ -219,7 +223,9 @@ def _sequence(
     )
 
 
-def _known(layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size) -> np.ndarray:
+def _known_points(
+    layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size
+) -> np.ndarray:
     """Over running video: points on the objects; and under a still camera, the background wherever nothing
     passes.
     """
@@ -233,7 +239,7 @@ def _known(layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, 
         np.float32
     )
     middle = np.median(grey, axis=0)
-    place = _moved(np.linalg.inv(ground.ways[0]), grid).astype(np.float32)
+    place = _apply_homography(np.linalg.inv(ground.ways[0]), grid).astype(np.float32)
     for frame in range(size.frames):
         changed = (np.abs(grey[there_and_back_at(frame, len(grey))] - middle) > CHANGED).astype(np.uint8)
         near = cv2.dilate(
@@ -253,7 +259,7 @@ def _known(layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, 
     return known
 
 
-def _drawn(layers: list[Layer], frame: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+def _draw_layers(layers: list[Layer], frame: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
     """The picture (H, W, 3) float and which layer covers each pixel (H, W)."""
     import cv2
 
@@ -276,7 +282,7 @@ def _drawn(layers: list[Layer], frame: int, size: Size) -> tuple[np.ndarray, np.
     return picture, cover
 
 
-def _seen(
+def _degrade(
     picture: np.ndarray, noise: float, blur: float, light: float, rng: np.random.Generator
 ) -> np.ndarray:
     import cv2
@@ -308,7 +314,7 @@ def _ground(video: np.ndarray, size: Size, course: np.ndarray | None) -> Layer:
     return Layer(opaque, course @ fit)
 
 
-def _course(
+def _camera_path(
     rng: np.random.Generator,
     frames: int,
     reach: tuple[float, float, float, float],
@@ -366,7 +372,7 @@ def _cut_out(rng: np.random.Generator, pictures: list[np.ndarray], size: Size) -
     return np.dstack([picture[top : top + side, left : left + side], alpha.astype(np.uint8)])
 
 
-def _covered(picture: np.ndarray, size: Size) -> np.ndarray:
+def _crop_to_cover(picture: np.ndarray, size: Size) -> np.ndarray:
     """A picture scaled to cover the canvas and cut in the middle."""
     import cv2
 
@@ -384,16 +390,16 @@ def _owned_places(layers: list[Layer], owner: np.ndarray, grid: np.ndarray, fram
     out = np.empty_like(grid, dtype=np.float64)
     for number, layer in enumerate(layers):
         mine = owner == number
-        out[mine] = _moved(layer.ways[frame] @ np.linalg.inv(layer.ways[0]), grid[mine])
+        out[mine] = _apply_homography(layer.ways[frame] @ np.linalg.inv(layer.ways[0]), grid[mine])
     return out
 
 
-def _moved(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def _apply_homography(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
     moved = np.concatenate([xy, np.ones((len(xy), 1))], 1) @ way.T
     return moved[:, :2] / moved[:, 2:]
 
 
-def _sampled(cover: np.ndarray, xy: np.ndarray) -> np.ndarray:
+def _sample_layer(cover: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """The layer on top at the nearest pixels; -1 outside."""
     height, width = cover.shape
     x, y = np.rint(xy).astype(int).T

@@ -35,7 +35,7 @@ from ..config import (
 )
 from ..dit import WanDiT
 from ..motion import TrackHead
-from ..packed import unpacked
+from ..packed import unpack_state
 from .header import (
     check_buffer,
     check_entries,
@@ -45,7 +45,7 @@ from .header import (
     check_rolling,
     count_layers,
 )
-from .onto import base_of, joined
+from .onto import base_of, join_components
 
 Module = TypeVar("Module", bound=nn.Module)
 FORMAT = "motionstream"
@@ -117,7 +117,7 @@ def save_bundle(
         if not name or "." in name:
             raise ValueError(f"component: expected a name without a dot, got {name!r}")
         state = component.state_dict() if isinstance(component, nn.Module) else component
-        tensors |= {f"{name}.{key}": _stored(value) for key, value in state.items()}
+        tensors |= {f"{name}.{key}": _storable(value) for key, value in state.items()}
     about = {
         "version": VERSION,
         "config": config_to_dict(config),
@@ -136,7 +136,7 @@ def save_bundle(
         part.unlink(missing_ok=True)
 
 
-def _stored(value: Tensor) -> Tensor:
+def _storable(value: Tensor) -> Tensor:
     """A copy of its own memory (shared or strided tensors cannot be written) in the dtype of the file."""
     value = value.detach().cpu()
     if value.is_floating_point():
@@ -165,13 +165,13 @@ def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: 
                 components.setdefault(name, {})[key] = (
                     value.to(torch.float32, copy=True) if value.is_floating_point() else value.clone()
                 )
-        components = {name: unpacked(state) for name, state in components.items()}
+        components = {name: unpack_state(state) for name, state in components.items()}
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
     settings = about["settings"]
     if "onto" in settings:
         base = load_bundle(base_of(path, settings["onto"]), check_interrupt)
-        components = joined(base.components, components, path.name)
+        components = join_components(base.components, components, path.name)
         settings = {**base.settings, **settings}
     return Bundle(config, components, settings, about["provenance"], path)
 

@@ -230,7 +230,7 @@ def metadata_of(config: ModelConfig, provenance: Mapping[str, Any], picture: boo
     }
 
 
-def stated(path: Path) -> ModelConfig | None:
+def read_stated_config(path: Path) -> ModelConfig | None:
     """What a safetensors checkpoint says of itself; None where it says nothing to this pack."""
     metadata = metadata_in(path)
     if FORMAT not in metadata:

@@ -29,11 +29,11 @@ from .checkpoint_presets import (
     config_for,
     host_says_causal,
     metadata_of,
-    stated,
+    read_stated_config,
     with_schedule,
 )
 from .layouts import left_out_words, network_of
-from .lora import Addition, additions
+from .lora import Addition, lora_additions
 from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
 from .trackwan import (
     KNOWN,
@@ -263,7 +263,7 @@ def picture_keys(config: ModelConfig, width: int = PICTURE_WIDTH) -> State:
     return {key: value for key, value in looking.items() if key not in without}
 
 
-def spelled(key: str) -> str:
+def wan_key(key: str) -> str:
     """A key of a LoRA's module in Wan's spelling."""
     return from_diffusers(plain_key(key))
 
@@ -337,7 +337,7 @@ def convert(
     added = {}
     if lora is not None:
         pairs = read_weights(lora, LORA_WRAPPERS)[0]
-        added = additions(state, pairs, lora.name, spelled, left_out=left_out)
+        added = lora_additions(state, pairs, lora.name, wan_key, left_out=left_out)
     if left_out:
         say(left_out_words(left_out))
     millions = sum(value.numel() for value in state.values()) / 1e6
@@ -382,7 +382,7 @@ def _preset_of_role(source: Path) -> CausalPreset:
 
 def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
     """What the file's header says of the model; ValueError where it says too little."""
-    config = stated(source) if metadata and source.suffix in SAFE_ENDINGS else None
+    config = read_stated_config(source) if metadata and source.suffix in SAFE_ENDINGS else None
     if config is not None:
         return config
     said = (

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...common.checked import excerpt, number, whole
+from ...common.checked import excerpt, number, whole_number
 from ..cache import CacheShape
 
 # Whole numbers of a network, from least to most.
@@ -81,7 +81,7 @@ def check_motion(values: Mapping[str, Any]):
         if not isinstance(points, (list, tuple)) or len(points) != 2:
             raise ValueError(f"points: expected the least and the most points, got {excerpt(points)}")
         for count in points:
-            whole(count, "points", 0, 2**20)
+            whole_number(count, "points", 0, 2**20)
 
 
 def check_buffer(values: Mapping[str, Any]):
@@ -102,7 +102,7 @@ def check_buffer(values: Mapping[str, Any]):
 
 def check_rolling(values: Mapping[str, Any]):
     """Raises ValueError for settings of a rolling sampler of another type, or beyond any there is."""
-    whole(values["steps"], "ModelConfig: steps", 1, MOST_LEVELS)
+    whole_number(values["steps"], "ModelConfig: steps", 1, MOST_LEVELS)
     number(values["shift"], "ModelConfig: shift", 1e-6, 1e6)
     label = values["context"]
     shape = CacheShape.parse(label) if isinstance(label, str) and len(label) < 64 else None
@@ -124,7 +124,7 @@ def check_widths(values: Any, count: int, what: str) -> tuple[int, ...]:
     """So many channel counts, as a tuple."""
     if not isinstance(values, (list, tuple)) or len(values) != count:
         raise ValueError(f"{what}: expected {count} widths, got {excerpt(values)}")
-    return tuple(whole(value, what, 1, MOST_CHANNELS) for value in values)
+    return tuple(whole_number(value, what, 1, MOST_CHANNELS) for value in values)
 
 
 def check_entries(header: Mapping[str, Any]) -> int:

@@ -40,7 +40,7 @@ BESIDE = re.compile(r"^(lora_te\d*_|text_encoder|text_encoders|text_model|te\d?\
 Addition = Callable[[Tensor], Tensor]  # a weight -> the weight with the LoRA in it
 
 
-def dotted(key: str) -> str:
+def dot_key(key: str) -> str:
     """A key of kohya's spelling with dots between modules; any other as it is."""
     flat = FLAT.fullmatch(key)
     if flat is None:
@@ -51,7 +51,7 @@ def dotted(key: str) -> str:
     return f"{module}.{flat[3]}"
 
 
-def additions(
+def lora_additions(
     state: State,
     lora: Mapping[str, Tensor],
     name: str,
@@ -74,7 +74,7 @@ def additions(
     made: dict[str, Addition] = {}
     without_branch = not any(BRANCH.search(key) for key in state)
     for key, value in lora.items():
-        plain = spelling(dotted(key))
+        plain = spelling(dot_key(key))
         if BESIDE.search(key) or (without_branch and BRANCH.search(plain)):
             if left_out is not None:
                 left_out.append(key)

@@ -59,7 +59,7 @@ class Networks:
         return self.dit.config
 
 
-def light(networks: Networks) -> bool:
+def decoding_matters(networks: Networks) -> bool:
     """Whether decoding is no small part of the work: the pack's own small codec beside a transformer of its
     size.
     """
@@ -134,7 +134,7 @@ def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str,
     save_bundle(path, networks.config, components, settings=settings, provenance=provenance)
 
 
-def untrained(name: str = "tiny", seed: int = 0) -> Networks:
+def untrained_networks(name: str = "tiny", seed: int = 0) -> Networks:
     """The networks of a preset with random weights: for tests and for the start of a training."""
     config = preset(name)
     if config.motion is None:

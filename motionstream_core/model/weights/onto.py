@@ -58,15 +58,15 @@ def base_of(path: Path, reference: Any) -> Path:
     return base
 
 
-def joined(base: Mapping[str, State], own: Mapping[str, State], name: str) -> dict[str, State]:
+def join_components(base: Mapping[str, State], own: Mapping[str, State], name: str) -> dict[str, State]:
     """The components of both; `name` is for errors."""
     out = {component: dict(state) for component, state in base.items()}
     for component, state in own.items():
-        out[component] = _with(out.get(component, {}), state, f"{name}: {component}")
+        out[component] = _join_states(out.get(component, {}), state, f"{name}: {component}")
     return out
 
 
-def _with(base: State, own: State, name: str) -> State:
+def _join_states(base: State, own: State, name: str) -> State:
     out = dict(base)
     for key, value in own.items():
         if key.endswith(DOWN) and key.removesuffix(DOWN) + UP in own:

@@ -68,7 +68,7 @@ def read_weights(path: Path, wrappers: Iterable[str] = WRAPPERS) -> tuple[State,
         raise ValueError(f"weights: expected a file, got {path}")
     if path.suffix in SAFE_ENDINGS:
         return _tensors(path), dict(read_header(path).get("__metadata__") or {})
-    return unwrapped(_unpickled(path), path.name, wrappers), {}
+    return unwrap_state(_unpickle(path), path.name, wrappers), {}
 
 
 def _tensors(path: Path) -> State:
@@ -79,7 +79,7 @@ def _tensors(path: Path) -> State:
         raise ValueError(f"{path.name}: expected a readable safetensors file, got: {error}") from error
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickle(path: Path) -> Any:
     """What is in a .pt file; ValueError where it is damaged or holds more than tensors and plain values."""
     try:
         try:
@@ -156,7 +156,7 @@ def weights_files(path: Path) -> list[Path]:
     return sorted(path.parent.glob("*.safetensors")) if path.name.endswith(INDEX) else [path]
 
 
-def unwrapped(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> State:
+def unwrap_state(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> State:
     """The innermost dictionary of tensors; an averaged copy (EMA) is preferred to the plain one."""
     while isinstance(loaded, Mapping):
         inside = next((key for key in wrappers if isinstance(loaded.get(key), Mapping)), None)

@@ -48,10 +48,10 @@ def from_trackwan(state: Mapping[str, Tensor], name: str) -> State:
         raise ValueError(f"{name}: expected a patch embedding of {CHANNELS} input channels, got {got}")
     noisy, known, image, track = patches.split([LATENT, KNOWN_CHANNELS, LATENT, TRACK], dim=1)
     made[PATCHES] = torch.cat([noisy, track, image, known], dim=1)
-    return made | _folded(state, name)
+    return made | _fold_convolutions(state, name)
 
 
-def _folded(state: Mapping[str, Tensor], name: str) -> State:
+def _fold_convolutions(state: Mapping[str, Tensor], name: str) -> State:
     """Both convolutions of the track encoder as one on packed frames: nothing stands between them.
 
     The embedding of an id is cosines, then sines there, sines, then cosines here.

@@ -91,7 +91,7 @@ def _read(path: Path, convention: str, camera: str) -> Trajectory:
     return _from_lines(text, path, convention, camera)
 
 
-def _agreed(convention: str, own: str, what: str) -> str:
+def _check_convention(convention: str, own: str, what: str) -> str:
     """The convention that a kind of file always has, or ValueError if the person named another."""
     if convention not in (AS_SAID, own):
         raise ValueError(
@@ -112,12 +112,12 @@ def _from_lines(text: str, path: Path, convention: str, camera: str) -> Trajecto
     # RealEstate10K's first line is the address of the video.
     if length in (19, 23) and len(data) - len(rows) <= 1:
         own = CONVENTIONS[1] if length == 23 else CONVENTIONS[0]
-        return read_realestate(check_rows(rows), _agreed(convention, own, "a file of this kind"))
+        return read_realestate(check_rows(rows), _check_convention(convention, own, "a file of this kind"))
     if length in (8, 12, 16) and len(data) == len(rows):
         return _from_matrices(check_rows(rows), convention)
     first = data[0].split(maxsplit=9) if data else []
     if len(first) == 10 and numbers_in(" ".join(first[:9])) and numbers_in(first[9]) is None:
-        _agreed(convention, CONVENTIONS[0], "COLMAP")
+        _check_convention(convention, CONVENTIONS[0], "COLMAP")
         return read_colmap(lines, path, camera)
     got = repr(data[0][:60]) if data else "'an empty file'"
     raise ValueError(
@@ -129,11 +129,11 @@ def _from_lines(text: str, path: Path, convention: str, camera: str) -> Trajecto
 def _from_matrices(rows: np.ndarray, convention: str) -> Trajectory:
     """Lines of 8, 12 or 16 numbers."""
     if rows.shape[1] == 8:
-        _agreed(convention, CONVENTIONS[1], "TUM's text")
+        _check_convention(convention, CONVENTIONS[1], "TUM's text")
         return read_tum(rows)
     if rows.shape[1] == 12:
         return read_kitti(rows, None if convention == AS_SAID else convention)
-    return Trajectory(world_to_camera(rows.reshape(-1, 4, 4), _named(None, "", convention)))
+    return Trajectory(world_to_camera(rows.reshape(-1, 4, 4), _matrix_direction(None, "", convention)))
 
 
 # ---- JSON and arrays ----
@@ -155,10 +155,10 @@ def _from_json(text: str, convention: str, camera: str) -> Trajectory:
             raise ValueError(f"convention: expected that of OmniCam (choose {AS_SAID!r}), got {convention}")
         return read_omnicam(value)
     if isinstance(value.get("frames"), list):
-        _agreed(convention, CONVENTIONS[3], "transforms.json")
+        _check_convention(convention, CONVENTIONS[3], "transforms.json")
         return read_transforms(value, camera)
     if "camera_path" in value:
-        _agreed(convention, CONVENTIONS[3], "camera_path.json")
+        _check_convention(convention, CONVENTIONS[3], "camera_path.json")
         return read_camera_path(value)
     if is_recammaster(value):
         if convention != AS_SAID:
@@ -201,7 +201,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], convention: str, named: str, cam
             key: array[chosen] if array.ndim > 1 and len(array) == batch else array
             for key, array in arrays.items()
         }
-    pose = world_to_camera(arrays[keys[0]], _named(DIRECTIONS.get(keys[0]), named, convention))
+    pose = world_to_camera(arrays[keys[0]], _matrix_direction(DIRECTIONS.get(keys[0]), named, convention))
     focal, aspect, said = intrinsics(arrays, len(pose))
     passed = sorted(set(arrays) - {keys[0], *LENSES, *TIMES})
     if passed:
@@ -210,7 +210,7 @@ def _from_arrays(arrays: dict[str, np.ndarray], convention: str, named: str, cam
     return spread_evenly(found, next((np.ravel(arrays[key]) for key in TIMES if key in arrays), None))
 
 
-def _named(direction: str | None, named: str, convention: str) -> str:
+def _matrix_direction(direction: str | None, named: str, convention: str) -> str:
     """The convention of plain matrices, from the array's name, the file's words and the person's choice."""
     words = named.lower().replace("_", " ").replace("-", " ")
     axes = next((axes for axes in ("OpenCV", "OpenGL") if axes.lower() in words), None)

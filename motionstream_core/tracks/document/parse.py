@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...common.checked import Point, choice, excerpt, number, point, whole
+from ...common.checked import Point, choice, excerpt, number, point, whole_number
 from .model import (
     EASES,
     INTERPOLATIONS,
@@ -104,11 +104,11 @@ def _stroke(value: Any, where: str) -> Stroke:
         brush=None
         if brush is None
         else Brush(*(_number(brush.get(key), f"{where}: brush {key}") for key in ("radius", "spacing"))),
-        tension=_between(value, "tension", 0.0, 1.0, where, 0.0),
+        tension=_number_between(value, "tension", 0.0, 1.0, where, 0.0),
         speed=_speed(_get(value, "speed", list, where, None), f"{where}: speed"),
-        shown=_shown(_get(value, "shown", list, where, None), f"{where}: shown"),
-        turn=_between(value, "turn", -MAX_TURN, MAX_TURN, where, 0.0),
-        scale=_between(value, "scale", *SCALES, where, 1.0),
+        shown=_shown_ranges(_get(value, "shown", list, where, None), f"{where}: shown"),
+        turn=_number_between(value, "turn", -MAX_TURN, MAX_TURN, where, 0.0),
+        scale=_number_between(value, "scale", *SCALES, where, 1.0),
         grid=_grid(_get(value, "grid", Mapping, where, None), f"{where}: grid", value.get("kind")),
         region=_region(_get(value, "region", Mapping, where, None), f"{where}: region", value.get("kind")),
         cut_out=_cut_out(_get(value, "object", Mapping, where, None), f"{where}: object", value.get("kind")),
@@ -124,8 +124,8 @@ def _speed(value: list | None, where: str) -> tuple[Key, ...]:
         raise ValueError(f"{where}: expected 1 to {MAX_KEYS} keys with t and s, got {excerpt(value)}")
     keys = tuple(
         Key(
-            _between(key, "t", 0.0, 1.0, where),
-            _between(key, "s", 0.0, 1.0, where),
+            _number_between(key, "t", 0.0, 1.0, where),
+            _number_between(key, "s", 0.0, 1.0, where),
             _choice(key, "ease", EASES, where),
         )
         for key in value
@@ -139,7 +139,7 @@ def _speed(value: list | None, where: str) -> tuple[Key, ...]:
     return keys
 
 
-def _shown(value: list | None, where: str) -> tuple[Point, ...] | None:
+def _shown_ranges(value: list | None, where: str) -> tuple[Point, ...] | None:
     """Ranges [first frame, last frame]."""
     if value is None:
         return None
@@ -162,7 +162,7 @@ def _grid(value: Mapping | None, where: str, kind: Any) -> Grid | None:
     columns, rows = (_whole(value, key, MAX_TRACKS, where) for key in ("columns", "rows"))
     if columns * rows > MAX_TRACKS:
         raise ValueError(f"{where}: expected at most {MAX_TRACKS} points, got {columns} x {rows}")
-    width, height = (_between(value, key, 0.0, MAX_COORDINATE, where) for key in ("width", "height"))
+    width, height = (_number_between(value, key, 0.0, MAX_COORDINATE, where) for key in ("width", "height"))
     return Grid(width, height, columns, rows)
 
 
@@ -182,7 +182,9 @@ def _region(value: Mapping | None, where: str, kind: Any) -> Region | None:
         raise ValueError(
             f"{where}: expected lines of 1 to {MAX_REGION_POINTS} points in all, got {excerpt(lines)}"
         )
-    radius, spacing = (_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing"))
+    radius, spacing = (
+        _number_between(value, key, 0.01, MAX_COORDINATE, where) for key in ("radius", "spacing")
+    )
     return Region(tuple(tuple(_point(point, where) for point in line) for line in lines), radius, spacing)
 
 
@@ -202,7 +204,7 @@ def _cut_out(value: Mapping | None, where: str, kind: Any) -> CutOut | None:
         raise ValueError(
             f"{where}: expected outlines of 3 to {MAX_OUTLINE_POINTS} points in all, got {excerpt(outlines)}"
         )
-    spacing = _between(value, "spacing", 0.01, MAX_COORDINATE, where)
+    spacing = _number_between(value, "spacing", 0.01, MAX_COORDINATE, where)
     return CutOut(tuple(tuple(_point(point, where) for point in line) for line in outlines), spacing)
 
 
@@ -219,7 +221,7 @@ def _number(value: Any, where: str) -> float:
 _REQUIRED = object()
 
 
-def _between(
+def _number_between(
     value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED
 ) -> float:
     """value[key], a number from `least` to `most`; absent or null gives the default where there is one."""
@@ -230,7 +232,7 @@ def _between(
 
 
 def _whole(value: Mapping, key: str, most: int, where: str = "track document") -> int:
-    return whole(value.get(key), where, 1, most, key)
+    return whole_number(value.get(key), where, 1, most, key)
 
 
 def _rate(value: Mapping) -> float:

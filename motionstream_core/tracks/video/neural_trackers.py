@@ -211,7 +211,7 @@ class Tapir(Square):
                 features = self._model.get_query_features(
                     video, is_training=False, query_points=self._queries(points, frame), feature_grids=grids
                 )
-                context = _moved(
+                context = _move_tree(
                     self._model.construct_initial_causal_state(len(points), len(features.resolutions) - 1),
                     self._device,
                 )
@@ -280,13 +280,15 @@ class TapNext(Square):
             yield xy, visible
 
 
-def _moved(tree: Any, device: str) -> Any:
+def _move_tree(tree: Any, device: str) -> Any:
     """A nest of lists, tuples and dicts of tensors on another device."""
     if isinstance(tree, Tensor):
         return tree.to(device)
     if isinstance(tree, dict):
-        return {key: _moved(value, device) for key, value in tree.items()}
-    return type(tree)(_moved(value, device) for value in tree) if isinstance(tree, (list, tuple)) else tree
+        return {key: _move_tree(value, device) for key, value in tree.items()}
+    return (
+        type(tree)(_move_tree(value, device) for value in tree) if isinstance(tree, (list, tuple)) else tree
+    )
 
 
 ADAPTERS = {COTRACKER.name: CoTracker, TAPIR.name: Tapir, TAPNEXT.name: TapNext}

@@ -91,9 +91,9 @@ class Templates:
         ]
         steep = (np.abs(around[0] - around[1]).max(1) + np.abs(around[2] - around[3]).max(1)) / 2
         return cls(
-            patches(picture.grey, xy, here),
-            patches(slopes[0], xy, here),
-            patches(slopes[1], xy, here),
+            sample_patches(picture.grey, xy, here),
+            sample_patches(slopes[0], xy, here),
+            sample_patches(slopes[1], xy, here),
             sample_field(picture.colour, xy).astype(np.float32),
             steep,
         )
@@ -120,19 +120,19 @@ class Templates:
         )
 
 
-def patches(grey: np.ndarray, xy: np.ndarray, shape: np.ndarray) -> np.ndarray:
+def sample_patches(grey: np.ndarray, xy: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """(N, P): patches around places, bilinear."""
     place = np.concatenate([shape, xy[..., None]], -1).astype(np.float32, copy=False) @ UNDER  # (N, 2, P)
-    return _remapped(grey, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
+    return _remap(grey, np.ascontiguousarray(place[:, 0]), np.ascontiguousarray(place[:, 1]))
 
 
 def sample_field(field: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """A field (H, W, C) at places -> (N, C)."""
     x, y = (np.ascontiguousarray(xy[:, i, None], dtype=np.float32) for i in (0, 1))
-    return _remapped(field, x, y).reshape(len(xy), field.shape[2] if field.ndim == 3 else 1)
+    return _remap(field, x, y).reshape(len(xy), field.shape[2] if field.ndim == 3 else 1)
 
 
-def _remapped(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _remap(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """cv2.remap in pieces: it takes fewer than 32768 rows."""
     pieces = [
         cv2.remap(
@@ -186,7 +186,7 @@ def align_patches(
     determinant = np.maximum(a * c - b * b, 1e-9)
     xy = xy.astype(np.float32).copy()
     for _ in range(steps):
-        error = patches(grey, xy, shape) - gain * templates.value
+        error = sample_patches(grey, xy, shape) - gain * templates.value
         rx, ry = (wx * error).sum(1), (wy * error).sum(1)
         if expected is not None:
             pull = apply_shapes(shape.transpose(0, 2, 1), xy - expected) * prior[:, None]
@@ -235,7 +235,7 @@ def compare_patches(
     """How alike the picture at places xy is to the templates."""
     weight = FOR_LIKENESS * support
     weight /= np.maximum(weight.sum(1, keepdims=True), 1e-6)
-    error = patches(picture.grey, xy, shape) - gain * templates.value
+    error = sample_patches(picture.grey, xy, shape) - gain * templates.value
     mean = (weight * error).sum(1)
     spread = np.sqrt(np.maximum((weight * error * error).sum(1) - mean**2, 0))
     level = (weight * templates.value).sum(1)

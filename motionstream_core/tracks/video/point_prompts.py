@@ -60,14 +60,14 @@ def _place(item: Any) -> tuple[float, float]:
         place = float(x), float(y)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {_shown(whole)}"
+            f"points: expected places like {{'x': 10, 'y': 20}} or [10, 20], got {_excerpt(whole)}"
         ) from None
     if not np.isfinite(np.array(place, dtype=np.float32)).all():
         raise ValueError(f"points: expected finite places, got {place}")
     return place
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     """A value in a message; lists nested without end have no text of their own."""
     try:
         return str(value)[:60]

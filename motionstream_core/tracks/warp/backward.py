@@ -62,8 +62,8 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
     start = repeat(xy0.float(), "b n c -> (b t) n c", t=frames)
     seen = flat_visible.any(1)[:, None, None, None]
     label = nearest_track(flat_xy, flat_visible, height, width)
-    at = take(flat_xy, label)
-    shift = (take(start, label) - at) * seen
+    at = take_by_label(flat_xy, label)
+    shift = (take_by_label(start, label) - at) * seen
     distance = torch.where(
         seen[..., 0],
         (pixel_grid(height, width, CELL, image.device) - at).norm(dim=-1),
@@ -73,7 +73,7 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
     cells = torch.stack([*shift.unbind(-1), distance, disoccluded], dim=1)
     fields = F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
     fields = rearrange(fields, "(b t) c h w -> c b t 1 h w", b=batch)
-    return WarpResult(sample(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
+    return WarpResult(sample_at_shift(image, fields[0, :, :, 0], fields[1, :, :, 0]), fields[2], fields[3])
 
 
 def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
@@ -108,7 +108,7 @@ def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tenso
     return best.bitwise_and(2**bits - 1).clamp(max=count - 1).long()
 
 
-def take(values: Tensor, label: Tensor) -> Tensor:
+def take_by_label(values: Tensor, label: Tensor) -> Tensor:
     """values (F, N, ...), label (F, h, w) of track indices -> (F, h, w, ...)."""
     offset = values.shape[1] * torch.arange(len(values), device=values.device)[:, None, None]
     return values.flatten(0, 1)[label + offset]
@@ -128,7 +128,7 @@ def _disoccluded(
     row = (source[..., 1] / CELL).round().long().clamp(0, rows - 1)
     home = repeat(home, "b h w -> (b t) (h w)", t=len(xy) // len(xy0))
     owner = home.gather(1, (row * columns + column).flatten(1)).view(row.shape)
-    gone = take(torch.cat([xy - start, visible[..., None].float()], dim=-1), owner)
+    gone = take_by_label(torch.cat([xy - start, visible[..., None].float()], dim=-1), owner)
     miss = (shift + gone[..., :2]).norm(dim=-1)
     ramp = ((miss - MOVED[0]) / (MOVED[1] - MOVED[0])).clamp(0, 1)
     moved = ramp.square() * (3 - 2 * ramp) * gone[..., 2]
@@ -172,7 +172,7 @@ def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
     return torch.lerp(below, colour, keep)
 
 
-def sample(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
+def sample_at_shift(image: Tensor, right: Tensor, down: Tensor) -> Tensor:
     """image (B, 3, H, W) at each pixel's place plus (right, down) (B, T, H, W) px, bilinear, border clamped
     -> (B, T, 3, H, W).
     """

@@ -74,7 +74,7 @@ def fill_from_exemplars(
                 break
             made = _vote(made, gap, matches)
         if matches is not None and not whole:
-            matches = _upsampled(matches, sizes[len(sizes) - 2 - level])
+            matches = _upsample(matches, sizes[len(sizes) - 2 - level])
     assert made is not None
     return made
 
@@ -102,7 +102,7 @@ def _search(made: Tensor, hole: Tensor, barred: Tensor, before: Matches | None) 
     wanted = patches[places[:, 0] * width + places[:, 1]]
     if before is None:
         return _exhaustive(places, wanted, sources, patches[sources[:, 0] * width + sources[:, 1]])
-    return _propagated(places, wanted, patches, usable, before, (height, width))
+    return _propagate(places, wanted, patches, usable, before, (height, width))
 
 
 def _exhaustive(places: Tensor, wanted: Tensor, sources: Tensor, known: Tensor) -> Matches:
@@ -115,7 +115,7 @@ def _exhaustive(places: Tensor, wanted: Tensor, sources: Tensor, known: Tensor) 
     return Matches(places, sources[torch.cat(best)], torch.cat(error).clamp(min=0))
 
 
-def _propagated(
+def _propagate(
     places: Tensor, wanted: Tensor, patches: Tensor, usable: Tensor, before: Matches, size: tuple[int, int]
 ) -> Matches:
     """Of what the places around one come from, shifted along with them, the nearest patch."""
@@ -159,7 +159,7 @@ def _propagated(
     return Matches(places, best, error)
 
 
-def _upsampled(matches: Matches, size: tuple[int, int]) -> Matches:
+def _upsample(matches: Matches, size: tuple[int, int]) -> Matches:
     """The same matches on a grid of twice the size."""
     height, width = size
     corner = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=matches.places.device)

@@ -15,7 +15,15 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from .backward import CELL, WarpResult, beyond_border, nearest_track, pixel_grid, sample, take
+from .backward import (
+    CELL,
+    WarpResult,
+    beyond_border,
+    nearest_track,
+    pixel_grid,
+    sample_at_shift,
+    take_by_label,
+)
 
 COLOUR = 8.0  # px that a colour difference of 1 counts for when a pixel chooses its track
 SPECK = 3  # of 9: a pixel with fewer landed neighbours, itself included, is a stray
@@ -48,9 +56,11 @@ class ForwardWarp:
         near, empty, shift = self._shifts(xy, visible)
         seen, place = visible.any(1)[:, None, None], pixel_grid(height, width, 1, xy.device)
         source = place + shift
-        frames = sample(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
+        frames = sample_at_shift(self.image[None], shift[None, ..., 0], shift[None, ..., 1])[0]
         beyond = beyond_border(source, width, height) > OUTSIDE
-        distance = torch.where(seen, (place - take(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5)
+        distance = torch.where(
+            seen, (place - take_by_label(xy, near)).norm(dim=-1), (height**2 + width**2) ** 0.5
+        )
         return WarpResult(frames, distance[:, None], ((empty | beyond) & seen)[:, None].float())
 
     def to_reference(self, xy: Tensor, visible: Tensor, places: Tensor) -> Tensor:
@@ -80,10 +90,10 @@ class ForwardWarp:
         height, width = self.image.shape[-2:]
         move, seen = xy - self.xy0, visible.any(1)[:, None, None]
         near = nearest_track(xy, visible, height, width)
-        landed = close_cracks(splat(self.label, move, visible, take(move, near), (height, width)))
+        landed = close_cracks(splat(self.label, move, visible, take_by_label(move, near), (height, width)))
         near = upsample(near, height, width)
         empty = landed < 0
-        return near, empty, -take(move, torch.where(empty, near, landed)) * seen[..., None]
+        return near, empty, -take_by_label(move, torch.where(empty, near, landed)) * seen[..., None]
 
 
 def assign_pixels(image: Tensor, xy0: Tensor) -> Tensor:

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from ...common.upload import upload
 from ..video.moving_least_squares import moving_similarity
-from .backward import WarpResult, nearest_track, pixel_grid, push_pull, take
+from .backward import WarpResult, nearest_track, pixel_grid, push_pull, take_by_label
 from .forward import upsample
 from .grouping import BACKGROUND, Grouper, Groups
-from .motions import IDENTITY, inverse, moved, residuals
-from .plate import Plate, grown
+from .motions import IDENTITY, invert_motion, move_points, residuals
+from .plate import Plate, grow_mask
 from .silhouettes import find_silhouettes, nearest_tracks
 
 STILL = 0.02  # px: a background that moves less shows the image as it is
@@ -165,7 +165,7 @@ class LayeredWarp:
         for number, mask in self.grouper.objects.items():
             motion = self.groups.motions[labels.get(number, BACKGROUND)]
             solid = torch.from_numpy(mask).to(self.image)[None]
-            there = _sampled(solid, inverse(motion), 0, "zeros", whole)[0] > 0.5
+            there = _sample_back(solid, invert_motion(motion), 0, "zeros", whole)[0] > 0.5
             if there.any():
                 found[number] = there.cpu()
         return found
@@ -182,7 +182,7 @@ class LayeredWarp:
         now = replace(now, votes=votes)
         background = groups.motions[BACKGROUND]
         shown = seen & self.grouper.usable
-        ground: np.ndarray | Tensor = inverse(background)
+        ground: np.ndarray | Tensor = invert_motion(background)
         if self._leaves_frame(background):
             assert now.plate is not None
             now = replace(now, plate=now.plate.with_margin(self.frame))
@@ -223,7 +223,7 @@ class LayeredWarp:
             mask = mask.to(self.image.device)
             members = np.flatnonzero(self.groups.members(label) & self.grouper.usable)
             layers[label] = _layer(self.image, mask, self.grouper.start[members], members)
-            hole |= grown(mask)
+            hole |= grow_mask(mask)
         assert self.plate is not None
         plate = self.plate.with_hole(hole, self.frame)
         return replace(self, layers=layers, plate=plate, nearest=nearest)
@@ -237,7 +237,7 @@ class LayeredWarp:
         agree = miss <= 2 * self.groups.tolerance
         bends = float((miss[agree] ** 2).mean() ** 0.5) if agree.sum() >= 6 else 0.0
         if bends <= BENDING * self.groups.tolerance / 1.5:
-            return inverse(motion)
+            return invert_motion(motion)
         chosen = np.flatnonzero(agree)
         chosen = chosen[:: max(1, len(chosen) // BEND_POINTS)]
         height, width = self.image.shape[-2:]
@@ -255,7 +255,7 @@ class LayeredWarp:
         """Whether the background's motion shows what lies beyond the image."""
         height, width = self.image.shape[-2:]
         corners = np.array([[0.0, 0], [width, 0], [0, height], [width, height]])
-        away = moved(inverse(motion), corners)
+        away = move_points(invert_motion(motion), corners)
         over = np.maximum(-away, away - [width, height]).max()
         return bool(over > 1.0)
 
@@ -275,7 +275,7 @@ class LayeredWarp:
         cuts = {}
         for label in things:
             own = np.flatnonzero(self.groups.members(label) & self.grouper.usable)
-            places = moved(motions[label], self.grouper.start[own])
+            places = move_points(motions[label], self.grouper.start[own])
             height, width = self.image.shape[-2:]
             inside = ((places >= 0) & (places < [width, height])).all(-1)
             hidden = ~seen[own] & inside
@@ -283,7 +283,7 @@ class LayeredWarp:
             for other in things:
                 if other == label:
                     continue
-                within = _looked_up(masks[other], moved(inverse(motions[other]), places))
+                within = _looked_up(masks[other], move_points(invert_motion(motions[other]), places))
                 explained |= within
                 pair = (other, label)
                 votes[pair] = votes.get(pair, 0) + int((within & hidden).sum())
@@ -311,7 +311,7 @@ class LayeredWarp:
         source = torch.cat([self.plate.canvas, filled])
         height, width = self.image.shape[-2:]
         whole = 0, 0, width, height
-        made = _sampled(source, pose.background, margin, "border", whole)
+        made = _sample_back(source, pose.background, margin, "border", whole)
         if margin == 0 and isinstance(pose.background, Tensor):
             made[3:] = torch.maximum(made[3:], self._beyond(pose.background))
         for label, back, cut in pose.things:
@@ -323,7 +323,7 @@ class LayeredWarp:
             left, top, right, bottom = window = _window(layer.box, back, whole)
             if left >= right or top >= bottom:
                 continue
-            front = _sampled(picture, back, 0, "zeros", window)
+            front = _sample_back(picture, back, 0, "zeros", window)
             there = made[:, top:bottom, left:right]
             there *= 1 - front[3:]
             there[:3] += front[:3]
@@ -340,7 +340,7 @@ class LayeredWarp:
         height, width = self.image.shape[-2:]
         xy, visible = upload(xy, self.image.device).float(), upload(visible, self.image.device).bool()
         near = nearest_track(xy, visible, height, width)
-        near = take(xy, upsample(near, height, width))
+        near = take_by_label(xy, upsample(near, height, width))
         gap = (pixel_grid(height, width, 1, xy.device) - near).norm(dim=-1)
         seen = visible.any(1)[:, None, None]
         return torch.where(seen, gap, (height**2 + width**2) ** 0.5)[:, None]
@@ -373,7 +373,7 @@ def _layer(image: Tensor, mask: Tensor, start: np.ndarray, members: np.ndarray) 
 def _sources(back: np.ndarray | Tensor, points: np.ndarray) -> np.ndarray:
     """Where in the image what stands at these points (K, 2) comes from."""
     if not isinstance(back, Tensor):
-        return moved(back, points)
+        return move_points(back, points)
     height, width = back.shape[:2]
     x = np.clip(np.floor(points[:, 0]).astype(int), 0, width - 1)
     y = np.clip(np.floor(points[:, 1]).astype(int), 0, height - 1)
@@ -395,7 +395,7 @@ def _window(box: Box, back: np.ndarray | Tensor, whole: Box) -> Box:
     if isinstance(back, Tensor) or left >= right:
         return whole if left < right else box
     corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], float)
-    there = moved(inverse(back), corners)
+    there = move_points(invert_motion(back), corners)
     low = np.clip(np.floor(there.min(0)) - REACHES, whole[:2], whole[2:]).astype(int)
     high = np.clip(np.ceil(there.max(0)) + REACHES, whole[:2], whole[2:]).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
@@ -413,7 +413,7 @@ def _places(back: np.ndarray | Tensor, window: Box, device: torch.device) -> tup
     return x, y
 
 
-def _sampled(source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, window: Box) -> Tensor:
+def _sample_back(source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, window: Box) -> Tensor:
     """source (C, h, w) at the way back of the pixels in a window of a frame, bilinear -> (C, H, W)."""
     left, top, right, bottom = window
     if not isinstance(back, Tensor) and np.abs(back - IDENTITY).max() < 1e-9:

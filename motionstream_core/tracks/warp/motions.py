@@ -60,12 +60,12 @@ def rms(difference: np.ndarray) -> float:
     return float((difference**2).sum(-1).mean() ** 0.5) if len(difference) else 0.0
 
 
-def moved(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+def move_points(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Where the motion takes points (K, 2)."""
     return points @ motion[:, :2].T + motion[:, 2]
 
 
-def inverse(motion: np.ndarray) -> np.ndarray:
+def invert_motion(motion: np.ndarray) -> np.ndarray:
     """The motion back."""
     back = np.linalg.inv(motion[:, :2])
     return np.concatenate([back, -(back @ motion[:, 2])[:, None]], 1)
@@ -73,7 +73,7 @@ def inverse(motion: np.ndarray) -> np.ndarray:
 
 def residuals(motion: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(K,): how far each point is from where the motion takes it, px."""
-    return np.linalg.norm(moved(motion, source) - target, axis=-1)
+    return np.linalg.norm(move_points(motion, source) - target, axis=-1)
 
 
 def common_motion(
@@ -111,10 +111,10 @@ def common_motion(
         if not again.any() or np.array_equal(again, chosen):
             break
         chosen = again
-    return _tightened(source, target, chosen), chosen
+    return _refit(source, target, chosen), chosen
 
 
-def _tightened(source: np.ndarray, target: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _refit(source: np.ndarray, target: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The fit of the points that agree, without those that a little of another motion has made agree."""
     motion = fit_motion(source[chosen], target[chosen])
     for _ in range(2):

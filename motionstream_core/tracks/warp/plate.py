@@ -52,7 +52,9 @@ class Plate:
         if not (inner & ~self.filled).any():
             return self
         since = torch.where(new & ~self.filled, frame, self.since)
-        return replace(self, canvas=_filled(self.canvas, new, settled), filled=self.filled | new, since=since)
+        return replace(
+            self, canvas=_fill_canvas(self.canvas, new, settled), filled=self.filled | new, since=since
+        )
 
     def with_margin(self, frame: int) -> Plate:
         """With room beyond the borders, filled."""
@@ -66,19 +68,19 @@ class Plate:
         since = F.pad(self.since, (margin,) * 4, value=frame)
         return replace(
             self,
-            canvas=_filled(canvas, outside, filled),
+            canvas=_fill_canvas(canvas, outside, filled),
             filled=filled | outside,
             margin=margin,
             since=since,
         )
 
 
-def grown(mask: Tensor, by: int = GROWN) -> Tensor:
+def grow_mask(mask: Tensor, by: int = GROWN) -> Tensor:
     """The mask (H, W) grown by so many px."""
     return F.max_pool2d(mask[None, None].float(), 2 * by + 1, 1, by)[0, 0] > 0
 
 
-def _filled(canvas: Tensor, hole: Tensor, before: Tensor) -> Tensor:
+def _fill_canvas(canvas: Tensor, hole: Tensor, before: Tensor) -> Tensor:
     """The canvas with its hole filled: the tone of a smooth fill, the texture of exemplars.
 
     before: what was filled earlier, no source of texture.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...codec.tiny import TinyCodec
 from ...model.config import BufferConfig, Partition
-from ...model.packed import packed
+from ...model.packed import pack_state
 from ...model.weights.bundle import load_bundle, save_bundle
 from ...model.weights.onto import reference_to
 from ..methods.roles import MotionModel
@@ -37,7 +37,7 @@ def write(path: Path, net: Cartoon, codec: TinyCodec, provenance: Mapping[str, A
         "text_encoder": {"vocabulary": list(VOCABULARY), "length": TEXT_LENGTH},
         "stream": {"running_latents": True},
     }
-    states = {name: packed(module.state_dict()) for name, module in components.items()}
+    states = {name: pack_state(module.state_dict()) for name, module in components.items()}
     save_bundle(path, net.config, states, settings=settings, provenance=provenance)
 
 
@@ -55,7 +55,9 @@ def write_student(path: Path, state: Mapping[str, Tensor], base: Path, provenanc
     config = replace(config, sampler=replace(of, micro_steps=1, guidance=1.0, trained=known))
     settings = {"onto": reference_to(base)}
     about = {"parents": [settings["onto"]], **provenance}
-    save_bundle(path, config, {"dit": packed(additions_of(dict(state)))}, settings=settings, provenance=about)
+    save_bundle(
+        path, config, {"dit": pack_state(additions_of(dict(state)))}, settings=settings, provenance=about
+    )
 
 
 def read(path: Path) -> tuple[Cartoon, TinyCodec]:
@@ -86,5 +88,5 @@ def write_motion(path: Path, model: MotionModel, base: Path, provenance: Mapping
     }
     settings = {"onto": reference_to(base)}
     about = {"parents": [settings["onto"]], **provenance}
-    states = {"dit": packed(additions_of(dit)), "track_head": packed(head)}
+    states = {"dit": pack_state(additions_of(dit)), "track_head": pack_state(head)}
     save_bundle(path, model.config, states, settings=settings, provenance=about)

@@ -14,7 +14,7 @@ from ...model.dit import WanDiT
 from ...model.presets import ModelConfig, preset
 from ...model.skip import velocity_of
 from ...model.text import WordEncoder
-from ...model.windows import plain
+from ...model.windows import plain_attention
 from .vocabulary import CARTOON, TEXT_LENGTH
 
 
@@ -36,7 +36,7 @@ class Cartoon(nn.Module):
         """The velocity noise - x0."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             text = self.dit.encode_text(self.words(ids))
-            output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain))
+            output = self.dit(x, 1000 * levels, text, bidirectional_context(self.config, plain_attention))
         return velocity_of(output.float(), x, levels)
 
     def guided(self, x: Tensor, levels: Tensor, ids: Tensor, scale: float) -> Tensor:

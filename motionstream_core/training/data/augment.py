@@ -6,7 +6,7 @@ it is. Knows nothing of latents.
 Shapes: xy (B, T, N, 2) pixels, visible (B, T, N) bool. `unspecified` (B, T, N) marks where a track says
 nothing (let go, masked) as opposed to hidden (not visible, because something covers the point); it is False
 wherever a track is visible. Frame 0 is what the user points at in the start image: no function moves, hides
-or masks it, but `sparse`, which takes whole tracks away.
+or masks it, but `keep_few`, which takes whole tracks away.
 A preset with a warped start image must be given the imperfect tracks before that picture is made
 (`shards.sample_of`).
 """
@@ -43,7 +43,7 @@ class Given:
         )
 
 
-def exact(xy: Tensor, visible: Tensor) -> Given:
+def exact_tracks(xy: Tensor, visible: Tensor) -> Given:
     """Tracks as they are: nothing is unspecified."""
     if xy.ndim != 4 or xy.shape[-1] != 2 or visible.shape != xy.shape[:-1]:
         raise ValueError(
@@ -53,7 +53,7 @@ def exact(xy: Tensor, visible: Tensor) -> Given:
     return Given(xy, visible.bool(), torch.zeros_like(visible, dtype=torch.bool))
 
 
-def sparse(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -> Given:
+def keep_few(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -> Given:
     """Of each sample only a few tracks, their number log-uniform in least..most; the others are as if they
     had never been given.
     """
@@ -100,7 +100,7 @@ def too_fast(given: Given, rng: torch.Generator, least: float = 1.3, most: float
     return Given(xy, _frames(given.visible, near), _frames(given.unspecified, near))
 
 
-def jittered(given: Given, rng: torch.Generator, noise: float = 1.5) -> Given:
+def jitter_tracks(given: Given, rng: torch.Generator, noise: float = 1.5) -> Given:
     """A hand that shakes: noise of up to about `noise` px in every frame but the first, mostly shared by a
     sample's tracks.
     """
@@ -110,7 +110,7 @@ def jittered(given: Given, rng: torch.Generator, noise: float = 1.5) -> Given:
     return replace(given, xy=given.xy + off)
 
 
-def released(given: Given, rng: torch.Generator, all_share: float = 0.5) -> Given:
+def release_tracks(given: Given, rng: torch.Generator, all_share: float = 0.5) -> Given:
     """The mouse is let go at a random moment: from there on nothing is said of the tracks it held, all of a
     sample's or about half of them.
     """
@@ -120,7 +120,7 @@ def released(given: Given, rng: torch.Generator, all_share: float = 0.5) -> Give
     moment = torch.randint(1, frames, (size, 1, 1), generator=rng, device=rng.device)
     everything = torch.rand(size, 1, 1, generator=rng, device=rng.device) < all_share
     held = everything | (torch.rand(size, 1, tracks, generator=rng, device=rng.device) < 0.5)
-    return _unsaid(given, held & (torch.arange(frames, device=rng.device)[None, :, None] >= moment))
+    return _unspecify(given, held & (torch.arange(frames, device=rng.device)[None, :, None] >= moment))
 
 
 def chunk_masked(given: Given, rng: torch.Generator, p: float = 0.2, chunk: int = 12) -> Given:
@@ -132,7 +132,7 @@ def chunk_masked(given: Given, rng: torch.Generator, p: float = 0.2, chunk: int 
     last = int(number[-1])
     masked = torch.rand(size, last + 1, generator=rng, device=rng.device) < p
     masked[:, :2], masked[:, last] = False, False
-    return _unsaid(given, masked[:, number][..., None].expand(-1, -1, given.xy.shape[2]))
+    return _unspecify(given, masked[:, number][..., None].expand(-1, -1, given.xy.shape[2]))
 
 
 @dataclass(frozen=True)
@@ -152,22 +152,24 @@ class Imperfection:
                 raise ValueError(f"{name}: expected a share of 0 to 1, got {share}")
 
 
-WAYS = {
-    "sparse": sparse,
+CHANGES = {
+    "sparse": keep_few,
     "hand_drawn": hand_drawn,
     "too_fast": too_fast,
-    "jittered": jittered,
-    "released": released,
+    "jittered": jitter_tracks,
+    "released": release_tracks,
     "chunk_masked": chunk_masked,
 }
 
 
-def imperfect(xy: Tensor, visible: Tensor, rng: torch.Generator, how: Imperfection | None = None) -> Given:
+def make_imperfect(
+    xy: Tensor, visible: Tensor, rng: torch.Generator, how: Imperfection | None = None
+) -> Given:
     """Each sample's tracks made imperfect in ways drawn at random. With all shares 0 the tracks are as they
     were.
     """
-    how, given = how or Imperfection(), exact(xy, visible)
-    for name, way in WAYS.items():
+    how, given = how or Imperfection(), exact_tracks(xy, visible)
+    for name, way in CHANGES.items():
         chosen = torch.rand(xy.shape[0], generator=rng, device=rng.device) < getattr(how, name)
         if chosen.any():
             given = given.where(chosen, way(given, rng))
@@ -191,7 +193,7 @@ def _frames(value: Tensor, index: Tensor) -> Tensor:
     return value[torch.arange(len(value), device=value.device)[:, None], index]
 
 
-def _unsaid(given: Given, where: Tensor) -> Given:
+def _unspecify(given: Given, where: Tensor) -> Given:
     """Nothing is said at `where` (B, T, N) of tracks that were given at all. The place stays the last one
     that was said.
     """

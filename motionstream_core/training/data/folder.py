@@ -30,11 +30,11 @@ from ...tracks.camera.moves import regular_grid
 from ...tracks.types import Tracks
 from ...tracks.video.camera_motion import fit_background_motion
 from ...tracks.video.patch_tracker import FlowTracker
-from .footage import BadVideo, ClipShape, cut_into_clips, find_videos, pictures
+from .footage import BadVideo, ClipShape, cut_into_clips, find_videos, read_pictures
 from .manifest import Manifest
 from .pool import caption_bytes
 from .prompts import Prompts
-from .selection import mixed
+from .selection import choose_mixed
 from .shards import LIMIT, SHARD, Encoder, device_of, sample_of
 from .shown import See, shown_fields
 from .world import Clip
@@ -114,7 +114,7 @@ def write_folder(
     found = find_videos(videos)
     captions = read_captions(videos)
     latent = latent_shape(config, recipe.shape)
-    settings = {**asdict(recipe), "encoder": fingerprint(encoder), "latent": latent}
+    settings = {**asdict(recipe), "encoder": encoder_fingerprint(encoder), "latent": latent}
     if prompts is not None:
         settings["text"] = prompts.fingerprint
     grey = config.motion is not None and config.motion.grey
@@ -178,7 +178,7 @@ def _why_none(counts: Mapping[str, int], bad: list[dict[str, str]]) -> str:
 def _one_video(work: _Work, path: Path, name: str, caption: str):
     """Every clip of one video; BadVideo when it cannot be read to its end or is too short for a clip."""
     shape = work.recipe.shape
-    text = embedded(work.prompts, name, caption)
+    text = caption_embedding(work.prompts, name, caption)
     clips = 0
 
     def decide(start: int, clip: np.ndarray) -> int | None:
@@ -187,7 +187,7 @@ def _one_video(work: _Work, path: Path, name: str, caption: str):
         known = work.manifest.verdict(name, start)
         return known.get("at") if known else _one_clip(work, name, start, clip, caption, text)
 
-    frames, cuts = cut_into_clips(pictures(path, shape), shape, decide)
+    frames, cuts = cut_into_clips(read_pictures(path, shape), shape, decide)
     if not clips:
         what = f"{frames}" if not cuts else f"{frames} with {cuts} cuts between them"
         raise BadVideo(
@@ -202,7 +202,7 @@ def _one_clip(
 ) -> int | None:
     """Follows, judges and keeps or drops one clip -> the frame of a cut that the tracker found in it."""
     recipe, manifest = work.recipe, work.manifest
-    xy, visible, cut = follow(clip, recipe.grid)
+    xy, visible, cut = follow_grid(clip, recipe.grid)
     if cut is not None:
         manifest.drop(name, start, "cut", at=cut)
     elif motion_of(xy, visible) < recipe.min_motion * min(clip.shape[1:3]):
@@ -212,9 +212,9 @@ def _one_clip(
     else:
         if recipe.warp:
             rng = np.random.default_rng([recipe.seed, zlib.crc32(name.encode()), start])
-            chosen = mixed(
+            chosen = choose_mixed(
                 rng,
-                Clip(clip, xy, visible, owners(xy, visible, clip.shape[2], clip.shape[1]), caption),
+                Clip(clip, xy, visible, track_owners(xy, visible, clip.shape[2], clip.shape[1]), caption),
                 recipe.limit,
             )
             xy, visible = xy[:, chosen], visible[:, chosen]
@@ -234,7 +234,7 @@ def _one_clip(
     return cut
 
 
-def embedded(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.ndarray]:
+def caption_embedding(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.ndarray]:
     """The field of a caption's embedding; BadVideo where this video has none that can be used."""
     try:
         return {} if prompts is None else {"text": prompts(name, caption)}
@@ -242,7 +242,7 @@ def embedded(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.n
         raise BadVideo(str(error)) from None
 
 
-def follow(clip: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int | None]:
+def follow_grid(clip: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int | None]:
     """A grid of points of frame 0 through a clip (T, H, W, 3) -> xy (T, N, 2), visible (T, N), and the frame
     of a cut, at which it stops.
     """
@@ -266,7 +266,7 @@ def motion_of(xy: np.ndarray, visible: np.ndarray) -> float:
     return float(np.percentile(np.where(visible, np.linalg.norm(xy - xy[:1], axis=-1), 0).max(0), MOVING))
 
 
-def owners(xy: np.ndarray, visible: np.ndarray, width: int, height: int) -> np.ndarray:
+def track_owners(xy: np.ndarray, visible: np.ndarray, width: int, height: int) -> np.ndarray:
     """(N,): 0 for points that leave the background's motion, else -1."""
     import cv2
 
@@ -290,7 +290,7 @@ def latent_shape(config: ModelConfig, shape: ClipShape) -> tuple[int, ...]:
     return config.latent_channels, (shape.frames - 1) // time + 1, shape.height // down, shape.width // across
 
 
-def fingerprint(encoder: Encoder) -> str:
+def encoder_fingerprint(encoder: Encoder) -> str:
     """What tells encoders apart: latents of two codecs are not mixed in one folder."""
     digest = hashlib.sha256(type(encoder).__name__.encode())
     module = encoder if isinstance(encoder, torch.nn.Module) else getattr(encoder, "module", None)

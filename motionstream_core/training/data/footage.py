@@ -87,7 +87,7 @@ def find_videos(folder: Path) -> list[Path]:
     return found
 
 
-def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
+def read_pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
     """The frames (H, W, 3) uint8 of a file at the wanted size and rate; True where time begins anew. BadVideo
     for what cannot be decoded.
     """
@@ -103,8 +103,8 @@ def pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or stream.guessed_rate or 16)
             fps = shape.fps if rate >= SLOW * shape.fps else 0.0
-            for frame, times, anew in timed(_with_seconds(container.decode(stream), rate), fps):
-                picture = fitted(frame, shape.width, shape.height)
+            for frame, times, anew in repeat_frames(_with_seconds(container.decode(stream), rate), fps):
+                picture = fit_frame(frame, shape.width, shape.height)
                 for number in range(times):
                     yield picture, anew and number == 0
                     seen += 1
@@ -131,7 +131,7 @@ def _with_seconds(frames: Iterator[Any], rate: float) -> Iterator[tuple[Any, flo
         last = now
 
 
-def timed(frames: Iterator[tuple[Any, float]], fps: float) -> Iterator[tuple[Any, int, bool]]:
+def repeat_frames(frames: Iterator[tuple[Any, float]], fps: float) -> Iterator[tuple[Any, int, bool]]:
     """Each frame with how many output frames show it: output frame k shows what is there at k / fps. True
     where time begins anew.
     """
@@ -161,7 +161,7 @@ def timed(frames: Iterator[tuple[Any, float]], fps: float) -> Iterator[tuple[Any
         yield kept, 1, anew
 
 
-def fitted(frame: Any, width: int, height: int) -> np.ndarray:
+def fit_frame(frame: Any, width: int, height: int) -> np.ndarray:
     """A decoded frame upright, scaled until it covers the size, then the middle of it (height, width, 3)
     uint8.
     """

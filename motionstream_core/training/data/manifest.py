@@ -37,7 +37,7 @@ class Manifest:
         self.shards: list[dict[str, Any]] = []
         self.counts: Counter[str] = Counter()
         (out / STAGED).mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(out / f"{NAME}.lock")
+        self._lock = _file_lock(out / f"{NAME}.lock")
         begun = self._replay()
         plain = json.loads(json.dumps(dict(settings)))
         if begun is not None and begun != plain:
@@ -143,7 +143,7 @@ class Manifest:
         return settings
 
 
-def _locked(path: Path):
+def _file_lock(path: Path):
     """A lock that ends with the process, where the system has such locks."""
     try:
         import fcntl

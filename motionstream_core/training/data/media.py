@@ -165,13 +165,13 @@ def split_sprites(sprites: list[tuple[str, np.ndarray]], held_out: bool) -> list
     """The (name, sprite) pairs of one side. What differs from a held-out sprite by colour, size or pose alone
     is on neither side.
     """
-    origins = {origin(name) for name, _ in sprites if _is_held_out(name)}
+    origins = {sprite_origin(name) for name, _ in sprites if _is_held_out(name)}
     if held_out:
         return [sprite for sprite in sprites if _is_held_out(sprite[0])]
-    return [sprite for sprite in sprites if origin(sprite[0]) not in origins]
+    return [sprite for sprite in sprites if sprite_origin(sprite[0]) not in origins]
 
 
-def origin(name: str) -> str:
+def sprite_origin(name: str) -> str:
     """What a sprite's name says without colour, size, pose and hour: equal for drawings of one thing."""
     if name.startswith("clock face"):
         return "clock face"

@@ -19,7 +19,7 @@ def _take(rng: np.random.Generator, pool: np.ndarray, count: int) -> np.ndarray:
     return rng.permutation(pool)[:count]
 
 
-def dense(rng: np.random.Generator, clip: Clip, count: int = 256) -> np.ndarray:
+def choose_dense(rng: np.random.Generator, clip: Clip, count: int = 256) -> np.ndarray:
     """Indices of `count` points: half on the background, half on the sprites (all background where there are
     none).
     """
@@ -28,7 +28,7 @@ def dense(rng: np.random.Generator, clip: Clip, count: int = 256) -> np.ndarray:
     return np.concatenate([_take(rng, background, count - on_sprites), _take(rng, sprites, on_sprites)])
 
 
-def brushes(
+def choose_brushes(
     rng: np.random.Generator,
     clip: Clip,
     per_sprite: tuple[int, int] = (5, 40),
@@ -47,8 +47,8 @@ def brushes(
     return np.concatenate(chosen)
 
 
-def mixed(rng: np.random.Generator, clip: Clip, limit: int = 256) -> np.ndarray:
+def choose_mixed(rng: np.random.Generator, clip: Clip, limit: int = 256) -> np.ndarray:
     """The training mixture: dense sets of log-uniform size, or brushes."""
     if rng.random() < 0.55:
-        return dense(rng, clip, _log_uniform(rng, 32, limit))[:limit]
-    return brushes(rng, clip)[:limit]
+        return choose_dense(rng, clip, _log_uniform(rng, 32, limit))[:limit]
+    return choose_brushes(rng, clip)[:limit]

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from ...codec.tiny import TinyCodec
 from ...model.text import STYLES, tokenize
-from ...streaming.warped_image import carry, warp_condition
+from ...streaming.warped_image import forward_warp, warp_condition
 from ...tracks.warp.forward import ForwardWarp
-from .augment import imperfect
+from .augment import make_imperfect
 from .media import load_media
 from .pool import Pool as Pool
-from .selection import mixed
+from .selection import choose_mixed
 from .shard_files import write_shard
 from .world import Clip, random_scene, render
 
@@ -82,7 +82,7 @@ def sample_of(
             torch.from_numpy(visible if unsaid is None else visible | unsaid).to(frames.device),
         )
         latent, masks, _ = warp_condition(
-            encoder, carry(ForwardWarp(frames[0], places[0]), places, seen), encoder.start_encode()
+            encoder, forward_warp(ForwardWarp(frames[0], places[0]), places, seen), encoder.start_encode()
         )
         carried = {
             "warp": latent[0].half().cpu().numpy(),
@@ -110,11 +110,11 @@ def device_of(encoder: Encoder) -> torch.device:
 def imperfect_sample(
     codec: TinyCodec, clip: Clip, chosen: np.ndarray, seed: int, unspecified: bool = False
 ) -> dict[str, np.ndarray]:
-    """The same clip told of by a person's tracks (`augment.imperfect`) in the place of the exact ones; what
-    is carried follows them too. Tracks that were never given are not there, tracks that were let go rest.
-    `unspecified`: a field says where a track says nothing.
+    """The same clip told of by a person's tracks (`augment.make_imperfect`) in the place of the exact ones;
+    what is carried follows them too. Tracks that were never given are not there, tracks that were let go
+    rest. `unspecified`: a field says where a track says nothing.
     """
-    given = imperfect(
+    given = make_imperfect(
         torch.from_numpy(clip.xy[None][:, :, chosen]),
         torch.from_numpy(clip.visible[None][:, :, chosen]),
         torch.Generator().manual_seed(seed),
@@ -125,10 +125,10 @@ def imperfect_sample(
         value[0][:, there].numpy() for value in (given.xy, given.visible, given.unspecified)
     )
     sample = sample_of(codec, frames_tensor(clip), xy, visible, clip.caption, LIMIT, unsaid=unsaid)
-    return sample | _said(unsaid) if unspecified else sample
+    return sample | _unspecified_field(unsaid) if unspecified else sample
 
 
-def _said(unsaid: np.ndarray) -> dict[str, np.ndarray]:
+def _unspecified_field(unsaid: np.ndarray) -> dict[str, np.ndarray]:
     return {"unspecified": np.pad(unsaid, ((0, 0), (0, LIMIT - unsaid.shape[1])))}
 
 
@@ -153,12 +153,12 @@ def write_shards(
         for _ in range(SHARD):
             style = str(rng.choice(STYLES)) if rng.random() < style_share else None
             clip = render(random_scene(rng, pictures, sprites, names, style=style), rng)
-            chosen, spoiled = mixed(rng, clip, LIMIT), hand.random() < imperfect_share
+            chosen, spoiled = choose_mixed(rng, clip, LIMIT), hand.random() < imperfect_share
             if spoiled:
                 samples.append(imperfect_sample(codec, clip, chosen, int(hand.integers(2**31)), unspecified))
             else:
                 samples.append(
                     make_sample(codec, clip, chosen)
-                    | (_said(np.zeros((len(clip.xy), len(chosen)), bool)) if unspecified else {})
+                    | (_unspecified_field(np.zeros((len(clip.xy), len(chosen)), bool)) if unspecified else {})
                 )
         write_shard(out / f"{seed:04d}_{number:05d}.npz", samples)

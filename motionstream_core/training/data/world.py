@@ -183,7 +183,7 @@ def smooth_motion(
     return Motion(dx, dy, wave(turn, turn * 0.6), wave(zoom, zoom * 0.5))
 
 
-def still(frames: int) -> Motion:
+def rest_motion(frames: int) -> Motion:
     zero = np.zeros(frames)
     return Motion(zero, zero, zero, zero)
 
@@ -230,7 +230,7 @@ def random_scene(
     camera = (
         smooth_motion(rng, frames, reach * rng.uniform(0.3, 1.1), 0.12 * rng.random(), 0.16 * rng.random())
         if kind != "object"
-        else still(frames)
+        else rest_motion(frames)
     )
     count = int(rng.integers(1, 5)) if kind != "camera" else int(rng.integers(0, 4))
     made = tuple(
@@ -264,7 +264,7 @@ def _random_sprite(
     motion = (
         smooth_motion(rng, frames, reach, 0.5 * rng.random() ** 2, 0.22 * rng.random())
         if moving and rng.random() < 0.85
-        else still(frames)
+        else rest_motion(frames)
     )
     return Sprite(image, names[index], place, motion, (x, y))
 
@@ -282,7 +282,7 @@ def render(
         # pixel centres: a point at (x, y) lies at index (x - 0.5)
         image = _warp(scene.picture, camera[t] @ scene.view, size, cv2.BORDER_REFLECT).astype(np.float32)
         for k, sprite in enumerate(scene.sprites):
-            layer = _warp(_premultiplied(sprite.image), poses[k][t], size, cv2.BORDER_CONSTANT).astype(
+            layer = _warp(_premultiply(sprite.image), poses[k][t], size, cv2.BORDER_CONSTANT).astype(
                 np.float32
             )
             image = image * (1 - layer[..., 3:] / 255) + layer[..., :3]
@@ -295,7 +295,7 @@ def render(
     return RenderedClip(out, xy, visible, owner, caption(scene), scene.kind, mask)
 
 
-def _premultiplied(image: np.ndarray) -> np.ndarray:
+def _premultiply(image: np.ndarray) -> np.ndarray:
     out = image.astype(np.float32)
     out[..., :3] *= out[..., 3:] / 255
     return out

@@ -97,7 +97,9 @@ class _Run:
         self.world = world
         self.tell = tell
         self.frozen = {
-            role: fingerprint(module) for role, module in stage.modules.items() if role not in stage.trainable
+            role: weights_fingerprint(module)
+            for role, module in stage.modules.items()
+            if role not in stage.trainable
         }
         self.about = {
             "version": VERSION,
@@ -360,7 +362,7 @@ class _Run:
         }
 
 
-def fingerprint(module: nn.Module) -> str:
+def weights_fingerprint(module: nn.Module) -> str:
     """A hash of a few dozen numbers of every tensor: tells other weights apart without reading all of
     them.
     """

@@ -22,7 +22,7 @@ from ..buffer import SHARED, draw_levels, slot_levels
 from ..engine.stage import Batch, Data, Draws
 from .buffer_options import add_buffer_common, buffer_setup, open_clips, open_of
 from .options import Setup
-from .roles import moved, set_trainable
+from .roles import move_batch, set_trainable
 from .samples import Sample
 from .steps import rand, randn_like
 from .video_model import VideoModel, check_buffer, velocity_at, with_motion
@@ -117,14 +117,14 @@ class BufferStage:
 
     def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
         # 1. The partition, the same in all processes of a step: it decides the frames of a forward.
-        chunk = drawn(self.shares, draws)
+        chunk = draw_chunk_frames(self.shares, draws)
         known = self.recipe.reference_frames
         reference = known[draws.shared.choice(len(known))]
         # 2. A window of the clip, and its levels.
         rng = draws.rng
         frames = reference + self.sampler.queue_frames
         batch = with_motion(self.teacher, batch, rng)
-        batch = window(batch, frames, self.recipe.first, draws)
+        batch = cut_window(batch, frames, self.recipe.first, draws)
         levels = buffer_levels(self.sampler, len(batch["latents"]), chunk, reference, rng, self.recipe.shared)
         # 3. The squared error of the velocity, of the frames that are denoised.
         keep = rand(len(levels), rng) >= self.recipe.text_dropout
@@ -135,9 +135,9 @@ class BufferStage:
         """Errors of the velocity on held-out clips, by partition, in the middle of the segments."""
         if self.validation_data is None:
             return {}
-        batch = moved(self.validation_data.batch(np.random.default_rng(1), 16), self.teacher)
+        batch = move_batch(self.validation_data.batch(np.random.default_rng(1), 16), self.teacher)
         batch = with_motion(self.teacher, batch, rng)
-        batch = window(batch, self.sampler.queue_frames, self.recipe.first, Draws.of_seed(1))
+        batch = cut_window(batch, self.sampler.queue_frames, self.recipe.first, Draws.of_seed(1))
         rows = {}
         for chunk in self.shares:
             levels = slot_levels(self.sampler.queue_frames, chunk).expand(len(batch["latents"]), -1)
@@ -149,7 +149,7 @@ class BufferStage:
         return []
 
 
-def drawn(shares: Mapping[int, float], draws: Draws) -> int:
+def draw_chunk_frames(shares: Mapping[int, float], draws: Draws) -> int:
     """The frames of a chunk by lot, the same in the whole step."""
     place = draws.shared.choice(2**24) / 2**24
     for chunk, share in shares.items():
@@ -159,7 +159,7 @@ def drawn(shares: Mapping[int, float], draws: Draws) -> int:
     return next(iter(shares))
 
 
-def window(batch: Batch, frames: int, first: int, draws: Draws) -> dict[str, Tensor]:
+def cut_window(batch: Batch, frames: int, first: int, draws: Draws) -> dict[str, Tensor]:
     """So many latent frames of each clip from a random place, the same for a whole batch, with their motion;
     ValueError for clips that are too short.
     """

@@ -18,8 +18,8 @@ from ...model.weights.bundle import buffer_from_dict, buffer_to_dict
 from ..data.pool import Pool
 from ..engine.checkpoints import FORMAT
 from ..engine.stage import Data, Stage
-from .initial import described, read
-from .options import Setup, digests
+from .initial import read_description, read_tensors
+from .options import Setup, file_digests
 from .roles import has_own_words, load_into
 from .video_model import VideoModel, check_buffer, open_video_model
 
@@ -49,7 +49,7 @@ def open_of(args: argparse.Namespace, path: Path | None) -> VideoModel:
     """A model of the preset with the weights of a file, or fresh ones."""
     model = open_video_model(open_buffer_config(args), args.preset)
     if path is not None:
-        load_into(model, read(path), path.name)
+        load_into(model, read_tensors(path), path.name)
         print(f"{path.name}: all weights", file=sys.stderr)
     return model
 
@@ -75,10 +75,12 @@ def buffer_setup(
     """The setup of a buffer's method, with the sampler that its weights are for in the provenance."""
     rates = {role: args.lr for role in stage.trainable}
     known = {SAMPLER: buffer_to_dict(sampler), **about}
-    return Setup(stage, data, rates, args.preset, args.data.name, args.out, digests(*parents), about=known)
+    return Setup(
+        stage, data, rates, args.preset, args.data.name, args.out, file_digests(*parents), about=known
+    )
 
 
 def sampler_of(path: Path) -> BufferConfig | None:
     """The settings that a run's weights are for; None where the file does not say."""
-    about = json.loads(described(path).get(FORMAT, "{}")).get("provenance", {})
+    about = json.loads(read_description(path).get(FORMAT, "{}")).get("provenance", {})
     return None if SAMPLER not in about else buffer_from_dict(about[SAMPLER])

@@ -30,7 +30,7 @@ from .options import (
     add_common,
     add_refresh,
     add_validation,
-    digests,
+    file_digests,
     open_model,
     open_pool,
     open_refresh,
@@ -39,7 +39,7 @@ from .options import (
     setup,
 )
 from .refresh import NEVER, MotionTimeline, SinkRefresh, draw_refresh_chunk, least_chunks
-from .roles import Batch, MotionModel, moved, set_trainable
+from .roles import Batch, MotionModel, move_batch, set_trainable
 from .samples import Sample, Samples, of_students
 from .steps import check_whole_chunks, rand, randn_like
 
@@ -105,7 +105,7 @@ def draw_sigma(
 ) -> Tensor:
     """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
     free = lowest + (1 - lowest) * rand(size, rng)
-    few = torch.tensor(schedule_of(config))[torch.randint(config.steps, (size,), generator=rng)]
+    few = torch.tensor(schedule_of(config))[torch.randint(config.sampler.steps, (size,), generator=rng)]
     return torch.where(rand(size, rng) < few_step_share, few, free)
 
 
@@ -125,7 +125,7 @@ def stream_loss(
     rng = draws.rng
     x0 = batch["latents"]
     size = len(x0)
-    frames = config.context.chunk
+    frames = config.rolling.cache_shape.chunk
     check_whole_chunks(x0.shape[2], frames)
     scenes = MotionTimeline(student, batch, student.motion(batch, rng), refresh.codec)
     keep = rand(size, rng) >= recipe.text_dropout if sigma is None else None
@@ -140,9 +140,9 @@ def stream_loss(
         draws,
         recipe,
         sigma is not None,
-        1 + least_chunks(config.context) if refreshed else 2,
+        1 + least_chunks(config.rolling.cache_shape) if refreshed else 2,
     )
-    last = draw_refresh_chunk(draws, config.context, len(starts)) if refreshed else 0
+    last = draw_refresh_chunk(draws, config.rolling.cache_shape, len(starts)) if refreshed else 0
     for number, begin in enumerate(starts):
         truth, condition = x0[:, :, begin : begin + frames], scenes(begin, frames)
         level = (
@@ -182,7 +182,7 @@ class _Context:
 
     def commit(self, start: int, latents: Tensor):
         motion = self.scenes(start, latents.shape[2])
-        self._remember(latents, motion)
+        self._write_context(latents, motion)
         self.kept.add(latents, motion)
         self.made.append(latents)
 
@@ -196,10 +196,10 @@ class _Context:
         self.cache.reset()
         with self.cache.rewriting(total):
             for latents, motion in self.kept.pieces(self.cache.shape.chunk):
-                self._remember(latents, motion)
+                self._write_context(latents, motion)
         self.scenes.set_reference(start, torch.cat(self.made, dim=2))
 
-    def _remember(self, latents: Tensor, motion: Tensor | None):
+    def _write_context(self, latents: Tensor, motion: Tensor | None):
         write_context(self.student.dit, latents, motion, self.text, rolling_context(self.cache, write=True))
 
 
@@ -233,7 +233,7 @@ def validate(student: MotionModel, pool: Data, clips: int = 32) -> dict[str, flo
     encoded warp (`warp`).
     """
     draws = Draws.of_seed(1)
-    batch = moved(pool.batch(np.random.default_rng(1), clips), student)
+    batch = move_batch(pool.batch(np.random.default_rng(1), clips), student)
     truth = batch["latents"][:, :, 1:]
     error = float(stream_loss(student, batch, draws, CausalRecipe(), sigma=1.0, own=1.0))
     copy = float((batch["latents"][:, :, :1] - truth).square().mean())
@@ -262,4 +262,4 @@ def build(args: argparse.Namespace) -> Setup:
         open_samples(args, of_students),
         open_refresh(args),
     )
-    return setup(args, stage, open_pool(args, args.data), digests(args.init))
+    return setup(args, stage, open_pool(args, args.data), file_digests(args.init))

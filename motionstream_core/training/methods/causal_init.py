@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ...model.cache import CacheShape
-from ...sampling.flow import add_noise, schedule_of, shifted
+from ...sampling.flow import add_noise, schedule_of, shift_sigma
 from ..engine.stage import Data, Draws
 from .losses import flow_loss, most_weight, regression_loss
 from .options import (
@@ -24,7 +24,7 @@ from .options import (
     add_common,
     add_keep_tracks,
     add_validation,
-    digests,
+    file_digests,
     open_config,
     open_model,
     open_pool,
@@ -36,7 +36,7 @@ from .roles import Batch, MotionModel, set_trainable
 from .samples import Sample, Samples, of_students
 from .steps import cell_weights, check_whole_chunks, rand, randn_like, rollout_errors
 from .teacher import told_less
-from .trajectories import Trajectories, commit, predict_chunk
+from .trajectories import Trajectories, predict_chunk, write_clean_chunk
 
 NAME = "causal-init"
 HELP = "the teacher's weights become a causal few-step student"
@@ -94,7 +94,7 @@ class CausalInitStage:
         rng = draws.rng
         batch = told_less(batch, recipe.keep_tracks, rng)
         context = batch["latents"]
-        frames = self.config.context.chunk
+        frames = self.config.rolling.cache_shape.chunk
         check_whole_chunks(context.shape[2], frames)
         shape = CacheShape(
             frames,
@@ -104,7 +104,7 @@ class CausalInitStage:
         cache = model.dit.make_grad_cache(*context.shape[-2:], shape=shape)
         motion = model.motion(batch, rng)
         text = model.text(batch, keep=rand(context.shape[0], rng) >= recipe.text_dropout)
-        commit(model, context[:, :, :1], motion[:, :, :1], text, cache)
+        write_clean_chunk(model, context[:, :, :1], motion[:, :, :1], text, cache)
         cells = cell_weights(batch, recipe.things_weight)
         losses = []
         for start in range(1, context.shape[2] - frames + 1, frames):
@@ -118,7 +118,7 @@ class CausalInitStage:
                 * rand(context.shape[0], rng).view(-1, 1, 1, 1, 1).to(context)
                 * randn_like(context[:, :, part], rng)
             )
-            commit(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
+            write_clean_chunk(model, context[:, :, part] + noise, motion[:, :, part], text, cache)
         return torch.stack(losses).mean(), {}
 
     def _chunk(
@@ -143,7 +143,7 @@ class CausalInitStage:
             )
             return regression_loss(made, batch["ends"][:, :, part], cells)
         x0 = batch["latents"][:, :, part]
-        sigma = shifted(rand(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
+        sigma = shift_sigma(rand(size, rng), self.recipe.shift).clamp(min=0.02).to(x0)
         made = predict_chunk(
             model,
             add_noise(x0, randn_like(x0, rng), sigma[:, None].expand(-1, x0.shape[2])),
@@ -223,4 +223,4 @@ def build(args: argparse.Namespace) -> Setup:
         data = Trajectories(args.data, schedule_of(open_config(args)))
     else:
         data = open_pool(args, args.data)
-    return setup(args, stage, data, digests(args.init))
+    return setup(args, stage, data, file_digests(args.init))

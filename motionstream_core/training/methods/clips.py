@@ -13,7 +13,7 @@ from ...model.attention import Backend
 from ...model.config import ModelConfig
 from ...model.context import bidirectional_context
 from ...model.dit import TextContext
-from ...model.windows import plain
+from ...model.windows import plain_attention
 from ...sampling.flow import add_noise
 from ...sampling.step import predict_x0
 from .roles import MotionModel
@@ -48,4 +48,4 @@ def first_of(model: MotionModel, first: Tensor, sigma: Tensor, rng: torch.Genera
 
 def attention_of(config: ModelConfig) -> Backend:
     """The attention to train with: plain products for the cartoon's networks, which see few keys."""
-    return plain if config.prediction == "velocity_skip" else "sdpa"
+    return plain_attention if config.prediction == "velocity_skip" else "sdpa"

@@ -26,7 +26,7 @@ from ..data.encoders import open_tiny_codec
 from ..data.media import load_media
 from ..data.world import random_scene, render
 from ..engine.stage import Batch, Draws
-from .options import Setup, digests
+from .options import Setup, file_digests
 from .roles import set_trainable
 
 NAME = "codec"
@@ -271,4 +271,4 @@ def build(args: argparse.Namespace) -> Setup:
         heldout_clips(media.with_name("heldout.npz"), *HELD_OUT),
     )
     name = "codec --decoder-only" if args.decoder_only else "codec"
-    return Setup(stage, data, {"codec": args.lr}, name, media.name, out, digests(args.init))
+    return Setup(stage, data, {"codec": args.lr}, name, media.name, out, file_digests(args.init))

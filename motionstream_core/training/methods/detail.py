@@ -24,15 +24,15 @@ from ...model.detail import DetailHead
 from ...model.text import STYLES
 from ...model.weights.networks import Networks
 from ...streaming.stream import StreamOptions, stream
-from ...streaming.warped_image import WarpedImage, carry
+from ...streaming.warped_image import WarpedImage, forward_warp
 from ...tracks.types import Tracks
 from ...tracks.warp.forward import ForwardWarp
 from ..data.media import load_media
-from ..data.selection import mixed
+from ..data.selection import choose_mixed
 from ..data.shard_files import ShardFile, write_shard
 from ..data.world import Clip, random_scene, render
 from ..engine.stage import Batch, Draws
-from .options import Setup, add_common, add_validation, digests, setup
+from .options import Setup, add_common, add_validation, file_digests, setup
 from .roles import load_into
 
 NAME = "detail"
@@ -46,7 +46,7 @@ STYLE_SHARE = 0.2
 CODEC_CELL, LOOK = 8, 40.0  # pixels, and the weight of their mean colours in the loss
 
 
-def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, WarpedImage]:
+def stream_pair(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> tuple[Tensor, WarpedImage]:
     """The decoded frames (T, 3, H, W) of a stream along the chosen tracks of a clip, without a detail head,
     and the warped start image.
     """
@@ -64,7 +64,7 @@ def streamed(networks: Networks, clip: Clip, chosen: np.ndarray, seed: int) -> t
     )
     frames = torch.cat([chunk.frames for chunk in chunks])
     picture = rearrange(image, "h w c -> c h w")
-    return rearrange(frames, "t h w c -> t c h w"), carry(
+    return rearrange(frames, "t h w c -> t c h w"), forward_warp(
         ForwardWarp(picture, tracks.xy[0]), tracks.xy, tracks.visible
     )
 
@@ -93,7 +93,7 @@ def write_pairs(
             style = str(rng.choice(STYLES)) if rng.random() < style_share else None
             frames = LONG[0] if rng.random() < LONG[1] else 25
             clip = render(random_scene(rng, pictures, sprites, names, frames=frames, style=style), rng)
-            made, warped = streamed(networks, clip, mixed(rng, clip), int(rng.integers(2**31)))
+            made, warped = stream_pair(networks, clip, choose_mixed(rng, clip), int(rng.integers(2**31)))
             truth = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
             for t in rng.choice(frames, KEPT, replace=False):
                 values = {
@@ -231,4 +231,4 @@ def build(args: argparse.Namespace) -> Setup:
     if args.init is not None:
         load_into(head, load_file(args.init), "detail")
     stage = DetailStage(head, Pairs(args.held) if args.held is not None else None)
-    return setup(args, stage, Pairs(args.data), digests(args.init))
+    return setup(args, stage, Pairs(args.data), file_digests(args.init))

@@ -29,7 +29,7 @@ from .options import (
     add_refresh,
     add_teacher_sees,
     add_validation,
-    digests,
+    file_digests,
     open_model,
     open_pool,
     open_refresh,
@@ -119,8 +119,8 @@ class DistillStage:
         """The student's clip, ended at one random step, the same for all chunks and in all processes; in some
         of them the sink is refreshed midway.
         """
-        exit_step = draws.shared.choice(self.config.steps)
-        context = self.config.context
+        exit_step = draws.shared.choice(self.config.sampler.steps)
+        context = self.config.rolling.cache_shape
         refresh_after: tuple[int, ...] = ()
         if self.refresh.drawn(draws):
             chunks = (batch["latents"].shape[2] - 1) // context.chunk
@@ -257,4 +257,4 @@ def build(args: argparse.Namespace) -> Setup:
     )
     critic_lr = CRITIC_LR * args.lr if args.critic_lr is None else args.critic_lr
     lr = {"student": args.lr, "fake_score": critic_lr}
-    return setup(args, stage, open_pool(args, args.data), digests(args.student, args.teacher), lr)
+    return setup(args, stage, open_pool(args, args.data), file_digests(args.student, args.teacher), lr)

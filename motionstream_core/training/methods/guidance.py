@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ...model.dit import TextContext
-from ...sampling.joint_guidance import NO_GUIDANCE, Guidance, combined
+from ...sampling.joint_guidance import NO_GUIDANCE, Guidance, combine_guidance
 from .clips import predict_clip
-from .roles import MotionModel, stacked
+from .roles import MotionModel, stack_texts
 
-__all__ = ["NO_GUIDANCE", "Guidance", "combined", "guided_clip"]
+__all__ = ["NO_GUIDANCE", "Guidance", "combine_guidance", "guided_clip"]
 
 
 def guided_clip(
@@ -38,7 +38,7 @@ def guided_clip(
         torch.cat([noisy] * 3),
         torch.cat([sigma] * 3),
         torch.cat([motion[0], motion[0], motion[1]]),
-        stacked(text[0], text[1], text[0]),
+        stack_texts(text[0], text[1], text[0]),
     )
     both, no_text, no_motion = all_three.chunk(3)
-    return combined(both, no_text, no_motion, guidance)
+    return combine_guidance(both, no_text, no_motion, guidance)

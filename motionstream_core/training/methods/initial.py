@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...model.motion import PACK
-from ...model.packed import unpacked
+from ...model.packed import unpack_state
 from ...model.presets import MotionConfig
 from ...model.weights.trackwan import KNOWN, joined_columns
 from ..cartoon.low_rank import ranks_of, with_motion_additions
@@ -36,7 +36,7 @@ LEFT_OUT = (
 )  # CLIP's picture tokens and Fun's adapters: this network has none
 
 
-def widened(weight: Tensor, channels: int) -> Tensor:
+def widen_patch(weight: Tensor, channels: int) -> Tensor:
     """A patch embedding (D, C, 1, p, q) for `channels` inputs: new ones begin at zero, so that the network
     starts as it was.
     """
@@ -61,7 +61,7 @@ def widened_head(weight: Tensor, config: MotionConfig) -> Tensor:
     )
 
 
-def stripped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def strip_wrappers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Wan's names without the wrappers that public files put in front."""
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in state):
@@ -76,12 +76,12 @@ def start_from_wan(model: MotionModel, state: Mapping[str, Tensor]) -> list[str]
     VideoX-Fun's control models have 48 inputs in this order: noisy latent, control, start image; the track
     head takes control's place.
     """
-    state = stripped(state)
+    state = strip_wrappers(state)
     left = sorted(key for key in state if any(part in key for part in LEFT_OUT))
     state = {key: value for key, value in state.items() if key not in set(left)}
     if "patch_embedding.weight" not in state:
         raise ValueError(f"weights: expected Wan's names (patch_embedding.weight …), got {sorted(state)[:3]}")
-    state["patch_embedding.weight"] = widened(state["patch_embedding.weight"], model.config.in_channels)
+    state["patch_embedding.weight"] = widen_patch(state["patch_embedding.weight"], model.config.in_channels)
     load_into(model.dit, state, "weights to start from")
     return left
 
@@ -94,7 +94,7 @@ def start_from(model: MotionModel, path: Path) -> str:
         raise ValueError(
             f"{path.name}: expected a .safetensors file; turn a .pt file into one with `convert`"
         )
-    state = read(path)
+    state = read_tensors(path)
     if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
         return _start_from_text_to_video(model, state, path.name)
     ranks = ranks_of(state)
@@ -123,19 +123,19 @@ def start_from(model: MotionModel, path: Path) -> str:
 def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], name: str) -> str:
     """Transformer and words of one of this pack's own files without a track head."""
     state = {key: v if v.dtype == torch.int8 else v.float() for key, v in state.items()}
-    dit = unpacked({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
+    dit = unpack_state({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
     words = {k.removeprefix("text_encoder."): v for k, v in state.items() if k.startswith("text_encoder.")}
-    dit["patch_embedding.weight"] = widened(dit["patch_embedding.weight"], model.config.in_channels)
+    dit["patch_embedding.weight"] = widen_patch(dit["patch_embedding.weight"], model.config.in_channels)
     place = model.dit.state_dict().get("place_embedding.weight")
     if place is not None:  # which older files do not have: it begins at zero
         dit.setdefault("place_embedding.weight", torch.zeros_like(place))
     load_into(model.dit, dit, name)
     if model.words is not None:
-        load_into(model.words, unpacked(words), name)
+        load_into(model.words, unpack_state(words), name)
     return f"transformer and words of {name}; track head fresh"
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
     found = hashlib.sha256()
     with open(path, "rb") as file:
@@ -144,7 +144,7 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError for one that cannot be read as one."""
     if not path.is_file():
         raise ValueError(f"weights: expected a file, got {path}, which is none")
@@ -156,7 +156,7 @@ def read(path: Path) -> dict[str, Tensor]:
         ) from None
 
 
-def described(path: Path) -> dict:
+def read_description(path: Path) -> dict:
     """What a weights file says of itself."""
     with safe_open(path, "pt") as file:
         return dict(file.metadata() or {})

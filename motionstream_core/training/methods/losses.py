@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...sampling.flow import shifted
+from ...sampling.flow import shift_sigma
 
 SCORE_LOW, SCORE_HIGH = (
     0.02,
@@ -61,7 +61,7 @@ def score_sigma(size: int, shift: float, rng: torch.Generator) -> Tensor:
     """(B,) noise levels at which real and fake scores meet: uniform, shifted, then held within .02 and .98;
     one level for all frames of a clip.
     """
-    return shifted(torch.rand(size, generator=rng, device=rng.device), shift).clamp(SCORE_LOW, SCORE_HIGH)
+    return shift_sigma(torch.rand(size, generator=rng, device=rng.device), shift).clamp(SCORE_LOW, SCORE_HIGH)
 
 
 def dmd_gradient(x0: Tensor, real_x0: Tensor, fake_x0: Tensor) -> Tensor:

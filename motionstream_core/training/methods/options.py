@@ -21,7 +21,7 @@ from ..cartoon.vocabulary import CARTOON
 from ..data.encoders import open_encoder
 from ..data.pool import NEEDED, Pool
 from ..engine.stage import Data, Stage
-from .initial import digest, start_from
+from .initial import file_digest, start_from
 from .refresh import SinkRefresh
 from .roles import MotionModel, has_own_words
 from .samples import Samples
@@ -206,9 +206,9 @@ def vocabulary_of(name: str) -> Vocabulary:
     return CARTOON if name.startswith("cartoon") else BUILT_IN
 
 
-def digests(*paths: Path | None) -> dict[str, str]:
+def file_digests(*paths: Path | None) -> dict[str, str]:
     """The files that a training begins with, by name, and their hashes."""
-    return {path.name: digest(path) for path in paths if path is not None}
+    return {path.name: file_digest(path) for path in paths if path is not None}
 
 
 def shard_fields(args: argparse.Namespace) -> tuple[str, ...]:
@@ -231,7 +231,7 @@ def open_pool(args: argparse.Namespace, folder: Path) -> Pool:
     """The shards of a folder. ValueError where they lack a field, or their clips are no whole chunks."""
     pool = Pool(folder, shard_fields(args))
     for shard in list(pool.shards.values())[:1]:  # all have the same shapes
-        check_whole_chunks(shard.shapes["latents"][1], open_config(args).context.chunk)
+        check_whole_chunks(shard.shapes["latents"][1], open_config(args).rolling.cache_shape.chunk)
     return pool
 
 

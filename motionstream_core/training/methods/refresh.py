@@ -50,8 +50,10 @@ class SinkRefresh:
                 "refresh: expected a codec (--codec FILE, the one that the latents were made with) for a "
                 "preset with a warped start image, got none"
             )
-        if not config.context.sink:
-            raise ValueError(f"refresh: expected a context with a sink, got {config.context.label}")
+        if not config.rolling.cache_shape.sink:
+            raise ValueError(
+                f"refresh: expected a context with a sink, got {config.rolling.cache_shape.label}"
+            )
 
     def drawn(self, draws: Draws) -> bool:
         """Whether this step meets one: the same in all its micro-batches and processes, because it decides
@@ -164,7 +166,7 @@ def _encode_clip_warp(
         head = TrackHead(motion.map_channels, motion.head_channels).to(latents.device)
     place = MotionConditioner(config, head, codec, pictures[0][1], source, torch.Generator().manual_seed(0))
     later, made = dict(pictures[1:]), []
-    for start, count in _pieces(latents.shape[2], config.context.chunk):
+    for start, count in _pieces(latents.shape[2], config.rolling.cache_shape.chunk):
         if start in later:
             place.set_reference(later[start])
             anchors = xy[config.vae_stride[0] * (start - 1)]

@@ -159,12 +159,12 @@ class HasDevice(Protocol):
     def device(self) -> torch.device: ...
 
 
-def moved(batch: Batch, model: HasDevice) -> dict[str, Tensor]:
+def move_batch(batch: Batch, model: HasDevice) -> dict[str, Tensor]:
     """The batch where the model is."""
     return {key: value.to(model.device) for key, value in batch.items()}
 
 
-def stacked(*texts: TextContext) -> TextContext:
+def stack_texts(*texts: TextContext) -> TextContext:
     """Texts of equal shapes along the batch."""
     keys = tuple(torch.cat(layer) for layer in zip(*(text.keys for text in texts)))
     values = tuple(torch.cat(layer) for layer in zip(*(text.values for text in texts)))

@@ -15,7 +15,7 @@ from ...codec.base import Codec
 from ...tracks.types import Tracks
 from ..engine.stage import Data
 from .guidance import Guidance
-from .roles import Batch, MotionModel, moved
+from .roles import Batch, MotionModel, move_batch
 from .steps import rollout_clip
 from .trajectories import sample_clip, teacher_schedule
 
@@ -26,7 +26,7 @@ SEED = 5
 
 def of_students(codec: Codec, validation_data: Data, clips: int = 2, fps: float = 16.0) -> Samples:
     """By the one rollout, in the student's few steps."""
-    return _shown(
+    return _sample_sheet(
         codec, validation_data, clips, fps, lambda model, batch, rng: rollout_clip(model, batch, rng)
     )
 
@@ -42,12 +42,14 @@ def of_teachers(
     """By the guided ODE of the bidirectional teacher."""
 
     def make(model: MotionModel, batch: Batch, rng: torch.Generator) -> Tensor:
-        return sample_clip(model, batch, rng, guidance, teacher_schedule(steps, model.config.shift, ()))[0]
+        return sample_clip(
+            model, batch, rng, guidance, teacher_schedule(steps, model.config.rolling.shift, ())
+        )[0]
 
-    return _shown(codec, validation_data, clips, fps, make)
+    return _sample_sheet(codec, validation_data, clips, fps, make)
 
 
-def _shown(
+def _sample_sheet(
     codec: Codec,
     validation_data: Data,
     clips: int,
@@ -56,7 +58,7 @@ def _shown(
 ) -> Samples:
     @torch.no_grad()
     def samples(model: MotionModel) -> list[Sample]:
-        batch = moved(validation_data.batch(np.random.default_rng(SEED), clips), model)
+        batch = move_batch(validation_data.batch(np.random.default_rng(SEED), clips), model)
         if isinstance(codec, torch.nn.Module):
             codec.to(model.device)
         frames = (

@@ -18,10 +18,10 @@ from ...model.config import BufferConfig, Partition
 from ...sampling.buffer import MovingBuffer
 from ..engine.stage import Batch, Data, Draws
 from ..segments import start_states, starts, student_target, teacher_way
-from .buffer import window
+from .buffer import cut_window
 from .buffer_options import add_buffer_common, buffer_setup, open_clips, open_of
 from .options import Setup
-from .roles import check_no_shared_memory, freeze, moved, set_trainable
+from .roles import check_no_shared_memory, freeze, move_batch, set_trainable
 from .samples import Sample
 from .steps import randn_like
 from .video_model import VideoModel, check_buffer, velocity_at, with_motion
@@ -118,7 +118,7 @@ class SegmentsStage:
         seed = int(torch.randint(2**31, (1,), generator=draws.rng))
         for name, model in (("motion", self.student), ("teacher_motion", self.teacher)):
             batch = with_motion(model, batch, torch.Generator().manual_seed(seed), name)
-        return window(batch, self.sampler.queue_frames, self.recipe.first, draws)
+        return cut_window(batch, self.sampler.queue_frames, self.recipe.first, draws)
 
     def lesson(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor]:
         """A buffer at the start of its segments, and the student's target velocity there."""
@@ -174,7 +174,7 @@ class SegmentsStage:
         """Errors on held-out clips: the student's, and that of one guided step of the teacher beside it."""
         if self.validation_data is None:
             return {}
-        batch = moved(self.validation_data.batch(np.random.default_rng(1), 16), self.student)
+        batch = move_batch(self.validation_data.batch(np.random.default_rng(1), 16), self.student)
         draws = Draws.of_seed(1)
         batch = self.cut(batch, draws)
         start, target = self.lesson(batch, draws)

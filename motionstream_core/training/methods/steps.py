@@ -19,7 +19,7 @@ from ..engine.stage import Batch, Data
 from .clips import attention_of
 from .losses import per_sample
 from .refresh import MotionTimeline
-from .roles import MotionModel, moved
+from .roles import MotionModel, move_batch
 
 
 def rand(size: int, rng: torch.Generator) -> Tensor:
@@ -87,10 +87,14 @@ def rollout_clip(
         codec: as in `SinkRefresh`.
     """
     latents = batch["latents"]
-    chunk = model.config.context.chunk
+    chunk = model.config.rolling.cache_shape.chunk
     check_whole_chunks(latents.shape[2], chunk)
     chunks = (latents.shape[2] - 1) // chunk
-    shape = model.config.context if rolling else CacheShape(chunk, model.config.context.sink, chunks * chunk)
+    shape = (
+        model.config.rolling.cache_shape
+        if rolling
+        else CacheShape(chunk, model.config.rolling.cache_shape.sink, chunks * chunk)
+    )
     cache = model.dit.make_grad_cache(*latents.shape[-2:], shape=shape, detached=True)
     scenes = MotionTimeline(model, batch, model.motion(batch, rng), codec)
     made = rollout(
@@ -121,7 +125,7 @@ def rollout_errors(model: MotionModel, data: Data, rng: torch.Generator, clips: 
     """Error of the student's own clips against the held-out truth, also as a share of the error of copying
     the start image and of the warp's.
     """
-    batch = moved(data.batch(np.random.default_rng(1), clips), model)
+    batch = move_batch(data.batch(np.random.default_rng(1), clips), model)
     truth = batch["latents"][:, :, 1:]
     error = float(per_sample((rollout_clip(model, batch, rng)[:, :, 1:] - truth).square()).mean())
     rows = {

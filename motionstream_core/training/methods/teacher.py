@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...sampling.flow import add_noise, shifted
+from ...sampling.flow import add_noise, shift_sigma
 from ..engine.stage import Data, Draws
 from .clips import first_of, predict_clip
 from .guidance import Guidance
@@ -27,14 +27,14 @@ from .options import (
     add_common,
     add_keep_tracks,
     add_validation,
-    digests,
+    file_digests,
     open_model,
     open_pool,
     open_samples,
     open_validation,
     setup,
 )
-from .roles import Batch, MotionModel, moved, set_trainable
+from .roles import Batch, MotionModel, move_batch, set_trainable
 from .samples import Sample, Samples, of_teachers
 from .steps import cell_weights, check_whole_chunks, rand, randn_like
 
@@ -102,12 +102,12 @@ class TeacherStage:
         rng = draws.rng
         x0 = batch["latents"]
         size = len(x0)
-        check_whole_chunks(x0.shape[2], self.config.context.chunk)
+        check_whole_chunks(x0.shape[2], self.config.rolling.cache_shape.chunk)
         if "warp" not in self.config.require_motion.parts:
             batch = drop_tracks(batch, recipe.keep_tracks, rng)
         motion = mask_motion(model, batch, model.motion(batch, rng), recipe, rng)
         text = model.text(batch, keep=rand(size, rng) >= recipe.text_dropout)
-        sigma = shifted(rand(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
+        sigma = shift_sigma(rand(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
         noisy = add_noise(
             x0[:, :, 1:], randn_like(x0[:, :, 1:], rng), sigma[:, None].expand(-1, x0.shape[2] - 1)
         )
@@ -126,7 +126,7 @@ class TeacherStage:
         if self.validation_data is None:
             return {}
         model = self.teacher
-        batch = moved(self.validation_data.batch(np.random.default_rng(1), 16), model)
+        batch = move_batch(self.validation_data.batch(np.random.default_rng(1), 16), model)
         x0 = batch["latents"]
         motion, text = model.motion(batch, rng), model.text(batch)
         rows = {}
@@ -167,7 +167,7 @@ def mask_motion(
     latent frames behind the first chunk.
     """
     size, _, frames = motion.shape[:3]
-    chunk = model.config.context.chunk
+    chunk = model.config.rolling.cache_shape.chunk
     hide = (rand(size, rng) < recipe.motion_dropout)[:, None].expand(-1, frames).clone()
     if recipe.phase == 2:
         end = frames if recipe.mask_last else frames - chunk
@@ -247,4 +247,4 @@ def build(args: argparse.Namespace) -> Setup:
         open_validation(args),
         open_samples(args, partial(of_teachers, guidance=Guidance())),
     )
-    return setup(args, stage, open_pool(args, args.data), digests(args.init))
+    return setup(args, stage, open_pool(args, args.data), file_digests(args.init))

@@ -30,11 +30,11 @@ from torch import Tensor
 from ...model.context import rolling_context
 from ...sampling.flow import schedule_of, sigma_schedule
 from ...sampling.step import euler_step, predict_x0, write_context
-from ..engine.engine import fingerprint
+from ..engine.engine import weights_fingerprint
 from .clips import attention_of, first_of
 from .guidance import Guidance, guided_clip
-from .initial import read
-from .roles import Batch, MotionModel, moved
+from .initial import read_tensors
+from .roles import Batch, MotionModel, move_batch
 from .steps import randn_like
 
 ODE_STEPS, PATHS = 50, 4000  # the paper's (section 3.2)
@@ -87,12 +87,12 @@ def sample_chunks(
     """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as
     `sample_clip`.
     """
-    x0, frames = batch["latents"], teacher.config.context.chunk
+    x0, frames = batch["latents"], teacher.config.rolling.cache_shape.chunk
     motion, text, size = teacher.motion(batch, rng), teacher.text(batch), batch["latents"].shape[0]
     cache = teacher.dit.make_grad_cache(*x0.shape[-2:], detached=True)
     first = x0[:, :, :1]
     ends, states = [first], [torch.stack([first] * len(keep), dim=1)]
-    commit(teacher, first, motion[:, :, :1], text, cache)
+    write_clean_chunk(teacher, first, motion[:, :, :1], text, cache)
     for start in range(1, x0.shape[2] - frames + 1, frames):
         part = slice(start, start + frames)
         x, kept = randn_like(x0[:, :, part], rng), []
@@ -109,7 +109,7 @@ def sample_chunks(
             )
         ends.append(x)
         states.append(torch.stack(kept, dim=1))
-        commit(teacher, x0[:, :, part], motion[:, :, part], text, cache)
+        write_clean_chunk(teacher, x0[:, :, part], motion[:, :, part], text, cache)
     return torch.cat(ends, dim=2), torch.cat(states, dim=3)
 
 
@@ -120,7 +120,7 @@ def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, 
     return predict_x0(model, x, levels, motion, text, context)
 
 
-def commit(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
+def write_clean_chunk(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
     """The clean-context pass of a chunk."""
     context = rolling_context(cache, write=True, backend=attention_of(model.config))
     write_context(model, latents, motion, text, context)
@@ -168,7 +168,7 @@ def write_trajectories(
         "shift": shift,
         "guidance": [guidance.text, guidance.motion],
         "kind": kind,
-        "teacher": fingerprint(teacher),
+        "teacher": weights_fingerprint(teacher),
     }
     _check_same(out, about)
     for number in range(count):
@@ -176,7 +176,7 @@ def write_trajectories(
         if path.exists():
             continue
         rng = torch.Generator().manual_seed(seed * 100003 + number)
-        drawn = moved(data.batch(np.random.default_rng([seed, number]), batch), teacher)
+        drawn = move_batch(data.batch(np.random.default_rng([seed, number]), batch), teacher)
         if causal:
             end, states = sample_chunks(teacher, drawn, rng, levels, keep)
         else:
@@ -186,7 +186,7 @@ def write_trajectories(
             "ends": end.half(),
             "latents": (drawn["latents"] if causal else end).half(),
         }
-        tensors |= {key: _stored(drawn[key]) for key in PASSED if key in drawn}
+        tensors |= {key: _storable(drawn[key]) for key in PASSED if key in drawn}
         tensors["xy"] = drawn["xy"]  # half precision is too coarse beyond 256 px
         try:
             _write_whole(path, tensors, about)
@@ -213,7 +213,7 @@ def _write_whole(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
         partial.unlink(missing_ok=True)
 
 
-def described(path: Path) -> dict:
+def read_provenance(path: Path) -> dict:
     """How the trajectories of a file were made; ValueError for another file."""
     try:
         with safe_open(path, "pt") as file:
@@ -226,7 +226,7 @@ def described(path: Path) -> dict:
 
 def _check_same(folder: Path, about: dict) -> None:
     for path in sorted(folder.glob("*.safetensors"))[:1]:
-        got = described(path)
+        got = read_provenance(path)
         other = sorted(key for key in about if got.get(key) != about[key])
         if other:
             raise ValueError(
@@ -235,7 +235,7 @@ def _check_same(folder: Path, about: dict) -> None:
             )
 
 
-def _stored(value: Tensor) -> Tensor:
+def _storable(value: Tensor) -> Tensor:
     return (
         value.half()
         if value.is_floating_point()
@@ -254,7 +254,7 @@ class Trajectories:
             raise ValueError(
                 f"trajectories: expected files in {folder}, got none: run `train trajectories` first"
             )
-        self.about = described(self.paths[0])
+        self.about = read_provenance(self.paths[0])
         levels = self.about.get("sigmas", [])
         if len(levels) != len(sigmas) or not np.allclose(levels, sigmas):
             raise ValueError(
@@ -263,7 +263,7 @@ class Trajectories:
             )
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        data = read(self.paths[int(rng.integers(len(self.paths)))])
+        data = read_tensors(self.paths[int(rng.integers(len(self.paths)))])
         picks = torch.from_numpy(rng.integers(len(data["states"]), size=size))
         out = {key: value[picks] for key, value in data.items()}
         return {
