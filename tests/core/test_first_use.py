@@ -11,7 +11,7 @@ from test_convert import renamed, state_of
 
 from motionstream_core.model.weights import first_use, safetensors_files
 from motionstream_core.model.weights.bundle import FORMAT
-from motionstream_core.model.weights.checkpoint_presets import stated
+from motionstream_core.model.weights.checkpoint_presets import read_stated_config
 from motionstream_core.model.weights.first_use import convert_once, is_public, offered
 
 
@@ -71,7 +71,7 @@ def test_a_file_is_converted_once_with_progress_and_again_when_it_has_changed(mo
     assert made == models / "mine" / "Track-v0.motionstream.safetensors"
     done = [part[0] for part in seen]
     assert done == sorted(done) and done[0] == 0 and done[-1] < seen[0][1] and len(done) > 50
-    assert not stated(made).bidirectional and str(made) in said[0]
+    assert not read_stated_config(made).bidirectional and str(made) in said[0]
     before, count = made.stat().st_mtime_ns, len(seen)
     assert opened() == made and len(seen) == count and made.stat().st_mtime_ns == before
     os.utime(source / "transformer" / "model.safetensors", (1, 1))
@@ -109,13 +109,14 @@ def test_a_file_that_does_not_say_what_it_is_asks_and_is_kept_by_its_preset(mode
         convert_once(models / "lonely.safetensors", None, tmp_path)
     teacher = convert_once(models / "lonely.safetensors", "trackwan-teacher", tmp_path)
     assert (
-        teacher.name == "lonely.trackwan-teacher.motionstream.safetensors" and stated(teacher).bidirectional
+        teacher.name == "lonely.trackwan-teacher.motionstream.safetensors"
+        and read_stated_config(teacher).bidirectional
     )
     torch.save({"generator_ema": renamed(state_of(), "model.")}, models / "self_forcing_dmd.pt")
     with pytest.raises(ValueError, match="expected a preset, because the file says nothing of being causal"):
         convert_once(models / "self_forcing_dmd.pt", None, tmp_path)
     made = convert_once(models / "self_forcing_dmd.pt", "self-forcing", tmp_path)
-    assert stated(made).context.label == "c3s3w15" and len(load_file(made)) == len(state_of())
+    assert read_stated_config(made).context.label == "c3s3w15" and len(load_file(made)) == len(state_of())
 
 
 def test_anothers_file_of_that_name_is_left_alone(models, tmp_path):
