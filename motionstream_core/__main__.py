@@ -1,6 +1,6 @@
 """`python -m motionstream_core COMMAND`: generate, train, evaluate, convert, bench, plan, doctor.
 
-Owns which command is which module; a command's module is imported only when it is asked for. A user's mistake
+Owns which command is which module. A command's module is imported only when it is asked for. A user's mistake
 ends with one line on stderr and exit code 2.
 """
 
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code."""
+    """Runs one command. Returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
         prog="python -m motionstream_core", description="Streaming video that follows tracks."

@@ -1,4 +1,4 @@
-"""The pack's nodes, in the host's V3 form. They map types and call the core; everything about the host's
+"""The pack's nodes, in the host's V3 form. They map types and call the core. Everything about the host's
 inside is in `_host`.
 """
 

@@ -27,7 +27,7 @@ def check_access(host: str, origin: str | None, local: Any, cors: str | None = N
 
     Args:
         host: the header.
-        origin: the header; None for what is no browser's cross-origin request.
+        origin: the header. None for what is no browser's cross-origin request.
         local: the connection's own end, (address, port), None where nobody knows.
         cors: an origin that is let in, or "*".
     """

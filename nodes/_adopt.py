@@ -49,8 +49,8 @@ GUIDANCE = ("sampler_cfg_function", "sampler_post_cfg_function", "sampler_pre_cf
 
 @dataclass(frozen=True)
 class ModelParts:
-    """The network a stream runs on. `doubt`: what nobody can know of the weights; `left_out`: see
-    `_left_out`; `carry`: how the start image is moved for it, one of CARRIES.
+    """The network a stream runs on. `doubt`: what nobody can know of the weights. `left_out`: see
+    `_left_out`. `carry`: how the start image is moved for it, one of CARRIES.
     """
 
     dit: Transformer
@@ -89,7 +89,7 @@ class CodecParts:
 
 
 def config_in(model: Any) -> ModelConfig:
-    """What a MODEL was made for; ValueError says what is missing for it to stream."""
+    """What a MODEL was made for. ValueError says what is missing for it to stream."""
     inner = getattr(model, "model", None)
     if isinstance(inner, StreamModel):
         return inner.diffusion_model.config
@@ -139,7 +139,7 @@ def file_of(model: Any) -> Path | None:
 
 
 def stated_config(model: Any, name: str | None) -> ModelConfig:
-    """The statement for a MODEL of the host: the file's own, under the preset where one is chosen; ValueError
+    """The statement for a MODEL of the host: the file's own, under the preset where one is chosen. ValueError
     where they cannot go together.
     """
     if isinstance(getattr(model, "model", None), StreamModel):
@@ -199,7 +199,7 @@ def picture_features(conditioning: Any) -> Tensor | None:
 
 
 def model_in(model: Any, positive: Any = None, sees: bool = False, whole_clip: bool = False) -> ModelParts:
-    """The network of a MODEL, ready to stream once its patcher is loaded; ValueError for what cannot.
+    """The network of a MODEL, ready to stream once its patcher is loaded. ValueError for what cannot.
 
     sees: features of pictures come with each text, in the place of those in `positive`.
     whole_clip: a bidirectional network is wanted, and no causal one.
@@ -254,7 +254,7 @@ def check_direction(config: ModelConfig, whole_clip: bool):
 
 def features_for(net: nn.Module, positive: Any, sees: bool) -> Tensor | None:
     """The features of the start image that a conditioning holds, for a network that looks at one and is not
-    shown it otherwise; ValueError where there are none, or some of another size.
+    shown it otherwise. ValueError where there are none, or some of another size.
     """
     looks = getattr(net, "img_emb", None)
     if looks is None or sees:
@@ -306,7 +306,7 @@ def check_patches(model: Any):
 
 
 def parameter_of(module: nn.Module, key: str) -> Tensor | None:
-    """A weight by its key; None where a layer keeps it in a form of its own."""
+    """A weight by its key. None where a layer keeps it in a form of its own."""
     try:
         return module.get_parameter(key)
     except AttributeError:

@@ -32,6 +32,14 @@ def keep_chunks(
     Where it breaks, by memory, a full disk, numbers that are none or anything else, the person is told and
     what was made is kept. An interrupt of the host gets through, and so does an error where nothing but the
     start image was made: out of memory as a ValueError with advice.
+
+    Args:
+        chunks: of the stream.
+        recorder: keeps them.
+        show: is given each chunk for the viewers.
+        tell: told in words what broke.
+        out_of_memory: whether an error means that memory ran out.
+        to_output: moves a chunk to where outputs are kept.
     """
     made = 0
     try:
@@ -62,7 +70,7 @@ def keep_chunks(
 
 
 def missing_frames(recorder: StreamRecorder, first: int) -> str | None:
-    """A line for a result that begins with frame `first`; None where it is whole."""
+    """A line for a result that begins with frame `first`. None where it is whole."""
     if not first:
         return None
     budget = f"keep_mb ({recorder.budget // MIB} MiB)"

@@ -35,7 +35,7 @@ def copy_whole(source: Path, target: Path):
 
 
 def plain_files(folder: str, inside: str = "", depth: int = 0) -> list[str]:
-    """The plain files below a folder, sorted; hidden ones and folders that cannot be read are left out."""
+    """The plain files below a folder, sorted. Hidden ones and folders that cannot be read are left out."""
     found: list[str] = []
     try:
         with os.scandir(os.path.join(folder, inside)) as entries:

@@ -31,7 +31,7 @@ QUALITY = 80
 
 @dataclass
 class Frame:
-    """One decoded frame and what is said about it; the JPEG is made once, when the first viewer needs it.
+    """One decoded frame and what is said about it. The JPEG is made once, when the first viewer needs it.
     handles: [[id, x, y, kind], …].
     """
 
@@ -57,7 +57,7 @@ class Frame:
             return self._jpeg
 
     def message(self, queued: int) -> bytes:
-        """The binary message; `queued` frames wait behind this one."""
+        """The binary message. `queued` frames wait behind this one."""
         header = {
             "frame": self.index,
             "chunk": self.chunk,
@@ -94,7 +94,7 @@ class Viewer:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since it last answered, while frames that it was sent wait for an answer; else 0."""
+        """Seconds since it last answered, while frames that it was sent wait for an answer. Else 0."""
         with self._lock:
             return 0.0 if self._credits else time.monotonic() - self._heard
 
@@ -117,7 +117,7 @@ class Viewer:
         self._wake()
 
     def acknowledge(self, index: int):
-        """The client has drawn frame `index`; only frames that were sent count, and no more credits than
+        """The client has drawn frame `index`. Only frames that were sent count, and no more credits than
         CREDITS exist.
         """
         with self._lock:
@@ -127,7 +127,7 @@ class Viewer:
         self._wake()
 
     def take_frame(self) -> tuple[Frame, int] | None:
-        """The oldest waiting frame and how many wait behind it; None without a frame or a credit."""
+        """The oldest waiting frame and how many wait behind it. None without a frame or a credit."""
         with self._lock:
             if not self._frames or not self._credits:
                 return None

@@ -1,7 +1,7 @@
 """What other nodes put on a MODEL that a stream has no use for, in words for the person.
 
 A stream calls the model's layers itself, chunk by chunk. LoRAs, replaced layers, the attention, the shift and
-the dtype of the computation that nodes set on a MODEL count; what they wrap around the whole model, or put in
+the dtype of the computation that nodes set on a MODEL count. What they wrap around the whole model, or put in
 place of its blocks, is never reached. Owns which is which.
 """
 
@@ -29,7 +29,7 @@ BEFORE_A_RUN = "on_pre_run"
 
 
 def left_out(model: Any) -> str | None:
-    """One line that names what is on a MODEL without effect; None where there is nothing."""
+    """One line that names what is on a MODEL without effect. None where there is nothing."""
     names = list(dict.fromkeys([*_objects(model), *_functions(model), *_wrappers(model)]))
     if not names:
         return None

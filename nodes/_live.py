@@ -1,6 +1,6 @@
 """The runs that are streaming now: each with its session, its viewers and the client that started it.
 
-Owns the registry of runs by token. Knows nothing of HTTP, of the host or of tensors; `_server` answers
+Owns the registry of runs by token. Knows nothing of HTTP, of the host or of tensors. `_server` answers
 requests from it and the sampler feeds it.
 """
 
@@ -26,14 +26,14 @@ class Run:
     types of controls it takes.
 
     Args:
-        client_id: the tab that started it; None where it was no tab.
+        client_id: the tab that started it. None where it was no tab.
         prompt_id: the host's.
         node_id: the host's.
         about: width, height, fps, frames, first_frames, chunk_frames.
         takes: the types of controls that the run can follow.
         script: the controls of a performance, which take effect as if posted then.
         prompt: the text that the run begins with, None where nobody knows it.
-        vocabulary: the words that a prompt may have; none where any word counts.
+        vocabulary: the words that a prompt may have. None where any word counts.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Run:
         return bool(self._viewers)
 
     def attach(self, wake: Callable[[], None]) -> Viewer:
-        """A new viewer, which gets the state and the latest frame at once; ValueError beyond VIEWERS."""
+        """A new viewer, which gets the state and the latest frame at once. ValueError beyond VIEWERS."""
         viewer = Viewer(wake)
         with self._lock:
             if len(self._viewers) >= VIEWERS:
@@ -109,7 +109,7 @@ class Run:
                 self._viewers.remove(viewer)
 
     def offer(self, frame: Frame):
-        """Hands a frame to every viewer; never waits for one."""
+        """Hands a frame to every viewer. Never waits for one."""
         self.latest = frame
         for viewer in self._everyone():
             viewer.offer(frame)
@@ -165,7 +165,7 @@ class Runs:
             return self._running.get(token) if isinstance(token, str) else None
 
     def ending(self, token: object) -> str | None:
-        """How the run of this token ended; None when it has not or was never known."""
+        """How the run of this token ended. None when it has not or was never known."""
         with self._lock:
             return self._ended.get(token) if isinstance(token, str) else None
 

@@ -1,7 +1,7 @@
 """IMAGE and MASK as people plug them in: one rule for channels and batches at every input, said on the node.
 
 Grey is repeated, transparency is left out, and of a batch where one is wanted the first counts.
-Shapes: IMAGE (T, H, W, C) 0..1; MASK (T, H, W) or (H, W).
+Shapes: IMAGE (T, H, W, C) 0..1. MASK (T, H, W) or (H, W).
 """
 
 from __future__ import annotations
@@ -55,5 +55,5 @@ def masks_in(mask: Tensor, name: str, size: tuple[int, int], most: int = MOST_MA
 
 
 def place_in(place: Any, name: str, note: Note) -> Any:
-    """A MASK as an array; boxes as they are, and none as none."""
+    """A MASK as an array. Boxes as they are, and none as none."""
     return mask_in(place, name, note) if isinstance(place, Tensor) else place

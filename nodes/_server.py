@@ -101,7 +101,7 @@ def demand_access(request: web.Request, cors: str | None):
 
 
 async def read_json(request: web.Request, most: int = BODY_BYTES) -> dict:
-    """The body as a JSON object; Refused when it is of another type, too long or malformed."""
+    """The body as a JSON object. Refused when it is of another type, too long or malformed."""
     if request.content_type != "application/json":
         raise Refused("not_json", f"expected content type application/json, got {request.content_type}")
     try:
@@ -219,7 +219,7 @@ def parse_ack(text: str) -> int | None:
 async def send_frames(
     socket: web.WebSocketResponse, viewer: Viewer, news: asyncio.Event, encoder: ThreadPoolExecutor
 ):
-    """States at once, frames as the viewer's credits allow; closes the socket when the run has ended and all
+    """States at once, frames as the viewer's credits allow. Closes the socket when the run has ended and all
     is sent.
     """
     loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ def tracks_on_picture(tracks: Tracks, width: int, height: int, picture: Sequence
         tracks: their own width and height are those they were painted at.
         width: px.
         height: px.
-        picture: height and width of the picture below them; None where there is none: they are stretched.
+        picture: height and width of the picture below them. None where there is none: they are stretched.
     """
     if (tracks.width, tracks.height) == (width, height):
         return tracks
@@ -33,7 +33,7 @@ def picture_fit(
 ) -> PictureFit:
     """From places at the size they were painted at, width and height, to those of width x height.
 
-    picture: height and width of the picture below; None where there is none.
+    picture: height and width of the picture below. None where there is none.
     """
     before_width, before_height = painted
     if picture is None or before_width * height == before_height * width:

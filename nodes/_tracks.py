@@ -97,7 +97,7 @@ def to_prompts(value: Any, width: int, height: int) -> PointPrompts:
 def join_groups(
     first: Sequence[int] | None, second: Sequence[int] | None, counts: tuple[int, int]
 ) -> list[int] | None:
-    """The handles of two sets, one after the other, kept apart; None when neither has any."""
+    """The handles of two sets, one after the other, kept apart. None when neither has any."""
     if first is None and second is None:
         return None
     first = list(range(counts[0])) if first is None else list(first)

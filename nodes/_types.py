@@ -2,7 +2,7 @@
 
 Owns their shapes and the checks on what a person plugs in. Knows nothing of the host's modules: patchers come
 in from `_host`.
-Shapes: IMAGE (T, H, W, 3) 0..1; LATENT (B, C, t, h, w); embeddings (1, L, text_dim).
+Shapes: IMAGE (T, H, W, 3) 0..1. LATENT (B, C, t, h, w). Embeddings (1, L, text_dim).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ SCHEDULED = "motionstream_schedule"  # in that of a Prompt Schedule: the schedul
 @dataclass(frozen=True)
 class Motion:
     """The MOTIONSTREAM_MOTION type: where everything starts and where it goes. `image` (H, W, 3) has the size
-    of the tracks' canvas; `groups` (N,) says which track belongs to which handle, None: each is its own;
+    of the tracks' canvas. `groups` (N,) says which track belongs to which handle, None: each is its own.
     `vae` is the VAE that encodes the image, None: the sampler's. `see`: a picture (H, W, 3) to its features
-    (1, tokens, width), for a model that looks at the start image; None where no CLIP vision is linked.
+    (1, tokens, width), for a model that looks at the start image. None where no CLIP vision is linked.
     `video` is made into the video (video to video). `pictured`: the image is a start image, not a canvas.
     `objects`: masks (H, W) bool of the handles that were cut out of the image.
     """
@@ -60,7 +60,7 @@ class Motion:
 
     @property
     def reference(self) -> Tensor | None:
-        """The start image as pictures (1, H, W, 3) before the stream; None where there is none."""
+        """The start image as pictures (1, H, W, 3) before the stream. None where there is none."""
         return self.image[None] if self.pictured else None
 
 
@@ -121,7 +121,7 @@ class WordClip:
         return {"words": self.cond_stage_model.tokenize(text)[None], "text": text}
 
     def left_out(self, text: str) -> str | None:
-        """One line that names the words of a text that do not count; None where all do."""
+        """One line that names the words of a text that do not count. None where all do."""
         return self.cond_stage_model.vocabulary.left_out(text, self.cond_stage_model.length)
 
     def encode_from_tokens(self, tokens: Any, return_pooled: bool | str = False, return_dict: bool = False):
@@ -164,7 +164,7 @@ class StreamVAE:
     are never needed.
 
     statistics: mean and spread (1, C, 1, 1, 1) of latents as the host has them, for a codec whose own are
-    normalised; empty: the same.
+    normalised. Empty: the same.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class StreamVAE:
 
 
 def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
-    """A VAE of ours that fits the model; ValueError names what else was plugged in."""
+    """A VAE of ours that fits the model. ValueError names what else was plugged in."""
     if not isinstance(vae, StreamVAE):
         inner = getattr(vae, "first_stage_model", vae)
         raise ValueError(f"vae: expected the VAE of {LOADER}, got {type(inner).__name__}")
@@ -251,7 +251,7 @@ def stream_vae(vae: Any, config: ModelConfig) -> StreamVAE:
 
 
 def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
-    """The embeddings (1, L, text_dim) of a CONDITIONING; ValueError names the width expected and got."""
+    """The embeddings (1, L, text_dim) of a CONDITIONING. ValueError names the width expected and got."""
     if not isinstance(conditioning, (list, tuple)) or len(conditioning) != 1:
         got = (
             f"{len(conditioning)} entries"
@@ -272,7 +272,7 @@ def text_embeds(conditioning: Any, config: ModelConfig) -> Tensor:
 
 
 def text_of(conditioning: Any) -> str | None:
-    """The text that a CONDITIONING of our CLIP was made from; None for that of another CLIP, or one that a
+    """The text that a CONDITIONING of our CLIP was made from. None for that of another CLIP, or one that a
     node has changed since.
     """
     embeds, about = conditioning[0]
@@ -281,12 +281,12 @@ def text_of(conditioning: Any) -> str | None:
 
 
 def left_out_of(conditioning: Any) -> str | None:
-    """One line that names the words of the text that do not count; None where all do, or nobody knows."""
+    """One line that names the words of the text that do not count. None where all do, or nobody knows."""
     return conditioning[0][1].get(LEFT_OUT) if text_of(conditioning) is not None else None
 
 
 def vocabulary_of(clip: Any) -> WordClip | None:
-    """A CLIP whose words are known one by one; None for any other."""
+    """A CLIP whose words are known one by one. None for any other."""
     return clip if isinstance(clip, WordClip) else None
 
 
@@ -298,7 +298,7 @@ def picture_function(clip_vision: Any) -> Callable[[Tensor], Tensor] | None:
 
 
 def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None:
-    """The prompts by frame of a Prompt Schedule, each checked; None for any other CONDITIONING."""
+    """The prompts by frame of a Prompt Schedule, each checked. None for any other CONDITIONING."""
     embeds, about = conditioning[0]
     schedule, of = about.get(SCHEDULED, (None, None))
     if schedule is None or of is not embeds:
@@ -309,7 +309,7 @@ def schedule_of(conditioning: Any, config: ModelConfig) -> PromptSchedule | None
 
 
 def unknown_words(clip: Any, text: str) -> list[str]:
-    """The words of a text that our CLIP does not know; those of other CLIPs know all."""
+    """The words of a text that our CLIP does not know. Those of other CLIPs know all."""
     if not isinstance(clip, WordClip):
         return []
     return list(dict.fromkeys(clip.cond_stage_model.vocabulary.unknown(text)))

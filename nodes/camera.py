@@ -269,7 +269,15 @@ def scene_of(depth: Any, width: int, height: int, note: Note) -> tuple[np.ndarra
 
 
 def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
-    """The way of any camera that Camera Tracks takes."""
+    """The way of any camera that Camera Tracks takes.
+
+    Args:
+        camera: a camera, or the first of two.
+        last: where a host's camera goes to, or None.
+        frames: length of the video.
+        easing: how it speeds up and slows down.
+        aspect: of the picture to be made.
+    """
     if isinstance(camera, Trajectory):
         return camera
     if isinstance(camera, Tensor):
@@ -284,4 +292,13 @@ def trajectory_of(camera: Any, last: Any, frames: int, easing: str, aspect: floa
 def path_of(
     camera: Trajectory, scene: np.ndarray, grid: np.ndarray, amount: float, fov: float
 ) -> tuple[CameraPath, float]:
+    """The camera path of a trajectory over a scene.
+
+    Args:
+        camera: the trajectory.
+        scene: (H, W) depth of the picture.
+        grid: (N, 2) pixels of the points.
+        amount: factor of the travel.
+        fov: horizontal angle of view in degrees.
+    """
     return to_path(camera, choose_scale(camera, scene / np.median(scene), grid, fov, amount)), fov

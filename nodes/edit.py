@@ -38,10 +38,29 @@ FAR = 16_384.0
 
 
 def number_input(name: str, default: float, low: float, high: float, tooltip: str, step: float = 0.01):
+    """A number input of a node.
+
+    Args:
+        name: of the input.
+        default: its value at first.
+        low: the smallest allowed.
+        high: the largest allowed.
+        tooltip: its words.
+        step: of the widget.
+    """
     return io.Float.Input(name, default=default, min=low, max=high, step=step, tooltip=tooltip)
 
 
 def whole_input(name: str, default: int, low: int, high: int, tooltip: str):
+    """A whole-number input of a node.
+
+    Args:
+        name: of the input.
+        default: its value at first.
+        low: the smallest allowed.
+        high: the largest allowed.
+        tooltip: its words.
+    """
     return io.Int.Input(name, default=default, min=low, max=high, tooltip=tooltip)
 
 

@@ -1,4 +1,4 @@
-"""Stream Preview: shows the sampler's frames while they are made. The showing is the browser's work; this
+"""Stream Preview: shows the sampler's frames while they are made. The showing is the browser's work. This
 node passes images on.
 """
 

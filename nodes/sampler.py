@@ -359,7 +359,7 @@ def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> d
 
 
 def track_control_of(control: str, dit: Transformer) -> str:
-    """What the tracks are followed by; ValueError for a track head that the model does not have."""
+    """What the tracks are followed by. ValueError for a track head that the model does not have."""
     if control != AUTO:
         return check_track_control(dit.config, control)
     if dit.config.motion is None and dit.config.sampler.guides:
@@ -383,7 +383,7 @@ def carry_of(parts: ModelParts, recorded: Performance) -> str:
 
 
 def check_performance(played: Performance, about: dict, seed: int) -> Performance:
-    """The performance to be played again; its size, rate and chunks must be this run's."""
+    """The performance to be played again. Its size, rate and chunks must be this run's."""
     for key, value in about.items():
         if key in played.about and played.about[key] != value:
             raise ValueError(
@@ -401,7 +401,7 @@ def check_performance(played: Performance, about: dict, seed: int) -> Performanc
 
 
 def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheShape | None:
-    """What is asked for, the model's own where that is negative; None where nothing is."""
+    """What is asked for, the model's own where that is negative. None where nothing is."""
     if max(chunk, sink, window) < 0:
         return None
     own = dit.config.rolling.cache_shape
@@ -421,8 +421,16 @@ def outputs(
     shown: dict[str, list],
     tell: Callable[[str], None],
 ) -> io.NodeOutput:
-    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance; `shown` goes to the
-    client.
+    """Everything kept, as IMAGE, LATENT, VIDEO and TRACKS, and the performance.
+
+    Args:
+        recorder: what was kept.
+        to_host: moves a tensor to where the host keeps outputs.
+        width: of the video in pixels.
+        height: of the video in pixels.
+        performance: the controls, as a document.
+        shown: goes to the client.
+        tell: told in words what was left out.
     """
     made = recorder.take(width, height)
     missing = missing_frames(recorder, made.first_frame)

@@ -46,7 +46,7 @@ class EmptyMotion(io.ComfyNode):
 
 
 def trackless_motion(image: Tensor, fps: float, video: SourceVideo | None = None) -> Motion:
-    """A MOTION of the image's size whose tracks tell nobody anything; image (H, W, 3)."""
+    """A MOTION of the image's size whose tracks tell nobody anything. image (H, W, 3)."""
     height, width = image.shape[:2]
     # Tracks hold at least one point; it is hidden and has no handle.
     point = torch.tensor([[[width / 2, height / 2]]])

@@ -153,11 +153,11 @@ def measure(
         height: see `width`.
         frames: length of the stream.
         count: tracks.
-        steps: denoising steps of a chunk; None: the model's own.
-        context: chunk, sink and window; None: the model's own.
+        steps: denoising steps of a chunk. None: the model's own.
+        context: chunk, sink and window. None: the model's own.
         attention: the attention backend.
-        check_interrupt: called between steps; may raise to stop.
-        beside: decode while the next chunk is made; None: where it helps.
+        check_interrupt: called between steps. May raise to stop.
+        beside: decode while the next chunk is made. None: where it helps.
     """
     options = StreamOptions(
         frames,
@@ -266,6 +266,13 @@ def state_of(dit: Any) -> str:
 def against_peak(networks: Networks, width: int, height: int, shape: CacheShape, report: dict) -> dict:
     """FLOPs of a steady chunk by the architecture, and what share of the device's measured matrix products
     the transformer reaches.
+
+    Args:
+        networks: whose transformer ran.
+        width: of the video in pixels.
+        height: of the video in pixels.
+        shape: chunk, sink and window of the run.
+        report: what `measure` returned.
     """
     config, dit = networks.config, networks.dit
     rows, columns = config.token_grid(height // config.vae_stride[1], width // config.vae_stride[2])
@@ -287,7 +294,7 @@ def against_full_history(report: dict, networks: Networks, args: argparse.Namesp
     """The same stream with a cache that forgets nothing, as causal samplers without a window keep it: its
     figures and the ratios to ours.
 
-    The chunk time compared is that of the stream's last quarter; the history costs more with every chunk, a
+    The chunk time compared is that of the stream's last quarter. The history costs more with every chunk, a
     rolling window does not.
     """
     _, ours = last_quarter(networks, args, args.context or networks.config.rolling.cache_shape)
@@ -345,7 +352,7 @@ def wandering_tracks(count: int, width: int, height: int, frames: int = 97) -> T
 
 
 def memory_mib() -> float:
-    """The most memory held so far: the GPU's where there is one in use, else the process's; 0 where the
+    """The most memory held so far: the GPU's where there is one in use, else the process's. 0 where the
     system does not say.
     """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():

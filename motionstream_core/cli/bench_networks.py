@@ -40,8 +40,14 @@ def random_networks(
     decoder: str = "taehv",
     dtype: torch.dtype | None = None,
 ) -> Networks:
-    """A preset's networks; `small`: a Wan preset's shapes at stand-in sizes. ValueError for a preset that is
-    too large for a CPU.
+    """A preset's networks with random weights. ValueError for a preset that is too large for a CPU.
+
+    Args:
+        name: a preset.
+        device: where they are made.
+        small: a Wan preset's shapes at stand-in sizes.
+        decoder: the kind of decoder.
+        dtype: of the transformer, None for the device's own choice.
     """
     config = preset(name)
     if config.text_len <= 16:
@@ -89,7 +95,7 @@ def fill_random(make: Callable[[], M], device: torch.device, dtype: torch.dtype)
 
 
 def chunk_flops(config: ModelConfig, grid: int, shape: CacheShape, steps: int) -> dict[str, int]:
-    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame; the matrix products alone. The
+    """FLOPs of a steady chunk by stage, `grid` tokens a latent frame. The matrix products alone. The
     clean-context pass ends at the keys and values of the last block.
     """
     run, tokens, d = Pass(shape.chunk, shape.frames), shape.chunk * grid, config.dim

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def choose_preset(args: argparse.Namespace) -> CausalPreset | None:
-    """The preset, with what was stated beside it; None where the file is to speak for itself."""
+    """The preset, with what was stated beside it. None where the file is to speak for itself."""
     beside = {
         "context": args.context,
         "timesteps": None if args.timesteps is None else tuple(args.timesteps),

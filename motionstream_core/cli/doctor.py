@@ -36,8 +36,8 @@ LITTLE_GIB = 6
 
 @dataclass(frozen=True)
 class Report:
-    """found: by name, what is there; problems: what is missing; slow: what works and could be better; each in
-    words.
+    """found: by name, what is there. problems: what is missing. slow: what works and could be better. Each is
+    in words.
     """
 
     found: dict[str, str]
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examine(weights: Path = BUILT_IN) -> Report:
-    """Looks at everything; nothing it finds missing raises."""
+    """Looks at everything. Nothing it finds missing raises."""
     checks: dict[str, Callable[[], str]] = {
         "python": _python,
         **{name: lambda name=name: version(name) for name in NEEDED},
@@ -90,7 +90,7 @@ def examine(weights: Path = BUILT_IN) -> Report:
 
 
 def checkpoint_lines(files: Iterable[tuple[str, Path]]) -> list[str]:
-    """What safetensors files (name, place) say of being causal, in words; those that say nothing are
+    """What safetensors files (name, place) say of being causal, in words. Those that say nothing are
     counted.
     """
     out, silent = [], 0

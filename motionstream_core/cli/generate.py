@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def file_objects(path: Path, width: int, height: int) -> dict[int, Tensor]:
-    """The masks (H, W) bool of the objects that a painted document has cut out; none for any other file."""
+    """The masks (H, W) bool of the objects that a painted document has cut out. None for any other file."""
     document = file_document(path)
     found = {} if document is None else document_objects(document, width, height)
     return {handle: torch.from_numpy(mask) for handle, mask in found.items()}

@@ -1,4 +1,4 @@
-"""`plan`: whether a stream fits a card, before anything is loaded; words and, as last line, one JSON
+"""`plan`: whether a stream fits a card, before anything is loaded. Words and, as last line, one JSON
 document. Exit code 1 when nothing fits.
 """
 
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def named_config(name: str) -> ModelConfig:
-    """A network's or a public checkpoint's config; ValueError lists both kinds."""
+    """A network's or a public checkpoint's config. ValueError lists both kinds."""
     if name in CHECKPOINT_PRESETS:
         return config_for(checkpoint_preset(name))
     if name not in PRESETS:
@@ -74,7 +74,7 @@ def named_config(name: str) -> ModelConfig:
 
 
 def free_memory() -> int:
-    """Bytes free on the card; ValueError where there is none."""
+    """Bytes free on the card. ValueError where there is none."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,1 +1,1 @@
-"""codec room of the core; see docs/architecture.md."""
+"""codec room of the core. See docs/architecture.md."""

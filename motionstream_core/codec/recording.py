@@ -56,7 +56,7 @@ class VideoRecording:
         self._ends = array("q")  # bytes of the file behind each frame that is in it
 
     def write(self, frames: Tensor):
-        """Appends frames (T, H, W, 3); values beyond 0..1 are clamped."""
+        """Appends frames (T, H, W, 3). Values beyond 0..1 are clamped."""
         check_size_of_frames(frames, self._size)
         size = (frames.shape[2], frames.shape[1])
         for picture in to_uint8_pictures(frames):

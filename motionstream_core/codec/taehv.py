@@ -5,10 +5,10 @@ Owns their layers, under the names of the public files, and the two conventions 
 files take the latents of the diffusion model as they are, LightX2V's lighttae files take those of the Wan
 VAE, mean and spread put back. Weights alone do not tell which.
 Written from the described architecture: 3x3 convolutions, memory blocks that see their own input one step
-earlier, and time squeezed or stretched by 1x1 convolutions; so the past of a stream is one feature map a
+earlier, and time squeezed or stretched by 1x1 convolutions. So the past of a stream is one feature map a
 memory block.
 
-Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t,
+Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later. latents (B, C, t,
 H/s, W/s), normalised.
 """
 
@@ -50,7 +50,7 @@ class MemoryBlock(nn.Module):
 
 
 class TimeChange(nn.Module):
-    """`squeeze` steps into one, or one into `stretch`, by a 1x1 convolution; x (B, T, C, H, W)."""
+    """`squeeze` steps into one, or one into `stretch`, by a 1x1 convolution. x (B, T, C, H, W)."""
 
     def __init__(self, channels: int, squeeze: int = 1, stretch: int = 1):
         super().__init__()
@@ -73,7 +73,7 @@ def _conv(channels_in: int, channels_out: int, stride: int = 1, bias: bool = Tru
 
 
 class TAEHV(nn.Module):
-    """The parameters; encoder and decoder are plain sequences."""
+    """The parameters. Encoder and decoder are plain sequences."""
 
     def __init__(self, latent_channels: int):
         super().__init__()
@@ -104,7 +104,7 @@ class TAEHV(nn.Module):
 
 
 def _run(layers: nn.Sequential, x: Tensor, memory: list[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
-    """x (B, T, C, H, W) through the layers; memory blocks take and leave one step each."""
+    """x (B, T, C, H, W) through the layers. Memory blocks take and leave one step each."""
     after: list[Tensor | None] = []
     for layer in layers:
         if isinstance(layer, TimeChange):
@@ -174,7 +174,7 @@ class TaehvCodec(ChunkedCodec):
 
 
 def open_taehv(path: Path) -> TAEHV:
-    """The network of a public file (.pth or .safetensors), in float32; ValueError lists the keys that do not
+    """The network of a public file (.pth or .safetensors), in float32. ValueError lists the keys that do not
     fit.
     """
     try:

@@ -1,7 +1,7 @@
 """A video file's pictures one by one with the moment each is shown: what a tracker reads.
 
 Owns decoding by time stamps (variable frame rates included), the turning of phone videos and the part of a
-file that is asked for. Knows nothing of tracks. Shapes: a picture (H, W, 3) uint8 RGB; its moment in seconds,
+file that is asked for. Knows nothing of tracks. Shapes: a picture (H, W, 3) uint8 RGB. Its moment in seconds,
 rising.
 """
 
@@ -27,7 +27,7 @@ def timed_frames(
 ) -> TimedFrames:
     """The frames of a video with their times, decoded as they are asked for.
 
-    most: pictures at most. begin, lasting: seconds; lasting 0 is to the end.
+    most: pictures at most. begin, lasting: seconds. lasting 0 is to the end.
     A file that breaks off is decoded as far as it goes. Raises ValueError for what is no video, what cannot
     be decoded, and what has no picture in that part.
     """
@@ -73,7 +73,7 @@ def check_side(width: int, height: int):
 
 
 def expected_frames(source: str | Path | BinaryIO) -> int | None:
-    """How many frames the file says it has, without decoding any; None where it does not say or cannot be
+    """How many frames the file says it has, without decoding any. None where it does not say or cannot be
     read (the decoding will tell).
     """
     import av
@@ -99,7 +99,7 @@ def timed_images(images: Iterable[np.ndarray], fps: float = RATE) -> TimedFrames
 
 
 def _frames(container, stream) -> Iterator:
-    """The decoded frames. Damage at the very end is where a file was cut off; anywhere else it is an error,
+    """The decoded frames. Damage at the very end is where a file was cut off. Anywhere else it is an error,
     as is a file of nothing else.
     """
     import av

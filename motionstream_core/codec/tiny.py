@@ -8,10 +8,10 @@ past that a chunk needs is one feature map per memory block, and the batch form 
 same function called once or many times. A linear skip of each cell's mean colours (learned, but started at
 the identity) goes round encoder and decoder: training starts from a blurred picture instead of grey.
 
-Shapes: frames (B, T, 3, H, W) float in 0..1 with T = 1 + 4k at the start of a clip and T = 4k later on;
+Shapes: frames (B, T, 3, H, W) float in 0..1 with T = 1 + 4k at the start of a clip and T = 4k later on.
 latents (B, C, t, H/8, W/8), zero mean and unit variance per channel, with t = 1 + k at the start and k later
 on.
-Latent frame 0 holds frame 0 alone (repeated four times, as Wan's stride has it); latent frame k > 0 holds
+Latent frame 0 holds frame 0 alone (repeated four times, as Wan's stride has it). Latent frame k > 0 holds
 frames 4k-3 … 4k.
 """
 
@@ -109,7 +109,7 @@ class TimeGrow(nn.Module):
 
 
 def _run(layers: nn.ModuleList, x: Tensor, memory: list[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
-    """Runs the layers in order; memory blocks take and leave one entry of `memory` each."""
+    """Runs the layers in order. Memory blocks take and leave one entry of `memory` each."""
     after: list[Tensor | None] = []
     index = 0
     for layer in layers:
@@ -125,7 +125,7 @@ def _run(layers: nn.ModuleList, x: Tensor, memory: list[Tensor | None]) -> tuple
 class TinyCodec(nn.Module):
     """Causal video autoencoder, stride 4×8×8.
 
-    `encode` and `decode` take a whole clip; `encode_chunk` and `decode_chunk` take the next piece of a stream
+    `encode` and `decode` take a whole clip. `encode_chunk` and `decode_chunk` take the next piece of a stream
     with the state that the piece before left (`start_encode()`, `start_decode()` give the state of a new
     stream) and give the same numbers.
     """

@@ -51,7 +51,7 @@ class VideoWriter:
         self._stream: VideoStream | None = None
 
     def write(self, frames: Tensor):
-        """Appends frames (T, H, W, 3) float 0..1; values beyond are clamped."""
+        """Appends frames (T, H, W, 3) float 0..1. Values beyond are clamped."""
         stream = self._stream
         check_size_of_frames(frames, None if stream is None else (stream.width, stream.height))
         if stream is None:
@@ -90,7 +90,7 @@ class VideoWriter:
 
 
 def rate_of(fps: float) -> Fraction:
-    """The frame rate of a file; ValueError for one that no file can have."""
+    """The frame rate of a file. ValueError for one that no file can have."""
     if not 0 < fps <= 1000:
         raise ValueError(f"fps: expected above 0 and at most 1000, got {fps}")
     return Fraction(fps).limit_denominator(1001)
@@ -119,7 +119,7 @@ def to_uint8_pictures(frames: Tensor) -> Iterator[np.ndarray]:
 def h264_stream(
     container: Any, rate: Fraction, size: tuple[int, int], x264: Mapping[str, str] | None = None
 ) -> VideoStream:
-    """A new h264 stream of a container, (width, height); `x264` are more options for that encoder."""
+    """A new h264 stream of a container, (width, height). `x264` are more options for that encoder."""
     import av
 
     codec = next((name for name in CODECS if name in av.codecs_available), None)

@@ -1,7 +1,7 @@
 """The layers of the two public Wan autoencoders under the names of their weight files, for use without a
 host.
 
-Owns parameters and the forward of single layers; the walk through time is in `wan_vae.py`. Shapes: (B, C, T,
+Owns parameters and the forward of single layers. The walk through time is in `wan_vae.py`. Shapes: (B, C, T,
 H, W), inside a frame (B T, C, H, W).
 """
 
@@ -22,7 +22,7 @@ from ..common.state_dict import state_problems
 
 @dataclass(frozen=True)
 class WanVAEConfig:
-    """dim and decoder_dim: channels at full size; stages: the one of 2.2, with shortcuts and 2x2 pixels in a
+    """dim and decoder_dim: channels at full size. stages: the one of 2.2, with shortcuts and 2x2 pixels in a
     channel.
     """
 
@@ -106,7 +106,7 @@ class FrameAttention(nn.Module):
 
 
 class Resample(nn.Module):
-    """Half or double the height and width, frame by frame; with `time`, the weights to do so in time."""
+    """Half or double the height and width, frame by frame. With `time`, the weights to do so in time."""
 
     def __init__(self, channels: int, channels_out: int, up: bool, time: bool):
         super().__init__()
@@ -235,7 +235,7 @@ class WanVAE(nn.Module):
 
 
 def config_of(state: Mapping[str, Tensor]) -> WanVAEConfig:
-    """The kind and width of a weights file under the public names; ValueError for another file."""
+    """The kind and width of a weights file under the public names. ValueError for another file."""
     if (
         "decoder.middle.0.residual.0.gamma" not in state
         or "encoder.conv1.weight" not in state
@@ -254,7 +254,7 @@ def config_of(state: Mapping[str, Tensor]) -> WanVAEConfig:
 
 
 def open_wan_vae(path: Path) -> WanVAE:
-    """The autoencoder of a public file; ValueError lists the keys that do not fit."""
+    """The autoencoder of a public file. ValueError lists the keys that do not fit."""
     state = (
         load_file(path)
         if path.suffix == ".safetensors"

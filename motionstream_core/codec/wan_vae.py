@@ -10,7 +10,7 @@ and 2x2 pixels in a channel).
 A causal convolution sees two frames before its own. The first latent frame stands for one frame: nothing is
 stretched or squeezed in time for it. So a clip is its first frame, then any number of pieces.
 
-Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later; latents (B, C, t,
+Shapes: frames (B, T, 3, H, W) float 0..1, T = 1 + 4k at the start of a clip and 4k later. latents (B, C, t,
 H/s, W/s), normalised to zero mean and unit variance by the public statistics.
 """
 
@@ -188,7 +188,7 @@ class _Walk:
         self.after: list[Tensor | None] = []
 
     def swap(self, now: Tensor, frames: int) -> Tensor:
-        """The last `frames` frames before `now` (zeros at the start); keeps the last `frames` of both for the
+        """The last `frames` frames before `now` (zeros at the start). Keeps the last `frames` of both for the
         next pass.
         """
         past = None if self.first else self._before.popleft()
@@ -264,10 +264,10 @@ def _each_frame(layer: VAEModule, x: Tensor) -> Tensor:
 
 
 class WanCodec(ChunkedCodec):
-    """A Wan autoencoder with the calls of TinyCodec. `module` holds the weights; `dtype` and `device` are
+    """A Wan autoencoder with the calls of TinyCodec. `module` holds the weights. `dtype` and `device` are
     those of the computation.
 
-    frames_at_once: latent frames decoded (and encoded) in one pass; fewer need less memory and give the same
+    frames_at_once: latent frames decoded (and encoded) in one pass. Fewer need less memory and give the same
     frames.
     """
 
@@ -326,7 +326,7 @@ class WanCodec(ChunkedCodec):
 
 
 def channels_of(module: VAEModule) -> int:
-    """Latent channels of a Wan autoencoder; ValueError for another module."""
+    """Latent channels of a Wan autoencoder. ValueError for another module."""
     lacking = [name for name in ("encoder", "decoder", "conv1", "conv2") if not hasattr(module, name)]
     channels = 0 if lacking else module.conv2.in_channels
     if lacking or channels not in STRIDES or not hasattr(module.decoder, "middle"):

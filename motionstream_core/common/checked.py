@@ -30,7 +30,7 @@ def number(value: Any, where: str, least: float, most: float, name: str = "") ->
 
 
 def whole_number(value: Any, where: str, least: int, most: int, name: str = "") -> int:
-    """A whole number from `least` to `most`; 3.0 counts as 3.
+    """A whole number from `least` to `most`. 3.0 counts as 3.
 
     Args:
         value: what came.

@@ -8,7 +8,7 @@ State = dict[str, Tensor]
 
 
 def state_problems(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> list[str]:
-    """What keeps a state from fitting, in words; empty when it fits."""
+    """What keeps a state from fitting, in words. Empty when it fits."""
     missing, unknown = sorted(expected.keys() - got.keys()), sorted(got.keys() - expected.keys())
     shapes = [key for key in expected.keys() & got.keys() if expected[key].shape != got[key].shape]
     listed = [

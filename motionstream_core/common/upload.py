@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def upload(x: Tensor, device: torch.device) -> Tensor:
-    """x on the device; from the CPU to a CUDA device the host does not wait."""
+    """x on the device. From the CPU to a CUDA device the host does not wait."""
     if x.device.type == "cpu" and device.type == "cuda":
         return x.pin_memory().to(device, non_blocking=True)
     return x.to(device)

@@ -1,1 +1,1 @@
-"""evaluation room of the core; see docs/architecture.md."""
+"""evaluation room of the core. See docs/architecture.md."""

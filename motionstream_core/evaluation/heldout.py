@@ -50,8 +50,14 @@ def long_set(
     media: Path, count: int = 4, frames: int = 253, seed: int = SEED + 1, period: int = 24
 ) -> list[HeldOut]:
     """Streams many times longer than training whose motion repeats every `period` frames, so that early and
-    late frames show the same
-    displacements: every other one under a moving camera.
+    late frames show the same displacements: every other one under a moving camera.
+
+    Args:
+        media: folder of pictures and sprites.
+        count: how many streams.
+        frames: pixel frames of each.
+        seed: of the scenes.
+        period: pixel frames after which the motion repeats.
     """
     pictures, sprites, names, _ = load_media(media)
     out = []

@@ -82,7 +82,7 @@ def warp_baseline(networks: Networks, encoded: bool = True) -> Generate:
 
 def carried_baseline(networks: Networks, encoded: bool = True, kind: str | None = None) -> Generate:
     """What the small preset is given: pixels carried forward and disoccluded places filled smoothly, without
-    the network; through the codec or as they are.
+    the network. Through the codec or as they are.
     """
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What is measured on a generated clip, and nothing else: no model, no files.
 
-Shapes: clips (T, H, W, 3) float 0..1, numpy; xy (T, N, 2) pixels; visible (T, N) bool; masks (T, H, W) bool.
+Shapes: clips (T, H, W, 3) float 0..1, numpy. xy (T, N, 2) pixels. visible (T, N) bool. masks (T, H, W) bool.
 
 The measure of track following is the NCC error: around each commanded point the ground-truth patch of that
 frame is searched in the generated frame, and the distance of the best normalised cross-correlation from the
@@ -19,7 +19,7 @@ FLAT = 3.0 / 255  # patches whose standard deviation is below this have nothing 
 
 
 def psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels, or over the pixels of a mask; nan for an empty
+    """Peak signal-to-noise ratio in dB over all pixels, or over the pixels of a mask. Nan for an empty
     mask.
     """
     error = (np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2
@@ -37,8 +37,13 @@ def ncc_error(
     """(T, N) error in px of every commanded point, nan where not visible, too near the border or without
     texture.
 
-    `reference_xy`: where the patches lie in the reference, if not at `xy` (with a reference of one frame
-    only, its points at frame 0).
+    Args:
+        reference: (T, H, W, 3) 0..1, or one frame.
+        generated: (T, H, W, 3) 0..1.
+        xy: (T, N, 2) pixels, where the points were told to be.
+        visible: (T, N) bool.
+        reference_xy: where the patches lie in the reference, if not at `xy`. With a reference of one frame
+            these are its points at frame 0.
     """
     frames, count = visible.shape
     ref_xy = xy if reference_xy is None else reference_xy

@@ -31,7 +31,7 @@ def prompt_effect(
     networks: Networks, items: list[HeldOut], steps: int | None, progress: Callable[[str], None]
 ) -> dict[str, dict[str, float]]:
     """{"start": {style: share}, "switch": {style: share}}: 1 the look of the word, 0 nothing, below 0 away
-    from it; the mean over the clips.
+    from it. The mean over the clips.
     """
     found: dict[str, dict[str, list[float]]] = {
         kind: {style: [] for style in STYLES} for kind in ("start", "switch")

@@ -73,8 +73,18 @@ def evaluate(
     long_frames: int = 1009,
     progress: Callable[[str], None] = print,
 ) -> dict:
-    """Everything of the issue's table -> one JSON-ready document with the model's figures at the top and the
-    baselines below their names.
+    """Everything of the evaluation's table -> one JSON-ready document with the model's figures at the top and
+    the baselines below their names.
+
+    Args:
+        networks: the model that is measured.
+        media: folder of pictures and sprites.
+        clips: how many held-out clips.
+        steps: denoising steps, None for the model's own.
+        long_clips: how many long streams.
+        name: of the model, for the document.
+        long_frames: pixel frames of a long stream.
+        progress: told a line after each clip.
     """
     items = heldout_set(media, clips)
     began = time.time()
@@ -134,7 +144,7 @@ def table(document: dict) -> str:
 
 
 def format_figure(value: float | None) -> str:
-    """A figure of the table; "-" for what could not be measured."""
+    """A figure of the table. "-" for what could not be measured."""
     return "-" if value is None else f"{value:.3f}"
 
 

@@ -38,7 +38,7 @@ def command_line() -> str:
 
 
 def round_figures(value: Any, digits: int = 3) -> Any:
-    """Floats to so many decimals, all the way down in dicts; None for what could not be measured."""
+    """Floats to so many decimals, all the way down in dicts. None for what could not be measured."""
     if isinstance(value, dict):
         return {key: round_figures(each, digits) for key, each in value.items()}
     if not isinstance(value, float):
@@ -47,7 +47,7 @@ def round_figures(value: Any, digits: int = 3) -> Any:
 
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; rows may be shorter than the head."""
+    """A Markdown table. Rows may be shorter than the head."""
     lines = [_line(head), "|---" * len(head) + "|"]
     for row in rows:
         lines.append(_line([*row, *[""] * (len(head) - len(row))]))
@@ -95,7 +95,7 @@ def _slug(device: str) -> str:
 
 
 def show_result(table: str, document: Any, kept: Path | None) -> None:
-    """The table and, as last line, the JSON on stdout; where it is kept on stderr."""
+    """The table and, as last line, the JSON on stdout. On stderr, where it is kept."""
     print(table)
     if kept is not None:
         print(f"kept in {kept}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """How a filled hole looks beside the true one: energy by octave, distance of patches, flicker.
 
 Owns what PSNR cannot say of a hole, where blur scores best and real texture worst. No model, no files.
-Shapes: clips (T, H, W, 3) float 0..1, numpy; masks (T, H, W) bool; camera (T, 3, 3), frame 0 to frame t.
+Shapes: clips (T, H, W, 3) float 0..1, numpy. masks (T, H, W) bool. camera (T, 3, 3), frame 0 to frame t.
 Positions have pixel centres at +0.5.
 """
 
@@ -20,7 +20,7 @@ UNIT = 255.0
 
 
 def blur_frames(clip: np.ndarray, size: float) -> np.ndarray:
-    """Every frame under a Gaussian of `size` px; as it is for 0."""
+    """Every frame under a Gaussian of `size` px. As it is for 0."""
     if size == 0:
         return np.asarray(clip, np.float32)
     return np.stack(
@@ -32,7 +32,7 @@ def blur_frames(clip: np.ndarray, size: float) -> np.ndarray:
 
 
 def erode_mask(mask: np.ndarray, rim: int = RIM) -> np.ndarray:
-    """The mask without its outer `rim` px; the frame's own border does not count."""
+    """The mask without its outer `rim` px. The frame's own border does not count."""
     kernel = np.ones((2 * rim + 1,) * 2, np.uint8)
     return np.stack([cv2.erode(part.astype(np.uint8), kernel) > 0 for part in mask])
 
@@ -95,7 +95,7 @@ def patch_distances(made: np.ndarray, true: np.ndarray, mask: np.ndarray) -> tup
 
 
 def flicker(clip: np.ndarray, mask: np.ndarray, camera: np.ndarray) -> float:
-    """Mean change from frame to frame of the same place of the background, of 255; nan where none is seen in
+    """Mean change from frame to frame of the same place of the background, of 255. Nan where none is seen in
     two frames running.
 
     `mask`: the background's pixels that count. Frames are brought back to frame 0's coordinates first.

@@ -2,18 +2,18 @@
 way.
 
 Owns the protocol, the scores and the result file. Each video is tracked on a 50×50 grid over 81 frames at 16
-a second; the model gets its first frame and the tracks, and a tracker finds the same points again in what was
+a second. The model gets its first frame and the tracks, and a tracker finds the same points again in what was
 made.
 
 EPE (section 3.3 of the paper): mean distance in px between the visible input tracks and the tracks of the
-output, frame 0 left out. The paper measures at 832×480 with CoTracker3; here the default tracker looks at the
+output, frame 0 left out. The paper measures at 832×480 with CoTracker3. Here the default tracker looks at the
 output enlarged to `LOOK` px, and pixels are the model's. Beside it:
-- moving: EPE of the points that are more than `MOVED` px from where they began, in those frames;
+- moving: EPE of the points that are more than `MOVED` px from where they began, in those frames.
 - found: share of those places the tracker still sees in the output, and their EPE (a lost point counts with
-its last guess in the EPE);
-- NCC: median distance at which the first frame's own patches are found again, within 10 px (no tracker);
+its last guess in the EPE).
+- NCC: median distance at which the first frame's own patches are found again, within 10 px (no tracker).
 - PSNR against the source.
-Three rows a video: what the model made; the source through the codec alone, the floor of the measure; the
+Three rows a video: what the model made. The source through the codec alone, the floor of the measure. The
 first frame standing still.
 """
 
@@ -65,6 +65,13 @@ def source_tracks(
 ) -> Tracks:
     """The motion of a video at its own speed, as it is once the picture covers the canvas. A shorter video
     gives fewer frames.
+
+    Args:
+        path: of the video.
+        frames: most pixel frames.
+        width: of the canvas in pixels.
+        height: of the canvas in pixels.
+        grid: pixels from point to point.
     """
     found = follow(
         timed_frames(path),
@@ -138,7 +145,15 @@ def through_codec(networks: Networks, frames: Tensor) -> Tensor:
 def transfer_motion(
     networks: Networks, image: Tensor, tracks: Tracks, prompt: str = PROMPT, seed: int = 0
 ) -> Tensor:
-    """What the model makes of a picture (H, W, 3) and tracks."""
+    """What the model makes of a picture and tracks.
+
+    Args:
+        networks: the model.
+        image: (H, W, 3) 0..1.
+        tracks: on a canvas of the picture's size.
+        prompt: the text.
+        seed: of the noise.
+    """
     chunks = stream(networks, image, tracks, prompt, StreamOptions(tracks.frames, seed))
     return torch.cat([chunk.frames for chunk in chunks])
 
@@ -146,8 +161,16 @@ def transfer_motion(
 def transfer_onto(
     networks: Networks, path: Path, image: Path, mask: Path, target: Path, frames: int = FRAMES
 ) -> dict:
-    """The row of a video whose subject (mask) moves another picture's (target): the subject's own motion, the
-    ground at rest. No truth, no PSNR.
+    """The row of a video whose subject moves another picture's: the subject's own motion, the ground at rest.
+    No truth, no PSNR.
+
+    Args:
+        networks: the model.
+        path: of the video.
+        image: the other picture.
+        mask: marks the subject of the video.
+        target: marks what is to move in the other picture.
+        frames: most pixel frames.
     """
     subject, goal = (read_image(place)[..., 0].numpy() for place in (mask, target))
     seeded: list[Seeds] = []

@@ -21,7 +21,7 @@ class Hand:
     """The points (K,) that a hand holds, by index.
 
     shift (K, 2): where each is from the hand. at: where the hand is. to: where it has been asked to go since.
-    leaving: the mode in which it lets go once it is there; None while it holds on.
+    leaving: the mode in which it lets go once it is there. None while it holds on.
     """
 
     points: Tensor
@@ -61,7 +61,7 @@ class Hands:
         return True
 
     def release(self, number: int, mode: str) -> Tensor | None:
-        """The points that are let go now; none of them where the hand first gets where it was asked to go.
+        """The points that are let go now. None of them where the hand first gets where it was asked to go.
 
         None where the hand holds nothing, or has let go already.
         """
@@ -74,7 +74,7 @@ class Hands:
         return hand.points[:0]
 
     def set_aside(self, number: int):
-        """The number is free for another hand; one that is on its way goes on."""
+        """The number is free for another hand. One that is on its way goes on."""
         hand = self._held.pop(number, None)
         if hand is not None:
             self._held[min(self._held, default=0) - HANDS] = hand

@@ -1,7 +1,7 @@
 """The camera that a person moves over a running stream: speeds in, one 3×3 matrix a frame out.
 
-Owns the camera's place. Knows nothing of tracks or controls. World is the picture before the camera moves it;
-a matrix takes homogeneous world pixels (x, y, 1) to the screen. The picture counts as a plane, `width` pixels
+Owns the camera's place. Knows nothing of tracks or controls. World is the picture before the camera moves it.
+A matrix takes homogeneous world pixels (x, y, 1) to the screen. The picture counts as a plane, `width` pixels
 away, which an orbit turns about its middle.
 Float64 on the CPU, so that the same speeds give the same places everywhere.
 """

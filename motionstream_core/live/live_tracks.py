@@ -11,7 +11,7 @@ all frames that are not final yet.
 A point is on its own track (BASE, shifted by what people did to it), at rest in the world (REST), on a path
 added live (PATH), or in a hand (HELD), which is a place on the screen. World is the picture before the camera
 moves it.
-Shapes: xy (T, N, 2) float64 pixels inside, float32 outside; per-point values (N,).
+Shapes: xy (T, N, 2) float64 pixels inside, float32 outside. Per-point values (N,).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class LiveState:
 
 @dataclass(frozen=True)
 class _Frames:
-    """The points in these frames: world and screen (T, N, 2), visible (T, N); camera in the last of them."""
+    """The points in these frames: world and screen (T, N, 2), visible (T, N). camera in the last of them."""
 
     frames: range
     camera: LiveCamera
@@ -138,7 +138,7 @@ class LiveTracks:
     # ---- controls ----
 
     def apply(self, control: MotionControl, to_reference: ToReference) -> bool:
-        """True when the control took effect; False when what it names does not exist (any more).
+        """True when the control took effect. False when what it names does not exist (any more).
 
         Raises NoRoom for points that there is no room for. A control that raises has changed nothing.
         """

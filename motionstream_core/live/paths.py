@@ -1,6 +1,6 @@
 """Paths that are walked at constant speed: those of tracks added live, and those of hands.
 
-Knows nothing of cameras or of who walks. Shapes: line (P, 2) float64 pixels; shares (K,) of its length.
+Knows nothing of cameras or of who walks. Shapes: line (P, 2) float64 pixels. shares (K,) of its length.
 """
 
 from __future__ import annotations

@@ -29,14 +29,14 @@ class Performance:
 
 
 def write_performance(performed: PerformanceLog, **about: float) -> str:
-    """The JSON text; `about` are numbers such as seed, width, height, fps, chunk_frames, frames."""
+    """The JSON text. `about` are numbers such as seed, width, height, fps, chunk_frames, frames."""
     head = json.dumps({"kind": KIND, "version": VERSION, **about}, separators=(",", ":"))
     controls = ",".join(performed.texts())
     return f'{head[:-1]},"controls":[{controls}]}}'
 
 
 def read_performance(text: str) -> Performance:
-    """The performance in a JSON text; an empty text is one without controls.
+    """The performance in a JSON text. An empty text is one without controls.
 
     As long as the text may be: every performance that was written can be read. Raises ValueError, which names
     what was expected and what came.

@@ -290,7 +290,7 @@ class LiveSession:
         self._notify()
 
     def close(self, status: str):
-        """The stream has ended; from now on every control is late. The first call counts. Thread-safe."""
+        """The stream has ended. From now on every control is late. The first call counts. Thread-safe."""
         if status not in ENDINGS:
             raise ValueError(f"status: expected one of {', '.join(ENDINGS)}, got {status!r}")
         with self._wake:

@@ -3,7 +3,7 @@
 Owns the places of points in the tensors: those that a stream began with come first and stay, those that were
 added come behind and go again. Knows nothing of hands, cameras or controls.
 
-World is the picture before the camera moves it, screen the one after. Shapes: (N, 2) float64 pixels; other
+World is the picture before the camera moves it, screen the one after. Shapes: (N, 2) float64 pixels. Other
 values (N,).
 """
 

@@ -25,8 +25,8 @@ Positions = tuple[Tensor, Tensor]  # (N, 2), (N,)
 
 @dataclass(frozen=True)
 class TrackStream:
-    """What a stream takes in place of Tracks. first: its one first frame, with canvas and rate; static (N,):
-    points that rest by design; open() begins the source anew and gives the positions of frame 0, 1, 2, … at
+    """What a stream takes in place of Tracks. first: its one first frame, with canvas and rate. static (N,):
+    points that rest by design. open() begins the source anew and gives the positions of frame 0, 1, 2, … at
     that rate. at_end: after the last, "loop" begins anew, "hold" rests there, "end" ends the stream.
     """
 

@@ -53,11 +53,19 @@ def available_backends() -> tuple[str, ...]:
 def check_backend(
     backend: Backend, heads: int, head_dim: int, device: torch.device, dtype: torch.dtype, tokens: int = 256
 ) -> float:
-    """How far a backend's answer is from the plain one's on random values, as a share of its spread;
+    """How far a backend's answer is from the plain one's on random values, as a share of its spread.
     ValueError where that is too far.
 
-    The values are of the size that normalised queries and keys have; one answer for a device and a dtype is
+    The values are of the size that normalised queries and keys have. One answer for a device and a dtype is
     enough, before a stream.
+
+    Args:
+        backend: the backend in question.
+        heads: of the network.
+        head_dim: width of a head.
+        device: where the network runs.
+        dtype: of keys and queries.
+        tokens: how many are compared.
     """
     rng = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, tokens, heads * head_dim, generator=rng).to(device, dtype) for _ in range(3))
@@ -72,7 +80,15 @@ def check_backend(
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, backend: Backend = "sdpa") -> Tensor:
-    """Attention by a named backend, or by a callable (q, k, v, heads) -> (B, Lq, D) such as a host's own."""
+    """Attention by a named backend, or by a callable (q, k, v, heads) -> (B, Lq, D) such as a host's own.
+
+    Args:
+        q: (B, Lq, D).
+        k: (B, Lk, D).
+        v: (B, Lk, D).
+        heads: of the network.
+        backend: a name, or the callable.
+    """
     if callable(backend):
         return backend(q, k, v, heads)
     if backend not in available_backends():

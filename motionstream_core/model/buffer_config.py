@@ -13,7 +13,7 @@ STARTS = ("uniform", "grow")
 
 
 def chunks_of(frames: int, chunk_frames: int) -> int:
-    """Chunks of a queue; ValueError where they do not divide it."""
+    """Chunks of a queue. ValueError where they do not divide it."""
     if chunk_frames < 1 or frames % chunk_frames:
         raise ValueError(f"chunk_frames: expected a divisor of {frames} latent frames, got {chunk_frames}")
     return frames // chunk_frames
@@ -52,10 +52,10 @@ class BufferConfig:
         micro_steps: denoising steps in each slot (s).
         reference_frames: clean latent frames before the queue (K).
         gamma: exponent of the level function, sigma = 1 - t ** gamma at progress t. 1 is linear.
-        guidance: of the text against the empty text; 1 is none, and half the work.
+        guidance: of the text against the empty text. 1 is none, and half the work.
         start: how the queue is filled. "uniform": from the intermediate latents of one uniform run (the
             paper). "grow": from one chunk of noise, behind which the queue grows.
-        trained: the partitions that the weights were trained for; none named is this one alone.
+        trained: the partitions that the weights were trained for. None named is this one alone.
     """
 
     chunk_frames: int = 2
@@ -97,9 +97,15 @@ class BufferConfig:
         reference_frames: int = 0,
         gamma: float = 1.0,
     ) -> BufferConfig:
-        """The partition of a queue of `frames` latent frames whose frames get `steps` steps each.
+        """The partition of a queue whose frames get `steps` steps each. ValueError where the chunks do not
+        divide the queue, or the chunks' number does not divide the steps.
 
-        ValueError where the chunks do not divide the queue, or the chunks' number does not divide the steps.
+        Args:
+            frames: latent frames of the queue.
+            chunk_frames: latent frames of a chunk.
+            steps: denoising steps of a frame.
+            reference_frames: clean latent frames before the queue.
+            gamma: bends the levels along the queue.
         """
         chunks = chunks_of(frames, chunk_frames)
         if steps < 1 or steps % chunks:
@@ -142,10 +148,16 @@ class BufferConfig:
         guidance: float | None = None,
         start: Start | None = None,
     ) -> BufferConfig:
-        """Other settings of the same weights; None leaves one as it is.
+        """Other settings of the same weights. None leaves one as it is. ValueError for what does not divide,
+        and for what the weights were not trained for.
 
-        Other chunks without their number divide the same queue. Without micro-steps every frame keeps its
-        number of steps. ValueError for what does not divide, and for what the weights were not trained for.
+        Args:
+            chunk_frames: latent frames of a chunk.
+            chunks: of the queue. Without it other chunks divide the same queue.
+            micro_steps: of a slot. Without it every frame keeps its number of steps.
+            reference_frames: clean latent frames before the queue.
+            guidance: weight of the text.
+            start: how a stream begins.
         """
         c = self.chunk_frames if chunk_frames is None else chunk_frames
         if chunks is None:

@@ -8,7 +8,7 @@ masks, counters are Python ints (MotionStream, section 3.3).
 
 Shapes: k and v (B, frames x tokens_per_frame, D), keys before rotation. The same four calls on both caches:
     slots(frames)                 the slots of a chunk that would come next
-    extend(layer, k, v, commit)   kept keys (rotated) and values followed by the chunk's; with commit the
+    extend(layer, k, v, commit)   kept keys (rotated) and values followed by the chunk's. With commit the
     chunk is remembered
     advance(frames)               after a committed forward: the chunk becomes context, what falls out of the
     window is forgotten
@@ -80,7 +80,7 @@ class _Counters:
 
     @contextmanager
     def rewriting(self, total: int, *, at_once: bool = False) -> Iterator[None]:
-        """While frames that were seen before are written again; afterwards `total` frames have been seen.
+        """While frames that were seen before are written again. Afterwards `total` frames have been seen.
         at_once: a forward may fill every free slot.
         """
         self.at_once = at_once
@@ -95,7 +95,7 @@ class _Counters:
         return self.in_sink + self.in_window
 
     def slots(self, frames: int) -> tuple[int, ...]:
-        """Slots of the next `frames` latent frames; ValueError beyond one chunk, or beyond the free slots
+        """Slots of the next `frames` latent frames. ValueError beyond one chunk, or beyond the free slots
         where more is committed at once.
         """
         most = max(self.shape.chunk, self.shape.frames - self.filled) if self.at_once else self.shape.chunk
@@ -214,7 +214,7 @@ class KVCache(_Counters):
         )
 
     def restore(self, snapshot: CacheSnapshot):
-        """Back to what was kept then; nothing is allocated."""
+        """Back to what was kept then. Nothing is allocated."""
         self.total, self.in_sink, self.in_window = snapshot.counters
         for layer, kept in zip(zip(self._rotated, self._values, self._window_keys), snapshot.kept):
             for buffer, copy in zip(layer, kept):

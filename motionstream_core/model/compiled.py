@@ -2,7 +2,7 @@
 a captured CUDA graph.
 
 Owns when the fast path may be taken: in the steady state alone, where every shape and slot is the same from
-chunk to chunk. Until then, and while the fast path is being made, the plain twin answers; a fast path whose
+chunk to chunk. Until then, and while the fast path is being made, the plain twin answers. A fast path whose
 output is not the plain twin's is never taken, and `state` says why.
 Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a WanDiT is.
 """
@@ -34,7 +34,7 @@ Forward = Callable[..., Tensor]
 
 
 def accelerate(dit: Any, mode: str, backend: str = "inductor") -> Any:
-    """`dit` itself (off), or a FastDiT around it; ValueError for an unknown way, for graphs off a CUDA
+    """`dit` itself (off), or a FastDiT around it. ValueError for an unknown way, for graphs off a CUDA
     device, or for fp8 where there is none.
     """
     if mode not in MODES:
@@ -64,7 +64,7 @@ def is_cache_full(cache: KVCache | None, frames: int) -> bool:
 
 
 class FastDiT:
-    """The calls of WanDiT. state: what the fast path is doing, in a word; "plain" before the steady
+    """The calls of WanDiT. state: what the fast path is doing, in a word. "plain" before the steady
     state.
     """
 
@@ -186,7 +186,7 @@ class Compiled:
 
 
 class Graphed:
-    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers; another
+    """A CUDA graph of a steady forward, captured once for a cache and replayed on the same buffers. Another
     text is copied into them.
 
     All that a graph reads stays where it was: the cache moves its frames in place and is in the steady state
@@ -260,7 +260,7 @@ class Graphed:
 
 
 def _queue_behind(device: torch.device) -> Any:
-    """A queue of its own on a CUDA device, behind all that the caller's has been given; elsewhere None."""
+    """A queue of its own on a CUDA device, behind all that the caller's has been given. Elsewhere None."""
     if device.type != "cuda":
         return None
     queue = torch.cuda.Stream(device)
@@ -273,13 +273,13 @@ def _inside(queue: Any) -> Any:
 
 
 def most_error(source: Any) -> float | None:
-    """How far the output of this forward may be from the plain one's; None: TOLERANCE."""
+    """How far the output of this forward may be from the plain one's. None: TOLERANCE."""
     return EIGHT_BITS_TOLERANCE if isinstance(source, Fp8DiT) else None
 
 
 def compare_outputs(made: Tensor, plain: Tensor, most: float | None = None) -> str:
-    """ "fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average;
-    otherwise words.
+    """ "fast" where the fast output is the plain one's within `most`, or TOLERANCE, of its spread on average.
+    Otherwise words.
     """
     scale = plain.float().std().clamp(min=1e-6)
     error = float((made.float() - plain.float()).abs().mean() / scale)
@@ -315,6 +315,15 @@ def _reading(dit: Any) -> Forward:
     """The forward of a chunk that only reads the cache."""
 
     def forward(x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend) -> Tensor:
+        """One forward that only reads the cache.
+
+        Args:
+            x: (B, C, T, H, W) noisy latents.
+            timestep: (B, T).
+            text: of the chunk.
+            cache: keys and values of the past.
+            attention: the backend.
+        """
         return dit(x, timestep, text, RollingContext(cache, backend=attention))
 
     return forward

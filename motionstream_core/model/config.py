@@ -79,7 +79,7 @@ class MotionConfig:
     `grey`: the latents of the start image behind latent frame 0 are those of mid grey, encoded behind it, and
     not zeros.
     `map`: how points become the motion map.
-    `points`: the least and the most points that the model was trained on; None where nobody counted.
+    `points`: the least and the most points that the model was trained on. None where nobody counted.
     """
 
     id_dim: int = 64
@@ -129,16 +129,16 @@ class NetworkConfig:
     Args:
         dim: width of the residual stream.
         prediction: what the output stands for (see `sampling.flow.to_x0`).
-        motion: what is concatenated to the noisy latent; None for a model without motion channels.
+        motion: what is concatenated to the noisy latent. None for a model without motion channels.
         vae_stride: pixels of a latent cell, in time, height and width.
         patch: latent cells of a token.
-        windows: window shapes in tokens for attention without a cache, in turn by layer; None is full
+        windows: window shapes in tokens for attention without a cache, in turn by layer. None is full
             attention.
         wrap: whether tokens that meet across an edge of the video in a shifted window see each other.
-        image_dim: width of the picture features (CLIP vision) that cross attention also looks at; None for a
+        image_dim: width of the picture features (CLIP vision) that cross attention also looks at. None for a
             network that looks at the text alone.
         fps: frames a second of the clips that it was trained on.
-        place_features: cosines of each axis that tell tokens where in the picture they are; 0 tells nothing.
+        place_features: cosines of each axis that tell tokens where in the picture they are. 0 tells nothing.
         bidirectional: trained to see all frames of a clip at once, as a teacher. No stream runs on it.
     """
 
@@ -193,7 +193,7 @@ class NetworkConfig:
 
     @property
     def require_motion(self) -> MotionConfig:
-        """The motion channels; ValueError for a model without."""
+        """The motion channels. ValueError for a model without."""
         if self.motion is None:
             raise ValueError("motion: expected a model with motion channels, got one without")
         return self.motion
@@ -218,7 +218,7 @@ class RollingConfig:
         window_frames: last latent frames in the cache, before the chunk in work.
         steps: denoising steps of a chunk.
         shift: shift of the noise levels.
-        sigmas: noise levels of a model that was made for a list of its own; None: `steps` shifted ones.
+        sigmas: noise levels of a model that was made for a list of its own. None: `steps` shifted ones.
         timesteps: what the network is told at each of `sigmas`, where it is not 1000 sigma.
         first_chunk_sigmas: noise levels of the first chunk, for a student that takes more steps there.
         solver: between two noise levels, "renoise" (the prediction noised afresh) or "unipc" (the
@@ -274,7 +274,7 @@ class RollingConfig:
         return replace(self, chunk_frames=shape.chunk, sink_frames=shape.sink, window_frames=shape.window)
 
     def with_steps(self, steps: int) -> RollingConfig:
-        """Another number of steps, at shifted levels; a list of its own belongs to its own number."""
+        """Another number of steps, at shifted levels. A list of its own belongs to its own number."""
         return self if steps == self.steps else replace(self, steps=steps, sigmas=None, timesteps=None)
 
     def with_shift(self, shift: float) -> RollingConfig:
@@ -296,7 +296,7 @@ class ModelConfig(NetworkConfig):
 
     @property
     def rolling(self) -> RollingConfig:
-        """The settings of the rolling sampler; ValueError for a model that another one runs."""
+        """The settings of the rolling sampler. ValueError for a model that another one runs."""
         if not isinstance(self.sampler, RollingConfig):
             raise ValueError(
                 f"sampler: expected a model of the rolling sampler, got {type(self.sampler).__name__}"

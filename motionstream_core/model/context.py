@@ -38,7 +38,7 @@ class AttentionContext(Protocol):
 
     @property
     def order(self) -> TokenOrder | None:
-        """The order of the tokens in this forward, known once it has begun; None: frame by frame."""
+        """The order of the tokens in this forward, known once it has begun. None: frame by frame."""
         ...
 
     @property

@@ -2,11 +2,11 @@
 image's texture.
 
 Owns the small network behind the decoder of a preset that is shown a warped start image. A codec of stride 8
-blurs what its latents cannot hold; the same texture stands, sharp, in the warped start image, wherever that
+blurs what its latents cannot hold. The same texture stands, sharp, in the warped start image, wherever that
 shows the right thing. The head decides where that is. Each frame is made from itself alone, so a stream and a
 whole clip are the same.
 
-Shapes: frames and warped (T, 3, H, W) 0..1, H and W divisible by 8; maps (T, 2, H, W): disoccluded 0 or 1,
+Shapes: frames and warped (T, 3, H, W) 0..1, H and W divisible by 8. maps (T, 2, H, W): disoccluded 0 or 1,
 nearness exp(−px / 16) of the next visible track.
 """
 
@@ -22,7 +22,7 @@ UNIT = 8
 
 
 class DetailHead(nn.Module):
-    """frames + gate · (warped − frames) + gain · texture + colours; gate, gain and colours from a U-Net on
+    """frames + gate · (warped − frames) + gain · texture + colours. Gate, gain and colours from a U-Net on
     2×2 pixels a cell.
 
     widths: channels at 1/2, 1/4 and 1/8 of the size.

@@ -54,7 +54,7 @@ class AffineNorm(nn.LayerNorm):
 
 
 class Attention(nn.Module):
-    """The parameters of a self or cross attention; the forward is in the functions below. `picture`: of a
+    """The parameters of a self or cross attention. The forward is in the functions below. `picture`: of a
     cross attention that also looks at a picture.
     """
 
@@ -91,7 +91,14 @@ class Block(nn.Module):
         self, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: "BlockContext"
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """`block_forward` as a call of the module, which wrappers around a block can see, and what it left in
-        a training cache: gradients may come back through that too.
+        a training cache. Gradients may come back through that too.
+
+        Args:
+            h: (B, T, S, D) float32.
+            e: (B, T, 6, D) float32, the modulation.
+            k: the text's keys.
+            v: the text's values.
+            within: what of a forward is the same for all inputs of a block.
         """
         if not (self.checkpointing and torch.is_grad_enabled()):
             return block_forward(self, h, e, k, v, within), within.stored()
@@ -184,7 +191,15 @@ class WanDiT(nn.Module):
         shape: CacheShape | None = None,
         dtype: torch.dtype | None = None,
     ) -> KVCache:
-        """An empty inference cache for latents of height x width cells; shape defaults to the config's."""
+        """An empty inference cache.
+
+        Args:
+            height: of a latent in cells.
+            width: of a latent in cells.
+            batch: samples.
+            shape: chunk, sink and window, the config's by default.
+            dtype: of keys and values, the network's by default.
+        """
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         shape = shape or self.config.rolling.cache_shape
         return KVCache(
@@ -194,14 +209,14 @@ class WanDiT(nn.Module):
     def make_grad_cache(
         self, height: int, width: int, *, shape: CacheShape | None = None, detached: bool = False
     ) -> GradKVCache:
-        """An empty training cache for latents of height x width cells; any batch."""
+        """An empty training cache for latents of height x width cells. Any batch."""
         rope = Rope(self.config.head_dim, self.config.token_grid(height, width), self.device)
         return GradKVCache(
             shape or self.config.rolling.cache_shape, self.config.num_layers, rope, detached=detached
         )
 
     def encode_text(self, embeds: Tensor, features: Tensor | None = None) -> TextContext:
-        """Embeddings (B, L <= text_len, text_dim) -> TextContext; shorter texts are padded with zeros, as in
+        """Embeddings (B, L <= text_len, text_dim) -> TextContext. Shorter texts are padded with zeros, as in
         Wan.
 
         features: those of a picture (B or 1, tokens, image_dim), for a network that looks at one.
@@ -223,7 +238,7 @@ class WanDiT(nn.Module):
     ) -> Tensor:
         """x (B, C_in, T, H, W), timestep (B, T) in 0..1000 -> (B, C_out, T, H, W) in x's dtype.
 
-        context: what the T frames see; None is the network's own without a cache. Where the context wants no
+        context: what the T frames see. None is the network's own without a cache. Where the context wants no
         output, an empty tensor comes back.
         """
         return dit_forward(self, self.config, x, timestep, text, context)
@@ -280,7 +295,15 @@ def embed_time(net: WanModule, config: NetworkConfig, timestep: Tensor) -> tuple
 
 
 def modulate(norm: WanModule, x: Tensor, shift: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
-    """norm(x) (1 + scale) + shift per frame, in float32: x (B, T, S, D), shift and scale (B, T, 1, D)."""
+    """norm(x) (1 + scale) + shift per frame, in float32.
+
+    Args:
+        norm: a layer norm.
+        x: (B, T, S, D).
+        shift: (B, T, 1, D).
+        scale: (B, T, 1, D).
+        dtype: of the result.
+    """
     return torch.addcmul(shift, norm(x), 1 + scale).to(dtype)
 
 
@@ -309,8 +332,17 @@ def cross_attention(
     backend: Backend,
     image: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """x (B, T, S, D) on the text's keys and values, and on a picture's where there are some; one text serves
-    a whole batch.
+    """Attention on the text's keys and values, and on a picture's where there are some. One text serves a
+    whole batch.
+
+    Args:
+        attn: the parameters.
+        x: (B, T, S, D).
+        k: the text's keys.
+        v: the text's values.
+        heads: of the network.
+        backend: attention.
+        image: keys and values of a picture.
     """
     frames = x.shape[1]
     q = attn.norm_q(attn.q(x.flatten(1, 2))).to(k.dtype)
@@ -330,7 +362,16 @@ def dit_forward(
     text: TextContext,
     context: AttentionContext | None = None,
 ) -> Tensor:
-    """The forward of some frames on any network with Wan's attribute names (see WanDiT.forward)."""
+    """The forward of some frames on any network with Wan's attribute names (see WanDiT.forward).
+
+    Args:
+        net: the network.
+        config: its sizes.
+        x: (B, C, T, H, W) noisy latents with the motion channels behind them.
+        timestep: (B, T).
+        text: of the whole batch.
+        context: what the frames attend to, None for each other.
+    """
     _check_input(config, x, timestep)
     context = bidirectional_context(config) if context is None else context
     frames, grid = x.shape[2], config.token_grid(*x.shape[3:])
@@ -366,8 +407,15 @@ def dit_forward(
 def block_forward(
     block: WanModule, h: Tensor, e: Tensor, k: Tensor, v: Tensor, within: BlockContext
 ) -> Tensor:
-    """One block on any network with Wan's attribute names: h (B, T, S, D) and e (B, T, 6, D) float32, k and v
-    of the text.
+    """One block on any network with Wan's attribute names.
+
+    Args:
+        block: its parameters.
+        h: (B, T, S, D) float32.
+        e: (B, T, 6, D) float32, the modulation.
+        k: the text's keys.
+        v: the text's values.
+        within: what of a forward is the same for all inputs of a block.
     """
     dtype = within.dtype
     shift1, scale1, gate1, shift2, scale2, gate2 = (block.modulation.float() + e).unsqueeze(-2).unbind(2)
@@ -383,7 +431,7 @@ def block_forward(
 
 
 def unpatchify(tokens: Tensor, grid: tuple[int, int], config: NetworkConfig) -> Tensor:
-    """(B, T, S, p q C) -> (B, C, T, H, W); channels come last within a patch, as in Wan."""
+    """(B, T, S, p q C) -> (B, C, T, H, W). Channels come last within a patch, as in Wan."""
     _, p, q = config.patch
     return rearrange(tokens, "b t (h w) (p q c) -> b c t (h p) (w q)", h=grid[0], w=grid[1], p=p, q=q)
 

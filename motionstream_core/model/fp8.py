@@ -2,7 +2,7 @@
 inputs on every call.
 
 Owns the scaling, and the view of a WanDiT that `dit.dit_forward` runs on. The network's own weights are
-read once and stay as they are, in memory and in its state dict; the eight-bit copies are half as large again
+read once and stay as they are, in memory and in its state dict. The eight-bit copies are half as large again
 as bfloat16 ones. Whether the output is good enough is asked in `fast.py`.
 
 Scales: one a row (a token of the input, an output channel of the weight) where the device multiplies so, one
@@ -38,7 +38,7 @@ def quantise(x: Tensor, rows: bool) -> tuple[Tensor, Tensor]:
 
 
 def scales_rows(device: torch.device) -> bool:
-    """Whether the device's product takes a scale for each row; ValueError for one that has no eight-bit
+    """Whether the device's product takes a scale for each row. ValueError for one that has no eight-bit
     product.
     """
     if device.type == "cpu":
@@ -54,7 +54,16 @@ def scales_rows(device: torch.device) -> bool:
 def fp8_linear(
     x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
-    """x (N, K) and weight (M, K) in eight bits with their scales -> (N, M) in dtype."""
+    """A linear layer in eight bits -> (N, M) in `dtype`.
+
+    Args:
+        x: (N, K) in eight bits.
+        x_scale: (N, 1) or (), float32.
+        weight: (M, K) in eight bits.
+        scale: of the weight, float32.
+        bias: (M,) or None.
+        dtype: of the result.
+    """
     scales = x_scale, scale.t() if scale.ndim else scale
     return torch.ops.aten._scaled_mm(
         x, weight.t(), *scales, bias, None, dtype, x.is_cuda
@@ -64,7 +73,16 @@ def fp8_linear(
 def plain_product(
     x: Tensor, x_scale: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
-    """The same by a float32 product."""
+    """The same by a float32 product.
+
+    Args:
+        x: (N, K) in eight bits.
+        x_scale: (N, 1) or (), float32.
+        weight: (M, K) in eight bits.
+        scale: of the weight, float32.
+        bias: (M,) or None.
+        dtype: of the result.
+    """
     return F.linear(x.float() * x_scale, weight.float() * scale, None if bias is None else bias.float()).to(
         dtype
     )

@@ -3,7 +3,7 @@ offloading, quantised and patched layers.
 
 Owns what such a module must have, and the view of it that `dit.dit_forward` runs on. Every layer is
 called, never read, so whatever a layer does with its weights (a LoRA added on the fly, fp8, GGUF, a weight
-that lives on another device) happens as its owner wants it; the two bare parameters of a block and of the
+that lives on another device) happens as its owner wants it. The two bare parameters of a block and of the
 head are fetched with `cast`. Layers are looked up at the first call, when a host has loaded the network and
 has put in place of them what belongs to this use of it. Knows nothing of any host.
 
@@ -48,7 +48,7 @@ def plain_cast(weight: Tensor, dtype: torch.dtype, device: torch.device) -> Tens
 
 
 def sizes_of(net: WanModule) -> dict[str, Any]:
-    """The fields of a ModelConfig that Wan's modules carry as attributes; ValueError for a module that is no
+    """The fields of a ModelConfig that Wan's modules carry as attributes. ValueError for a module that is no
     Wan transformer, or a variant.
     """
     lacking = [name for name in LAYERS if not hasattr(net, name)]
@@ -76,7 +76,7 @@ def sizes_of(net: WanModule) -> dict[str, Any]:
 
 
 def adopted_config(net: WanModule, like: ModelConfig) -> ModelConfig:
-    """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`; ValueError where the
+    """The config of `net`: its own sizes, and the chunk, schedule and motion of `like`. ValueError where the
     two cannot go together.
     """
     sizes = sizes_of(net)
@@ -106,7 +106,7 @@ class HostDiT:
     computation, wherever the weights lie.
 
     features: a picture's, from CLIP vision (B, tokens, width), for a network whose cross attention looks at
-    one; where none are given they come with each text.
+    one. Where none are given they come with each text.
     known: the patch embedding's columns (D, 4, 1, p, q) of the mask of what is known, which stand last.
     """
 
@@ -186,7 +186,7 @@ def _network(
 
 
 class _Patches:
-    """The patch embedding as tokens (B, L, D); it runs in float32, as Wan keeps it. known: the columns of the
+    """The patch embedding as tokens (B, L, D). It runs in float32, as Wan keeps it. known: the columns of the
     last channels, which the module does not have.
     """
 

@@ -25,7 +25,7 @@ def onednn_here() -> bool:
 
 
 def by_onednn(layer: nn.Linear, x: Tensor) -> bool:
-    """Whether oneDNN may answer for the layer; the plain product does wherever anything looks at the tape or
+    """Whether oneDNN may answer for the layer. The plain product does wherever anything looks at the tape or
     at the type.
     """
     if (
@@ -41,7 +41,7 @@ def by_onednn(layer: nn.Linear, x: Tensor) -> bool:
 
 
 def onednn(layer: nn.Linear, x: Tensor, then: str = "none") -> Tensor:
-    """The layer by oneDNN; then: "none", or "gelu" (by tanh) in the same pass."""
+    """The layer by oneDNN. then: "none", or "gelu" (by tanh) in the same pass."""
     return torch.ops.mkldnn._linear_pointwise(
         x, layer.weight, layer.bias, then, [], "tanh" if then == "gelu" else ""
     )
@@ -53,7 +53,7 @@ class Linear(nn.Linear):
 
 
 class FeedForward(nn.Sequential):
-    """Linear, GELU, linear; by oneDNN the first two are one pass."""
+    """Linear, GELU, linear. By oneDNN the first two are one pass."""
 
     def __init__(self, dim: int, hidden: int):
         super().__init__(Linear(dim, hidden), nn.GELU(approximate="tanh"), Linear(hidden, dim))

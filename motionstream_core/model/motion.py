@@ -3,7 +3,7 @@ track head.
 
 Owns the paper's motion condition (MotionStream, section 3.1). Knows nothing of warps, codecs or the
 transformer.
-Shapes: xy (T, N, 2) pixels, x right, y down; visible (T, N); T pixel frames, t latent frames, (h, w) the
+Shapes: xy (T, N, 2) pixels, x right, y down. visible (T, N). T pixel frames, t latent frames, (h, w) the
 latent grid, C = id_dim. Every function also takes leading batch dimensions.
 """
 
@@ -24,7 +24,7 @@ PACK = 4
 
 
 def track_ids(count: int, rng: torch.Generator | None = None, limit: int = ID_RANGE) -> Tensor:
-    """`count` distinct random ids (count,) int64 in [0, limit); on the generator's device."""
+    """`count` distinct random ids (count,) int64 in [0, limit). On the generator's device."""
     if not 1 <= count <= limit:
         raise ValueError(f"tracks: expected 1 to {limit}, got {count}")
     device = rng.device if rng is not None else "cpu"
@@ -52,13 +52,19 @@ def motion_map(
     unspecified: Tensor | None = None,
     rules: MapRules = PAPER_MAP,
 ) -> Tensor:
-    """The motion map (C, T, h, w): emb (N, C) of each visible track in its cell, zeros elsewhere.
+    """The motion map (C, T, h, w): the embedding of each visible track in its cell, zeros elsewhere. Points
+    off the canvas are skipped.
 
-    With `unspecified` (T, N) one more channel: 1 where a track was last that says nothing now (let go, as
-    opposed to hidden).
-
-    Points off the canvas are skipped. Where several tracks fall into one cell, `rules` say what is in it. By
-    default the one of lowest index has it, on every device: a caller who wants a track to win lists it first.
+    Args:
+        xy: (T, N, 2) pixels.
+        visible: (T, N) bool.
+        emb: (N, C) embeddings of the tracks.
+        grid: rows and columns of cells.
+        stride: pixels of a cell.
+        unspecified: (T, N). Adds one more channel: 1 where a track was last that says nothing now (let go, as
+            opposed to hidden).
+        rules: what is in a cell that several tracks fall into. By default the one of lowest index has it, on
+            every device, so a caller who wants a track to win lists it first.
     """
     h, w = grid
     cell = _cells(xy, visible, grid, stride, rules)
@@ -140,8 +146,8 @@ class TrackHead(nn.Module):
 
 
 class MotionEncoder:
-    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream;
-    tracks may join it.
+    """Encodes a clip's tracks in pieces: piece by piece equals all at once. One encoder serves one stream.
+    Tracks may join it.
 
     `unspecified`: the head has the channel that MotionConfig.unspecified_channel names. `rules`: those of the
     model.
@@ -181,7 +187,7 @@ class MotionEncoder:
         """The next pixel frames, xy (T, N, 2) and visible (T, N), T = 1 + 4 k first and 4 k later -> (1, C_m,
         t, h, w).
 
-        unspecified (T, N): which tracks say nothing; none by default. A head without the channel does not
+        unspecified (T, N): which tracks say nothing. None by default. A head without the channel does not
         look at it.
         """
         expected = (xy.shape[0], len(self.emb))

@@ -31,7 +31,7 @@ def pack_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unpack_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse, in float32; a state that is not packed is given back as it is."""
+    """The inverse, in float32. A state that is not packed is given back as it is."""
     scales = {name.removesuffix(SCALE): value for name, value in state.items() if name.endswith(SCALE)}
     out = {}
     for name, value in state.items():

@@ -2,7 +2,7 @@
 
 Owns the tables and the rotation. Knows nothing of caches, chunks or absolute time: the temporal index of each
 latent frame is handed in as a Python int. Shapes: tokens (B, L, D) with L = frames x grid_h x grid_w and D =
-heads x head_dim; pairs are interleaved, (x0 + i x1) is turned by one complex number per token and pair.
+heads x head_dim. Pairs are interleaved, (x0 + i x1) is turned by one complex number per token and pair.
 Tables are computed in float64 and applied in float32.
 """
 
@@ -41,8 +41,8 @@ def rope_table(slots: tuple[int, ...], grid: tuple[int, int], head_dim: int) -> 
 
 
 def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns the interleaved pairs of x (B, L, D) by a table (cos, sin), each (L, 1, head_dim / 2) float32;
-    keeps x's dtype.
+    """Turns the interleaved pairs of x (B, L, D) by a table (cos, sin), each (L, 1, head_dim / 2) float32.
+    Keeps x's dtype.
     """
     cos, sin = table
     pairs = x.float().unflatten(-1, (-1, cos.shape[-1], 2))

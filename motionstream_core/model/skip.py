@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def velocity_of(output: Tensor, x: Tensor, sigma: float | Tensor) -> Tensor:
-    """The velocity noise - x0 that a network with the skip stands for; output and x (B, C, T, H, W), sigma
+    """The velocity noise - x0 that a network with the skip stands for. output and x (B, C, T, H, W), sigma
     as in the flow.
     """
     if isinstance(sigma, Tensor) and sigma.ndim == 2:

@@ -1,9 +1,9 @@
 """The text path of the small presets: a stated vocabulary of words, each with a learned vector.
 
-Owns the words and the tokenizer. A prompt is lower-cased and split into words; words outside the vocabulary
-are left out and can be listed with `unknown_words`. The order of words is kept up to `length`; the rest of
+Owns the words and the tokenizer. A prompt is lower-cased and split into words. Words outside the vocabulary
+are left out and can be listed with `unknown_words`. The order of words is kept up to `length`. The rest of
 the sequence is padding (row 0 of the table).
-Shapes: ids (length,) int64; embeddings (1, length, dim).
+Shapes: ids (length,) int64. Embeddings (1, length, dim).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def split_words(prompt: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A closed list of words; the first one is the padding. A word's id is its place in the list."""
+    """A closed list of words. The first one is the padding. A word's id is its place in the list."""
 
     words: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class Vocabulary:
         return [word for word in split_words(prompt) if word not in self._ids]
 
     def left_out(self, prompt: str, length: int) -> str | None:
-        """One line that names the words of a prompt that do not count; None where all do."""
+        """One line that names the words of a prompt that do not count. None where all do."""
         unknown = list(dict.fromkeys(self.unknown(prompt)))
         cut = [word for word in split_words(prompt) if word in self._ids][length:]
         lines = [

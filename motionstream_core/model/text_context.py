@@ -25,7 +25,7 @@ class TextContext:
     """Keys and values (B, text_len, D) of the prompt for each block's cross attention, computed once per
     prompt.
 
-    image: those of a picture's features, for a network whose cross attention also looks at one; its answer is
+    image: those of a picture's features, for a network whose cross attention also looks at one. Its answer is
     added to the text's.
     """
 
@@ -71,7 +71,7 @@ def _text_keys(net: WanModule, context: Tensor) -> TextContext:
 
 
 def encode_picture(net: WanModule, features: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-    """A picture's keys and values in every block; features (B, tokens, width) of CLIP vision."""
+    """A picture's keys and values in every block. features (B, tokens, width) of CLIP vision."""
     dtype, first = net.patch_embedding.weight.dtype, net.img_emb.proj[0]
     width = first.normalized_shape[-1]
     if features.ndim != 3 or features.shape[-1] != width:

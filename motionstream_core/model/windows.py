@@ -41,7 +41,7 @@ def plain_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
 
 
 def softmax_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Softmax attention on (..., heads, length, head_dim); bias is added before the softmax."""
+    """Softmax attention on (..., heads, length, head_dim). bias is added before the softmax."""
     scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
@@ -68,7 +68,7 @@ class Windows:
         window: that of a window.
         shifted: by half a window.
         wrap: whether tokens that meet across an edge see each other.
-        major: the window by which the tokens are ordered; None: frame by frame.
+        major: the window by which the tokens are ordered. None: frame by frame.
     """
 
     video: Size
@@ -127,7 +127,7 @@ class TokenOrder:
 
 
 def major_of(video: Size, shapes: tuple[Size, ...], device: torch.device) -> Size | None:
-    """The first shape that divides the video, for tokens that stand window by window; None where none does,
+    """The first shape that divides the video, for tokens that stand window by window. None where none does,
     and where a CPU takes the masked way.
     """
     cuts = [window_of(video, shape) for shape in shapes]
@@ -176,7 +176,7 @@ def join_windows(x: Tensor, video: Size, window: Size, shift: Size) -> Tensor:
 
 @lru_cache(maxsize=64)
 def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | None:
-    """0 where a token of a window may see another and -inf elsewhere, (windows, tokens, tokens) float32; None
+    """0 where a token of a window may see another and -inf elsewhere, (windows, tokens, tokens) float32. None
     where all may.
 
     A padded token sees what is padded too, so that no row is empty.
@@ -227,8 +227,15 @@ def window_groups(
     device: torch.device = CPU,
     major: Size | None = None,
 ) -> Groups:
-    """The groups of a video's windows, of tokens that stand frame by frame or in the order of `major`.
-    Padding is in none of them.
+    """The groups of a video's windows. Padding is in none of them.
+
+    Args:
+        video: tokens in time, height and width.
+        window: tokens of a window.
+        shift: tokens that the windows are moved by.
+        wrap: whether tokens that meet across an edge see each other.
+        device: where the indices are.
+        major: the window by which the tokens stand, None where they stand frame by frame.
     """
     homes, sides = torch.zeros(video, dtype=torch.long), torch.zeros(video, dtype=torch.long)
     for axis in range(3):
@@ -261,7 +268,15 @@ def window_groups(
 
 
 def grouped_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
-    """Attention within each group; q, k, v (B, L, D)."""
+    """Attention within each group.
+
+    Args:
+        q: (B, L, D).
+        k: (B, L, D).
+        v: (B, L, D).
+        heads: of the network.
+        groups: of the tokens.
+    """
     if not groups.as_they_are:
         q, k, v = (x[:, groups.order] for x in (q, k, v))
     q, k, v = (x.unflatten(-1, (heads, -1)) for x in (q, k, v))
@@ -295,7 +310,7 @@ def by_length(q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...]) -> Tens
 
 
 def varlen_kernel(q: Tensor) -> Callable[..., Tensor] | None:
-    """Torch's attention over groups of many lengths, for half precision on a CUDA device; None elsewhere."""
+    """Torch's attention over groups of many lengths, for half precision on a CUDA device. None elsewhere."""
     if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
         return None
     try:
@@ -308,5 +323,13 @@ def varlen_kernel(q: Tensor) -> Callable[..., Tensor] | None:
 def windows_of_layer(
     layer: int, shapes: tuple[Size, ...], video: Size, wrap: bool, major: Size | None = None
 ) -> Windows:
-    """The windows of a layer: the shapes in turn, and every second time a shape comes, shifted."""
+    """The windows of a layer: the shapes in turn, and every second time a shape comes, shifted.
+
+    Args:
+        layer: its number.
+        shapes: the windows' shapes in tokens.
+        video: tokens in time, height and width.
+        wrap: whether tokens that meet across an edge see each other.
+        major: the window by which the tokens stand, None where they stand frame by frame.
+    """
     return Windows(video, shapes[layer % len(shapes)], (layer // len(shapes)) % 2 == 1, wrap, major)

@@ -3,7 +3,7 @@ pass.
 
 Owns the formulas, which follow `model/dit.py` line by line. D = dim, F = ffn_dim, L = layers, S = tokens, K =
 keys that a query sees.
-A multiplication and its addition are two FLOPs; norms, activations and rotations are left out (below one per
+A multiplication and its addition are two FLOPs. Norms, activations and rotations are left out (below one per
 cent at Wan's sizes).
 """
 
@@ -94,13 +94,21 @@ def text_flops(config: ModelConfig) -> int:
 def kept_bytes(
     config: ModelConfig, grid: int, run: Pass, *, cached: bool, checkpointing: bool, bytes_each: int = 2
 ) -> int:
-    """What one sample's pass keeps in the blocks for its backward pass, matrix products in `bytes_each`
-    (bfloat16), the residual float32.
+    """What one sample's pass keeps in the blocks for its backward pass: matrix products in `bytes_each`, the
+    residual in float32.
 
     A token and block: three norms keep their float32 input and two of them their float32 result (20 D), two
-    gated outputs in float32 (8 D); what the products and the attentions read, in low precision: 15 D and 2 F.
-    With a cache its keys and values stand beside the chunk's own.
-    Checkpointed: the float32 input of each block, and one block in full while it is computed again.
+    gated outputs in float32 (8 D). What the products and the attentions read, in low precision: 15 D and 2 F.
+    With a cache its keys and values stand beside the chunk's own. Checkpointed: the float32 input of each
+    block, and one block in full while it is computed again.
+
+    Args:
+        config: of the network.
+        grid: tokens of a latent frame.
+        run: the frames of the pass and what they see.
+        cached: whether it attends to a cache.
+        checkpointing: whether blocks are computed again.
+        bytes_each: of a number in low precision.
     """
     d, f, tokens = config.dim, config.ffn_dim, run.frames * grid
     block = tokens * (28 * d + bytes_each * (15 * d + 2 * f))
@@ -112,5 +120,12 @@ def kept_bytes(
 def cache_bytes(config: ModelConfig, grid: int, sink: int, window: int, bytes_each: int = 2) -> int:
     """A training cache (`GradKVCache`): keys and values of the sink, rotated and plain keys and values of the
     window, in every block.
+
+    Args:
+        config: of the network.
+        grid: tokens of a latent frame.
+        sink: latent frames.
+        window: latent frames.
+        bytes_each: of a number.
     """
     return config.num_layers * config.dim * grid * bytes_each * (2 * sink + 3 * window)

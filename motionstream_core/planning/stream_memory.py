@@ -1,7 +1,7 @@
 """Whether a stream fits a card, before anything is loaded, and which window, decoder and precision do.
 
 Owns the bytes of inference: weights, rolling cache, activations of one forward, decoder. Weights and cache
-are exact; activations and decoder are estimates, rounded up. The text encoder is not counted: it runs before
+are exact. Activations and decoder are estimates, rounded up. The text encoder is not counted: it runs before
 the stream and may leave the card.
 """
 
@@ -151,9 +151,15 @@ class Plan:
 def beside_bytes(
     dit: Any, width: int, height: int, context: CacheShape | None, decoder: str, rewind: int = 0
 ) -> int:
-    """What a stream on `dit` works in beside its cache and the networks' weights: an estimate, rounded up.
+    """What a stream works in beside its cache and the networks' weights: an estimate, rounded up.
 
-    rewind: most bytes for the moments of a rewind.
+    Args:
+        dit: the network.
+        width: of the video in pixels.
+        height: of the video in pixels.
+        context: chunk, sink and window, None for the model's own.
+        decoder: its kind.
+        rewind: most bytes for the moments of a rewind.
     """
     precision = "fp32" if dit.dtype.itemsize == 4 else "bf16"
     if context is None and not isinstance(dit.config.sampler, RollingConfig):

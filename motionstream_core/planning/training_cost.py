@@ -2,8 +2,8 @@
 
 Owns what each stage holds and computes (in the terms of `arithmetic`), how that is divided over GPUs as
 `sharding` does it, and the table.
-An estimate: throughput, price and link are arguments; fragmentation and the driver's own memory are the
-constant `REST`; activations are those of one clip per GPU at a time, the rest of a batch is accumulated.
+An estimate: throughput, price and link are arguments. Fragmentation and the driver's own memory are the
+constant `REST`. Activations are those of one clip per GPU at a time, the rest of a batch is accumulated.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Load:
         return out
 
     def flops(self, checkpointing: bool = True) -> float:
-        """Of one clip of a step. A backward pass is two forwards, checkpointing one more; an exit step is on
+        """Of one clip of a step. A backward pass is two forwards, checkpointing one more. An exit step is on
         average the middle one.
         """
         text, clip = text_flops(self.config), self._flops([self.clip])
@@ -151,7 +151,7 @@ class Load:
 
     def gathers(self) -> float:
         """How often in a step all parameters of a role are brought together: once for each forward, once for
-        each backward; the divided gradients go out once, in float32, which counts twice.
+        each backward. The divided gradients go out once, in float32, which counts twice.
         """
         if self.stage == "teacher":
             return 4.0
@@ -267,7 +267,7 @@ class BufferLoad(Load):
 
 
 def buffer_load(name: str, stage: str, clip: Clip) -> BufferLoad:
-    """The load of a moving buffer's preset at the width and height of a clip; its frames are the queue's."""
+    """The load of a moving buffer's preset at the width and height of a clip. Its frames are the queue's."""
     config = preset(name)
     if not isinstance(config.sampler, BufferConfig):
         raise ValueError(f"preset: expected one of a moving buffer for {stage}, got {name!r}")
@@ -283,7 +283,7 @@ def stages_of(name: str) -> tuple[str, ...]:
 
 
 def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
-    """The load of a preset; of its motion model where the name is a base model's. ValueError for what does
+    """The load of a preset. Of its motion model where the name is a base model's. ValueError for what does
     not go together.
     """
     if stage in BUFFER_STAGES:
@@ -318,7 +318,16 @@ def usual_clip(name: str) -> Clip:
 def step_seconds(
     load: Load, gpus: int, batch: int, machine: Machine, checkpointing: bool
 ) -> tuple[float, float]:
-    """Of one step: computing, and bringing parameters together (which overlap: the longer one counts)."""
+    """Seconds of one step: computing, and bringing parameters together. They overlap, so the longer one
+    counts.
+
+    Args:
+        load: what a step computes and holds.
+        gpus: how many share it.
+        batch: clips of a step.
+        machine: throughput and link.
+        checkpointing: whether blocks are computed again.
+    """
     clips = batch / gpus
     traffic = 0.0 if gpus == 1 else load.gathers() * 2 * load.size * (gpus - 1) / gpus * clips
     return load.flops(checkpointing) * clips / (machine.tflops * 1e12), traffic / (machine.link * 1e9)
@@ -333,7 +342,16 @@ def table(
     steps: int | None = None,
     batch: int | None = None,
 ) -> str:
-    """The plan of a stage in words and figures, a line for every number of GPUs."""
+    """The plan of a stage in words and figures, a line for every number of GPUs.
+
+    Args:
+        name: a preset.
+        stage: of its training.
+        clip: size and length of a clip.
+        machine: throughput, memory and price.
+        steps: of the training.
+        batch: clips of a step.
+    """
     load, machine = load_of(name, stage, clip), machine or Machine()
     steps, batch = steps or PAPER[stage][0], batch or PAPER[stage][1]
     held, learning = load.roles
@@ -416,7 +434,7 @@ def add_plan(stages) -> None:
 
 
 def announce(args: argparse.Namespace) -> None:
-    """The plan of a stage of a large preset on stderr, before it is begun; of several processes the first one
+    """The plan of a stage of a large preset on stderr, before it is begun. Of several processes the first one
     tells it.
     """
     if (

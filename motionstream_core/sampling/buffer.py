@@ -9,7 +9,7 @@ noise enters at the tail. So each frame gets exactly s N steps, and a chunk cost
 K reference frames, clean and older than the queue, may stand before it: they are seen and not denoised.
 
 Levels are this repository's sigma: 0 is data, 1 is noise (the paper's tau is 1 - sigma).
-Shapes: latents (B, C, T, H, W); levels (T,).
+Shapes: latents (B, C, T, H, W). levels (T,).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .flow import add_noise
 class Entry(NamedTuple):
     """What enters at the tail of the queue in the place of pure noise (SDEdit): video to video.
 
-    latents (B, C, c, H, W); strength 0..1 is the level at which it enters: 1 is noise, 0 leaves it alone.
+    latents (B, C, c, H, W). strength 0..1 is the level at which it enters: 1 is noise, 0 leaves it alone.
     """
 
     latents: Tensor
@@ -61,15 +61,15 @@ class MovingBuffer:
 
     Args:
         config: the partition.
-        predict: (x, sigma, frames) -> the clean latents of x, all of x's shape; x holds the reference frames
+        predict: (x, sigma, frames) -> the clean latents of x, all of x's shape. X holds the reference frames
             and the queue, sigma (T,) their levels, `frames` their numbers in the stream (negative ones are
             reference frames from before it). It is asked once a step, so a prompt or a track that changes
             bends every frame that has not left yet.
         size: (B, C, H, W) of the latents.
-        rng: where all noise is drawn; the same state gives the same video.
+        rng: where all noise is drawn. The same state gives the same video.
         reference: (B, C, K, H, W), the frames before the stream, for a partition that has them.
-        entries: what enters instead of noise for the frames of a chunk; None, or None from it, is noise.
-        on_step: called after each prediction; may raise to stop.
+        entries: what enters instead of noise for the frames of a chunk. None, or None from it, is noise.
+        on_step: called after each prediction. May raise to stop.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class MovingBuffer:
         )
 
     def restore(self, snapshot: BufferSnapshot) -> None:
-        """Goes back to a snapshot; what follows is what followed then."""
+        """Goes back to a snapshot. What follows is what followed then."""
         self._queue = None if snapshot.queue is None else snapshot.queue.clone()
         self._strengths = snapshot.strengths
         self._reference = snapshot.reference.clone()

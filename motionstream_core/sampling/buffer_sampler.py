@@ -3,7 +3,7 @@
 Owns what a step asks the network: text and motion of all frames in work, guidance, and attention without a
 cache. The queue, its levels and its noise are `buffer.py`'s.
 
-Latents (B, C, T, H, W) float32; T counts latent frames.
+Latents (B, C, T, H, W) float32. T counts latent frames.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class BufferSampler:
     Args:
         config: the partition, and the guidance.
         net: a network with attention among all frames of a forward.
-        motion: the motion of the frames; None for a model without motion channels.
+        motion: the motion of the frames. None for a model without motion channels.
         text: the text of a chunk.
-        null_text: the text that guidance leads away from; needed where the config's guidance is not 1.
+        null_text: the text that guidance leads away from. Needed where the config's guidance is not 1.
         run: size, noise and length.
         reference: the frames before the stream, for a partition that has them.
         entries: what enters in the place of noise (video to video).

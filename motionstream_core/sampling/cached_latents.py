@@ -23,7 +23,7 @@ class CachedLatents:
 
     Args:
         shape: of the cache.
-        most: how many frames beyond the sink are kept; the window's by default.
+        most: how many frames beyond the sink are kept. The window's by default.
         sink: the frames of the sink.
         recent: the frames behind it, at least as many as the sink holds, so that it can be refreshed.
     """
@@ -53,7 +53,7 @@ class CachedLatents:
         del self.recent[: max(0, len(self.recent) - max(self.most, self.shape.sink))]
 
     def refresh(self, as_first_frame: Callable[[Tensor, Tensor], Tensor] | None) -> bool:
-        """The newest frames become the sink; False where there is no sink or too little new.
+        """The newest frames become the sink. False where there is no sink or too little new.
 
         as_first_frame(motion, latents) -> the motion of latents that are now the beginning.
         """
@@ -78,7 +78,7 @@ class CachedLatents:
         return _join_entries([*self.sink, *self._last()])
 
     def newest(self) -> Tensor | None:
-        """The latents that came last, one behind the other; without any, the sink's."""
+        """The latents that came last, one behind the other. Without any, the sink's."""
         entries = self.recent or self.sink
         return _join_entries(entries)[0] if entries else None
 

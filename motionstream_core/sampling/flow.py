@@ -1,7 +1,7 @@
 """The rectified flow: noise levels, noising, and what a prediction says about the clean latent.
 
-Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1; the
-timestep 1000 sigma exists only at the network's embedding. Latents (B, C, T, H, W); a sigma is a float, a
+Owns the schedule and its shift. x = (1 - sigma) x0 + sigma noise, velocity = noise - x0, sigma in 0..1. The
+timestep 1000 sigma exists only at the network's embedding. Latents (B, C, T, H, W). A sigma is a float, a
 tensor (B, T) with one level a frame, or a tensor (B, 1, T, H, W) with one a cell.
 """
 
@@ -71,10 +71,15 @@ def to_x0(
 ) -> Tensor:
     """The clean latent a network's output stands for.
 
-    velocity: x - sigma v.
-    velocity_skip: the same, with v by `velocity_of`.
-    gated_x0: the output is [F, g] along the channels and x0 = sigmoid(g + 3) warp + F, with `warp` the start
-    image's latent moved along the tracks.
+    velocity: x - sigma v. velocity_skip: the same, with v by `velocity_of`. gated_x0: the output is [F, g]
+    along the channels and x0 = sigmoid(g + 3) warp + F.
+
+    Args:
+        prediction: what the network gave.
+        x: (B, C, T, H, W) noisy latents.
+        sigma: their noise levels.
+        kind: one of the three.
+        warp: the start image's latent moved along the tracks, for gated_x0.
     """
     if kind == "velocity_skip":
         prediction, kind = velocity_of(prediction, x, sigma), "velocity"

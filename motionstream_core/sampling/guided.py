@@ -4,7 +4,7 @@ Each chunk starts from the guide's latents, noised less inside the moved region 
 At every step but the last the prediction inside is set back to the guide, at the last one by `keep` only.
 This is region-wise SDEdit with two clocks, as in Time-to-Move (arXiv 2511.08633).
 
-Shapes: latents (B, C, t, h, w); mask (1, 1, t, h, w) 0..1, 1 where the guide holds; levels (1, 1, t, h, w).
+Shapes: latents (B, C, t, h, w). mask (1, 1, t, h, w) 0..1, 1 where the guide holds. levels (1, 1, t, h, w).
 """
 
 from __future__ import annotations
@@ -68,7 +68,12 @@ def denoise_guided(
 ) -> Tensor:
     """Few-step denoising that begins at the guide -> the chunk (B, C, t, h, w).
 
-    predict(x, levels): as many calls as there are noise levels, the same as without a guide.
+    Args:
+        predict: (x, levels), as many calls as there are noise levels, the same as without a guide.
+        noise: draws noise of the chunk's shape.
+        sigmas: noise levels, highest first.
+        guide: latents, mask and strength.
+        on_step: called with the number of a step behind it.
     """
     x0 = guide.latents
     for step, sigma in enumerate(sigmas):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Guidance:
-    """w_t and w_m of equation 2; 3.0 and 1.5 in the paper. Both 0 is no guidance at all: one evaluation."""
+    """w_t and w_m of equation 2. 3.0 and 1.5 in the paper. Both 0 is no guidance at all: one evaluation."""
 
     text: float = 3.0
     motion: float = 1.5
@@ -27,7 +27,7 @@ class Guidance:
         return self.text + self.motion > 0
 
     def coefficients(self) -> tuple[float, float, float]:
-        """Of the predictions with (text and motion, motion alone, text alone); their sum is 1.
+        """Of the predictions with (text and motion, motion alone, text alone). Their sum is 1.
 
         v_base + w_t (v - v(0, c_m)) + w_m (v - v(c_t, 0)) with v_base = a v(0, c_m) + (1 - a) v(c_t, 0), a =
         w_t / (w_t + w_m).

@@ -6,7 +6,7 @@ the steps, and a clean-context pass into the cache, left pending until the next 
 recache when the text or the scene changes, and going back to a snapshot. Knows nothing of pixels, tracks or
 prompts.
 
-Latents (B, C, T, H, W) float32; T counts latent frames.
+Latents (B, C, T, H, W) float32. T counts latent frames.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class RollingSampler:
         config: its settings. The counts of frames are the cache's.
         net: the network.
         cache: emptied first, then the sampler's.
-        motion: the motion of the frames; None for a model without motion channels and without a guide.
+        motion: the motion of the frames. None for a model without motion channels and without a guide.
         text: when it gives another context than before, the cached frames are written again with it.
-        first: latent (B, C, 1, H, W) of the start image, chunk 0; None for a model without one.
+        first: latent (B, C, 1, H, W) of the start image, chunk 0. None for a model without one.
         run: size, noise and length.
         sigmas: noise levels in the place of the config's.
         grad: lets gradients flow, on a GradKVCache.
@@ -199,9 +199,9 @@ class RollingSampler:
         return self._cached.newest()
 
     def snapshot(self, light: bool = False) -> RollingSnapshot:
-        """Where the sampler is, to come back to; ValueError for one with gradients.
+        """Where the sampler is, to come back to. ValueError for one with gradients.
 
-        light: the cache's keys and values are not copied; on the way back they are made again.
+        light: the cache's keys and values are not copied. On the way back they are made again.
         """
         self.finish_pending()
         return RollingSnapshot(

@@ -1,7 +1,7 @@
 """The rollout as a call: a RollingSampler on a cache that the caller brings.
 
-Owns the checks. Training, benches and tests call it; a stream opens its sampler by settings (`open.py`).
-Latents (B, C, T, H, W) float32; T counts latent frames.
+Owns the checks. Training, benches and tests call it. A stream opens its sampler by settings (`open.py`).
+Latents (B, C, T, H, W) float32. T counts latent frames.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def rollout(
 
     Args:
         model: the network, whose config says how it is sampled.
-        first_latent: (B, C, 1, H, W); None for a model without a start image, whose first denoised chunk is
+        first_latent: (B, C, 1, H, W). None for a model without a start image, whose first denoised chunk is
             chunk 0.
         motion: (start, count) -> (B or 1, C_m, count, H, W), asked once at each chunk's boundary, so it may
-            change live; None for a model without motion channels.
+            change live. None for a model without motion channels.
         text: one context, or (chunk index) -> context, asked at the same moment.
         shape: latent height and width.
         sigmas: noise levels of a chunk.
         cache: emptied first, then the rollout's until the iterator is dropped.
         rng: draws the noise.
         chunks: how many chunks are denoised.
-        on_step: (chunk index, step), called after every denoising step; may raise to stop.
+        on_step: (chunk index, step), called after every denoising step. May raise to stop.
         grad: lets gradients flow, with a GradKVCache.
         exit_step: see RollingSampler.
         attention: the attention backend.

@@ -3,7 +3,7 @@
 Owns the protocols on both sides and the values that pass between them. Knows nothing of how a chunk is made:
 that is one file a sampler (`rolling.py`), and `open.py` picks it by its settings.
 
-Latents (B, C, T, H, W) float32; T counts latent frames.
+Latents (B, C, T, H, W) float32. T counts latent frames.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class MotionCondition(Protocol):
     """The motion of latent frames, as a sampler asks for it. Frames may be asked for again until released."""
 
     def at(self, frames: range) -> Tensor | None:
-        """The motion channels (1 or B, C_m, T, H, W) of these frames; None for a model without any."""
+        """The motion channels (1 or B, C_m, T, H, W) of these frames. None for a model without any."""
         ...
 
     def guide(self, frames: range) -> LatentGuide | None:
-        """Latents that lead these frames, which were asked for last; None where nothing does."""
+        """Latents that lead these frames, which were asked for last. None where nothing does."""
         ...
 
     def release(self, before: int) -> None:
@@ -71,8 +71,8 @@ class SamplerRun:
 
     Args:
         size: batch, latent height and latent width.
-        rng: the noise; the same state gives the same latents.
-        chunks: how many chunks are denoised; None is endless.
+        rng: the noise. The same state gives the same latents.
+        chunks: how many chunks are denoised. None is endless.
         on_step: called after every denoising step.
         backend: attention.
     """
@@ -138,17 +138,17 @@ class LatentSampler(Protocol):
         ...
 
     def change_scene(self) -> bool:
-        """The newest frames become the beginning; False where there is nothing to begin with."""
+        """The newest frames become the beginning. False where there is nothing to begin with."""
         ...
 
     @property
     def copied_bytes(self) -> int:
-        """What a whole snapshot copies now beyond latents; 0 for a sampler whose snapshots are small."""
+        """What a whole snapshot copies now beyond latents. 0 for a sampler whose snapshots are small."""
         ...
 
     @property
     def recent(self) -> Tensor | None:
-        """The newest latents that are still known (B, C, t, H, W); None where there are none."""
+        """The newest latents that are still known (B, C, t, H, W). None where there are none."""
         ...
 
     def snapshot(self, light: bool = False) -> Any:
@@ -199,7 +199,7 @@ def draw_noise(net: Denoiser, run: SamplerRun, frames: int) -> Tensor:
 
 
 def motion_of(motion: MotionCondition, net: Denoiser, run: SamplerRun, frames: range) -> Tensor | None:
-    """The motion channels of these frames where the network is, checked; None for a model without any."""
+    """The motion channels of these frames where the network is, checked. None for a model without any."""
     made = motion.at(frames)
     channels = net.config.motion
     if made is None and channels is None:

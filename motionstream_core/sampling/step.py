@@ -33,10 +33,10 @@ def predict_x0(
         net: the network.
         x: noisy latents.
         sigma: their noise levels.
-        motion: their motion channels; None for a model without.
+        motion: their motion channels. None for a model without.
         text: of the whole chunk.
         context: what the frames attend to.
-        timestep: what the network is told; by default 1000 sigma.
+        timestep: what the network is told. By default 1000 sigma.
     """
     config = net.config
     if isinstance(sigma, Tensor) and sigma.ndim == 1:
@@ -53,7 +53,15 @@ def predict_x0(
 def write_context(
     net: Denoiser, latents: Tensor, motion: Tensor | None, text: TextContext, context: AttentionContext
 ) -> None:
-    """The clean-context pass: clean latents at timestep 0, whose keys and values the context keeps."""
+    """The clean-context pass: clean latents at timestep 0, whose keys and values the context keeps.
+
+    Args:
+        net: the network.
+        latents: (B, C, T, H, W), clean.
+        motion: their motion channels, None for a model without.
+        text: of the chunk.
+        context: what they attend to and are written to.
+    """
     net(
         _with_motion(latents, motion),
         to_timestep(0.0, latents.shape[0], latents.shape[2], latents.device),

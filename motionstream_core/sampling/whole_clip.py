@@ -63,9 +63,16 @@ def sample_whole_clip(
     backend: Backend = "sdpa",
     on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """The clip that Euler steps down `levels` make of noise; every latent frame is denoised, the first too.
+    """The clip that Euler steps down `levels` make of noise. Every latent frame is denoised, the first too.
 
-    on_step: called with the number of a step behind it; may raise to stop.
+    Args:
+        net: a bidirectional network.
+        noise: (B, C, T, H, W).
+        conditions: motion and text, and their null forms.
+        guidance: weights of text and motion.
+        levels: noise levels, 0 behind them.
+        backend: attention.
+        on_step: called with the number of a step behind it. May raise to stop.
     """
     given = conditions
     asked = [(given.motion, given.text)]

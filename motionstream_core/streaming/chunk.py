@@ -36,7 +36,7 @@ class Pending:
         decode: the decode in flight.
         count: frames to show of what is decoded.
         boundary: when the chunk's boundary was, where controls and tracks are read.
-        timings: seconds of the sampler's stages; may wait for the latents.
+        timings: seconds of the sampler's stages. May wait for the latents.
         held: what the decode reads, kept until it has.
     """
 
@@ -57,13 +57,13 @@ class Chunk:
     Args:
         index: number of the chunk.
         start: number of its first frame.
-        frames: (T, H, W, 3) 0..1; empty while the decode is pending.
+        frames: (T, H, W, 3) 0..1. Empty while the decode is pending.
         latents: (1, C, t, h, w).
         timings: seconds of this chunk, by STAGES.
         first_frame_s: from the call of `stream` to the first decoded frame.
-        fps: frames a second since that first frame, waiting left out; 0 in chunk 0.
+        fps: frames a second since that first frame, waiting left out. 0 in chunk 0.
         cache_bytes: memory of the sampler, constant for the whole stream.
-        xy: (T, N, 2) where the points were told to be; N grows when points are added live.
+        xy: (T, N, 2) where the points were told to be. N grows when points are added live.
         visible: (T, N).
         epoch: the session's.
         handles: of a live stream, for every frame (id, x, y, kind).

@@ -68,7 +68,7 @@ class CudaDecoder:
         self._queue, self._carrying = cuda.Stream(device), cuda.Stream(device)
 
     def begin(self, latents: Tensor, work: Work) -> Finishing:
-        """Begins `work` once `latents`, of the caller's queue, are finished; comes back at once."""
+        """Begins `work` once `latents`, of the caller's queue, are finished. Comes back at once."""
         self._queue.wait_stream(self._cuda.current_stream(self._device))
         with self._cuda.stream(self._queue):
             start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
@@ -129,7 +129,7 @@ class ThreadDecoder:
         torch.set_num_threads(max(1, self._all - half))
 
     def begin(self, latents: Tensor, work: Work) -> Awaited:
-        """Begins `work` as soon as the decodes before it are done; comes back at once."""
+        """Begins `work` as soon as the decodes before it are done. Comes back at once."""
         return Awaited(self._thread.submit(_without_gradients, work, torch.is_inference_mode_enabled()))
 
     def close(self):
@@ -150,7 +150,7 @@ class Awaited:
 
     @property
     def state(self) -> CodecState:
-        """The codec's state behind the frames; waits for it."""
+        """The codec's state behind the frames. Waits for it."""
         return self._made.result().state
 
     @property

@@ -5,7 +5,7 @@ No weights and no training: each chunk starts from the guide, noised less inside
 outside (region-wise SDEdit with two clocks, as in Time-to-Move). What the tracks uncover the model makes by
 itself. The network sees the guide through its noisy latents alone.
 
-Shapes: latents (B, C, t, h, w); mask (1, 1, t, h, w) 0..1, 1 where the guide holds.
+Shapes: latents (B, C, t, h, w). mask (1, 1, t, h, w) 0..1, 1 where the guide holds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Asked:
 
 
 class GuidedMotion(NullMotion):
-    """A MotionSource that leads the sampler by a guide; the model's own motion channels stay null.
+    """A MotionSource that leads the sampler by a guide. The model's own motion channels stay null.
 
     Args:
         config: of any model.

@@ -2,7 +2,7 @@
 masks.
 
 Owns how the parts that `MotionConfig` names become one tensor. Knows nothing of noise or attention.
-Shapes: image (3, H, W) 0..1; tracks come from a source, `source(start_frame, count) -> TrackChunk`; the
+Shapes: image (3, H, W) 0..1. Tracks come from a source, `source(start_frame, count) -> TrackChunk`. The
 condition is (1, C_m, t, h, w).
 """
 
@@ -49,7 +49,7 @@ class MotionConditioner:
         source: the tracks by pixel frame.
         rng: draws the tracks' ids.
         carry: how the start image is moved along the tracks, one of CARRIES.
-        still: (N,) which points never move; by default none. It decides which are told of, where the model
+        still: (N,) which points never move. By default none. It decides which are told of, where the model
             knows fewer points than there are.
         running: the model's latents are those of a running stream, the start image's too.
     """
@@ -153,7 +153,7 @@ class MotionConditioner:
         self._encoder.extend(self._ids[new % len(self._ids)])
 
     def _told_of(self, tracks: TrackChunk) -> Tensor | None:
-        """(N,) which points the model is told of; None: all. A point that begins to move is chosen among
+        """(N,) which points the model is told of. None: all. A point that begins to move is chosen among
         those that move from then on.
         """
         if self._config.points is None or len(tracks.anchors) <= self._config.points[1]:

@@ -27,7 +27,7 @@ from .warped_image import Carrier, Objects, WarpedImage
 @dataclass(frozen=True)
 class MotionSnapshot:
     """A motion source between two chunks. `start`: what it shows of the picture that it begins with, shared
-    by all snapshots of a scene. `still`: the points that have not moved so far; `told`: those that the model
+    by all snapshots of a scene. `still`: the points that have not moved so far. `told`: those that the model
     is told of, None: all.
     """
 
@@ -64,7 +64,7 @@ class MotionSource(MotionCondition, Protocol):
         ...
 
     def warped(self) -> WarpedImage | None:
-        """The picture moved along the tracks in the frames released last; None where nothing moves one."""
+        """The picture moved along the tracks in the frames released last. None where nothing moves one."""
         ...
 
     def to_reference(self, places: Tensor) -> Tensor:
@@ -175,7 +175,7 @@ class TrackCursor:
         return pixel_span(frames.start, len(frames), self._stride)
 
     def restore(self, released: int, tracks: TrackChunk | None) -> None:
-        """The frames before this one have been released; the source goes back by itself."""
+        """The frames before this one have been released. The source goes back by itself."""
         self.released = released
         self.shown = tracks
         self._asked = None

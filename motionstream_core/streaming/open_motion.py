@@ -24,7 +24,15 @@ def open_motion_source(
     options: StreamOptions,
     still: Tensor | None = None,
 ) -> MotionSource:
-    """The motion source of a track control; image (3, H, W); still (N,): which points never move."""
+    """The motion source of a track control.
+
+    Args:
+        networks: the model.
+        image: (3, H, W) 0..1.
+        tracks: the tracks by pixel frame.
+        options: of the stream.
+        still: (N,) which points never move.
+    """
     config = networks.config
     carry = options.carry or networks.carry
     match check_track_control(config, options.track_control):

@@ -30,9 +30,9 @@ class StreamOptions:
     """How one stream is made. The same options, image, tracks and prompt give the same frames.
 
     Args:
-        frames: length of the video in frames; None goes on until a stop.
+        frames: length of the video in frames. None goes on until a stop.
         seed: of the noise.
-        steps: denoising steps; None is the model's own number.
+        steps: denoising steps. None is the model's own number.
         buffer: other settings of the moving buffer, by the names of `BufferConfig.divided`.
         context: chunk, sink and window in the place of the model's.
         track_control: what makes the frames follow the tracks, one of TRACK_CONTROLS. None: the track head
@@ -41,7 +41,7 @@ class StreamOptions:
         fit: what to do when tracks and frames differ in length, one of MODES. A track stream is as long as
             it is.
         id_seed: of the tracks' ids.
-        groups: (N,) which handle each track belongs to; by default one handle a track.
+        groups: (N,) which handle each track belongs to. By default one handle a track.
         objects: masks (H, W) bool of handles whose pixels in the start image are known.
         carry: how the start image is moved along the tracks for the model, one of CARRIES. None: as the
             weights say.
@@ -60,8 +60,8 @@ class StreamOptions:
         video: what is made into another video, for a moving buffer.
         reference: pictures (T, H, W, 3) 0..1 before the stream, for a moving buffer with reference frames: a
             start image, or the end of a video.
-        encode: how a live prompt becomes embeddings; by default the networks' own text encoder.
-        check_interrupt: called after every denoising step and while waiting; may raise to stop.
+        encode: how a live prompt becomes embeddings. By default the networks' own text encoder.
+        check_interrupt: called after every denoising step and while waiting. May raise to stop.
     """
 
     frames: int | None
@@ -131,7 +131,7 @@ class StreamOptions:
         return made
 
     def chunks(self, config: ModelConfig) -> int | None:
-        """Chunks of the whole video, the start image's included; None for an endless stream."""
+        """Chunks of the whole video, the start image's included. None for an endless stream."""
         if self.frames is None:
             return None
         sampler = self.sampler(config)
@@ -154,7 +154,7 @@ class StreamOptions:
         return chunks - 1 if chunks is not None and known else chunks
 
     def denoises_first(self, config: ModelConfig) -> bool:
-        """Whether latent frame 0 is denoised; ValueError for a model that cannot be shown the image then."""
+        """Whether latent frame 0 is denoised. ValueError for a model that cannot be shown the image then."""
         if self.first_latent != "denoised":
             return False
         if config.motion is None or not config.motion.image_latent:
@@ -166,7 +166,7 @@ class StreamOptions:
 
 
 def check_track_control(config: ModelConfig, track_control: str | None) -> str:
-    """One of TRACK_CONTROLS that this model can follow; ValueError for another."""
+    """One of TRACK_CONTROLS that this model can follow. ValueError for another."""
     there = {"track head": config.motion is not None, "guided": config.sampler.guides}
     usable = [name for name in TRACK_CONTROLS if there.get(name, True)]
     chosen = track_control

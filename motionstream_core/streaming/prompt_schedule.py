@@ -91,7 +91,7 @@ class PromptSchedule:
 
 
 def mixed_embeds(before: Tensor, after: Tensor, weight: float) -> Tensor:
-    """Embeddings on the way from one text to another; the shorter one is padded with zeros, as the network
+    """Embeddings on the way from one text to another. The shorter one is padded with zeros, as the network
     would.
     """
     if weight >= 1:

@@ -3,7 +3,7 @@ when asked for.
 
 Owns the dropping of what a rewind undid, what happens when memory or disk end, and the joining at the end.
 Knows nothing of hosts.
-Shapes: frames (T, H, W, 3); latents (B, C, t, h, w); xy (T, N, 2), visible (T, N).
+Shapes: frames (T, H, W, 3). latents (B, C, t, h, w). xy (T, N, 2), visible (T, N).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .stream import Chunk
 
 @dataclass(frozen=True)
 class StreamResult:
-    """frames (T, H, W, 3); latents (1, C, t, h, w) of the same frames, the last chunk's cut to those they
-    need; tracks: where the points were told to be in them; first_frame: the number of the first of them,
+    """frames (T, H, W, 3). latents (1, C, t, h, w) of the same frames, the last chunk's cut to those they
+    need. tracks: where the points were told to be in them. first_frame: the number of the first of them,
     above 0 once the budget was spent.
     """
 
@@ -55,7 +55,7 @@ class StreamRecorder:
     Args:
         fps: frames a second.
         stride: frames of a latent frame.
-        budget: most bytes held for the result; at least the newest chunk is always kept.
+        budget: most bytes held for the result. At least the newest chunk is always kept.
         path: a video file that gets every frame at once, and loses what a rewind undoes.
 
     `failure` is what the disk said when the file ended before the run: it holds the frames before that.

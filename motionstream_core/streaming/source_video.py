@@ -2,7 +2,7 @@
 
 Owns the reading at the stream's rate, what comes after the last picture, and the encoder's state. Knows
 nothing of levels, networks or files.
-Shapes: a picture (H, W, 3) uint8 of any size, which may change from one to the next; latents (1, C, t, h, w).
+Shapes: a picture (H, W, 3) uint8 of any size, which may change from one to the next. latents (1, C, t, h, w).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SourceVideo:
 
     Args:
         open: begins the video anew -> its pictures at the stream's rate.
-        strength: the noise level at which it enters, 0..1; a live control changes it.
+        strength: the noise level at which it enters, 0..1. A live control changes it.
         at_end: after the last picture, "end" ends the stream, "loop" begins anew, "hold" rests there.
         frames: how many pictures there are at the stream's rate, where somebody knows.
     """
@@ -69,8 +69,15 @@ class SourceSnapshot:
 def reference_latents(
     frames: Tensor, count: int, codec: Codec, device: torch.device | str, running: bool = False
 ) -> Tensor:
-    """The last `count` latent frames (1, C, count, h, w) of pictures (T, H, W, 3) 0..1 that stand before a
-    stream; a start image alone, or a clip that is too short, begins with its first picture held.
+    """The last `count` latent frames (1, C, count, h, w) of pictures that stand before a stream. A start
+    image alone, or a clip that is too short, begins with its first picture held.
+
+    Args:
+        frames: (T, H, W, 3) 0..1.
+        count: latent frames.
+        codec: encodes them.
+        device: where the latents are made.
+        running: whether the model's latents continue the clip, the first frame not standing alone.
     """
     pictures = (255 * frames.clamp(0, 1)).round().byte().cpu().numpy()
     held = max(0, 1 + TIME_STRIDE * (count - 1) - len(pictures))
@@ -171,7 +178,7 @@ class SourceReader:
         return self._last
 
     def _pulled(self) -> np.ndarray | None:
-        """A picture; None after the last one, and where the video cannot be read any further."""
+        """A picture. None after the last one, and where the video cannot be read any further."""
         if self._over:
             return None
         try:
@@ -190,7 +197,7 @@ class SourceReader:
         )
 
     def restore(self, snapshot: SourceSnapshot) -> None:
-        """Reads the video again up to there; the encoder goes on from its state."""
+        """Reads the video again up to there. The encoder goes on from its state."""
         self._begin()
         for _ in range(snapshot.read):
             self._next()

@@ -4,7 +4,7 @@ stands behind it, and the mask of what is known.
 Owns the encoding of grey behind a picture, which goes on as far as anyone has trained on it, and then stays.
 A network that was trained on clips of 121 frames (31 latent frames) says nothing of what comes later: that
 the last latent is held is this pack's own choice.
-Shapes: image (3, H, W) 0..1; latents (1, C, t, h, w); latent frames are counted from the picture's own.
+Shapes: image (3, H, W) 0..1. latents (1, C, t, h, w). Latent frames are counted from the picture's own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class StartImage:
         return made
 
     def image_at(self, frames: range) -> Tensor:
-        """The picture's latent at its own latent frame; behind it zeros, or grey where the model wants
+        """The picture's latent at its own latent frame. Behind it zeros, or grey where the model wants
         that.
         """
         assert self._config is not None

@@ -5,7 +5,7 @@ Owns the checks of what is asked for, the loop over chunk boundaries, the clock 
 made of belongs to `pipeline.py`, what people ask for while it runs comes through a LiveSession. Knows nothing
 of hosts, files or the network.
 
-Shapes: image (H, W, 3) 0..1; frames (T, H, W, 3) 0..1 float32; latents (1, C, t, h, w). Chunk 0 is the start
+Shapes: image (H, W, 3) 0..1. frames (T, H, W, 3) 0..1 float32. latents (1, C, t, h, w). Chunk 0 is the start
 image, latent frame 0.
 """
 
@@ -57,7 +57,7 @@ class StreamClock:
         began: when `stream` was called.
         session: whose pauses are left out.
         fps: of the video.
-        first_frame_s: see Chunk; None before the first frame.
+        first_frame_s: see Chunk. None before the first frame.
         frames: made since the first one.
         played_until: time.monotonic() at which all frames made will have been shown, at the video's rate.
     """
@@ -106,7 +106,7 @@ def stream(
         networks: what the stream runs on.
         image: the start image (H, W, 3) 0..1, height and width multiples of codec stride x patch.
         tracks: on a canvas of the image's size. Those of a TrackStream are found while the stream runs, chunk
-            by chunk; one that ends ends the stream.
+            by chunk. One that ends ends the stream.
         prompt: text, or embeddings (1, L, text_dim).
         options: how the stream is made.
         session: its controls are read before every chunk (docs/live.md).
@@ -165,7 +165,7 @@ def controls_of(
 def track_source(tracks: Tracks, frames: int | None, fit: str) -> Callable[[int, int], tuple[Tensor, Tensor]]:
     """The tracks as the motion asks for them, made to last `frames` frames (None: for ever) by `fit`.
 
-    Frames past the wanted length are made with the last chunk and cut off; for them the tracks hold still.
+    Frames past the wanted length are made with the last chunk and cut off. For them the tracks hold still.
     """
     if fit in ("error", "resample"):
         if frames is None:

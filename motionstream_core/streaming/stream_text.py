@@ -42,8 +42,8 @@ class StreamText:
     Args:
         networks: whose transformer encodes the text.
         embeds: (1, L, text_dim) of the prompt that the stream begins with.
-        encode: how a live prompt becomes embeddings; None: the networks' own text encoder.
-        schedule: prompts by frame; its first one takes the place of `embeds`.
+        encode: how a live prompt becomes embeddings. None: the networks' own text encoder.
+        schedule: prompts by frame. Its first one takes the place of `embeds`.
         seen: features of a picture (1, tokens, width), for a model that looks at one beside every text.
     """
 
@@ -73,7 +73,7 @@ class StreamText:
         self._by_hand: int | None = None
 
     def switch(self, text: str, frame: int) -> bool:
-        """A live prompt from this frame on; False where nobody can encode it."""
+        """A live prompt from this frame on. False where nobody can encode it."""
         if self._encode is None:
             return False
         if text not in self._kept:

@@ -1,7 +1,7 @@
 """Which points a model is told of, where it was trained on fewer than there are.
 
 Owns the choice. It is the same for the same points. Knows nothing of frames or networks.
-Shapes: places (N, 2) pixels; masks (N,).
+Shapes: places (N, 2) pixels. masks (N,).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def told_points(places: Tensor, still: Tensor, most: int) -> Tensor:
 
 
 def _spread_points(places: Tensor, group: Tensor, told: Tensor, share: int) -> list[int]:
-    """`share` points of a group, each the farthest from all told before; of equally far ones the first."""
+    """`share` points of a group, each the farthest from all told before. Of equally far ones the first."""
     candidates = group.nonzero().flatten().tolist()
     if len(candidates) <= share:
         return candidates

@@ -1,7 +1,7 @@
 """The start image moved along the tracks, and what a network is shown of it.
 
 Owns the warped start image of a chunk with its masks. Knows nothing of streams.
-Shapes: frames (T, 3, H, W) 0..1; maps (T, 2, H, W): disoccluded 0..1, and how near (exp(−distance / 16 px))
+Shapes: frames (T, 3, H, W) 0..1. maps (T, 2, H, W): disoccluded 0..1, and how near (exp(−distance / 16 px))
 the next visible track is.
 """
 

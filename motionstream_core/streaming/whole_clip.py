@@ -2,7 +2,7 @@
 
 Owns what such a network is told of picture, tracks and text, and the decode piece by piece. How its latents
 are made is `sampling/whole_clip.py`'s. It is no stream: every frame waits for all others.
-Shapes: image (H, W, 3) 0..1; frames (T, H, W, 3) 0..1; latents (1, C, t, h, w).
+Shapes: image (H, W, 3) 0..1. frames (T, H, W, 3) 0..1. latents (1, C, t, h, w).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ClipOptions:
         text_as_picture: the first text tokens go through the picture's projections in the place of
             features: how TrackWan's teacher was probably trained.
         backend: attention.
-        on_step: called with the number of a step behind it; may raise to stop.
+        on_step: called with the number of a step behind it. May raise to stop.
     """
 
     frames: int
@@ -57,7 +57,7 @@ class ClipOptions:
 
     @property
     def latent_frames(self) -> int:
-        """Latent frames that hold the video's frames; the last may hold more."""
+        """Latent frames that hold the video's frames. The last may hold more."""
         return 1 + -(-(self.frames - 1) // TIME_STRIDE)
 
     def levels(self, networks: Networks) -> tuple[float, ...]:
@@ -79,7 +79,15 @@ class WholeClip:
 def make_whole_clip(
     networks: Networks, image: Tensor, tracks: Tracks, embeds: Tensor, options: ClipOptions
 ) -> WholeClip:
-    """The clip of a start image, tracks of the video's length on a canvas of its size, and a text."""
+    """The clip of a start image, tracks of the video's length on a canvas of its size, and a text.
+
+    Args:
+        networks: the model.
+        image: (H, W, 3) 0..1.
+        tracks: of the video's length, on a canvas of the image's size.
+        embeds: (1, L, text_dim) of the text.
+        options: length, steps and guidance.
+    """
     dit, config = networks.dit, networks.config
     height, width = image.shape[:2]
     check_size(config, width, height)

@@ -2,7 +2,7 @@
 object that was meant.
 
 Owns the limits and the search for the object under a point. OpenCV (Apache-2.0) cuts the object out. Shapes:
-xy (T, N, 2) pixels, visible (T, N), image (H, W, 3) 0..1 of the canvas; paths (N, T, 2) float64.
+xy (T, N, 2) pixels, visible (T, N), image (H, W, 3) 0..1 of the canvas. paths (N, T, 2) float64.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ RINGS = (2.0, 3.0, 4.0)  # reaches: how wide what may be the object is
 
 
 def clean_tracks(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Tracks:
-    """No point faster than `speed` px a frame and no jerk above `jerk` px a frame³; 0 = no limit.
+    """No point faster than `speed` px a frame and no jerk above `jerk` px a frame³. 0 = no limit.
 
-    A point that is too fast keeps its way and falls behind on it; it catches up where the way is slow, and
+    A point that is too fast keeps its way and falls behind on it. It catches up where the way is slow, and
     ends short of the end if it cannot.
     A jerky way becomes the nearest one (least squares) within the limit that begins and ends in the same
     places. Tracks within the limits stay as they are. While a point is hidden its way runs straight between
@@ -72,7 +72,7 @@ def clean_tracks(tracks: Tracks, speed: float = 0.0, jerk: float = 0.0) -> Track
 
 
 def bridge_hidden(paths: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Ways that run straight through the frames in which a point is hidden; before it is first and after it
+    """Ways that run straight through the frames in which a point is hidden. Before it is first and after it
     is last seen it waits.
     """
     now = np.arange(paths.shape[1])
@@ -189,7 +189,7 @@ def snap_to_objects(
     """Moving tracks begun on the object that lies under, or within `reach` px of, where they were begun, and
     how many of them were moved.
 
-    groups (N,): tracks of one number are one handle, such as the points of a brush; they look for one object
+    groups (N,): tracks of one number are one handle, such as the points of a brush. They look for one object
     together, and those of them that miss it are moved onto it, each to its nearest place on it with its whole
     way. −1, and tracks that rest, stay. Without groups each looks for its own.
     """
@@ -220,7 +220,7 @@ def snap_to_objects(
 
 def find_object(pixels: np.ndarray, places: np.ndarray, reach: float) -> np.ndarray:
     """(H, W) bool: the object that stands out from the colours round it and that `places` (K, 2) are on or
-    within `reach` of; nothing if none does.
+    within `reach` of. Nothing if none does.
 
     A graph cut within a ring of known background, tried ever wider: an object that lies in the ring itself
     cannot stand out from it. Of the pieces it finds, the one that the places are in or nearest to. pixels (H,
@@ -271,7 +271,7 @@ def find_nearest_piece(on: np.ndarray, places: np.ndarray, reach: float) -> np.n
 
 
 def shifts_onto(on: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(K, 2): the shift that takes each place to the nearest one well within the object; none for those
+    """(K, 2): the shift that takes each place to the nearest one well within the object. None for those
     within it, or without an object.
     """
     import cv2

@@ -3,7 +3,7 @@
 Owns how the second set is brought to the first one's canvas, rate and length, and how a camera's motion is
 read off its points. Knows nothing
 of cameras themselves: any tracks of a background serve. Shapes: xy (T, N, 2), visible (T, N), of the camera
-(T, M, ...); float64 inside.
+(T, M, ...). Float64 inside.
 """
 
 from __future__ import annotations
@@ -62,10 +62,15 @@ def carry_objects(objects: Tracks, camera: Tracks, depth: str = DEPTHS[0]) -> Tr
 def displace_points(
     place: Tensor, asked: Tensor, source: Tensor, target: Tensor, visible: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(N, 2) displacement of `place` (N, 2) by the points `source` -> `target` (M, 2) that are nearest to
-    `asked`, and (N,) whether they are visible.
+    """(N, 2) displacement of points by the ones nearest to them, and (N,) whether they are visible. Hidden
+    points count only where fewer than three of the nearest are visible.
 
-    Hidden points count only where fewer than three of the nearest are visible.
+    Args:
+        place: (N, 2) the points that move.
+        asked: (N, 2) where the nearest are looked for.
+        source: (M, 2) where the moving points began.
+        target: (M, 2) where they are.
+        visible: (M,) bool.
     """
     near, index = torch.cdist(asked, source).topk(min(NEIGHBOURS, len(source)), largest=False)
     floor = 1e-3 * near[:, -1:] + 1e-9
@@ -91,8 +96,13 @@ def camera_over_objects(
 ) -> Tracks:
     """Objects carried by a camera and, with `background`, the camera's own points after them.
 
-    clearance, px: a camera point that begins this near to an object's point belongs to the object and is left
-    out; one that an object passes this near to is hidden by it.
+    Args:
+        objects: tracks of the objects.
+        camera: tracks of background points under the camera.
+        depth: how far the objects are, one of DEPTHS.
+        clearance: px. A camera point that begins this near to an object's point belongs to the object and is
+            left out. One that an object passes this near to is hidden by it.
+        background: whether the camera's own points are handed on.
     """
     if not clearance >= 0:
         raise ValueError(f"clearance: expected at least 0 px, got {clearance}")

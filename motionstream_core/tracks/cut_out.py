@@ -2,7 +2,7 @@
 
 Owns the graph cut (OpenCV's GrabCut) and what stands in for it where OpenCV is missing. Deterministic: the
 same picture and place give the same mask.
-Shapes: picture (H, W, 3) uint8; masks (H, W) bool; places in pixels, the middle of pixel (0, 0) at 0.
+Shapes: picture (H, W, 3) uint8. masks (H, W) bool. Places in pixels, the middle of pixel (0, 0) at 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 
 def cut_out(picture: np.ndarray, box: Box | None = None, at: tuple[float, float] | None = None) -> np.ndarray:
-    """The mask of the thing in a box (left, top, right, bottom), or at a place; nothing where there is none.
+    """The mask of the thing in a box (left, top, right, bottom), or at a place. Nothing where there is none.
 
     Raises ValueError for a picture, a box or a place that is none.
     """
@@ -121,7 +121,7 @@ def _unlike_rim(picture: np.ndarray, maybe: np.ndarray) -> np.ndarray:
 
 
 def _labelled(mask: np.ndarray) -> np.ndarray | None:
-    """(H, W): numbers of the connected pieces, 0 for none; None without OpenCV."""
+    """(H, W): numbers of the connected pieces, 0 for none. None without OpenCV."""
     try:
         import cv2
     except ImportError:
@@ -130,7 +130,7 @@ def _labelled(mask: np.ndarray) -> np.ndarray | None:
 
 
 def _piece_at(mask: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The piece at a place; the nearest one where there is none."""
+    """The piece at a place. The nearest one where there is none."""
     x, y = np.clip(np.rint(at).astype(int), 0, [mask.shape[1] - 1, mask.shape[0] - 1])
     if not mask[y, x]:
         rows, columns = np.nonzero(mask)

@@ -1,7 +1,7 @@
 """How tracks look on a picture: for the demo's contact sheet and for the sample videos of a training.
 
 Owns colours, widths and dots. Each track is drawn in its own colour: the whole way thin, the way so far
-thick, its points as dots where they are commanded to be at that frame; what rests is white. Positions are
+thick, its points as dots where they are commanded to be at that frame. What rests is white. Positions are
 pixels of the video, pixel centres at +0.5.
 """
 

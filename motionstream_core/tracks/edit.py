@@ -1,6 +1,6 @@
 """Tracks edited: some of them chosen, all of them moved, their time bent, their wobble taken out or put in.
 
-Owns what turns one set of tracks into another by itself; compose.py owns what needs two sets, cleanup.py what
+Owns what turns one set of tracks into another by itself. Compose.py owns what needs two sets, cleanup.py what
 repairs a person's input. Every function leaves its tracks as they were and gives new ones, or, to choose,
 which ones: index (K,) or bool (N,), for `Tracks.select`.
 Shapes: xy (T, N, 2) pixels of the canvas, visible (T, N), times (T,) in frames, shares 0..1.
@@ -26,7 +26,7 @@ FASTEST = 100.0  # times
 
 
 def select_in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Tensor:
-    """(N,) bool: whether a point begins where `mask` (H, W), stretched over the canvas, is above 0.5;
+    """(N,) bool: whether a point begins where `mask` (H, W), stretched over the canvas, is above 0.5.
     `inside` False: where it is not.
 
     The place in the first frame counts, that of a hidden point too (it waits where it will come up). Beyond
@@ -47,7 +47,7 @@ def select_in_mask(tracks: Tracks, mask: np.ndarray, inside: bool = True) -> Ten
 
 
 def select_range(tracks: Tracks, first: int, last: int, every: int = 1) -> Tensor:
-    """(K,): the tracks `first` .. `last`, both of them, every so many; negative numbers count from the end,
+    """(K,): the tracks `first` .. `last`, both of them, every so many. Negative numbers count from the end,
     −1 is the last.
     """
     if every < 1:
@@ -106,11 +106,16 @@ def transform_tracks(
     centre: str = CENTRES[0],
     motion: float = 1,
 ) -> Tracks:
-    """Scaled, then turned clockwise by `turn` degrees, both about `centre`, then moved. motion: how far
-    points go from where they begin, 1 = as far.
+    """Scaled, then turned, both about a centre, then moved. What leaves the canvas stays visible, as a track
+    may.
 
-    centre: the middle of the places in the first frame, or that of the canvas. What leaves the canvas stays
-    visible, as a track may.
+    Args:
+        tracks: on their canvas.
+        move: pixels right and down.
+        scale: factors of x and y.
+        turn: degrees clockwise.
+        centre: the middle of the places in the first frame, or that of the canvas.
+        motion: how far points go from where they begin, 1 is as far as before.
     """
     numbers = (*move, *scale, turn, motion)
     if not all(math.isfinite(number) for number in numbers):
@@ -151,7 +156,7 @@ def jitter_tracks(tracks: Tracks, amount: float, calm: float = 4.0, seed: int = 
 
 
 def smooth_tracks(tracks: Tracks, frames: float) -> Tracks:
-    """Wobble of less than about `frames` frames taken out (a Gaussian in time of that σ); 0 changes nothing.
+    """Wobble of less than about `frames` frames taken out (a Gaussian in time of that σ). 0 changes nothing.
 
     Each stretch in which a point is visible is smoothed by itself, and towards its ends over ever fewer
     frames, the same number before and
@@ -177,7 +182,7 @@ def smooth_tracks(tracks: Tracks, frames: float) -> Tracks:
 
 @dataclass(frozen=True)
 class Timing:
-    """How time runs. curve: how the way begins and ends; `keys`, (time, way) from 0 to 1 with straight lines
+    """How time runs. curve: how the way begins and ends. `keys`, (time, way) from 0 to 1 with straight lines
     between, take its place.
 
     speed: how often the way is gone, 0.5 = half of it. reverse: from its end to its start. hold_start,
@@ -243,7 +248,7 @@ def bend_time(time: np.ndarray, timing: Timing) -> np.ndarray:
 
 
 def parse_keys(text: str) -> tuple[tuple[float, float], ...]:
-    """Keys as people write them: "0 0, 0.5 0.8, 1 1"; an empty text is no keys."""
+    """Keys as people write them: "0 0, 0.5 0.8, 1 1". An empty text is no keys."""
     parts = [part.replace(":", " ").split() for part in text.replace(";", ",").split(",") if part.strip()]
     try:
         if all(len(part) == 2 for part in parts):

@@ -29,7 +29,7 @@ def tracks_from_host(value: Any, width: int, height: int, fps: float = 16.0) -> 
     """The host's TRACKS: {"track_path": (T, N, 2), "track_visibility": (T, N) or (T, 1), absent = all
     visible}, in pixels of width × height.
 
-    Other packs use the same type name for payloads of their own; the ValueError names the type that came.
+    Other packs use the same type name for payloads of their own. The ValueError names the type that came.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"TRACKS: expected a dict with track_path (T, N, 2), got {kind_of(value)}")

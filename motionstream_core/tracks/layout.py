@@ -2,7 +2,7 @@
 
 Owns the rules that every entrance for tracks shares. What an array's name or its values say counts. What they
 do not say is asked for or said in a note, and nothing is passed over without a word.
-Shapes: places (T, N, 2) or, points first, (N, T, 2); visibility the same without the last axis.
+Shapes: places (T, N, 2) or, points first, (N, T, 2). Visibility the same without the last axis.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sampled points in lists, as JSON has them: every spelling of a point, and lists of lists around them.
 
 Owns the way from such lists to arrays, in time and memory that follow the length of the text.
-Shapes: xy (T, N, 2) float32 px; visible (T, N) bool.
+Shapes: xy (T, N, 2) float32 px. visible (T, N) bool.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _plain_points(points: list) -> np.ndarray | None:
 
 
 def _point(value: Any, track: int, frame: int) -> tuple[tuple[float, float] | None, bool]:
-    """One spelled point -> (place, visible); the place of a hidden one may be None."""
+    """One spelled point -> (place, visible). The place of a hidden one may be None."""
     if value is None:
         return None, False
     parts = _point_parts(value) if isinstance(value, dict) else [*value, True][:3]

@@ -56,7 +56,7 @@ def load_npz(
 
     Args:
         path: the file.
-        width: for a file that does not hold it, as `height` and `fps`; the file's own win.
+        width: for a file that does not hold it, as `height` and `fps`. The file's own win.
         height: see `width`.
         fps: see `width`.
         order: one of ORDERS. By itself what the array's name says, else what the motion says.
@@ -120,7 +120,7 @@ def _read_with_visibility(path: Path) -> dict[str, np.ndarray]:
 
 
 def _visibility(arrays: Mapping[str, np.ndarray], note: Note, file: str) -> np.ndarray | None:
-    """Which points are seen, under any of its known names; None where the file has none of them."""
+    """Which points are seen, under any of its known names. None where the file has none of them."""
     seen = next((visible_from(arrays[key], key) for key in VISIBLE_KEYS if key in arrays), None)
     hidden = next((visible_from(arrays[key], key) for key in HIDDEN_KEYS if key in arrays), None)
     if hidden is None:
@@ -158,7 +158,7 @@ def tracks_from_arrays(
     """Places (T, N, 2) and a visibility (T, N), (T, 1), (T, N, 1) or None, also as a batch of one.
 
     Args:
-        xy: places; with a third column, that is their visibility.
+        xy: places. With a third column, that is their visibility.
         visible: bool, or confidences that count from 0.5.
         width: of the canvas.
         height: of the canvas.

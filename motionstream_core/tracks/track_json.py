@@ -54,7 +54,7 @@ def tracks_from_json(
 
     Args:
         text: JSON, or the list in it.
-        width: of the canvas, as `height`; a file's own win.
+        width: of the canvas, as `height`. A file's own win.
         height: see `width`.
         fps: of tracks that say none.
         order: one of ORDERS: of the lists, by themselves lists of tracks.
@@ -173,7 +173,7 @@ def _bridge_length(samples: list[Any]) -> int:
 
 
 def _bridge_points(samples: list[Any]) -> list[Any]:
-    """OmniCam's samples as points, each at the frame that it names; hidden in those that none names."""
+    """OmniCam's samples as points, each at the frame that it names. Hidden in those that none names."""
     points = [
         {"x": s.get("x_px"), "y": s.get("y_px"), "visible": s.get("visible", True)}
         if isinstance(s, dict) and "x_px" in s

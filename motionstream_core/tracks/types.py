@@ -2,7 +2,7 @@
 
 Owns the value everything else exchanges, how it is stretched to another size or length, and how it continues
 past its end. Knows nothing of files, of the editor or of networks. Shapes: xy (T, N, 2) float32 pixels of a
-canvas width × height, x right, y down; visible (T, N) bool.
+canvas width × height, x right, y down. visible (T, N) bool.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Tracks:
         return replace(self, xy=self.xy * scale, width=width, height=height)
 
     def resampled(self, frames: int) -> Tracks:
-        """The same motion in `frames` frames, first and last frame kept; straight between frames in both of
+        """The same motion in `frames` frames, first and last frame kept. Straight between frames in both of
         which a point is visible.
 
         Next to a hidden frame, place and visibility are those of the nearer one.
@@ -92,7 +92,7 @@ class Tracks:
         )
 
     def sampled(self, times: Tensor) -> Tracks:
-        """The motion at these moments (T,), fractions of frames within 0 .. frames - 1; places and visibility
+        """The motion at these moments (T,), fractions of frames within 0 .. frames - 1. Places and visibility
         as `resampled` has them.
         """
         at = times.to(self.xy.device, torch.float64).clamp(0, self.frames - 1)
@@ -122,7 +122,7 @@ class Tracks:
 
     def at(self, start: int, count: int, mode: str) -> Tracks:
         """Frames start .. start + count - 1 of an endless stream that continues by "hold", "loop" or
-        "ping-pong"; "error" ends with the tracks.
+        "ping-pong". "error" ends with the tracks.
         """
         _check_mode(mode, ("error", *ENDLESS))
         _check_frames(count, self.count)
@@ -141,7 +141,7 @@ class Tracks:
         return replace(self, xy=self.xy[index], visible=self.visible[index])
 
     def select(self, index: Tensor | Sequence[int] | slice) -> Tracks:
-        """Some of the tracks, in the order of `index`; a bool mask serves as well."""
+        """Some of the tracks, in the order of `index`. A bool mask serves as well."""
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.xy.device)
         return replace(self, xy=self.xy[:, index], visible=self.visible[:, index])
@@ -168,9 +168,15 @@ class Tracks:
 def interpolate_positions(
     xy0: Tensor, seen0: Tensor, xy1: Tensor, seen1: Tensor, share: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Positions (…, N, 2) and visibility (…, N) a share (…, 1) of the time from one frame to the next.
+    """Positions (…, N, 2) and visibility (…, N) between two frames. Straight between frames in both of which
+    a point is visible, else as in the nearer one.
 
-    Straight between frames in both of which a point is visible, else as in the nearer one.
+    Args:
+        xy0: (…, N, 2) in the first frame.
+        seen0: (…, N) bool.
+        xy1: (…, N, 2) in the next frame.
+        seen1: (…, N) bool.
+        share: (…, 1) of the time from the first to the next.
     """
     share = torch.as_tensor(share, dtype=xy0.dtype, device=xy0.device).expand(seen0.shape)
     later = (share >= 0.5)[..., None]

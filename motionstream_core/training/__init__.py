@@ -1,1 +1,1 @@
-"""training room of the core; see docs/architecture.md."""
+"""training room of the core. See docs/architecture.md."""

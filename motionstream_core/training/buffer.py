@@ -4,7 +4,7 @@ Owns the draws of partitions and levels (StreamDiT, eq. 8) and the weighted erro
 functions.
 Slot 0 is the oldest and cleanest. Levels are this repository's sigma (0 clean, 1 noise), so slot levels rise
 along the buffer.
-Shapes: levels (B, T); latents (B, C, T, H, W); weight (B, 1, T, H, W).
+Shapes: levels (B, T). latents (B, C, T, H, W). weight (B, 1, T, H, W).
 """
 
 from __future__ import annotations
@@ -40,9 +40,16 @@ def draw_levels(
     shift: float = 1.0,
 ) -> Tensor:
     """Noise levels (batch, frames): chunk j of N is drawn evenly from its own segment [j / N, (j + 1) / N].
+    One chunk alone is plain flow matching, with `uniform` and `shift` as in `draw_single`.
 
-    For a share of the samples the place within the segment is the same in all chunks. One chunk alone is
-    plain flow matching, with `uniform` and `shift` as in `draw_single`.
+    Args:
+        batch: samples.
+        frames: latent frames.
+        chunk: latent frames of a chunk.
+        rng: of the draws.
+        shared: share of the samples whose place within the segment is the same in all chunks.
+        uniform: see `draw_single`.
+        shift: see `draw_single`.
     """
     if frames % chunk:
         raise ValueError(f"chunk: expected a divisor of {frames} frames, got {chunk}")
@@ -60,7 +67,12 @@ def draw_single(
 ) -> Tensor:
     """Levels (batch,) of whole clips: even for a share of them, else the sigmoid of a normal.
 
-    A shift above 1 moves the even ones towards noise, as a sampler's shift moves its steps.
+    Args:
+        batch: samples.
+        rng: of the draws.
+        uniform: share of the even ones.
+        mean: of the normal.
+        shift: above 1 moves the even ones towards noise, as a sampler's shift moves its steps.
     """
     even = torch.rand(batch, generator=rng)
     even = shift * even / (1 + (shift - 1) * even)
@@ -75,6 +87,6 @@ def slot_levels(frames: int, chunk: int, place: float = 0.5) -> Tensor:
 
 
 def weighted_error(velocity: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """The mean squared error of a velocity, weighted by cell; weights count by their share."""
+    """The mean squared error of a velocity, weighted by cell. Weights count by their share."""
     error = (velocity.float() - target.float()).square().mean(1, keepdim=True)
     return (error * weight).sum() / weight.sum()

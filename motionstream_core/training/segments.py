@@ -3,7 +3,7 @@ student (StreamDiT, section 3).
 
 Owns the states at the start of the segments, the teacher's way through them and the student's target. Pure
 functions.
-A buffer of N chunks stands at sigma = (j + 1) / N in chunk j; in one emission every chunk goes down by 1 / N,
+A buffer of N chunks stands at sigma = (j + 1) / N in chunk j. In one emission every chunk goes down by 1 / N,
 the teacher in s micro-steps.
 All N segments move in one pass, so that one way of the teacher teaches all of them.
 Shapes: latents (B, C, T, H, W), levels (T,) or (B, T).
@@ -25,7 +25,7 @@ def starts(chunks: int, size: int) -> Tensor:
 
 
 def start_states(x0: Tensor, noise: Tensor, chunks: int) -> Tensor:
-    """Clean latents noised to the starts of the segments; the newest chunk is noise alone."""
+    """Clean latents noised to the starts of the segments. The newest chunk is noise alone."""
     at = starts(chunks, x0.shape[2] // chunks)[:, None, None]
     return (1 - at) * x0 + at * noise
 
@@ -34,8 +34,14 @@ def start_states(x0: Tensor, noise: Tensor, chunks: int) -> Tensor:
 def teacher_way(
     velocity: Velocity, x: Tensor, chunks: int, micro: int, levels: Tensor | None = None
 ) -> Tensor:
-    """The buffer after `micro` Euler steps through one segment; levels (B, T) at its start, those of the
-    slots unless told.
+    """The buffer after `micro` Euler steps through one segment.
+
+    Args:
+        velocity: (x, levels) -> the velocity.
+        x: (B, C, T, H, W).
+        chunks: of the buffer.
+        micro: Euler steps.
+        levels: (B, T) at its start, those of the slots unless told.
     """
     levels = starts(chunks, x.shape[2] // chunks) if levels is None else levels
     for m in range(micro):

@@ -85,7 +85,7 @@ def serve_browser_part():
 
 
 def recording_path(prefix: str, width: int, height: int) -> Path:
-    """The next free file `prefix`_00001_.mp4 of the output folder, as Save Video numbers them; a prefix that
+    """The next free file `prefix`_00001_.mp4 of the output folder, as Save Video numbers them. A prefix that
     leaves the folder is an error.
     """
     folder, name, counter, _, _ = folder_paths.get_save_image_path(
@@ -118,7 +118,7 @@ def input_files(suffixes: Collection[str]) -> list[str]:
 
 
 def input_path(name: str) -> Path:
-    """A name of `input_files` -> its file; a name that is none, or leaves the folder, is a ValueError."""
+    """A name of `input_files` -> its file. A name that is none, or leaves the folder, is a ValueError."""
     try:
         folder = Path(folder_paths.get_input_directory()).resolve()
         path = (folder / name).resolve()

@@ -47,7 +47,7 @@ def check_interrupt():
 
 
 def progress(total: int | None) -> Callable[[int], None]:
-    """A progress bar of `total` steps (None: not known) to be told the number of each; raises the host's
+    """A progress bar of `total` steps (None: not known) to be told the number of each. Raises the host's
     interrupt.
     """
     bar = comfy.utils.ProgressBar(total or 1)
@@ -168,7 +168,7 @@ class LiveRun:
         PromptServer.instance.send_progress_text("\n".join(self.notes), self.node_id)
 
     def show(self, chunk: Chunk, kept_bytes: int):
-        """Hands the chunk's frames to the viewers and moves the progress bar; raises the host's interrupt."""
+        """Hands the chunk's frames to the viewers and moves the progress bar. Raises the host's interrupt."""
         self.session.report(cache_bytes=chunk.cache_bytes, kept_bytes=kept_bytes)
         self._last = chunk
         self._spent.update(chunk.timings)
@@ -203,7 +203,7 @@ class LiveRun:
         return "JPEG", Image.fromarray(pixels), PREVIEW_SIZE
 
     def _send(self, event: str, data: dict):
-        """To the tab that queued the prompt and no other; a prompt of nobody is told to nobody."""
+        """To the tab that queued the prompt and no other. A prompt of nobody is told to nobody."""
         if self.run.client_id is not None:
             PromptServer.instance.send_sync(event, data, self.run.client_id)
 

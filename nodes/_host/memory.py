@@ -22,8 +22,8 @@ def load_patchers(patchers: list, cache: int = 0, beside: int = 0):
     """Brings the patchers' modules onto their device, with room for the bytes of a `cache` and of what is
     worked in `beside` it.
 
-    Both are announced to the host's memory management, which then leaves more of the weights where they are;
-    the second is an estimate.
+    Both are announced to the host's memory management, which then leaves more of the weights where they are.
+    The second is an estimate.
     ValueError where the cache alone does not fit. Our own modules are plain torch modules without the host's
     casting operations: they come whole. The host's may stay half offloaded.
     """
@@ -50,7 +50,7 @@ def load_patchers(patchers: list, cache: int = 0, beside: int = 0):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device has run out of memory; if so, what can be freed is freed."""
+    """Whether a device has run out of memory. If so, what can be freed is freed."""
     of_the_machine = isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(
         error
     )  # the host knows of its cards' memory alone

@@ -60,7 +60,7 @@ def files_in(folder: str) -> list[tuple[str, Path]]:
 
 
 def weight_path(name: str) -> Path:
-    """A name of `weight_names` -> its file, or its diffusers folder; a name that is none of them, or leaves
+    """A name of `weight_names` -> its file, or its diffusers folder. A name that is none of them, or leaves
     the folder, is a ValueError.
     """
     path = BUILT_INS.get(name) or weight_files().get(name)
@@ -105,7 +105,7 @@ def to_patchers(networks: Networks) -> tuple[Any, WordClip | MissingComponent, S
 
 
 def load_checkpoint(path: Path) -> tuple[Any, MissingComponent, MissingComponent]:
-    """A converted checkpoint as the host loads it; it has no text encoder and no VAE of its own."""
+    """A converted checkpoint as the host loads it. It has no text encoder and no VAE of its own."""
     lacking = f"expected one, got none: {path.name} holds the transformer alone; use the host's"
     return (
         comfy.sd.load_diffusion_model(str(path)),
@@ -134,7 +134,7 @@ def tiny_vae_names() -> list[str]:
 
 
 def tiny_vae_path(name: str) -> Path:
-    """A name of `tiny_vae_names` -> its file; ValueError for another name."""
+    """A name of `tiny_vae_names` -> its file. ValueError for another name."""
     names = tiny_vae_names()
     if name not in names:
         raise ValueError(

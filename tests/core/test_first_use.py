@@ -116,7 +116,9 @@ def test_a_file_that_does_not_say_what_it_is_asks_and_is_kept_by_its_preset(mode
     with pytest.raises(ValueError, match="expected a preset, because the file says nothing of being causal"):
         convert_once(models / "self_forcing_dmd.pt", None, tmp_path)
     made = convert_once(models / "self_forcing_dmd.pt", "self-forcing", tmp_path)
-    assert read_stated_config(made).context.label == "c3s3w15" and len(load_file(made)) == len(state_of())
+    assert read_stated_config(made).rolling.cache_shape.label == "c3s3w15" and len(load_file(made)) == len(
+        state_of()
+    )
 
 
 def test_anothers_file_of_that_name_is_left_alone(models, tmp_path):

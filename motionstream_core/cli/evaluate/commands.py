@@ -1,4 +1,4 @@
-"""`python -m motionstream_core evaluate [KIND]`: the held-out evaluation or another kind; a table and, as
+"""`python -m motionstream_core evaluate [KIND]`: the held-out evaluation or another kind. A table and, as
 last line, one JSON document.
 """
 

@@ -1,4 +1,4 @@
-"""`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk; and
+"""`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk. And
 `train cartoon-export`: a motion model of them as a small file beside its base.
 """
 

@@ -1,5 +1,6 @@
 """`python -m motionstream_core train <stage>`: media, codec, shards (or data), then teacher, trajectories,
-causal-init, distill; or causal, the short way; pairs and detail, the head behind the decoder; export.
+causal-init, distill. Or causal, the short way. Behind them pairs and detail, the head behind the decoder, and
+export.
 
 Owns the command line of the stages and where their files lie below one run folder:
 media/*.npz · codec/codec.safetensors · shards/*.npz and held/*.npz · <name>/student.safetensors · pairs/*.npz

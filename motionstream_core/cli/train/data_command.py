@@ -109,7 +109,7 @@ def _add_told(data: argparse.ArgumentParser) -> None:
 
 
 def run_data(args: argparse.Namespace) -> None:
-    """Writes the shards and prints the summary as JSON; bad files on stderr."""
+    """Writes the shards and prints the summary as JSON. Bad files on stderr."""
     from ...training.data.folder import FolderRecipe, write_folder
     from ...training.data.footage import ClipShape
 
@@ -153,7 +153,7 @@ def sight_of(args: argparse.Namespace, config: ModelConfig) -> See | None:
 
 
 def prompts_of(args: argparse.Namespace, config: ModelConfig) -> Prompts | None:
-    """What makes the embeddings of a preset; None for presets with a vocabulary of their own. ValueError says
+    """What makes the embeddings of a preset. None for presets with a vocabulary of their own. ValueError says
     in words what is missing.
     """
     given = args.text_encoder or args.embeddings

@@ -27,7 +27,7 @@ LEAST_MOVE = 3.0 / 128  # widths of the picture in LAG frames; the world's speed
 
 @dataclass(frozen=True)
 class Verdict:
-    """colour: of the largest thing, or None; verb: what it does, or None where it cannot be followed;
+    """colour: of the largest thing, or None. verb: what it does, or None where it cannot be followed.
     share: of frames it is seen in.
     """
 

@@ -3,7 +3,7 @@
 Owns where a thing is found in a clip, what the clip is compared with, and the cases: all tracks, few, none,
 and tracks whose ids are exchanged between two things. A thing is found by its colour, and its true place is
 found in the drawn clip in the same way, so that what hides it counts in both.
-Shapes: clips (B, T, H, W, 3) uint8; places (B, T, things, 2) pixels, NaN where nothing is found.
+Shapes: clips (B, T, H, W, 3) uint8. places (B, T, things, 2) pixels, NaN where nothing is found.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def errors(clips: np.ndarray, lot: Lot) -> dict[str, float]:
 
     The start image is not counted.
 
-    epe counts frames in which a thing is found; epe_all also the others, as if it had stayed where it was.
+    epe counts frames in which a thing is found. epe_all also the others, as if it had stayed where it was.
     static_epe is that of the start image alone.
     """
     there, full = lot.truth
@@ -194,7 +194,7 @@ def of_student() -> Maker:
 
 @torch.no_grad()
 def made(model: MotionModel, codec: TinyCodec, batch: Batch, make: Maker, *, text: bool = True) -> np.ndarray:
-    """Clips (B, T, H, W, 3) uint8 of a batch, eight at a time; without `text` of the empty prompt."""
+    """Clips (B, T, H, W, 3) uint8 of a batch, eight at a time, without `text` of the empty prompt."""
     batch = batch if text else {**batch, "tokens": torch.zeros_like(batch["tokens"])}
     out = []
     for start in range(0, len(batch["latents"]), 8):

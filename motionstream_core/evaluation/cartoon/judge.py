@@ -1,9 +1,9 @@
 """A small classifier that says what a cartoon clip shows: kind, colour, place, time, weather, camera, verb.
 
 Owns the network, its lots and its accuracy. It looks at clips as the codec gives them back, real ones in
-training and held-out ones when its accuracy is measured; clips whose thing is hardly seen are left out of
+training and held-out ones when its accuracy is measured. Clips whose thing is hardly seen are left out of
 both.
-Shapes: clips (N, T, 3, H, W) float 0..1, made smaller to SIDE; answers (N,) each.
+Shapes: clips (N, T, 3, H, W) float 0..1, made smaller to SIDE. answers (N,) each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 
 
 def answers(scene: Scene) -> dict[str, int]:
-    """The true answers for a scene; questions about a thing are of the nearest one."""
+    """The true answers for a scene. Questions about a thing are of the nearest one."""
     thing = scene.things[-1]
     said = {"kind": thing.kind, "colour": thing.colour, "verb": thing.verb}
     said |= {"place": scene.place, "time": scene.time, "weather": scene.weather, "camera": scene.camera}
@@ -43,7 +43,7 @@ def looks(clips: Tensor) -> Tensor:
 
 
 class Judge(nn.Module):
-    """Frames pass one convolutional network together, as channels, so that it sees what moves; a linear
+    """Frames pass one convolutional network together, as channels, so that it sees what moves. A linear
     layer a question.
     """
 

@@ -65,7 +65,7 @@ def train(
     lr: float = 2e-3,
     tell: Callable[[int, float], None] | None = None,
 ) -> None:
-    """Adam with a falling rate; every scene is new."""
+    """Adam with a falling rate. Every scene is new."""
     optimizer = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=1e-3)
     source, rng = lots(TRAINING, held_out=False), np.random.default_rng(0)
     judge.train()

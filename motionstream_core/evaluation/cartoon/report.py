@@ -4,14 +4,14 @@ Owns which measures there are and their definitions. Shares are 0..1. Everything
 as the file's own settings run it.
 
 judge_accuracy: the judge on true held-out clips through the codec, the mean of its seven questions.
-found, prompt_colour: clips whose thing is seen, and seen in the prompt's colour; by closed form.
-prompt_kind, prompt_scene: by the judge; the scene is the mean of place, time, weather and camera.
-prompt_direction: of the prompts whose thing moves, clips that move that way; by closed form.
-frechet: distance of the clips to true ones in the judge's features; frechet_floor: of true ones to others.
+found, prompt_colour: clips whose thing is seen, and seen in the prompt's colour. By closed form.
+prompt_kind, prompt_scene: by the judge. The scene is the mean of place, time, weather and camera.
+prompt_direction: of the prompts whose thing moves, clips that move that way. By closed form.
+frechet: distance of the clips to true ones in the judge's features. frechet_floor: of true ones to others.
 drift: of a long conveyor's last ten seconds against its first ten, the largest change of the shares found,
 in the right colour and doing what was asked, and of the sharpness.
 seam: how much frames change where chunks meet, over how much they change within.
-switch_share: conveyors that show another colour once the prompt asks for it; switch_seconds: until then.
+switch_share: conveyors that show another colour once the prompt asks for it. switch_seconds: until then.
 t2v_fps: frames a second of one conveyor on one core by CPU time, decoding included.
 """
 
@@ -154,7 +154,7 @@ def long_run(streams: Streams, buffer: Tensor, ids: Tensor, scenes: list[Scene],
 def evaluate_streams(
     path: Path, judge_path: Path, *, count: int = 32, few: int = 6, seconds: int = 60, tell: Tell = print
 ) -> dict:
-    """The measures of a file; `few` conveyors run long, and are asked for another colour."""
+    """The measures of a file. `few` conveyors run long, and are asked for another colour."""
     streams, judge = Streams.of(path), load_judge(judge_path)
     scenes, ids = prompts(2 * count)
     tell("cartoon: true clips")

@@ -1,7 +1,7 @@
 """Contact sheets of the first held-out prompts, nothing picked, and the counts of what they show.
 
 `python -m motionstream_core.evaluation.cartoon.sheet WEIGHTS CODEC OUT` writes t2v.png, stream.png and
-counts.json; WEIGHTS is the state of a run (its average is taken) or a file of weights, CODEC the codec's
+counts.json. WEIGHTS is the state of a run (its average is taken) or a file of weights, CODEC the codec's
 weights or a file that holds one. A student of one evaluation a chunk: `--steps 4 --micro 1 --scale 1`.
 """
 

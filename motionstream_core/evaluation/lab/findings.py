@@ -1,11 +1,11 @@
 """The paper's findings at the built-in model's scale: which context, how many steps, which guidance, which
 representation, which training.
 
-Owns the settings that are compared and the table. What needs only weights is here; what must be trained to be
+Owns the settings that are compared and the table. What needs only weights is here. What must be trained to be
 compared is in `findings_trained.py`. Every figure is a mean over seeds with its spread (standard deviation).
 Positions in px at 128×128.
 
-A context is written as in the paper, cXsYwZ in chunks; a chunk is three latent frames (one for c1), and the
+A context is written as in the paper, cXsYwZ in chunks. A chunk is three latent frames (one for c1), and the
 sink's first chunk is the start image.
 
 Laboratory, not product (see this package's docstring).
@@ -83,6 +83,13 @@ def _mean(errors: list[np.ndarray]) -> float:
 def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> list[Row]:
     """Sink, window and chunk of one model: drift over 253 frames, errors, and the time of a chunk once the
     window rolls.
+
+    Args:
+        networks: the model that is measured.
+        media: folder of pictures and sprites.
+        clips: held-out clips of a setting.
+        seeds: repetitions of a setting.
+        say: told a line after each setting.
     """
     items, long = heldout_set(media, clips), long_set(media, 2)
     rows = []
@@ -107,7 +114,15 @@ def contexts(networks: Networks, media: Path, clips: int, seeds: int, say: Say) 
 
 
 def steps(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> list[Row]:
-    """Denoising steps of one model."""
+    """Denoising steps of one model.
+
+    Args:
+        networks: the model that is measured.
+        media: folder of pictures and sprites.
+        clips: held-out clips of a setting.
+        seeds: repetitions of a setting.
+        say: told a line after each setting.
+    """
     items, rows = heldout_set(media, clips), []
     for count in STEPS:
         values: dict[str, list[float]] = {}
@@ -124,7 +139,17 @@ def steps(networks: Networks, media: Path, clips: int, seeds: int, say: Say) -> 
 def guidances(
     teacher: MotionModel, codec, media: Path, clips: int, seeds: int, say: Say, ode_steps: int = 12
 ) -> list[Row]:
-    """Guidance weights of the bidirectional teacher."""
+    """Guidance weights of the bidirectional teacher.
+
+    Args:
+        teacher: the bidirectional teacher.
+        codec: decodes its latents.
+        media: folder of pictures and sprites.
+        clips: held-out clips of a setting.
+        seeds: repetitions of a setting.
+        say: told a line after each setting.
+        ode_steps: Euler steps of a clip.
+    """
     items = heldout_set(media, clips, frames=CLIP)
     batches = [as_batch(codec, item) for item in items]
     rows = []
@@ -160,7 +185,15 @@ def batch_of(sample: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 def streamed_method(
     networks: Networks, seed: int, count: int | None, shape: CacheShape | None, times: list[float]
 ):
-    """The streamed model as `report.Generate`; seconds of every chunk behind the first go into `times`."""
+    """The streamed model as `report.Generate`.
+
+    Args:
+        networks: the model.
+        seed: of the noise.
+        count: denoising steps, None for the model's own.
+        shape: chunk, sink and window, None for the model's own.
+        times: is given the seconds of every chunk behind the first.
+    """
 
     def run(item: HeldOut, chosen: np.ndarray) -> np.ndarray:
         chunks = stream(

@@ -1,7 +1,7 @@
 """Findings that take a training: what the motion is shown as, the rolling window in training, augmented
 tracks, refreshed sinks.
 
-Owns the small trainings and what is compared after them; a setting is handed out as soon as it is done, and
+Owns the small trainings and what is compared after them. A setting is handed out as soon as it is done, and
 left out where it was `done` before. All are short and equal in length, so they compare settings with each
 other, not with a finished model. Shapes as in `training.roles`.
 
@@ -147,7 +147,7 @@ def drawn_latents(codec: TinyCodec, batch: Batch, rng: torch.Generator) -> Tenso
 
 
 def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -> Iterator[Row]:
-    """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights; errors and the time
+    """Track head alone, warp alone, both, drawn tracks: trained alike from fresh weights. Errors and the time
     to encode a clip's tracks.
     """
     kinds: dict[str, tuple[type[MotionModel], ModelConfig]] = {
@@ -173,7 +173,7 @@ def representations(codec: TinyCodec, short: Short, say: Say, done: Done = ()) -
 
 
 def _encode_ms(codec: TinyCodec, model: MotionModel, batch: Batch, warp: bool, short: Short) -> float:
-    """Milliseconds for the tracks of one clip; for the warp its carrying and encoding too."""
+    """Milliseconds for the tracks of one clip. For the warp its carrying and encoding too."""
     rng = torch.Generator().manual_seed(0)
     item = heldout_set(short.media, 1, frames=CLIP)[0]
     with torch.no_grad():
@@ -191,6 +191,14 @@ def rolling(
 ) -> Iterator[Row]:
     """Distillation with and without the rolling window in training, measured on streams that roll: clips, and
     seven times as long.
+
+    Args:
+        student: where both trainings begin.
+        teacher: whose scores it is distilled from.
+        codec: encodes and decodes.
+        short: how long and on what is trained.
+        say: told a line after each setting.
+        done: names of settings that are measured already.
     """
     short, long = replace(short, batch=ROLLING_BATCH), long_set(short.media, LONG)
     for name, roll in _open(
@@ -221,6 +229,13 @@ def augmentation(
 ) -> Iterator[Row]:
     """Training on imperfect tracks, without and with a channel for tracks that say nothing, measured on clean
     and on imperfect tracks. All shards show the same scenes.
+
+    Args:
+        student: where both trainings begin.
+        codec: encodes and decodes.
+        short: how long and on what is trained.
+        say: told a line after each setting.
+        done: names of settings that are measured already.
     """
     if short.train_media is None:
         raise ValueError("augmentation: expected --train-media FILE, got none")
@@ -256,7 +271,7 @@ def augmentation(
 
 
 def saying_nothing(student: MotionModel) -> MotionModel:
-    """A copy whose track head also hears of tracks that say nothing; at first it does as before."""
+    """A copy whose track head also hears of tracks that say nothing. At first it does as before."""
     model = MotionModel(with_unspecified(student.config))
     state = student.state_dict()
     load_into(model, {**state, HEAD: widened_head(state[HEAD], model.config.require_motion)}, "student")
@@ -268,6 +283,13 @@ def refreshed(
 ) -> Iterator[Row]:
     """Sinks refreshed in training or not, measured on clips of 61 frames with none and with one behind every
     second chunk.
+
+    Args:
+        student: where both trainings begin.
+        codec: encodes and decodes.
+        short: how long and on what is trained.
+        say: told a line after each setting.
+        done: names of settings that are measured already.
     """
     for name, share in _open({"before": None, "none in training": 0.0, "in half of the steps": 0.5}, done):
         values: dict[str, list[float]] = {}
@@ -308,7 +330,7 @@ def _train_setting(
     values: dict[str, list[float]],
     lr: dict[str, float] | None = None,
 ) -> MotionModel:
-    """The role after the short training of a setting; how many steps that was goes into `values`."""
+    """The role after the short training of a setting. How many steps that was goes into `values`."""
     if short.data is None:
         raise ValueError(f"{name}: expected --data FOLDER, got none")
     config = TrainConfig(
@@ -358,7 +380,7 @@ def _make_clip(
     spoiled: bool,
     refresh_after: tuple[int, ...] = (),
 ) -> np.ndarray:
-    """The model's own clip; with `spoiled` it is told imperfect tracks and still measured against the true
+    """The model's own clip. With `spoiled` it is told imperfect tracks and still measured against the true
     ones.
     """
     batch = (

@@ -2,15 +2,15 @@
 Lucas-Kanade and dense flow.
 
 Owns the scores, the table and the result file. Sequences come from `tracking_scenes`, files from
-`tracking_media`. Thresholds of the tracker are set on the development half; the figures that count are those
+`tracking_media`. Thresholds of the tracker are set on the development half. The figures that count are those
 of the held-out half.
 
 Scores, over places whose truth is known, frame 0 left out:
-- error: mean distance in px where a point is truly visible and said to be;
-- followed: share of truly visible (point, frame) that are said to be visible and within 4 px; survival: the
-same in the last frame only;
-- precision, recall: of the visible said to be visible; false visible: share of what is said to be visible
-that is not;
+- error: mean distance in px where a point is truly visible and said to be.
+- followed: share of truly visible (point, frame) that are said to be visible and within 4 px. Survival: the
+same in the last frame only.
+- precision, recall: of the visible said to be visible. False visible: share of what is said to be visible
+that is not.
 - error at equal survival: the least sure places of the method that keeps more are dropped until both keep the
 same share.
 
@@ -167,8 +167,15 @@ def evaluate(
     kinds: tuple[str, ...] = KINDS,
     baselines: bool = True,
 ) -> dict:
-    """Everything: both halves, their means by kind, the camera projection. limits: most sources of each kind,
-    of each half, 0 for none.
+    """Everything: both halves, their means by kind, the camera projection.
+
+    Args:
+        media: folder of pictures, videos and sprites.
+        size: of a sequence.
+        limits: most sources of each kind in each half, 0 for none, None for all.
+        workers: processes that share the sequences.
+        kinds: of the sequences.
+        baselines: whether the baselines are measured too.
     """
     document: dict = {
         "size": [size.width, size.height],
@@ -203,7 +210,17 @@ def measure_part(
     kinds: tuple[str, ...] = KINDS,
     baselines: bool = True,
 ) -> list[dict]:
-    """One worker's share of the sequences of both halves, each told on stderr when it is done."""
+    """One worker's share of the sequences of both halves, each told on stderr when it is done.
+
+    Args:
+        media: folder of pictures, videos and sprites.
+        size: of a sequence.
+        limits: most sources of each kind in each half, 0 for none, None for all.
+        part: number of this worker.
+        parts: how many workers there are.
+        kinds: of the sequences.
+        baselines: whether the baselines are measured too.
+    """
     rows = []
     for half, limit in zip(HALVES, limits):
         for number, truth in sequences(
@@ -215,7 +232,7 @@ def measure_part(
 
 
 def mean_scores(rows: list[dict]) -> dict:
-    """The mean of every score over the sequences that have it, a method at a time; None where none has
+    """The mean of every score over the sequences that have it, a method at a time. None where none has
     (nothing was visible and said to be).
     """
     out: dict = {}

@@ -53,7 +53,7 @@ def dense_flow(frames: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _chain_steps(frames, points, step) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps one after the other; a point once lost stays lost. Confidence falls with all the distance there
+    """Steps one after the other. A point once lost stays lost. Confidence falls with all the distance there
     and back so far.
     """
     import cv2

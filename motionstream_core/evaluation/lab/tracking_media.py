@@ -2,8 +2,8 @@
 
 Owns the list of known sources with their half, and how files are found below a folder. Knows nothing of
 motion or scores.
-Everything is read when the benchmark is run; nothing of it but `benchmarks/heldout` is in the repository.
-Shapes: pictures (H, W, 3) uint8; videos (T, H, W, 3) uint8; sprites (h, w, 4) uint8 RGBA.
+Everything is read when the benchmark is run. Nothing of it but `benchmarks/heldout` is in the repository.
+Shapes: pictures (H, W, 3) uint8. videos (T, H, W, 3) uint8. Sprites (h, w, 4) uint8 RGBA.
 
 Laboratory, not product (see this package's docstring).
 """
@@ -69,10 +69,10 @@ class Material:
 
 
 def find_material(folder: Path, half: str, frames: int) -> Material:
-    """The half's listed files wherever they are below `folder`; a folder without any of them gives every
+    """The half's listed files wherever they are below `folder`. A folder without any of them gives every
     other file to each half.
 
-    A folder without videos gives none; without pictures, those of the repository stand in. Sprites are the
+    A folder without videos gives none. Without pictures, those of the repository stand in. Sprites are the
     repository's: even ones for development, odd ones held out.
     """
     if half not in HALVES or not folder.exists():
@@ -92,7 +92,7 @@ def find_material(folder: Path, half: str, frames: int) -> Material:
 
 
 def _files(folder: Path, half: str, kind: str) -> list[Path]:
-    """The listed files of a half below a folder, by name; without any listed file at all, every other file
+    """The listed files of a half below a folder, by name. Without any listed file at all, every other file
     that can be read.
     """
     found = {

@@ -2,10 +2,10 @@
 blur, noise and light.
 
 Owns the motion, the drawing and the truth that goes with it. Knows nothing of trackers. A sequence is made of
-layers, the lowest first; each is a texture with a matrix a frame that takes its pixels to the canvas, so that
+layers, the lowest first. Each is a texture with a matrix a frame that takes its pixels to the canvas, so that
 a point's truth is a product of two matrices.
 
-Shapes: frames (T, H, W, 3) uint8; points (N, 2) in frame 0; xy (T, N, 2); visible and known (T, N) bool;
+Shapes: frames (T, H, W, 3) uint8. points (N, 2) in frame 0. xy (T, N, 2). Visible and known (T, N) bool.
 matrices (T, 3, 3). `known` is False where there is no truth (a running video under a still camera where
 something passes): such places are not scored.
 
@@ -40,7 +40,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Look:
-    """noise: standard deviation in grey levels; blur: most Gaussian blur in px; light: most change of
+    """noise: standard deviation in grey levels. blur: most Gaussian blur in px. light: most change of
     brightness, as a share.
     """
 
@@ -54,7 +54,7 @@ LOOKS = (Look(), Look(3.0, 0.7, 0.0), Look(2.0, 0.0, 0.08))
 
 @dataclass(frozen=True)
 class Layer:
-    """texture (T or 1, h, w, 4) uint8 RGBA; ways (T, 3, 3): its pixels to the canvas."""
+    """texture (T or 1, h, w, 4) uint8 RGBA. ways (T, 3, 3): its pixels to the canvas."""
 
     texture: np.ndarray
     ways: np.ndarray
@@ -92,6 +92,15 @@ def sequences(
 ) -> Iterator[tuple[int, Sequence]]:
     """Every `parts`-th sequence of a half with its number, made one after the other: cameras, objects, and
     real video run there and back.
+
+    Args:
+        material: pictures, videos and sprites.
+        half: which half of the material.
+        size: of a sequence.
+        limit: most sources of each kind, None for all.
+        part: the first of the sequences that are made.
+        parts: every so many sequences one is made.
+        kinds: of the sequences.
     """
     seed = 1000 * (1 + HALVES.index(half))
     pictures, videos = list(material.pictures.items())[:limit], list(material.videos.items())[:limit]
@@ -124,8 +133,14 @@ def sequences(
 
 
 def camera_sequence(name: str, video: np.ndarray, size: Size, look: Look, seed: int) -> Sequence:
-    """A camera that drifts, turns, zooms and tilts over a picture, or over running video of a still
-    camera.
+    """A camera that drifts, turns, zooms and tilts over a picture, or over running video of a still camera.
+
+    Args:
+        name: of the source.
+        video: (T, H, W, 3) uint8, one frame for a picture.
+        size: of the sequence.
+        look: noise, blur and light.
+        seed: of everything that is drawn.
     """
     rng = np.random.default_rng(seed)
     ground = _ground(video, size, _camera_path(rng, size.frames, (30.0, 20.0, 0.04, 0.05), tilt=3e-5))
@@ -145,6 +160,15 @@ def objects_sequence(
 ) -> Sequence:
     """Objects that move over each other and over a picture under a moving camera, or over running video: then
     only they are scored.
+
+    Args:
+        name: of the source.
+        video: (T, H, W, 3) uint8, one frame for a picture.
+        material: whose sprites are the objects.
+        size: of the sequence.
+        look: noise, blur and light.
+        seed: of everything that is drawn.
+        count: how many objects.
     """
     rng = np.random.default_rng(seed)
     moves = len(video) > 1
@@ -226,7 +250,7 @@ def _sequence(
 def _known_points(
     layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size
 ) -> np.ndarray:
-    """Over running video: points on the objects; and under a still camera, the background wherever nothing
+    """Over running video: points on the objects, and under a still camera, the background wherever nothing
     passes.
     """
     known = np.repeat((owner > 0)[None], size.frames, 0)
@@ -400,7 +424,7 @@ def _apply_homography(way: np.ndarray, xy: np.ndarray) -> np.ndarray:
 
 
 def _sample_layer(cover: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """The layer on top at the nearest pixels; -1 outside."""
+    """The layer on top at the nearest pixels. -1 outside."""
     height, width = cover.shape
     x, y = np.rint(xy).astype(int).T
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

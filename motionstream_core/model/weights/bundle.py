@@ -3,7 +3,7 @@ from.
 
 Owns the file format. Knows nothing of what the components are: "dit", "track_head", "codec", "text_encoder"
 ... are prefixes.
-Nothing is ever unpickled. On disk matrices are bfloat16 and vectors (biases, norms, statistics) float32; in
+Nothing is ever unpickled. On disk matrices are bfloat16 and vectors (biases, norms, statistics) float32. In
 memory all is float32.
 The header's metadata holds, under "motionstream", JSON: {version, config, settings, provenance}.
 """
@@ -56,7 +56,7 @@ PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x0
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded file. `components`: float32 states by name; `settings`: what a component needs to be built, by
+    """A loaded file. `components`: float32 states by name. `settings`: what a component needs to be built, by
     name.
     """
 
@@ -67,7 +67,7 @@ class Bundle:
     path: Path
 
     def load_into(self, name: str, module: Module) -> Module:
-        """Gives `module` the component's weights, in evaluation mode; ValueError lists missing, unknown and
+        """Gives `module` the component's weights, in evaluation mode. ValueError lists missing, unknown and
         misshapen keys.
         """
         if name not in self.components:
@@ -93,7 +93,7 @@ class Bundle:
         return self.load_into("dit", model)
 
     def track_head(self) -> TrackHead:
-        """The track head; ValueError where the config has no motion."""
+        """The track head. ValueError where the config has no motion."""
         if self.config.motion is None:
             raise ValueError(f"{self.path.name}: expected a motion config, got none")
         with torch.device("meta"):
@@ -109,8 +109,14 @@ def save_bundle(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ):
-    """Writes one file, whole or not at all. Component names hold no dot; settings and provenance are JSON
-    values.
+    """Writes one file, whole or not at all.
+
+    Args:
+        path: of the file.
+        config: of the network.
+        components: modules or states by name. A name holds no dot.
+        settings: JSON values by component.
+        provenance: JSON values.
     """
     tensors: State = {}
     for name, component in components.items():
@@ -145,7 +151,7 @@ def _storable(value: Tensor) -> Tensor:
 
 
 def load_bundle(path: str | Path, check_interrupt: Callable[[], None] = lambda: None) -> Bundle:
-    """Reads a file written by save_bundle; ValueError says what is wrong with any other.
+    """Reads a file written by save_bundle. ValueError says what is wrong with any other.
 
     `check_interrupt` is called before every tensor, and may raise to stop.
     A file that is an addition to another one (`onto`) is read with it.
@@ -283,7 +289,7 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
 
 
 def config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
-    """The config written by config_to_dict; ValueError names fields that are missing or unknown."""
+    """The config written by config_to_dict. ValueError names fields that are missing or unknown."""
     buffered = isinstance(values, Mapping) and "buffer" in values
     sampling = ("buffer",) if buffered else ROLLING_FIELDS
     usual: dict[str, Any] = dict(LATER_FIELDS)
@@ -406,7 +412,7 @@ def _fields_of(kind: type, values: Any) -> dict[str, Any]:
 
 
 def _exactly(what: str, expected: set[str], values: Any) -> dict[str, Any]:
-    """The values as a dict of their own; ValueError unless they are these fields."""
+    """The values as a dict of their own. ValueError unless they are these fields."""
     if not isinstance(values, Mapping) or set(values) != expected:
         got = excerpt(sorted(set(values) ^ expected) if isinstance(values, Mapping) else values, 200)
         raise ValueError(f"{what}: expected exactly the fields {sorted(expected)}; missing or unknown: {got}")

@@ -1,4 +1,4 @@
-"""What public causal Wan checkpoints were made for: chunk, context and noise levels, by name; and how a file
+"""What public causal Wan checkpoints were made for: chunk, context and noise levels, by name, and how a file
 says it of itself.
 
 Owns the named presets and the header of a single-file checkpoint. A file's own name never counts. Knows
@@ -6,16 +6,16 @@ nothing of keys or weights.
 
 The context of a checkpoint trained on a whole clip of 21 latent frames is our choice: its first chunk as a
 sink, and a window that makes the three together as long as what it was trained on. Inside 21 latent frames
-that is its own full history; beyond, the cache rolls.
+that is its own full history. Beyond, the cache rolls.
 Public configs count the sink and the current chunk in their window ("local_attn_size" 12 of LongLive, 32 of
-LongLive 2, 6 of Infinite Forcing); ours counts the frames between the two. The rotary index of what is kept
+LongLive 2, 6 of Infinite Forcing). Ours counts the frames between the two. The rotary index of what is kept
 is its cache slot, as in Infinite Forcing, in LongLive's "infinite attention" and in LongLive 2's "relative
-rope"; their other configurations count frames from the beginning, which is the same until the cache rolls.
+rope". Their other configurations count frames from the beginning, which is the same until the cache rolls.
 
 Their samplers round: a list of timesteps is told to the network as it stands, and its noise levels are the
 nearest of a thousand shifted ones.
 
-The header's metadata: under "config" the host's convention, {"transformer": {"causal_ar": true}}; under
+The header's metadata: under "config" the host's convention, {"transformer": {"causal_ar": true}}. Under
 "motionstream" our {version, config, settings, provenance}, as in `checkpoint.py`.
 """
 
@@ -147,7 +147,7 @@ WHOLE_CLIP_PRESETS: dict[str, CausalPreset] = {
 
 
 def checkpoint_preset(name: str) -> CausalPreset:
-    """The preset called `name`, of a student or of a teacher; ValueError lists the known names."""
+    """The preset called `name`, of a student or of a teacher. ValueError lists the known names."""
     known = CHECKPOINT_PRESETS | WHOLE_CLIP_PRESETS
     if name not in known:
         raise ValueError(f"preset: expected one of {', '.join(known)}, got {name!r}")
@@ -184,7 +184,7 @@ TRAINED_SIZES = {
 
 
 def size_note(config: NetworkConfig, width: int, height: int) -> str | None:
-    """Words about a size that a known network was not trained on; None where it was, or where nothing is
+    """Words about a size that a known network was not trained on. None where it was, or where nothing is
     known.
     """
     for name, sizes in TRAINED_SIZES.items():
@@ -231,7 +231,7 @@ def metadata_of(config: ModelConfig, provenance: Mapping[str, Any], picture: boo
 
 
 def read_stated_config(path: Path) -> ModelConfig | None:
-    """What a safetensors checkpoint says of itself; None where it says nothing to this pack."""
+    """What a safetensors checkpoint says of itself. None where it says nothing to this pack."""
     metadata = metadata_in(path)
     if FORMAT not in metadata:
         return None
@@ -249,7 +249,7 @@ def read_stated_config(path: Path) -> ModelConfig | None:
 
 
 def metadata_in(path: Path) -> Mapping[str, Any]:
-    """The metadata of a safetensors header; ValueError where they are no object."""
+    """The metadata of a safetensors header. ValueError where they are no object."""
     metadata = read_header(path).get("__metadata__") or {}
     if not isinstance(metadata, Mapping):
         raise ValueError(f"{path.name}: expected metadata to be an object, got {type(metadata).__name__}")
@@ -265,7 +265,7 @@ def is_single_file(path: Path) -> bool:
 
 
 def host_says_causal(metadata: Mapping[str, str]) -> bool | None:
-    """The host's flag in a header's metadata; None where the header does not speak of it."""
+    """The host's flag in a header's metadata. None where the header does not speak of it."""
     try:
         return json.loads(metadata["config"])["transformer"]["causal_ar"] is True
     except (KeyError, ValueError, TypeError, RecursionError):

@@ -117,7 +117,7 @@ def plain_key(key: str) -> str:
 
 
 def wan_state(state: Mapping[str, Tensor], name: str) -> State:
-    """The state under Wan's names; ValueError when two keys become one."""
+    """The state under Wan's names. ValueError when two keys become one."""
     plain = {key: plain_key(key) for key in state}
     if any(key.startswith("condition_embedder.") for key in plain.values()):
         plain = {key: from_diffusers(short) for key, short in plain.items()}
@@ -138,7 +138,7 @@ def from_diffusers(key: str) -> str:
 def config_of(
     state: Mapping[str, Tensor], preset: CausalPreset, name: str, num_heads: int | None = None
 ) -> ModelConfig:
-    """The config of a state under Wan's names: sizes from its shapes, the rest from the preset; ValueError
+    """The config of a state under Wan's names: sizes from its shapes, the rest from the preset. ValueError
     for what is no causal Wan.
     """
     for start, kind in OTHERS.items():
@@ -275,8 +275,14 @@ def entry_of(
     addition: Addition | None,
     exact: Container[str] = (),
 ) -> Entry:
-    """As written: matrices in `dtype` (None: their own), vectors, modulations and what `exact` names in
-    float32; with what a LoRA adds.
+    """A tensor as written: matrices in `dtype`, with what a LoRA adds, vectors and modulations in float32.
+
+    Args:
+        key: of the tensor.
+        value: the tensor.
+        dtype: of matrices, None for their own.
+        addition: what a LoRA adds, or None.
+        exact: keys that stay float32.
     """
     to = value.dtype
     if key in exact:
@@ -300,7 +306,7 @@ def convert(
     on_bytes: Callable[[int, int], None] = lambda done, total: None,
     origin: Mapping[str, Any] = NOTHING,
 ) -> ModelConfig:
-    """Writes `target` from a public checkpoint; ValueError before anything is written when it is no causal
+    """Writes `target` from a public checkpoint. ValueError before anything is written when it is no causal
     Wan, whole and of the preset's kind.
 
     Args:
@@ -309,7 +315,7 @@ def convert(
         preset: None where the file's own header says what it is, or TrackWan's class name beside it.
         lora: a file to be merged in.
         track_head: a file with a track head, to travel in the same one.
-        dtype: of the matrices; None: their own.
+        dtype: of the matrices. None: their own.
         num_heads: attention heads, where they are not of 128 channels.
         say: told what is done, in lines.
         on_bytes: see `write_safetensors`.
@@ -369,7 +375,7 @@ def _head_in(path: Path) -> State:
 
 
 def _preset_of_role(source: Path) -> CausalPreset:
-    """TrackWan's preset by the class name beside its weights; ValueError where nothing says which it is."""
+    """TrackWan's preset by the class name beside its weights. ValueError where nothing says which it is."""
     role = role_beside(source)
     if role is None:
         names = " or ".join(f"{name} ({preset.about})" for name, preset in TRACKWAN.items())
@@ -381,7 +387,7 @@ def _preset_of_role(source: Path) -> CausalPreset:
 
 
 def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
-    """What the file's header says of the model; ValueError where it says too little."""
+    """What the file's header says of the model. ValueError where it says too little."""
     config = read_stated_config(source) if metadata and source.suffix in SAFE_ENDINGS else None
     if config is not None:
         return config
@@ -397,7 +403,7 @@ def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
 
 
 def check_role(source: Path, preset: CausalPreset | None) -> list[str]:
-    """What is doubtful of a TrackWan file, in words; ValueError where the files beside it say that it is the
+    """What is doubtful of a TrackWan file, in words. ValueError where the files beside it say that it is the
     other of the two networks, which have the same names and shapes.
     """
     role, wanted = role_beside(source), preset.role if preset is not None else None
@@ -423,7 +429,7 @@ def open_known(path: Path) -> Tensor:
 
 
 def open_track_head(path: Path, config: ModelConfig) -> TrackHead:
-    """The track head of a converted file; ValueError where there is none that fits."""
+    """The track head of a converted file. ValueError where there is none that fits."""
     assert config.motion is not None
     module = TrackHead(config.motion.map_channels, config.motion.head_channels)
     with safe_open(path, "pt") as file:

@@ -91,7 +91,7 @@ def _keys(path: Path) -> Iterable[str]:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """A safetensors file's header; empty for what has none. A file that did not change is read once."""
+    """A safetensors file's header. Empty for what has none. A file that did not change is read once."""
     try:
         about = path.stat()
     except OSError:
@@ -123,10 +123,10 @@ def convert_once(
 
     Args:
         source: a file, or a diffusers folder.
-        preset: what the weights were made for; None where they say it themselves.
+        preset: what the weights were made for. None where they say it themselves.
         elsewhere: a folder for the file, where the source's own cannot be written.
         say: told what is done, in lines.
-        on_bytes: called with the bytes written and those there will be, before every tensor; may raise to
+        on_bytes: called with the bytes written and those there will be, before every tensor. May raise to
             stop, and then nothing is left.
     """
     stamp = stamp_of(source)
@@ -157,7 +157,7 @@ def stamp_of(source: Path) -> dict[str, Any]:
 
 
 def _made_from(path: Path) -> dict[str, Any] | None:
-    """The stamp of the source that a file was converted from; None for another file."""
+    """The stamp of the source that a file was converted from. None for another file."""
     try:
         about = json.loads(metadata_in(path)[FORMAT])["provenance"]
         return {name: about[name] for name in ("bytes", "modified")}

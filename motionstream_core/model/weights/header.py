@@ -112,7 +112,7 @@ def check_rolling(values: Mapping[str, Any]):
 
 
 def check_levels(values: Any, what: str) -> tuple[float, ...] | None:
-    """Noise levels or timesteps, as a tuple; None stays None."""
+    """Noise levels or timesteps, as a tuple. None stays None."""
     if values is None:
         return None
     if not isinstance(values, (list, tuple)) or len(values) > MOST_LEVELS:

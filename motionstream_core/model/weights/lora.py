@@ -41,7 +41,7 @@ Addition = Callable[[Tensor], Tensor]  # a weight -> the weight with the LoRA in
 
 
 def dot_key(key: str) -> str:
-    """A key of kohya's spelling with dots between modules; any other as it is."""
+    """A key of kohya's spelling with dots between modules. Any other as it is."""
     flat = FLAT.fullmatch(key)
     if flat is None:
         return key
@@ -59,10 +59,17 @@ def lora_additions(
     strength: float = 1.0,
     left_out: list[str] | None = None,
 ) -> dict[str, Addition]:
-    """For each weight that a LoRA changes, how; ValueError for a LoRA of another network.
+    """For each weight that a LoRA changes, how. ValueError for a LoRA of another network.
 
-    Pairs: W + strength alpha / rank B A. Differences (diff, diff_b for a bias): W + strength D. spelling: a
-    module's key in the network's words. left_out: is given the keys for parts that the network does not have.
+    Pairs: W + strength alpha / rank B A. Differences (diff, diff_b for a bias): W + strength D.
+
+    Args:
+        state: of the network.
+        lora: tensors of the LoRA's file.
+        name: of the file, for errors.
+        spelling: a module's key in the network's words.
+        strength: factor of all additions.
+        left_out: is given the keys for parts that the network does not have.
     """
     dora = next((key for key in lora if DORA.fullmatch(key)), None)
     if dora is not None:

@@ -1,7 +1,7 @@
 """The networks that one weights file holds, built and ready to run, and the file's component names.
 
-Owns which component is which: "dit", "track_head", "codec", "text_encoder" and, where there is one, "detail";
-the codec's widths are under settings["codec"], the detail head's under settings["detail"].
+Owns which component is which: "dit", "track_head", "codec", "text_encoder" and, where there is one, "detail".
+The codec's widths are under settings["codec"], the detail head's under settings["detail"].
 Knows nothing of streams or of where the built-in file lies beyond its name.
 """
 
@@ -81,7 +81,7 @@ def open_networks(
     check_interrupt: Callable[[], None] = lambda: None,
     carry: str | None = None,
 ) -> Networks:
-    """The networks of a weights file, the built-in one by default; ValueError says what is wrong with any
+    """The networks of a weights file, the built-in one by default. ValueError says what is wrong with any
     other file.
 
     `check_interrupt` is called again and again, and may raise to stop.
@@ -108,7 +108,7 @@ def networks_of(bundle: Bundle) -> Networks:
 
 
 def save_networks(path: str | Path, networks: Networks, provenance: Mapping[str, Any] | None = None):
-    """Writes one weights file; `open_networks` reads it."""
+    """Writes one weights file. `open_networks` reads it."""
     dit = networks.dit
     codec = networks.codec
     if not isinstance(dit, WanDiT) or not isinstance(codec, TinyCodec):

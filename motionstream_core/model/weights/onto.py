@@ -3,7 +3,7 @@ in the place of its own.
 
 Owns how the two become one. A file with settings["onto"] = {"file": NAME, "sha256": HEX} belongs to the file
 NAME in its own folder, byte for byte. In its components KEY.up (rows, rank) and KEY.down (rank, columns) add
-up @ down to the matrix KEY; any other key takes the place of the base's, or is new. What it does not name is
+up @ down to the matrix KEY. Any other key takes the place of the base's, or is new. What it does not name is
 the base's.
 """
 
@@ -36,7 +36,7 @@ def reference_to(base: Path) -> dict[str, str]:
 
 
 def base_of(path: Path, reference: Any) -> Path:
-    """The file that `path` belongs to; ValueError where it is not there or is another one."""
+    """The file that `path` belongs to. ValueError where it is not there or is another one."""
     if (
         not isinstance(reference, dict)
         or set(reference) != {"file", "sha256"}
@@ -59,7 +59,7 @@ def base_of(path: Path, reference: Any) -> Path:
 
 
 def join_components(base: Mapping[str, State], own: Mapping[str, State], name: str) -> dict[str, State]:
-    """The components of both; `name` is for errors."""
+    """The components of both. `name` is for errors."""
     out = {component: dict(state) for component, state in base.items()}
     for component, state in own.items():
         out[component] = _join_states(out.get(component, {}), state, f"{name}: {component}")

@@ -80,7 +80,7 @@ def _tensors(path: Path) -> State:
 
 
 def _unpickle(path: Path) -> Any:
-    """What is in a .pt file; ValueError where it is damaged or holds more than tensors and plain values."""
+    """What is in a .pt file. ValueError where it is damaged or holds more than tensors and plain values."""
     try:
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -102,7 +102,7 @@ def _unpickle(path: Path) -> Any:
 
 def _index_in(folder: Path) -> Path:
     """The one index of a folder, of its `transformer` where it is a whole pipeline's, or the one weights file
-    without an index; ValueError where there is none, or several.
+    without an index. ValueError where there is none, or several.
     """
     if (folder / "model_index.json").is_file() and (folder / "transformer").is_dir():
         folder = folder / "transformer"
@@ -122,7 +122,7 @@ def _index_in(folder: Path) -> Path:
 
 
 def _of_several(index: Path) -> State:
-    """The tensors of all files that an index names; files outside its folder are refused."""
+    """The tensors of all files that an index names. Files outside its folder are refused."""
     try:
         places = json.loads(index.read_text())["weight_map"]
         names = sorted(set(places.values()))
@@ -157,7 +157,7 @@ def weights_files(path: Path) -> list[Path]:
 
 
 def unwrap_state(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> State:
-    """The innermost dictionary of tensors; an averaged copy (EMA) is preferred to the plain one."""
+    """The innermost dictionary of tensors. An averaged copy (EMA) is preferred to the plain one."""
     while isinstance(loaded, Mapping):
         inside = next((key for key in wrappers if isinstance(loaded.get(key), Mapping)), None)
         if inside is None:
@@ -194,7 +194,7 @@ def write_safetensors(
 ):
     """One file, whole or not at all, with one of the tensors in memory at a time.
 
-    on_bytes: called before every tensor with the bytes written and those there will be; may raise to stop.
+    on_bytes: called before every tensor with the bytes written and those there will be. May raise to stop.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     order = sorted(

@@ -38,7 +38,7 @@ def is_trackwan(state: Mapping[str, Tensor]) -> bool:
 
 
 def from_trackwan(state: Mapping[str, Tensor], name: str) -> State:
-    """A state with our track head and our order of the input channels; ValueError for other shapes."""
+    """A state with our track head and our order of the input channels. ValueError for other shapes."""
     made = {
         key: value for key, value in state.items() if not key.startswith(ENCODER) and not key.endswith(UNUSED)
     }
@@ -95,7 +95,7 @@ def split_columns(state: Mapping[str, Tensor]) -> State:
 
 
 def joined_columns(state: Mapping[str, Tensor]) -> State:
-    """A written state with all its columns in one; any other as it is."""
+    """A written state with all its columns in one. Any other as it is."""
     if KNOWN not in state or PATCHES not in state:
         return dict(state)
     made = {key: value for key, value in state.items() if key != KNOWN}
@@ -105,7 +105,7 @@ def joined_columns(state: Mapping[str, Tensor]) -> State:
 
 
 def files_beside(source: Path) -> dict[str, Any]:
-    """config.json and model_index.json of a diffusers folder, by name; what is not there or no JSON is left
+    """config.json and model_index.json of a diffusers folder, by name. What is not there or no JSON is left
     out.
     """
     folder = source if source.is_dir() else source.parent
@@ -148,7 +148,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def config_notes(source: Path, state: Mapping[str, Tensor], name: str) -> list[str]:
-    """Where the `track_config` beside the weights disagrees with their shapes, in words: the shapes count;
+    """Where the `track_config` beside the weights disagrees with their shapes, in words: the shapes count.
     ValueError where it names another grid than Wan's, which no shape tells.
     """
     stated = files_beside(source).get("config.json", {}).get("track_config")

@@ -81,7 +81,7 @@ def _labels(images: list[Image]) -> list[str]:
 
 
 def read_lenses(path: Path) -> dict[int, Lens]:
-    """CAMERA_ID -> its lens; empty without the file."""
+    """CAMERA_ID -> its lens. Empty without the file."""
     found = {}
     for line in _lines(path):
         number, model, *rest = [*line.split(), "", ""][: max(2, len(line.split()))]
@@ -105,7 +105,7 @@ def read_lenses(path: Path) -> dict[int, Lens]:
 
 
 def read_unit(path: Path, pose: np.ndarray, points: str) -> float | None:
-    """Median depths a unit, from the depths of the points that the first image sees; None without a file."""
+    """Median depths a unit, from the depths of the points that the first image sees. None without a file."""
     seen = {number for number in points.split()[2::3] if number.isdecimal()}
     depths = []
     for number, line in enumerate(_lines(path, MAX_POINTS)):
@@ -123,7 +123,7 @@ def read_unit(path: Path, pose: np.ndarray, points: str) -> float | None:
 
 
 def _lines(path: Path, most: int = MAX_TEXT) -> Iterator[str]:
-    """A text's lines without comments, one after the other; none without the file."""
+    """A text's lines without comments, one after the other. None without the file."""
     if not path.is_file():
         return
     if path.stat().st_size > most:

@@ -53,7 +53,7 @@ def read_camera(path: str | Path, convention: str = AS_SAID, camera: str = "") -
     """A camera file.
 
     `convention`, one of CONVENTIONS, is needed where the file does not name its own, and refused where it
-    names another. `camera` is the name of one where the file holds several; empty: the first.
+    names another. `camera` is the name of one where the file holds several. Empty: the first.
     """
     path = Path(path)
     if convention not in (AS_SAID, *CONVENTIONS):
@@ -253,7 +253,7 @@ def _matrix_direction(direction: str | None, named: str, convention: str) -> str
 
 def _llff(rows: np.ndarray, convention: str) -> Trajectory:
     """poses_bounds.npy: camera-to-world 3x5 with the axes down, right, backward, the last column height,
-    width, focal; then near and far.
+    width, focal, then near and far.
     """
     if convention != AS_SAID:
         raise ValueError(

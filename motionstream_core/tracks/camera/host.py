@@ -1,8 +1,8 @@
 """Cameras and depth as the host's own nodes give them: camera embeddings, 3D cameras, geometry of depth
 models.
 
-Owns reading these values, which are plain tensors and dicts; imports nothing of the host. Shapes: poses (T,
-3, 4) world-to-camera, OpenCV axes; WAN_CAMERA_EMBEDDING (1, 24, t, H, W): Plücker rays (o × d, d) of 4 frames
+Owns reading these values, which are plain tensors and dicts. Imports nothing of the host. Shapes: poses (T,
+3, 4) world-to-camera, OpenCV axes. WAN_CAMERA_EMBEDDING (1, 24, t, H, W): Plücker rays (o × d, d) of 4 frames
 a slot, the first frame four times.
 """
 
@@ -78,10 +78,15 @@ def _origin(moment: np.ndarray, way: np.ndarray) -> np.ndarray:
 
 def camera_between_views(first: Any, last: Any, frames: int, easing: str, aspect: float) -> Trajectory:
     """From one of the host's 3D cameras to another, round what they look at: target, distance, turn and angle
-    of view go over evenly.
+    of view go over evenly. One unit is 1 / distance of the first camera from its target: the target lies at
+    the median depth.
 
-    One unit is 1 / distance of the first camera from its target: the target lies at the median depth. aspect:
-    of the picture to be made.
+    Args:
+        first: one of the host's 3D cameras.
+        last: another one.
+        frames: of the way.
+        easing: how it speeds up and slows down.
+        aspect: of the picture to be made.
     """
     one, two = (_viewer(camera) for camera in (first, last))
     share = ease(np.linspace(0, 1, frames) if frames > 1 else np.zeros(1), easing)
@@ -138,7 +143,7 @@ def _xyz(value: Any, name: str) -> np.ndarray:
 
 
 def camera_from_geometry(geometry: Any) -> Trajectory:
-    """The cameras of DA3_GEOMETRY in its multiview mode; one unit is 1 / the median depth of the first
+    """The cameras of DA3_GEOMETRY in its multiview mode. One unit is 1 / the median depth of the first
     view.
     """
     if not isinstance(geometry, Mapping) or "extrinsics" not in geometry:
@@ -153,7 +158,7 @@ def camera_from_geometry(geometry: Any) -> Trajectory:
 
 
 def _k_width(geometry: Mapping, width: int) -> float:
-    """Width of the picture that intrinsics in pixels are for: twice their cx; they are those of the model's
+    """Width of the picture that intrinsics in pixels are for: twice their cx. They are those of the model's
     input, not of the image.
     """
     middle = float(geometry["intrinsics"][0, 0, 0, 2])

@@ -73,7 +73,7 @@ def _times(frames: list[dict[str, Any]]) -> tuple[np.ndarray | None, str]:
 
 
 def _number(frame: Mapping[str, Any], key: str) -> float:
-    """A number of a frame; absent, null and 0 are 0."""
+    """A number of a frame. Absent, null and 0 are 0."""
     return require_number(frame[key], key) if frame.get(key) else 0.0
 
 
@@ -125,7 +125,7 @@ def read_camera_path(value: Mapping[str, Any]) -> Trajectory:
 
 
 def read_omnicam(value: Mapping[str, Any]) -> Trajectory:
-    """OmniCam's bridge: position, target, roll and vertical angle of view a frame; y up."""
+    """OmniCam's bridge: position, target, roll and vertical angle of view a frame. Y up."""
     frames: Any = value.get("frames")
     try:
         rows = [

@@ -23,7 +23,7 @@ def check_rows(rows: list[list[float]]) -> np.ndarray:
 
 def read_realestate(rows: np.ndarray, own: str) -> Trajectory:
     """Lines of time, fx, fy, cx, cy (shares of the picture's width and height), two zeros, and the 3x4
-    world-to-camera matrix; with a 4x4 one, as the host's and VideoX-Fun's camera nodes have it,
+    world-to-camera matrix. With a 4x4 one, as the host's and VideoX-Fun's camera nodes have it,
     camera-to-world.
     """
     fx, fy, cx, cy = rows[:, 1:5].T

@@ -5,9 +5,9 @@ Owns camera paths (presets, keyframes, easing), the pinhole geometry and what is
 files or hosts.
 
 Convention (OpenCV): x right, y down, z forward, pixel centres at whole numbers. A pose is world-to-camera,
-(T, 3, 4) [R | t]; the first camera sees the picture as it is. The unit of length is the median depth of the
+(T, 3, 4) [R | t]. The first camera sees the picture as it is. The unit of length is the median depth of the
 picture, so that the same move looks alike at any scale.
-Shapes: depth (H, W) > 0; grid (N, 2) pixels; focal (T,) pixels. Float64 inside.
+Shapes: depth (H, W) > 0. grid (N, 2) pixels. focal (T,) pixels. Float64 inside.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LENGTHS = {"truck": 0.35, "pedestal": 0.25, "dolly": 0.4}  # median depths at am
 
 @dataclass(frozen=True)
 class CameraPath:
-    """pose (T, 3, 4) world-to-camera in median depths; focal (T,) as a multiple of the first camera's."""
+    """pose (T, 3, 4) world-to-camera in median depths. focal (T,) as a multiple of the first camera's."""
 
     pose: np.ndarray
     focal: np.ndarray
@@ -70,12 +70,18 @@ class CameraPath:
 def preset_path(
     name: str, frames: int, amount: float = 1.0, easing: str = "ease in-out", seed: int = 0
 ) -> CameraPath:
-    """A named move over `frames` frames. amount 1 is a clear, calm move; negative goes the other way. seed:
-    of `handheld`.
+    """A named move.
 
-    pan, tilt, roll turn the camera; truck, pedestal, dolly move it right, up, forward; orbit and arc up go
-    round the middle of the scene; zoom changes the focal length (amount 1 doubles it); dolly-zoom moves
+    pan, tilt, roll turn the camera. Truck, pedestal, dolly move it right, up, forward. Orbit and arc up go
+    round the middle of the scene. Zoom changes the focal length (amount 1 doubles it). Dolly-zoom moves
     forward and keeps the size of what is at the median depth.
+
+    Args:
+        name: of the move.
+        frames: its length.
+        amount: 1 is a clear, calm move. Negative goes the other way.
+        easing: how it speeds up and slows down.
+        seed: of `handheld`.
     """
     if name not in PRESETS:
         raise ValueError(f"camera: expected one of {', '.join(PRESETS)}, got {name!r}")
@@ -136,11 +142,18 @@ def camera_tracks(
     fov: float = 55.0,
     on_frame: Callable[[int], None] | None = None,
 ) -> Tracks:
-    """Tracks of the points `grid` (N, 2) of a picture with this depth (H, W), seen by a camera on this path.
+    """Tracks of points of a picture that a camera sees on its path.
 
-    fov: horizontal angle of view of the first camera in degrees. on_frame: told the number of each frame when
-    it is done. A point is visible where it is in front of the camera, on the canvas, and not behind another
-    surface. Raises ValueError for a depth that is not a map of positive finite numbers.
+    A point is visible where it is in front of the camera, on the canvas, and not behind another surface.
+    Raises ValueError for a depth that is not a map of positive finite numbers.
+
+    Args:
+        depth: (H, W) of the picture.
+        path: of the camera.
+        grid: (N, 2) pixels of the picture.
+        fps: frames a second.
+        fov: horizontal angle of view of the first camera in degrees.
+        on_frame: told the number of each frame when it is done.
     """
     depth = check_depth(depth)
     require_positions(len(path.pose), len(grid))
@@ -173,7 +186,7 @@ def camera_tracks(
 
 
 def check_depth(depth: np.ndarray) -> np.ndarray:
-    """A depth map in median depths; zeros, negative and non-finite places take the farthest depth there
+    """A depth map in median depths. Zeros, negative and non-finite places take the farthest depth there
     is.
     """
     depth = np.asarray(depth, dtype=np.float64)
@@ -221,7 +234,15 @@ def fit_map(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def unproject(grid: np.ndarray, depth: np.ndarray, focal: float, width: int, height: int) -> np.ndarray:
-    """Pixels (N, 2) at depth (N,) -> points (N, 3) before the first camera."""
+    """Points of a picture in space -> (N, 3) before the first camera.
+
+    Args:
+        grid: (N, 2) pixels.
+        depth: (N,).
+        focal: in pixels.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+    """
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     return (
         np.concatenate([(np.asarray(grid, dtype=np.float64) - middle) / focal, np.ones((len(grid), 1))], 1)
@@ -232,7 +253,15 @@ def unproject(grid: np.ndarray, depth: np.ndarray, focal: float, width: int, hei
 def project(
     points: np.ndarray, pose: np.ndarray, focal: float, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (N, 3) -> pixels (N, 2) and depth (N,) in a camera."""
+    """Points on a camera's picture -> pixels (N, 2) and depth (N,).
+
+    Args:
+        points: (N, 3) before the first camera.
+        pose: (3, 4) world-to-camera.
+        focal: in pixels.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+    """
     seen = points @ pose[:, :3].T + pose[:, 3]
     z = seen[:, 2]
     middle = np.array([(width - 1) / 2, (height - 1) / 2])

@@ -2,8 +2,8 @@
 
 Owns the Trajectory, conventions of matrices, rotations, resampling in time and the choice of scale. Knows
 nothing of files or hosts.
-Ours is OpenCV's convention: x right, y down, z forward, world-to-camera. Shapes: poses (T, 3, 4) [R | t];
-quaternions (T, 4) as w, x, y, z.
+Ours is OpenCV's convention: x right, y down, z forward, world-to-camera. Shapes: poses (T, 3, 4) [R | t].
+Quaternions (T, 4) as w, x, y, z.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_FRAMES = 100_000
 
 @dataclass(frozen=True)
 class Trajectory:
-    """pose (T, 3, 4), in a unit of its own; focal (T,) as a multiple of the picture's width, None: not known;
+    """pose (T, 3, 4), in a unit of its own. focal (T,) as a multiple of the picture's width, None: not known.
     aspect: width / height of that picture.
 
     unit: how many median depths of the scene one unit is, None: not known. notes: what was left out, in
@@ -97,8 +97,15 @@ def to_path(camera: Trajectory, scale: float) -> CameraPath:
 def choose_scale(
     camera: Trajectory, depth: np.ndarray, grid: np.ndarray, fov: float, amount: float = 1.0
 ) -> float:
-    """Median depths a unit: the camera's own where it is known; else such that it goes REACH away, and less
+    """Median depths a unit: the camera's own where it is known. Else such that it goes REACH away, and less
     where tracks would be too fast.
+
+    Args:
+        camera: the path.
+        depth: (H, W) of the picture.
+        grid: (N, 2) pixels of the points.
+        fov: horizontal angle of view in degrees.
+        amount: factor of the travel.
     """
     if camera.unit is not None:
         return camera.unit * amount
@@ -165,7 +172,7 @@ def find_troubles(tracks: Tracks) -> list[str]:
 
 
 def world_to_camera(matrices: np.ndarray, convention: str) -> np.ndarray:
-    """(T, 3, 4) or (T, 4, 4) of a convention -> poses (T, 3, 4) of ours; ValueError for what is no rotation
+    """(T, 3, 4) or (T, 4, 4) of a convention -> poses (T, 3, 4) of ours. ValueError for what is no rotation
     and translation.
     """
     if convention not in CONVENTIONS:
@@ -198,7 +205,7 @@ def _square(matrices: np.ndarray) -> np.ndarray:
 
 
 def rotations(turns: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) made exactly orthonormal; ValueError unless they nearly are, and turn without mirroring."""
+    """(T, 3, 3) made exactly orthonormal. ValueError unless they nearly are, and turn without mirroring."""
     off = np.abs(turns @ turns.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
     if off.max() > 0.02:
         frame = int(off.argmax())
@@ -274,7 +281,7 @@ def slerp(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def look_at(place: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.ndarray:
-    """The pose (3, 4) of a camera at `place` that looks at `target`, in a world whose y goes up; roll in
+    """The pose (3, 4) of a camera at `place` that looks at `target`, in a world whose y goes up. roll in
     degrees, its right side up.
     """
     forward = np.asarray(target, dtype=np.float64) - place

@@ -27,7 +27,7 @@ def sort_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def name_numbers(names: Sequence[str]) -> np.ndarray | None:
-    """The numbers in which names differ, of frame_00001.png 1; None where more than a number differs."""
+    """The numbers in which names differ, of frame_00001.png 1. None where more than a number differs."""
     found = []
     for name in names:
         path = PurePosixPath(name.replace("\\", "/"))
@@ -44,7 +44,7 @@ def name_numbers(names: Sequence[str]) -> np.ndarray | None:
 def spread_evenly(camera: Trajectory, times: np.ndarray | None, what: str = "times") -> Trajectory:
     """The trajectory at even steps of time: poses that lack are filled in along the way, which a note says.
 
-    times (T,): rising, in any unit; others say nothing. what: what they are, in a note.
+    times (T,): rising, in any unit. Others say nothing. what: what they are, in a note.
     """
     if times is None or len(times) != len(camera.pose) or len(times) < 3 or not np.isfinite(times).all():
         return camera

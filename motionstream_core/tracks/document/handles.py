@@ -28,7 +28,7 @@ def document_groups(document: Document) -> list[int]:
 
 
 def file_document(path: str | Path) -> Document | None:
-    """The painted document in a file of tracks; None for any other file."""
+    """The painted document in a file of tracks. None for any other file."""
     path = Path(path)
     if path.suffix.lower() in (".npz", ".npy", *PICKLED):
         return None
@@ -41,7 +41,7 @@ def file_document(path: str | Path) -> Document | None:
 
 
 def file_groups(path: str | Path) -> list[int] | None:
-    """The groups of a file of tracks that is a painted document; None for any other, in which each point is a
+    """The groups of a file of tracks that is a painted document. None for any other, in which each point is a
     handle of its own.
     """
     document = file_document(path)

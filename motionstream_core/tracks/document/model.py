@@ -56,7 +56,7 @@ class CutOut:
 
 @dataclass(frozen=True)
 class Key:
-    """At the share `t` of the time the share `s` of the way is gone; `ease` shapes the piece that begins
+    """At the share `t` of the time the share `s` of the way is gone. `ease` shapes the piece that begins
     here.
     """
 

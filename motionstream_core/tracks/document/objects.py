@@ -26,7 +26,7 @@ def document_objects(
 ) -> dict[int, np.ndarray]:
     """The masks (height, width) bool of the drawn objects, by the numbers that `document_groups` gives them.
 
-    fit: of the places; by default they are stretched to the size.
+    fit: of the places. By default they are stretched to the size.
     """
     fit = fit or PictureFit(width / document.width, height / document.height, 0.0, 0.0)
     scale, shift = np.array(fit[:2]), np.array(fit[2:])

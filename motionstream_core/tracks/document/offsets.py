@@ -90,7 +90,7 @@ def brush_count(brush: Brush | None) -> int:
 
 
 def grid_offsets(grid: Grid) -> np.ndarray:
-    """(rows · columns, 2): row by row from the top left corner; a single column or row lies in the middle."""
+    """(rows · columns, 2): row by row from the top left corner. A single column or row lies in the middle."""
     xs, ys = (
         np.linspace(-side / 2, side / 2, count) if count > 1 else np.zeros(1)
         for side, count in ((grid.width, grid.columns), (grid.height, grid.rows))
@@ -99,7 +99,7 @@ def grid_offsets(grid: Grid) -> np.ndarray:
 
 
 def region_offsets(region: Region) -> np.ndarray:
-    """(N, 2): the points (ix·spacing, iy·spacing) in the painted area row by row; its first painted place
+    """(N, 2): the points (ix·spacing, iy·spacing) in the painted area row by row. Its first painted place
     where it holds none.
     """
     low, high = _region_box(region)
@@ -121,7 +121,7 @@ def region_offsets(region: Region) -> np.ndarray:
 
 
 def cut_out_offsets(cut_out: CutOut) -> np.ndarray:
-    """(N, 2): the points (ix·spacing, iy·spacing) in the object row by row; the moving point itself where it
+    """(N, 2): the points (ix·spacing, iy·spacing) in the object row by row. The moving point itself where it
     holds none.
     """
     low, high = _cut_out_box(cut_out)

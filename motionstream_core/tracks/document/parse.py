@@ -1,6 +1,6 @@
 """The Track Editor's document, versions 1 and 2: reading and checking. The rules are docs/track-document.md.
 
-Owns the way from text to a Document; document_sampling.py owns the way on to tracks, document_model.py the
+Owns the way from text to a Document. document_sampling.py owns the way on to tracks, document_model.py the
 values. Those who use documents import from here. Knows nothing of the editor's drawing.
 """
 
@@ -58,7 +58,7 @@ def is_document(value: Any) -> bool:
 
 
 def parse_document(text: str) -> Document:
-    """The document in a JSON text; ValueError names the place, what was expected there and what was got."""
+    """The document in a JSON text. ValueError names the place, what was expected there and what was got."""
     if not isinstance(text, str) or not text.strip():
         raise ValueError(
             "track document: expected JSON with tracks, got "
@@ -224,7 +224,7 @@ _REQUIRED = object()
 def _number_between(
     value: Mapping, key: str, least: float, most: float, where: str, default: Any = _REQUIRED
 ) -> float:
-    """value[key], a number from `least` to `most`; absent or null gives the default where there is one."""
+    """value[key], a number from `least` to `most`. Absent or null gives the default where there is one."""
     found = value.get(key)
     if found is None and default is not _REQUIRED:
         return default
@@ -247,7 +247,7 @@ def _choice(value: Mapping, key: str, choices: tuple[str, ...], where: str) -> s
 
 
 def _get(value: Mapping, key: str, kind: type, where: str, default: Any = _REQUIRED) -> Any:
-    """value[key], which must be of the kind; an absent key, or null where the default is None, gives the
+    """value[key], which must be of the kind. An absent key, or null where the default is None, gives the
     default.
     """
     found = value.get(key, default)

@@ -2,7 +2,7 @@
 number, are docs/track-document.md.
 
 The browser's geometry.js mirrors it and both meet tests/golden/spline.json. Knows nothing of JSON.
-Shapes: control points and polylines (P, 2) float64 pixels; offsets (N, 2); positions (T, N, 2); shares of
+Shapes: control points and polylines (P, 2) float64 pixels. offsets (N, 2). positions (T, N, 2). Shares of
 time and way (T,).
 """
 
@@ -164,7 +164,7 @@ def eased_fractions(keys: tuple[Key, ...], time: np.ndarray) -> np.ndarray:
 
 
 def fit_slopes(t: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Slopes at the keys that keep a cubic Hermite from ever falling (Fritsch and Butland 1984); at both ends
+    """Slopes at the keys that keep a cubic Hermite from ever falling (Fritsch and Butland 1984). At both ends
     that of the piece there.
     """
     run, rise = np.diff(t), np.diff(s)

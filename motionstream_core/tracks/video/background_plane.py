@@ -2,7 +2,7 @@
 are.
 
 Owns the homography from the first frame to the present one and who belongs to it. Knows nothing of pictures.
-Shapes: start and xy (N, 2); member (N,) 0..1: how surely each point belongs to it, 0.5 at first.
+Shapes: start and xy (N, 2). member (N,) 0..1: how surely each point belongs to it, 0.5 at first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class BackgroundPlane:
         self.homography: np.ndarray | None = None
 
     def fit(self, xy: np.ndarray, sure: np.ndarray) -> bool:
-        """Finds the way to the present frame from points that are surely seen; False where there is none."""
+        """Finds the way to the present frame from points that are surely seen. False where there is none."""
         self.homography = None
         chosen = np.flatnonzero(sure & (self.member > 0.3))
         if len(chosen) < max(FEWEST, SHARE * sure.sum()):
@@ -53,7 +53,7 @@ class BackgroundPlane:
         return place.astype(np.float32), shape.astype(np.float32)
 
     def learn(self, belongs: np.ndarray, refuted: np.ndarray):
-        """belongs, refuted (N,) bool: what was seen in this frame; others stay as they are."""
+        """belongs, refuted (N,) bool: what was seen in this frame. Others stay as they are."""
         self.member = np.where(
             refuted, self.member * 0.6, np.where(belongs, self.member + 0.1 * (1 - self.member), self.member)
         ).astype(np.float32)

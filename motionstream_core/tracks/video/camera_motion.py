@@ -45,7 +45,7 @@ def select_part(tracks: Tracks, part: str, subject: np.ndarray | None = None) ->
     """The tracks (`everything`), the subject's own motion with the camera's taken out, or the camera's motion
     alone.
 
-    subject (N,): the points on the subject; without it, those that leave the background's motion by more than
+    subject (N,): the points on the subject. Without it, those that leave the background's motion by more than
     LEAVES.
     """
     if part not in PARTS:

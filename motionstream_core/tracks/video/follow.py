@@ -3,7 +3,7 @@ frames.
 
 Owns the pull of pictures through a tracker, what is kept of a very long source, and time. Knows nothing of
 files, hosts or subjects.
-Shapes: a picture (H, W, 3) uint8 with its moment in seconds; xy (T, N, 2) pixels of the source; times (T,)
+Shapes: a picture (H, W, 3) uint8 with its moment in seconds. xy (T, N, 2) pixels of the source. times (T,)
 seconds, rising.
 """
 
@@ -28,8 +28,8 @@ Points = Callable[[int, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Followed:
-    """tracks: on the source's canvas, at the moments `times`, which may lie unevenly; frames: how many were
-    read; cuts: before which frames the scene changed, where the tracker can tell.
+    """tracks: on the source's canvas, at the moments `times`, which may lie unevenly. frames: how many were
+    read. cuts: before which frames the scene changed, where the tracker can tell.
     """
 
     tracks: Tracks
@@ -57,10 +57,14 @@ def follow_points(
     longest: int | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Iterator[Seen]:
-    """Every frame's, as it is asked for. points(width, height) -> (N, 2) in the first frame.
+    """What the tracker finds in every frame, as it is asked for.
 
-    longest: larger pictures are scaled down to this longer side for the tracker. on_frame(number) is called
-    for each frame that is read and may raise to stop.
+    Args:
+        timed_frames: pictures with their moments.
+        points: (width, height) -> (N, 2) in the first frame.
+        tracker: follows the points.
+        longest: larger pictures are scaled down to this longer side for the tracker.
+        on_frame: called with the number of each frame that is read. May raise to stop.
     """
     timed_frames, moments = iter(timed_frames), deque()
     first = next(timed_frames, None)
@@ -114,11 +118,18 @@ def follow(
     longest: int | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Followed:
-    """Tracks of points through a video.
+    """Tracks of points through a video. Raises ValueError for a video without frames and for more positions
+    than there is room for.
 
-    kept: of a longer source every second, fourth … frame is kept, so that never more than these are in memory
-    (None: all). seconds: read no further than this after the first frame. Raises ValueError for a video
-    without frames and for more positions than there is room for.
+    Args:
+        timed_frames: pictures with their moments.
+        points: (width, height) -> (N, 2) in the first frame.
+        tracker: follows the points.
+        kept: of a longer source every second, fourth … frame is kept, so that never more than these are in
+            memory. None keeps all.
+        seconds: read no further than this after the first frame.
+        longest: larger pictures are scaled down to this longer side for the tracker.
+        on_frame: called with the number of each frame that is read. May raise to stop.
     """
     found, stride, number, last = [], 1, -1, None
     for number, last in enumerate(
@@ -152,7 +163,7 @@ def follow(
 
 
 def mean_rate(times: Tensor) -> float:
-    """Mean frames a second; 16 for a single frame."""
+    """Mean frames a second. 16 for a single frame."""
     span = float(times[-1] - times[0])
     return (len(times) - 1) / span if span > 0 else 16.0
 
@@ -160,9 +171,9 @@ def mean_rate(times: Tensor) -> float:
 def retime_tracks(found: Followed, frames: int, fps: float, timing: str = TIMINGS[0]) -> Tracks:
     """The motion as a video of `frames` frames (0: as many as it needs) at `fps` has it.
 
-    "whole source": stretched so that all of it fits. "source speed": a second stays a second; what does not
+    "whole source": stretched so that all of it fits. "source speed": a second stays a second. What does not
     fit is left out, and once the source is over the points rest. Straight between frames in which a point is
-    visible both times; else it is as in the nearer one.
+    visible both times. Else it is as in the nearer one.
     """
     if timing not in TIMINGS:
         raise ValueError(f"timing: expected one of {', '.join(TIMINGS)}, got {timing!r}")
@@ -182,7 +193,7 @@ def retime_tracks(found: Followed, frames: int, fps: float, timing: str = TIMING
 
 
 def sample_at(tracks: Tracks, times: Tensor, at: Tensor) -> Tracks:
-    """Tracks that lie at `times` (T,), rising, read at other moments (K,); beyond the ends they rest."""
+    """Tracks that lie at `times` (T,), rising, read at other moments (K,). Beyond the ends they rest."""
     at = at.clamp(float(times[0]), float(times[-1]))
     high = torch.searchsorted(times, at).clamp(max=len(times) - 1)
     low = (high - 1).clamp(min=0)

@@ -2,7 +2,7 @@
 canvas frame by frame.
 
 Owns the choice of pictures in time and the one placement that all frames get. Knows nothing of the stream
-(`live/track_stream.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds;
+(`live/track_stream.py` pulls), files or hosts. Shapes: pictures (H, W, 3) uint8 with moments in seconds.
 positions (N, 2) float32 on the canvas, visible (N,).
 """
 
@@ -92,8 +92,17 @@ def place_seeds(
     shape: str = SHAPES[0],
     hold_ground: bool = True,
 ) -> Placement:
-    """Without a target the source covers the canvas; with one the subject's points go to it, and the ground
+    """Without a target the source covers the canvas. With one the subject's points go to it, and the ground
     rests where asked for.
+
+    Args:
+        seeds: the points to follow.
+        size: width and height of the source in pixels.
+        width: of the canvas in pixels.
+        height: of the canvas in pixels.
+        target: a mask or boxes on the canvas.
+        shape: how the subject fits the target, one of SHAPES.
+        hold_ground: whether the ground rests.
     """
     whole = Placement(size, (width, height), np.ones(len(seeds.xy), bool), None, np.zeros((0, 2)))
     if target is None:
@@ -116,7 +125,16 @@ def placed_positions(
     longest: int | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The positions on the canvas, frame by frame as they are asked for."""
+    """The positions on the canvas, frame by frame as they are asked for.
+
+    Args:
+        timed_frames: pictures with their moments.
+        seeds: the points to follow.
+        tracker: follows the points.
+        place: from the source to the canvas.
+        longest: larger pictures are scaled down to this longer side for the tracker.
+        on_frame: called with the number of each frame that is read. May raise to stop.
+    """
     for seen in follow_points(
         timed_frames, lambda width, height: seeds.xy, tracker, longest=longest, on_frame=on_frame
     ):
@@ -125,8 +143,8 @@ def placed_positions(
 
 @dataclass(frozen=True)
 class LiveVideoTracks:
-    """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas; static
-    (N,): the ground; groups (N,): the subject is one handle, everything else none; open() begins the video
+    """A video to be tracked as it is asked for. first: the one frame known by now, on the canvas. static
+    (N,): the ground. groups (N,): the subject is one handle, everything else none. open() begins the video
     anew.
     """
 
@@ -152,8 +170,18 @@ def open_live_tracks(
 ) -> LiveVideoTracks:
     """Reads the first picture alone: which points will be followed, and where they are on the canvas.
 
-    timed_frames() opens the video at its beginning. tracker() makes a tracker for each time it is.
-    seeds(width, height) are the points.
+    Args:
+        timed_frames: opens the video at its beginning.
+        tracker: makes a tracker for each time it is opened.
+        seeds: (width, height) -> the points.
+        width: of the canvas in pixels.
+        height: of the canvas in pixels.
+        fps: frames a second.
+        target: a mask or boxes on the canvas.
+        shape: how the subject fits the target, one of SHAPES.
+        hold_ground: whether the ground rests.
+        longest: larger pictures are scaled down to this longer side for the tracker.
+        on_frame: called with the number of each frame that is read. May raise to stop.
     """
     opened = timed_frames()
     picture = next(opened, (None, 0.0))[0]

@@ -1,6 +1,6 @@
 """Points of one thing keep together: those that are not seen go where the ones around them say.
 
-Owns the moving similarity (moving least squares; Schaefer, McPhail and Warren 2006) of hidden points after
+Owns the moving similarity (moving least squares, Schaefer, McPhail and Warren 2006) of hidden points after
 visible ones. A subject's motion that is brought to another picture needs it: there nothing hides what was
 hidden in the source, and pixels whose point is hidden would vanish.
 """

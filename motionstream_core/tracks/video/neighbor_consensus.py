@@ -3,7 +3,7 @@ when it cannot be seen.
 
 Owns the links between points and the local affine motion fitted to them. Knows nothing of pictures.
 
-Shapes: N points, K companions each; start (N, 2) where the points began; xy (N, 2) where they are; shape (N,
+Shapes: N points, K companions each. start (N, 2) where the points began. xy (N, 2) where they are. shape (N,
 2, 2) local affine motion.
 """
 
@@ -60,9 +60,12 @@ class NeighborConsensus:
     ) -> Consensus:
         """Where each point's companions say it is.
 
-        trust (N,) 0..1: of the companions' places. own (N,) bool: points whose own place says which
-        companions are of their piece. member (N,) 0..1: of the ground; points that differ in it do not count
-        for each other.
+        Args:
+            xy: (N, 2) where the points were found.
+            shape: (N, 2, 2) their local motion.
+            trust: (N,) 0..1, of the companions' places.
+            own: (N,) bool, points whose own place says which companions are of their piece.
+            member: (N,) 0..1, of the ground. Points that differ in it do not count for each other.
         """
         weight = base = (
             (self.links * (1 - np.abs(member[self.index] - member[:, None]))) ** 2
@@ -85,7 +88,7 @@ class NeighborConsensus:
         return Consensus(place, shape, np.sqrt((weight * off).sum(1) / whole / 2), total, one_sidedness)
 
     def _solved(self, xy: np.ndarray, shape: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted least squares of place and shape; the shape of before holds where companions are few or in
+        """Weighted least squares of place and shape. The shape of before holds where companions are few or in
         a line.
         """
         scale = np.maximum(np.sqrt((weight * self.distance**2).sum(1) / np.maximum(weight.sum(1), 1e-6)), 1.0)

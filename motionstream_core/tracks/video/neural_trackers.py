@@ -2,7 +2,7 @@
 packages are installed.
 
 Owns how frames, points and weights go in and positions come out. The packages are imported when a tracker is
-made, the weights read from a local file without running code in it; nothing is downloaded. Calls are those of
+made, the weights read from a local file without running code in it. Nothing is downloaded. Calls are those of
 facebookresearch/co-tracker `cotracker.predictor` (82e02e8) and google-deepmind/tapnet
 `tapnet.torch.tapir_model`, `tapnet.tapnext.tapnext_torch` (c2cbab8), and so are the positions:
 docs/experiments/point-tracking.md has the comparison.
@@ -10,7 +10,7 @@ Memory does not grow with the video: about 1 MB a point in TAPIR, 0.15 in TAPNex
 that computes for GROUP points at once.
 
 Shapes: as in `trackers.py`. The packages' own: CoTracker queries (1, N, 3) t, x, y with pixel centres at
-whole numbers; TAPIR and TAPNext queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at
+whole numbers. TAPIR and TAPNext queries (1, N, 3) t, y, x on a picture of 256×256 with pixel centres at
 halves.
 """
 
@@ -44,7 +44,7 @@ BROKEN = (
 
 
 def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors; nothing in the file is executed."""
+    """A checkpoint's tensors. Nothing in the file is executed."""
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -80,7 +80,7 @@ def groups_of(count: int) -> list[slice]:
 
 
 class CoTracker:
-    """CoTracker3 online: windows of 16 frames that move by 8; a position is given out once no later window
+    """CoTracker3 online: windows of 16 frames that move by 8. A position is given out once no later window
     changes it.
     """
 
@@ -123,7 +123,7 @@ class Windows:
     """Some points in CoTracker3's online model, which holds one set at a time: their state put in, a window
     of frames, and the state taken out.
 
-    The model keeps all positions since the first frame; only those that the next window starts from stay
+    The model keeps all positions since the first frame. Only those that the next window starts from stay
     here.
     """
 

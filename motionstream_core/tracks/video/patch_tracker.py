@@ -4,14 +4,14 @@ Owns the way from frames to positions and visibility, cuts and re-detection. Kno
 hosts or the model.
 
 A step carries the points along dense DIS flow (which finds large moves) and aligns each with its template,
-the patch it was first seen with, turned and scaled as its surroundings are; so nothing drifts. Then
+the patch it was first seen with, turned and scaled as its surroundings are. So nothing drifts. Then
 companions, points near it that have moved as one piece with it so far,
 say where it should be: along an edge or on a flat place that is what it is aligned to, behind another object
 it is where the point is thought to be and looked for. A point is seen while what is there still looks like
-its template; it is followed on, and said to be visible only while it is sure enough that this is no other
+its template. It is followed on, and said to be visible only while it is sure enough that this is no other
 surface. OpenCV (opencv-python-headless, BSD/Apache-2.0) is needed when the tracker is made.
 
-Shapes: frames (H, W, 3) uint8; points and positions (N, 2) float32 pixels; visible (N,) bool.
+Shapes: frames (H, W, 3) uint8. Points and positions (N, 2) float32 pixels. visible (N,) bool.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ CUT = 0.28  # mean change of the smoothed picture (0..1) that no motion explains
 
 
 class Tracker(Protocol):
-    """What a tracker must do; the default one is FlowTracker."""
+    """What a tracker must do. The default one is FlowTracker."""
 
     def start(self, frame: np.ndarray, points: np.ndarray) -> None: ...
 
@@ -96,7 +96,7 @@ class _Found:
 
 @dataclass
 class FlowTracker:
-    """DIS flow, templates and companions. `cuts` are the frames before which the scene changed; confidence
+    """DIS flow, templates and companions. `cuts` are the frames before which the scene changed. Confidence
     (N,) is that of the last step.
     """
 
@@ -289,11 +289,15 @@ def track_video(
     tracker: Tracker | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Tracks:
-    """Tracks of points through a video. frames: (H, W, 3) uint8, taken one by one. points(width, height) ->
-    (N, 2) in the first frame.
+    """Tracks of points through a video. Raises ValueError for a video without frames or with too many
+    positions.
 
-    on_frame(number) is called after each and may raise to stop. Raises ValueError for a video without frames
-    or with too many positions.
+    Args:
+        frames: (H, W, 3) uint8, taken one by one.
+        points: (width, height) -> (N, 2) in the first frame.
+        fps: frames a second.
+        tracker: its settings, the default ones where None.
+        on_frame: called with the number of each frame. May raise to stop.
     """
     tracker = tracker or FlowTracker()
     places, seen, size = [], [], None

@@ -4,7 +4,7 @@ Owns the sampling of patches and their alignment: Gauss-Newton in the template's
 inverse compositional form), over a patch that is turned and scaled with the surface, towards a place that is
 expected. Knows nothing of videos or of other points.
 
-Shapes: N points, P = SIDE·SIDE pixels of a patch; grey (H, W) float32; xy (N, 2); shape (N, 2, 2) takes a
+Shapes: N points, P = SIDE·SIDE pixels of a patch. grey (H, W) float32. xy (N, 2). shape (N, 2, 2) takes a
 patch's pixels to the picture's.
 """
 
@@ -160,11 +160,19 @@ def align_patches(
     expected: np.ndarray | None = None,
     doubt: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Places xy moved to where the templates fit best. support (N, P): which of a patch's pixels belong to
-    the point's surface.
+    """Places moved to where the templates fit best. Across an edge the picture decides, along it and where
+    there is nothing to see, what is expected.
 
-    expected (N, 2) with doubt (N,) px: where the points should be and how far they may be from there; across
-    an edge the picture decides, along it and where there is nothing to see, what is expected.
+    Args:
+        grey: (H, W) float32.
+        templates: of the points.
+        support: (N, P) which of a patch's pixels belong to the point's surface.
+        xy: (N, 2) pixels, where the search begins.
+        shape: (N, 2, 2) a patch's pixels to the picture's.
+        gain: how much brighter the picture has become.
+        steps: of the search.
+        expected: (N, 2) where the points should be.
+        doubt: (N,) px, how far they may be from there.
     """
     weight = FOR_ALIGNMENT * support
     weight /= np.maximum(weight.sum(1, keepdims=True), 1e-6)
@@ -206,9 +214,9 @@ def apply_shapes(shape: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Likeness:
-    """spread (N,): of the difference to the template, without its mean; contrast (N,): of the template
-    itself; shift (N,): that mean, in grey levels, but for what has become too bright to be told; colour (N,):
-    most difference of a colour; error (N, P).
+    """spread (N,): of the difference to the template, without its mean. contrast (N,): of the template
+    itself. shift (N,): that mean, in grey levels, but for what has become too bright to be told. colour (N,):
+    most difference of a colour. error (N, P).
     """
 
     spread: np.ndarray
@@ -219,7 +227,7 @@ class Likeness:
 
     @property
     def score(self) -> np.ndarray:
-        """0 (the same) upwards; about 1 is where two surfaces differ."""
+        """0 (the same) upwards. About 1 is where two surfaces differ."""
         form = self.spread / (4.0 + 0.55 * self.contrast)
         return np.maximum(form, self.colour)
 
@@ -232,7 +240,16 @@ def compare_patches(
     shape: np.ndarray,
     gain: float,
 ) -> Likeness:
-    """How alike the picture at places xy is to the templates."""
+    """How alike the picture at places xy is to the templates.
+
+    Args:
+        picture: the picture.
+        templates: of the points.
+        support: (N, P) which of a patch's pixels belong to the point's surface.
+        xy: (N, 2) pixels.
+        shape: (N, 2, 2) a patch's pixels to the picture's.
+        gain: how much brighter the picture has become.
+    """
     weight = FOR_LIKENESS * support
     weight /= np.maximum(weight.sum(1, keepdims=True), 1e-6)
     error = sample_patches(picture.grey, xy, shape) - gain * templates.value

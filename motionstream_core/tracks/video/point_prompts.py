@@ -68,7 +68,7 @@ def _place(item: Any) -> tuple[float, float]:
 
 
 def _excerpt(value: Any) -> str:
-    """A value in a message; lists nested without end have no text of their own."""
+    """A value in a message. Lists nested without end have no text of their own."""
     try:
         return str(value)[:60]
     except RecursionError:

@@ -3,7 +3,7 @@ everything.
 
 Owns masks and boxes as places of a subject, which points are followed for it, and the way from source to
 canvas. Knows nothing of videos or hosts. What is subject and what camera `camera_motion.py` says. Shapes: xy
-(T, N, 2) pixels; masks (H, W) bool; boxes (x, y, width, height), x and y of the first pixel's centre.
+(T, N, 2) pixels. masks (H, W) bool. Boxes (x, y, width, height), x and y of the first pixel's centre.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ REST = 16  # points of the ground along the longer side
 
 @dataclass(frozen=True)
 class Seeds:
-    """The points followed: xy (N, 2) in the first frame; subject (N,) which of them are on the subject, None:
-    nobody said; box: the subject's;
+    """The points followed: xy (N, 2) in the first frame. subject (N,) which of them are on the subject, None:
+    nobody said. box: the subject's.
     by_hand: its points were clicked one by one, and all of them are wanted."""
 
     xy: np.ndarray
@@ -96,11 +96,17 @@ def seeds_for(
     clicked: np.ndarray | None = None,
     only_subject: bool = False,
 ) -> Seeds:
-    """Which points to follow in a source of this size: a grid, the clicked points, and more on a small
-    subject.
+    """Which points to follow in a source: a grid, the clicked points, and more on a small subject. The
+    subject is what the mask (or boxes) marks and the clicked points.
 
-    The subject is what the mask (or boxes) marks and the clicked points. only_subject: nothing else is
-    followed.
+    Args:
+        width: of the source in pixels.
+        height: of the source in pixels.
+        columns: of the grid.
+        rows: of the grid.
+        mask: a mask or boxes that mark the subject.
+        clicked: (K, 2) pixels.
+        only_subject: nothing else is followed.
     """
     grid = regular_grid(width, height, columns, rows)
     if mask is None and clicked is None:
@@ -147,7 +153,7 @@ def box_round(xy: np.ndarray) -> Box:
 
 
 def select_marked(area: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """(N,): which points lie on a marked pixel; those beyond the edge count as on it."""
+    """(N,): which points lie on a marked pixel. Those beyond the edge count as on it."""
     cells = np.rint(xy).astype(int).clip(0, [area.shape[1] - 1, area.shape[0] - 1])
     return area[cells[:, 1], cells[:, 0]]
 
@@ -187,6 +193,13 @@ def boxes_of_move(
 ) -> tuple[Box, Box]:
     """From where to where a subject moves on the canvas: its box in a source that covers it, and the place
     for it on the marked area.
+
+    Args:
+        box: the subject's in the source.
+        source_width: in pixels.
+        source_height: in pixels.
+        area: (H, W) bool, marked on the canvas.
+        shape: how the box fits the area, one of SHAPES.
     """
     height, width = area.shape
     corners = torch.tensor([[[box[0] - 0.5, box[1] - 0.5], [box[0] + box[2] - 0.5, box[1] + box[3] - 0.5]]])
@@ -201,7 +214,7 @@ def boxes_of_move(
 
 
 def select_on_target(xy: np.ndarray, area: np.ndarray, by_hand: bool) -> np.ndarray:
-    """(N,): which points start on the target; those clicked by hand need only be on the canvas. ValueError
+    """(N,): which points start on the target. Those clicked by hand need only be on the canvas. ValueError
     where none does.
     """
     inside = _within(xy, area.shape[1], area.shape[0]) & (by_hand | select_marked(area, xy))
@@ -233,11 +246,21 @@ def retarget_tracks(
 ) -> Tracks:
     """What `part` names of a source's tracks, on a canvas width × height.
 
-    Without a target the source's picture covers the canvas. target (a mask or boxes on the canvas): the
-    subject's own motion goes from its box to the target's box and is scaled with it; only points that start
-    on the target are kept (all that were clicked), and those that the source hides for a while go with the
-    ones around them. For everything, the camera's motion then moves it and the ground round it; for the
-    subject alone the ground rests (rest=False: it is left free). The camera alone has no target.
+    Without a target the source's picture covers the canvas. With one the subject's own motion goes from its
+    box to the target's box and is scaled with it. Only points that start on the target are kept (all that
+    were clicked), and those that the source hides for a while go with the ones around them. For everything,
+    the camera's motion then moves it and the ground round it. For the subject alone the ground rests. The
+    camera alone has no target.
+
+    Args:
+        tracks: of the source.
+        seeds: where they began, and which are the subject's.
+        part: everything, the subject or the camera.
+        width: of the canvas in pixels.
+        height: of the canvas in pixels.
+        target: a mask or boxes on the canvas.
+        shape: how the subject fits the target, one of SHAPES.
+        rest: whether the ground rests or is left free.
     """
     if target is None or part == "camera":
         on = None if seeds.subject is None or seeds.subject.all() else seeds.subject
@@ -286,7 +309,7 @@ def _spacing(tracks: Tracks) -> float:
 
 
 def _ground(own: Tracks, area: np.ndarray, homographies: np.ndarray, source: Tracks) -> Tracks | None:
-    """Points of the canvas off the target, moved by the source's camera (T, 3, 3); None where the target is
+    """Points of the canvas off the target, moved by the source's camera (T, 3, 3). None where the target is
     everything.
     """
     width, height, grid = own.width, own.height, rest_grid(area)
@@ -308,7 +331,7 @@ def _ground(own: Tracks, area: np.ndarray, homographies: np.ndarray, source: Tra
 
 
 def drop_offscreen(tracks: Tracks) -> Tracks:
-    """Without what is never seen; what leaves the canvas is hidden meanwhile."""
+    """Without what is never seen. What leaves the canvas is hidden meanwhile."""
     visible = tracks.visible & torch.from_numpy(_within(tracks.xy.numpy(), tracks.width, tracks.height))
     kept = visible.any(0)
     if not kept.any():

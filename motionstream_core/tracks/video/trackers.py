@@ -1,11 +1,11 @@
 """The point trackers people can choose: one small interface, and who offers it.
 
 Owns the interface, the table of trackers by name with their licences, and what is said when one is missing.
-Knows nothing of video files or hosts; the networks of others are in `neural_trackers.py` and imported only
+Knows nothing of video files or hosts. The networks of others are in `neural_trackers.py` and imported only
 when one is chosen. Nothing is ever downloaded.
 
-Shapes: a frame (H, W, 3) uint8 RGB; points and positions (N, 2) float32 pixels, x right, y down, centres at
-whole numbers; visible (N,) bool.
+Shapes: a frame (H, W, 3) uint8 RGB. Points and positions (N, 2) float32 pixels, x right, y down, centres at
+whole numbers. visible (N,) bool.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class PointTracker(Protocol):
 
 @dataclass(frozen=True)
 class TrackerKind:
-    """A tracker as people see it. package: what must be installed, empty for ours; weights: file names any of
+    """A tracker as people see it. package: what must be installed, empty for ours. weights: file names any of
     which will do.
     """
 

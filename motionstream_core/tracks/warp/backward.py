@@ -32,7 +32,7 @@ BLOCK = {"cpu": 2**20, "cuda": 2**26}  # distances compared at a time
 
 
 class WarpResult(NamedTuple):
-    """frames (T, 3, H, W); distance (T, 1, H, W) px to the nearest visible track; disoccluded (T, 1, H, W)
+    """frames (T, 3, H, W). distance (T, 1, H, W) px to the nearest visible track. disoccluded (T, 1, H, W)
     0..1. Batched: a leading B.
     """
 
@@ -44,7 +44,7 @@ class WarpResult(NamedTuple):
 def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
     """image (3, H, W), xy0 (N, 2) positions in the image, xy (T, N, 2), visible (T, N) -> WarpResult.
 
-    Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track; with none
+    Pixel p of frame t shows the image at q = p + xy0[n] − xy[t, n], n the nearest visible track. With none
     visible the frame is the image. p is disoccluded where the content of q, judged by the track m nearest to
     q in the image, has moved elsewhere, or where q is off the image.
     """
@@ -52,7 +52,7 @@ def warp_frames(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> Warp
 
 
 def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpResult:
-    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N); on the
+    """warp_frames for a batch: image (B, 3, H, W), xy0 (B, N, 2), xy (B, T, N, 2), visible (B, T, N). On the
     image's device.
     """
     (batch, frames), (height, width) = xy.shape[:2], image.shape[-2:]
@@ -78,9 +78,9 @@ def warp_clips(image: Tensor, xy0: Tensor, xy: Tensor, visible: Tensor) -> WarpR
 
 def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
     """xy (F, N, 2), visible (F, N) -> (F, h, w) index of the visible track nearest to the centre of each
-    cell; any where none is visible.
+    cell. Any where none is visible.
 
-    A squared distance and the track's index share one integer, so that a plain minimum finds both; equal
+    A squared distance and the track's index share one integer, so that a plain minimum finds both. Equal
     distances go to the lower index.
     Distances along an axis count at most the canvas's extent: only tracks far off the canvas are affected.
     """
@@ -136,7 +136,7 @@ def _disoccluded(
 
 
 def beyond_border(places: Tensor, width: int, height: int) -> Tensor:
-    """How far places (..., 2) lie outside of the picture's pixels (...), px; below zero inside. Sizes stay
+    """How far places (..., 2) lie outside of the picture's pixels (...), px. Below zero inside. Sizes stay
     with the host: no copy to the device.
     """
     x, y = places.unbind(-1)
@@ -160,7 +160,7 @@ def push_pull(colour: Tensor, keep: Tensor) -> Tensor:
 
 
 def _push_pull(colour: Tensor, weight: Tensor, keep: Tensor) -> Tensor:
-    """colour and weight (F, ·, H, W); `keep` 0..1 is the share of its own colour that a pixel keeps."""
+    """colour and weight (F, ·, H, W). `keep` 0..1 is the share of its own colour that a pixel keeps."""
     height, width = colour.shape[-2:]
     if height == width == 1:
         return colour

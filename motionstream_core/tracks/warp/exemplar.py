@@ -1,10 +1,10 @@
 """Holes of a picture filled with pieces of its own texture (exemplars), coarse to fine.
 
-Owns the search for patches and the vote of those that overlap. After Wexler, Shechtman and Irani (2007); on
+Owns the search for patches and the vote of those that overlap. After Wexler, Shechtman and Irani (2007). On
 fine grids patches are searched near what the coarser grid found, as in PatchMatch (Barnes et al. 2009).
 Deterministic: nothing is drawn at random.
 
-Shapes: picture (3, H, W) 0..1; hole (H, W) bool.
+Shapes: picture (3, H, W) 0..1. hole (H, W) bool.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _patches(picture: Tensor) -> Tensor:
 
 
 def _search(made: Tensor, hole: Tensor, barred: Tensor, before: Matches | None) -> Matches | None:
-    """The nearest known patch of every place whose patch touches the hole; None where no patch is known."""
+    """The nearest known patch of every place whose patch touches the hole. None where no patch is known."""
     height, width = hole.shape
     side = 2 * HALF + 1
     near = F.max_pool2d(hole[None, None].float(), side, 1, HALF)[0, 0] > 0

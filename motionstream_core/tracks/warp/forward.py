@@ -33,7 +33,7 @@ CLAIMED = 2**24  # pixels × tracks that are compared at once
 
 
 class ForwardWarp:
-    """image (3, H, W) 0..1 and the tracks' places in it, xy0 (N, 2); call it with the places of later
+    """image (3, H, W) 0..1 and the tracks' places in it, xy0 (N, 2). Call it with the places of later
     frames.
     """
 
@@ -46,7 +46,7 @@ class ForwardWarp:
         """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and
         disoccluded 0 or 1, (T, 1, H, W).
 
-        A pixel moves as its track does and lands where that takes it; of several that land on one place, the
+        A pixel moves as its track does and lands where that takes it. Of several that land on one place, the
         one stays whose motion is most like that of the nearest visible track. Pixels of a hidden track do not
         land. Uncovered places show the nearest track's pixels until they are filled. A frame without visible
         tracks is the image itself. Raises ValueError for shapes that do not fit.
@@ -123,8 +123,14 @@ def assign_pixels(image: Tensor, xy0: Tensor) -> Tensor:
 
 
 def splat(label: Tensor, move: Tensor, visible: Tensor, near_move: Tensor, size: tuple[int, int]) -> Tensor:
-    """label (H, W) of the pixels, move (T, N, 2), near_move (T, h, w, 2) of the nearest track -> (T, H, W)
-    the label landed there, −1 where none.
+    """The label that lands on each pixel -> (T, H, W), −1 where none.
+
+    Args:
+        label: (H, W) of the pixels.
+        move: (T, N, 2) px of the tracks.
+        visible: (T, N) bool.
+        near_move: (T, h, w, 2) of the nearest track.
+        size: height and width in pixels.
     """
     height, width = size
     pixels, label = height * width, label.flatten()

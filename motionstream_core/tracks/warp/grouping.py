@@ -1,10 +1,10 @@
 """Which tracks are one thing, decided frame by frame from what has been seen so far.
 
 Owns the labels: 0 for the background, from 1 on for things. A track that has become part of a thing stays
-with it unless the thing falls apart. Points of one painted handle are one thing as soon as they move; others
+with it unless the thing falls apart. Points of one painted handle are one thing as soon as they move. Others
 go with what moves as they do and is near.
 
-Shapes: start and xy (N, 2) float64 pixels with centres at +0.5; visible, handle, labels (N,).
+Shapes: start and xy (N, 2) float64 pixels with centres at +0.5. Visible, handle, labels (N,).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BACKGROUND = 0
 
 @dataclass(frozen=True)
 class Groups:
-    """labels (N,); motions by label, as they were last seen; the background's at 0. `painted`: labels that
+    """labels (N,). motions by label, as they were last seen. The background's at 0. `painted`: labels that
     are a painted handle.
     """
 
@@ -59,7 +59,7 @@ class Grouper:
         start: where the tracks begin.
         width: of the picture.
         height: of it.
-        handle: (N,) the painted handle of each track, −1 for none; None where nothing is painted.
+        handle: (N,) the painted handle of each track, −1 for none. None where nothing is painted.
         objects: masks (H, W) bool of the handles whose pixels are known.
     """
 
@@ -96,7 +96,7 @@ class Grouper:
         return made
 
     def object_of(self, groups: Groups, label: int) -> np.ndarray | None:
-        """The mask (H, W) bool that a thing was given; None where it was given none."""
+        """The mask (H, W) bool that a thing was given. None where it was given none."""
         if label not in groups.painted:
             return None
         own = self.handle[groups.members(label)]

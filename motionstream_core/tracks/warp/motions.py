@@ -1,7 +1,7 @@
 """The motion of points that go together, as one map of the plane, and the consensus of points that do not.
 
 Owns the fits: translation, similarity, affine. Knows nothing of pictures.
-Shapes: source and target (K, 2) float64 pixels; a motion is (2, 3), source to target.
+Shapes: source and target (K, 2) float64 pixels. A motion is (2, 3), source to target.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The clean plate: the background of the start image with nothing before it, on a canvas larger than it.
 
 Owns what is filled and what is kept. A place that was filled once shows the same for ever, also when more is
-filled beside it. Shapes: image (3, H, W) 0..1; hole (H, W) bool; a canvas has `margin` px more on each side.
+filled beside it. Shapes: image (3, H, W) 0..1. hole (H, W) bool. A canvas has `margin` px more on each side.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TONE = 5.0  # px: coarser than this the fill is smooth, finer it is of the pictu
 
 @dataclass(frozen=True)
 class Plate:
-    """canvas (3, H + 2·margin, W + 2·margin); filled: where it does not show the start image. since:
+    """canvas (3, H + 2·margin, W + 2·margin). filled: where it does not show the start image. since:
     the frame in which a place was filled first, both of the canvas's size.
     """
 

@@ -1,7 +1,7 @@
 """The pixels of each thing, cut out of the start image round its tracks.
 
 Owns the first guess (the nearest track, in place and colour) and its refinement by a graph cut, where OpenCV
-is there. Shapes: image (3, H, W) 0..1; start (N, 2) pixels with centres at +0.5; masks (H, W) bool.
+is there. Shapes: image (3, H, W) 0..1. start (N, 2) pixels with centres at +0.5. masks (H, W) bool.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _distance(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _cut(image: Tensor, guess: np.ndarray, away: np.ndarray, others: np.ndarray, limit: float) -> np.ndarray:
-    """The guess refined by a graph cut between its tracks and the others'; as it is without OpenCV or where
+    """The guess refined by a graph cut between its tracks and the others'. As it is without OpenCV or where
     the cut fails.
 
     away, others (H, W): how far the nearest own track and the nearest other one are.

@@ -2,7 +2,7 @@
 scenes.
 
 Owns the files. Latents are those of a running stream: the two groups at a clip's cold start are left out.
-A part: latents (N, C, 12, 16, 16) float16; things (N, 12, 8, 8) bool; ids (N, 20) int64; scenes as JSON in
+A part: latents (N, C, 12, 16, 16) float16. things (N, 12, 8, 8) bool. ids (N, 20) int64. Scenes as JSON in
 the metadata.
 """
 
@@ -65,7 +65,7 @@ class Clips:
         return len(self.latents)
 
     def refresh(self) -> int:
-        """Reads what is new; the number of clips afterwards."""
+        """Reads what is new. The number of clips afterwards."""
         for path in sorted(set(self.folder.glob(self.pattern)) - self.known):
             with safe_open(path, "pt") as file:
                 for name in ("latents", "things", "ids"):

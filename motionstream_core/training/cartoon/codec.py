@@ -58,7 +58,7 @@ def batch(step: int, count: int, side: int) -> tuple[Tensor, Tensor]:
 
 
 def weighted_loss(codec: TinyCodec, frames: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
-    """Absolute, gradient and squared error, each weighted; `noise` is standard normal, of the latents'
+    """Absolute, gradient and squared error, each weighted. `noise` is standard normal, of the latents'
     shape.
     """
     raw, _ = codec.encode_raw(frames, codec.start_encode())
@@ -110,7 +110,7 @@ def train(
     wide: float = 0.7,
     first: int = 0,
 ) -> Run:
-    """Trains what is not frozen for so many CPU seconds; from the share `wide` on crops are whole pictures.
+    """Trains what is not frozen for so many CPU seconds. From the share `wide` on crops are whole pictures.
 
     `first` is added to the number of a step, so that a later run sees other scenes.
     """

@@ -65,7 +65,7 @@ class Lesson:
 @dataclass
 class Stream:
     """A stream that goes on by itself: where it is, its emissions, and the slots that a whole clip has left
-    behind on its way from noise, newest first; None once it is a conveyor.
+    behind on its way from noise, newest first. None once it is a conveyor.
     """
 
     at: Lesson
@@ -73,7 +73,7 @@ class Stream:
     slots: list[Tensor] | None = None
 
     def after(self, end: Tensor, fresh: Tensor) -> Stream | None:
-        """The stream after a step to `end`; fresh: the noise of a chunk. None where it ends."""
+        """The stream after a step to `end`. fresh: the noise of a chunk. None where it ends."""
         even = torch.ones_like(self.at.weight)  # nobody knows where the thing is by now
         levels = starts(CHUNKS, SIZE)[None]
         if self.slots is None:
@@ -182,7 +182,7 @@ def train(
     rollout: Rollout = "none",
     every: float = 150,
 ) -> Run:
-    """Trains the student for so many CPU seconds; it must start as the teacher, which does not learn.
+    """Trains the student for so many CPU seconds. It must start as the teacher, which does not learn.
 
     batch: states of a step, of which `fresh` are new.
     """
@@ -209,7 +209,7 @@ def train(
 
 
 def student_of(teacher: Cartoon, rank: int | None) -> Cartoon:
-    """A network with the teacher's weights; rank: it learns additions of that rank alone."""
+    """A network with the teacher's weights. rank: it learns additions of that rank alone."""
     student = Cartoon(teacher.config)
     student.load_state_dict(teacher.state_dict())
     return student if rank is None else with_additions(student, rank)

@@ -1,6 +1,6 @@
 """Draws scenes: anti-aliased polygons on a canvas of twice the size, made smaller by area.
 
-Owns the landscapes and the canvas. Frames are (T, size, size, 3) uint8 RGB; any size, with the same picture.
+Owns the landscapes and the canvas. Frames are (T, size, size, 3) uint8 RGB. Any size, with the same picture.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Canvas:
 
 
 class Artist:
-    """Draws one scene at one size; what does not move of it is painted once."""
+    """Draws one scene at one size. What does not move of it is painted once."""
 
     def __init__(self, scene: Scene, size: int):
         self.scene, self.canvas = scene, Canvas(size)
@@ -144,7 +144,7 @@ class Artist:
 
 
 def wave(scene: Scene, layer: int, seconds: float, x: np.ndarray) -> np.ndarray:
-    """The outline (N, 2) of a layer of the sea at a moment; layer 3 is in front of boats."""
+    """The outline (N, 2) of a layer of the sea at a moment. Layer 3 is in front of boats."""
     base, height, frequency = (
         (0.58, 0.004, 5.0),
         (0.68, 0.010, 4.0),

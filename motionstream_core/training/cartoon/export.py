@@ -1,7 +1,7 @@
 """Writes the cartoon's weights as one file, and reads it back.
 
 Owns the components' names: "dit", "text_encoder" (the table of words), "codec". Matrices are int8 with a
-scale a row; the vocabulary is in the file's settings, so that ids and words cannot part.
+scale a row. The vocabulary is in the file's settings, so that ids and words cannot part.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write_student(path: Path, state: Mapping[str, Tensor], base: Path, provenanc
 
 
 def read(path: Path) -> tuple[Cartoon, TinyCodec]:
-    """The network and the codec; ValueError where the file's words are not this vocabulary."""
+    """The network and the codec. ValueError where the file's words are not this vocabulary."""
     bundle = load_bundle(path)
     words = tuple(bundle.settings["text_encoder"]["vocabulary"])
     if words != VOCABULARY:

@@ -1,6 +1,6 @@
 """The figures of things: polygons in local units, each with a tone.
 
-Owns the outlines. A figure faces right and is about two units wide; tones are names that `tones` turns into
+Owns the outlines. A figure faces right and is about two units wide. Tones are names that `tones` turns into
 colours.
 """
 
@@ -128,7 +128,7 @@ FIGURES: dict[str, tuple[Shape, ...]] = {
 
 
 def placed(points: np.ndarray, x: float, y: float, scale: float, face: int, turned: bool) -> np.ndarray:
-    """Local points (N, 2) of a figure at its place in the picture; a turned one points where it faces."""
+    """Local points (N, 2) of a figure at its place in the picture. A turned one points where it faces."""
     u, v = points[:, 0], points[:, 1]
     if turned:
         u, v = -v, u

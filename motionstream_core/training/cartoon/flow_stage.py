@@ -71,7 +71,7 @@ def optimizer(net: Cartoon, lr: float, adam_lr: float, dtype: torch.dtype = torc
 def loss_of(
     net: Cartoon, x0: Tensor, mask: Tensor, ids: Tensor, levels: Tensor, rng: torch.Generator
 ) -> Tensor:
-    """The weighted error of the velocity on one batch; a tenth of the prompts is left out."""
+    """The weighted error of the velocity on one batch. A tenth of the prompts is left out."""
     noise = torch.randn(x0.shape, generator=rng)
     at = levels[:, None, :, None, None]
     kept = torch.rand(len(ids), 1, generator=rng) >= NO_TEXT

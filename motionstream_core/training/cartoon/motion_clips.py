@@ -3,8 +3,8 @@
 Owns what a sample is. A clip has 1 + 4 (t - 1) frames, as every clip of a motion model, but its latents are
 those of a running stream: the first one holds the start image four times, behind two cold ones that are left
 out.
-Per sample: latents (C, t, h, w) float16; xy (T, N, 2) float16 and visible (T, N) bool with N = `LIMIT`,
-things' points first; tokens (20,) int16; things (t, h / 2, w / 2) bool, the tokens that a thing touches.
+Per sample: latents (C, t, h, w) float16. xy (T, N, 2) float16 and visible (T, N) bool with N = `LIMIT`,
+things' points first. tokens (20,) int16. Things (t, h / 2, w / 2) bool, the tokens that a thing touches.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def sample_of(
     latents: int = LATENTS,
     start: Start | None = None,
 ) -> dict:
-    """The arrays of one scene; start as in `encoded`."""
+    """The arrays of one scene. start as in `encoded`."""
     frames = clip_frames(latents)
     xy, visible = ordered_tracks(scene, frames, rng)
     behind = touched(scene, latents - 1, start=START + 1)
@@ -112,7 +112,7 @@ def write_motion_shards(
     latents: int = LATENTS,
     bf16: bool = False,
 ) -> None:
-    """Writes shards `first` to `first + count - 1`; those there already are kept. Each appears whole or not
+    """Writes shards `first` to `first + count - 1`. Those there already are kept. Each appears whole or not
     at all.
 
     bf16: encodes in bfloat16, which is off by a hundredth of the latents' spread and twice as fast on a CPU

@@ -19,9 +19,9 @@ from .vocabulary import CARTOON, TEXT_LENGTH
 
 
 class Cartoon(nn.Module):
-    """Transformer and words; the empty prompt is padding alone.
+    """Transformer and words. The empty prompt is padding alone.
 
-    bf16: matrix products in bfloat16; weights, norms and the velocity stay float32.
+    bf16: matrix products in bfloat16. Weights, norms and the velocity stay float32.
     """
 
     bf16 = False
@@ -40,7 +40,7 @@ class Cartoon(nn.Module):
         return velocity_of(output.float(), x, levels)
 
     def guided(self, x: Tensor, levels: Tensor, ids: Tensor, scale: float) -> Tensor:
-        """The velocity away from the empty prompt's; a scale of 1 is the plain one."""
+        """The velocity away from the empty prompt's. A scale of 1 is the plain one."""
         if scale == 1:
             return self(x, levels, ids)
         both = self(torch.cat([x, x]), torch.cat([levels, levels]), torch.cat([ids, torch.zeros_like(ids)]))

@@ -1,9 +1,9 @@
 """Scenes whose things go along arbitrary smooth paths, for models that are told of motion by tracks.
 
-Owns the paths and the lots. A thing rests until `REST`, so that a start image says nothing of its velocity;
-captions have no verb. In a share of the scenes there is a second thing of the same kind in another colour.
+Owns the paths and the lots. A thing rests until `REST`, so that a start image says nothing of its velocity.
+Captions have no verb. In a share of the scenes there is a second thing of the same kind in another colour.
 Every start image is that of `MOTIONS` scenes with different paths.
-Units: widths of the picture, y downwards; seconds.
+Units: widths of the picture, y downwards. Seconds.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Roamer(Thing):
 
 
 def draw_knots(rng: np.random.Generator, x: float, y: float, seconds: float) -> tuple[Knot, ...]:
-    """A path by lot from a place at rest, for at least so many seconds behind `REST`; none for a thing that
+    """A path by lot from a place at rest, for at least so many seconds behind `REST`. None for a thing that
     stays.
     """
     if rng.random() < RESTING:

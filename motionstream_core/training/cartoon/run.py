@@ -49,7 +49,7 @@ class Run:
         return self.spent + time.process_time() - self._started
 
     def update(self, loss: Tensor, factor: float, samples: int, clip: float = 1.0) -> float:
-        """One step of the optimiser; what is not finite changes nothing."""
+        """One step of the optimiser. What is not finite changes nothing."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.learned.values(), clip)

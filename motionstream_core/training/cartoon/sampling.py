@@ -1,8 +1,8 @@
 """Samples of the cartoon network in training: whole buffers from noise, and the conveyor that goes on for
 ever, which is `sampling/buffer.py`'s.
 
-Owns the whole buffers. Levels are this repository's sigma; slot 0 of a buffer is the oldest. A conveyor has N
-chunks of c latents and makes s steps between two emissions; it starts from the states of an ordinary sampling
+Owns the whole buffers. Levels are this repository's sigma. Slot 0 of a buffer is the oldest. A conveyor has N
+chunks of c latents and makes s steps between two emissions. It starts from the states of an ordinary sampling
 whose levels its slots have.
 """
 
@@ -43,7 +43,7 @@ def slots(chunks: int, size: int, done: float = 0.0) -> Tensor:
 
 
 def start_buffer(states: list[Tensor], chunks: int, size: int) -> Tensor:
-    """A buffer whose every slot has its level, from the states of an ordinary sampling; their number of
+    """A buffer whose every slot has its level, from the states of an ordinary sampling. Their number of
     steps must be a multiple of N.
     """
     steps = len(states) - 1
@@ -78,7 +78,7 @@ def conveyor(
 
 @torch.no_grad()
 def decoded(codec: TinyCodec, latents: Tensor) -> Tensor:
-    """Latents (B, C, t, h, w) of a running stream to frames (B, 4 t, H, W, 3) uint8; the codec is warmed
+    """Latents (B, C, t, h, w) of a running stream to frames (B, 4 t, H, W, 3) uint8. The codec is warmed
     up with the first one.
     """
     warm = torch.cat([latents[:, :, :1], latents[:, :, :1], latents], 2)

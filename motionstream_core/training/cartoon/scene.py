@@ -1,7 +1,7 @@
 """Scenes of the cartoon world: what is in them, where it is at any moment, and how they are drawn by lot.
 
 Owns the closed form of every path and the lots. Knows nothing of pixels.
-Units: widths of the picture, y downwards; seconds. A scene is its few fields: everything else follows from
+Units: widths of the picture, y downwards. Seconds. A scene is its few fields: everything else follows from
 its `seed`.
 """
 
@@ -24,7 +24,7 @@ SCALES = {"car": 0.165, "ball": 0.165, "boat": 0.155, "balloon": 0.15, "kite": 0
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing on its path; `face` is 1 to the right and -1 to the left."""
+    """One thing on its path. `face` is 1 to the right and -1 to the left."""
 
     kind: str
     colour: str
@@ -134,7 +134,7 @@ REDUCED = World()
 def draw_scene(rng: np.random.Generator, world: World = REDUCED) -> Scene:
     """A scene by lot.
 
-    Kinds are drawn evenly; half of those that rise fly up, so that with as many kinds of either sort verbs
+    Kinds are drawn evenly. Half of those that rise fly up, so that with as many kinds of either sort verbs
     are even too.
     """
     kind = _one(rng, world.kinds)

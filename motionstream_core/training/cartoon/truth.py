@@ -1,9 +1,9 @@
 """What is known of a scene without looking at it: paths of points, what hides them, boxes of things, the
 cells they touch.
 
-Owns the closed-form ground truth. Points are on things or on the land; the depth of a point is the number of
+Owns the closed-form ground truth. Points are on things or on the land. The depth of a point is the number of
 its thing, or -1 behind all.
-Shapes: xy (T, N, 2) float32 pixels; visible (T, N) bool; depth (N,); boxes (T, things, 4) pixels as left,
+Shapes: xy (T, N, 2) float32 pixels. visible (T, N) bool. depth (N,). boxes (T, things, 4) pixels as left,
 top, right, bottom.
 """
 

@@ -4,7 +4,7 @@ Owns the ways in which a training's exact tracks are made imperfect. Pure functi
 it is. Knows nothing of latents.
 
 Shapes: xy (B, T, N, 2) pixels, visible (B, T, N) bool. `unspecified` (B, T, N) marks where a track says
-nothing (let go, masked) as opposed to hidden (not visible, because something covers the point); it is False
+nothing (let go, masked) as opposed to hidden (not visible, because something covers the point). It is False
 wherever a track is visible. Frame 0 is what the user points at in the start image: no function moves, hides
 or masks it, but `keep_few`, which takes whole tracks away.
 A preset with a warped start image must be given the imperfect tracks before that picture is made
@@ -54,7 +54,7 @@ def exact_tracks(xy: Tensor, visible: Tensor) -> Given:
 
 
 def keep_few(given: Given, rng: torch.Generator, least: int = 1, most: int = 24) -> Given:
-    """Of each sample only a few tracks, their number log-uniform in least..most; the others are as if they
+    """Of each sample only a few tracks, their number log-uniform in least..most. The others are as if they
     had never been given.
     """
     size, _, tracks, _ = given.xy.shape
@@ -137,7 +137,7 @@ def chunk_masked(given: Given, rng: torch.Generator, p: float = 0.2, chunk: int 
 
 @dataclass(frozen=True)
 class Imperfection:
-    """How often each sample meets each of the ways (0..1); they may meet."""
+    """How often each sample meets each of the ways (0..1). They may meet."""
 
     sparse: float = 0.3
     hand_drawn: float = 0.2

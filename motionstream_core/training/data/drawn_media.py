@@ -1,7 +1,7 @@
 """Media of the synthetic world that need nothing but this repository: drawn sprites, drawn textures and its
 own example picture.
 
-Owns what `train media` makes when no packages are given. Same two files as `media`; held-out shapes have
+Owns what `train media` makes when no packages are given. Same two files as `media`. Held-out shapes have
 colours and textures of their own, held-out pictures are drawn from another seed and never the example
 picture. A model trained on it alone knows shapes, not things.
 """

@@ -1,12 +1,12 @@
 """Any folder of videos as training samples: latents, tracks and captions in shards that `Pool` reads.
 
-Owns which clips are used, their tracks, their captions and the list of bad files. One clip at a time; what
+Owns which clips are used, their tracks, their captions and the list of bad files. One clip at a time. What
 was done before a kill is not done again (`manifest` keeps the books, `footage` the clips, `shards.sample_of`
 makes the sample).
 
 Beside the fields of `shards` a sample has caption (512,) uint8 (`pool.caption_text`), for Wan presets also
 text (L, text_dim) float16 (`prompts`). With the tiny preset a random choice of the tracked grid is kept, as
-people draw it, because the warped start image is made from it; without a warped start image the whole grid
+people draw it, because the warped start image is made from it. Without a warped start image the whole grid
 is.
 """
 
@@ -50,7 +50,7 @@ FILE_KEYS, TEXT_KEYS = ("video", "file", "file_name", "path"), ("caption", "text
 
 @dataclass(frozen=True)
 class FolderRecipe:
-    """What is made of a folder. grid: columns and rows of the points that are followed; min_motion: share of
+    """What is made of a folder. grid: columns and rows of the points that are followed. min_motion: share of
     the shorter side.
     """
 
@@ -176,7 +176,7 @@ def _why_none(counts: Mapping[str, int], bad: list[dict[str, str]]) -> str:
 
 
 def _one_video(work: _Work, path: Path, name: str, caption: str):
-    """Every clip of one video; BadVideo when it cannot be read to its end or is too short for a clip."""
+    """Every clip of one video. BadVideo when it cannot be read to its end or is too short for a clip."""
     shape = work.recipe.shape
     text = caption_embedding(work.prompts, name, caption)
     clips = 0
@@ -235,7 +235,7 @@ def _one_clip(
 
 
 def caption_embedding(prompts: Prompts | None, name: str, caption: str) -> dict[str, np.ndarray]:
-    """The field of a caption's embedding; BadVideo where this video has none that can be used."""
+    """The field of a caption's embedding. BadVideo where this video has none that can be used."""
     try:
         return {} if prompts is None else {"text": prompts(name, caption)}
     except ValueError as error:
@@ -279,7 +279,7 @@ def track_owners(xy: np.ndarray, visible: np.ndarray, width: int, height: int) -
 
 
 def latent_shape(config: ModelConfig, shape: ClipShape) -> tuple[int, ...]:
-    """(C, t, h, w) of a clip's latents with this preset; ValueError for a size that does not fit."""
+    """(C, t, h, w) of a clip's latents with this preset. ValueError for a size that does not fit."""
     time, down, across = config.vae_stride
     unit_h, unit_w = down * config.patch[1], across * config.patch[2]
     if shape.width % unit_w or shape.height % unit_h:
@@ -301,7 +301,7 @@ def encoder_fingerprint(encoder: Encoder) -> str:
 
 
 def read_captions(folder: Path) -> Mapping[str, str]:
-    """The captions of captions.jsonl or captions.csv, by the video's path in the folder; ValueError names a
+    """The captions of captions.jsonl or captions.csv, by the video's path in the folder. ValueError names a
     bad line.
     """
     out: dict[str, str] = {}

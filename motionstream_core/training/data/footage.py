@@ -4,7 +4,7 @@ changes.
 Owns decoding, time and cuts. Holds one clip in memory, whatever the length of the video. Knows nothing of
 tracks or latents.
 
-A clip is (T, H, W, 3) uint8 of consecutive frames at the wanted rate; time comes from the file's timestamps,
+A clip is (T, H, W, 3) uint8 of consecutive frames at the wanted rate. Time comes from the file's timestamps,
 so a video of variable frame rate keeps its speed.
 """
 
@@ -46,7 +46,7 @@ CUT = (
 
 
 class BadVideo(ValueError):
-    """A file that gives no (more) frames; the text says why."""
+    """A file that gives no (more) frames. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def find_videos(folder: Path) -> list[Path]:
 
 
 def read_pictures(path: Path, shape: ClipShape) -> Iterator[tuple[np.ndarray, bool]]:
-    """The frames (H, W, 3) uint8 of a file at the wanted size and rate; True where time begins anew. BadVideo
+    """The frames (H, W, 3) uint8 of a file at the wanted size and rate. True where time begins anew. BadVideo
     for what cannot be decoded.
     """
     import av

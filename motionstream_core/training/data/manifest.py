@@ -62,7 +62,7 @@ class Manifest:
         return self.verdicts.get((video, start))
 
     def keep(self, video: str, start: int, name: str, sample: Mapping[str, np.ndarray]):
-        """A clip's sample; a shard is made as soon as there are enough."""
+        """A clip's sample. A shard is made as soon as there are enough."""
         write_shard(self.out / STAGED / name, [sample])
         self._add({"clip": [video, start], "state": "kept", "file": name})
         if len(self.waiting) >= self.shard:

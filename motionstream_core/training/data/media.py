@@ -4,8 +4,8 @@ Owns the list of sources with their licences and the split into training and hel
 sprite, with all of its variants (skin tones, colours, poses, crops), is on one side only. Writes two files,
 `train.npz` and `heldout.npz`, each with
 
-- `picture_NN`: uint8 (H, W, 3), the longer side at most 512;
-- `sprites`: uint8 (N, 96, 96, 4) RGBA; `names`: N strings; `credits`: one line per source.
+- `picture_NN`: uint8 (H, W, 3), the longer side at most 512.
+- `sprites`: uint8 (N, 96, 96, 4) RGBA. `names`: N strings. `credits`: one line per source.
 """
 
 from __future__ import annotations

@@ -28,10 +28,10 @@ NEEDED = ("latents", "xy", "visible", "tokens")
 
 
 class Pool:
-    """All complete shards of a folder; `refresh` finds new ones; `batch` draws samples at random, each as
+    """All complete shards of a folder. `refresh` finds new ones. `batch` draws samples at random, each as
     likely as any other.
 
-    `fields`: what every shard must have. The first shard says which fields are read; ValueError for one that
+    `fields`: what every shard must have. The first shard says which fields are read. ValueError for one that
     lacks any or differs in shape.
     """
 
@@ -73,7 +73,7 @@ class Pool:
         return list(self.shards)
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """`size` samples drawn with replacement; the same rng and shards give the same batch."""
+        """`size` samples drawn with replacement. The same rng and shards give the same batch."""
         index = Index(self, self.names())
         return self.read([index.at(int(number)) for number in rng.integers(index.clips, size=size)])
 
@@ -99,12 +99,12 @@ class Index:
 
 
 class Epochs:
-    """Every clip once an epoch, in an order of the seed. `batch` has the pool's signature; its rng is not
+    """Every clip once an epoch, in an order of the seed. `batch` has the pool's signature. Its rng is not
     used, for the order is settled.
 
     With `world` processes of the same size of batch, each takes its part of one common batch: together they
     see what one process with a batch `world` times as large would see, and a run may go on with another
-    number of processes. New shards join at the next epoch; under torch.distributed all processes take the
+    number of processes. New shards join at the next epoch. Under torch.distributed all processes take the
     list of process 0.
     """
 
@@ -120,7 +120,7 @@ class Epochs:
         return self.pool.read(picks[self.rank * size : (self.rank + 1) * size])
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the same in every process."""
+        """Plain JSON values. The same in every process."""
         return {
             "seed": self.seed,
             "epoch": self.epoch,

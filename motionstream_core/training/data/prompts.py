@@ -2,7 +2,7 @@
 from files made before.
 
 Owns what an embedding in a shard is: (L, text_dim) float16, zeros behind the last token, as Wan's text
-encoder gives it; longer captions are cut at L. ComfyUI is an optional dependency of this file alone, looked
+encoder gives it. Longer captions are cut at L. ComfyUI is an optional dependency of this file alone, looked
 for when a text encoder is asked for. Knows nothing of videos or shards.
 """
 
@@ -26,7 +26,7 @@ SUFFIX = ".safetensors"
 
 
 class Prompts(Protocol):
-    """The embedding of a clip. name: the video's path in its folder, without knowledge of clips; ValueError
+    """The embedding of a clip. name: the video's path in its folder, without knowledge of clips. ValueError
     where there is none.
     """
 

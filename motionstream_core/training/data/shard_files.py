@@ -1,7 +1,7 @@
 """Shard files: training samples side by side in one uncompressed .npz, written sample by sample and read
 sample by sample.
 
-Owns the file format. An .npz is a zip of .npy members; stored uncompressed, row i of a member lies at a known
+Owns the file format. An .npz is a zip of .npy members. Stored uncompressed, row i of a member lies at a known
 place of the file, so one sample is read without the rest and the memory in use does not depend on the size of
 a shard. A file appears complete or not at all.
 

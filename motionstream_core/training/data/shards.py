@@ -1,4 +1,4 @@
-"""Clips as training samples on disk: latents, warp latents, tracks, captions; here those of the synthetic
+"""Clips as training samples on disk: latents, warp latents, tracks, captions. Here those of the synthetic
 world.
 
 Owns what a sample is and the world's writer, `SHARD` clips a file (`shard_files` has the file format, `pool`
@@ -6,7 +6,7 @@ reads them back, `folder` writes those of video files).
 
 Per sample, of a clip of 4k + 1 frames (t = k + 1 latent frames): latents and warp (C, t, h, w) float16, masks
 (8, t, h, w) uint8 (×255), xy (T, N, 2) float16, visible (T, N) bool padded to N = `LIMIT`, tokens (16,)
-int16; where asked for unspecified (T, N) bool (see `augment`).
+int16, where asked for also unspecified (T, N) bool (see `augment`).
 """
 
 from __future__ import annotations
@@ -68,9 +68,17 @@ def sample_of(
     warp: bool = True,
     unsaid: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """frames (T, 3, H, W) 0..1, xy (T, N, 2), visible (T, N), N <= limit -> the arrays of a sample. `warp`:
-    also the frame 0 carried along the tracks, for which the encoder must encode chunk by chunk. unsaid (T,
-    N): tracks that say nothing there, yet go on carrying pixels, as in a stream.
+    """The arrays of a sample.
+
+    Args:
+        encoder: of the latents.
+        frames: (T, 3, H, W) 0..1.
+        xy: (T, N, 2) pixels.
+        visible: (T, N) bool.
+        caption: what is seen.
+        limit: N is padded to this.
+        warp: also frame 0 carried along the tracks, for which the encoder must encode chunk by chunk.
+        unsaid: (T, N) tracks that say nothing there, yet go on carrying pixels, as in a stream.
     """
     carried = {}
     frames = frames.to(device_of(encoder))
@@ -110,9 +118,16 @@ def device_of(encoder: Encoder) -> torch.device:
 def imperfect_sample(
     codec: TinyCodec, clip: Clip, chosen: np.ndarray, seed: int, unspecified: bool = False
 ) -> dict[str, np.ndarray]:
-    """The same clip told of by a person's tracks (`augment.make_imperfect`) in the place of the exact ones;
-    what is carried follows them too. Tracks that were never given are not there, tracks that were let go
-    rest. `unspecified`: a field says where a track says nothing.
+    """The same clip told of by a person's tracks (`augment.make_imperfect`) in the place of the exact ones.
+    What is carried follows them too. Tracks that were never given are not there, tracks that were let go
+    rest.
+
+    Args:
+        codec: encodes the frames.
+        clip: with its exact tracks.
+        chosen: indices of the tracks that are told.
+        seed: of the draws.
+        unspecified: a field says where a track says nothing.
     """
     given = make_imperfect(
         torch.from_numpy(clip.xy[None][:, :, chosen]),
@@ -142,9 +157,19 @@ def write_shards(
     imperfect_share: float = 0.0,
     unspecified: bool = False,
 ) -> None:
-    """Writes `count` shards, each appearing complete or not at all. `imperfect_share` of the clips are told
-    of as people tell; the scenes stay the same.
-    `unspecified`: all samples have the field that says where a track says nothing."""
+    """Writes shards, each appearing complete or not at all. The scenes are the same for every share of
+    imperfect clips.
+
+    Args:
+        codec: encodes the frames.
+        media: folder of pictures and sprites.
+        out: folder of the shards.
+        seed: of the scenes.
+        count: how many shards.
+        style_share: of scenes whose look a style word changes.
+        imperfect_share: of the clips that are told of as people tell.
+        unspecified: all samples have the field that says where a track says nothing.
+    """
     out.mkdir(parents=True, exist_ok=True)
     rng, hand = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     pictures, sprites, names, _ = load_media(media)

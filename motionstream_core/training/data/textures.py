@@ -38,7 +38,7 @@ def drawn_texture(rng: np.random.Generator, size: int = 320) -> np.ndarray:
 
 
 def apply_style(frames: np.ndarray, style: str, ramp: int = 9) -> np.ndarray:
-    """The style words: the look changes over the first `ramp` frames and stays; at once with a ramp of 0.
+    """The style words: the look changes over the first `ramp` frames and stays. At once with a ramp of 0.
     frames (T, H, W, 3) uint8 -> same.
     """
     x = frames.astype(np.float32)

@@ -5,8 +5,8 @@ networks.
 
 A scene is a background picture under a camera (pan, zoom, roll) and up to five sprites on smooth paths (with
 rotation and scale), drawn in z-order. World coordinates are the pixels of frame 0. All positions are closed
-forms, visibility is an alpha test against the sprites drawn later. Shapes: frames (T, H, W, 3) uint8; xy (T,
-N, 2) float32 pixels; visible (T, N) bool.
+forms, visibility is an alpha test against the sprites drawn later. Shapes: frames (T, H, W, 3) uint8. xy (T,
+N, 2) float32 pixels. visible (T, N) bool.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ NAME_WORDS = {
 
 @dataclass(frozen=True)
 class Motion:
-    """A smooth similarity path that starts at the identity: per frame dx, dy (px), angle (rad), log scale;
+    """A smooth similarity path that starts at the identity: per frame dx, dy (px), angle (rad), log scale,
     each (T,).
     """
 
@@ -162,8 +162,15 @@ def smooth_motion(
     zoom: float = 0.0,
     period: float = 25.0,
 ) -> Motion:
-    """A sum of a drift and two sinusoids per coordinate, zero at frame 0; `reach` is the typical travel in px
-    in one `period` of frames.
+    """A sum of a drift and two sinusoids per coordinate, zero at frame 0.
+
+    Args:
+        rng: of the draws.
+        frames: pixel frames.
+        reach: typical travel in px in one `period` of frames.
+        turn: typical angle in radians.
+        zoom: typical change of the log scale.
+        period: in frames.
     """
     t = np.arange(frames) / period
 
@@ -209,8 +216,18 @@ def random_scene(
     style: str | None = None,
     reach: float = 42.0,
 ) -> Scene:
-    """A random scene. `kind`: "object" (still camera), "camera" (resting sprites), "both", or None for a
-    random one.
+    """A random scene.
+
+    Args:
+        rng: of the draws.
+        pictures: backgrounds.
+        sprites: of the objects.
+        names: of the sprites.
+        size: side in pixels.
+        frames: pixel frames.
+        kind: "object" (still camera), "camera" (resting sprites), "both", or None for a random one.
+        style: a style word, or None.
+        reach: typical travel in px.
     """
     kind = kind or str(rng.choice(["object", "camera", "both", "both"]))
     picture = (
@@ -347,7 +364,7 @@ def _ground_truth(scene, rng, camera, poses, alphas, background_points, sprite_p
 
 
 def _sample(maps: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """maps (T, H, W), xy (T, N, 2) -> nearest values (T, N); 0 outside."""
+    """maps (T, H, W), xy (T, N, 2) -> nearest values (T, N). 0 outside."""
     h, w = maps.shape[1:]
     x, y = np.floor(xy[..., 0]).astype(int), np.floor(xy[..., 1]).astype(int)
     inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)

@@ -60,9 +60,15 @@ def write(
     full_tensor: Callable[[Tensor], Tensor] = torch.Tensor.detach,
     writer: bool = True,
 ) -> None:
-    """Writes a file whole or not at all. `full_tensor` gathers a tensor that is divided over processes.
-    Every process calls it for every tensor, and the `writer` alone writes. A failed write leaves nothing
-    behind and is raised after the last tensor, so that no process waits for another.
+    """Writes a file whole or not at all. A failed write leaves nothing behind and is raised after the last
+    tensor, so that no process waits for another.
+
+    Args:
+        path: of the file.
+        entries: tensors by name.
+        about: JSON values for the header.
+        full_tensor: gathers a tensor that is divided over processes. Every process calls it for every tensor.
+        writer: whether this process writes.
     """
     failure: OSError | None = None
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -121,7 +127,7 @@ def _header(entries: Entries, about: Mapping[str, Any]) -> bytes:
 
 
 def _flush_folder(folder: Path) -> None:
-    """So that the new name too survives a power failure; a system that cannot open folders has no such
+    """So that the new name too survives a power failure. A system that cannot open folders has no such
     call.
     """
     with contextlib.suppress(OSError):
@@ -133,13 +139,13 @@ def _flush_folder(folder: Path) -> None:
 
 
 def prune(folder: Path, keep: int = KEPT) -> None:
-    """Only the newest checkpoints stay; what a killed process left half written goes."""
+    """Only the newest checkpoints stay. What a killed process left half written goes."""
     for path in [*complete(folder)[:-keep], *folder.glob("*.part")]:
         path.unlink(missing_ok=True)
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What a file says of itself; ValueError for one that is damaged or no file of this engine."""
+    """What a file says of itself. ValueError for one that is damaged or no file of this engine."""
     text = (read_header(path).get("__metadata__") or {}).get(FORMAT)
     if text is None:
         raise ValueError(
@@ -149,7 +155,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def newest(folder: Path, tell: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
-    """The newest checkpoint that can be read; one that cannot is told of, and the one before is taken."""
+    """The newest checkpoint that can be read. One that cannot is told of, and the one before is taken."""
     damaged: ValueError | None = None
     for path in reversed(complete(folder)):
         try:

@@ -57,8 +57,16 @@ def train(
     """Trains until the config's length is reached or someone interrupts -> what the last line of the curve
     says, and the files' paths.
 
-    provenance: JSON values; "preset" says whose checkpoints fit. FloatingPointError where a loss is no
-    number, OSError where a checkpoint cannot be written; the checkpoints written before stay as they are.
+    FloatingPointError where a loss is no number, OSError where a checkpoint cannot be written. The
+    checkpoints written before stay as they are.
+
+    Args:
+        stage: who learns, and the loss.
+        data: the batches.
+        config: length, learning rates and processes.
+        out: folder of the run.
+        provenance: JSON values. "preset" says whose checkpoints fit.
+        progress: told a line now and then.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -212,7 +220,7 @@ class _Run:
         return bool(steps) and self.step % steps == 0
 
     def _parts(self, count: int) -> Iterator[tuple[dict[str, Tensor], Draws]]:
-        """This process's micro-batches of the step; number n of all is process n % size's."""
+        """This process's micro-batches of the step. Number n of all is process n % size's."""
         config = self.config
         step = self.step
         self.broken = set()
@@ -285,7 +293,7 @@ class _Run:
     # files
 
     def save(self) -> None:
-        """Writes a checkpoint; all processes learn of a failure and raise it."""
+        """Writes a checkpoint. All processes learn of a failure and raise it."""
         self.seconds = self._elapsed()
         (self.seconds,) = self.world.all_reduce_max(self.seconds)
         state = self.data.state_dict() if isinstance(self.data, Resumable) else None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that is granted between two steps; who asks again a while later is not made to
+"""Ctrl-C and SIGTERM as a wish that is granted between two steps. Who asks again a while later is not made to
 wait.
 """
 

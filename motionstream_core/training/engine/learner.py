@@ -88,7 +88,7 @@ class Learner:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[dict[str, nn.Module]]:
-        """The stage's modules, the averaged role with its averaged weights; afterwards its own are back, bit
+        """The stage's modules, the averaged role with its averaged weights. Afterwards its own are back, bit
         for bit.
         """
         self._swap()

@@ -23,7 +23,7 @@ NO_TENSORBOARD = "TensorBoard is not installed (pip install tensorboard): the cu
 
 
 class Records:
-    """Opened at the step that a run goes on from; lines of later steps, which a killed run left, are
+    """Opened at the step that a run goes on from. Lines of later steps, which a killed run left, are
     dropped.
     """
 
@@ -36,7 +36,7 @@ class Records:
             tell(NO_TENSORBOARD.format(self.curve))
 
     def row(self, step: int, **values: Any) -> None:
-        """One line of the curve; numbers also go to TensorBoard."""
+        """One line of the curve. Numbers also go to TensorBoard."""
         shown = {key: round(value, 7) if isinstance(value, float) else value for key, value in values.items()}
         with self.curve.open("a") as file:
             file.write(json.dumps({"step": step, **shown}) + "\n")
@@ -46,7 +46,7 @@ class Records:
                     self.board.add_scalar(key, value, step)
 
     def samples(self, step: int, made: list[tuple[Tensor, Tracks]]) -> Path | None:
-        """Clips side by side in samples/STEP.mp4; None where a stage has none to show."""
+        """Clips side by side in samples/STEP.mp4. None where a stage has none to show."""
         if not made:
             return None
         path = self.out / "samples" / f"{step:06d}.mp4"
@@ -74,7 +74,7 @@ def _board(folder: Path, step: int):
 
 
 def _cut(curve: Path, step: int) -> None:
-    """Keeps the lines up to a step; a line that was cut off in writing goes too."""
+    """Keeps the lines up to a step. A line that was cut off in writing goes too."""
     if not curve.exists():
         return
     kept = []

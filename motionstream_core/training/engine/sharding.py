@@ -40,7 +40,7 @@ class World:
         return self.rank == 0
 
     def precision(self):
-        """Of a forward. Divided parameters are cast as they are gathered; whole ones stay float32 and their
+        """Of a forward. Divided parameters are cast as they are gathered. Whole ones stay float32 and their
         products are bfloat16.
         """
         return (
@@ -50,7 +50,7 @@ class World:
         )
 
     def average_gradients(self, parameters: list[Tensor]) -> None:
-        """Of replicas; divided parameters have had theirs averaged in the backward pass."""
+        """Of replicas. Divided parameters have had theirs averaged in the backward pass."""
         if self.size > 1 and not self.sharded:
             average_gradients(parameters)
 
@@ -71,11 +71,11 @@ class World:
         return joined.tolist()
 
     def full_tensor(self, tensor: Tensor) -> Tensor:
-        """All of a tensor that may be divided; every process must call it."""
+        """All of a tensor that may be divided. Every process must call it."""
         return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # pyright: ignore
 
     def broadcast_error(self, failed: str) -> str:
-        """The first process's words for what went wrong, in every process; "" for nothing."""
+        """The first process's words for what went wrong, in every process. "" for nothing."""
         words: list[Any] = [failed]
         if self.size > 1:
             dist.broadcast_object_list(words, device=self.device)

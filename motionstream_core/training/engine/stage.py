@@ -1,6 +1,6 @@
 """What the engine and a stage agree on: `Stage`, `Data`, `Draws`, `TrainConfig`.
 
-A stage says who learns and what a loss is; the data gives batches; the config says how long, how fast and how
+A stage says who learns and what a loss is. The data gives batches. The config says how long, how fast and how
 it is kept.
 """
 
@@ -82,7 +82,7 @@ class Stage(Protocol):
 
 
 class Data(Protocol):
-    """Where batches come from; `rng` alone decides which, or the data's own position (see `Resumable`)."""
+    """Where batches come from. `rng` alone decides which, or the data's own position (see `Resumable`)."""
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]: ...
 
@@ -112,7 +112,7 @@ class Finalizable(Protocol):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`; the rest may change when
+    """How a stage is run. Everything that a checkpoint must agree on is in `FIXED`. The rest may change when
     a run goes on.
 
     A step is `accumulate` micro-batches of `batch` samples, dealt out to the processes: the same step on any

@@ -47,9 +47,9 @@ class BufferRecipe:
     """What a training step meets.
 
     Args:
-        shares: frames of a chunk and how often; empty: `usual_shares`.
-        shared: share of the samples whose chunks stand at one place of their segments, as when streaming;
-            the others are drawn apart (eq. 8).
+        shares: frames of a chunk and how often. Empty: `usual_shares`.
+        shared: share of the samples whose chunks stand at one place of their segments, as when streaming.
+            The others are drawn apart (eq. 8).
         reference_frames: numbers of clean frames before the queue, drawn evenly.
         text_dropout: share of the samples whose text is hidden.
         first: latent frames at a clip's beginning that no window takes: the one that holds a single frame.
@@ -72,7 +72,7 @@ class BufferRecipe:
             raise ValueError(f"reference_frames: expected numbers from 0, got {self.reference_frames}")
 
     def shares_of(self, config: BufferConfig) -> dict[int, float]:
-        """The shares for this queue, their sum 1; ValueError for chunks that do not divide it."""
+        """The shares for this queue, their sum 1. ValueError for chunks that do not divide it."""
         frames = config.queue_frames
         given = dict(self.shares) or usual_shares(frames)
         for chunk in given:
@@ -160,7 +160,7 @@ def draw_chunk_frames(shares: Mapping[int, float], draws: Draws) -> int:
 
 
 def cut_window(batch: Batch, frames: int, first: int, draws: Draws) -> dict[str, Tensor]:
-    """So many latent frames of each clip from a random place, the same for a whole batch, with their motion;
+    """So many latent frames of each clip from a random place, the same for a whole batch, with their motion.
     ValueError for clips that are too short.
     """
     total = batch["latents"].shape[2]
@@ -181,6 +181,14 @@ def buffer_levels(
 ) -> Tensor:
     """Levels (batch, K + N c): zeros of the reference frames, and a draw in each chunk's own segment under
     the sampler's level function.
+
+    Args:
+        sampler: the partition and its level function.
+        batch: samples.
+        chunk: latent frames of a chunk.
+        reference: latent frames before the queue.
+        rng: of the draws.
+        shared: share of the samples whose place within the segment is the same in all chunks.
     """
     drawn_levels = draw_levels(batch, sampler.queue_frames, chunk, rng, shared)
     if sampler.gamma != 1:
@@ -196,7 +204,16 @@ def buffer_loss(
     rng: torch.Generator,
     keep: Tensor | None = None,
 ) -> Tensor:
-    """Mean squared error of the velocity of one batch, of all frames behind the reference frames."""
+    """Mean squared error of the velocity of one batch, of all frames behind the reference frames.
+
+    Args:
+        model: whose velocity is compared.
+        batch: latents and conditions.
+        levels: (B, T).
+        reference: latent frames before the queue.
+        rng: of the noise.
+        keep: (B,) bool, which samples keep their text.
+    """
     x0 = batch["latents"].to(model.device)
     noise = randn_like(x0, rng)
     levels = levels.to(x0)

@@ -39,7 +39,7 @@ def add_buffer_common(parser: argparse.ArgumentParser) -> None:
 
 
 def open_buffer_config(args: argparse.Namespace) -> ModelConfig:
-    """The preset; ValueError for one of another sampler."""
+    """The preset. ValueError for one of another sampler."""
     config = preset(args.preset)
     check_buffer(config, args.preset)
     return config
@@ -55,7 +55,7 @@ def open_of(args: argparse.Namespace, path: Path | None) -> VideoModel:
 
 
 def open_clips(args: argparse.Namespace, folder: Path) -> Pool:
-    """The shards of a folder; ValueError where they lack a field."""
+    """The shards of a folder. ValueError where they lack a field."""
     config = open_buffer_config(args)
     fields = ["latents", "tokens" if has_own_words(args.preset) else "text"]
     if config.motion is not None:
@@ -72,7 +72,16 @@ def buffer_setup(
     sampler: BufferConfig,
     about: Mapping[str, Any],
 ) -> Setup:
-    """The setup of a buffer's method, with the sampler that its weights are for in the provenance."""
+    """The setup of a buffer's method, with the sampler that its weights are for in the provenance.
+
+    Args:
+        args: the parsed options.
+        stage: who learns, and the loss.
+        data: the batches.
+        parents: files that the training begins with.
+        sampler: the partition that the weights are for.
+        about: further JSON values for the provenance.
+    """
     rates = {role: args.lr for role in stage.trainable}
     known = {SAMPLER: buffer_to_dict(sampler), **about}
     return Setup(
@@ -81,6 +90,6 @@ def buffer_setup(
 
 
 def sampler_of(path: Path) -> BufferConfig | None:
-    """The settings that a run's weights are for; None where the file does not say."""
+    """The settings that a run's weights are for. None where the file does not say."""
     about = json.loads(read_description(path).get(FORMAT, "{}")).get("provenance", {})
     return None if SAMPLER not in about else buffer_from_dict(about[SAMPLER])

@@ -5,7 +5,7 @@ cache, then each chunk is denoised from a random noise level against that cache 
 clean truth or as the network's own prediction (so that it meets its own mistakes in training). The cache is
 the rolling one of the rollout in its differentiable form: same slots, same eviction.
 
-Shapes: latents (B, 16, t, h, w), t = 1 + 3k; xy (B, T, N, 2), visible (B, T, N), T = 4t - 3; tokens (B, 16).
+Shapes: latents (B, 16, t, h, w), t = 1 + 3k. xy (B, T, N, 2), visible (B, T, N), T = 4t - 3. tokens (B, 16).
 """
 
 from __future__ import annotations
@@ -103,7 +103,15 @@ class CausalStage:
 def draw_sigma(
     rng: torch.Generator, size: int, config: ModelConfig, few_step_share: float, lowest: float = 0.6
 ) -> Tensor:
-    """(B,) noise levels: the rollout's own few, or anything in lowest..1."""
+    """(B,) noise levels: the rollout's own few, or anything in lowest..1.
+
+    Args:
+        rng: of the draws.
+        size: samples.
+        config: whose rollout is meant.
+        few_step_share: share of the samples at the rollout's own levels.
+        lowest: least of the other levels.
+    """
     free = lowest + (1 - lowest) * rand(size, rng)
     few = torch.tensor(schedule_of(config))[torch.randint(config.sampler.steps, (size,), generator=rng)]
     return torch.where(rand(size, rng) < few_step_share, few, free)
@@ -118,8 +126,16 @@ def stream_loss(
     own: float | None = None,
     refresh: SinkRefresh = NEVER,
 ) -> Tensor:
-    """Mean x0 error of every chunk of a training stream (see the module's text). `sigma`, `own` fix what is
-    otherwise drawn.
+    """Mean x0 error of every chunk of a training stream (see the module's text).
+
+    Args:
+        student: who learns.
+        batch: latents and tracks of clips.
+        draws: of noise, ids and chunks.
+        recipe: the numbers of the method.
+        sigma: fixes the noise level, which is drawn otherwise.
+        own: fixes the share of own context, which is drawn otherwise.
+        refresh: how often the sink is refreshed.
     """
     config = student.config
     rng = draws.rng
@@ -187,7 +203,7 @@ class _Context:
         self.made.append(latents)
 
     def refresh(self, start: int):
-        """The newest frames become the sink; from latent frame `start` on motion is taken from the last of
+        """The newest frames become the sink. From latent frame `start` on motion is taken from the last of
         them. Nothing where they are too few.
         """
         if not self.kept.refresh(self.scenes.as_first_frame):

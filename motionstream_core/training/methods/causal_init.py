@@ -1,7 +1,7 @@
 """Stage "causal-init": the teacher's weights become a causal few-step student (MotionStream, section 3.2).
 
 Owns two starts, to be compared: `ode`, regression of a trajectory's end from its states, each chunk behind
-the clean chunks before it; and `ar`, the autoregressive diffusion model of Causal Forcing (flow matching
+the clean chunks before it, and `ar`, the autoregressive diffusion model of Causal Forcing (flow matching
 behind clean chunks), whose own trajectories `ode` may then be run on.
 Both draw another sink and window for every batch, so that one model serves them all.
 """

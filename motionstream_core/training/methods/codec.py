@@ -45,7 +45,7 @@ class Crops:
     """The data of the stage: crops of rendered clips and, for a share of them, of video files. The same rng
     gives the same batch.
 
-    renderers: processes that render beside a GPU; 0: none.
+    renderers: processes that render beside a GPU. 0: none.
     """
 
     def __init__(self, media: Path, videos: tuple[np.ndarray, ...] = (), renderers: int = 0):
@@ -100,7 +100,7 @@ def _crops(clip: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 class CodecStage:
-    """The stage for `engine.train`: one role, "codec". clips: what the statistics are taken from; none where
+    """The stage for `engine.train`: one role, "codec". clips: what the statistics are taken from. None where
     the encoder stays as it is.
     """
 
@@ -132,7 +132,7 @@ class CodecStage:
 
     @torch.no_grad()
     def sample(self, modules: dict[str, nn.Module]) -> list[tuple[Tensor, Tracks]]:
-        """A held-out clip and what the codec makes of it; a codec has no tracks to draw."""
+        """A held-out clip and what the codec makes of it. A codec has no tracks to draw."""
         if self.validation_data is None:
             return []
         clip = self.validation_data[:1].to(self.codec.latent_mean.device)

@@ -3,7 +3,7 @@
 Owns its training pairs (what a student's streams decode to, the warped start image, and the truth) and its
 loss. The student and the codec stay as they are.
 
-A pair is one frame: frames, carried and truth (3, H, W) uint8, maps (2, H, W) uint8 (×255); a batch has them
+A pair is one frame: frames, carried and truth (3, H, W) uint8, maps (2, H, W) uint8 (×255). A batch has them
 as float 0..1 with B in front.
 """
 
@@ -79,8 +79,16 @@ def write_pairs(
     tell: Callable[[str], None],
     style_share: float = STYLE_SHARE,
 ) -> None:
-    """Writes `count` files of SCENES · KEPT frames, each complete or not at all; those that are there stay.
-    style_share: of scenes whose look a style word changes.
+    """Writes files of SCENES · KEPT frames, each complete or not at all. Those that are there stay.
+
+    Args:
+        networks: the student that streams.
+        media: folder of pictures and sprites.
+        out: folder of the files.
+        seed: of the scenes.
+        count: how many files.
+        tell: told a line after each file.
+        style_share: of scenes whose look a style word changes.
     """
     out.mkdir(parents=True, exist_ok=True)
     pictures, sprites, names, _ = load_media(media)
@@ -156,7 +164,7 @@ class Pairs:
 
 def detail_loss(head: DetailHead, batch: Batch) -> tuple[Tensor, Tensor]:
     """Loss and mean squared error: Charbonnier, half of the slopes' difference, four times the squared error,
-    as the codec's; and the squared error of the mean colours of 8×8 pixels, which the look is made of that a
+    as the codec's, and the squared error of the mean colours of 8×8 pixels, which the look is made of that a
     style word asks for.
     """
     diff = head(batch["frames"], batch["carried"], batch["maps"]) - batch["truth"]

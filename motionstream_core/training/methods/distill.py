@@ -1,8 +1,8 @@
-"""Stage "distill": Self Forcing with distribution matching (MotionStream, section 3.2; DMD2; Self Forcing,
+"""Stage "distill": Self Forcing with distribution matching (MotionStream, section 3.2, DMD2, Self Forcing,
 algorithm 1).
 
 Owns who plays which part and in which order. The student makes its own video by the one rollout, sinks and
-rolling window included, and lets gradients through one random step of every chunk; the frozen teacher under
+rolling window included, and lets gradients through one random step of every chunk. The frozen teacher under
 joint guidance is the real score, a trained copy of it the fake one, which sees five updates for each of the
 student's. Both judge the whole clip at once.
 """
@@ -116,7 +116,7 @@ class DistillStage:
         return self._student(batch, draws) if role == "student" else self._critic(batch, draws)
 
     def _generate(self, batch: Batch, draws: Draws, grad: bool) -> Tensor:
-        """The student's clip, ended at one random step, the same for all chunks and in all processes; in some
+        """The student's clip, ended at one random step, the same for all chunks and in all processes. In some
         of them the sink is refreshed midway.
         """
         exit_step = draws.shared.choice(self.config.sampler.steps)

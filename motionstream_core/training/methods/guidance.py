@@ -28,7 +28,14 @@ def guided_clip(
     """The clean latents a bidirectional model predicts under guidance: `predict_clip`, three evaluations in
     one batch.
 
-    motion: (the tracks', none); text: (the prompt's, the empty one).
+    Args:
+        model: a bidirectional model.
+        first: (B, C, 1, h, w) latent of the start image.
+        noisy: (B, C, t - 1, h, w) behind it.
+        sigma: (B,).
+        motion: the tracks', and none.
+        text: the prompt's, and the empty one.
+        guidance: weights of text and motion.
     """
     if not guidance.active:
         return predict_clip(model, first, noisy, sigma, motion[0], text[0])

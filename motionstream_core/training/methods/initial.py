@@ -1,7 +1,7 @@
 """Where a training begins: another model's weights in the place of this preset's.
 
 Owns how a checkpoint with other input channels is fitted (VideoX-Fun's control models, plain Wan, a teacher
-or student of an earlier stage). What does not fit is an error or is named; nothing is dropped in silence.
+or student of an earlier stage). What does not fit is an error or is named. Nothing is dropped in silence.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def start_from_wan(model: MotionModel, state: Mapping[str, Tensor]) -> list[str]
     """Gives the transformer a Wan checkpoint -> the keys that have no place here, in order. The track head
     keeps its fresh weights.
 
-    VideoX-Fun's control models have 48 inputs in this order: noisy latent, control, start image; the track
+    VideoX-Fun's control models have 48 inputs in this order: noisy latent, control, start image. The track
     head takes control's place.
     """
     state = strip_wrappers(state)
@@ -145,7 +145,7 @@ def file_digest(path: Path) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; ValueError for one that cannot be read as one."""
+    """The tensors of a safetensors file. ValueError for one that cannot be read as one."""
     if not path.is_file():
         raise ValueError(f"weights: expected a file, got {path}, which is none")
     try:

@@ -1,7 +1,7 @@
 """The losses of the stages, as pure functions of predictions: flow matching, ODE regression, distribution
 matching.
 
-Owns the formulas. Knows nothing of networks, noise schedules or files. Latents (B, C, T, H, W); sigma (B,) in
+Owns the formulas. Knows nothing of networks, noise schedules or files. Latents (B, C, T, H, W). sigma (B,) in
 0..1.
 """
 
@@ -45,11 +45,16 @@ def flow_loss(
     weight: Tensor | None = None,
     cells: Tensor | None = None,
 ) -> Tensor:
-    """Flow matching: the squared error of the velocity, |x0_hat - x0|^2 / sigma^2 (section 3.1), where a
-    level's factor is at most `most`.
+    """Flow matching: the squared error of the velocity, |x0_hat - x0|^2 / sigma^2 (section 3.1).
 
-    The cap is for networks that predict x0 themselves: near sigma 0 their velocity error is a division by
-    nothing. weight (B,) is a further factor of the samples, cells (B, 1, T, H, W) are weights within them.
+    Args:
+        x0_hat: (B, C, T, H, W), predicted.
+        x0: the truth.
+        sigma: (B,) in 0..1.
+        most: cap of a level's factor. It is for networks that predict x0 themselves: near sigma 0 their
+            velocity error is a division by nothing.
+        weight: (B,) a further factor of the samples.
+        cells: (B, 1, T, H, W) weights within a sample.
     """
     factor = (1 / sigma.square()).clamp(max=most)
     if weight is not None:
@@ -58,8 +63,8 @@ def flow_loss(
 
 
 def score_sigma(size: int, shift: float, rng: torch.Generator) -> Tensor:
-    """(B,) noise levels at which real and fake scores meet: uniform, shifted, then held within .02 and .98;
-    one level for all frames of a clip.
+    """(B,) noise levels at which real and fake scores meet: uniform, shifted, then held within .02 and .98.
+    One level for all frames of a clip.
     """
     return shift_sigma(torch.rand(size, generator=rng, device=rng.device), shift).clamp(SCORE_LOW, SCORE_HIGH)
 
@@ -69,7 +74,7 @@ def dmd_gradient(x0: Tensor, real_x0: Tensor, fake_x0: Tensor) -> Tensor:
     each clip (DMD2's normalisation).
 
     x0 - gradient is a step towards what the teacher would have made of the student's own video. Exactly zero
-    where the scores agree, also where x0 is the real score's; a score that is no number makes a gradient that
+    where the scores agree, also where x0 is the real score's. A score that is no number makes a gradient that
     is none, so that training stops instead of standing still.
     """
     scale = per_sample((x0 - real_x0).abs()).view(-1, *[1] * (x0.ndim - 1))
@@ -85,6 +90,6 @@ def dmd_loss(x0: Tensor, gradient: Tensor) -> Tensor:
 
 
 def regression_loss(x0_hat: Tensor, x0: Tensor, cells: Tensor | None = None) -> Tensor:
-    """ODE regression: the trajectory's end from one of its states; cells as in `flow_loss`."""
+    """ODE regression: the trajectory's end from one of its states. cells as in `flow_loss`."""
     error = (x0_hat - x0).square()
     return error.mean() if cells is None else per_sample(error, cells).mean()

@@ -155,13 +155,21 @@ def setup(
     parents: Mapping[str, str],
     lr: Mapping[str, float] | None = None,
 ) -> Setup:
-    """The setup of a method whose options are the common ones. lr: that of all roles by default."""
+    """The setup of a method whose options are the common ones.
+
+    Args:
+        args: the parsed options.
+        stage: who learns, and the loss.
+        data: the batches.
+        parents: files that the training begins with, and their hashes.
+        lr: learning rates by role, that of all roles by default.
+    """
     rates = {role: args.lr for role in stage.trainable} if lr is None else lr
     return Setup(stage, data, rates, preset_name(args), args.data.name, args.out, parents)
 
 
 def open_config(args: argparse.Namespace) -> ModelConfig:
-    """The preset; ValueError for one without motion."""
+    """The preset. ValueError for one without motion."""
     config = preset(args.preset)
     if config.motion is None:
         raise ValueError(
@@ -178,7 +186,7 @@ def preset_name(args: argparse.Namespace) -> str:
 def open_model(args: argparse.Namespace, path: Path | None, quick: bool = False) -> MotionModel:
     """A model of the preset with the weights of a file, or fresh ones.
 
-    quick: in bfloat16 the cartoon's networks take the quicker norms; not for a model that is copied later.
+    quick: in bfloat16 the cartoon's networks take the quicker norms. Not for a model that is copied later.
     """
     own, words = has_own_words(args.preset), vocabulary_of(args.preset)
     model = MotionModel(open_config(args), own_words=own, vocabulary=words)

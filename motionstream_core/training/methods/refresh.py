@@ -6,7 +6,7 @@ in the frame that is now the first, and for presets with a warped start image, m
 frame made, with every track anchored where it is there. The order of things is `Rollout.change_scene`'s and
 the warped start image `MotionConditioner`'s. Both are called, not repeated.
 
-Shapes as in `roles`; pictures (B, 3, H, W) 0..1.
+Shapes as in `roles`. pictures (B, 3, H, W) 0..1.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def least_chunks(context: CacheShape) -> int:
 
 
 def draw_refresh_chunk(draws: Draws, context: CacheShape, chunks: int) -> int:
-    """Behind which of a clip's chunks (1, 2, …, but the last) the sink is refreshed; 0 where the clip is too
+    """Behind which of a clip's chunks (1, 2, …, but the last) the sink is refreshed. 0 where the clip is too
     short for it.
     """
     least = least_chunks(context)

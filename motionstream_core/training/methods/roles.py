@@ -3,7 +3,7 @@
 Owns `MotionModel`, the trainable parts of one motion-controlled model together (every role is one: teacher,
 student, fake score), and the only calls of requires_grad_. Knows nothing of losses, noise or files.
 
-Shapes: latents (B, C, t, h, w), t = 1 + 3 k; xy (B, T, N, 2) pixels, visible (B, T, N), T = 4 t - 3; tokens
+Shapes: latents (B, C, t, h, w), t = 1 + 3 k. xy (B, T, N, 2) pixels, visible (B, T, N), T = 4 t - 3. Tokens
 (B, L) or text (B, L, text_dim).
 """
 
@@ -117,7 +117,7 @@ class MotionModel(nn.Module):
         return self.dit.device
 
     def text(self, batch: Batch, keep: Tensor | None = None) -> TextContext:
-        """The text of a batch; where keep (B,) is False it is the empty one (padding)."""
+        """The text of a batch. Where keep (B,) is False it is the empty one (padding)."""
         name = "tokens" if self.words is not None else "text"
         if name not in batch:
             raise ValueError(f"text: expected a batch with {name}, got {', '.join(sorted(batch))}")
@@ -135,7 +135,7 @@ class MotionModel(nn.Module):
 
 
 def has_own_words(name: str) -> bool:
-    """Whether the text of a preset is tokens of a vocabulary of its own; otherwise it is embeddings
+    """Whether the text of a preset is tokens of a vocabulary of its own. Otherwise it is embeddings
     (`prompts`).
     """
     return not name.startswith(("wan", "streamdit-4b"))
@@ -221,7 +221,7 @@ def check_compatible(teacher: MotionModel, student: MotionModel):
 
 
 def load_into(model: nn.Module, state: Mapping[str, Tensor], name: str):
-    """Gives the model a state; ValueError lists what does not fit."""
+    """Gives the model a state. ValueError lists what does not fit."""
     problems = state_problems(model.state_dict(), state)
     if problems:
         raise ValueError(f"{name}: does not fit this preset: {'; '.join(problems)}")

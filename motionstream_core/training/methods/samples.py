@@ -39,7 +39,16 @@ def of_teachers(
     clips: int = 2,
     fps: float = 16.0,
 ) -> Samples:
-    """By the guided ODE of the bidirectional teacher."""
+    """By the guided ODE of the bidirectional teacher.
+
+    Args:
+        codec: decodes the latents.
+        validation_data: clips with their tracks.
+        guidance: weights of text and motion.
+        steps: of the ODE.
+        clips: how many are shown.
+        fps: frames a second.
+    """
 
     def make(model: MotionModel, batch: Batch, rng: torch.Generator) -> Tensor:
         return sample_clip(

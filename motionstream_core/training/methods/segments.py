@@ -38,7 +38,7 @@ class SegmentsRecipe:
     """How the teacher teaches.
 
     Args:
-        chunk_frames: of the student's one partition (c); None: the preset's own.
+        chunk_frames: of the student's one partition (c). None: the preset's own.
         micro_steps: the teacher's steps through a segment (s).
         guidance: of the teacher's text, folded into the student.
         states: where the segments start. "data": clips noised to the levels. "rollout": the teacher's own

@@ -2,7 +2,7 @@
 
 Owns what a training sample of the teacher is: noise level, which text and which motion is hidden. The engine
 owns everything else.
-Phase 1 shows every track; phase 2 freezes the track head and hides random chunks of the motion in the middle
+Phase 1 shows every track. Phase 2 freezes the track head and hides random chunks of the motion in the middle
 of a clip (p_mask), so that a track that ends is no object that vanishes.
 """
 
@@ -47,7 +47,7 @@ WEIGHTINGS = ("uniform", "bell")
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """The paper's numbers where it has them; dropout of text and motion is ours (both guidance terms need a
+    """The paper's numbers where it has them. Dropout of text and motion is ours (both guidance terms need a
     model that has met them).
     """
 
@@ -156,7 +156,7 @@ def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator) 
 
 
 def told_less(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
-    """`drop_tracks` where a recipe drops some; nothing is drawn where it drops none."""
+    """`drop_tracks` where a recipe drops some. Nothing is drawn where it drops none."""
     return batch if share == (1.0, 1.0) else drop_tracks(batch, share, rng)
 
 
@@ -165,6 +165,13 @@ def mask_motion(
 ) -> Tensor:
     """The motion with what training hides of it: all of it for some samples, in phase 2 also random chunks of
     latent frames behind the first chunk.
+
+    Args:
+        model: whose null motion is used.
+        batch: latents and tracks.
+        motion: (B, C_m, t, h, w).
+        recipe: the shares of what is hidden.
+        rng: of the draws.
     """
     size, _, frames = motion.shape[:3]
     chunk = model.config.rolling.cache_shape.chunk

@@ -4,7 +4,7 @@ regression.
 Owns the sampler of a teacher and the trajectory files. A trajectory is kept at the student's own few noise
 levels and at its end. Two kinds:
 - of the bidirectional teacher: the whole clip at once under joint guidance (MotionStream, section 3.2, after
-CausVid);
+CausVid).
 - of an autoregressive teacher (Causal Forcing): chunk by chunk behind the clean chunks of the real clip, so
 that each chunk's end is a function
   of its noise and its past, which the former's is not.
@@ -55,8 +55,16 @@ def sample_clip(
     levels: tuple[float, ...],
     keep: tuple[float, ...] = (),
 ) -> tuple[Tensor, Tensor]:
-    """The bidirectional teacher's own video by Euler steps down `levels` -> (end (B, C, t, h, w), states (B,
-    len(keep), C, t, h, w)).
+    """The bidirectional teacher's own video by Euler steps -> (end (B, C, t, h, w), states (B, len(keep), C,
+    t, h, w)).
+
+    Args:
+        teacher: a bidirectional model.
+        batch: conditions.
+        rng: of noise and ids.
+        guidance: weights of text and motion.
+        levels: noise levels, highest first.
+        keep: levels whose states are handed out.
     """
     first, rest = batch["latents"][:, :, :1], batch["latents"][:, :, 1:]
     motion, text = (
@@ -84,8 +92,14 @@ def sample_chunks(
     levels: tuple[float, ...],
     keep: tuple[float, ...],
 ) -> tuple[Tensor, Tensor]:
-    """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as
-    `sample_clip`.
+    """An autoregressive teacher's chunks, each behind the real clip's past -> the same pair as `sample_clip`.
+
+    Args:
+        teacher: an autoregressive model.
+        batch: latents and conditions.
+        rng: of noise and ids.
+        levels: noise levels, highest first.
+        keep: levels whose states are handed out.
     """
     x0, frames = batch["latents"], teacher.config.rolling.cache_shape.chunk
     motion, text, size = teacher.motion(batch, rng), teacher.text(batch), batch["latents"].shape[0]
@@ -114,14 +128,31 @@ def sample_chunks(
 
 
 def predict_chunk(model: MotionModel, x: Tensor, sigma: Tensor, motion: Tensor, text, cache) -> Tensor:
-    """The clean latents of one chunk behind a cache, sigma (B,)."""
+    """The clean latents of one chunk behind a cache.
+
+    Args:
+        model: a causal model.
+        x: (B, C, c, h, w) noisy latents.
+        sigma: (B,).
+        motion: (B, C_m, c, h, w).
+        text: of the batch.
+        cache: keys and values of the past.
+    """
     levels = sigma[:, None].expand(-1, x.shape[2])
     context = rolling_context(cache, backend=attention_of(model.config))
     return predict_x0(model, x, levels, motion, text, context)
 
 
 def write_clean_chunk(model: MotionModel, latents: Tensor, motion: Tensor, text, cache):
-    """The clean-context pass of a chunk."""
+    """The clean-context pass of a chunk.
+
+    Args:
+        model: a causal model.
+        latents: (B, C, c, h, w), clean.
+        motion: (B, C_m, c, h, w).
+        text: of the batch.
+        cache: which they are written to.
+    """
     context = rolling_context(cache, write=True, backend=attention_of(model.config))
     write_context(model, latents, motion, text, context)
 
@@ -214,7 +245,7 @@ def _write_whole(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
 
 
 def read_provenance(path: Path) -> dict:
-    """How the trajectories of a file were made; ValueError for another file."""
+    """How the trajectories of a file were made. ValueError for another file."""
     try:
         with safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {}).get("trajectories", "{}"))

@@ -2,7 +2,7 @@
 
 Owns the text-to-video model (no track head) and the velocity of a whole buffer under levels by frame. Knows
 nothing of losses.
-Shapes: latents (B, C, T, h, w); levels (B, T); tokens (B, L) or text (B, L, text_dim).
+Shapes: latents (B, C, T, h, w). levels (B, T). tokens (B, L) or text (B, L, text_dim).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def open_video_model(config: ModelConfig, name: str) -> VideoModel:
 def with_motion(
     model: VideoModel, batch: Batch, rng: torch.Generator, name: str = "motion"
 ) -> dict[str, Tensor]:
-    """The batch with its whole clips' motion channels under a name; as it is for a model without motion."""
+    """The batch with its whole clips' motion channels under a name. As it is for a model without motion."""
     if not isinstance(model, MotionModel):
         return dict(batch)
     return {**batch, name: model.motion(batch, rng)}
@@ -72,7 +72,15 @@ def with_motion(
 def velocity_at(
     model: VideoModel, x: Tensor, levels: Tensor, motion: Tensor | None, text: TextContext
 ) -> Tensor:
-    """The velocity noise - x0 that the model predicts of a buffer, all frames in one forward."""
+    """The velocity noise - x0 that the model predicts of a buffer, all frames in one forward.
+
+    Args:
+        model: a buffer's network.
+        x: (B, C, T, h, w) noisy latents.
+        levels: (B, T).
+        motion: (B, C_m, T, h, w), None for a model without.
+        text: of the batch.
+    """
     joined = x if motion is None else torch.cat([x, motion], 1)
     output = model(joined, 1000 * levels, text, bidirectional_context(model.config))
     if model.config.prediction == "velocity_skip":
