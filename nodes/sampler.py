@@ -342,13 +342,11 @@ class StreamingSampler(io.ComfyNode):
         )
         figures = {**live_run.figures, "control": CONTROL_WORDS[track_control], "notes": live_run.notes}
         shown = shown_of(figures, text, seed, path if recorder.failure is None else None)
-        return outputs(recorder, codec.to_host, width, height, text, shown, live_run.tell)
+        return outputs(recorder, codec.to_host, (width, height), text, shown, live_run.tell)
 
 
 def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> dict[str, list]:
-    """What the page is told of a run: its figures, the take for a replay, the recorded file as the host's
-    assets list it.
-    """
+    """What the page is told of a run: its figures, the take for a replay, the recording's place."""
     shown: dict[str, list] = {"motionstream_run": [figures]}
     if len(performance) <= LONGEST_TAKE:
         take = {"performance": performance, "seed": str(seed), "frames": figures["frames"]}
@@ -374,9 +372,7 @@ def check_motion(motion) -> Motion:
 
 
 def carry_of(parts: ModelParts, recorded: Performance) -> str:
-    """How the start image is moved along the tracks: as for the model, but a performance keeps the carry
-    that it was made with. One that does not say was made on the nearest-track carry.
-    """
+    """How the start image is moved: as for the model, or as for the performance that is played again."""
     if not recorded.about:
         return parts.carry
     return "layered" if recorded.about.get("layered") else "nearest"
@@ -415,8 +411,7 @@ def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheSha
 def outputs(
     recorder: StreamRecorder,
     to_host: Callable[[Tensor], Tensor],
-    width: int,
-    height: int,
+    size: tuple[int, int],
     performance: str,
     shown: dict[str, list],
     tell: Callable[[str], None],
@@ -426,13 +421,12 @@ def outputs(
     Args:
         recorder: what was kept.
         to_host: moves a tensor to where the host keeps outputs.
-        width: of the video in pixels.
-        height: of the video in pixels.
+        size: width and height of the video in pixels.
         performance: the controls, as a document.
         shown: goes to the client.
         tell: told in words what was left out.
     """
-    made = recorder.take(width, height)
+    made = recorder.take(*size)
     missing = missing_frames(recorder, made.first_frame)
     if missing is not None:
         tell(missing)

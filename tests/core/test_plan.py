@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
+from motionstream_core.cli.train.plan_command import announce
 from motionstream_core.model import linear
 from motionstream_core.model.config import BufferConfig, RollingConfig
 from motionstream_core.model.context import rolling_context
@@ -330,10 +331,10 @@ def test_a_large_stage_tells_its_plan_before_it_is_begun_and_of_several_processe
     capsys, monkeypatch
 ):
     args = Namespace(preset="wan2.2-5b-motion", stage="distill", steps=7, batch=2, accumulate=4)
-    plan.announce(args)
+    announce(args)
     assert "7 steps of 8 clips" in capsys.readouterr().err
     monkeypatch.setenv("RANK", "1")
-    plan.announce(args)
+    announce(args)
     monkeypatch.delenv("RANK")
-    plan.announce(Namespace(preset="tiny", stage="distill", steps=7, batch=2, accumulate=4))
+    announce(Namespace(preset="tiny", stage="distill", steps=7, batch=2, accumulate=4))
     assert capsys.readouterr().err == ""

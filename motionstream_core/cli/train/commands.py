@@ -21,7 +21,6 @@ from ...codec.tiny import TinyCodec
 from ...model.detail import DetailHead
 from ...model.presets import with_unspecified
 from ...model.weights.networks import BUILT_IN, Networks, open_networks, save_networks
-from ...planning.training_cost import add_plan, run_plan
 from ...training.methods.detail import KEPT, SCENES, STYLE_SHARE, write_pairs
 from ...training.methods.registry import METHODS
 from .cartoon_command import (
@@ -31,6 +30,7 @@ from .cartoon_command import (
     run_cartoon_shards,
 )
 from .data_command import add_data, run_data
+from .plan_command import add_plan, run_plan
 from .stage_commands import add_stages, run_stage
 from .trajectories_command import add_trajectories, run_trajectories
 

@@ -13,11 +13,11 @@ import sys
 import torch
 
 from ...evaluation.results import git_commit
-from ...planning.training_cost import announce
 from ...training.engine.engine import train
 from ...training.engine.stage import OPTIMIZERS, PARALLEL, PRECISIONS, TrainConfig
 from ...training.methods.options import Setup
 from ...training.methods.registry import METHODS
+from .plan_command import announce
 
 
 def add_stages(stages) -> None:
