@@ -372,7 +372,9 @@ def check_motion(motion) -> Motion:
 
 
 def carry_of(parts: ModelParts, recorded: Performance) -> str:
-    """How the start image is moved: as for the model, or as for the performance that is played again."""
+    """How the start image is moved: as for the model, or as in the performance that is played again.
+    One that does not say was made on the nearest-track carry.
+    """
     if not recorded.about:
         return parts.carry
     return "layered" if recorded.about.get("layered") else "nearest"
