@@ -189,7 +189,7 @@ class StreamPipeline:
 
     @property
     def length(self) -> int | None:
-        """Frames there will be: as many as are wanted, or as a track stream that has ended had; None while
+        """Frames there will be: as many as are wanted, or as a track stream that has ended had. None while
         nobody knows.
         """
         known = [
@@ -221,7 +221,7 @@ class StreamPipeline:
     # ---- a chunk ----
 
     def begin(self) -> Chunk | None:
-        """Makes the next chunk's latents and begins to decode them; None at the wanted length."""
+        """Makes the next chunk's latents and begins to decode them. None at the wanted length."""
         # 1. Work that the chunk before left pending belongs to no chunk's latency.
         self._sampler.finish_pending()
         boundary = perf_counter()
@@ -321,7 +321,7 @@ class StreamPipeline:
     # ---- controls, before a chunk ----
 
     def apply(self, control: Control) -> bool:
-        """Lets the control take effect; False when it did nothing."""
+        """Lets the control take effect. False when it did nothing."""
         match control:
             case SetPrompt(text):
                 return self.text.switch(text, self.made)
@@ -387,7 +387,7 @@ class StreamPipeline:
 
     def _history_bytes(self) -> int:
         """Of all moments: what the stream holds anyway is left out. The decoder's state of the newest may
-        still be unknown; it is as large as others.
+        still be unknown. It is as large as others.
         """
         moments = list(self._history.values())
         held: dict[int, int] = {}

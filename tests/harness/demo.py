@@ -1,5 +1,5 @@
-"""`make demo`: the real host runs workflows/paint-a-track.json and streaming-text-to-video.json as shipped; the
-results go to output/ and their figures to stdout.
+"""`make demo`: the real host runs workflows/paint-a-track.json and streaming-text-to-video.json as shipped;
+the results go to output/ and their figures to stdout.
 
 The last line on stdout is one JSON document; everything else goes to stderr. Positions are pixels of the
 video.

@@ -43,8 +43,8 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Layer:
-    """A thing cut out of the image: picture (4, H, W) with alpha, colours premultiplied; mask (H, W) bool;
-    owner (H, W) the track of it that is nearest to each pixel; box: left, top, right and bottom of what is
+    """A thing cut out of the image: picture (4, H, W) with alpha, colours premultiplied. mask (H, W) bool.
+    owner (H, W) the track of it that is nearest to each pixel. box: left, top, right and bottom of what is
     not transparent, px.
     """
 
@@ -122,7 +122,7 @@ class LayeredWarp:
 
     def __call__(self, xy: Tensor, visible: Tensor) -> tuple[WarpResult, LayeredWarp]:
         """xy (T, N, 2), visible (T, N) -> frames (T, 3, H, W), distance to the nearest visible track and
-        disoccluded 0..1, (T, 1, H, W); and the carry after them.
+        disoccluded 0..1, (T, 1, H, W), and the carry after them.
 
         A thing without a visible track is not shown. Raises ValueError for shapes that do not fit.
         """
@@ -262,7 +262,7 @@ class LayeredWarp:
     def _order(
         self, xy: np.ndarray, seen: np.ndarray
     ) -> tuple[list[int], dict[int, np.ndarray], dict[tuple[int, int], int]]:
-        """The things from the rear to the front; of each the tracks (N,) that something else hides; and the
+        """The things from the rear to the front, of each the tracks (N,) that something else hides, and the
         votes for who is before whom.
 
         A hidden track within another thing is behind it, a visible one before it. A hidden track within none

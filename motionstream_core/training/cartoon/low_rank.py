@@ -1,7 +1,7 @@
 """Training of additions of low rank to a network's matrices, so that what is learned fits in a small file.
 
-Owns the additions. Matrices of the blocks and of the time's projection stay as they are and get up @ down;
-vectors, the patch embedding and the head learn themselves. Words and the text's embedding do not learn.
+Owns the additions. Matrices of the blocks and of the time's projection stay as they are and get up @ down.
+Vectors, the patch embedding and the head learn themselves. Words and the text's embedding do not learn.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _matrices(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def ranks_of(state: Mapping[str, Tensor]) -> dict[str, int]:
-    """The ranks of the additions in a state, by the names of their layers; empty without any."""
+    """The ranks of the additions in a state, by the names of their layers. Empty without any."""
     end = ".parametrizations.weight.0.up"
     return {name.removesuffix(end): value.shape[1] for name, value in state.items() if name.endswith(end)}
 
