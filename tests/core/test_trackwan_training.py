@@ -12,7 +12,7 @@ import trackwan_inputs as given
 from safetensors.torch import load_file, save_file
 
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
-from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, stated
+from motionstream_core.model.weights.checkpoint_presets import checkpoint_preset, read_stated_config
 from motionstream_core.model.weights.convert import convert
 from motionstream_core.model.weights.trackwan import joined_columns
 from motionstream_core.sampling.whole_clip import ClipConditions, sample_whole_clip
@@ -41,7 +41,7 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def teacher(file):
-    model = MotionModel(stated(file), own_words=False)
+    model = MotionModel(read_stated_config(file), own_words=False)
     start_from(model, file)
     return freeze(model)
 

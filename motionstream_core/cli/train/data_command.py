@@ -141,7 +141,7 @@ def run_data(args: argparse.Namespace) -> None:
 
 
 def sight_of(args: argparse.Namespace, config: ModelConfig) -> See | None:
-    """What sees the start image, for presets that look at one; ValueError where it is missing or not used."""
+    """What sees the start image, for presets that look at one. ValueError where it is missing or not used."""
     if config.image_dim is None:
         if args.clip_vision is not None:
             raise ValueError(f"clip-vision: expected none for {args.preset}, which looks at no picture")

@@ -37,7 +37,7 @@ def shown_fields(encoder: Any, frames: Tensor, grey: bool, see: See | None) -> d
 
 
 def host_sight(path: Path, width: int) -> See:
-    """The host's CLIP vision of a file; ValueError without a host, or for a file of another kind or width."""
+    """The host's CLIP vision of a file. ValueError without a host, or for a file of another kind or width."""
     if not path.is_file():
         raise ValueError(f"clip-vision: expected a file, got {path}, which is none")
     try:

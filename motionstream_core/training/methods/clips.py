@@ -1,7 +1,7 @@
 """A bidirectional model on a whole clip: the start image clean in front, every other latent frame at one
 noise level. TrackWan's teacher has its first latent frame at that level too.
 
-Owns that layout. Latents (B, C, t, h, w): first has one latent frame, noisy the t - 1 behind it; sigma (B,).
+Owns that layout. Latents (B, C, t, h, w): first has one latent frame, noisy the t - 1 behind it. sigma (B,).
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ from .roles import MotionModel
 def predict_clip(
     model: MotionModel, first: Tensor, noisy: Tensor, sigma: Tensor, motion: Tensor, text: TextContext
 ) -> Tensor:
-    """The clean latents of `noisy` as the model predicts them, (B, C, t - 1, h, w); motion (B, C_m, t, h, w)
-    covers the start image too. first: the start image as `first_of` gives it.
+    """The clean latents of `noisy` as the model predicts them -> (B, C, t - 1, h, w).
+
+    Args:
+        model: a bidirectional model.
+        first: the start image as `first_of` gives it.
+        noisy: (B, C, t - 1, h, w) behind it.
+        sigma: (B,).
+        motion: (B, C_m, t, h, w), of the start image too.
+        text: of the batch.
     """
     before = sigma if noises_first(model.config) else torch.zeros_like(sigma)
     levels = torch.cat([before[:, None], sigma[:, None].expand(-1, noisy.shape[2])], dim=1)
