@@ -196,7 +196,7 @@ test("the help is made from the commands, and says every key but its own", () =>
   assert.deepEqual(rows, {
     key_space: "space",
     key_step: ". ,",
-    key_tools: "G I D R E",
+    key_tools: "G I D R O E",
     key_release: "1 2 3",
     key_radius: "wheel < >",
     key_right: "right_click",
