@@ -102,6 +102,8 @@ def test_a_start_image_has_several_motions_and_a_caption_without_a_verb():
     pairs = [scene for scene in looks if len(scene.things) == 2]
     assert 0.25 < len(pairs) / len(looks) < 0.45
     assert all(a.kind == b.kind and a.colour != b.colour for a, b in (scene.things for scene in pairs))
+    alone = [roaming_scene(i, pairs=0, motions=1) for i in range(6)]
+    assert all(len(scene.things) == 1 for scene in alone) and len({scene.seed for scene in alone}) == 6
     assert not {s.seed for s in SCENES} & {roaming_scene(i, held_out=True).seed for i in range(60)}
 
 

@@ -271,10 +271,16 @@ def test_causal_inits_options_arrive(asked, done):  # noqa: F811
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar")
     assert stage.recipe == causal_init.CausalInitRecipe(start="ar")
     more = ("--sinks", 1, "--windows", 3, 6, "--shift", 3, "--things-weight", 2)
-    more = (*more, "--keep-tracks", 0.5, 1)
+    more = (*more, "--keep-tracks", 0.5, 1, "--context-noise", 0.25)
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar", *more)
     assert stage.recipe == causal_init.CausalInitRecipe(
-        "ar", sinks=(1,), windows=(3, 6), shift=3.0, things_weight=2.0, keep_tracks=(0.5, 1.0)
+        "ar",
+        sinks=(1,),
+        windows=(3, 6),
+        shift=3.0,
+        things_weight=2.0,
+        keep_tracks=(0.5, 1.0),
+        context_noise=0.25,
     )
 
 

@@ -15,6 +15,7 @@ from ...model.presets import preset
 from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read, write_motion
 from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
+from ...training.cartoon.roaming import MOTIONS, PAIRS
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
 from ...training.methods.initial import file_digest, read_description, start_from
@@ -34,6 +35,8 @@ def add_cartoon_shards(stages) -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first shard")
     parser.add_argument("--count", type=int, default=100, help=f"shards of {SHARD} clips")
     parser.add_argument("--latents", type=int, default=LATENTS, help="latent frames of a clip")
+    parser.add_argument("--pairs", type=float, default=PAIRS, help="share of the scenes with a second thing")
+    parser.add_argument("--motions", type=int, default=MOTIONS, help="scenes with one start image")
     parser.add_argument("--bf16", action="store_true", help="encode in bfloat16")
     parser.add_argument("--held-out", action="store_true", help="of scenes that no training sees")
 
@@ -74,11 +77,23 @@ def _stage_of(path: Path) -> dict:
 def run_cartoon_shards(args: argparse.Namespace) -> None:
     """Writes what `add_cartoon_shards` parsed."""
     check_whole_chunks(args.latents, 1)
+    if args.motions < 1 or not 0 <= args.pairs <= 1:
+        raise ValueError(
+            f"scenes: expected at least one motion and a share of pairs, got {args.motions} and {args.pairs}"
+        )
     _, codec = read(args.weights)
     if args.bf16:  # the layout that such a CPU convolves fastest
         codec.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for number in range(args.first, args.first + args.count):
         write_motion_shards(
-            codec, args.out, number, 1, held_out=args.held_out, latents=args.latents, bf16=args.bf16
+            codec,
+            args.out,
+            number,
+            1,
+            held_out=args.held_out,
+            latents=args.latents,
+            bf16=args.bf16,
+            pairs=args.pairs,
+            motions=args.motions,
         )
         print(f"cartoon-shards {number + 1 - args.first}/{args.count}", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ things' points first. tokens (20,) int16. Things (t, h / 2, w / 2) bool, the tok
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ...codec.base import CodecState
 from ...codec.tiny import TinyCodec
 from ..data.shard_files import write_shard
 from .drawing import Artist
-from .roaming import MOTIONS, STILL_FRAMES, roaming_scene
+from .roaming import MOTIONS, PAIRS, STILL_FRAMES, roaming_scene
 from .scene import Scene
 from .truth import touched, tracks
 from .vocabulary import tokenize
@@ -111,12 +111,23 @@ def write_motion_shards(
     held_out: bool = False,
     latents: int = LATENTS,
     bf16: bool = False,
+    pairs: float = PAIRS,
+    motions: int = MOTIONS,
 ) -> None:
     """Writes shards `first` to `first + count - 1`. Those there already are kept. Each appears whole or not
     at all.
 
-    bf16: encodes in bfloat16, which is off by a hundredth of the latents' spread and twice as fast on a CPU
-    that has it.
+    Args:
+        codec: makes the latents.
+        out: folder of the shards.
+        first: number of the first one.
+        count: how many.
+        held_out: of scenes that no training sees.
+        latents: latent frames of a clip.
+        bf16: encodes in bfloat16, which is off by a hundredth of the latents' spread and twice as fast on a
+            CPU that has it.
+        pairs: share of the scenes with a second thing.
+        motions: scenes with one start image.
     """
     out.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
@@ -125,13 +136,17 @@ def write_motion_shards(
             continue
         indices = range(number * SHARD, (number + 1) * SHARD)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            write_shard(path, list(_samples(codec, indices, held_out, latents)))
+            scenes = (
+                roaming_scene(index, held_out=held_out, pairs=pairs, motions=motions) for index in indices
+            )
+            write_shard(path, list(_samples(codec, zip(indices, scenes), held_out, latents, motions)))
 
 
-def _samples(codec: TinyCodec, indices: range, held_out: bool, latents: int) -> Iterator[dict]:
+def _samples(
+    codec: TinyCodec, scenes: Iterable[tuple[int, Scene]], held_out: bool, latents: int, motions: int
+) -> Iterator[dict]:
     start = None
-    for index in indices:
-        scene = roaming_scene(index, held_out=held_out)
-        if start is None or index % MOTIONS == 0:
+    for index, scene in scenes:
+        if start is None or index % motions == 0:
             start = still(codec, drawn(scene, 1)[0])
         yield sample_of(codec, scene, np.random.default_rng([8 + held_out, index]), latents, start)

@@ -75,9 +75,21 @@ def draw_knots(rng: np.random.Generator, x: float, y: float, seconds: float) -> 
 
 
 def draw_roaming(
-    looks: np.random.Generator, paths: np.random.Generator, seconds: float, world: World = REDUCED
+    looks: np.random.Generator,
+    paths: np.random.Generator,
+    seconds: float,
+    world: World = REDUCED,
+    pairs: float = PAIRS,
 ) -> Scene:
-    """A scene by lot: what it shows by `looks`, where things go by `paths`."""
+    """A scene by lot.
+
+    Args:
+        looks: what it shows.
+        paths: where its things go.
+        seconds: that they go for at least.
+        world: what there is.
+        pairs: share of the scenes with a second thing.
+    """
     scene = draw_scene(looks, world)
     thing = scene.things[0]
     if looks.random() < 0.5:
@@ -85,7 +97,7 @@ def draw_roaming(
     else:
         x, y = float(looks.uniform(0.2, 0.8)), float(looks.uniform(0.2, 0.78))
     things = [(thing.colour, x, y, thing.face)]
-    if looks.random() < PAIRS:
+    if looks.random() < pairs:
         others = [colour for colour in world.colours if colour != thing.colour]
         second = str(looks.choice(others))
         for _ in range(64):
@@ -100,9 +112,23 @@ def draw_roaming(
     return replace(scene, things=roamers)
 
 
-def roaming_scene(index: int, *, held_out: bool = False, seconds: float = 4.0) -> Scene:
+def roaming_scene(
+    index: int,
+    *,
+    held_out: bool = False,
+    seconds: float = 4.0,
+    pairs: float = PAIRS,
+    motions: int = MOTIONS,
+) -> Scene:
     """Scene number `index` of the training scenes, or of the held-out ones: the two share no seed, and none
     with `numbered_scene`.
+
+    Args:
+        index: number of the scene.
+        held_out: of the held-out ones.
+        seconds: that things go for at least.
+        pairs: share of the scenes with a second thing.
+        motions: scenes with one start image.
     """
-    looks = np.random.default_rng([2 + held_out, index // MOTIONS])
-    return draw_roaming(looks, np.random.default_rng([4 + held_out, index]), seconds)
+    looks = np.random.default_rng([2 + held_out, index // motions])
+    return draw_roaming(looks, np.random.default_rng([4 + held_out, index]), seconds, pairs=pairs)
