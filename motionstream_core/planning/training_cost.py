@@ -137,10 +137,9 @@ class Load:
         if self.stage == "teacher":
             return learnt * clip + 3 * text
         chunks, first = self._flops(self.chunks()), self._flops([Pass(1, 1)])
-        if (
-            self.stage == "causal-init"
-        ):  # every chunk is denoised once and committed once; nothing comes back through the last commit
-            return learnt * (first + 2 * chunks) - (learnt - 1) * self._flops(self.chunks()[-1:]) + 3 * text
+        if self.stage == "causal-init":
+            # Every chunk is denoised once, and all but the last are written to the cache.
+            return learnt * (first + 2 * chunks - self._flops(self.chunks()[-1:])) + 3 * text
         made = first + chunks * ((self.config.sampler.steps + 1) / 2 + 1) + text
         student = made + (learnt - 1) * chunks + 4 * clip + 5 * text
         made -= self._flops(self.chunks()[-1:])  # without gradients nothing is committed after the last chunk
@@ -154,7 +153,7 @@ class Load:
             return 4.0
         count = len(self.chunks())
         if self.stage == "causal-init":
-            return 4.0 * (1 + 2 * count)
+            return 4.0 * 2 * count
         made = 1 + count * ((self.config.sampler.steps + 1) / 2 + 1)
         return made + 3 * count + 2 + CRITIC_STEPS * (made + 4)
 
@@ -170,7 +169,7 @@ class Load:
         passes = (
             self.chunks()
             if self.stage == "distill"
-            else [Pass(1, 1), *(run for run in self.chunks() for _ in range(2))]
+            else [Pass(1, 1), *(run for run in self.chunks() for _ in range(2))][:-1]
         )
         chunked = [kept_bytes(config, grid, run, cached=True, checkpointing=checkpointing) for run in passes]
         if checkpointing:  # of all passes only one block is in full at a time

@@ -95,7 +95,7 @@ def test_the_tracks_and_the_picture_are_of_the_size_rate_and_number_that_it_was_
 def test_the_note_says_what_it_needs_and_what_nobody_has_tried(workflow):
     text = nodes_of_type(workflow, "MarkdownNote")[0]["widgets_values"][0]
     config = config_for(checkpoint_preset("track-v0"))
-    needs = Plan(config, 832, 480, config.context, "bf16", "taehv").bytes / GIB
+    needs = Plan(config, 832, 480, config.rolling.cache_shape, "bf16", "taehv").bytes / GIB
     assert f"about {needs:.0f} GiB" in text
     assert "`" not in text, "code is blue on blue in a coloured note of the newer renderer"
     for words in ("licence not stated", "never run by us", "121 frames", "nobody in public has tried it"):

@@ -219,10 +219,10 @@ class LayeredWarp:
         masks |= given
         layers = {label: layer for label, layer in self.layers.items() if label in things}
         hole = torch.zeros_like(self.image[0], dtype=torch.bool)
-        for label, mask in masks.items():
-            mask = mask.to(self.image.device)
+        for label, cut in masks.items():
+            box, mask = _box_of(cut.numpy()), cut.to(self.image.device)
             members = np.flatnonzero(self.groups.members(label) & self.grouper.usable)
-            layers[label] = _layer(self.image, mask, self.grouper.start[members], members)
+            layers[label] = _layer(self.image, mask, box, self.grouper.start[members], members)
             hole |= grow_mask(mask)
         assert self.plate is not None
         plate = self.plate.with_hole(hole, self.frame)
@@ -346,8 +346,28 @@ class LayeredWarp:
         return torch.where(seen, gap, (height**2 + width**2) ** 0.5)[:, None]
 
 
-def _layer(image: Tensor, mask: Tensor, start: np.ndarray, members: np.ndarray) -> Layer:
-    """A thing cut out. Its border is soft, and has the colours of what is within."""
+def _box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what a mask's soft border reaches: a pixel more than the mask."""
+    height, width = mask.shape
+    across, down = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    if not len(across):
+        return 0, 0, 0, 0
+    left, top = max(across[0] - 1, 0), max(down[0] - 1, 0)
+    return int(left), int(top), int(min(across[-1] + 2, width)), int(min(down[-1] + 2, height))
+
+
+def _layer(
+    image: Tensor, mask: Tensor, box: tuple[int, int, int, int], start: np.ndarray, members: np.ndarray
+) -> Layer:
+    """A thing cut out. Its border is soft, and has the colours of what is within.
+
+    Args:
+        image: the picture (3, H, W).
+        mask: of the thing (H, W).
+        box: what its soft border reaches.
+        start: where its tracks begin (K, 2).
+        members: their numbers (K,).
+    """
     kernel = torch.tensor(SOFT, device=image.device)
     kernel = (kernel[:, None] * kernel)[None, None]
     solid = mask.float()[None, None]
@@ -364,9 +384,6 @@ def _layer(image: Tensor, mask: Tensor, start: np.ndarray, members: np.ndarray) 
         nearer = gap < best
         best[nearer] = gap[nearer]
         owner[nearer] = number
-    seen = alpha[0, 0] > 0
-    across, down = seen.any(0).nonzero()[:, 0].tolist(), seen.any(1).nonzero()[:, 0].tolist()
-    box = (across[0], down[0], across[-1] + 1, down[-1] + 1) if across else (0, 0, 0, 0)
     return Layer(torch.cat([colour[0] * alpha[0], alpha[0]]), mask, owner, box)
 
 
