@@ -6,12 +6,11 @@ from comfy_api.latest import io, ui
 
 from ..motionstream_core.cli.bench import measure
 from ..motionstream_core.cli.bench import table as bench_table
-from ..motionstream_core.cli.doctor import checkpoint_lines, examine
-from ..motionstream_core.cli.plan import named_config
 from ..motionstream_core.model.cache import CacheShape
 from ..motionstream_core.model.presets import PRESETS
-from ..motionstream_core.model.weights.checkpoint_presets import CHECKPOINT_PRESETS
+from ..motionstream_core.model.weights.checkpoint_presets import CHECKPOINT_PRESETS, named_config
 from ..motionstream_core.model.weights.networks import Networks, check_size
+from ..motionstream_core.planning.examination import checkpoint_lines, examine
 from ..motionstream_core.planning.stream_memory import DECODERS, GIB, PRECISIONS, Plan, advice, beside_bytes
 from ..motionstream_core.streaming.stream import cache_bytes
 from . import _host

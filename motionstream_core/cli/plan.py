@@ -9,8 +9,8 @@ import json
 
 from ..common.devices import parse_size
 from ..model.cache import CacheShape
-from ..model.presets import PRESETS, ModelConfig, preset
-from ..model.weights.checkpoint_presets import CHECKPOINT_PRESETS, checkpoint_preset, config_for
+from ..model.presets import PRESETS
+from ..model.weights.checkpoint_presets import CHECKPOINT_PRESETS, named_config
 from ..model.weights.networks import check_size
 from ..planning.stream_memory import DECODERS, GIB, PRECISIONS, Plan, advice, first_that_fits
 
@@ -60,17 +60,6 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     return 0 if found is not None else 1
-
-
-def named_config(name: str) -> ModelConfig:
-    """A network's or a public checkpoint's config. ValueError lists both kinds."""
-    if name in CHECKPOINT_PRESETS:
-        return config_for(checkpoint_preset(name))
-    if name not in PRESETS:
-        raise ValueError(
-            f"preset: expected one of {', '.join([*PRESETS, *CHECKPOINT_PRESETS])}, got {name!r}"
-        )
-    return preset(name)
 
 
 def free_memory() -> int:

@@ -5,8 +5,12 @@ Knows nothing of tensors, noise or files.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from .config import NetworkConfig
 
 Start = Literal["uniform", "grow"]
 STARTS = ("uniform", "grow")
@@ -70,6 +74,7 @@ class BufferConfig:
     follows: ClassVar[frozenset[str]] = frozenset({"motion", "prompt", "rewind", "strength"})
     guides: ClassVar[bool] = False  # it is led by no latents of a picture moved along the tracks
     from_image: ClassVar[bool] = False
+    takes_video: ClassVar[bool] = True
 
     def __post_init__(self):
         for name in ("chunk_frames", "chunks", "micro_steps"):
@@ -128,6 +133,22 @@ class BufferConfig:
         return self.frames
 
     @property
+    def label(self) -> str:
+        """The settings in the paper's letters."""
+        return Partition(self.chunk_frames, self.chunks, self.reference_frames, self.micro_steps).label
+
+    def memory_bytes(self, network: NetworkConfig, tokens: int, itemsize: int) -> int:
+        """Bytes that the sampler keeps for the whole stream: the float32 latents of its queue.
+
+        Args:
+            network: whose latents are queued.
+            tokens: of a latent frame.
+            itemsize: bytes of a number of the network, which a queue does not keep.
+        """
+        cells = tokens * network.patch[1] * network.patch[2]
+        return self.frames * cells * network.latent_channels * 4
+
+    @property
     def steps(self) -> int:
         """Denoising steps of every frame (T = s N)."""
         return self.micro_steps * self.chunks
@@ -173,6 +194,20 @@ class BufferConfig:
         )
         self.check_trained(made)
         return made if micro_steps is not None else made.with_steps(self.steps)
+
+    def adjusted(self, steps: int | None, buffer: Mapping[str, Any] | None) -> BufferConfig:
+        """The settings with what a stream asks for. ValueError for what the weights were not trained for.
+
+        Args:
+            steps: denoising steps of a frame. None leaves the model's own.
+            buffer: settings of `divided`.
+        """
+        made = self.divided(**(buffer or {}))
+        if steps is None:
+            return made
+        made = made.with_steps(steps)
+        self.check_trained(made)
+        return made
 
     def check_trained(self, wanted: BufferConfig) -> None:
         """ValueError, with the list of what they were, unless the weights were trained for these settings."""

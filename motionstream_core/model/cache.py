@@ -48,6 +48,18 @@ class CacheShape:
         """Latent frames seen at once in the steady state: sink, window and the chunk in work."""
         return self.sink + self.window + self.chunk
 
+    def kv_bytes(self, tokens: int, dim: int, layers: int, itemsize: int) -> int:
+        """Bytes of a `KVCache`: rotated keys and values of all frames, plain keys of window and chunk.
+
+        Args:
+            tokens: of a latent frame.
+            dim: width of the keys.
+            layers: of the network.
+            itemsize: bytes of a number.
+        """
+        frames = 2 * self.frames + self.window + self.chunk
+        return frames * tokens * dim * layers * itemsize
+
     @classmethod
     def parse(cls, label: str) -> "CacheShape":
         """ "c3s1w3" -> CacheShape(3, 1, 3)."""

@@ -9,8 +9,9 @@ The settings of samplers stand here and not in `sampling/`, because the header o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from .buffer_config import BufferConfig, Partition
 from .cache import CacheShape
@@ -244,6 +245,8 @@ class RollingConfig:
     guides: ClassVar[bool] = True  # a guide of latents can lead it along tracks
     from_image: ClassVar[bool] = True  # chunk 0 is the start image
     guidance: ClassVar[float] = 1.0
+    takes_video: ClassVar[bool] = False  # a source video's frames enter what is being denoised
+    reference_frames: ClassVar[int] = 0  # clean latent frames before the first chunk
 
     def __post_init__(self):
         own = len(self.sigmas or ())
@@ -268,6 +271,35 @@ class RollingConfig:
     def cache_shape(self) -> CacheShape:
         """The same three counts, as a cache takes them."""
         return CacheShape(self.chunk_frames, self.sink_frames, self.window_frames)
+
+    @property
+    def label(self) -> str:
+        """The settings in a few letters, as people name them."""
+        return self.cache_shape.label
+
+    def memory_bytes(self, network: NetworkConfig, tokens: int, itemsize: int) -> int:
+        """Bytes that the sampler keeps for the whole stream: its rolling cache.
+
+        Args:
+            network: whose keys and values are kept.
+            tokens: of a latent frame.
+            itemsize: bytes of a number.
+        """
+        return self.cache_shape.kv_bytes(tokens, network.dim, network.num_layers, itemsize)
+
+    def adjusted(self, steps: int | None, buffer: Mapping[str, Any] | None) -> RollingConfig:
+        """The settings with what a stream asks for. ValueError for settings of a moving buffer.
+
+        Args:
+            steps: denoising steps of a chunk. None leaves the model's own.
+            buffer: settings of a moving buffer, which this sampler has none of.
+        """
+        if buffer is not None:
+            raise ValueError(
+                "model: expected one that runs on a moving buffer for settings of a moving buffer, got one "
+                "with a rolling cache"
+            )
+        return self if steps is None else self.with_steps(steps)
 
     def with_cache_shape(self, shape: CacheShape) -> RollingConfig:
         """Other counts of frames, the same noise levels."""

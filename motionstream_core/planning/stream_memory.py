@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.cache import CacheShape
-from ..model.config import ModelConfig, RollingConfig
+from ..model.config import ModelConfig
 from .network_cost import head_parameters, parameters
 
 GIB = 2**30
@@ -87,8 +87,8 @@ class Plan:
         """The rolling cache, as `KVCache` allocates it: rotated keys and values of all frames, plain keys of
         window and chunk.
         """
-        frames = 2 * self.context.frames + self.context.window + self.context.chunk
-        return frames * self.grid * self.config.dim * self.config.num_layers * WORKING[self.precision]
+        config = self.config
+        return self.context.kv_bytes(self.grid, config.dim, config.num_layers, WORKING[self.precision])
 
     @property
     def activations(self) -> int:
@@ -133,7 +133,7 @@ class Plan:
         """
         motion = self.config.motion
         encodes = motion is None or motion.warp or motion.grey
-        if self.decoder == "tiny" or not encodes or not isinstance(self.config.sampler, RollingConfig):
+        if self.decoder == "tiny" or not encodes or not self.config.sampler.from_image:
             return 0
         kept = WAN_ENCODER.get(self.config.latent_channels, 0)
         return 2 * kept * self.width * self.height * WORKING[self.precision]
@@ -162,12 +162,9 @@ def beside_bytes(
         rewind: most bytes for the moments of a rewind.
     """
     precision = "fp32" if dit.dtype.itemsize == 4 else "bf16"
-    if context is None and not isinstance(dit.config.sampler, RollingConfig):
-        # A forward of all frames in work, without a cache.
-        context = CacheShape(dit.config.sampler.forward_frames, 0, 0)
-    return Plan(
-        dit.config, width, height, context or dit.config.rolling.cache_shape, precision, decoder, rewind
-    ).beside
+    # The cache is counted elsewhere, so that of the context only the frames of a forward matter.
+    shape = context or CacheShape(dit.config.sampler.forward_frames, 0, 0)
+    return Plan(dit.config, width, height, shape, precision, decoder, rewind).beside
 
 
 def cheaper_plans(wish: Plan) -> Iterator[Plan]:

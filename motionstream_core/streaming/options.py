@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..model.attention import Backend
 from ..model.cache import CacheShape
-from ..model.config import CARRIES, ModelConfig, RollingConfig, SamplerConfig
+from ..model.config import CARRIES, ModelConfig, SamplerConfig
 from ..sampling.guided import GuideStrength
 from ..tracks.types import MODES
 from .prompt_schedule import PromptSchedule
@@ -115,20 +115,12 @@ class StreamOptions:
         sampler = config.sampler
         if self.context is not None:
             sampler = config.rolling.with_cache_shape(self.context)
-        if isinstance(sampler, RollingConfig):
-            if self.buffer is not None or self.video is not None:
-                what = "settings of a moving buffer" if self.buffer is not None else "a source video"
-                raise ValueError(
-                    f"model: expected one that runs on a moving buffer for {what}, got one with a rolling "
-                    "cache"
-                )
-            return sampler if self.steps is None else sampler.with_steps(self.steps)
-        made = sampler.divided(**(self.buffer or {}))
-        if self.steps is None:
-            return made
-        made = made.with_steps(self.steps)
-        sampler.check_trained(made)
-        return made
+        if self.video is not None and not sampler.takes_video:
+            raise ValueError(
+                "model: expected one that runs on a moving buffer for a source video, got one with a rolling "
+                "cache"
+            )
+        return sampler.adjusted(self.steps, self.buffer)
 
     def chunks(self, config: ModelConfig) -> int | None:
         """Chunks of the whole video, the start image's included. None for an endless stream."""

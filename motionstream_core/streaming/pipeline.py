@@ -34,7 +34,7 @@ from ..live.controls import (
 )
 from ..live.live_tracks import LiveTracks
 from ..live.track_stream import TrackStream, TrackStreamReader
-from ..model.config import BufferConfig, SamplerConfig
+from ..model.config import SamplerConfig
 from ..model.weights.networks import Networks, Transformer, decoding_matters
 from ..sampling.open import open_sampler
 from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
@@ -174,7 +174,7 @@ class StreamPipeline:
 
     def _reference(self, sampler: SamplerConfig) -> Tensor | None:
         """The latents before the stream, for a moving buffer that has some."""
-        known = sampler.reference_frames if isinstance(sampler, BufferConfig) else 0
+        known = sampler.reference_frames
         if not known or self.options.reference is None:
             return None
         networks = self.networks

@@ -24,7 +24,6 @@ from ..live.controls import CONTROLS, MOTION_CONTROLS
 from ..live.session import LiveSession
 from ..live.track_stream import TrackStream
 from ..model.cache import CacheShape
-from ..model.config import RollingConfig
 from ..model.weights.networks import Networks, Transformer, check_size
 from ..tracks.types import Tracks
 from .chunk import STAGES, Chunk
@@ -195,12 +194,8 @@ def cache_bytes(dit: Transformer, width: int, height: int, context: CacheShape |
     config = dit.config
     rows, columns = height // config.vae_stride[1], width // config.vae_stride[2]
     sampler = config.sampler if context is None else config.rolling.with_cache_shape(context)
-    if not isinstance(sampler, RollingConfig):
-        return sampler.frames * rows * columns * config.latent_channels * 4
-    shape = sampler.cache_shape
     down, across = config.token_grid(rows, columns)
-    frames = 2 * shape.frames + shape.window + shape.chunk
-    return frames * down * across * config.dim * config.num_layers * dit.dtype.itemsize
+    return sampler.memory_bytes(config, down * across, dit.dtype.itemsize)
 
 
 @torch.no_grad()

@@ -300,7 +300,7 @@ def test_loading_can_be_stopped_at_every_tensor():
 def test_a_pipe_among_the_weights_is_refused_and_not_waited_for(tmp_path):
     import os
 
-    from motionstream_core.cli.doctor import checkpoint_lines
+    from motionstream_core.planning.examination import checkpoint_lines
 
     os.mkfifo(tmp_path / "pipe.safetensors")
     (line, *_) = checkpoint_lines([("pipe", tmp_path / "pipe.safetensors")])

@@ -11,12 +11,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
 from motionstream_core.cli.bench_networks import chunk_flops, peak_flops, random_networks
-from motionstream_core.cli.doctor import Report, checkpoint_lines
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.model.dit import WanDiT
 from motionstream_core.model.presets import PRESETS
 from motionstream_core.model.weights.checkpoint_presets import metadata_of
+from motionstream_core.planning.examination import Report, checkpoint_lines
 from motionstream_core.planning.stream_memory import GIB, Plan, advice, cheaper_plans, first_that_fits
 from motionstream_core.sampling.flow import schedule_of
 from motionstream_core.sampling.rollout import rollout

@@ -17,7 +17,7 @@ ALLOWED = {
     "live": {"common", "tracks"},
     "sampling": {"common", "model"},
     "streaming": {"common", "tracks", "codec", "model", "live", "sampling"},
-    "planning": {"common", "model"},
+    "planning": {"common", "codec", "model"},
     "training": {"common", "tracks", "codec", "model", "sampling", "streaming"},
     "evaluation": {
         "common", "tracks", "codec", "model", "live", "sampling", "streaming", "planning", "training",

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from motionstream_core.cli.doctor import checkpoint_lines
 from motionstream_core.live.controls import Control, parse_control
 from motionstream_core.live.live_tracks import LiveTracks
 from motionstream_core.live.performance import read_performance
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.text import split_words, tokenize
 from motionstream_core.model.weights.networks import open_networks, save_networks, untrained_networks
+from motionstream_core.planning.examination import checkpoint_lines
 from motionstream_core.tracks.camera.files import read_camera
 from motionstream_core.tracks.camera.poses import AS_SAID, CONVENTIONS
 from motionstream_core.tracks.document.parse import document_to_tracks, parse_document

@@ -29,7 +29,7 @@ from typing import Any
 
 from ..cache import CacheShape
 from ..config import ModelConfig, NetworkConfig, Recache, RollingConfig, Solver
-from ..presets import PRESETS
+from ..presets import PRESETS, preset
 from .bundle import FORMAT, VERSION, config_from_dict, config_to_dict, read_header
 
 TRAINED_FRAMES = 21  # latent frames of an 81-frame clip
@@ -270,3 +270,14 @@ def host_says_causal(metadata: Mapping[str, str]) -> bool | None:
         return json.loads(metadata["config"])["transformer"]["causal_ar"] is True
     except (KeyError, ValueError, TypeError, RecursionError):
         return None
+
+
+def named_config(name: str) -> ModelConfig:
+    """A network's or a public checkpoint's config. ValueError lists both kinds."""
+    if name in CHECKPOINT_PRESETS:
+        return config_for(checkpoint_preset(name))
+    if name not in PRESETS:
+        raise ValueError(
+            f"preset: expected one of {', '.join([*PRESETS, *CHECKPOINT_PRESETS])}, got {name!r}"
+        )
+    return preset(name)
