@@ -42,6 +42,7 @@ class VideoTracks(io.ComfyNode):
                 "CoTracker",
                 "TAPIR",
                 "TAPNext",
+                "RAFT",
             ],
             inputs=[
                 *size_inputs(

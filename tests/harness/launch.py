@@ -23,6 +23,9 @@ KEEP = []  # torch forgets a library's definitions when the object goes
 def stand_in_for_torchvision() -> None:
     import torch
 
+    if KEEP:
+        return
+
     spec = importlib.util.find_spec("torchvision")
     compiled = [] if spec is None else sorted(Path(spec.origin).parent.glob("_C.*"))
     try:

@@ -27,7 +27,9 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from .trackers import COTRACKER, TAPIR, TAPNEXT, Positions, TrackerKind, missing_package
+from .raft_tracker import Raft
+from .tracker_weights import load_weights
+from .trackers import BROKEN, COTRACKER, RAFT, TAPIR, TAPNEXT, Positions, missing_package
 
 SIDE = 256  # of the square picture that TAPIR and TAPNext see
 VISIBLE = 0.5
@@ -36,41 +38,6 @@ SIDES = {
 }  # weights of the same network for larger pictures: the file does not say so; places stay those of SIDE
 # Points that CoTracker3 and TAPNext follow together; more go in groups that each cover the whole picture
 GROUP = 2500
-BROKEN = (
-    ImportError,
-    RuntimeError,
-    OSError,
-)  # what a package that does not fit the installed torch raises when it is imported
-
-
-def read_weights(kind: TrackerKind, path: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors. Nothing in the file is executed."""
-    try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"tracker: {kind.name}: expected a checkpoint of tensors in {path.name}, got a file that "
-            f"cannot be read as one ({error})"
-        ) from None
-    for key in ("model", "state_dict"):
-        found = found[key] if isinstance(found, dict) and isinstance(found.get(key), dict) else found
-    if not isinstance(found, dict) or not found:
-        raise ValueError(
-            f"tracker: {kind.name}: expected a checkpoint of named tensors in {path.name}, got "
-            f"{type(found).__name__}"
-        )
-    return {name.removeprefix("tapnext."): value for name, value in found.items()}
-
-
-def load_weights(kind: TrackerKind, module: torch.nn.Module, path: Path, device: str) -> torch.nn.Module:
-    try:
-        module.load_state_dict(read_weights(kind, path))
-    except RuntimeError as error:
-        raise ValueError(
-            f"tracker: {kind.name}: expected weights of this network in {path.name}, got others "
-            f"({str(error)[:200]})"
-        ) from None
-    return module.to(device).eval()
 
 
 def groups_of(count: int) -> list[slice]:
@@ -291,4 +258,4 @@ def _move_tree(tree: Any, device: str) -> Any:
     )
 
 
-ADAPTERS = {COTRACKER.name: CoTracker, TAPIR.name: Tapir, TAPNEXT.name: TapNext}
+ADAPTERS = {COTRACKER.name: CoTracker, TAPIR.name: Tapir, TAPNEXT.name: TapNext, RAFT.name: Raft}

@@ -16,7 +16,7 @@ Shapes: frames (H, W, 3) uint8. Points and positions (N, 2) float32 pixels. visi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -72,6 +72,26 @@ class Tracker(Protocol):
     def step(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
+class DenseFlow(Protocol):
+    """Where every pixel of one frame is in the next."""
+
+    def between(self, before: Picture, after: Picture) -> np.ndarray:
+        """(H, W, 2) float32 pixels."""
+        ...
+
+
+class DisFlow:
+    """DIS flow of OpenCV. ValueError without OpenCV."""
+
+    def __init__(self):
+        if cv2 is None:
+            raise ValueError("tracker: expected OpenCV, got none: pip install opencv-python-headless")
+        self._dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def between(self, before: Picture, after: Picture) -> np.ndarray:
+        return self._dis.calc(before.raw, after.raw, None)
+
+
 @dataclass
 class _Found:
     """Where points were found (N, 2), where they were expected, the local motion, the doubt in px, and how
@@ -96,16 +116,30 @@ class _Found:
 
 @dataclass
 class FlowTracker:
-    """DIS flow, templates and companions. `cuts` are the frames before which the scene changed. Confidence
-    (N,) is that of the last step.
+    """Dense flow, templates and companions. Confidence (N,) is that of the last step.
+
+    `cuts` are the frames before which the scene changed. `flow` is DIS where nothing else is given.
     """
 
     cuts: list[int] = field(default_factory=list)
+    flow: DenseFlow = field(default_factory=DisFlow)
 
     def __post_init__(self):
         if cv2 is None:
             raise ValueError("tracker: expected OpenCV, got none: pip install opencv-python-headless")
-        self.dis: Any = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def follow(
+        self, frames: Iterator[np.ndarray], points: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Positions and visibility in every frame, the first frame's being the points themselves."""
+        first = next(frames, None)
+        if first is None:
+            return
+        points = np.asarray(points, dtype=np.float32)
+        self.start(first, points)
+        yield points, np.ones(len(points), bool)
+        for frame in frames:
+            yield self.step(frame)
 
     def start(self, frame: np.ndarray, points: np.ndarray):
         self.picture, self.now, self.count = self._ready(frame), 0, len(points)
@@ -147,7 +181,7 @@ class FlowTracker:
         return self.xy[: self.count].copy(), self.confidence > SHOWN
 
     def _follow(self, picture: Picture):
-        carried = self.xy + sample_field(self.dis.calc(self.picture.raw, picture.raw, None), self.xy)
+        carried = self.xy + sample_field(self.flow.between(self.picture, picture), self.xy)
         self._measure_light(picture, carried)
         measured = align_patches(
             picture.grey, self.templates, self.support, carried, self.shape, self.gain, 2

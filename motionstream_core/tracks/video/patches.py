@@ -51,10 +51,13 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how much of each colour is
 
 @dataclass
 class Picture:
-    """A frame made ready: grey, smoothed a little (H, W) float32, and its colours smoothed more (H, W, 3)
-    uint8.
+    """A frame (H, W, 3) uint8 made ready.
+
+    `raw` is grey (H, W) uint8, `grey` the same smoothed a little, in float32, and `colour` its colours
+    smoothed more (H, W, 3) uint8.
     """
 
+    frame: np.ndarray
     raw: np.ndarray
     grey: np.ndarray
     colour: np.ndarray
@@ -62,9 +65,8 @@ class Picture:
     @classmethod
     def of(cls, frame: np.ndarray) -> Picture:
         raw = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        return cls(
-            raw, cv2.GaussianBlur(raw.astype(np.float32), (0, 0), 0.8), cv2.GaussianBlur(frame, (0, 0), 1.5)
-        )
+        grey = cv2.GaussianBlur(raw.astype(np.float32), (0, 0), 0.8)
+        return cls(frame, raw, grey, cv2.GaussianBlur(frame, (0, 0), 1.5))
 
 
 @dataclass

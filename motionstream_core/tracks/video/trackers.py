@@ -71,7 +71,21 @@ TAPNEXT = TrackerKind(
     "github.com/google-deepmind/tapnet",
     ("bootstapnext_ckpt.npz", "tapnextpp_ckpt.pt", "tapnextpp_512.ckpt"),
 )
-KINDS = {kind.name: kind for kind in (FLOW, COTRACKER, TAPIR, TAPNEXT)}
+RAFT = TrackerKind(
+    "RAFT",
+    "BSD-3-Clause (its weights learned from pictures with terms of their own)",
+    "torchvision",
+    "github.com/pytorch/vision",
+    (
+        "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+        "raft_large.safetensors",
+        "raft_small_C_T_V2-01064c6d.pth",
+        "raft_small.safetensors",
+    ),
+)
+KINDS = {kind.name: kind for kind in (FLOW, COTRACKER, TAPIR, TAPNEXT, RAFT)}
+# What a package that does not fit the installed torch raises when it is imported.
+BROKEN = (ImportError, RuntimeError, OSError)
 
 
 def open_tracker(name: str = FLOW.name, folders: Iterable[Path] = (), device: str = "cpu") -> PointTracker:
@@ -123,11 +137,4 @@ class StepTracker:
         return self._flow.cuts
 
     def follow(self, frames: Iterator[np.ndarray], points: np.ndarray) -> Iterator[Positions]:
-        first = next(frames, None)
-        if first is None:
-            return
-        points = np.asarray(points, dtype=np.float32)
-        self._flow.start(first, points)
-        yield points, np.ones(len(points), bool)
-        for frame in frames:
-            yield self._flow.step(frame)
+        return self._flow.follow(frames, points)
