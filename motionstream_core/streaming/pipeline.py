@@ -70,10 +70,10 @@ class StreamSnapshot:
 
     @cached_property
     def storages(self) -> dict[int, int]:
-        """The memory of all but the sampler and the decoder, in part shared with other moments: bytes by
-        address.
+        """The memory of all but the sampler, the decoder and the last picture, in part shared with other
+        moments: bytes by address.
         """
-        return held_storages(self.motion, self.tracks, self.text, self.source, self.last.picture)
+        return held_storages(self.motion, self.tracks, self.text, self.source)
 
     @property
     def scene(self) -> dict[int, int]:
@@ -393,6 +393,7 @@ class StreamPipeline:
         held: dict[int, int] = {}
         for moment in moments:
             held |= moment.storages
+            held |= held_storages(moment.last.picture)  # often decoded after the moment was kept
         for address in moments[-1].scene:
             held.pop(address, None)
         decoders = [_state_bytes(moment.decoder) for moment in moments]

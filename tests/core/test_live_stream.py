@@ -17,7 +17,9 @@ from motionstream_core.live.performance import read_performance, write_performan
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.cache import CacheShape
 from motionstream_core.streaming import stream as stream_module
-from motionstream_core.streaming.stream import controls_of
+from motionstream_core.streaming.options import StreamOptions
+from motionstream_core.streaming.pipeline import StreamPipeline
+from motionstream_core.streaming.stream import controls_of, track_source
 
 FRAMES = 49
 # One chunk after another: what is posted on seeing a chunk takes effect in the next one.
@@ -158,6 +160,23 @@ def test_the_history_counts_what_carries_the_pictures_of_earlier_scenes(networks
         return play(layered, posts, history_bytes=300_000)[1].state["oldest_chunk"]
 
     assert oldest({index: [{"type": "scene"}] for index in range(1, 7)}) > oldest({}) == 1
+
+
+def test_the_history_counts_a_last_picture_that_was_decoded_after_its_moment_was_kept(networks):
+    options = StreamOptions(seed=0, frames=None, fit="hold", history_bytes=10**8)
+    tracks = drag(FRAMES)
+    embeds = networks.text_encoder.encode("")
+    source = track_source(tracks, None, "hold")
+    pipeline = StreamPipeline(networks, picture(), tracks, source, embeds, options, live=True)
+    chunk = pipeline.begin()
+    assert chunk is not None
+    pipeline.save_snapshot()
+    pipeline.save_snapshot()
+    before = pipeline._history_bytes()
+    pipeline.finish(chunk)
+    assert chunk.last.picture is not None
+    assert pipeline._history_bytes() == before + chunk.last.picture.nbytes
+    pipeline.close()
 
 
 def test_a_pause_steps_one_chunk_at_a_time(networks):
