@@ -80,15 +80,14 @@ def inside(args: argparse.Namespace) -> None:
     start_host(args)
     import torch
 
+    from motionstream_core.evaluation.results import git_commit
+
     torch.set_grad_enabled(False)
     contest = Contest(args)
     rows = []
     for frames in map(int, args.frames.split(",")):
         rows.append(contest.row(frames))
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=ROOT
-    ).stdout.strip()
     attention = args.host_attention or "its own choice"
     report = {
         "preset": args.preset,
@@ -103,7 +102,7 @@ def inside(args: argparse.Namespace) -> None:
         "steps": args.steps,
         "rounds": args.rounds,
         "host_attention": attention,
-        "commit": commit,
+        "commit": git_commit(),
         "rows": rows,
     }
     print(table(rows))

@@ -27,12 +27,13 @@ import asyncio
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+
+from motionstream_core.evaluation.results import git_commit
 
 from . import install
 from .bench_pack import install_pack
@@ -73,7 +74,7 @@ def main() -> int:
             "device": host.get_json("/system_stats")["devices"][0]["name"],
             "cpu": platform.machine(),
             "cores": len(os.sched_getaffinity(0)),
-            "commit": commit(),
+            "commit": git_commit(),
         }
         report |= measured(
             host, args.only, args.short, MeasuredParts(base / "live_parts.json", report, whole, args.fresh)
@@ -117,19 +118,6 @@ def measured(host: Host, names: list[str], short: bool, kept: MeasuredParts) -> 
 
 def say(text: str) -> None:
     print(f"==> {text}", file=sys.stderr, flush=True)
-
-
-def commit() -> str:
-    return (
-        subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=install.ROOT,
-        ).stdout.strip()
-        or "unknown"
-    )
 
 
 def table(report: dict) -> str:

@@ -38,6 +38,8 @@ from .host import Host, Refused, ended_as, figures_of, prepare_base, running_hos
 BASE = install.CACHE / "soak"
 SAMPLE_S = 20.0
 SETTLED = 3  # samples at the start that say nothing of growth: caches and the history of moments fill up
+MOST_ACTS = 8  # between two pictures: more would only fill the mailbox of a slow machine
+PATIENCE_S = 60.0  # for the next picture
 PROMPTS = ("red ball", "a night", "green hills and snow", "")
 SIZE = 128  # px
 OTHER_SIZE = '{"kind": "motionstream-performance", "version": 1, "width": 64, "height": 64, "controls": []}'
@@ -69,20 +71,23 @@ def frames_of(path: Path) -> int:
 class Hands:
     """Controls at random: what a person does, quicker and with less sense."""
 
-    SHARES = {
-        "stroke": 24,
-        "add": 4,
-        "camera": 4,
-        "remove": 3,
-        "prompt": 2,
-        "pause": 1,
-        "rewind": 0.5,
-        "scene": 0.2,
-    }
-
     def __init__(self, stream: Stream, viewer: Viewer, rng: random.Random):
         self.stream, self.viewer, self.rng = stream, viewer, rng
         self.said: Counter = Counter()
+        self.acts = 0
+        self.chunk = -1
+
+    async def see(self) -> None:
+        """Waits, after MOST_ACTS, for the picture of another chunk: people act on what they see."""
+        ends = time.monotonic() + PATIENCE_S
+        while (newest := self.viewer.seen[-1][1]["chunk"] if self.viewer.seen else -1) == self.chunk:
+            if self.acts < MOST_ACTS or time.monotonic() > ends:
+                break
+            await asyncio.sleep(0.05)
+        if newest != self.chunk:
+            self.chunk = newest
+            self.acts = 0
+        self.acts += 1
 
     async def post(self, kind: str, /, **fields: Any) -> None:
         try:
@@ -157,7 +162,9 @@ async def steered(host: Host, minutes: float, seed: int, say: Callable[[str], No
         viewer = await stream.viewer()
         hands, ends, due = Hands(stream, viewer, rng), time.monotonic() + 60 * minutes, 0.0
         await stream.mark("soak")
+        clocks: list[float] = []
         while time.monotonic() < ends:
+            await hands.see()
             await hands.act()
             await asyncio.sleep(rng.uniform(0, 0.5))
             if time.monotonic() < due:
@@ -165,7 +172,7 @@ async def steered(host: Host, minutes: float, seed: int, say: Callable[[str], No
             due = time.monotonic() + min(SAMPLE_S, 60 * minutes / 12)
             viewer.seen = viewer.seen[-1:]
             samples.append(held(host))
-            clocks = [row[THREAD] for row in await stream.chunks()]
+            clocks = clocks[-1:] + [row[THREAD] for row in await stream.chunks()]
             times += [1000 * (b - a) for a, b in zip(clocks, clocks[1:])]
             say(f"{len(samples)}: {samples[-1]}, {len(times)} chunks, {dict(hands.said)}")
     await viewer.close()
