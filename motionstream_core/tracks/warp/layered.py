@@ -269,26 +269,37 @@ class LayeredWarp:
         is behind something that rests.
         """
         things = [label for label in self.groups.things() if label in self.layers]
-        masks = {label: self.layers[label].mask.cpu().numpy() for label in things}
         motions = self.groups.motions
+        height, width = self.image.shape[-2:]
+        members = {
+            label: np.flatnonzero(self.groups.members(label) & self.grouper.usable) for label in things
+        }
+        places = {label: move_points(motions[label], self.grouper.start[members[label]]) for label in things}
+        # Of each thing, which points of all things lie in it: asked once a thing, not once a pair.
+        ends = np.cumsum([0, *(len(members[label]) for label in things)])
+        points = np.concatenate([np.empty((0, 2)), *places.values()])
+        within = {
+            label: _looked_up(
+                self.layers[label].mask.cpu().numpy(), move_points(invert_motion(motions[label]), points)
+            )
+            for label in things
+        }
         votes = dict(self.votes)
         cuts = {}
-        for label in things:
-            own = np.flatnonzero(self.groups.members(label) & self.grouper.usable)
-            places = move_points(motions[label], self.grouper.start[own])
-            height, width = self.image.shape[-2:]
-            inside = ((places >= 0) & (places < [width, height])).all(-1)
+        for label, start, end in zip(things, ends, ends[1:]):
+            own = members[label]
+            inside = ((places[label] >= 0) & (places[label] < [width, height])).all(-1)
             hidden = ~seen[own] & inside
             explained = np.zeros(len(own), bool)
             for other in things:
-                if other == label:
+                covered = within[other][start:end]
+                if other == label or not covered.any():
                     continue
-                within = _looked_up(masks[other], move_points(invert_motion(motions[other]), places))
-                explained |= within
+                explained |= covered
                 pair = (other, label)
-                votes[pair] = votes.get(pair, 0) + int((within & hidden).sum())
+                votes[pair] = votes.get(pair, 0) + int((covered & hidden).sum())
                 over = (label, other)
-                votes[over] = votes.get(over, 0) + int((within & seen[own]).sum())
+                votes[over] = votes.get(over, 0) + int((covered & seen[own]).sum())
             cut = np.zeros(len(xy), bool)
             if len(own) >= FEW and hidden.mean() < 1:
                 cut[own[hidden & ~explained]] = True
