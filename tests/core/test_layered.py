@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from motionstream_core.tracks.warp import plate as plate_module
 from motionstream_core.tracks.warp.layered import LayeredWarp
 from motionstream_core.tracks.warp.motions import common_motion, fit_motion, invert_motion, move_points
+from motionstream_core.tracks.warp.plate import Plate
 
 SIZE = 64
 SQUARE = (slice(24, 40), slice(8, 24))
@@ -306,3 +308,38 @@ def test_a_background_is_what_the_widest_points_agree_on():
     assert agree[:12].all() and not agree[12:].any()
     _, agree = common_motion(source, target, np.ones(52), 1.0, spread=False)
     assert agree[12:].all() and not agree[:12].any()
+
+
+def test_holes_of_one_chunk_are_painted_once_and_shown_from_their_own_frame_on(monkeypatch):
+    holes = []
+    fill = plate_module._fill_canvas
+
+    def counted(canvas, hole, before):
+        holes.append(int(hole.sum()))
+        return fill(canvas, hole, before)
+
+    monkeypatch.setattr(plate_module, "_fill_canvas", counted)
+    image = texture()
+    left = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    left[10:20, 10:20] = True
+    right = left.roll(30, 1)
+    first = Plate.of(image)
+    second = first.with_hole(left, 1)
+    third = second.with_hole(right, 3)
+    painted = third.painted()
+    assert holes == [200] and painted.pending is None and painted.painted() is painted
+    assert first.painted_as(painted).canvas.equal(image)
+    shown = second.painted_as(painted).canvas
+    assert shown[:, left].equal(painted.canvas[:, left]) and shown[:, right].equal(image[:, right])
+    assert not painted.canvas[:, left].equal(image[:, left])
+    wider = painted.with_margin(5).with_hole(left.roll(30, 0), 6)
+    assert (
+        wider.painted_as(wider.painted())
+        .canvas[:, ~wider.filled]
+        .equal(torch.nn.functional.pad(image, (wider.margin,) * 4)[:, ~wider.filled])
+    )
+    assert len(holes) == 2
+    narrow = painted.painted_as(wider.painted())
+    assert narrow.canvas.shape == image.shape and narrow.canvas[:, ~narrow.filled].equal(
+        image[:, ~narrow.filled]
+    )

@@ -233,7 +233,8 @@ def test_a_paced_stream_makes_no_chunk_before_its_time(networks, monkeypatch):
         made = list(stream(networks, picture(), drag(17), "", 17, control=session, paced=paced))
         waited.append(session.paused_s)
     playing = len(made[1].frames) / drag(17).fps
-    assert len(made) == 3 and waited[0] > playing - stream_module.AHEAD_S - 0.02 > 0.3 > waited[1]
+    assert playing == 0.5  # seconds, of which a loaded machine needs a part for the chunk itself
+    assert len(made) == 3 and waited[0] > 0.25 > waited[1]
 
 
 def test_the_sink_of_a_changed_scene_holds_the_newest_frames(networks):

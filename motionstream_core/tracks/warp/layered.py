@@ -134,11 +134,14 @@ class LayeredWarp:
             )
         now = self
         places, seen = xy.double().cpu().numpy(), visible.bool().cpu().numpy()
-        frames = []
+        moments = []
         for place, shown in zip(places, seen):
             now, pose = now._after(place, shown)
-            frames.append(now._composed(pose))
-        made = torch.stack(frames)
+            moments.append((now, pose))
+        assert now.plate is not None
+        plate = now.plate.painted()
+        now = replace(now, plate=plate)
+        made = torch.stack([moment._painted_as(plate)._composed(pose) for moment, pose in moments])
         distance = self._distance(xy, visible)
         return WarpResult(made[:, :3], distance, made[:, 3:]), now
 
@@ -313,6 +316,11 @@ class LayeredWarp:
         return order, cuts, votes
 
     # ---- the picture ----
+
+    def _painted_as(self, plate: Plate) -> LayeredWarp:
+        """The carry of one frame with its holes painted as at the end of the chunk."""
+        assert self.plate is not None
+        return replace(self, plate=self.plate.painted_as(plate))
 
     def _composed(self, pose: _Pose) -> Tensor:
         """-> (4, H, W): colours, and where a fill is shown."""

@@ -24,14 +24,24 @@ TONE = 5.0  # px: coarser than this the fill is smooth, finer it is of the pictu
 
 @dataclass(frozen=True)
 class Plate:
-    """canvas (3, H + 2·margin, W + 2·margin). filled: where it does not show the start image. since:
-    the frame in which a place was filled first, both of the canvas's size.
+    """The background of one frame.
+
+    Holes are noted frame by frame and painted once a chunk, by `painted`: painting costs far more than all
+    else here, and things are often found one after another.
+
+    Args:
+        canvas: (3, H + 2 margin, W + 2 margin).
+        filled: (H + 2 margin, W + 2 margin) where it does not show the start image.
+        margin: px beyond each border of the image.
+        since: the frame in which a place was filled first, of the canvas's size.
+        pending: the frame of the first hole that is not painted yet. None where all are.
     """
 
     canvas: Tensor
     filled: Tensor
     margin: int
     since: Tensor
+    pending: int | None = None
 
     @staticmethod
     def of(image: Tensor) -> Plate:
@@ -41,38 +51,57 @@ class Plate:
         return Plate(image, blank, 0, torch.full_like(blank, NEVER, dtype=torch.int32))
 
     def with_hole(self, hole: Tensor, frame: int) -> Plate:
-        """With what stands in the hole (H, W) painted over.
-
-        What was painted over less than SETTLES frames ago is painted anew, for then less was known of what
-        stands there. What is older stays.
-        """
+        """With what stands in the hole (H, W) to be painted over."""
         inner = F.pad(hole, (self.margin,) * 4)
-        settled = self.filled & (self.since < frame - SETTLES)
-        new = (inner | self.filled) & ~settled
-        if not (inner & ~self.filled).any():
+        fresh = inner & ~self.filled
+        if not fresh.any():
             return self
-        since = torch.where(new & ~self.filled, frame, self.since)
-        return replace(
-            self, canvas=_fill_canvas(self.canvas, new, settled), filled=self.filled | new, since=since
-        )
+        return self._with_filled(fresh, frame)
 
     def with_margin(self, frame: int) -> Plate:
-        """With room beyond the borders, filled."""
+        """With room beyond the borders, to be painted."""
         if self.margin:
             return self
         height, width = self.filled.shape
         margin = round(MARGIN * max(height, width))
-        canvas = F.pad(self.canvas[None], (margin,) * 4, mode="replicate")[0]
         outside = F.pad(torch.zeros_like(self.filled), (margin,) * 4, value=True)
-        filled = F.pad(self.filled, (margin,) * 4)
-        since = F.pad(self.since, (margin,) * 4, value=frame)
+        wider = replace(
+            self,
+            canvas=F.pad(self.canvas[None], (margin,) * 4, mode="replicate")[0],
+            filled=F.pad(self.filled, (margin,) * 4),
+            since=F.pad(self.since, (margin,) * 4, value=NEVER),
+            margin=margin,
+        )
+        return wider._with_filled(outside, frame)
+
+    def _with_filled(self, fresh: Tensor, frame: int) -> Plate:
         return replace(
             self,
-            canvas=_fill_canvas(canvas, outside, filled),
-            filled=filled | outside,
-            margin=margin,
-            since=since,
+            filled=self.filled | fresh,
+            since=torch.where(fresh, frame, self.since),
+            pending=frame if self.pending is None else self.pending,
         )
+
+    def painted(self) -> Plate:
+        """With every hole painted.
+
+        What was painted less than SETTLES frames before them is painted anew, for then less was known of what
+        stands there. What is older stays.
+        """
+        if self.pending is None:
+            return self
+        settled = self.filled & (self.since < self.pending - SETTLES)
+        canvas = _fill_canvas(self.canvas, self.filled & ~settled, settled)
+        return replace(self, canvas=canvas, pending=None)
+
+    def painted_as(self, later: Plate) -> Plate:
+        """This frame's plate with the paint of a later one of its chunk, in the holes that it has itself."""
+        if self.pending is None and later.pending is None and self.canvas is later.canvas:
+            return self
+        cut = later.margin - self.margin
+        height, width = self.filled.shape
+        paint = later.canvas[:, cut : cut + height, cut : cut + width]
+        return replace(self, canvas=torch.where(self.filled, paint, self.canvas), pending=None)
 
 
 def grow_mask(mask: Tensor, by: int = GROWN) -> Tensor:
