@@ -84,7 +84,8 @@ CARTOON_MOTION = replace(
     CARTOON,
     in_channels=32,
     motion=MotionConfig(id_range=1000),
-    sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=3.0),
+    windows=None,  # the teacher sees the whole clip, the start image from every frame of it
+    sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=1.0),
 )
 WAN_1_3B = ModelConfig(
     dim=1536,

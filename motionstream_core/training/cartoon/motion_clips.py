@@ -28,7 +28,7 @@ from .vocabulary import tokenize
 SHARD = 32
 LATENTS = 7
 COLD = STILL_FRAMES // 4
-ON_THINGS, ON_LAND = 8, 16
+ON_THINGS, ON_LAND = 24, 40
 LIMIT = 2 * ON_THINGS + ON_LAND
 START = STILL_FRAMES - 1  # the frame of a scene that is the start image
 
