@@ -6,6 +6,7 @@ requests from it and the sampler feeds it.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,12 +14,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ..motionstream_core.live.boundary import Ignored
 from ..motionstream_core.live.controls import CONTROLS, MAX_PROMPT, Control
 from ..motionstream_core.live.session import ENDINGS, LiveSession
+from ..motionstream_core.live.sinks import FrameSink, Outlet
 from ._frames import Frame, Viewer
 
 Script = Iterable[tuple[int, Control]]
 VIEWERS = 8
 SILENT_S = 3.0  # without an answer to the frames it was sent
 REMEMBERED = 32
+USUAL_FPS = 16.0
 
 
 class Run:
@@ -61,6 +64,10 @@ class Run:
         if vocabulary:
             self.info["vocabulary"] = list(vocabulary)
         self.latest: Frame | None = None
+        size = int(about.get("width", 0)), int(about.get("height", 0))
+        self.outlet = Outlet(*size, float(about.get("fps", USUAL_FPS)))
+        self.link: str | None = None  # of those who watch
+        self._watchers: list[FrameSink] = []
         # It is sent with every state: a text of megabytes would be the most of what is sent.
         self._prompt = prompt if prompt is None else prompt[:MAX_PROMPT]
         self._viewers: list[Viewer] = []
@@ -77,7 +84,35 @@ class Run:
 
     @property
     def watched(self) -> bool:
-        return bool(self._viewers)
+        return bool(self._viewers) or self.outlet.watched
+
+    def make_link(self) -> str:
+        """The token of those who watch, the same until it is ended."""
+        with self._lock:
+            self.link = self.link or secrets.token_urlsafe(16)
+            return self.link
+
+    def end_link(self):
+        """Whoever watches by the link is let go. Devices stay."""
+        with self._lock:
+            self.link = None
+            watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            self.outlet.remove(watcher)
+
+    def watch(self, watcher: FrameSink):
+        """A new watcher. ValueError where there are too many, or the link has ended meanwhile."""
+        with self._lock:
+            if self.link is None:
+                raise ValueError("expected a watch link, got one that has ended")
+            self.outlet.add(watcher)
+            self._watchers.append(watcher)
+
+    def unwatch(self, watcher: FrameSink):
+        with self._lock:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+        self.outlet.remove(watcher)
 
     def attach(self, wake: Callable[[], None]) -> Viewer:
         """A new viewer, which gets the state and the latest frame at once. ValueError beyond VIEWERS."""
@@ -111,11 +146,14 @@ class Run:
     def offer(self, frame: Frame):
         """Hands a frame to every viewer. Never waits for one."""
         self.latest = frame
+        self.outlet.offer(frame)
         for viewer in self._everyone():
             viewer.offer(frame)
 
     def end(self, status: str):
         self.session.close(status)
+        self.link = None
+        self.outlet.end(show_rest=status in ("done", "stopped"))
         for viewer in self._everyone():
             viewer.end()
 
@@ -163,6 +201,17 @@ class Runs:
     def find(self, token: object) -> Run | None:
         with self._lock:
             return self._running.get(token) if isinstance(token, str) else None
+
+    def find_watched(self, link: object) -> Run | None:
+        """The run that this watch link is of."""
+        if not isinstance(link, str) or not link:
+            return None
+        with self._lock:
+            running = list(self._running.values())
+        known = ((run, run.link) for run in running)
+        return next(
+            (run for run, own in known if own and secrets.compare_digest(own.encode(), link.encode())), None
+        )
 
     def ending(self, token: object) -> str | None:
         """How the run of this token ended. None when it has not or was never known."""

@@ -43,6 +43,7 @@ STATUS = {
     "bad_control": 400,
     "foreign_origin": 403,
     "unknown_run": 404,
+    "no_link": 404,
     "run_ended": 409,
     "id_taken": 409,
     "too_slow": 408,

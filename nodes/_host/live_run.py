@@ -22,7 +22,7 @@ from server import PromptServer
 from torch import Tensor
 
 from ...motionstream_core.streaming.stream import Chunk
-from .. import _cut, _server
+from .. import _cut, _server, _watch
 from .._frames import Frame
 from .._live import Run, Runs, Script
 from .._types import WordClip
@@ -38,6 +38,7 @@ STEERED: Counter[str] = Counter()  # by node id: see `steered_runs`
 def serve_routes():
     """The routes of the live preview and the editor, under the host's own server."""
     _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
+    _watch.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
     _cut.register(PromptServer.instance.routes, args.enable_cors_header)
 
 
