@@ -16,6 +16,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from ..common.pictures import to_uint8
+
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
@@ -113,7 +115,7 @@ def even_size(width: int, height: int):
 
 def to_uint8_pictures(frames: Tensor) -> Iterator[np.ndarray]:
     """Frames (T, H, W, 3) float, clamped to 0..1 -> each as (H, W, 3) uint8."""
-    yield from (frames.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    yield from to_uint8(frames).cpu().numpy()
 
 
 def h264_stream(

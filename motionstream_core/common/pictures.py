@@ -29,6 +29,23 @@ def three_channels(pictures: Pixels, name: str = "image") -> Pixels:
     raise ValueError(f"{name}: expected a picture (H, W, C) of 1 to 4 channels, got {tuple(pictures.shape)}")
 
 
+def to_uint8(pictures: Tensor) -> Tensor:
+    """(T, H, W, C) in 0..1 -> uint8 on the same device. Values beyond are clamped, uint8 comes back as it is.
+
+    On a CPU picture by picture in one buffer: temporaries of a whole chunk cost more in page faults than
+    in arithmetic.
+    """
+    if pictures.dtype == torch.uint8:
+        return pictures
+    made = torch.empty(pictures.shape, dtype=torch.uint8, device=pictures.device)
+    if pictures.is_cuda:
+        return made.copy_(pictures.detach().float().clamp(0, 1).mul_(255).round_())
+    buffer = torch.empty(pictures.shape[1:], dtype=torch.float32)
+    for picture, out in zip(pictures.detach(), made):
+        out.copy_(buffer.copy_(picture).clamp_(0, 1).mul_(255).round_())
+    return made
+
+
 def cover(pictures: Tensor, width: int, height: int) -> Tensor:
     """(H, W, 3) or (T, H, W, 3) scaled until it covers the size, then the middle of it."""
     rows, columns = pictures.shape[-3:-1]

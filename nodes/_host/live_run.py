@@ -19,8 +19,8 @@ from comfy_execution.graph import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 from PIL import Image
 from server import PromptServer
-from torch import Tensor
 
+from ...motionstream_core.common.pictures import to_uint8
 from ...motionstream_core.streaming.stream import Chunk
 from .. import _cut, _server, _watch
 from .._frames import Frame
@@ -174,7 +174,7 @@ class LiveRun:
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched
-        pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:])
+        pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:]).cpu().numpy()
         first = chunk.start + len(chunk.frames) - len(pixels)
         for offset, picture in enumerate(pixels):
             handles = chunk.handles[first - chunk.start + offset] if chunk.handles else ()
@@ -207,8 +207,3 @@ class LiveRun:
         """To the tab that queued the prompt and no other. A prompt of nobody is told to nobody."""
         if self.run.client_id is not None:
             PromptServer.instance.send_sync(event, data, self.run.client_id)
-
-
-def to_uint8(frames: Tensor) -> np.ndarray:
-    """(T, H, W, 3) 0..1 -> uint8."""
-    return frames.mul(255).round().clamp(0, 255).byte().cpu().numpy()
