@@ -200,7 +200,7 @@ def window_bias(video: Size, window: Size, shift: Size, wrap: bool) -> Tensor | 
 
 
 @dataclass(frozen=True)
-class Groups:
+class WindowGroups:
     """Tokens sorted so that those who see each other stand together.
 
     Args:
@@ -226,7 +226,7 @@ def window_groups(
     wrap: bool,
     device: torch.device = CPU,
     major: Size | None = None,
-) -> Groups:
+) -> WindowGroups:
     """The groups of a video's windows. Padding is in none of them.
 
     Args:
@@ -258,7 +258,7 @@ def window_groups(
     starts = F.pad(torch.cumsum(lengths, 0), (1, 0)).int()
     if major is not None:
         order = token_order(video, major).back[order]
-    return Groups(
+    return WindowGroups(
         order.to(device),
         torch.argsort(order).to(device),
         tuple(lengths.tolist()),
@@ -267,7 +267,7 @@ def window_groups(
     )
 
 
-def grouped_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: Groups) -> Tensor:
+def grouped_attention(q: Tensor, k: Tensor, v: Tensor, heads: int, groups: WindowGroups) -> Tensor:
     """Attention within each group.
 
     Args:

@@ -61,7 +61,7 @@ LARGE = ("wan2.1", "wan2.2")
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipSize:
     """Pixels of a training clip."""
 
     width: int
@@ -262,7 +262,7 @@ class BufferLoad(Load):
         return 0
 
 
-def buffer_load(name: str, stage: str, clip: Clip) -> BufferLoad:
+def buffer_load(name: str, stage: str, clip: ClipSize) -> BufferLoad:
     """The load of a moving buffer's preset at the width and height of a clip. Its frames are the queue's."""
     config = preset(name)
     if not isinstance(config.sampler, BufferConfig):
@@ -278,7 +278,7 @@ def stages_of(name: str) -> tuple[str, ...]:
     return BUFFER_STAGES if isinstance(preset(name).sampler, BufferConfig) else STAGES
 
 
-def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
+def load_of(name: str, stage: str, clip: ClipSize | None = None) -> Load:
     """The load of a preset. Of its motion model where the name is a base model's. ValueError for what does
     not go together.
     """
@@ -304,11 +304,11 @@ def load_of(name: str, stage: str, clip: Clip | None = None) -> Load:
     return Load(config, stage, rows * columns, 1 + (clip.frames - 1) // time)
 
 
-def usual_clip(name: str) -> Clip:
+def usual_clip(name: str) -> ClipSize:
     """The clips that a preset's family is trained on."""
     if name in BUFFER_CLIPS:
-        return Clip(*BUFFER_CLIPS[name], 4 * preset(name).sampler.forward_frames)
-    return next(Clip(*sizes) for family, sizes in CLIPS.items() if name.startswith(family))
+        return ClipSize(*BUFFER_CLIPS[name], 4 * preset(name).sampler.forward_frames)
+    return next(ClipSize(*sizes) for family, sizes in CLIPS.items() if name.startswith(family))
 
 
 def step_seconds(
@@ -333,7 +333,7 @@ def table(
     name: str,
     stage: str,
     *,
-    clip: Clip | None = None,
+    clip: ClipSize | None = None,
     machine: Machine | None = None,
     steps: int | None = None,
     batch: int | None = None,

@@ -25,7 +25,7 @@ from ..model.config import BufferConfig
 from .flow import add_noise
 
 
-class Entry(NamedTuple):
+class QueueEntry(NamedTuple):
     """What enters at the tail of the queue in the place of pure noise (SDEdit): video to video.
 
     latents (B, C, c, H, W). strength 0..1 is the level at which it enters: 1 is noise, 0 leaves it alone.
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 Predict = Callable[[Tensor, Tensor, range], Tensor]
-Entries = Callable[[range], Entry | None]
+Entries = Callable[[range], QueueEntry | None]
 
 
 @dataclass(frozen=True)

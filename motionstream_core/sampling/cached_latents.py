@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..model.cache import CacheShape
 
-Entry = tuple[Tensor, Tensor | None]  # one latent frame and its motion
+CachedFrame = tuple[Tensor, Tensor | None]  # one latent frame and its motion
 
 
 @dataclass
@@ -30,8 +30,8 @@ class CachedLatents:
 
     shape: CacheShape
     most: int = -1
-    sink: list[Entry] = field(default_factory=list)
-    recent: list[Entry] = field(default_factory=list)
+    sink: list[CachedFrame] = field(default_factory=list)
+    recent: list[CachedFrame] = field(default_factory=list)
 
     def __post_init__(self):
         self.most = self.shape.window if self.most < 0 else self.most
@@ -67,13 +67,13 @@ class CachedLatents:
         self.sink = newest
         return True
 
-    def pieces(self, most: int, sink: bool = True) -> Iterator[Entry]:
+    def pieces(self, most: int, sink: bool = True) -> Iterator[CachedFrame]:
         """Sink, if asked for, then what came last, each in pieces of at most so many frames."""
         for part in (self.sink if sink else [], self._last()):
             for begin in range(0, len(part), most):
                 yield _join_entries(part[begin : begin + most])
 
-    def whole(self) -> Entry:
+    def whole(self) -> CachedFrame:
         """Sink and what came last in one piece."""
         return _join_entries([*self.sink, *self._last()])
 
@@ -82,11 +82,11 @@ class CachedLatents:
         entries = self.recent or self.sink
         return _join_entries(entries)[0] if entries else None
 
-    def _last(self) -> list[Entry]:
+    def _last(self) -> list[CachedFrame]:
         return self.recent[max(0, len(self.recent) - self.most) :] if self.most else []
 
 
-def _join_entries(entries: list[Entry]) -> Entry:
+def _join_entries(entries: list[CachedFrame]) -> CachedFrame:
     latents = torch.cat([entry[0] for entry in entries], dim=2)
     motions = [entry[1] for entry in entries if entry[1] is not None]
     return latents, torch.cat(motions, dim=2) if motions else None

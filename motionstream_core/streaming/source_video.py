@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..codec.base import TIME_STRIDE, Codec, CodecState
 from ..common.pictures import cover
-from ..sampling.buffer import Entry
+from ..sampling.buffer import QueueEntry
 
 LOG = logging.getLogger("motionstream")
 AT_END = ("end", "loop", "hold")
@@ -129,7 +129,7 @@ class SourceReader:
         self._over = False
         self._state = self._codec.start_encode()
 
-    def __call__(self, frames: range) -> Entry:
+    def __call__(self, frames: range) -> QueueEntry:
         """The latents of the next chunk at the strength of now."""
         parts = []
         for number in frames:
@@ -137,7 +137,7 @@ class SourceReader:
                 parts.append(self._first())
                 continue
             parts.append(self._encoded(torch.stack([self._next() for _ in range(TIME_STRIDE)])))
-        return Entry(torch.cat(parts, 2), self.strength)
+        return QueueEntry(torch.cat(parts, 2), self.strength)
 
     def _first(self) -> Tensor:
         """Latent frame 0, which holds picture 0 alone."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from motionstream_core.model.config import BufferConfig
-from motionstream_core.sampling.buffer import Entry, MovingBuffer, with_lookahead
+from motionstream_core.sampling.buffer import MovingBuffer, QueueEntry, with_lookahead
 
 SIZE = (1, 3, 2, 2)
 PARTITIONS = [
@@ -187,7 +187,7 @@ def test_entries_enter_at_their_strength_and_0_leaves_them_alone():
 
         def entries(frames, strength=strength, shown=shown):
             shown[frames] = strength
-            return Entry(data(frames) + 7, strength)
+            return QueueEntry(data(frames) + 7, strength)
 
         video = torch.cat(list(itertools.islice(buffer(config, oracle, entries=entries), 4)), 2)
         truth = data(range(8)) + (7 if strength == 0 else 0)
@@ -201,7 +201,7 @@ def test_the_strength_may_change_from_chunk_to_chunk():
     config = BufferConfig(1, 4, 1)
     oracle = Oracle()
     strengths = itertools.cycle((1.0, 0.25))
-    stream = buffer(config, oracle, entries=lambda frames: Entry(data(frames), next(strengths)))
+    stream = buffer(config, oracle, entries=lambda frames: QueueEntry(data(frames), next(strengths)))
     list(itertools.islice(stream, 4))
     _, sigma, _ = oracle.calls[-1]
     base = torch.tensor(config.sigmas(0))
@@ -269,11 +269,13 @@ def test_lookahead_takes_the_later_half_of_every_window():
             "start: expected one of .* got 'later'",
         ),
         (
-            lambda: next(buffer(BufferConfig(2, 2), Oracle(), entries=lambda f: Entry(data(f), 1.5))),
+            lambda: next(buffer(BufferConfig(2, 2), Oracle(), entries=lambda f: QueueEntry(data(f), 1.5))),
             "strength: expected 0..1, got 1.5",
         ),
         (
-            lambda: next(buffer(BufferConfig(2, 2), Oracle(), entries=lambda f: Entry(data(range(3)), 0.5))),
+            lambda: next(
+                buffer(BufferConfig(2, 2), Oracle(), entries=lambda f: QueueEntry(data(range(3)), 0.5))
+            ),
             r"entry of latent frames 0 to 1: expected \(1, 3, 2, 2, 2\), got \(1, 3, 3, 2, 2\)",
         ),
     ],

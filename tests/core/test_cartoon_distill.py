@@ -9,7 +9,7 @@ import torch
 from motionstream_core.model.presets import preset
 from motionstream_core.training.cartoon.distill_stage import (
     LONGEST,
-    HeldOut,
+    HeldOutBuffers,
     Lesson,
     Lessons,
     Stream,
@@ -93,7 +93,7 @@ def test_a_stream_begins_from_noise_with_the_states_of_its_slots():
 def test_a_student_comes_nearer_to_its_teacher(tmp_path, monkeypatch):
     monkeypatch.setattr("motionstream_core.training.cartoon.distill_stage.Clips", Clips)
     net = teacher()
-    held = HeldOut(net, Clips(held_out=True), 3.0, 4)
+    held = HeldOutBuffers(net, Clips(held_out=True), 3.0, 4)
     start = student_of(net, 4)
     before = np.mean(held.of(start)["error"])
     run = train(tmp_path, tmp_path, net, start, 2.0, batch=6, fresh=2, scale=3.0, rollout="student")

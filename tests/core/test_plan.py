@@ -24,7 +24,7 @@ from motionstream_core.planning import network_cost as arithmetic
 from motionstream_core.planning import training_cost as plan
 from motionstream_core.planning.network_cost import Pass
 from motionstream_core.training.engine.learner import Learner
-from motionstream_core.training.engine.sharding import World
+from motionstream_core.training.engine.sharding import Processes
 from motionstream_core.training.engine.stage import Draws, SharedDraws, TrainConfig
 from motionstream_core.training.methods.buffer import BufferRecipe, BufferStage
 from motionstream_core.training.methods.causal_init import CausalInitRecipe, CausalInitStage
@@ -243,7 +243,7 @@ def test_the_computation_of_a_stage_is_that_of_its_loss(name, checkpointing):
 def test_the_state_of_a_stage_is_as_large_as_planned():
     stage = DistillStage(network(1), network(2), DistillRecipe())
     config = TrainConfig(lr={"student": 1e-3, "fake_score": 1e-3}, steps=1, device="cpu")
-    learner = Learner(stage, config, World(0, 1, torch.device("cpu"), False, False))
+    learner = Learner(stage, config, Processes(0, 1, torch.device("cpu"), False, False))
     for optimizer in learner.optimizers.values():
         for group in optimizer.param_groups:
             for p in group["params"]:

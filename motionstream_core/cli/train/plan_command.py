@@ -15,7 +15,7 @@ from ...planning.training_cost import (
     BUFFER_STAGES,
     LARGE,
     STAGES,
-    Clip,
+    ClipSize,
     Machine,
     stages_of,
     table,
@@ -77,7 +77,7 @@ def run_plan(args: argparse.Namespace) -> None:
     preset(args.preset)
     usual = usual_clip(args.preset)
     width, height = args.size or (usual.width, usual.height)
-    clip = Clip(width, height, usual.frames if args.frames is None else args.frames)
+    clip = ClipSize(width, height, usual.frames if args.frames is None else args.frames)
     print(
         "\n\n".join(
             table(args.preset, stage, clip=clip, machine=machine, steps=args.steps, batch=args.batch)

@@ -37,6 +37,40 @@ def add_engine(parser: argparse.ArgumentParser, lr: float) -> None:
     engine.add_argument(
         "--accumulate", type=int, default=1, help="micro-batches of a step, dealt out to the processes"
     )
+    add_optimizer(engine, lr)
+    engine.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    engine.add_argument(
+        "--parallel",
+        choices=PARALLEL,
+        default="fsdp",
+        help="several processes: parameters divided (adamw alone), or a whole replica in each",
+    )
+    engine.add_argument(
+        "--checkpointing", action="store_true", help="activations are made again in the backward pass"
+    )
+    engine.add_argument(
+        "--save-seconds",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="between two checkpoints: the most that a broken run loses",
+    )
+    engine.add_argument("--validate-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
+    engine.add_argument("--sample-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
+    engine.add_argument("--ema", type=float, default=0.99, help="decay of the average that is exported")
+    engine.add_argument(
+        "--warmup", type=int, default=10, metavar="STEPS", help="until the learning rate is full"
+    )
+    engine.add_argument(
+        "--decay",
+        type=float,
+        default=0.4,
+        help="last share of the run over which the learning rate falls to zero",
+    )
+
+
+def add_optimizer(engine: argparse._ArgumentGroup, lr: float) -> None:
+    """The optimiser of any method."""
     engine.add_argument(
         "--lr",
         type=float,
@@ -68,35 +102,6 @@ def add_engine(parser: argparse.ArgumentParser, lr: float) -> None:
         default=TrainConfig.clip,
         metavar="NORM",
         help="most norm of a step's gradient, %(default)s by default; Self Forcing distils with 10",
-    )
-    engine.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    engine.add_argument(
-        "--parallel",
-        choices=PARALLEL,
-        default="fsdp",
-        help="several processes: parameters divided (adamw alone), or a whole replica in each",
-    )
-    engine.add_argument(
-        "--checkpointing", action="store_true", help="activations are made again in the backward pass"
-    )
-    engine.add_argument(
-        "--save-seconds",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
-        help="between two checkpoints: the most that a broken run loses",
-    )
-    engine.add_argument("--validate-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
-    engine.add_argument("--sample-every", type=int, default=0, metavar="STEPS", help="0: at the end alone")
-    engine.add_argument("--ema", type=float, default=0.99, help="decay of the average that is exported")
-    engine.add_argument(
-        "--warmup", type=int, default=10, metavar="STEPS", help="until the learning rate is full"
-    )
-    engine.add_argument(
-        "--decay",
-        type=float,
-        default=0.4,
-        help="last share of the run over which the learning rate falls to zero",
     )
 
 

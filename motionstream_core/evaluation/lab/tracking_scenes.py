@@ -53,7 +53,7 @@ LOOKS = (Look(), Look(3.0, 0.7, 0.0), Look(2.0, 0.0, 0.08))
 
 
 @dataclass(frozen=True)
-class Layer:
+class SceneLayer:
     """texture (T or 1, h, w, 4) uint8 RGBA. ways (T, 3, 3): its pixels to the canvas."""
 
     texture: np.ndarray
@@ -190,7 +190,7 @@ def objects_sequence(
         place = rng.uniform(
             [0.12 * size.width, 0.15 * size.height], [0.88 * size.width, 0.85 * size.height]
         ) - [texture.shape[1] / 2, texture.shape[0] / 2]
-        layers.append(Layer(texture[None], _shift(*place) @ ways))
+        layers.append(SceneLayer(texture[None], _shift(*place) @ ways))
     return _sequence(f"{name} · objects", "objects", layers, size, look, rng, live=moves)
 
 
@@ -217,7 +217,13 @@ def there_and_back(name: str, video: np.ndarray, size: Size) -> Sequence:
 
 
 def _sequence(
-    name: str, kind: str, layers: list[Layer], size: Size, look: Look, rng: np.random.Generator, live: bool
+    name: str,
+    kind: str,
+    layers: list[SceneLayer],
+    size: Size,
+    look: Look,
+    rng: np.random.Generator,
+    live: bool,
 ) -> Sequence:
     grid = regular_grid(size.width, size.height, size.columns, size.rows)
     swing = _waves(rng, size.frames, 2)
@@ -248,7 +254,7 @@ def _sequence(
 
 
 def _known_points(
-    layers: list[Layer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size
+    layers: list[SceneLayer], kind: str, owner: np.ndarray, grid: np.ndarray, size: Size
 ) -> np.ndarray:
     """Over running video: points on the objects, and under a still camera, the background wherever nothing
     passes.
@@ -283,7 +289,7 @@ def _known_points(
     return known
 
 
-def _draw_layers(layers: list[Layer], frame: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
+def _draw_layers(layers: list[SceneLayer], frame: int, size: Size) -> tuple[np.ndarray, np.ndarray]:
     """The picture (H, W, 3) float and which layer covers each pixel (H, W)."""
     import cv2
 
@@ -321,7 +327,7 @@ def _degrade(
     )
 
 
-def _ground(video: np.ndarray, size: Size, course: np.ndarray | None) -> Layer:
+def _ground(video: np.ndarray, size: Size, course: np.ndarray | None) -> SceneLayer:
     """A picture or video that covers the canvas with a margin, in its middle, moved along the course."""
     height, width = video.shape[1:3]
     scale = max(size.width * MARGIN / width, size.height * MARGIN / height)
@@ -335,7 +341,7 @@ def _ground(video: np.ndarray, size: Size, course: np.ndarray | None) -> Layer:
         else _shift(*middle) @ course @ _shift(*-middle)
     )
     opaque = np.concatenate([video, np.full((*video.shape[:3], 1), 255, np.uint8)], -1)
-    return Layer(opaque, course @ fit)
+    return SceneLayer(opaque, course @ fit)
 
 
 def _camera_path(
@@ -410,7 +416,7 @@ def _crop_to_cover(picture: np.ndarray, size: Size) -> np.ndarray:
     return large[top : top + size.height, left : left + size.width]
 
 
-def _owned_places(layers: list[Layer], owner: np.ndarray, grid: np.ndarray, frame: int) -> np.ndarray:
+def _owned_places(layers: list[SceneLayer], owner: np.ndarray, grid: np.ndarray, frame: int) -> np.ndarray:
     out = np.empty_like(grid, dtype=np.float64)
     for number, layer in enumerate(layers):
         mine = owner == number

@@ -34,7 +34,7 @@ from .checkpoint_presets import (
 )
 from .layouts import left_out_words, network_of
 from .lora import Addition, lora_additions
-from .safetensors_files import SAFE_ENDINGS, WRAPPERS, Entry, read_weights, size_of, write_safetensors
+from .safetensors_files import SAFE_ENDINGS, WRAPPERS, TensorEntry, read_weights, size_of, write_safetensors
 from .trackwan import (
     KNOWN,
     config_notes,
@@ -274,7 +274,7 @@ def entry_of(
     dtype: torch.dtype | None,
     addition: Addition | None,
     exact: Container[str] = (),
-) -> Entry:
+) -> TensorEntry:
     """A tensor as written: matrices in `dtype`, with what a LoRA adds, vectors and modulations in float32.
 
     Args:
@@ -290,7 +290,9 @@ def entry_of(
     elif value.is_floating_point() and value.dtype.itemsize > 1:
         plain = value.ndim < 2 or key.endswith("modulation")
         to = torch.float32 if plain else dtype or value.dtype
-    return Entry(to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to))
+    return TensorEntry(
+        to, tuple(value.shape), lambda: (value if addition is None else addition(value)).to(to)
+    )
 
 
 def convert(
@@ -322,18 +324,7 @@ def convert(
         origin: goes into the header's provenance.
     """
     name = source.name
-    raw, metadata = read_weights(source)
-    if host_says_causal(metadata) is False:
-        raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
-    raw, beside = network_of(raw)
-    for note in beside:
-        say(note)
-    state = joined_columns(wan_state(raw, name))
-    if is_trackwan(state):
-        preset = preset or _preset_of_role(source)
-        for note in [*config_notes(source, state, name), *check_role(source, preset)]:
-            say(note)
-        state = from_trackwan(state, name)
+    state, metadata, preset = _read_network(source, preset, say)
     if track_head is not None:
         state |= _head_in(track_head)
     own = preset is None
@@ -366,6 +357,29 @@ def convert(
     header = metadata_of(config, provenance, picture="img_emb.proj.0.bias" in state)
     write_safetensors(target, entries, header, on_bytes)
     return config
+
+
+def _read_network(
+    source: Path, preset: CausalPreset | None, say: Callable[[str], None]
+) -> tuple[State, Mapping[str, str], CausalPreset | None]:
+    """A checkpoint's network under our names, the metadata of its file, and what it is.
+
+    ValueError for one that says of itself that it is not causal.
+    """
+    name = source.name
+    raw, metadata = read_weights(source)
+    if host_says_causal(metadata) is False:
+        raise ValueError(f"{name}: expected a causal Wan, got one whose header says that it is not")
+    raw, beside = network_of(raw)
+    for note in beside:
+        say(note)
+    state = joined_columns(wan_state(raw, name))
+    if is_trackwan(state):
+        preset = preset or _preset_of_role(source)
+        for note in [*config_notes(source, state, name), *check_role(source, preset)]:
+            say(note)
+        state = from_trackwan(state, name)
+    return state, metadata, preset
 
 
 def _head_in(path: Path) -> State:

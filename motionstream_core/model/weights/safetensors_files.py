@@ -174,7 +174,7 @@ def unwrap_state(loaded: Any, name: str, wrappers: Iterable[str] = WRAPPERS) -> 
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorEntry:
     """A tensor to be written: its form, and how it is made when its turn comes."""
 
     dtype: torch.dtype
@@ -188,7 +188,7 @@ class Entry:
 
 def write_safetensors(
     path: Path,
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, TensorEntry],
     metadata: Mapping[str, str],
     on_bytes: Callable[[int, int], None] = lambda done, total: None,
 ):
@@ -237,7 +237,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _bytes_of(key: str, entry: Entry) -> memoryview:
+def _bytes_of(key: str, entry: TensorEntry) -> memoryview:
     value = entry.make().detach().cpu().contiguous()
     if value.dtype != entry.dtype or tuple(value.shape) != entry.shape:
         raise ValueError(

@@ -67,7 +67,7 @@ class CoTracker:
         queries = (
             torch.from_numpy(np.concatenate([np.zeros((len(points), 1)), points], 1)).float().to(self._device)
         )
-        groups = [Windows(self._predictor, queries[None, part]) for part in parts]
+        groups = [OnlineWindows(self._predictor, queries[None, part]) for part in parts]
         window = list(islice(frames, 2 * step))
         while window:
             ahead = next(frames, None) if len(window) == 2 * step else None
@@ -86,7 +86,7 @@ class CoTracker:
             window = [] if ahead is None else [*window[step:], ahead, *islice(frames, step - 1)]
 
 
-class Windows:
+class OnlineWindows:
     """Some points in CoTracker3's online model, which holds one set at a time: their state put in, a window
     of frames, and the state taken out.
 

@@ -140,7 +140,7 @@ class Lessons:
         return Lesson.of(self.pool[-(count // 3) :] + [self.pool[i] for i in others])
 
 
-class HeldOut:
+class HeldOutBuffers:
     """The student's error on held-out clips, and that of one guided step of the teacher."""
 
     def __init__(self, teacher: Cartoon, clips: Clips, scale: float, count: int = 16):
@@ -190,7 +190,7 @@ def train(
     run = Run(folder, student, optimizer(student, lr, lr / 6), 0.99)
     clips = Clips(cache)
     lessons = Lessons(clips, teacher, scale, rollout)
-    held = HeldOut(teacher, Clips(cache, held_out=True), scale)
+    held = HeldOutBuffers(teacher, Clips(cache, held_out=True), scale)
     told = run.seconds if run.step else -1e9
     while run.seconds < seconds:
         if run.seconds - told > every:

@@ -35,7 +35,7 @@ from .manifest import Manifest
 from .pool import caption_bytes
 from .prompts import Prompts
 from .selection import choose_mixed
-from .shards import LIMIT, SHARD, Encoder, device_of, sample_of
+from .shards import LIMIT, SHARD, ClipEncoder, device_of, sample_of
 from .shown import See, shown_fields
 from .world import Clip
 
@@ -76,7 +76,7 @@ class _Work:
     """What every clip of a run needs."""
 
     recipe: FolderRecipe
-    encode: Encoder
+    encode: ClipEncoder
     latent: tuple[int, ...]
     manifest: Manifest
     prompts: Prompts | None
@@ -88,7 +88,7 @@ def write_folder(
     videos: Path,
     out: Path,
     config: ModelConfig,
-    encoder: Encoder,
+    encoder: ClipEncoder,
     recipe: FolderRecipe,
     report: Callable[[str], None] = lambda line: None,
     prompts: Prompts | None = None,
@@ -114,12 +114,9 @@ def write_folder(
     found = find_videos(videos)
     captions = read_captions(videos)
     latent = latent_shape(config, recipe.shape)
-    settings = {**asdict(recipe), "encoder": encoder_fingerprint(encoder), "latent": latent}
-    if prompts is not None:
-        settings["text"] = prompts.fingerprint
     grey = config.motion is not None and config.motion.grey
-    if grey or see is not None:
-        settings["shown"] = [grey, see is not None]
+    settings = {**asdict(recipe), "encoder": encoder_fingerprint(encoder), "latent": latent}
+    settings |= _settings_of(prompts, grey, see)
     out.mkdir(parents=True, exist_ok=True)
     (out / BAD).unlink(missing_ok=True)
     bad = []
@@ -143,23 +140,33 @@ def write_folder(
             while manifest.waiting:
                 manifest.pack()
             counts = manifest.counts
-            summary = {
-                "videos": len(found),
-                "clips": counts["kept"],
-                **{key: counts[key] for key in ("static", "lost", "cuts", "frames")},
-                "shards": len(manifest.shards),
-                "captioned_now": captioned,
-                "bad": bad,
-            }
+            shards = len(manifest.shards)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             what = f"room on the disk of {out}, got a full one"
             raise ValueError(f"data: expected {what}; what is done is kept, run it again to go on") from None
         raise
-    if not summary["clips"]:
+    if not counts["kept"]:
         what = f"at least one usable clip of {recipe.shape.frames} frames in {videos}"
         raise ValueError(f"videos: expected {what}, got none ({_why_none(counts, bad)})")
-    return summary
+    return {
+        "videos": len(found),
+        "clips": counts["kept"],
+        **{key: counts[key] for key in ("static", "lost", "cuts", "frames")},
+        "shards": shards,
+        "captioned_now": captioned,
+        "bad": bad,
+    }
+
+
+def _settings_of(prompts: Prompts | None, grey: bool, see: See | None) -> dict[str, Any]:
+    """What else a folder was begun with, of presets that are told or shown more."""
+    settings: dict[str, Any] = {}
+    if prompts is not None:
+        settings["text"] = prompts.fingerprint
+    if grey or see is not None:
+        settings["shown"] = [grey, see is not None]
+    return settings
 
 
 def _write_bad(out: Path, row: dict[str, str]) -> None:
@@ -290,7 +297,7 @@ def latent_shape(config: ModelConfig, shape: ClipShape) -> tuple[int, ...]:
     return config.latent_channels, (shape.frames - 1) // time + 1, shape.height // down, shape.width // across
 
 
-def encoder_fingerprint(encoder: Encoder) -> str:
+def encoder_fingerprint(encoder: ClipEncoder) -> str:
     """What tells encoders apart: latents of two codecs are not mixed in one folder."""
     digest = hashlib.sha256(type(encoder).__name__.encode())
     module = encoder if isinstance(encoder, torch.nn.Module) else getattr(encoder, "module", None)

@@ -29,7 +29,7 @@ VARIANT_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Picture:
+class MediaPicture:
     path: str
     credit: str
     held_out: bool = False
@@ -39,43 +39,45 @@ SKIMAGE = "scikit-image 0.26 data"
 OPENCV = "Debian opencv-doc 4.6 sample data, Apache-2.0/BSD"
 LOMIRI = "Debian lomiri-wallpapers-16.04"
 PICTURES = (
-    Picture("skimage/astronaut.png", f"{SKIMAGE}: NASA, public domain"),
-    Picture("skimage/brick.png", f"{SKIMAGE}: CC0"),
-    Picture("skimage/grass.png", f"{SKIMAGE}: CC0"),
-    Picture("skimage/hubble_deep_field.jpg", f"{SKIMAGE}: NASA, public domain"),
-    Picture("skimage/ihc.png", f"{SKIMAGE}: BSD/CC0"),
-    Picture("sklearn/china.jpg", "scikit-learn: china.jpg, CC-BY 2.0, copyright (c) 2008 Krystian Olszanski"),
-    Picture("opencv/aloeL.jpg", OPENCV),
-    Picture("opencv/fruits.jpg", OPENCV),
-    Picture("opencv/leuvenA.jpg", OPENCV),
-    Picture("opencv/home.jpg", OPENCV),
-    Picture("opencv/board.jpg", OPENCV),
-    Picture("opencv/stuff.jpg", OPENCV),
-    Picture("lomiri/aitzgorri_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
-    Picture("lomiri/friends_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
-    Picture("lomiri/life_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
-    Picture("lomiri/sunset_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
-    Picture("lomiri/umang_by_Abhishek_Mudgal.jpg", f"{LOMIRI}: Abhishek Mudgal 2018, CC-BY-4.0"),
-    Picture("lomiri/Picture_0B_by_freespace.jpg", f"{LOMIRI}: Trevor 'Freespace' 2018, CC-BY-4.0"),
-    Picture("skimage/coffee.png", f"{SKIMAGE}: Rachel Michetti, CC0", held_out=True),
-    Picture("skimage/chelsea.png", f"{SKIMAGE}: Stefan van der Walt, CC0", held_out=True),
-    Picture("skimage/rocket.jpg", f"{SKIMAGE}: SpaceX, CC0", held_out=True),
-    Picture("skimage/gravel.png", f"{SKIMAGE}: CC0", held_out=True),
-    Picture(
+    MediaPicture("skimage/astronaut.png", f"{SKIMAGE}: NASA, public domain"),
+    MediaPicture("skimage/brick.png", f"{SKIMAGE}: CC0"),
+    MediaPicture("skimage/grass.png", f"{SKIMAGE}: CC0"),
+    MediaPicture("skimage/hubble_deep_field.jpg", f"{SKIMAGE}: NASA, public domain"),
+    MediaPicture("skimage/ihc.png", f"{SKIMAGE}: BSD/CC0"),
+    MediaPicture(
+        "sklearn/china.jpg", "scikit-learn: china.jpg, CC-BY 2.0, copyright (c) 2008 Krystian Olszanski"
+    ),
+    MediaPicture("opencv/aloeL.jpg", OPENCV),
+    MediaPicture("opencv/fruits.jpg", OPENCV),
+    MediaPicture("opencv/leuvenA.jpg", OPENCV),
+    MediaPicture("opencv/home.jpg", OPENCV),
+    MediaPicture("opencv/board.jpg", OPENCV),
+    MediaPicture("opencv/stuff.jpg", OPENCV),
+    MediaPicture("lomiri/aitzgorri_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
+    MediaPicture("lomiri/friends_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
+    MediaPicture("lomiri/life_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
+    MediaPicture("lomiri/sunset_by_Aitzol_Berasategi.jpg", f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0"),
+    MediaPicture("lomiri/umang_by_Abhishek_Mudgal.jpg", f"{LOMIRI}: Abhishek Mudgal 2018, CC-BY-4.0"),
+    MediaPicture("lomiri/Picture_0B_by_freespace.jpg", f"{LOMIRI}: Trevor 'Freespace' 2018, CC-BY-4.0"),
+    MediaPicture("skimage/coffee.png", f"{SKIMAGE}: Rachel Michetti, CC0", held_out=True),
+    MediaPicture("skimage/chelsea.png", f"{SKIMAGE}: Stefan van der Walt, CC0", held_out=True),
+    MediaPicture("skimage/rocket.jpg", f"{SKIMAGE}: SpaceX, CC0", held_out=True),
+    MediaPicture("skimage/gravel.png", f"{SKIMAGE}: CC0", held_out=True),
+    MediaPicture(
         "sklearn/flower.jpg", "scikit-learn: flower.jpg, CC-BY 2.0, copyright (c) 2009 dany13", held_out=True
     ),
-    Picture(
+    MediaPicture(
         "lomiri/picosdeeuropa_by_Aitzol_Berasategi.jpg",
         f"{LOMIRI}: Aitzol Berasategi 2018, CC-BY-4.0",
         held_out=True,
     ),
-    Picture("lomiri/Wine_by_Jakkub_Mede.jpg", f"{LOMIRI}: Jakub Mede 2018, CC-BY-4.0", held_out=True),
-    Picture(
+    MediaPicture("lomiri/Wine_by_Jakkub_Mede.jpg", f"{LOMIRI}: Jakub Mede 2018, CC-BY-4.0", held_out=True),
+    MediaPicture(
         "lomiri/seeding_by_Clements_Engelhardt.jpg",
         f"{LOMIRI}: Clemens Engelhardt 2018, CC0-1.0",
         held_out=True,
     ),
-    Picture(
+    MediaPicture(
         "lomiri/Picture_1A_by_freespace.jpg", f"{LOMIRI}: Trevor 'Freespace' 2018, CC-BY-4.0", held_out=True
     ),
 )

@@ -39,7 +39,7 @@ def frames_tensor(clip: Clip) -> Tensor:
     return torch.from_numpy(clip.frames).permute(0, 3, 1, 2).float() / 255
 
 
-class Encoder(Protocol):
+class ClipEncoder(Protocol):
     """What turns frames into latents: the tiny codec, a Wan VAE, or any other object with this call. frames
     (1, T, 3, H, W) 0..1 -> (1, C, t, h, w).
 
@@ -108,7 +108,7 @@ def sample_of(
     }
 
 
-def device_of(encoder: Encoder) -> torch.device:
+def device_of(encoder: ClipEncoder) -> torch.device:
     """Where an encoder wants its frames."""
     if isinstance(encoder, torch.nn.Module):
         return next((p.device for p in encoder.parameters()), torch.device("cpu"))

@@ -28,7 +28,7 @@ from . import checkpoints
 from .interrupt import Interrupt
 from .learner import Learner
 from .records import Records
-from .sharding import World, join, prepare
+from .sharding import Processes, join, prepare
 from .stage import (
     FIXED,
     Data,
@@ -95,7 +95,7 @@ class _Run:
         config: TrainConfig,
         out: Path,
         provenance: dict[str, Any],
-        world: World,
+        world: Processes,
         tell: Callable[[str], None],
     ):
         self.stage = stage

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from .sharding import World
+from .sharding import Processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ONE_WISH = 3.0  # s: a terminal and the launcher of several processes both pass on the same Ctrl-C
@@ -41,7 +41,7 @@ class Interrupt:
             raise KeyboardInterrupt
         self.signal, self.since = number, self.since if self.signal else time.monotonic()
 
-    def asked(self, world: World) -> bool:
+    def asked(self, world: Processes) -> bool:
         """Whether any of the processes has been asked to stop."""
         (self.signal,) = map(int, world.all_reduce_max(self.signal))
         return bool(self)

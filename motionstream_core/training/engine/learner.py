@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...common.state_dict import state_problems
 from ..muon import BatchedMuon
 from .optim import MuonAdamW, is_matrix
-from .sharding import World, place
+from .sharding import Processes, place
 from .stage import Draws, Stage, TrainConfig
 
 MUON_LEAVES = (
@@ -35,7 +35,7 @@ MUON_LEAVES = (
 class Learner:
     """Made after the modules have been moved and divided."""
 
-    def __init__(self, stage: Stage, config: TrainConfig, world: World):
+    def __init__(self, stage: Stage, config: TrainConfig, world: Processes):
         self.stage, self.config, self.world = stage, config, world
         self.optimizers = {role: _optimizer(stage.modules[role], role, config) for role in stage.trainable}
         self.updates = dict.fromkeys(stage.trainable, 0)

@@ -26,7 +26,7 @@ from .stage import TrainConfig
 
 
 @dataclass(frozen=True)
-class World:
+class Processes:
     """This process among its like."""
 
     rank: int
@@ -82,7 +82,7 @@ class World:
         return words[0]
 
 
-def join(config: TrainConfig) -> World:
+def join(config: TrainConfig) -> Processes:
     """Joins the process group that the environment names, if any."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     device = pick_device(config.device)
@@ -105,10 +105,10 @@ def join(config: TrainConfig) -> World:
             "optimizer: expected adamw with parallel 'fsdp', got muon, which needs whole matrices: use "
             "parallel 'replicas'"
         )
-    return World(rank, size, device, sharded, config.precision == "bf16")
+    return Processes(rank, size, device, sharded, config.precision == "bf16")
 
 
-def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World) -> None:
+def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: Processes) -> None:
     """Moves the modules to the device, divides them or makes all replicas the first process's, and has their
     blocks keep or recompute activations.
     """
@@ -124,7 +124,7 @@ def prepare(modules: Mapping[str, nn.Module], config: TrainConfig, world: World)
                 dist.broadcast(value, 0)
 
 
-def shard(module: nn.Module, world: World) -> None:
+def shard(module: nn.Module, world: Processes) -> None:
     """FSDP2 over all processes: one group for every transformer block, one for each part whose output leaves
     on a way of its own (text, its
     keys and values, time: in a clean-context pass gradients come back by these alone), one for what is left

@@ -169,18 +169,34 @@ def stream_loss(
         predicted = _predict(student, context.cache, truth, condition, context.text, level, rng)
         losses.append((predicted - truth).square().mean())
         if number + 1 < len(starts):
-            keep = (rand(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(x0)
-            chunk = torch.lerp(truth, predicted.detach(), keep)
-            if sigma is None:
-                chunk = chunk + recipe.context_noise * rand(size, rng).view(-1, 1, 1, 1, 1).to(
-                    x0
-                ) * randn_like(chunk, rng)
+            noise = recipe.context_noise if sigma is None else None
+            chunk = _context_of(truth, predicted.detach(), own_share, noise, rng)
             cut = sigma is None and draws.shared.chance(recipe.cut_share)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not cut):
                 context.commit(begin, chunk)
                 if number + 1 == last:
                     context.refresh(begin + frames)
     return torch.stack(losses).mean()
+
+
+def _context_of(
+    truth: Tensor, predicted: Tensor, own_share: float, noise: float | None, rng: torch.Generator
+) -> Tensor:
+    """A chunk as later ones see it: its own in a share of the samples, else the truth, with noise.
+
+    Args:
+        truth: (B, C, c, H, W).
+        predicted: the same by the student.
+        own_share: share of the samples with the student's own.
+        noise: most noise, of which each sample has an even part. None draws none.
+        rng: of the draws.
+    """
+    size = len(truth)
+    keep = (rand(size, rng) < own_share).view(-1, 1, 1, 1, 1).to(truth)
+    chunk = torch.lerp(truth, predicted, keep)
+    if noise is None:
+        return chunk
+    return chunk + noise * rand(size, rng).view(-1, 1, 1, 1, 1).to(truth) * randn_like(chunk, rng)
 
 
 class _Context:

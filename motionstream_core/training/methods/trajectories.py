@@ -212,13 +212,7 @@ def write_trajectories(
             end, states = sample_chunks(teacher, drawn, rng, levels, keep)
         else:
             end, states = sample_clip(teacher, drawn, rng, guidance, levels, keep)
-        tensors = {
-            "states": states.half(),
-            "ends": end.half(),
-            "latents": (drawn["latents"] if causal else end).half(),
-        }
-        tensors |= {key: _storable(drawn[key]) for key in PASSED if key in drawn}
-        tensors["xy"] = drawn["xy"]  # half precision is too coarse beyond 256 px
+        tensors = _tensors_of(drawn, end, states, causal)
         try:
             _write_whole(path, tensors, about)
         except SafetensorError as error:
@@ -228,6 +222,18 @@ def write_trajectories(
             ) from None
         progress(f"trajectories {number + 1}/{count}")
     return out
+
+
+def _tensors_of(drawn: Batch, end: Tensor, states: Tensor, causal: bool) -> dict[str, Tensor]:
+    """What a file of trajectories holds: the path, where it ends, and what its stage is told."""
+    tensors = {
+        "states": states.half(),
+        "ends": end.half(),
+        "latents": (drawn["latents"] if causal else end).half(),
+    }
+    tensors |= {key: _storable(drawn[key]) for key in PASSED if key in drawn}
+    tensors["xy"] = drawn["xy"]  # half precision is too coarse beyond 256 px
+    return tensors
 
 
 def _write_whole(path: Path, tensors: dict[str, Tensor], about: dict) -> None:
