@@ -79,12 +79,12 @@ STREAMDIT_TINY = replace(
 # The same told of tracks as the paper of MotionStream tells it, which StreamDiT's does not.
 STREAMDIT_TINY_MOTION = replace(STREAMDIT_TINY, in_channels=32, motion=MotionConfig(id_range=1000))
 # The cartoon's motion models: tracks as in the paper, the start image as the clean first latent. The teacher
-# keeps the base's windows; a student's chunk sees all of its cache.
+# sees the whole clip, not the base's windows. A student's chunk sees all of its cache.
 CARTOON_MOTION = replace(
     CARTOON,
     in_channels=32,
     motion=MotionConfig(id_range=1000),
-    windows=None,  # the teacher sees the whole clip, the start image from every frame of it
+    windows=None,  # so that every frame sees the start image
     sampler=RollingConfig(chunk_frames=2, sink_frames=1, window_frames=2, steps=3, shift=1.0),
 )
 WAN_1_3B = ModelConfig(

@@ -14,7 +14,7 @@ import torch
 from ...model.presets import preset
 from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read, write_motion
-from ...training.cartoon.motion_clips import LATENTS, SHARD, write_motion_shards
+from ...training.cartoon.motion_clips import LATENTS, POINTS, SHARD, Points, write_motion_shards
 from ...training.cartoon.roaming import MOTIONS, PAIRS
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
@@ -37,6 +37,12 @@ def add_cartoon_shards(stages) -> None:
     parser.add_argument("--latents", type=int, default=LATENTS, help="latent frames of a clip")
     parser.add_argument("--pairs", type=float, default=PAIRS, help="share of the scenes with a second thing")
     parser.add_argument("--motions", type=int, default=MOTIONS, help="scenes with one start image")
+    parser.add_argument(
+        "--on-things", type=int, default=POINTS.on_things, help="points of each thing, %(default)s by default"
+    )
+    parser.add_argument(
+        "--on-land", type=int, default=POINTS.on_land, help="points of the land, %(default)s by default"
+    )
     parser.add_argument("--bf16", action="store_true", help="encode in bfloat16")
     parser.add_argument("--held-out", action="store_true", help="of scenes that no training sees")
 
@@ -81,6 +87,9 @@ def run_cartoon_shards(args: argparse.Namespace) -> None:
         raise ValueError(
             f"scenes: expected at least one motion and a share of pairs, got {args.motions} and {args.pairs}"
         )
+    points = Points(args.on_things, args.on_land)
+    if min(points) < 1:
+        raise ValueError(f"points: expected at least one of a thing and of the land, got {tuple(points)}")
     _, codec = read(args.weights)
     if args.bf16:  # the layout that such a CPU convolves fastest
         codec.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -95,5 +104,6 @@ def run_cartoon_shards(args: argparse.Namespace) -> None:
             bf16=args.bf16,
             pairs=args.pairs,
             motions=args.motions,
+            points=points,
         )
         print(f"cartoon-shards {number + 1 - args.first}/{args.count}", file=sys.stderr, flush=True)

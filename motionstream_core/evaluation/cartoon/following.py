@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ...codec.tiny import TinyCodec
 from ...sampling.flow import add_noise, sigma_schedule
-from ...training.cartoon.motion_clips import ON_THINGS, drawn, sample_of
-from ...training.cartoon.roaming import roaming_scene
+from ...training.cartoon.motion_clips import POINTS, drawn, sample_of
+from ...training.cartoon.roaming import PAIRS, roaming_scene
 from ...training.cartoon.sampling import decoded
 from ...training.cartoon.scene import REDUCED, Scene
 from ...training.data.pool import collate
@@ -65,9 +65,17 @@ class Lot:
         )
 
 
-def lot(codec: TinyCodec, count: int, latents: int, first: int = FIRST) -> Lot:
-    """Held-out scenes by number."""
-    scenes = [roaming_scene(first + i, held_out=True, seconds=latents / 4) for i in range(count)]
+def lot(codec: TinyCodec, count: int, latents: int, first: int = FIRST, pairs: float = PAIRS) -> Lot:
+    """Held-out scenes by number.
+
+    Args:
+        codec: makes the latents.
+        count: how many scenes.
+        latents: latent frames of a clip.
+        first: number of the first scene.
+        pairs: share of them with a second thing.
+    """
+    scenes = [roaming_scene(first + i, held_out=True, seconds=latents / 4, pairs=pairs) for i in range(count)]
     samples = [
         sample_of(codec, scene, np.random.default_rng([9, first + i]), latents)
         for i, scene in enumerate(scenes)
@@ -139,8 +147,8 @@ def sparse(batch: Batch, on_things: int = 2, on_land: int = 5) -> Batch:
     for b, count in enumerate(things):
         kept[:] = False
         for k in range(count):
-            kept[k * ON_THINGS : k * ON_THINGS + on_things] = True
-        land = count * ON_THINGS
+            kept[k * POINTS.on_things : k * POINTS.on_things + on_things] = True
+        land = count * POINTS.on_things
         kept[land : land + on_land] = True
         out[b] = seen[b] & kept
     return {**batch, "visible": out}
@@ -155,7 +163,8 @@ def exchanged(batch: Batch) -> Batch:
     where.
     """
     order = torch.arange(batch["xy"].shape[2])
-    order[: 2 * ON_THINGS] = order[: 2 * ON_THINGS].roll(ON_THINGS)
+    both = 2 * POINTS.on_things
+    order[:both] = order[:both].roll(POINTS.on_things)
     out = dict(batch)
     for name in ("xy", "visible"):
         out[name] = torch.cat([batch[name][:, :1], batch[name][:, 1:, order]], 1)

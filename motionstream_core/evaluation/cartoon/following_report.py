@@ -22,6 +22,7 @@ from ...model.weights.bundle import FORMAT, read_header
 from ...model.weights.networks import CARTOON as BASE
 from ...model.weights.networks import open_networks
 from ...training.cartoon.motion_clips import LATENTS
+from ...training.cartoon.roaming import PAIRS
 from ...training.cartoon.sampling import decoded
 from ...training.cartoon.vocabulary import CARTOON
 from ...training.methods.guidance import Guidance
@@ -109,6 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, default=BASE, help="weights file whose codec decodes")
     parser.add_argument("--count", type=int, default=36, help="held-out scenes")
     parser.add_argument("--latents", type=int, default=LATENTS, help="latent frames of a clip")
+    parser.add_argument("--pairs", type=float, default=PAIRS, help="share of the scenes with a second thing")
     parser.add_argument("--ode-steps", type=int, default=16, help="of the teacher")
     parser.add_argument("--motion-weight", type=float, default=0.0, help="w_m of the teacher's guidance")
     parser.add_argument("--sheet", type=Path, help="picture of the first 32 scenes")
@@ -122,7 +124,7 @@ def measure(args: argparse.Namespace) -> dict:
     began = time.time()
     codec = open_networks(args.base).codec
     assert isinstance(codec, TinyCodec)
-    lot = following.lot(codec, args.count, args.latents)
+    lot = following.lot(codec, args.count, args.latents, pairs=args.pairs)
     rows, truth = references(codec, lot)
     document: dict = {"clips": args.count, "static_epe": rows["static"]["epe"], "references": rows}
     shown = {"true": truth}

@@ -3,7 +3,7 @@
 Owns what a sample is. A clip has 1 + 4 (t - 1) frames, as every clip of a motion model, but its latents are
 those of a running stream: the first one holds the start image four times, behind two cold ones that are left
 out.
-Per sample: latents (C, t, h, w) float16. xy (T, N, 2) float16 and visible (T, N) bool with N = `LIMIT`,
+Per sample: latents (C, t, h, w) float16. xy (T, N, 2) float16 and visible (T, N) bool with N of `Points`,
 things' points first. tokens (20,) int16. Things (t, h / 2, w / 2) bool, the tokens that a thing touches.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,9 +29,27 @@ from .vocabulary import tokenize
 SHARD = 32
 LATENTS = 7
 COLD = STILL_FRAMES // 4
-ON_THINGS, ON_LAND = 24, 40
-LIMIT = 2 * ON_THINGS + ON_LAND
 START = STILL_FRAMES - 1  # the frame of a scene that is the start image
+
+
+class Points(NamedTuple):
+    """How many points a clip has: of each thing, and of the land behind them.
+
+    A thing covers some twenty cells of 8 x 8 pixels, so 64 of its points tell almost all of them. A stage
+    that keeps from .05 of the tracks (`--keep-tracks .05 1`) is told of 6 to 20 points in an eighth of its
+    clips.
+    """
+
+    on_things: int = 64
+    on_land: int = 64
+
+    @property
+    def limit(self) -> int:
+        """Points of a sample: those of two things and of the land."""
+        return 2 * self.on_things + self.on_land
+
+
+POINTS = Points()
 
 
 def clip_frames(latents: int) -> int:
@@ -70,13 +89,15 @@ def _frames(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2)[None].float() / 255
 
 
-def ordered_tracks(scene: Scene, frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """xy (T, N, 2) and visible (T, N), the points of things before those of the land, both padded to
-    `LIMIT`.
+def ordered_tracks(
+    scene: Scene, frames: int, rng: np.random.Generator, points: Points = POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """xy (T, N, 2) and visible (T, N), the points of things before those of the land, both padded to the
+    limit of `points`.
     """
-    paths = tracks(scene, frames, rng, start=START, on_things=ON_THINGS, on_land=ON_LAND)
+    paths = tracks(scene, frames, rng, start=START, on_things=points.on_things, on_land=points.on_land)
     order = np.argsort(paths.depth < 0, kind="stable")
-    pad = LIMIT - len(order)
+    pad = points.limit - len(order)
     xy, seen = paths.xy[:, order], paths.visible[:, order]
     return np.pad(xy, ((0, 0), (0, pad), (0, 0))), np.pad(seen, ((0, 0), (0, pad)))
 
@@ -87,10 +108,20 @@ def sample_of(
     rng: np.random.Generator,
     latents: int = LATENTS,
     start: Start | None = None,
+    points: Points = POINTS,
 ) -> dict:
-    """The arrays of one scene. start as in `encoded`."""
+    """The arrays of one scene.
+
+    Args:
+        codec: makes the latents.
+        scene: what is drawn.
+        rng: draws the points.
+        latents: latent frames of the clip.
+        start: as in `encoded`.
+        points: how many.
+    """
     frames = clip_frames(latents)
-    xy, visible = ordered_tracks(scene, frames, rng)
+    xy, visible = ordered_tracks(scene, frames, rng, points)
     behind = touched(scene, latents - 1, start=START + 1)
     first = touched(scene, 1, start=START, stride=1)
     return {
@@ -113,6 +144,7 @@ def write_motion_shards(
     bf16: bool = False,
     pairs: float = PAIRS,
     motions: int = MOTIONS,
+    points: Points = POINTS,
 ) -> None:
     """Writes shards `first` to `first + count - 1`. Those there already are kept. Each appears whole or not
     at all.
@@ -128,6 +160,7 @@ def write_motion_shards(
             CPU that has it.
         pairs: share of the scenes with a second thing.
         motions: scenes with one start image.
+        points: how many a clip has.
     """
     out.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
@@ -139,14 +172,19 @@ def write_motion_shards(
             scenes = (
                 roaming_scene(index, held_out=held_out, pairs=pairs, motions=motions) for index in indices
             )
-            write_shard(path, list(_samples(codec, zip(indices, scenes), held_out, latents, motions)))
+            write_shard(path, list(_samples(codec, zip(indices, scenes), held_out, latents, motions, points)))
 
 
 def _samples(
-    codec: TinyCodec, scenes: Iterable[tuple[int, Scene]], held_out: bool, latents: int, motions: int
+    codec: TinyCodec,
+    scenes: Iterable[tuple[int, Scene]],
+    held_out: bool,
+    latents: int,
+    motions: int,
+    points: Points,
 ) -> Iterator[dict]:
     start = None
     for index, scene in scenes:
         if start is None or index % motions == 0:
             start = still(codec, drawn(scene, 1)[0])
-        yield sample_of(codec, scene, np.random.default_rng([8 + held_out, index]), latents, start)
+        yield sample_of(codec, scene, np.random.default_rng([8 + held_out, index]), latents, start, points)
