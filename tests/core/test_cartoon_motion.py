@@ -2,6 +2,8 @@
 measured.
 """
 
+import argparse
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +13,8 @@ from core.test_buffer_stream import small_networks
 from core.test_training_stages import draws, rng
 from safetensors.torch import save_file
 
+from motionstream_core.__main__ import main
+from motionstream_core.cli.train.cartoon_command import run_cartoon_factor
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
 from motionstream_core.evaluation.cartoon import following
 from motionstream_core.model.config import MotionConfig, RollingConfig
@@ -41,7 +45,7 @@ from motionstream_core.training.cartoon.truth import centres
 from motionstream_core.training.cartoon.vocabulary import CARTOON, VERBS
 from motionstream_core.training.data.pool import Pool, collate
 from motionstream_core.training.methods import causal_init, distill, losses, teacher
-from motionstream_core.training.methods.initial import start_from
+from motionstream_core.training.methods.initial import file_digest, read_description, start_from
 from motionstream_core.training.methods.roles import MotionModel
 from motionstream_core.training.methods.steps import cell_weights
 
@@ -277,6 +281,33 @@ def test_a_model_that_learned_whole_is_factored_onto_its_base():
     assert "dit.blocks.0.cross_attn.k.bias" not in near.held and ranks_of(made.state_dict()) == {}
     copy = model(2)
     assert with_motion_additions(copy, ranks_of(near.state_dict())).held == near.held
+
+
+def test_the_command_factors_a_stages_file_and_names_its_parents(tmp_path):
+    net = Cartoon(preset("cartoon"))
+    write(tmp_path / "base.safetensors", net, TinyCodec(), {})
+    whole = MotionModel(preset("cartoon-motion"), vocabulary=CARTOON)
+    start_from(whole, tmp_path / "base.safetensors")
+    with torch.no_grad():
+        whole.dit.blocks[3].ffn[0].weight.addmm_(torch.ones(1024, 1), torch.ones(1, 256))
+    save_file(whole.state_dict(), tmp_path / "student.safetensors")
+    out = tmp_path / "factored.safetensors"
+    run = (
+        f"train cartoon-factor {tmp_path}/student.safetensors --base {tmp_path}/base.safetensors --out {out}"
+    )
+    main([*run.split(), "--numbers", "1300"])
+    copy = MotionModel(preset("cartoon-motion"), vocabulary=CARTOON)
+    start_from(copy, out)
+    assert ranks_of(copy.state_dict()) == {"dit.blocks.3.ffn.0": 1}
+    torch.testing.assert_close(
+        copy.dit.blocks[3].ffn[0].weight, whole.dit.blocks[3].ffn[0].weight, atol=1e-3, rtol=0
+    )
+    about = json.loads(read_description(out)["motionstream-training"])
+    assert about["provenance"]["parents"]["student.safetensors"] == file_digest(
+        tmp_path / "student.safetensors"
+    )
+    with pytest.raises(ValueError, match="learned whole"):
+        run_cartoon_factor(argparse.Namespace(weights=out, base=None, numbers=5, out=out))
 
 
 # streaming

@@ -1,5 +1,6 @@
-"""`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk. And
-`train cartoon-export`: a motion model of them as a small file beside its base.
+"""`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk. `train
+cartoon-factor`: a motion model that learned whole, as additions to its base. And `train cartoon-export`: such
+a model as a small file beside its base.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ from pathlib import Path
 
 import torch
 
+from ...evaluation.results import git_commit
 from ...model.presets import preset
 from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read, write_motion
+from ...training.cartoon.low_rank import factored, ranks_of
 from ...training.cartoon.motion_clips import LATENTS, POINTS, SHARD, Points, write_motion_shards
 from ...training.cartoon.roaming import MOTIONS, PAIRS
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
+from ...training.engine.checkpoints import write as write_weights
 from ...training.methods.initial import file_digest, read_description, start_from
 from ...training.methods.roles import MotionModel
 from ...training.methods.steps import check_whole_chunks
+
+NUMBERS = 2_000_000
 
 
 def add_cartoon_shards(stages) -> None:
@@ -58,6 +64,47 @@ def add_cartoon_export(stages) -> None:
     )
     parser.add_argument("--base", type=Path, default=CARTOON, help="weights file that the stages began with")
     parser.add_argument("--out", type=Path, required=True, help="in the folder of the base")
+
+
+def add_cartoon_factor(stages) -> None:
+    """`cartoon-factor` as a sub-command of `train`."""
+    parser = stages.add_parser(
+        "cartoon-factor",
+        help="a motion model that learned whole, as additions of low rank to its base, to be trained on",
+    )
+    parser.add_argument("weights", type=Path, help="student.safetensors, or teacher.safetensors")
+    parser.add_argument("--base", type=Path, default=CARTOON, help="weights file that the stages began with")
+    parser.add_argument(
+        "--numbers",
+        type=int,
+        default=NUMBERS,
+        help="of all additions together, %(default)s by default: a file of some 2 MiB",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="what --init and cartoon-export name")
+
+
+def run_cartoon_factor(args: argparse.Namespace) -> None:
+    """Writes what `add_cartoon_factor` parsed: weights as a stage writes them, with where they come from."""
+    if args.numbers < 1:
+        raise ValueError(f"numbers: expected at least 1, got {args.numbers}")
+    if args.out.suffix != ".safetensors":
+        raise ValueError(f"out: expected a .safetensors file, got {args.out.name}")
+    whole, base = (MotionModel(preset("cartoon-motion"), vocabulary=WORDS) for _ in range(2))
+    start_from(whole, args.weights)
+    if hasattr(whole, "held"):
+        raise ValueError(f"{args.weights.name}: expected a model that learned whole, got one of additions")
+    start_from(base, args.base)
+    near = factored(whole, base, args.numbers)
+    provenance = {
+        "stage": "cartoon-factor",
+        "command": " ".join(sys.argv[1:]),
+        "commit": git_commit(),
+        "parents": {path.name: file_digest(path) for path in (args.weights, args.base)},
+    }
+    about = {"stage": "cartoon-factor", "step": 0, "seconds": 0.0, "provenance": provenance}
+    write_weights(args.out, list(near.state_dict().items()), about)
+    ranks = ranks_of(near.state_dict())
+    print(f"{args.out}: {sum(ranks.values())} directions in {len(ranks)} matrices")
 
 
 def run_cartoon_export(args: argparse.Namespace) -> None:

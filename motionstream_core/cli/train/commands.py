@@ -25,8 +25,10 @@ from ...training.methods.detail import KEPT, SCENES, STYLE_SHARE, write_pairs
 from ...training.methods.registry import METHODS
 from .cartoon_command import (
     add_cartoon_export,
+    add_cartoon_factor,
     add_cartoon_shards,
     run_cartoon_export,
+    run_cartoon_factor,
     run_cartoon_shards,
 )
 from .data_command import add_data, run_data
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs = _add_pairs(stages)
     add_data(stages)
     add_cartoon_shards(stages)
+    add_cartoon_factor(stages)
     add_cartoon_export(stages)
     add_trajectories(stages)
     add_stages(stages)
@@ -132,6 +135,7 @@ def run(args: argparse.Namespace) -> None:
         "pairs": _pairs,
         "data": run_data,
         "cartoon-shards": run_cartoon_shards,
+        "cartoon-factor": run_cartoon_factor,
         "cartoon-export": run_cartoon_export,
         "trajectories": run_trajectories,
         "plan": run_plan,
