@@ -25,17 +25,18 @@ from ..evaluation.results import markdown_table, round_figures, show_result, wri
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
 from ..model.compiled import MODES, FastDiT, accelerate
-from ..model.weights.networks import Networks, decoding_matters
+from ..model.weights.networks import Networks, decoding_matters, with_convolutions
 from ..streaming.chunk import Chunk
 from ..streaming.decoders import overlaps_decode
 from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.types import Tracks
 from .bench_networks import DECODERS, chunk_flops, peak_flops, random_networks
-from .options import add_model_options, open_on
+from .options import add_convolutions_option, add_model_options, open_on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser)
+    add_convolutions_option(parser)
     parser.add_argument("--preset", default=None, help="random weights of a preset instead of a weights file")
     parser.add_argument("--frames", type=int, default=241)
     parser.add_argument("--size", type=parse_size, default=(128, 128), help="WIDTHxHEIGHT")
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
     check_backend(
         args.attention, networks.config.num_heads, networks.config.head_dim, device, networks.dit.dtype
     )
+    networks = with_convolutions(networks, args.convolutions)
     networks = replace(networks, dit=accelerate(networks.dit, args.fast))
     if networks.config.motion is None or args.fast != "off":
         args.against = False
@@ -119,6 +121,7 @@ def run(args: argparse.Namespace) -> None:
     )
     report |= {
         "attention": args.attention,
+        "convolutions": args.convolutions,
         "decode_beside": overlaps_decode(device, args.beside, decoding_matters(networks)),
         "way": args.fast,
         "fast": networks.dit.state if isinstance(networks.dit, FastDiT) else args.fast,

@@ -20,12 +20,13 @@ from ..common.pictures import cover
 from ..evaluation.results import round_figures
 from ..live.performance import read_performance
 from ..live.session import LiveSession
+from ..model.weights.networks import with_convolutions
 from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.document.handles import file_document, file_groups
 from ..tracks.document.objects import document_objects
 from ..tracks.formats import read_tracks
 from ..tracks.types import MODES, Tracks
-from .options import add_model_options, open_on
+from .options import add_convolutions_option, add_model_options, open_on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,13 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same video")
     add_model_options(parser)
+    add_convolutions_option(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     image, tracks = read_start(args.image, args.tracks, args.size)
     frames = tracks.frames if args.frames is None else args.frames
-    networks = open_on(args.weights, device)
+    networks = with_convolutions(open_on(args.weights, device), args.convolutions)
     encoder = networks.text_encoder
     left_out = None if encoder is None else encoder.vocabulary.left_out(args.prompt, encoder.length)
     if left_out:

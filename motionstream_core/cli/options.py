@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..codec.channels_last import ORDERS
 from ..model.weights.networks import BUILT_IN, Networks, open_networks
 
 
@@ -21,6 +22,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1 ...; auto: cuda where there is one"
+    )
+
+
+def add_convolutions_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--convolutions",
+        choices=ORDERS,
+        default="plain",
+        help=(
+            "of the built-in decoder on a CPU; channels_last: faster, frames within 2e-6; bfloat16: twice as "
+            "fast where the core has AVX512-BF16, about 55 dB"
+        ),
     )
 
 

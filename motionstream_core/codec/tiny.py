@@ -132,6 +132,7 @@ class TinyCodec(nn.Module):
 
     latent_mean: Tensor
     latent_std: Tensor
+    convolutions = "plain"  # of the decoder on a CPU: one of `channels_last.ORDERS`
 
     def __init__(self, config: CodecConfig | None = None):
         super().__init__()
@@ -277,9 +278,19 @@ class TinyCodec(nn.Module):
             four=TIME_STRIDE,
         )
         skip = F.interpolate(skip, scale_factor=SPACE_STRIDE, mode="bilinear", align_corners=False)
-        x, memory = _run(self.decoder, x, state.memory)
+        x, memory = self._run_decoder(x, state.memory)
         x = x + rearrange(skip, "(b t) c h w -> b t c h w", b=raw.shape[0])
         return (x if state.started else x[:, TIME_STRIDE - 1 :]), CodecState(memory, True)
+
+    def _run_decoder(self, x: Tensor, memory: list[Tensor | None]) -> tuple[Tensor, list[Tensor | None]]:
+        """The decoder's layers in the order of memory that was asked for, where nobody asks for gradients."""
+        plain = self.convolutions == "plain" or torch.is_grad_enabled() or x.dtype != torch.float32
+        if plain or x.device.type != "cpu":
+            return _run(self.decoder, x, memory)
+        from .channels_last import run_channels_last
+
+        half = self.convolutions == "bfloat16"
+        return run_channels_last(self.decoder, x, memory, torch.bfloat16 if half else torch.float32)
 
     def encode(self, frames: Tensor) -> Tensor:
         """A whole clip: frames (B, 1 + 4k, 3, H, W) in 0..1 -> latents (B, C, 1 + k, H/8, W/8)."""

@@ -42,8 +42,13 @@ class DetailHead(nn.Module):
         nn.init.zeros_(self.leave.weight)
         assert self.leave.bias is not None
         nn.init.zeros_(self.leave.bias)
-        # The faster order for convolutions on a CPU. torch takes it, its stubs do not.
+        self.faster_order()
+
+    def faster_order(self) -> DetailHead:
+        """The weights in the faster order for convolutions on a CPU. Loading by assignment undoes it."""
+        # torch takes it, its stubs do not.
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return self
 
     def forward(self, frames: Tensor, warped: Tensor, maps: Tensor) -> Tensor:
         """-> (T, 3, H, W), not clamped. Raises ValueError for shapes that do not fit."""

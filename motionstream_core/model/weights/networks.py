@@ -8,6 +8,7 @@ Knows nothing of streams or of where the built-in file lies beyond its name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from ...codec.base import Codec
+from ...codec.channels_last import ORDERS, has_bfloat16_cores
 from ...codec.tiny import CodecConfig, TinyCodec
 from ..compiled import FastDiT
 from ..config import CARRIES, ModelConfig
@@ -64,6 +66,25 @@ def decoding_matters(networks: Networks) -> bool:
     size.
     """
     return isinstance(networks.codec, TinyCodec)
+
+
+def with_convolutions(networks: Networks, order: str) -> Networks:
+    """The same networks whose decoder and detail head convolve in `order`, one of `channels_last.ORDERS`.
+
+    Weights of the codec are shared with the networks given, which stay as they are. Other codecs than the
+    pack's own small one on a CPU have one order.
+    """
+    codec = networks.codec
+    if order not in ORDERS:
+        raise ValueError(f"convolutions: expected one of {', '.join(ORDERS)}, got {order!r}")
+    if order == "bfloat16" and not has_bfloat16_cores():
+        raise ValueError("convolutions: expected a core with AVX512-BF16 for bfloat16, got one without")
+    if order == "plain" or not isinstance(codec, TinyCodec):
+        return networks
+    codec = copy(codec)  # another attribute, the same parameters
+    codec.convolutions = order
+    detail = None if networks.detail is None else deepcopy(networks.detail).faster_order()
+    return replace(networks, codec=codec, detail=detail)
 
 
 def check_size(config: ModelConfig, width: int, height: int):
