@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..common.checked import Point
 from ..tracks.document.model import Brush
 from ..tracks.document.offsets import border_pins, brush_offsets
 from ..tracks.masks import points_in_mask
@@ -172,11 +173,13 @@ class LiveTracks:
         match control.target:
             case Handle(number):
                 held = points.of_handle(number)
-                x, y = points.screen[held[0]].tolist() if len(held) else (0.0, 0.0)
+                x, y = points.screen[self._marked(number, held)].tolist() if len(held) else (0.0, 0.0)
                 at = (x, y)
             case Circle(center, radius):
                 at = center
-                held = points.within(center, radius)
+                held = self._object_at(center, to_reference)
+                if not len(held):
+                    held = points.within(center, radius)
                 if not len(held):
                     around = torch.from_numpy(brush_offsets(Brush(radius, radius / GRAB_SPACING)))
                     held = self._insert(torch.tensor(at, dtype=torch.float64) + around, to_reference)
@@ -191,6 +194,29 @@ class LiveTracks:
         points.mode[held] = HELD
         points.unhide(held)
         return True
+
+    def _object_at(self, at: Point, to_reference: ToReference) -> Tensor:
+        """The points of the object that is seen at a place of the screen, the newest first. None where it is
+        none.
+        """
+        points = self.state.points
+        if self.state.objects:
+            column, row = to_reference(torch.tensor([at], dtype=torch.float64))[0].round().long().tolist()
+            for handle, mask in reversed(self.state.objects.items()):
+                height, width = mask.shape
+                held = points.of_handle(handle)
+                if len(held) and 0 <= row < height and 0 <= column < width and mask[row, column]:
+                    return held
+        return points.mode.new_zeros(0)
+
+    def _marked(self, handle: int, held: Tensor) -> int:
+        """Which of its points `held` a handle is shown at: the one in the middle of an object, else the
+        first.
+        """
+        if handle not in self.state.objects:
+            return int(held[0])
+        anchors = self.state.points.anchors[held]
+        return int(held[(anchors - anchors.mean(0)).norm(dim=-1).argmin()])
 
     def _release(self, hand: int, mode: str) -> bool:
         """At once, or, where the hand has been asked to go somewhere, when it has got there."""
@@ -420,17 +446,22 @@ class LiveTracks:
     def handles(self, xy: Tensor, visible: Tensor, most: int = 400) -> list[HandleRow]:
         """The first `most` handles in every frame of the chunk made last: rows of (id, x, y, kind).
 
+        An object's is in its middle.
+
         xy (T, N, 2), visible (T, N): the chunk's.
         """
         points = self.state.points
         known = (points.handle >= 0).nonzero()[:, 0]
         ids, order = torch.unique(points.handle[known], return_inverse=True)
         first = torch.full((len(ids),), len(points)).scatter_reduce(0, order, known, "amin")[:most]
+        numbers = ids[:most].tolist()
+        for at, number in enumerate(numbers):
+            if number in self.state.objects:
+                first[at] = self._marked(number, points.of_handle(number))
         rests = points.static | (points.mode == REST)
         kinds = torch.where(points.mode == HELD, ONLINE, torch.where(rests, STATIC, PREDRAWN))
         shown = torch.where(visible[:, first], kinds[first], HIDDEN)
         places = xy[:, first].round(decimals=1).tolist()
-        numbers = ids[:most].tolist()
         return [
             [(number, x, y, kind) for number, (x, y), kind in zip(numbers, row, line)]
             for row, line in zip(places, shown.tolist())

@@ -116,6 +116,46 @@ def test_a_grab_of_an_unmarked_place_puts_points_there_and_moves_them():
     torch.testing.assert_close(piece.xy[-1, 3:], added + torch.tensor([6.0, 0.0]))
 
 
+def with_an_object() -> LiveTracks:
+    """A square from (36, 6) to (55, 25) is cut out: handle 3. Track 1 goes on at (30, 20), beside it."""
+    live = motion()
+    mask = torch.zeros(48, 64, dtype=torch.bool)
+    mask[6:26, 36:56] = True
+    assert live.add_object(mask, torch.zeros(2))
+    live(1, 1)
+    return live
+
+
+def test_a_hand_anywhere_within_an_object_takes_the_whole_of_it_and_nothing_beside_it():
+    live = with_an_object()
+    before = live.state.points.screen.clone()
+    assert ask(live, "grab", hand=0, at=[37, 24], radius=9)  # by its corner: track 1 is 8 px away
+    assert ask(live, "move", hand=0, to=[[47, 34]])
+    after = live(2, 8)
+    moved = (after.xy[-1] - before).norm(dim=-1)
+    torch.testing.assert_close(after.xy[-1, 3:].double(), before[3:] + 10)
+    assert moved[1] == 0 and len(after.anchors) == len(before)  # no new points either
+
+
+def test_beside_an_object_a_hand_takes_what_is_within_its_radius():
+    live = with_an_object()
+    assert ask(live, "grab", hand=0, at=[30, 22], radius=4)
+    assert ask(live, "move", hand=0, to=[[30, 40]])
+    after = live(2, 8)
+    assert after.xy[-1, 1].tolist() == [30, 38] and after.xy[-1, 3:, 1].max() < 26
+
+
+def test_the_handle_of_an_object_is_in_its_middle_and_is_grabbed_there():
+    live = with_an_object()
+    piece = live(2, 1)
+    ((handle, x, y, kind),) = live.handles(piece.xy, piece.visible)[0][3:]
+    assert (handle, kind) == (3, STATIC) and math.dist((x, y), (45.5, 15.5)) <= 3
+    assert ask(live, "grab", hand=0, handle=3)
+    assert ask(live, "move", hand=0, to=[[20, 30]])
+    piece = live(3, 8)
+    assert live.handles(piece.xy, piece.visible)[-1][3] == (3, 20.0, 30.0, ONLINE)
+
+
 def test_a_point_taken_from_another_hand_follows_the_new_one():
     live = motion()
     ask(live, "grab", hand=0, handle=0)
