@@ -11,6 +11,7 @@ import { NodeOutputs } from "./shared/outputs.js";
 import { Memory, Workflows } from "./shared/workflows.js";
 import { setLanguage as setPreviewLanguage } from "./stream_preview/vocabulary.js";
 import { RunHub } from "./stream_preview/run_hub.js";
+import { SharedTakes } from "./stream_preview/share.js";
 import { addPreview } from "./stream_preview/widget.js";
 import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
@@ -27,6 +28,7 @@ const workflows = new Workflows(app, api);
 workflows.install();
 const outputs = new NodeOutputs(app, api, workflows);
 const hub = new RunHub(api);
+const takes = new SharedTakes(app, api);
 /** What the views of nodes that the host took away were like, by workflow and node. */
 const memory = new Memory(64);
 const backdrops = new Memory(16, (backdrop) => backdrop.clear());
@@ -59,12 +61,13 @@ app.registerExtension({
   },
   nodeCreated(node) {
     if (node.comfyClass === PREVIEW)
-      addPreview(node, { app, api, hub, liveViews, workflows, outputs, pictures });
+      addPreview(node, { app, api, hub, liveViews, workflows, outputs, pictures, takes });
     fillPrefixes(node, app);
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);
   },
   afterConfigureGraph() {
     liveViews.healSoon();
+    void takes.open(workflows.current).then(() => workflows.tell());
   },
 });

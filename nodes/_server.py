@@ -44,6 +44,7 @@ STATUS = {
     "foreign_origin": 403,
     "unknown_run": 404,
     "no_link": 404,
+    "no_weights": 404,
     "run_ended": 409,
     "id_taken": 409,
     "too_slow": 408,

@@ -27,7 +27,7 @@ import { PreviewStore } from "./store.js";
  */
 
 const THUMBNAIL = 72; // px, the longer side
-const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {} };
+const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {}, share: () => {} };
 const PANELS_MS = 150;
 /**
  * After these the picture is drawn at once, and the panels follow a few times a second.
@@ -143,6 +143,12 @@ export class StreamPreview {
         picture: this.player.thumbnail(THUMBNAIL),
       },
     });
+  }
+
+  /** A take that came with a file, once. @param {import("./state.js").Take} take */
+  keepOpened(take) {
+    if (!this.state.takes.some((each) => each.token === take.token))
+      this.store.dispatch({ type: "saved", file: null, take });
   }
 
   /**

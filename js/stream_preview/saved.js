@@ -17,6 +17,7 @@ import { word } from "./vocabulary.js";
  * @property {(file: HostFile) => void} play
  * @property {() => void} showAssets
  * @property {(take: Take, goOn: boolean) => void} replay  goOn: without an end, for the hands to go on
+ * @property {(take: Take) => void} share
  */
 
 /**
@@ -29,9 +30,9 @@ export function savedPanel(store, host) {
     const { file } = store.state.saved;
     if (file) act(file);
   };
-  const withTake = (/** @type {boolean} */ goOn) => () => {
+  const withTake = (/** @type {(take: Take) => void} */ act) => () => {
     const take = store.state.saved.take ?? store.state.takes[0];
-    if (take) host.replay(take, goOn);
+    if (take) act(take);
   };
   const name = element("span", "ms-saved-name");
   const file = group(
@@ -41,8 +42,24 @@ export function savedPanel(store, host) {
   );
   const again = group(
     "",
-    button("back", word("replay_help"), withTake(false), word("replay")),
-    button("step", word("go_on_help"), withTake(true), word("go_on")),
+    button(
+      "back",
+      word("replay_help"),
+      withTake((take) => host.replay(take, false)),
+      word("replay"),
+    ),
+    button(
+      "step",
+      word("go_on_help"),
+      withTake((take) => host.replay(take, true)),
+      word("go_on"),
+    ),
+    button(
+      "send",
+      word("share_help"),
+      withTake((take) => host.share(take)),
+      word("share"),
+    ),
   );
   const list = element("div", "ms-takes");
   const root = element("div", "ms-saved", [name, file, again, list]);

@@ -68,6 +68,17 @@ export const ENGLISH = {
   replay: "Replay this take",
   replay_help: "Replay: the same controls and seed make the same video again",
   go_on: "Go on from here",
+  share: "Share this take",
+  share_help:
+    "Share: one file with the workflow, what was done, its pictures and the weights' names. Dropped onto the " +
+    "page it opens, and this take is there to be replayed",
+  opened_take: "A take was opened: {about}",
+  opened_take_help: "Press Replay this take in the Stream Preview.",
+  bad_take: "The file's take cannot be read",
+  no_picture: "{name}: the picture could not be brought along",
+  no_place: "{name}: the workflow has no place for this picture",
+  weights_missing: "{name}: these weights are not here",
+  weights_other: "{name}: other weights have this name here, so the video will differ",
   go_on_help: "Play this take again without an end, and steer on from where it ends",
   take: "{seconds} s · seed {seed}",
   take_help: "{about}: click to play this take again",

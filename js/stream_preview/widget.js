@@ -15,6 +15,7 @@ import { StreamPreview } from "./preview.js";
 /** @import {Kept} from "./preview.js" */
 /** @import {Run} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
+/** @import {SharedTakes} from "./share.js" */
 
 const NAME = "motionstream_view"; // a widget named like an input would take its place in the Vue renderer
 const MIN_HEIGHT = 440;
@@ -29,6 +30,7 @@ const LAST_KEY = "motionstream_last";
  * @property {LiveViews} liveViews
  * @property {Workflows} workflows
  * @property {NodeOutputs} outputs
+ * @property {SharedTakes} takes
  * @property {Memory<Kept>} pictures  what previews showed whose nodes were taken away, by workflow and node
  */
 
@@ -37,7 +39,7 @@ const LAST_KEY = "motionstream_last";
  * @param {Services} services
  */
 export function addPreview(node, services) {
-  const { app, api, hub, liveViews, workflows, outputs, pictures } = services;
+  const { app, api, hub, liveViews, workflows, outputs, pictures, takes } = services;
   const root = () => app.rootGraph ?? app.graph;
   let workflow = "";
   const view = new StreamPreview(
@@ -53,6 +55,7 @@ export function addPreview(node, services) {
         workflows.override(take.node, goOn ? { ...inputs, frames: 0 } : inputs);
         void app.queuePrompt?.(0, 1);
       },
+      share: (take) => void takes.share(take),
     },
   );
   forwardWheel(app, view.root);
@@ -70,6 +73,8 @@ export function addPreview(node, services) {
     const { run } = view.state;
     const left = run && outputs.ofRun(workflow, run.prompt_id, run.node_id);
     if (left) view.keep(left);
+    const opened = workflows.loading ? undefined : takes.opened.get(workflow);
+    if (opened && leadsTo(node, opened.node, root())) view.keepOpened(opened);
     const file = workflows.loading ? null : outputs.of(node)?.[LAST_KEY]?.[0];
     if (typeof file?.filename === "string") void view.recall(api.apiURL(viewRoute(file)));
   };
@@ -127,7 +132,17 @@ function playFile(url, name) {
  * @param {ComfyGraph | null | undefined} root
  */
 export function follows(node, run, root) {
-  const path = nodesOnPath(root, run.node_id);
+  return leadsTo(node, run.node_id, root);
+}
+
+/**
+ * Whether a preview shows what a node makes, by its execution id.
+ * @param {ComfyNode} node
+ * @param {string} id
+ * @param {ComfyGraph | null | undefined} root
+ */
+function leadsTo(node, id, root) {
+  const path = nodesOnPath(root, id);
   if (!path.length) return false;
   if (!isLinked(node, "images")) return path[path.length - 1].graph === node.graph;
   const upstream = nodesUpstream(node, root, "images");

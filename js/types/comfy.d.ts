@@ -14,6 +14,8 @@ interface ComfyGraph {
   id?: string;
   isRootGraph?: boolean;
   nodes?: ComfyNode[];
+  extra?: Record<string, unknown>;
+  serialize?(): Record<string, any>;
   subgraphs?: Map<string, ComfyGraph>;
   getLink?(id: number): { target_id: number | string } | null | undefined;
   getNodeById?(id: number | string): ComfyNode | null | undefined;

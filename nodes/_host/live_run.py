@@ -22,10 +22,11 @@ from server import PromptServer
 
 from ...motionstream_core.common.pictures import to_uint8
 from ...motionstream_core.streaming.stream import Chunk
-from .. import _cut, _server, _watch
+from .. import _cut, _server, _watch, _weights
 from .._frames import Frame
 from .._live import Run, Runs, Script
 from .._types import WordClip
+from .models import weight_path
 
 LOG = logging.getLogger("motionstream")
 STOCK_PREVIEW_S = 1 / 3  # while nobody watches our own preview
@@ -39,6 +40,7 @@ def serve_routes():
     """The routes of the live preview and the editor, under the host's own server."""
     _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
     _watch.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
+    _weights.register(PromptServer.instance.routes, weight_path, args.enable_cors_header)
     _cut.register(PromptServer.instance.routes, args.enable_cors_header)
 
 

@@ -6,6 +6,7 @@ import { NodeOutputs } from "../../js/shared/outputs.js";
 import { Memory, Workflows } from "../../js/shared/workflows.js";
 import { LiveViews } from "../../js/shared/host_canvas.js";
 import { RunHub } from "../../js/stream_preview/run_hub.js";
+import { SharedTakes } from "../../js/stream_preview/share.js";
 import { addPreview } from "../../js/stream_preview/widget.js";
 
 const RUN = {
@@ -47,7 +48,17 @@ function services() {
   const workflows = new Workflows(app, api, undefined);
   const outputs = new NodeOutputs(app, api, workflows);
   const pictures = new Memory(12, (kept) => kept.frame?.picture.close());
-  return { page, api, hub, app, liveViews: new LiveViews(), workflows, outputs, pictures };
+  return {
+    page,
+    api,
+    hub,
+    app,
+    liveViews: new LiveViews(),
+    workflows,
+    outputs,
+    pictures,
+    takes: new SharedTakes(app, api),
+  };
 }
 
 test("a preview taken out of the graph leaves nothing behind, over two hundred runs", async () => {
