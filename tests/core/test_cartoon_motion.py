@@ -306,6 +306,14 @@ def test_the_command_factors_a_stages_file_and_names_its_parents(tmp_path):
     assert about["provenance"]["parents"]["student.safetensors"] == file_digest(
         tmp_path / "student.safetensors"
     )
+    packed = tmp_path / "packed.safetensors"
+    main(["train", "pack", str(out), "--out", str(packed)])
+    assert packed.stat().st_size < 0.3 * out.stat().st_size
+    again = MotionModel(preset("cartoon-motion"), vocabulary=CARTOON)
+    start_from(again, packed)
+    was = copy.dit.blocks[3].ffn[0].weight
+    assert (again.dit.blocks[3].ffn[0].weight - was).norm() < 0.02 * was.norm()
+    assert json.loads(read_description(packed)["motionstream-training"])["packed"] == file_digest(out)
     with pytest.raises(ValueError, match="learned whole"):
         run_cartoon_factor(argparse.Namespace(weights=out, base=None, numbers=5, out=out))
 

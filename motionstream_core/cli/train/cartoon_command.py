@@ -1,6 +1,6 @@
 """`train cartoon-shards`: clips of the cartoon whose things roam, as latents and tracks on disk. `train
 cartoon-factor`: a motion model that learned whole, as additions to its base. And `train cartoon-export`: such
-a model as a small file beside its base.
+a model as a small file beside its base. `train pack`: any stage's weights at a byte a number.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ...evaluation.results import git_commit
+from ...model.packed import pack_state
 from ...model.presets import preset
 from ...model.weights.networks import CARTOON
 from ...training.cartoon.export import read, write_motion
@@ -22,7 +23,7 @@ from ...training.cartoon.roaming import MOTIONS, PAIRS
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
 from ...training.engine.checkpoints import write as write_weights
-from ...training.methods.initial import file_digest, read_description, start_from
+from ...training.methods.initial import file_digest, read_description, read_tensors, start_from
 from ...training.methods.roles import MotionModel
 from ...training.methods.steps import check_whole_chunks
 
@@ -105,6 +106,23 @@ def run_cartoon_factor(args: argparse.Namespace) -> None:
     write_weights(args.out, list(near.state_dict().items()), about)
     ranks = ranks_of(near.state_dict())
     print(f"{args.out}: {sum(ranks.values())} directions in {len(ranks)} matrices")
+
+
+def add_pack(stages) -> None:
+    """`pack` as a sub-command of `train`."""
+    parser = stages.add_parser(
+        "pack", help="a stage's weights at a byte a number, to be kept and gone on with by --init"
+    )
+    parser.add_argument("weights", type=Path, help="student.safetensors, or teacher.safetensors")
+    parser.add_argument("--out", type=Path, required=True)
+
+
+def run_pack(args: argparse.Namespace) -> None:
+    """Writes what `add_pack` parsed, with the description of the file that it was."""
+    about = json.loads(read_description(args.weights)[FORMAT])
+    packed = pack_state(read_tensors(args.weights))
+    write_weights(args.out, list(packed.items()), about | {"packed": file_digest(args.weights)})
+    print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 
 
 def run_cartoon_export(args: argparse.Namespace) -> None:

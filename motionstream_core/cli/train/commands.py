@@ -27,9 +27,11 @@ from .cartoon_command import (
     add_cartoon_export,
     add_cartoon_factor,
     add_cartoon_shards,
+    add_pack,
     run_cartoon_export,
     run_cartoon_factor,
     run_cartoon_shards,
+    run_pack,
 )
 from .data_command import add_data, run_data
 from .plan_command import add_plan, run_plan
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cartoon_shards(stages)
     add_cartoon_factor(stages)
     add_cartoon_export(stages)
+    add_pack(stages)
     add_trajectories(stages)
     add_stages(stages)
     add_plan(stages)
@@ -137,6 +140,7 @@ def run(args: argparse.Namespace) -> None:
         "cartoon-shards": run_cartoon_shards,
         "cartoon-factor": run_cartoon_factor,
         "cartoon-export": run_cartoon_export,
+        "pack": run_pack,
         "trajectories": run_trajectories,
         "plan": run_plan,
         "export": _export,

@@ -94,7 +94,7 @@ def start_from(model: MotionModel, path: Path) -> str:
         raise ValueError(
             f"{path.name}: expected a .safetensors file; turn a .pt file into one with `convert`"
         )
-    state = read_tensors(path)
+    state = unpack_state(read_tensors(path))
     if any(key.startswith("text_encoder.") for key in state) and HEAD not in state:
         return _start_from_text_to_video(model, state, path.name)
     ranks = ranks_of(state)
@@ -122,16 +122,17 @@ def start_from(model: MotionModel, path: Path) -> str:
 
 def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], name: str) -> str:
     """Transformer and words of one of this pack's own files without a track head."""
-    state = {key: v if v.dtype == torch.int8 else v.float() for key, v in state.items()}
-    dit = unpack_state({k.removeprefix("dit."): v for k, v in state.items() if k.startswith("dit.")})
-    words = {k.removeprefix("text_encoder."): v for k, v in state.items() if k.startswith("text_encoder.")}
+    dit = {k.removeprefix("dit."): v.float() for k, v in state.items() if k.startswith("dit.")}
+    words = {
+        k.removeprefix("text_encoder."): v.float() for k, v in state.items() if k.startswith("text_encoder.")
+    }
     dit["patch_embedding.weight"] = widen_patch(dit["patch_embedding.weight"], model.config.in_channels)
     place = model.dit.state_dict().get("place_embedding.weight")
     if place is not None:  # which older files do not have: it begins at zero
         dit.setdefault("place_embedding.weight", torch.zeros_like(place))
     load_into(model.dit, dit, name)
     if model.words is not None:
-        load_into(model.words, unpack_state(words), name)
+        load_into(model.words, words, name)
     return f"transformer and words of {name}; track head fresh"
 
 
