@@ -5,7 +5,8 @@
  */
 
 import * as controls from "./controls.js";
-import { obstacleOf } from "./obstacles.js";
+import { isActive, obstacleOf } from "./obstacles.js";
+import { pictureWindows } from "./pop_out.js";
 import { isBusy, oldestChunk, TOOL_CONTROLS } from "./state.js";
 import { word } from "./vocabulary.js";
 
@@ -201,6 +202,53 @@ export const LARGE = {
   perform: (state) => ({ type: "large", on: !state.large }),
 };
 
+/**
+ * Why there is nobody to watch; "" = the run goes on.
+ * @param {PreviewState} state
+ */
+const needsRun = ({ status }) => (isActive(status) ? "" : word("no_run"));
+
+/** @type {Command} */
+export const LINK = {
+  name: "link",
+  keys: ["w"],
+  help: "key_out",
+  label: () => word("watch"),
+  obstacle: needsRun,
+  isOn: (state) => state.watch !== "",
+  perform: (state) => (needsRun(state) ? null : { type: "watch-asked", on: true }),
+};
+
+/** @type {Command} */
+export const UNLINK = {
+  name: "unlink",
+  keys: [],
+  icon: () => "close",
+  label: () => word("watch_end"),
+  obstacle: needsRun,
+  perform: (state) => (state.watch ? { type: "watch-asked", on: false } : null),
+};
+
+/** @type {Command} */
+export const FULL = {
+  name: "full",
+  keys: ["x"],
+  help: "key_out",
+  label: () => word("full"),
+  perform: () => ({ type: "full-screen" }),
+};
+
+/** @type {Command} */
+export const POP = {
+  name: "pop",
+  keys: ["p"],
+  help: "key_out",
+  label: (state) => word(state.poppedOut ? "pop_back" : "pop"),
+  obstacle: () => (pictureWindows() ? "" : word("pop_none")),
+  isOn: (state) => state.poppedOut,
+  perform: (state) => (pictureWindows() ? { type: "pop-out", on: !state.poppedOut } : null),
+};
+
 /** @type {Command} */
 export const HELP = {
   name: "help",
@@ -242,8 +290,12 @@ const ALL = [
   CAMERA,
   HANDLES,
   LARGE,
+  LINK,
+  FULL,
+  POP,
   HELP,
   HOLD,
+  UNLINK,
   ESCAPE,
 ];
 

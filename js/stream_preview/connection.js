@@ -1,5 +1,6 @@
 /** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket. Draws nothing. */
 
+import { isSeen } from "./pop_out.js";
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
 import { word } from "./vocabulary.js";
 
@@ -49,7 +50,7 @@ export class StreamConnection {
       return;
     }
     const message = parseFrame(data);
-    if (document.hidden) this.unseen = message;
+    if (!isSeen()) this.unseen = message;
     else await this.show(message);
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(ackMessage(message.header.frame));
   }
@@ -62,7 +63,7 @@ export class StreamConnection {
 
   /** The page is to be seen again: the frame it missed last. */
   async seen() {
-    if (!document.hidden && this.unseen) await this.show(this.unseen);
+    if (isSeen() && this.unseen) await this.show(this.unseen);
   }
 
   /** @param {unknown} error */

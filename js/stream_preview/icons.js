@@ -3,6 +3,13 @@
 import { iconSet } from "../shared/icons.js";
 
 export const { icon, button, setIcon } = iconSet({
+  link:
+    '<path d="M8.500 11.500a3 3 0 0 0 4.300 0l3-3a3 3 0 0 0-4.300-4.300l-1 1M11.500 8.500a3 3 0 0 0-4.300' +
+    ' 0l-3 3a3 3 0 0 0 4.300 4.300l1-1"/>',
+  full: '<path d="M3.500 7.500v-4h4M12.500 3.500h4v4M16.500 12.500v4h-4M7.500 16.500h-4v-4"/>',
+  pop:
+    '<path d="M16.500 9V5a1.500 1.500 0 0 0-1.500-1.500H5A1.500 1.500 0 0 0 3.500 5v8A1.500 1.500 0 0 0 5' +
+    ' 14.500h3.500"/><rect x="10.500" y="11" width="7" height="5.500" rx="1" fill="currentColor"/>',
   step:
     '<path d="M4.500 4.500l7 5.500-7 5.500z" fill="currentColor"/>' +
     '<path d="M15 4.500v11" stroke-width="2.400"/>',

@@ -14,6 +14,7 @@ import { savedPanel } from "./saved.js";
 import { Stage } from "./stage.js";
 import { strengthSlider } from "./strength.js";
 import { word } from "./vocabulary.js";
+import { watchPanel } from "./watch.js";
 
 /** @import {FramePlayer} from "./player.js" */
 /** @import {PreviewState} from "./state.js" */
@@ -44,16 +45,17 @@ export class Layout {
       promptBox(store),
       strengthSlider(store),
       timeline(store),
+      watchPanel(store),
       figures(),
       savedPanel(store, page.saved),
     ];
-    const [bar, kit, prompt, strength, chunks, facts, saved] = this.panels.map((panel) => panel.root);
+    const [bar, kit, prompt, strength, chunks, watch, facts, saved] = this.panels.map((panel) => panel.root);
     this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.stage.root.append(this.pill, this.hint, this.help);
-    const main = element("div", "ms-main", [this.stage.root, chunks]);
+    const main = element("div", "ms-main", [this.stage.root, chunks, watch]);
     const side = element("div", "ms-side", [facts, saved, bar, kit, this.pad.root, prompt, strength]);
     this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = 0;

@@ -37,7 +37,11 @@ const SHEET = `
   background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit;
 }
 .ms-row { display: flex; gap: 4px; flex: none; }
-.ms-prompt {
+.ms-watch[hidden] { display: none; }
+.ms-view .ms-stage:fullscreen { background: #000; border-radius: 0; }
+.ms-popped { position: fixed; inset: 0; display: flex; padding: 0; background: #000; }
+.ms-popped .ms-stage { flex: 1; border-radius: 0; }
+.ms-prompt, .ms-address {
   flex: 1; min-width: 0; height: 28px; padding: 0 9px; border: 1px solid var(--ms-line); border-radius: 7px;
   background: var(--ms-field); color: var(--ms-text); font: inherit; user-select: text;
   -webkit-user-select: text;

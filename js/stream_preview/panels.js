@@ -230,7 +230,8 @@ export function timeline(store) {
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
-  const root = element("div", "ms-time ms-chunks", [group("", back.root), range, shown]);
+  const out = commandGroup(store, "", [commands.LINK, commands.POP, commands.FULL]);
+  const root = element("div", "ms-time ms-chunks", [group("", back.root), range, shown, out.root]);
   let dragged = false;
   const newestChunk = () => store.state.sampler.chunk;
   const place = () => Math.min(newestChunk(), Math.max(oldestChunk(store.state), Number(range.value)));
@@ -260,6 +261,7 @@ export function timeline(store) {
     }
     setAvailable(range, word("rewind"), commands.rewindObstacle(state));
     back.update(state);
+    out.update(state, 0);
     range.style.setProperty("--ms-track", band(oldestChunk(state) / most, sampler.chunk / most));
     describe();
   };

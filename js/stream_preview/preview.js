@@ -11,6 +11,7 @@ import { Layout } from "./layout.js";
 import { installLiveStyles } from "./live_styles.js";
 import { isActive } from "./obstacles.js";
 import { FramePlayer } from "./player.js";
+import { popOut, toggleFullScreen } from "./pop_out.js";
 import { StreamSession } from "./session.js";
 import { adviceOf } from "./state.js";
 import { PreviewStore } from "./store.js";
@@ -29,6 +30,7 @@ import { PreviewStore } from "./store.js";
 const THUMBNAIL = 72; // px, the longer side
 const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {}, share: () => {} };
 const PANELS_MS = 150;
+const NO_VIDEO = { width: 1, height: 1 };
 /**
  * After these the picture is drawn at once, and the panels follow a few times a second.
  * @type {PreviewEvent["type"][]}
@@ -64,6 +66,10 @@ export class StreamPreview {
     this.layout = new Layout(this.store, this.player, { pan, redraw, saved });
     this.keyboard = new PreviewKeyboard(this.store, () => this.layout.focus());
     this.store.subscribe((event) => this.schedule(!OF_THE_PICTURE.includes(event.type)));
+    /** The picture's own window. @type {import("./pop_out.js").PoppedOut | undefined} */
+    this.popped = undefined;
+    /** Whose screen is drawn for. @type {Window | typeof globalThis | undefined} */
+    this.clock = undefined;
     /** The picture of the screen that is waited for; 0 = none. */
     this.request = 0;
     /** The panels are out of date. */
@@ -184,11 +190,11 @@ export class StreamPreview {
     this.listeners?.abort();
     this.listeners = undefined;
     this.large?.close();
+    this.popped?.close();
     this.layout.disconnect();
     this.unsubscribe?.();
     this.store.dispatch({ type: "disconnect" });
-    cancelAnimationFrame(this.request);
-    this.request = 0;
+    this.stopDrawing();
     this.player.destroy();
     return { state, frame };
   }
@@ -198,6 +204,8 @@ export class StreamPreview {
     if (effect.do === "open-large") this.openLarge();
     else if (effect.do === "close-large") this.large?.close();
     else if (effect.do === "focus") this.focus();
+    else if (effect.do === "full-screen") void toggleFullScreen(this.layout.stage.root).catch(() => {});
+    else if (effect.do === "pop-out") void this.popOut(effect.on);
     else this.session.perform(effect);
   }
 
@@ -206,6 +214,28 @@ export class StreamPreview {
       this.large = undefined;
       this.store.dispatch({ type: "large-closed" });
     });
+  }
+
+  /** @param {boolean} on */
+  async popOut(on) {
+    if (!on || this.popped) return this.popped?.close();
+    try {
+      const { run, recalled } = this.state;
+      this.popped = await popOut(this.layout.stage.root, run ?? recalled ?? NO_VIDEO, () =>
+        this.poppedBack(),
+      );
+    } catch (error) {
+      return console.warn("MotionStream: no window for the picture:", error);
+    }
+    if (!this.listeners) return this.popped.close();
+    this.store.dispatch({ type: "popped-out", on: true });
+  }
+
+  poppedBack() {
+    this.stopDrawing();
+    this.popped = undefined;
+    this.store.dispatch({ type: "popped-out", on: false });
+    this.schedule();
   }
 
   focus() {
@@ -218,7 +248,15 @@ export class StreamPreview {
    */
   schedule(urgent = true) {
     this.urgent ||= urgent;
-    if (!this.request && this.listeners) this.request = requestAnimationFrame((now) => this.tick(now));
+    if (this.request || !this.listeners) return;
+    // A window on top is drawn while the page behind it is hidden.
+    this.clock = this.popped?.window ?? globalThis;
+    this.request = this.clock.requestAnimationFrame((now) => this.tick(now));
+  }
+
+  stopDrawing() {
+    this.clock?.cancelAnimationFrame(this.request);
+    this.request = 0;
   }
 
   /** @param {number} now ms */

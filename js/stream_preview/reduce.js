@@ -18,6 +18,7 @@ import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
 import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD } from "./state.js";
 import * as steering from "./steering.js";
+import { word } from "./vocabulary.js";
 
 /** @import {Rig} from "./camera.js" */
 /** @import {Control} from "./controls.js" */
@@ -28,6 +29,7 @@ import * as steering from "./steering.js";
 /**
  * @typedef {{do: "begin", run: Run} | {do: "end-link"} | {do: "close-link"} | {do: "forget", token: string}
  *   | {do: "send", control: Control} | {do: "clear-outbox"} | {do: "expire-problem"}
+ *   | {do: "watch", run: Run, on: boolean} | {do: "full-screen"} | {do: "pop-out", on: boolean}
  *   | {do: "open-large"} | {do: "close-large"} | {do: "focus"}} Effect
  * @typedef {{state: PreviewState, effects: Effect[]}} Step
  */
@@ -82,6 +84,12 @@ export function reduce(state, event, now) {
       return refused(state, event.control, event.answer);
     case "problem-over":
       return step({ ...state, problem: "" });
+    case "watch":
+      return step({ ...state, watch: isActive(state.status) ? event.address : "" });
+    case "watch-failed":
+      return complained(state, word("watch_failed"));
+    case "popped-out":
+      return step({ ...state, poppedOut: event.on });
     case "disconnect":
       return disconnected(state, now);
     default:
@@ -110,6 +118,14 @@ function asked(state, event, now) {
     }
     case "note":
       return step({ ...state, note: event.text });
+    case "watch-asked":
+      return state.run
+        ? withEffects(step(state), { do: "watch", run: state.run, on: event.on })
+        : step(state);
+    case "full-screen":
+      return withEffects(step(state), { do: "full-screen" });
+    case "pop-out":
+      return withEffects(step(state), { do: "pop-out", on: event.on });
     case "large":
       return largeAsked(state, event.on);
     case "large-closed":
@@ -220,6 +236,7 @@ function runStarted(state, run, now) {
     recalled: null,
     scrub: null,
     saved: NOTHING_SAVED,
+    watch: "",
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
@@ -246,6 +263,7 @@ function tookOver(state, before, ending) {
     note: "",
     helpOpen: false,
     large: state.large,
+    poppedOut: state.poppedOut,
   };
 }
 
@@ -263,6 +281,7 @@ const finished = (state, status) => ({
     rig: { ...createRig(), hold: state.rig.hold },
     ghosts: [],
     cameraSent: null,
+    watch: "",
   },
   effects: [{ do: "clear-outbox" }],
 });

@@ -6,6 +6,7 @@
 import { controlBody, parseAnswer } from "./controls.js";
 import { StreamLink } from "./link.js";
 import { Outbox } from "./outbox.js";
+import { watchAddress } from "./watch.js";
 
 /** @import {Control} from "./controls.js" */
 /** @import {FramePlayer} from "./player.js" */
@@ -44,6 +45,7 @@ export class StreamSession {
     else if (effect.do === "end-link") this.link?.ended();
     else if (effect.do === "close-link") this.close();
     else if (effect.do === "forget") this.hub.forget(effect.token);
+    else if (effect.do === "watch") void this.watch(effect.run, effect.on);
     else if (effect.do === "expire-problem") this.expireProblem();
   }
 
@@ -80,6 +82,31 @@ export class StreamSession {
     });
     const body = response.ok ? null : await response.json().catch(() => null);
     return parseAnswer(response.status, body);
+  }
+
+  /**
+   * Makes the run's watch link and copies its address, or ends it.
+   * @param {Run} run
+   * @param {boolean} on
+   */
+  async watch(run, on) {
+    try {
+      const response = await this.api.fetchApi("/motionstream/watch", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token: run.token, link: on }),
+      });
+      if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+      const { watch } = await response.json();
+      const path = this.api.apiURL("/motionstream/watch");
+      const address = typeof watch === "string" ? watchAddress(location, path, watch) : "";
+      this.dispatch({ type: "watch", address });
+      // Where the page may not copy, the address stands on it.
+      if (address) await navigator.clipboard?.writeText(address).catch(() => {});
+    } catch (error) {
+      console.warn("MotionStream: no watch link:", error);
+      this.dispatch({ type: "watch-failed" });
+    }
   }
 
   expireProblem() {

@@ -41,6 +41,8 @@ import { word } from "./vocabulary.js";
  *   newest, until a frame of a later epoch is
  * @property {Saved} saved  what the last run left
  * @property {Take[]} takes  of this preview, the newest first
+ * @property {string} watch  the address for those who watch; "" = there is none
+ * @property {boolean} poppedOut  the picture has a window of its own
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
@@ -79,6 +81,8 @@ import { word } from "./vocabulary.js";
  *   | {type: "camera-release", axes: Axis[]} | {type: "camera-hold", hold: boolean} | {type: "camera-rest"}
  *   | {type: "show", part: "handlesVisible" | "cameraOpen" | "helpOpen", on: boolean}
  *   | {type: "note", text: string}
+ *   | {type: "watch-asked", on: boolean} | {type: "watch", address: string} | {type: "watch-failed"}
+ *   | {type: "full-screen"} | {type: "pop-out", on: boolean} | {type: "popped-out", on: boolean}
  *   | {type: "large", on: boolean} | {type: "large-closed"}
  *   | {type: "disconnect"}} PreviewEvent
  */
@@ -127,6 +131,8 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   scrub: null,
   saved: NOTHING_SAVED,
   takes: [],
+  watch: "",
+  poppedOut: false,
   touched: false,
   handlesVisible: true,
   cameraOpen: false,

@@ -7,14 +7,20 @@ import { setMaxListeners } from "node:events";
 
 const SIZE = { width: 400, height: 300 };
 
-/** Counts its listeners. Node takes one away by removeEventListener when its signal is aborted. */
+/**
+ * Counts its listeners. What takes one away when its signal is aborted is held here: node holds all but the
+ * last of a target weakly, and a collection of garbage would leave them.
+ */
 class CountedTarget extends EventTarget {
   alive = 0;
 
   addEventListener(type, listener, options) {
-    if (options?.signal) setMaxListeners(100, options.signal);
-    super.addEventListener(type, listener, options);
+    const { signal, ...rest } = typeof options === "object" ? options : { capture: Boolean(options) };
+    super.addEventListener(type, listener, rest);
     this.alive += 1;
+    if (!signal) return;
+    setMaxListeners(100, signal);
+    signal.addEventListener("abort", () => this.removeEventListener(type, listener), { once: true });
   }
 
   removeEventListener(type, listener) {

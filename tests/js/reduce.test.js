@@ -205,6 +205,7 @@ test("the help is made from the commands, and says every key but its own", () =>
     key_zoom: "+ - [ ]",
     key_rest: "0",
     key_views: "C H F",
+    key_out: "W X P",
     key_escape: "Esc",
   });
 });
@@ -232,4 +233,18 @@ test("looking back shows the past until a frame of what follows comes", () => {
   state = next(state, { type: "scrub", chunk: 2, held: false });
   assert.equal(next(state, frame(3)).scrub.chunk, 2, "frames of before");
   assert.equal(next(state, frame(4)).scrub, null);
+});
+
+test("a watch link is asked for while a run goes on, and is gone with it", () => {
+  const asked = play(...LIVE, { type: "watch-asked", on: true });
+  assert.deepEqual(asked.effects, [{ do: "watch", run: asked.state.run, on: true }]);
+  const linked = play(...LIVE, { type: "watch", address: "http://host/watch?watch=a" });
+  assert.equal(linked.state.watch, "http://host/watch?watch=a");
+  const ended = play(...LIVE, { type: "watch", address: "x" }, { type: "run-end", status: "done" });
+  assert.equal(ended.state.watch, "");
+  const late = play(...LIVE, { type: "run-end", status: "done" }, { type: "watch", address: "x" });
+  assert.equal(late.state.watch, "");
+  const key = { key: "w", ctrlKey: false, metaKey: false, altKey: false };
+  assert.equal(commandFor(key).perform(late.state), null);
+  assert.deepEqual(commandFor(key).perform(linked.state), { type: "watch-asked", on: true });
 });
