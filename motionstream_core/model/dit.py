@@ -82,7 +82,7 @@ class Block(nn.Module):
         self.cross_attn = Attention(dim, config.eps, picture=config.image_dim is not None)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = FeedForward(dim, config.ffn_dim)
-        self.modulation = nn.Parameter(torch.randn(1, 6, dim) / dim**0.5)
+        self.modulation = nn.Parameter(_draw_modulation(6, dim))
         self.checkpointing = (
             False  # training: compute the activations again in the backward pass instead of keeping them
         )
@@ -144,7 +144,7 @@ class Head(nn.Module):
         _, ph, pw = config.patch
         self.norm = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
         self.head = Linear(config.dim, ph * pw * config.out_channels)
-        self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
+        self.modulation = nn.Parameter(_draw_modulation(2, config.dim))
 
 
 class WanDiT(nn.Module):
@@ -244,10 +244,21 @@ class WanDiT(nn.Module):
         return dit_forward(self, self.config, x, timestep, text, context)
 
 
+def _draw_modulation(rows: int, dim: int) -> Tensor:
+    """(1, rows, dim) normal of deviation 1 / sqrt(dim).
+
+    On the meta device there is nothing to draw, and the division would import the compiler: a second.
+    """
+    made = torch.empty(1, rows, dim)
+    return made if made.is_meta else torch.randn(1, rows, dim) / dim**0.5
+
+
 def initialise(net: WanDiT):
     """Wan's initial weights: xavier for linears, 0.02 normal for text and time, zeros for biases and for the
-    head.
+    head. Nothing on the meta device.
     """
+    if net.patch_embedding.weight.is_meta:
+        return
     for module in net.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -128,7 +128,11 @@ class WordEncoder(nn.Module):
         super().__init__()
         self.length = length
         self.vocabulary = vocabulary
-        self.table = nn.Embedding(len(vocabulary.words), dim)
+        words = len(vocabulary.words)
+        bare = torch.empty(words, dim)
+        # Nothing is drawn on the meta device: there normal_ would import the compiler, a second.
+        drawn = not bare.is_meta
+        self.table = nn.Embedding(words, dim) if drawn else nn.Embedding.from_pretrained(bare, freeze=False)
         self.position = nn.Parameter(torch.zeros(length, dim))
 
     def forward(self, ids: Tensor) -> Tensor:
