@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from motionstream_core.tracks.warp import backward
 from motionstream_core.tracks.warp.backward import (
     fill_disoccluded,
     nearest_track,
@@ -161,3 +162,18 @@ def test_pixels_are_claimed_in_blocks_as_at_once(monkeypatch):
     whole = forward.assign_pixels(image, xy0)
     monkeypatch.setattr(forward, "CLAIMED", 1000)
     assert torch.equal(forward.assign_pixels(image, xy0), whole)
+
+
+def test_nearest_tracks_in_strips_are_those_of_whole_frames(monkeypatch):
+    rng = torch.Generator().manual_seed(5)
+    xy = torch.rand(3, 300, 2, generator=rng) * torch.tensor([40.0, 30.0])
+    visible = torch.rand(3, 300, generator=rng) < 0.7
+    whole = nearest_track(xy, visible, 31, 40)
+    sizes = []
+    add = torch.add
+    monkeypatch.setattr(torch, "add", lambda *args, out: (sizes.append(out.numel()), add(*args, out=out))[1])
+    for room in (1, 20 * 300, 3 * 20 * 300, 2 * 16 * 20 * 300):
+        sizes.clear()
+        monkeypatch.setitem(backward.BLOCK, "cpu", room)
+        assert nearest_track(xy, visible, 31, 40).equal(whole)
+        assert max(sizes) <= max(room, 20 * 300), "never more than asked for, or a row"

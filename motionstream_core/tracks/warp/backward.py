@@ -96,15 +96,18 @@ def nearest_track(xy: Tensor, visible: Tensor, height: int, width: int) -> Tenso
         keys.append((squared * scale).to(dtype) << bits)
     keys[0] += torch.arange(count, device=xy.device, dtype=dtype)
     keys[0] = torch.where(visible[:, None], keys[0], hidden)
-    per_frame = len(rows) * len(columns) * count
-    block = max(1, BLOCK.get(xy.device.type, BLOCK["cpu"]) // per_frame)
-    work = torch.empty(min(block, len(xy)), len(rows), len(columns), count, dtype=dtype, device=xy.device)
-    best = torch.cat(
-        [
-            torch.add(y[:, :, None], x[:, None], out=work[: len(y)]).amin(-1)
-            for y, x in zip(*(key.split(block) for key in keys))
-        ]
-    )
+    room_for = BLOCK.get(xy.device.type, BLOCK["cpu"])
+    per_row = len(columns) * count
+    block = max(1, room_for // (len(rows) * per_row))
+    # Of many tracks a frame alone may be gigabytes: it is looked at in strips of rows.
+    strip = min(len(rows), max(1, room_for // per_row))
+    size = (min(block, len(xy)), strip, len(columns), count)
+    work = torch.empty(size, dtype=dtype, device=xy.device)
+    best = torch.empty(len(xy), len(rows), len(columns), dtype=dtype, device=xy.device)
+    for y, x, found in zip(*(each.split(block) for each in (*keys, best))):
+        for some, part in zip(y.split(strip, 1), found.split(strip, 1)):
+            into = work[: len(some), : some.shape[1]]
+            torch.amin(torch.add(some[:, :, None], x[:, None], out=into), -1, out=part)
     return best.bitwise_and(2**bits - 1).clamp(max=count - 1).long()
 
 
