@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from motionstream_core.__main__ import main
+from motionstream_core.cli import bench_networks
 from motionstream_core.cli.bench_networks import chunk_flops, peak_flops, random_networks
 from motionstream_core.model import linear
 from motionstream_core.model.cache import CacheShape
@@ -152,6 +153,16 @@ def test_a_large_preset_is_no_load_for_a_cpu():
     with pytest.raises(ValueError, match="expected --small or a GPU for wan2.1-14b"):
         random_networks("wan2.1-14b", CPU)
     assert peak_flops(CPU, torch.float32, 0.01) > 1e8
+
+
+def test_the_peak_of_a_cpu_is_that_of_the_better_library(monkeypatch):
+    figures = iter((1e9, 3e9))
+    monkeypatch.setattr(bench_networks, "onednn_here", lambda: True)
+    monkeypatch.setattr(bench_networks, "_flops_of", lambda *args: next(figures))
+    assert peak_flops(CPU, torch.float32) == 3e9
+    monkeypatch.setattr(bench_networks, "onednn_here", lambda: False)
+    figures = iter((1e9,))
+    assert peak_flops(CPU, torch.float32) == 1e9
 
 
 def test_bench_of_a_small_wan_reports_every_stage(capsys):
