@@ -50,6 +50,10 @@ def keep_chunks(
             if recorder.failure is not None:
                 tell(_file_ended(recorder))
                 return False
+        recorder.wait()
+        if recorder.failure is not None:
+            tell(_file_ended(recorder))
+            return False
     except Exception as error:
         ended = out_of_memory(error)
         if made <= 1:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..codec.recording import VideoRecording
+from ..codec.recording_thread import RecordingThread
 from ..tracks.types import Tracks
 from .frame_store import FrameStore
 from .stream import Chunk
@@ -65,11 +65,14 @@ class StreamRecorder:
     def __init__(self, fps: float, stride: int, budget: int, path: Path | None = None):
         self.fps, self.stride, self.budget, self.path = fps, stride, budget, path
         self.nbytes = 0
-        self.failure: OSError | None = None
         self.short = False
         self._frames = FrameStore()
         self._chunks: deque[_Kept] = deque()
-        self._recording = None if path is None else VideoRecording(path, fps)
+        self._recording = None if path is None else RecordingThread(path, fps)
+
+    @property
+    def failure(self) -> OSError | None:
+        return None if self._recording is None else self._recording.failure
 
     # Self is of Python 3.11
     def __enter__(self) -> StreamRecorder:
@@ -77,19 +80,22 @@ class StreamRecorder:
 
     def __exit__(self, *exception):
         if self._recording is not None:
-            try:
-                self._recording.close()
-            except OSError as error:
-                self.failure = self.failure or error
+            self._recording.close()
+
+    def wait(self):
+        """Waits until the file has all frames, or has failed: it is written by a thread of its own."""
+        if self._recording is not None:
+            self._recording.wait()
 
     def add(self, chunk: Chunk):
         """A chunk as it came. It takes the place of one of its index, and of all that were made behind that.
 
-        Raises MemoryError where the machine has no room for it alone.
+        Raises MemoryError where the machine has no room for it alone, and what the file's thread met.
         """
         while self._chunks and self._chunks[-1].index >= chunk.index:
             self._drop_newest()
-        self._record(chunk)
+        if self._recording is not None:
+            self._recording.write(chunk.start, chunk.frames)
         kept = _Kept(
             chunk.index,
             chunk.start,
@@ -125,17 +131,6 @@ class StreamRecorder:
             _tracks(chunks, width, height, self.fps),
             first,
         )
-
-    def _record(self, chunk: Chunk):
-        if self._recording is None or self.failure is not None:
-            return
-        try:
-            self._recording.cut(chunk.start)
-            self._recording.write(chunk.frames)
-        except OSError as error:
-            self.failure = error
-            # An open file keeps the disk full, even one that somebody deletes.
-            self._recording.close()
 
     def _drop_newest(self):
         dropped = self._chunks.pop()

@@ -107,7 +107,7 @@ def test_nan_ends_a_stream_with_what_was_good(pack, chunk, run):
 
 def test_a_full_disk_stops_the_run_with_its_frames_and_a_file_that_plays(pack, run, tmp_path):
     def before(recorder):
-        file = recorder._recording._file
+        file = recorder._recording.recording._file
         left = [3000]
 
         class Full:
@@ -120,7 +120,7 @@ def test_a_full_disk_stops_the_run_with_its_frames_and_a_file_that_plays(pack, r
             def __getattr__(self, name):
                 return getattr(file, name)
 
-        recorder._recording._file = Full()
+        recorder._recording.recording._file = Full()
 
     told, recorder, whole = run(50, path=tmp_path / "run.mp4", before=before)
     assert not whole and "The disk is full: the run was stopped. run.mp4 holds" in told[0]
