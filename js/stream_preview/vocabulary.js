@@ -78,7 +78,7 @@ export const ENGLISH = {
   replay: "Replay this take",
   replay_help: "Replay: the same controls and seed make the same video again",
   go_on: "Go on from here",
-  share: "Share this take",
+  share: "Share",
   share_help:
     "Share: one file with the workflow, what was done, its pictures and the weights' names. Dropped onto the " +
     "page it opens, and this take is there to be replayed",

@@ -51,8 +51,9 @@ export function addPreview(node, services) {
       play: (file) => playFile(api.apiURL(viewRoute(file)), file.filename),
       showAssets: () => void app.extensionManager?.command?.execute?.(ASSETS),
       replay: (take, goOn) => {
-        const inputs = { performance: take.performance, seed: Number(take.seed) };
-        workflows.override(take.node, goOn ? { ...inputs, frames: 0 } : inputs);
+        const { performance, seed, frames } = take;
+        // A take of an endless run ends where it was stopped.
+        workflows.override(take.node, { performance, seed: Number(seed), frames: goOn ? 0 : frames });
         void app.queuePrompt?.(0, 1);
       },
       share: (take) => void takes.share(take),
