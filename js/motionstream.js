@@ -5,6 +5,9 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { CameraHub } from "./live_camera/camera_hub.js";
+import { setLanguage as setCameraLanguage } from "./live_camera/vocabulary.js";
+import { addCamera } from "./live_camera/widget.js";
 import { LiveViews } from "./shared/host_canvas.js";
 import { fillPrefixes } from "./shared/prefixes.js";
 import { NodeOutputs } from "./shared/outputs.js";
@@ -20,8 +23,9 @@ import { loadLanguage } from "./shared/language.js";
 
 const EDITOR = "MotionStreamTrackEditor";
 const PREVIEW = "MotionStreamPreview";
+const CAMERA = "MotionStreamLiveCamera";
 /** @type {Record<string, [number, number]>} */
-const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 640] };
+const SIZES = { [EDITOR]: [480, 980], [PREVIEW]: [420, 640], [CAMERA]: [320, 400] };
 
 const liveViews = new LiveViews();
 const workflows = new Workflows(app, api);
@@ -29,6 +33,7 @@ workflows.install();
 const outputs = new NodeOutputs(app, api, workflows);
 const hub = new RunHub(api);
 const takes = new SharedTakes(app, api);
+const cameras = new CameraHub(api);
 /** What the views of nodes that the host took away were like, by workflow and node. */
 const memory = new Memory(64);
 const backdrops = new Memory(16, (backdrop) => backdrop.clear());
@@ -41,7 +46,15 @@ app.registerExtension({
   async setup() {
     outputs.start();
     hub.start();
-    await loadLanguage({ app, api }, { editor: setEditorLanguage, preview: setPreviewLanguage });
+    cameras.start();
+    await loadLanguage(
+      { app, api },
+      {
+        editor: setEditorLanguage,
+        preview: setPreviewLanguage,
+        camera: setCameraLanguage,
+      },
+    );
   },
   getCustomWidgets() {
     return {
@@ -62,6 +75,7 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass === PREVIEW)
       addPreview(node, { app, api, hub, liveViews, workflows, outputs, pictures, takes });
+    if (node.comfyClass === CAMERA) addCamera(node, { app, cameras, liveViews });
     fillPrefixes(node, app);
     const size = SIZES[node.comfyClass ?? ""];
     if (size) node.setSize([Math.max(node.size[0], size[0]), Math.max(node.size[1], size[1])]);

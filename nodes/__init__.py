@@ -19,6 +19,7 @@ async def comfy_entrypoint():
     from .edit import CombineTracks, EditTracks
     from .editor import TrackEditor
     from .files import LoadTracks, SaveTracks
+    from .live_camera import LiveCamera
     from .live_video import LiveVideoMotion
     from .loader import LoadMotionStream
     from .motion import EncodeMotion
@@ -49,6 +50,7 @@ async def comfy_entrypoint():
                 StreamPreview,
                 VideoTracks,
                 LiveVideoMotion,
+                LiveCamera,
                 EditTracks,
                 CombineTracks,
                 LoadTracks,

@@ -12,6 +12,7 @@ from ..motionstream_core.codec.timed_frames import (
     timed_frames,
     timed_images,
 )
+from ._live_video import LivePictures
 from ._pictures import Note, pictures_in
 
 
@@ -29,6 +30,8 @@ def source_frames_of(
     """The source's pictures with their moments, and how many there are at most (None: not known)."""
     if (video is None) == (images is None):
         raise ValueError(f"source: expected a video or images, got {'both' if video is not None else 'none'}")
+    if isinstance(video, LivePictures):
+        return video.frames(), None
     if images is not None:
         pictures = pictures_in(images[:most], "images", note)
         return timed_images(picture.cpu().numpy() for picture in pictures), len(pictures)

@@ -15,6 +15,7 @@ from ..motionstream_core.streaming.source_video import AT_END, STRENGTH, SourceV
 from ..motionstream_core.tracks.video.live_video import frames_at_rate
 from . import _host
 from ._inputs import size_inputs
+from ._live_video import LivePictures
 from ._pictures import pictures_in
 from ._sources import source_frames_of
 from .loader import CATEGORY
@@ -88,7 +89,8 @@ class VideoToVideo(io.ComfyNode):
             pictures = pictures_in(images, "images", notes)
             source = SourceVideo(lambda: image_pictures(pictures), strength, at_end, len(pictures))
         else:
-            source = SourceVideo(lambda: video_pictures(video, fps), strength, at_end, length_of(video, fps))
+            length, live = length_of(video, fps), isinstance(video, LivePictures)
+            source = SourceVideo(lambda: video_pictures(video, fps), strength, at_end, length, live)
         # What cannot be read is said now, not in the middle of a stream.
         opened = source.open()
         first = next(opened, None)

@@ -36,12 +36,14 @@ class SourceVideo:
         strength: the noise level at which it enters, 0..1. A live control changes it.
         at_end: after the last picture, "end" ends the stream, "loop" begins anew, "hold" rests there.
         frames: how many pictures there are at the stream's rate, where somebody knows.
+        live: it cannot be begun anew. After a rewind it goes on with what comes now.
     """
 
     open: Callable[[], Pictures]
     strength: float = STRENGTH
     at_end: str = "end"
     frames: int | None = None
+    live: bool = False
 
     def __post_init__(self):
         if not 0 <= self.strength <= 1:
@@ -197,9 +199,12 @@ class SourceReader:
         )
 
     def restore(self, snapshot: SourceSnapshot) -> None:
-        """Reads the video again up to there. The encoder goes on from its state."""
-        self._begin()
-        for _ in range(snapshot.read):
-            self._next()
+        """Reads the video again up to there, unless it is live. The encoder goes on from its state."""
+        if self._video.live:
+            self._read = snapshot.read
+        else:
+            self._begin()
+            for _ in range(snapshot.read):
+                self._next()
         self._state = CodecState(list(snapshot.state.memory), snapshot.state.started)
         self.strength = snapshot.strength

@@ -6,7 +6,8 @@ Nothing else imports the host's modules `comfy`, `folder_paths` and `server`. By
 
 from __future__ import annotations
 
-from . import files, live_run
+from . import cameras, files, live_run
+from .cameras import open_camera
 from .files import input_files, input_path, output_item, output_path, recording_path
 from .live_run import LiveRun, NodeNotes, block_output, check_interrupt, progress, steered_runs
 from .memory import free_memory, load_patchers, memory_to_keep, out_of_memory, run_device, to_output
@@ -40,6 +41,7 @@ __all__ = [
     "load_patchers",
     "memory_to_keep",
     "models_folder",
+    "open_camera",
     "out_of_memory",
     "output_item",
     "output_path",
@@ -63,5 +65,6 @@ def start():
     """Once, when the pack is loaded: the models' folder, the routes, the browser's part, the examples."""
     files.add_models_folder()
     live_run.serve_routes()
+    cameras.serve_routes()
     files.serve_browser_part()
     files.copy_examples()

@@ -192,3 +192,29 @@ def test_settings_that_the_weights_were_not_trained_for_are_refused_with_the_lis
             trained.divided(**settings)
     with pytest.raises(ValueError, match="expected a divisor of 8 latent frames, got 3"):
         trained.divided(chunk_frames=3)
+
+
+def test_a_live_source_is_not_begun_anew_by_a_rewind_and_goes_on_with_what_comes():
+    opened = []
+
+    def pictures():
+        opened.append(1)
+        number = 0
+        while True:
+            yield picture(number)
+            number += 1
+
+    source = reader(SourceVideo(pictures, live=True))
+    read(source, 2)
+    before = source.snapshot()
+    after = source(range(2, 3)).latents
+    source.restore(before)
+    again = source(range(2, 3)).latents
+    assert opened == [1]
+    assert not torch.equal(after, again)  # other pictures have come meanwhile
+    kept = reader(video())
+    read(kept, 2)
+    before = kept.snapshot()
+    after = kept(range(2, 3)).latents
+    kept.restore(before)
+    assert torch.equal(after, kept(range(2, 3)).latents)

@@ -18,6 +18,7 @@ NODES = {
     "MotionStreamPreview": "Stream Preview",
     "MotionStreamVideoTracks": "Tracks from Video",
     "MotionStreamLiveVideoMotion": "Live Motion from Video",
+    "MotionStreamLiveCamera": "Live Camera",
     "MotionStreamWholeClip": "Whole-Clip Sampler (Teacher)",
 }
 EXAMPLE = "motionstream_example.png"

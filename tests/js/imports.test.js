@@ -8,7 +8,8 @@ const ALLOWED = {
   shared: [],
   track_editor: ["shared"],
   stream_preview: ["shared"],
-  "": ["shared", "track_editor", "stream_preview"],
+  live_camera: ["shared"],
+  "": ["shared", "track_editor", "stream_preview", "live_camera"],
 };
 /** What the host serves, seen from the top level. */
 const HOST = ["../../scripts/api.js", "../../scripts/app.js"];

@@ -13,6 +13,7 @@ import {
   setLanguage as setPreviewLanguage,
   word as previewWord,
 } from "../../js/stream_preview/vocabulary.js";
+import { ENGLISH as CAMERA_ENGLISH } from "../../js/live_camera/vocabulary.js";
 import { loadLanguage } from "../../js/shared/language.js";
 
 const folder = new URL("../../locales/", import.meta.url);
@@ -20,7 +21,7 @@ const editor = new URL("../../js/track_editor/", import.meta.url);
 const preview = new URL("../../js/stream_preview/", import.meta.url);
 const tableOf = (language, view) =>
   JSON.parse(readFileSync(new URL(`${language}/main.json`, folder), "utf8")).motionstream[view];
-const VIEWS = { editor: ENGLISH, preview: PREVIEW_ENGLISH };
+const VIEWS = { editor: ENGLISH, preview: PREVIEW_ENGLISH, camera: CAMERA_ENGLISH };
 const holes = (text) => [...text.matchAll(/\{\w+\}/g)].map(([hole]) => hole).sort();
 
 for (const [view, english] of Object.entries(VIEWS)) {
