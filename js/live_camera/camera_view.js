@@ -7,15 +7,15 @@ import { word } from "./vocabulary.js";
 
 /** @import {CameraHub, CameraState} from "./camera_hub.js" */
 
-const SHEET_ID = "motionstream-camera-style";
+const SHEET_ID = "motionstream-webcam-style";
 const SHEET = `
-.ms-camera { display: flex; flex-direction: column; gap: 5px; padding: 6px; height: 100%; box-sizing: border-box; }
-.ms-camera video { flex: 1; min-height: 60px; width: 100%; object-fit: contain; background: #0b0d11; border-radius: 6px; }
-.ms-camera .ms-row { display: flex; gap: 4px; }
-.ms-camera select { flex: 1; min-width: 0; }
-.ms-camera button { white-space: nowrap; }
-.ms-camera .ms-says { min-height: 2.6em; font-size: 11.5px; line-height: 1.3; color: var(--ms-soft); }
-.ms-camera .ms-says.ms-bad { color: #ff9f0a; }
+.ms-webcam { display: flex; flex-direction: column; gap: 5px; padding: 6px; height: 100%; box-sizing: border-box; }
+.ms-webcam video { flex: 1; min-height: 60px; width: 100%; object-fit: contain; background: #0b0d11; border-radius: 6px; }
+.ms-webcam .ms-row { display: flex; gap: 4px; }
+.ms-webcam select { flex: 1; min-width: 0; }
+.ms-webcam button { white-space: nowrap; flex: none; width: auto; padding: 0 8px; }
+.ms-webcam .ms-says { min-height: 2.6em; font-size: 11.5px; line-height: 1.3; color: var(--ms-soft); }
+.ms-webcam .ms-says.ms-bad { color: #ff9f0a; }
 `;
 const RATES_MS = 1500;
 
@@ -46,7 +46,7 @@ export class CameraView {
     this.toggle.addEventListener("click", () => void this.hub.hold(this.device(), !this.state.held));
     this.says = element("div", "ms-says");
     const row = element("div", "ms-row", [this.choice, this.toggle]);
-    this.root = element("div", "ms-root ms-camera", [this.video, row, this.says]);
+    this.root = element("div", "ms-root ms-webcam", [this.video, row, this.says]);
     this.root.setAttribute("aria-label", word("label"));
     /** @type {string[]} */
     this.names = [];

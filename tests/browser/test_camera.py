@@ -17,7 +17,7 @@ from host.test_camera_in import GROUND, SIZE, SQUARE, THING, commanded
 from PIL import Image
 
 RATE, SECONDS = 20, 12
-CAMERA = ".ms-camera"
+CAMERA = ".ms-webcam"
 
 
 def left_of(second: float) -> float:
