@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         latencies: list[float] = []
         totals: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for chunk in chunks:
-            video.write(chunk.frames)
+            video.write(chunk.as_bytes)
             latencies.append(chunk.latency_s)
             for stage in STAGES:
                 totals[stage] += chunk.timings.get(stage, 0.0)

@@ -71,6 +71,7 @@ class Chunk:
             (cache_s) was made before that boundary.
         pending: the decode, until `StreamPipeline.finish` has waited for it.
         last: its last frame, once it is there.
+        pixels: the frames as uint8, where the device has made them. Views and files take `as_bytes`.
     """
 
     index: int
@@ -88,6 +89,12 @@ class Chunk:
     latency_s: float = 0.0
     pending: Pending | None = None
     last: LastFrame = field(default_factory=LastFrame)
+    pixels: Tensor | None = None
+
+    @property
+    def as_bytes(self) -> Tensor:
+        """What a viewer or a file makes bytes of: those of the device, else the frames as they are."""
+        return self.frames if self.pixels is None else self.pixels
 
     def check_finite(self):
         """Raises NotFinite for latents or frames with NaN or infinity: they would be shown as black.

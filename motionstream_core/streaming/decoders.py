@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from ..codec.base import CodecState
+from ..common.pictures import to_uint8
 
+HOST = torch.device("cpu")
 Work = Callable[[], tuple[Tensor, CodecState]]
 
 
@@ -43,6 +45,7 @@ class Decoded:
     """
 
     known = True
+    pixels: Tensor | None = None  # nobody has made bytes of them
 
     def __init__(self, frames: Tensor, state: CodecState, began: float):
         self._frames, self.state = frames, state
@@ -74,11 +77,20 @@ class CudaDecoder:
             start, end = (self._cuda.Event(enable_timing=True) for _ in range(2))
             start.record(self._queue)
             frames, state = work()
+            pixels = to_uint8(frames)
             end.record(self._queue)
-        latents.record_stream(
-            self._queue
-        )  # its memory is not given to anyone else before the decoding has read it
-        return Finishing(self, frames, state, (start, end))
+        # Its memory is not given to anyone else before the decoding has read it.
+        latents.record_stream(self._queue)
+        # To page-locked memory, right behind the decode: nobody has to ask first.
+        with self._cuda.stream(self._carrying):
+            self._carrying.wait_event(end)
+            arrived = self._cuda.Event(enable_timing=False)
+            there = frames.to(HOST, non_blocking=True)
+            shown = pixels.to(HOST, non_blocking=True)
+            arrived.record(self._carrying)
+        for made in (frames, pixels):
+            made.record_stream(self._carrying)
+        return Finishing(self, frames, state, (start, end, arrived), (there, shown))
 
     def close(self):
         """Waits for what is on its way."""
@@ -86,12 +98,32 @@ class CudaDecoder:
 
 
 class Finishing:
-    """Frames on their way. Nothing of them may be read before `frames` gives them."""
+    """A decode in flight on a CUDA device. Nothing of it may be read before `frames` gives it.
+
+    Args:
+        lane: the decoder it belongs to.
+        frames: where they are made.
+        state: the codec's, behind them.
+        events: the decode's begin and end, and the arrival of both copies.
+        copies: frames and their bytes in page-locked memory.
+    """
 
     known = True
 
-    def __init__(self, lane: CudaDecoder, frames: Tensor, state: CodecState, events: tuple[Any, Any]):
-        self._lane, self._frames, self.state, self._events = lane, frames, state, events
+    def __init__(
+        self,
+        lane: CudaDecoder,
+        frames: Tensor,
+        state: CodecState,
+        events: tuple[Any, Any, Any],
+        copies: tuple[Tensor, Tensor],
+    ):
+        self._lane = lane
+        self._frames = frames
+        self.state = state
+        self._events = events
+        self._copies = copies
+        self.pixels: Tensor | None = None  # as uint8 on the host, once the frames have been given
 
     def start(self):
         """Waits until the decode can begin: its latents are finished."""
@@ -100,17 +132,15 @@ class Finishing:
     def frames(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Waits for the frames and no other work: where they were made, and on `device`."""
         lane = self._lane
-        with lane._cuda.stream(lane._carrying):
-            lane._carrying.wait_event(self._events[1])
-            there = self._frames.to(device)
-        lane._carrying.synchronize()
+        self._events[2].synchronize()
         self._frames.record_stream(lane._cuda.current_stream(lane._device))
-        return self._frames, there
+        there, self.pixels = self._copies
+        return self._frames, there if device.type == "cpu" else self._frames.to(device)
 
     @property
     def seconds(self) -> float:
         """What the decoding took, once its frames have been given."""
-        start, end = self._events
+        start, end, _ = self._events
         return start.elapsed_time(end) / 1000
 
 
@@ -140,6 +170,8 @@ class ThreadDecoder:
 
 class Awaited:
     """Frames that a thread is making. What it raises is raised where they are asked for."""
+
+    pixels: Tensor | None = None
 
     def __init__(self, made: Future[Decoded]):
         self._made = made

@@ -285,6 +285,8 @@ class StreamPipeline:
             self._sampler.finish_pending()
         _, shown = pending.decode.frames(self._image.device)
         chunk.frames = shown[: pending.count]
+        pixels = pending.decode.pixels
+        chunk.pixels = None if pixels is None else pixels[: pending.count]
         chunk.timings = pending.timings() | {"decode_s": pending.decode.seconds}
         chunk.latency_s = perf_counter() - pending.boundary
         chunk.last.picture = shown[pending.count - 1].clone()

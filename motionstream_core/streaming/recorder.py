@@ -95,7 +95,7 @@ class StreamRecorder:
         while self._chunks and self._chunks[-1].index >= chunk.index:
             self._drop_newest()
         if self._recording is not None:
-            self._recording.write(chunk.start, chunk.frames)
+            self._recording.write(chunk.start, chunk.as_bytes)
         kept = _Kept(
             chunk.index,
             chunk.start,

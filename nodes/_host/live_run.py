@@ -176,7 +176,7 @@ class LiveRun:
         self._last = chunk
         self._spent.update(chunk.timings)
         watched = self.run.watched
-        pixels = to_uint8(chunk.frames if watched else chunk.frames[-1:]).cpu().numpy()
+        pixels = to_uint8(chunk.as_bytes if watched else chunk.as_bytes[-1:]).cpu().numpy()
         first = chunk.start + len(chunk.frames) - len(pixels)
         for offset, picture in enumerate(pixels):
             handles = chunk.handles[first - chunk.start + offset] if chunk.handles else ()

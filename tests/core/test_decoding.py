@@ -37,6 +37,9 @@ class _Stream:
     def __init__(self, queues, device):
         self.queues, self.name = queues, next(queues.names)
 
+    def __str__(self):
+        return self.name
+
     def wait_stream(self, other):
         self.queues.log.append(f"{self.name} waits for {other}")
 
@@ -56,10 +59,10 @@ class _Event:
         self.log.append("mark")
 
     def synchronize(self):
-        self.log.append("host waits for latents")
+        self.log.append(f"host waits for {self.where}")
 
     def elapsed_time(self, other):
-        assert "host waits for carrying" in self.log, "a time was asked for before the work was done"
+        assert "host waits for mark 2" in self.log, "a time was asked for before the work was done"
         return 1500.0
 
 
@@ -81,8 +84,9 @@ class Frames(torch.Tensor):
 
     queues: Queues
 
-    def to(self, device):
+    def to(self, device, non_blocking=False):
         assert self.queues.now == "carrying", "frames were touched outside the queue that carries them"
+        assert non_blocking, "the host waited for a copy"
         self.queues.log.append("carried")
         return self.as_subclass(torch.Tensor)
 
@@ -105,6 +109,7 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
         return torch.full((2, 3), 4.0).as_subclass(Frames), "state"
 
     decoding = lane.begin(torch.zeros(1), work)
+    assert decoding.pixels is None, "they have not arrived"
     with pytest.raises(AssertionError, match="before the work was done"):
         assert decoding.seconds
     queues.log.append("other work is begun")
@@ -114,12 +119,15 @@ def test_a_decode_waits_for_its_latents_and_is_handed_out_when_it_is_finished(qu
         "mark",
         "decode in decoding",
         "mark",
-        "other work is begun",
         "carrying waits for mark 1",
         "carried",
-        "host waits for carrying",
+        "mark",
+        "frames are kept for carrying",
+        "other work is begun",
+        "host waits for mark 2",
         "frames are kept for main",
     ]
+    assert decoding.pixels.equal(torch.full((2, 3), 255, dtype=torch.uint8))
     assert (
         decoding.state == "state" and decoding.seconds == 1.5 and torch.equal(there, torch.full((2, 3), 4.0))
     )
@@ -185,17 +193,17 @@ def test_a_queue_of_its_own_for_decoding_gives_the_same_frames(monkeypatch, queu
         for line in log
         if line in ("decode", "clean pass") or line.startswith("host waits") or "shown" in line
     ]
-    begun, waited = ["decode", "clean pass"], "host waits for carrying"
+    begun = ["decode", "clean pass"]
     assert told == [
         *begun,
-        waited,
+        "host waits for mark 2",
         "chunk 0 is shown",
         *begun,
-        "host waits for latents",
+        "host waits for mark 3",  # the latents of chunk 1
         "decode",
-        waited,
+        "host waits for mark 5",
         "chunk 1 is shown",
-        waited,
+        "host waits for mark 8",
         "chunk 2 is shown",
         "host waits for decoding",
     ]
