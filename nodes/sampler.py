@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from comfy_api.latest import InputImpl, Types, io
 from torch import Tensor
 
-from ..motionstream_core.live.performance import Performance, read_performance, write_performance
-from ..motionstream_core.model.cache import CacheShape
-from ..motionstream_core.model.weights.networks import Networks, Transformer
+from ..motionstream_core.live.performance import read_performance, write_performance
+from ..motionstream_core.model.weights.networks import Networks
+from ..motionstream_core.model.weights.speed import SPEEDS, at_speed
 from ..motionstream_core.planning.stream_memory import beside_bytes
 from ..motionstream_core.streaming.recorder import StreamRecorder
 from ..motionstream_core.streaming.stream import (
@@ -20,22 +19,28 @@ from ..motionstream_core.streaming.stream import (
     TRACK_CONTROLS,
     StreamOptions,
     cache_bytes,
-    check_track_control,
     controls_of,
     stream,
 )
 from . import _host, _tracks
-from ._adopt import ModelParts, codec_in, model_in
+from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
-from ._types import Motion, left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
+from ._run_inputs import (
+    AUTO,
+    SpeedTold,
+    carry_of,
+    check_motion,
+    check_performance,
+    context_of,
+    track_control_of,
+)
+from ._types import left_out_of, schedule_of, text_embeds, text_function, text_of, vocabulary_of
 from .buffer_settings import SamplerSettingsType
 from .loader import CATEGORY
 from .motion import MotionType
 
-LOG = logging.getLogger("motionstream")
 MIB = 2**20
-AUTO = "auto"
 LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
@@ -203,6 +208,17 @@ class StreamingSampler(io.ComfyNode):
                     force_input=True,
                     tooltip="A performance, from an earlier run's output: its controls are played again.",
                 ),
+                io.Combo.Input(
+                    "speed",
+                    optional=True,
+                    options=list(SPEEDS),
+                    default=AUTO,
+                    advanced=True,
+                    tooltip=(
+                        "auto: compiled on a GPU, plain on a CPU. compiled: warmed up while the stream runs "
+                        "plain, then swapped in. fp8: in eight bits too. plain: the same bits every time."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output(tooltip="All frames (the newest, where keep_mb is less than they need)."),
@@ -250,6 +266,7 @@ class StreamingSampler(io.ComfyNode):
         first_latent=FIRST_LATENTS[0],
         settings=None,
         performance="",
+        speed=AUTO,
     ) -> io.NodeOutput:
         # 1. What is plugged in, and whether it fits together.
         parts = model_in(model, positive, check_motion(motion).see is not None)
@@ -303,13 +320,16 @@ class StreamingSampler(io.ComfyNode):
                 dit, width, height, context, codec.kind, rewind_mb * MIB if live or not frames else 0
             ),
         )
+        slow: list[str] = []
         networks = Networks(dit, parts.track_head, codec.codec, None, parts.detail, parts.running_latents)
+        networks = at_speed(networks, speed, slow.append)
         budget = keep_mb * MIB if keep_mb else _host.memory_to_keep()
         recorder = StreamRecorder(motion.tracks.fps, stride, budget, path)
         live_run = _host.LiveRun(
             cls.hidden.unique_id,
             notes=notes_on(parts, motion, track_control, stride * (sampler.forward_frames - 1) + 1)
-            + notes_on_words(left_out_of(positive)),
+            + notes_on_words(left_out_of(positive))
+            + slow,
             words=vocabulary_of(clip),
             chunks=options.chunks(dit.config),
             takes=controls_of(networks, options.encode, track_control, motion.video),
@@ -323,11 +343,12 @@ class StreamingSampler(io.ComfyNode):
         # 3. The stream: each chunk is kept, and shown to who watches.
         with recorder, live_run:
             live_run.session.report(control=track_control)
+            tell_speed = SpeedTold(networks, live_run.session.report, live_run.tell)
             chunks = stream(networks, motion.image, motion.tracks, embeds, options, live_run.session)
             live_run.ended_early = not keep_chunks(
                 chunks,
                 recorder,
-                lambda made: live_run.show(made, recorder.nbytes),
+                lambda made: (tell_speed(), live_run.show(made, recorder.nbytes))[1],
                 live_run.tell,
                 _host.out_of_memory,
                 _host.to_output,
@@ -354,60 +375,6 @@ def shown_of(figures: dict, performance: str, seed: int, path: Path | None) -> d
     if path is not None:
         shown["motionstream_recording"] = [{**_host.output_item(path), "format": "video/mp4"}]
     return shown
-
-
-def track_control_of(control: str, dit: Transformer) -> str:
-    """What the tracks are followed by. ValueError for a track head that the model does not have."""
-    if control != AUTO:
-        return check_track_control(dit.config, control)
-    if dit.config.motion is None and dit.config.sampler.guides:
-        return "guided"
-    return check_track_control(dit.config, None)
-
-
-def check_motion(motion) -> Motion:
-    if not isinstance(motion, Motion):
-        raise ValueError(f"motion: expected the MOTION of the Motion Encoder, got {type(motion).__name__}")
-    return motion
-
-
-def carry_of(parts: ModelParts, recorded: Performance) -> str:
-    """How the start image is moved: as for the model, or as in the performance that is played again.
-    One that does not say was made on the nearest-track carry.
-    """
-    if not recorded.about:
-        return parts.carry
-    return "layered" if recorded.about.get("layered") else "nearest"
-
-
-def check_performance(played: Performance, about: dict, seed: int) -> Performance:
-    """The performance to be played again. Its size, rate and chunks must be this run's."""
-    for key, value in about.items():
-        if key in played.about and played.about[key] != value:
-            raise ValueError(
-                f"performance: expected one for a {key} of {value:g} (this run's), got one for "
-                f"{played.about[key]:g}"
-            )
-    if played.about.get("seed", seed) != seed:
-        LOG.warning(
-            "MotionStream: the performance was made with seed %d; with seed %d its controls make another "
-            "video",
-            played.about["seed"],
-            seed,
-        )
-    return played
-
-
-def context_of(dit: Transformer, chunk: int, sink: int, window: int) -> CacheShape | None:
-    """What is asked for, the model's own where that is negative. None where nothing is."""
-    if max(chunk, sink, window) < 0:
-        return None
-    own = dit.config.rolling.cache_shape
-    return CacheShape(
-        own.chunk if chunk < 0 else chunk,
-        own.sink if sink < 0 else sink,
-        own.window if window < 0 else window,
-    )
 
 
 def outputs(

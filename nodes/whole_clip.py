@@ -17,10 +17,10 @@ from ..motionstream_core.streaming.whole_clip import ClipOptions, make_whole_cli
 from . import _host
 from ._adopt import codec_in, model_in
 from ._notes import notes_on
+from ._run_inputs import check_motion
 from ._types import text_embeds
 from .loader import CATEGORY
 from .motion import MotionType
-from .sampler import check_motion
 
 PICTURE = "picture"  # of CLIP vision
 AS_TRAINED = "text as picture (as trained)"

@@ -309,6 +309,16 @@ function controlSaid(control) {
   return ["–", word("control_help")];
 }
 
+/**
+ * @param {string | null} speed the path of the transformer, in words where it fell back
+ * @returns {[name: string, help: string]}
+ */
+function speedSaid(speed) {
+  if (speed === null) return ["–", word("speed_help")];
+  const why = speed.startsWith("plain: ") ? speed : "";
+  return [why ? "plain" : speed, why || word("speed_help")];
+}
+
 /** @returns {Panel} */
 export function figures() {
   const facts = {
@@ -318,6 +328,7 @@ export function figures() {
     latency: fact("latency"),
     memory: fact("memory"),
     control: fact("control"),
+    speed: fact("speed"),
   };
   const slow = element("div", "ms-slow");
   const root = element("div", "ms-figures", [
@@ -349,6 +360,7 @@ export function figures() {
       word("memory_help", { cache: amount(sampler.cache_bytes), kept: amount(sampler.kept_bytes) }),
     );
     facts.control.say(...controlSaid(sampler.control));
+    facts.speed.say(...speedSaid(sampler.speed));
     const speed = speedOf(state);
     slow.hidden = speed === null;
     setText(slow, speed === null ? "" : word("slow", { speed: speed.toFixed(speed < 0.1 ? 2 : 1) }));

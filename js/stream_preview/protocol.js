@@ -53,6 +53,8 @@
  * @property {number} kept_bytes
  * @property {string | null} control  what makes the video follow the tracks: "track head", "guided" or
  *   "none"; null = not told
+ * @property {string | null} speed  the path of the transformer: "plain", "warming up", "compiling", "fast", or
+ *   words that begin with "plain: "; null = not told
  */
 
 const HEADER_LIMIT = 64 * 1024;
@@ -133,6 +135,7 @@ export function parseText(text) {
     cache_bytes: optional(message, "cache_bytes", 0, isAmount, "a number of bytes"),
     kept_bytes: optional(message, "kept_bytes", 0, isAmount, "a number of bytes"),
     control: optional(message, "control", null, isText, "a text"),
+    speed: optional(message, "speed", null, isText, "a text"),
   };
 }
 

@@ -105,6 +105,7 @@ export const NOTHING_TOLD = {
   cache_bytes: 0,
   kept_bytes: 0,
   control: null,
+  speed: null,
 };
 
 /**

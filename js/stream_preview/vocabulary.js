@@ -124,6 +124,8 @@ export const ENGLISH = {
     "looser than a model trained for it",
   control_none: "none",
   control_none_help: "Nothing makes the video follow the tracks",
+  speed: "speed",
+  speed_help: "The path that computes: plain, warming up, compiling or fast",
   zoom: "Zoom: right is nearer (+ and -)",
   roll: "Roll: turns the picture ([ and ])",
   orbit: "Orbit: goes round the middle (Shift with left and right)",

@@ -21,6 +21,7 @@ from ..evaluation.results import round_figures
 from ..live.performance import read_performance
 from ..live.session import LiveSession
 from ..model.weights.networks import with_convolutions
+from ..model.weights.speed import SPEEDS, at_speed, speed_state
 from ..streaming.stream import STAGES, StreamOptions, stream
 from ..tracks.document.handles import file_document, file_groups
 from ..tracks.document.objects import document_objects
@@ -65,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same video")
     add_model_options(parser)
     add_convolutions_option(parser)
+    parser.add_argument(
+        "--speed",
+        choices=SPEEDS,
+        default="plain",
+        help="auto: compiled on a GPU, plain on a CPU; compiled and fp8 are swapped in once they are ready",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     image, tracks = read_start(args.image, args.tracks, args.size)
     frames = tracks.frames if args.frames is None else args.frames
     networks = with_convolutions(open_on(args.weights, device), args.convolutions)
+    networks = at_speed(networks, args.speed, lambda note: show_progress(note, last=True))
     encoder = networks.text_encoder
     left_out = None if encoder is None else encoder.vocabulary.left_out(args.prompt, encoder.length)
     if left_out:
@@ -118,6 +126,7 @@ def run(args: argparse.Namespace) -> None:
         "seconds": time.perf_counter() - began,
         **totals,
         "model": args.weights.name,
+        "speed": speed_state(networks),
         "device": device_label(device),
     }
     print(json.dumps(round_figures(report, 4)))

@@ -23,7 +23,7 @@ from .attention import Backend, attend
 from .cache import CacheShape, GradKVCache, KVCache
 from .config import ModelConfig, NetworkConfig
 from .context import AttentionContext, bidirectional_context
-from .linear import FeedForward, Linear
+from .linear import FeedForward, Linear, draw_modulation
 from .picture import PictureEmbedding
 from .rope import Rope
 from .text_context import TextContext, WanModule, encode_picture, encode_text, text_as_picture
@@ -82,7 +82,7 @@ class Block(nn.Module):
         self.cross_attn = Attention(dim, config.eps, picture=config.image_dim is not None)
         self.norm2 = nn.LayerNorm(dim, config.eps, elementwise_affine=False)
         self.ffn = FeedForward(dim, config.ffn_dim)
-        self.modulation = nn.Parameter(_draw_modulation(6, dim))
+        self.modulation = nn.Parameter(draw_modulation(6, dim))
         self.checkpointing = (
             False  # training: compute the activations again in the backward pass instead of keeping them
         )
@@ -144,7 +144,7 @@ class Head(nn.Module):
         _, ph, pw = config.patch
         self.norm = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
         self.head = Linear(config.dim, ph * pw * config.out_channels)
-        self.modulation = nn.Parameter(_draw_modulation(2, config.dim))
+        self.modulation = nn.Parameter(draw_modulation(2, config.dim))
 
 
 class WanDiT(nn.Module):
@@ -242,15 +242,6 @@ class WanDiT(nn.Module):
         output, an empty tensor comes back.
         """
         return dit_forward(self, self.config, x, timestep, text, context)
-
-
-def _draw_modulation(rows: int, dim: int) -> Tensor:
-    """(1, rows, dim) normal of deviation 1 / sqrt(dim).
-
-    On the meta device there is nothing to draw, and the division would import the compiler: a second.
-    """
-    made = torch.empty(1, rows, dim)
-    return made if made.is_meta else torch.randn(1, rows, dim) / dim**0.5
 
 
 def initialise(net: WanDiT):

@@ -61,3 +61,12 @@ class FeedForward(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         up: Any = self[0]  # a linear layer, or what a host has put in its place
         return self[2](onednn(up, x, "gelu")) if by_onednn(up, x) else super().forward(x)
+
+
+def draw_modulation(rows: int, dim: int) -> Tensor:
+    """(1, rows, dim) normal of deviation 1 / sqrt(dim).
+
+    On the meta device there is nothing to draw, and the division would import the compiler: a second.
+    """
+    made = torch.empty(1, rows, dim)
+    return made if made.is_meta else torch.randn(1, rows, dim) / dim**0.5

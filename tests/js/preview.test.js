@@ -126,8 +126,21 @@ test("frames are shown, acknowledged and described", async () => {
   await frame();
   page.tick();
   assert.deepEqual(page.sockets[0].sent, [{ type: "ack", frame: 12 }]);
-  assert.deepEqual(facts(view), ["13", "15.5", "0.0", "–", "3.0 MB", "–"]);
+  assert.deepEqual(facts(view), ["13", "15.5", "0.0", "–", "3.0 MB", "–", "–"]);
   assert.equal(view.layout.pill.textContent, "Live");
+});
+
+test("the view says which path computes, and why where it fell back", async () => {
+  const { page, view, state } = await watching();
+  for (const [speed, shown] of [
+    ["compiling", "compiling"],
+    ["fast", "fast"],
+    ["plain: the compiler failed", "plain"],
+  ]) {
+    await state({ speed });
+    page.tick();
+    assert.equal(facts(view).at(-1), shown);
+  }
 });
 
 test("the view says what makes the video follow the tracks", async () => {

@@ -190,6 +190,7 @@ test("states are read in both spellings, unknown kinds are passed over, nonsense
     cache_bytes: 0,
     kept_bytes: 0,
     control: null,
+    speed: null,
     strength: null,
   };
   assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), {
@@ -215,6 +216,7 @@ test("a state says all that docs/live.md names, and wrong types are refused", ()
     cache_bytes: 1000,
     kept_bytes: 2000,
     control: "guided",
+    speed: "compiling",
     strength: 0.5,
   };
   assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
@@ -233,6 +235,7 @@ test("a state says all that docs/live.md names, and wrong types are refused", ()
     cache_bytes: "many",
     kept_bytes: -5,
     control: 3,
+    speed: 4,
   };
   for (const [key, value] of Object.entries(wrong))
     assert.throws(
