@@ -70,6 +70,7 @@ class Run:
         self._watchers: list[FrameSink] = []
         # It is sent with every state: a text of megabytes would be the most of what is sent.
         self._prompt = prompt if prompt is None else prompt[:MAX_PROMPT]
+        self._objects: list[dict] = []  # as they were told last: they are large, and seldom change
         self._viewers: list[Viewer] = []
         self._lock = threading.Lock()
 
@@ -79,6 +80,7 @@ class Run:
         one the run began with.
         """
         state = self.session.state
+        state.pop("objects", None)
         live = state.pop("prompt", None)
         return {"type": "state", **state, "prompt": self._prompt if live is None else live}
 
@@ -124,6 +126,8 @@ class Run:
                 raise ValueError(f"expected at most {VIEWERS} viewers of one run, got one more")
             self._viewers.append(viewer)
         viewer.tell(self.state)
+        if self._objects:
+            viewer.tell({"type": "objects", "objects": self._objects})
         if self.session.status in ENDINGS:
             viewer.end()
         if self.latest is not None:
@@ -159,8 +163,12 @@ class Run:
 
     def _changed(self):
         state = self.state
+        objects = self.session.state.get("objects", self._objects)
+        news = [] if objects == self._objects else [{"type": "objects", "objects": objects}]
+        self._objects = objects
         for viewer in self._everyone():
-            viewer.tell(state)
+            for message in (state, *news):
+                viewer.tell(message)
 
     def _ignored(self, chunk: int, ignored: Sequence[Ignored]):
         """The sender of a control knows it by its id."""

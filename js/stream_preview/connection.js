@@ -4,17 +4,17 @@ import { isSeen } from "./pop_out.js";
 import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
 import { word } from "./vocabulary.js";
 
-/** @import {FrameHeader, FrameMessage, Run, RunState} from "./protocol.js" */
+/** @import {FrameHeader, FrameMessage, News, Run} from "./protocol.js" */
 
 /**
  * @typedef {object} Receiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame  takes the picture over
- * @property {(state: RunState) => void} state
+ * @property {(news: News) => void} news
  * @property {(problem: string) => void} closed  "" = without one
  */
 
 /** @type {Receiver} of a connection that was closed while a frame was being decoded */
-const CLOSED_RECEIVER = { frame: (_header, picture) => picture.close(), state: () => {}, closed: () => {} };
+const CLOSED_RECEIVER = { frame: (_header, picture) => picture.close(), news: () => {}, closed: () => {} };
 
 export class StreamConnection {
   /**
@@ -45,8 +45,8 @@ export class StreamConnection {
   /** @param {ArrayBuffer | string} data */
   async receive(data) {
     if (typeof data === "string") {
-      const state = parseText(data);
-      if (state) this.receiver.state(state);
+      const news = parseText(data);
+      if (news) this.receiver.news(news);
       return;
     }
     const message = parseFrame(data);

@@ -8,13 +8,13 @@ import { StreamConnection } from "./connection.js";
 import { ENDINGS } from "./protocol.js";
 
 /** @import {Receiver} from "./connection.js" */
-/** @import {FrameHeader, Run, RunState} from "./protocol.js" */
+/** @import {FrameHeader, News, Run} from "./protocol.js" */
 /** @import {RunHub} from "./run_hub.js" */
 
 /**
  * @typedef {object} LinkReceiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame
- * @property {(state: RunState) => void} state
+ * @property {(news: News) => void} news
  * @property {(link: "open" | "away" | "gone", problem: string) => void} link  away: it is tried again; gone:
  *   for good
  */
@@ -54,10 +54,10 @@ export class StreamLink {
         this.heard();
         this.receiver.frame(header, picture);
       },
-      state: (state) => {
-        this.over ||= ENDINGS.includes(state.status);
+      news: (news) => {
+        this.over ||= news.type === "state" && ENDINGS.includes(news.state.status);
         this.heard();
-        this.receiver.state(state);
+        this.receiver.news(news);
       },
       closed: (problem) => this.closed(problem),
     });

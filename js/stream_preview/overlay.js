@@ -8,13 +8,14 @@ import { toView } from "../shared/view.js";
 
 /** @import {VideoPoint, ViewPoint} from "../shared/types.js" */
 /** @import {Control} from "./controls.js" */
-/** @import {Handle} from "./protocol.js" */
+/** @import {Handle, LiveObject} from "./protocol.js" */
 /** @import {Draft, Hand, Steering} from "./steering.js" */
 /** @import {View} from "../shared/view.js" */
 
 /**
  * @typedef {object} Overlay
  * @property {Handle[]} handles  of the frame shown
+ * @property {LiveObject[]} objects
  * @property {boolean} visible  the handles are to be seen
  * @property {Steering} steering
  * @property {Handle | null} near  the handle a press would take
@@ -35,6 +36,7 @@ const MANY = 120;
  */
 export function drawOverlay(ctx, view, overlay) {
   const { steering, handles, near } = overlay;
+  if (overlay.visible) for (const object of overlay.objects) drawObject(ctx, view, object, overlay);
   if (overlay.visible)
     drawHandles(ctx, view, handles, new Set(steering.hands.map((hand) => hand.handle)), near);
   for (const ghost of overlay.ghosts) drawGhost(ctx, view, ghost);
@@ -57,6 +59,35 @@ function drawHandles(ctx, view, handles, held, near) {
     if (kind === HIDDEN) drawHidden(ctx, at);
     else drawHandle(ctx, at, held.has(id) ? ONLINE : kind, small ? 3.2 : 5, near?.[0] === id);
   }
+}
+
+/**
+ * The outline of what was cut out, where its handle is, and its inside while a hand would take or holds it.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {View} view
+ * @param {LiveObject} object
+ * @param {Overlay} overlay
+ */
+function drawObject(ctx, view, { handle, outlines }, { handles, near, steering }) {
+  const shown = handles.find(([id]) => id === handle);
+  if (!shown || shown[3] === HIDDEN) return;
+  const held = steering.hands.some((hand) => hand.handle === handle);
+  const color = COLORS[held ? ONLINE : shown[3]];
+  ctx.beginPath();
+  for (const outline of outlines) {
+    outline.forEach(({ x, y }, i) => {
+      const at = toView(view, { x: x + shown[1], y: y + shown[2] });
+      if (i) ctx.lineTo(at.x, at.y);
+      else ctx.moveTo(at.x, at.y);
+    });
+    ctx.closePath();
+  }
+  if (held || near?.[0] === handle) {
+    ctx.fillStyle = `${color}38`;
+    ctx.fill("evenodd");
+  }
+  stroked(ctx, INK, 3, []);
+  stroked(ctx, color, 1.4, [5, 3]);
 }
 
 /** What matters most is drawn last. @param {number} kind */

@@ -55,9 +55,23 @@
  *   "none"; null = not told
  * @property {string | null} speed  the path of the transformer: "plain", "warming up", "compiling", "fast", or
  *   words that begin with "plain: "; null = not told
+ *
+ * @typedef {object} LiveObject  what was cut out, and is one handle
+ * @property {number} handle
+ * @property {VideoPoint[][]} outlines  offsets from the handle
+ *
+ * @typedef {{type: string, code: string, reason: string, id: string | null}} IgnoredControl
+ *
+ * @typedef {{type: "state", state: RunState} | {type: "objects", objects: LiveObject[]}
+ *   | {type: "ignored", controls: IgnoredControl[]}} News
  */
 
+import { maskOfRuns, traceMask } from "../shared/masks.js";
+
+/** @import {VideoPoint} from "../shared/types.js" */
+
 const HEADER_LIMIT = 64 * 1024;
+const MOST_CELLS = 2 ** 26; // of an object's mask
 const HEADER_KEYS = /** @type {const} */ (["frame", "chunk", "fps", "t_made", "latency_ms", "queued"]);
 export const ENDINGS = ["done", "stopped", "interrupted", "error"];
 const STATUSES = ["running", "paused", "stopping", ...ENDINGS];
@@ -112,12 +126,62 @@ export function parseFrame(buffer) {
 
 /**
  * @param {string} text
- * @returns {RunState | null} null = a message of a kind we do not know
+ * @returns {News | null} null = a message of a kind we do not know
  * @throws {ProtocolError}
  */
 export function parseText(text) {
   const message = parseObject(text);
-  if (message.type !== "state") return null;
+  if (message.type === "state") return { type: "state", state: parseState(message) };
+  if (message.type === "objects")
+    return { type: "objects", objects: listIn(message, "objects").map(parseLiveObject) };
+  if (message.type === "ignored")
+    return { type: "ignored", controls: listIn(message, "controls").map(parseIgnored) };
+  return null;
+}
+
+/** @param {Record<string, any>} message @param {string} key @returns {unknown[]} */
+function listIn(message, key) {
+  if (!Array.isArray(message[key])) throw new ProtocolError(`Expected a list of ${key}.`);
+  return message[key];
+}
+
+/**
+ * @param {unknown} value
+ * @returns {LiveObject}
+ * @throws {ProtocolError}
+ */
+function parseLiveObject(value) {
+  const { handle, width, height, runs, at } = /** @type {Record<string, any>} */ (
+    isObject(value) ? value : {}
+  );
+  const sized = isWhole(handle) && isWhole(width) && isWhole(height) && width * height <= MOST_CELLS;
+  if (!sized || !Array.isArray(runs) || !runs.every(isWhole) || !isPlace(at))
+    throw new ProtocolError(`Expected an object with a mask, got ${JSON.stringify(value).slice(0, 60)}.`);
+  if (runs.reduce((sum, run) => sum + run, 0) !== width * height)
+    throw new ProtocolError(`Expected runs of ${width}x${height} cells.`);
+  const outlines = traceMask(maskOfRuns({ width, height, runs })).map((line) =>
+    line.map(({ x, y }) => ({ x: x - 0.5 - at[0], y: y - 0.5 - at[1] })),
+  );
+  return { handle, outlines };
+}
+
+/** @param {unknown} value @returns {IgnoredControl} @throws {ProtocolError} */
+function parseIgnored(value) {
+  const control = /** @type {Record<string, any>} */ (isObject(value) ? value : {});
+  return {
+    type: optional(control, "type", "", isText, "a text"),
+    id: optional(control, "id", null, isText, "a text"),
+    code: optional(control, "code", "", isText, "a text"),
+    reason: optional(control, "reason", "", isText, "a text"),
+  };
+}
+
+/**
+ * @param {Record<string, any>} message
+ * @returns {RunState}
+ * @throws {ProtocolError}
+ */
+function parseState(message) {
   const status = message.status ?? (message.paused ? "paused" : "running");
   if (!STATUSES.includes(status))
     throw new ProtocolError(

@@ -16,14 +16,14 @@ import {
 import * as controls from "./controls.js";
 import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
-import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD } from "./state.js";
+import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD, takenAt } from "./state.js";
 import * as steering from "./steering.js";
 import { word } from "./vocabulary.js";
 
 /** @import {Rig} from "./camera.js" */
 /** @import {Control} from "./controls.js" */
 /** @import {Status} from "./obstacles.js" */
-/** @import {Run, RunState} from "./protocol.js" */
+/** @import {IgnoredControl, News, Run, RunState} from "./protocol.js" */
 /** @import {PreviewEvent, PreviewState} from "./state.js" */
 
 /**
@@ -62,8 +62,8 @@ export function reduce(state, event, now) {
       return withEffects(finished(state, event.status), { do: "end-link" });
     case "link":
       return linked(state, event.link, event.problem);
-    case "sampler":
-      return samplerTold(state, event.told);
+    case "news":
+      return newsHeard(state, event.news);
     case "frame-received":
       return step({ ...state, epoch: Math.max(state.epoch, event.epoch) });
     case "frame-shown":
@@ -162,7 +162,11 @@ function handled(state, event, now) {
     case "press":
       return steered(
         state,
-        steering.press(state.steering, { ...event.place, handles: grabbableHandles(state) }),
+        steering.press(state.steering, {
+          ...event.place,
+          handles: grabbableHandles(state),
+          taken: takenAt(state, event.place.at, event.place.reach),
+        }),
         now,
       );
     case "drag":
@@ -176,7 +180,7 @@ function handled(state, event, now) {
     case "release-all":
       return steered(state, steering.releaseAll(state.steering), now);
     case "remove-at": {
-      const handle = steering.handleAt(grabbableHandles(state), event.place.at, event.place.reach);
+      const handle = takenAt(state, event.place.at, event.place.reach);
       return handle ? sending(state, [controls.remove(handle[0])], now) : step(state);
     }
     case "steer":
@@ -222,6 +226,7 @@ function runStarted(state, run, now) {
     run,
     status: "live",
     sampler: NOTHING_TOLD,
+    objects: [],
     epoch: 0,
     shown: null,
     steering: { ...steering.releaseAll(state.steering).steering, radius },
@@ -302,6 +307,20 @@ function linked(before, link, problem) {
   if (link === "open" && state.status === "away") return { state: { ...state, status: "live" }, effects };
   return { state, effects };
 }
+
+/**
+ * @param {PreviewState} state
+ * @param {News} news
+ * @returns {Step}
+ */
+function newsHeard(state, news) {
+  if (news.type === "state") return samplerTold(state, news.state);
+  if (news.type === "objects") return step({ ...state, objects: news.objects });
+  return news.controls.some(isNothingThere) ? complained(state, word("nothing_there")) : step(state);
+}
+
+/** A selected place at which nothing stands out. @param {IgnoredControl} control */
+const isNothingThere = ({ type, code }) => type === "add" && code === "no_target";
 
 /**
  * @param {PreviewState} before

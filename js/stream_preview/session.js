@@ -64,7 +64,7 @@ export class StreamSession {
         this.player.receive(header, picture);
         this.dispatch({ type: "frame-received", epoch: header.epoch });
       },
-      state: (told) => this.dispatch({ type: "sampler", told }),
+      news: (news) => this.dispatch({ type: "news", news }),
       link: (link, problem) => this.dispatch({ type: "link", link, problem }),
     });
   }

@@ -9,7 +9,7 @@ import { followScreen } from "../shared/screen.js";
 import { letterbox } from "../shared/view.js";
 import { drawOverlay } from "./overlay.js";
 import { StagePointers } from "./pointers.js";
-import { grabbableHandles, handlesOf, isBusy, isSteerable } from "./state.js";
+import { grabbableHandles, handlesOf, isBusy, isSteerable, takenAt } from "./state.js";
 import { handleAt, WITH_RADIUS } from "./steering.js";
 
 /** @import {VideoPoint} from "../shared/types.js" */
@@ -144,6 +144,7 @@ export class Stage {
       if (!state.shown || back) return;
       drawOverlay(ctx, view, {
         handles: handlesOf(state),
+        objects: state.objects,
         visible: state.handlesVisible,
         steering: state.steering,
         near: this.near(),
@@ -169,7 +170,8 @@ export class Stage {
     const { state } = this.store;
     const takes = ["grab", "erase"].includes(state.steering.tool);
     if (!hover || isBusy(state) || !takes || !isSteerable(state)) return null;
-    return handleAt(grabbableHandles(state), hover, hover.reach);
+    if (state.steering.tool === "erase") return handleAt(grabbableHandles(state), hover, hover.reach);
+    return takenAt(state, hover, hover.reach);
   }
 
   /**

@@ -7,14 +7,15 @@ import { HANDS } from "./controls.js";
 import { NO_LATENCY } from "./latency.js";
 import { obstacleOf } from "./obstacles.js";
 import { STILL } from "./protocol.js";
-import { createSteering } from "./steering.js";
+import { createSteering, handleAt } from "./steering.js";
+import { insideOutlines } from "../shared/masks.js";
 import { word } from "./vocabulary.js";
 
 /** @import {Axis, Push, Rig} from "./camera.js" */
 /** @import {Answer, Control} from "./controls.js" */
 /** @import {Latency} from "./latency.js" */
 /** @import {Status} from "./obstacles.js" */
-/** @import {Ending, FrameHeader, Handle, Run, RunState} from "./protocol.js" */
+/** @import {Ending, FrameHeader, Handle, LiveObject, News, Run, RunState} from "./protocol.js" */
 /** @import {Place} from "./pointers.js" */
 /** @import {Steering} from "./steering.js" */
 /** @import {VideoPoint} from "../shared/types.js" */
@@ -24,6 +25,7 @@ import { word } from "./vocabulary.js";
  * @property {Run | null} run
  * @property {Status} status
  * @property {RunState} sampler  what the sampler said last
+ * @property {LiveObject[]} objects  what was cut out
  * @property {number} epoch  the newest heard of
  * @property {FrameHeader | null} shown  of the frame on the screen, once this run has shown one
  * @property {Steering} steering
@@ -69,7 +71,7 @@ import { word } from "./vocabulary.js";
  *   | {type: "recalled", width: number, height: number}
  *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
- *   | {type: "sampler", told: RunState}
+ *   | {type: "news", news: News}
  *   | {type: "frame-received", epoch: number} | {type: "frame-shown", header: FrameHeader}
  *   | {type: "send", control: Control} | {type: "prompt", text: string}
  *   | {type: "taken", control: Control} | {type: "refused", control: Control, answer: Answer}
@@ -116,6 +118,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   run: null,
   status: "idle",
   sampler: NOTHING_TOLD,
+  objects: [],
   epoch: 0,
   shown: null,
   steering: createSteering(base),
@@ -155,6 +158,24 @@ export const handlesOf = ({ shown }) => shown?.handles ?? NO_HANDLES;
  * @param {PreviewState} state
  */
 export const grabbableHandles = (state) => (state.handlesVisible ? handlesOf(state) : NO_HANDLES);
+
+/**
+ * The handle that a hand at this place takes: the nearest within reach, else that of the object it is on.
+ * @param {PreviewState} state
+ * @param {VideoPoint} at
+ * @param {number} reach
+ * @returns {Handle | null}
+ */
+export function takenAt(state, at, reach) {
+  const handles = grabbableHandles(state);
+  const near = handleAt(handles, at, reach);
+  if (near || !state.handlesVisible) return near;
+  const on = [...state.objects].reverse().find(({ handle, outlines }) => {
+    const shown = handles.find(([id]) => id === handle);
+    return shown && insideOutlines(outlines, { x: at.x - shown[1], y: at.y - shown[2] });
+  });
+  return handles.find(([id]) => id === on?.handle) ?? null;
+}
 
 /** The control that each tool sends first. @type {Record<Steering["tool"], string>} */
 export const TOOL_CONTROLS = {

@@ -53,6 +53,7 @@ import * as controls from "./controls.js";
  * @property {number} time
  * @property {Handle[]} handles
  * @property {number} reach  how far from a handle still is on it
+ * @property {Handle | null} taken  the handle that a grab takes
  */
 
 /** Tools whose brush has a radius. @type {Tool[]} */
@@ -134,11 +135,10 @@ export function press(steering, event) {
  * @param {Press} event
  * @returns {Step}
  */
-function grab(steering, { pointer, at, handles, reach }) {
+function grab(steering, { pointer, at, taken: handle }) {
   const hand = freeHand(steering);
   if (hand === null || steering.hands.some((held) => held.pointer === pointer))
     return { steering, controls: [] };
-  const handle = handleAt(handles, at, reach);
   const from = handle ? { x: handle[1], y: handle[2] } : at;
   const held = {
     pointer,

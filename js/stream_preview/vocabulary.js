@@ -15,6 +15,7 @@ export const ENGLISH = {
   status_interrupted: "Cancelled",
   status_error: "Failed",
   hint_run: "Press Run: the frames appear here while they are made",
+  nothing_there: "Nothing stands out there: drag a box round the thing",
   hint_drag: "Drag anything in the picture",
   because: "{what}: {why}",
   no_clip: "connect a CLIP to the sampler first",

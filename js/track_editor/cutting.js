@@ -4,11 +4,12 @@
  */
 
 import { coverCrop } from "../shared/geometry.js";
-import { maskOfRuns, sizeOf } from "./outlines.js";
+import { sizeOf } from "./outlines.js";
+import { maskOfRuns } from "../shared/masks.js";
 import { word } from "./vocabulary.js";
 
 /** @import {Picture} from "./backdrop.js" */
-/** @import {Mask} from "./outlines.js" */
+/** @import {Mask} from "../shared/masks.js" */
 /** @import {Box, TrackDocument, VideoPoint} from "./types.js" */
 
 /** @typedef {{at: VideoPoint} | {box: Box}} Meant  video pixels */

@@ -32,7 +32,7 @@ import { word } from "./vocabulary.js";
 /** @import {ViewEvent} from "./commands.js" */
 /** @import {Meant} from "./cutting.js" */
 /** @import {CutWay} from "./objects.js" */
-/** @import {Mask} from "./outlines.js" */
+/** @import {Mask} from "../shared/masks.js" */
 /** @import {EditorEvent, EditorState, TrackDocument, VideoPoint} from "./types.js" */
 /** @import {EditorStore} from "./store.js" */
 /** @import {Library} from "./library.js" */

@@ -7,18 +7,11 @@ import { roundHundredth, roundPoint } from "./document.js";
 import { added, withTrack } from "./edits.js";
 import { committed, only, selectedTrack } from "./history.js";
 import { newTrack } from "./new_track.js";
-import {
-  fillOutlines,
-  joinMasks,
-  middleOfMask,
-  paintMask,
-  resizeMask,
-  sizeOf,
-  traceMask,
-} from "./outlines.js";
+import { fillOutlines, joinMasks, middleOfMask, paintMask, resizeMask, sizeOf } from "./outlines.js";
+import { traceMask } from "../shared/masks.js";
 
 /** @import {CutOut, EditorState, Track, TrackDocument, VideoPoint} from "./types.js" */
-/** @import {Mask} from "./outlines.js" */
+/** @import {Mask} from "../shared/masks.js" */
 
 const FINE = 512; // px: a video up to this large has two cells a pixel
 const POINTS = 24; // about so many go with an object

@@ -135,7 +135,7 @@
  *   | {type: "interpolation", interpolation: Interpolation} | {type: "pin-border", on: boolean}
  *   | {type: "option", option: Option, on: boolean} | {type: "clear"} | {type: "undo"} | {type: "redo"}
  *   | {type: "resize", size: Size, picture?: EditorState["picture"]}
- *   | {type: "cut-out", mask: import("./outlines.js").Mask, way: import("./objects.js").CutWay}
+ *   | {type: "cut-out", mask: import("../shared/masks.js").Mask, way: import("./objects.js").CutWay}
  *   | {type: "load", document: TrackDocument}
  *   | {type: "seek", frame: number}} EditorEvent
  */

@@ -44,7 +44,7 @@ from .controls import (
 from .hands import Hand, Hands
 from .live_camera import LiveCamera, project
 from .paths import LivePath
-from .track_state import BASE, HELD, PATH, REST, NoRoom, TrackState
+from .track_state import BASE, FOREVER, HELD, PATH, REST, NoRoom, TrackState
 
 FADE_FRAMES = 12
 CAMERA_GRID = 16  # points along the longer side that a turning or zooming camera is given
@@ -239,7 +239,7 @@ class LiveTracks:
         """The points go on along their own tracks and paths, from where they are."""
         state = self.state
         points = state.points
-        own = held[held < points.own]
+        own = held[(held < points.own) & ~self._joined(held)]
         if len(own):
             base, _ = self._base(state.frame - 1, 1)
             points.offset[own] = points.world[own] - base[0, own]
@@ -251,6 +251,14 @@ class LiveTracks:
                 walkers = path.points[back]
                 path.shift[back] = path.shift[back] + points.world[walkers] - path.at(last)[0, back]
                 points.mode[walkers] = PATH
+
+    def _joined(self, held: Tensor) -> Tensor:
+        """Which of these points were on a thing before it was selected: they rest with it."""
+        points = self.state.points
+        objects = torch.tensor([*self.state.objects], dtype=torch.long)
+        added = torch.unique(points.handle[points.own :])
+        live = objects[torch.isin(objects, added)]
+        return torch.isin(points.handle[held], live)
 
     def _add_resting(self, control: AddTracks, to_reference: ToReference) -> bool:
         places = torch.tensor(control.points, dtype=torch.float64)
@@ -272,7 +280,8 @@ class LiveTracks:
         return True
 
     def add_object(self, mask: Tensor, shift: Tensor) -> bool:
-        """The points of a thing that was cut out of the picture that motion is taken from, at rest.
+        """The points of a thing that was cut out of the picture that motion is taken from, at rest. Those
+        that were on it before are its own from now on: nothing else holds a part of it.
 
         mask: (H, W) bool in that picture. shift: (2,) from there to the screen. False where it holds nothing.
         Raises NoRoom.
@@ -283,9 +292,28 @@ class LiveTracks:
         self._newest = None
         state = self.state
         anchors = torch.from_numpy(points)
+        before = self._points_on(mask)
         self._insert(anchors + shift.to(anchors), lambda places: anchors)
-        state.objects = {**state.objects, state.next_handle - 1: mask}
+        handle = state.next_handle - 1
+        state.hands.forget(before)
+        state.points.rest_at(before)
+        state.points.handle[before] = handle
+        self._forget_paths(before)
+        state.objects = {**state.objects, handle: mask}
         return True
+
+    def _points_on(self, mask: Tensor) -> Tensor:
+        """The points of no object whose anchors lie in a mask, those that the model is told of no more left
+        out.
+        """
+        points = self.state.points
+        height, width = mask.shape
+        columns, rows = points.anchors.round().long().unbind(-1)
+        within = points.used & (points.hidden_from == FOREVER) & (columns >= 0) & (columns < width)
+        within &= (rows >= 0) & (rows < height)
+        free = ~torch.isin(points.handle, torch.tensor([*self.state.objects], dtype=torch.long))
+        on = mask.cpu()[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
+        return (within & on & free).nonzero()[:, 0]
 
     def _remove(self, handle: int) -> bool:
         state = self.state
@@ -442,6 +470,16 @@ class LiveTracks:
         return world, visible
 
     # ---- what people are shown ----
+
+    def objects(self) -> dict[int, tuple[Tensor, Point]]:
+        """The mask of every object that has a handle, and where in the same picture its handle is."""
+        found = {}
+        for handle, mask in self.state.objects.items():
+            held = self.state.points.of_handle(handle)
+            if len(held):
+                x, y = self.state.points.anchors[self._marked(handle, held)].tolist()
+                found[handle] = (mask, (x, y))
+        return found
 
     def handles(self, xy: Tensor, visible: Tensor, most: int = 400) -> list[HandleRow]:
         """The first `most` handles in every frame of the chunk made last: rows of (id, x, y, kind).

@@ -1,15 +1,18 @@
 """A thing selected in a running stream: cut out of the picture, and a handle from then on.
 
-Owns the way from a control to its mask.
+Owns the way from a control to its mask, and from masks to what people are told of them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
 from ..live.controls import AddTracks
 from ..live.live_tracks import LiveTracks
 from ..tracks.cut_out import cut_out
+from ..tracks.masks import object_message
 from .motion_source import MotionSource
 
 
@@ -32,3 +35,26 @@ def select_object(control: AddTracks, motion: MotionSource, tracks: LiveTracks) 
     except ValueError:
         return False  # what is there has come from beyond the picture
     return tracks.add_object(torch.from_numpy(mask), (places - there).mean(0))
+
+
+class ToldObjects:
+    """The objects of a stream as people are told of them, made anew when they change.
+
+    Each is an `object_message`, and `at`: where in the same picture its handle is.
+    """
+
+    def __init__(self):
+        self._known: tuple[tuple[int, int], ...] = ()
+        self._told: list[dict[str, Any]] = []
+
+    def of(self, tracks: LiveTracks) -> list[dict[str, Any]]:
+        """The same list as before where nothing has changed."""
+        objects = tracks.objects()
+        known = tuple((handle, id(mask)) for handle, (mask, _) in objects.items())
+        if known != self._known:
+            self._known = known
+            self._told = [
+                {**object_message(handle, mask.cpu().numpy()), "at": at}
+                for handle, (mask, at) in objects.items()
+            ]
+        return self._told

@@ -41,7 +41,7 @@ from ..sampling.sampler import LatentChunk, LatentSampler, SamplerRun
 from ..tracks.types import TrackChunk, Tracks
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
-from .live_object import select_object
+from .live_object import ToldObjects, select_object
 from .motion_source import MotionSnapshot
 from .open_motion import open_motion_source
 from .options import StreamOptions
@@ -143,6 +143,7 @@ class StreamPipeline:
         # 5. The decoder, beside or behind it.
         self._decoder = open_decoder(dit.device, options.overlap_decode, decoding_matters(networks))
         self._decoded: DecodeFuture = Decoded(torch.empty(0), networks.codec.start_decode(), perf_counter())
+        self._told_objects = ToldObjects()
         self._newest: Chunk | None = None
         self._last = LastFrame()
         self.index = 0
@@ -198,6 +199,11 @@ class StreamPipeline:
             None if self.video is None else self.video.length,
         ]
         return min((length for length in known if length is not None), default=None)
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The objects, as people are told of them."""
+        return self._told_objects.of(self.tracks)
 
     @property
     def coming(self) -> int:

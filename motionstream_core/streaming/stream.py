@@ -293,6 +293,7 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
             break
         pipeline.rewind_to(boundary.rewind)
         session.rewound(pipeline.index)
+        session.report(objects=pipeline.objects)
     _take_effect(pipeline, session, boundary)
     return boundary.go
 
@@ -303,6 +304,7 @@ def _take_effect(pipeline: StreamPipeline, session: LiveSession, boundary: Bound
     session.report(
         oldest_chunk=pipeline.oldest_snapshot,
         prompt=pipeline.text.prompt,
+        objects=pipeline.objects,
         camera=pipeline.tracks.state.camera.speeds,
     )
     if pipeline.video is not None:

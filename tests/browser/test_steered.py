@@ -346,3 +346,51 @@ def test_the_preview_speaks_the_language_of_the_host(tab, host):
     finally:
         host.post("/settings", {"Comfy.Locale": "en"})
         tab.open()
+
+
+def drawn_over(tab) -> int:
+    """How many pixels of the overlay are drawn on."""
+    return tab.page.evaluate(
+        """view => {
+            const canvas = document.querySelector(`${view} canvas.ms-over`)
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+            return data.filter((value, i) => i % 4 === 3 && value > 90).length
+        }""",
+        VIEW,
+    )
+
+
+def colourful(frame: np.ndarray) -> np.ndarray:
+    """The middle (x, y) of the kite: what is redder, greener or bluer than anything of the photograph."""
+    rows, columns = np.nonzero(np.ptp(frame, axis=-1) > 0.55)
+    return np.array([np.median(columns), np.median(rows)])
+
+
+@RENDERERS
+def test_a_thing_selected_in_a_running_stream_is_outlined_and_dragged_whole_by_its_corner(tab, host, vue):
+    opened(tab, vue, 350 + vue)
+    prompt = tab.queue()
+    until_frame(tab, 13)
+    press(tab, "Select object")
+    tab.page.locator(f"{VIEW} .ms-facts").hover()
+    before = drawn_over(tab)
+    tab.drag(on_picture(tab, (7, 13), (58, 64)))
+    tab.page.locator(f"{VIEW} .ms-facts").hover()
+    until_frame(tab, shown_frame(tab) + 36)
+    assert drawn_over(tab) > before + 100
+    tab.screenshot(f"live-selected-{name_of(vue)}")
+    press(tab, "Grab")
+    # By the corner of the kite, farther from its handle than a press reaches.
+    way = on_picture(tab, (13, 24), (43, 44))
+    tab.page.mouse.move(*way[0])
+    tab.page.mouse.down()
+    slowly(tab, way)
+    tab.page.mouse.up()
+    until_frame(tab, shown_frame(tab) + 36)
+    tab.screenshot(f"live-selected-dragged-{name_of(vue)}")
+    frames, _, text = ended(tab, host, prompt)
+    kinds = [control["type"] for control in text["controls"]]
+    assert kinds[:2] == ["add", "grab"] and text["controls"][0]["kind"] == "object", kinds
+    assert "handle" in text["controls"][1], text["controls"][1]
+    shift = colourful(frames[-1]) - colourful(frames[0])
+    assert np.abs(shift - (30, 20)).max() <= 5, shift

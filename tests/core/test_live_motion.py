@@ -156,6 +156,23 @@ def test_the_handle_of_an_object_is_in_its_middle_and_is_grabbed_there():
     assert live.handles(piece.xy, piece.visible)[-1][3] == (3, 20.0, 30.0, ONLINE)
 
 
+@pytest.mark.parametrize("mode", ["keep", "pin"])
+def test_what_was_on_a_thing_before_it_was_selected_goes_with_it(mode):
+    live = motion()
+    mask = torch.zeros(48, 64, dtype=torch.bool)
+    mask[10:30, 0:40] = True  # tracks 0 and 1 are on it
+    assert live.add_object(mask, torch.zeros(2))
+    before = live(1, 1).xy[0]
+    assert (live.state.points.handle[:3] == torch.tensor([3, 3, 2])).all()
+    assert ask(live, "grab", hand=0, at=[2, 12], radius=2)
+    assert ask(live, "move", hand=0, to=[[12, 22]])
+    live(2, 8)
+    assert ask(live, "release", hand=0, mode=mode)
+    after = live(10, 8).xy[-1]
+    on = torch.tensor([0, 1, *range(3, len(after))])
+    torch.testing.assert_close(after[on], before[on] + 10)
+
+
 def test_a_point_taken_from_another_hand_follows_the_new_one():
     live = motion()
     ask(live, "grab", hand=0, handle=0)

@@ -8,15 +8,8 @@ import { linkedMask } from "../../js/track_editor/cutting.js";
 import { emptyDocument, fitDocument, readDocument, writeDocument } from "../../js/track_editor/document.js";
 import { hitTest } from "../../js/track_editor/hits.js";
 import { maskOf } from "../../js/track_editor/objects.js";
-import {
-  emptyMask,
-  fillOutlines,
-  inObject,
-  maskOfRuns,
-  paintMask,
-  sizeOf,
-  traceMask,
-} from "../../js/track_editor/outlines.js";
+import { emptyMask, maskOfRuns, traceMask } from "../../js/shared/masks.js";
+import { fillOutlines, inObject, paintMask, sizeOf } from "../../js/track_editor/outlines.js";
 import { initialState, reduce, selectedTrack } from "../../js/track_editor/state.js";
 
 const play = (state, ...events) => events.reduce(reduce, state);

@@ -1,6 +1,7 @@
 /** Random track documents and events for the fuzz tests, the same at every run. */
 
-import { emptyMask, paintMask } from "../../js/track_editor/outlines.js";
+import { emptyMask } from "../../js/shared/masks.js";
+import { paintMask } from "../../js/track_editor/outlines.js";
 import { EASES } from "../../js/track_editor/speed.js";
 
 /** @param {number} seed @returns {() => number} 0..1 (Park and Miller) */

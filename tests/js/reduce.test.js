@@ -30,6 +30,7 @@ const told = (more = {}) => ({
   prompt: "a kite",
   ...more,
 });
+const heard = (more = {}) => ({ type: "news", news: { type: "state", state: told(more) } });
 const header = (more = {}) => ({ frame: 12, epoch: 1, handles: [[3, 64, 64, 0]], ...more });
 const place = (x, y) => ({ pointer: 1, at: { x, y }, reach: 4, time: 0 });
 
@@ -46,11 +47,7 @@ function play(...events) {
   return step;
 }
 
-const LIVE = [
-  { type: "run-start", run: run() },
-  { type: "sampler", told: told() },
-  { type: "frame-shown", header: header() },
-];
+const LIVE = [{ type: "run-start", run: run() }, heard(), { type: "frame-shown", header: header() }];
 const sentTypes = ({ effects }) =>
   effects.filter((each) => each.do === "send").map(({ control }) => control.type);
 
@@ -86,6 +83,16 @@ test("handles that are not shown are not in the way", () => {
   assert.deepEqual(sentTypes(play(...LIVE, hide, { type: "remove-at", place: place(64, 64) })), []);
 });
 
+test("a press anywhere on what was cut out takes its handle, beside it what is within the radius", () => {
+  const square = [-9, 9].flatMap((x) => (x < 0 ? [-9, 9] : [9, -9]).map((y) => ({ x, y })));
+  const cut = { type: "news", news: { type: "objects", objects: [{ handle: 3, outlines: [square] }] } };
+  const taken = (x, y) => play(...LIVE, cut, { type: "press", place: place(x, y) }).effects[0].control;
+  assert.equal(taken(71, 57).handle, 3);
+  assert.equal(taken(75, 57).handle, undefined);
+  const none = { type: "ignored", controls: [{ type: "add", id: null, code: "no_target", reason: "" }] };
+  assert.equal(play(...LIVE, { type: "news", news: none }).state.problem, ENGLISH.nothing_there);
+});
+
 test("a tool is kept while it is in use", () => {
   const change = { type: "steer", changes: { tool: "pin" } };
   assert.equal(play(...LIVE, change).state.steering.tool, "pin");
@@ -96,11 +103,11 @@ test("the camera stays as it was pushed until the sampler has it, or has gone on
   const push = { type: "camera-push", push: { zoom: 1 } };
   const pushed = play(...LIVE, push);
   assert.deepEqual(sentTypes(pushed), ["camera"]);
-  assert.equal(play(...LIVE, push, { type: "sampler", told: told() }).state.rig.push.zoom, 1);
+  assert.equal(play(...LIVE, push, heard()).state.rig.push.zoom, 1);
   const has = { ...pushed.effects[0].control, type: undefined };
-  const arrived = play(...LIVE, push, { type: "sampler", told: told({ camera: has, epoch: 2 }) });
+  const arrived = play(...LIVE, push, heard({ camera: has, epoch: 2 }));
   assert.deepEqual([arrived.state.cameraSent, arrived.state.rig.push.zoom], [null, 1]);
-  const overtaken = play(...LIVE, push, { type: "sampler", told: told({ epoch: 3 }) });
+  const overtaken = play(...LIVE, push, heard({ epoch: 3 }));
   assert.equal(overtaken.state.rig.push.zoom, 0);
   assert.deepEqual(sentTypes(play(...LIVE, push, push)), [], "the same once");
 });
@@ -128,13 +135,9 @@ test("a refusal is told; of a run that is over, nothing more is sent", () => {
 test("a prompt waits until the sampler says it, and another one is heard of", () => {
   const sent = play(...LIVE, { type: "prompt", text: "night" });
   assert.deepEqual([sent.state.promptSent, sentTypes(sent)], ["night", ["prompt"]]);
-  const taken = play(
-    ...LIVE,
-    { type: "prompt", text: "night" },
-    { type: "sampler", told: told({ prompt: "night" }) },
-  );
+  const taken = play(...LIVE, { type: "prompt", text: "night" }, heard({ prompt: "night" }));
   assert.deepEqual([taken.state.promptSent, taken.state.prompt], [null, "night"]);
-  const unknown = play(...LIVE, { type: "sampler", told: told({ prompt: null }) });
+  const unknown = play(...LIVE, heard({ prompt: null }));
   assert.equal(unknown.state.prompt, "a kite");
 });
 

@@ -17,7 +17,15 @@ const HANDLES = [
 ];
 const at = (x, y) => ({ x, y });
 const pressed = (state, x, y, more = {}) =>
-  steering.press(state, { pointer: 1, at: at(x, y), time: 0, handles: HANDLES, reach: 4, ...more });
+  steering.press(state, {
+    pointer: 1,
+    at: at(x, y),
+    time: 0,
+    handles: HANDLES,
+    reach: 4,
+    taken: steering.handleAt(HANDLES, at(x, y), 4),
+    ...more,
+  });
 const dragged = (state, places, more = {}) =>
   steering.drag(state, { pointer: 1, places, handles: HANDLES, reach: 4, ...more });
 const lifted = (state, more = {}) => steering.lift(state, { pointer: 1, time: 500, ...more });

@@ -193,12 +193,15 @@ test("states are read in both spellings, unknown kinds are passed over, nonsense
     speed: null,
     strength: null,
   };
-  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}'), {
+  assert.deepEqual(protocol.parseText('{"type":"state","status":"paused","chunk":4}').state, {
     ...untold,
     status: "paused",
     chunk: 4,
   });
-  assert.deepEqual(protocol.parseText('{"type":"state","paused":true}'), { ...untold, status: "paused" });
+  assert.deepEqual(protocol.parseText('{"type":"state","paused":true}').state, {
+    ...untold,
+    status: "paused",
+  });
   assert.equal(protocol.parseText('{"type":"news"}'), null);
   for (const text of ["", "null", "[]", '{"type":"state","status":"dancing"}'])
     assert.throws(() => protocol.parseText(text), protocol.ProtocolError);
@@ -219,13 +222,16 @@ test("a state says all that docs/live.md names, and wrong types are refused", ()
     speed: "compiling",
     strength: 0.5,
   };
-  assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })), state);
-  assert.deepEqual(protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').camera, {
-    pan: [0, 0],
-    zoom: 1,
-    roll: 0,
-    orbit: 0,
-  });
+  assert.deepEqual(protocol.parseText(JSON.stringify({ type: "state", ...state })).state, state);
+  assert.deepEqual(
+    protocol.parseText('{"type":"state","status":"running","camera":{"zoom":1}}').state.camera,
+    {
+      pan: [0, 0],
+      zoom: 1,
+      roll: 0,
+      orbit: 0,
+    },
+  );
   const wrong = {
     chunk: "8",
     epoch: -1,
@@ -248,6 +254,29 @@ test("a state says all that docs/live.md names, and wrong types are refused", ()
       () => protocol.parseText(JSON.stringify({ type: "state", ...state, camera: bad })),
       protocol.ProtocolError,
     );
+});
+
+test("what was cut out comes as outlines round its handle, and what did nothing with its reason", () => {
+  const runs = [20 * 10 + 4, ...Array.from({ length: 5 }, () => [6, 14]).flat()];
+  runs[runs.length - 1] += 400 - runs.reduce((sum, run) => sum + run, 0);
+  const object = { handle: 7, width: 20, height: 20, runs, at: [6, 12] };
+  const news = protocol.parseText(JSON.stringify({ type: "objects", objects: [object] }));
+  assert.equal(news.objects[0].handle, 7);
+  const places = news.objects[0].outlines.flat();
+  const least = (axis) => Math.min(...places.map((place) => place[axis]));
+  const most = (axis) => Math.max(...places.map((place) => place[axis]));
+  // Columns 4 to 9 and rows 10 to 14, whose borders lie half a pixel out, less the handle's place.
+  assert.deepEqual([least("x"), most("x"), least("y"), most("y")], [-2.5, 3.5, -2.5, 2.5]);
+  for (const wrong of [{ runs: [3] }, { at: [1] }, { handle: -1 }, { width: 2 ** 20, height: 2 ** 20 }])
+    assert.throws(
+      () => protocol.parseText(JSON.stringify({ type: "objects", objects: [{ ...object, ...wrong }] })),
+      protocol.ProtocolError,
+    );
+  const ignored = { type: "add", id: null, code: "no_target", reason: "nothing there" };
+  assert.deepEqual(protocol.parseText(JSON.stringify({ type: "ignored", chunk: 3, controls: [ignored] })), {
+    type: "ignored",
+    controls: [ignored],
+  });
 });
 
 test("runs and their ends are checked", () => {
