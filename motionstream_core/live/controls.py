@@ -22,6 +22,7 @@ MAX_MOVES = 64
 MAX_ADDED = 1024
 MAX_POINTS = 10_000  # that a stream moves at once, and so that one control may add
 MAX_PROMPT = 2000
+MAX_FADE = 1000  # pixel frames
 MAX_COORDINATE = 1e5
 MAX_BRUSH = 4096.0
 MAX_NUMBER = 10**9
@@ -90,8 +91,18 @@ class ChangeScene(Message):
 
 @dataclass(frozen=True)
 class SetPrompt(Message):
+    """Another text from now on. `fade`: pixel frames over which its embeddings take the place of the old."""
+
     type = "prompt"
     text: str
+    fade: int = 0
+
+    def message(self) -> dict[str, Any]:
+        """See Message. A prompt without a fade is written as it always was."""
+        written = super().message()
+        if not self.fade:
+            del written["fade"]
+        return written
 
 
 @dataclass(frozen=True)
@@ -274,7 +285,7 @@ def _parse_prompt(message: Mapping) -> SetPrompt:
     if not isinstance(text, str) or len(text) > MAX_PROMPT:
         got = f"{len(text)} of them" if isinstance(text, str) else type(text).__name__
         raise ValueError(f"prompt: expected a text of at most {MAX_PROMPT} characters, got {got}")
-    return SetPrompt(text)
+    return SetPrompt(text, whole_number(message.get("fade", 0), "prompt: fade", 0, MAX_FADE))
 
 
 _PARSERS: dict[str, Callable[[Mapping], Control]] = {

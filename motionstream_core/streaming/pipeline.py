@@ -331,8 +331,8 @@ class StreamPipeline:
     def apply(self, control: Control) -> bool:
         """Lets the control take effect. False when it did nothing."""
         match control:
-            case SetPrompt(text):
-                return self.text.switch(text, self.made)
+            case SetPrompt(text, fade):
+                return self.text.switch(text, self.made, fade)
             case SetStrength(value):
                 if self.video is None:
                     return False

@@ -22,6 +22,17 @@ KEPT_PROMPTS = 16
 
 
 @dataclass(frozen=True)
+class LiveFade:
+    """A live prompt on its way in: `before` becomes `after` over `frames` pixel frames from `start`."""
+
+    before: Tensor
+    after: Tensor
+    text: str
+    start: int
+    frames: int
+
+
+@dataclass(frozen=True)
 class TextSnapshot:
     """A stream's text at a boundary."""
 
@@ -32,6 +43,7 @@ class TextSnapshot:
     before: Tensor
     by_hand: int | None
     seen: Tensor | None
+    fade: LiveFade | None
 
 
 class StreamText:
@@ -71,9 +83,16 @@ class StreamText:
         self._scheduled = (0, 1.0)
         self._before = embeds
         self._by_hand: int | None = None
+        self._fade: LiveFade | None = None
 
-    def switch(self, text: str, frame: int) -> bool:
-        """A live prompt from this frame on. False where nobody can encode it."""
+    def switch(self, text: str, frame: int, fade: int = 0) -> bool:
+        """A live prompt from this frame on. False where nobody can encode it.
+
+        Args:
+            text: of the prompt.
+            frame: the first pixel frame of the next chunk.
+            fade: pixel frames over which the embeddings go from what is told now to the new ones.
+        """
         if self._encode is None:
             return False
         if text not in self._kept:
@@ -82,13 +101,22 @@ class StreamText:
             while len(self._kept) > KEPT_PROMPTS:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(text)
-        self._embeds, self.current = self._kept[text]
+        before = self._embeds
+        after, told = self._kept[text]
         self.prompt = text
         self._by_hand = frame
+        self._fade = LiveFade(before, after, text, frame, fade) if fade else None
+        if not fade:
+            self._embeds, self.current = after, told
         return True
 
     def follow(self, frame: int, count: int) -> None:
-        """The schedule's text for the chunk of `count` frames that begins at this frame."""
+        """The text for the chunk of `count` frames that begins at this frame.
+
+        It is the schedule's, or that of a live prompt on its way in.
+        """
+        if self._fade is not None:
+            self._fade_in(self._fade, frame + count - self._fade.start)
         if self._schedule is None:
             return
         index = self._schedule.index_at(frame)
@@ -101,10 +129,22 @@ class StreamText:
         if index != self._scheduled[0] or self._by_hand is not None:
             self._before = self._embeds
         self._by_hand = None
+        self._fade = None
         self._scheduled = wanted
         self._embeds = mixed_embeds(self._before, prompt.embeds, wanted[1])
         self.current = self._told(self._embeds)
         self.prompt = prompt.text
+
+    def _fade_in(self, fade: LiveFade, done: int) -> None:
+        """The embeddings after `done` frames of the fade. At its end they are the new text's own."""
+        weight = done / fade.frames
+        self._embeds = mixed_embeds(fade.before, fade.after, weight)
+        if weight < 1:
+            self.current = self._told(self._embeds)
+            return
+        self._fade = None
+        kept = self._kept.get(fade.text)
+        self.current = self._told(fade.after) if kept is None else kept[1]
 
     def look(self, seen: Tensor) -> None:
         """From now on the model looks at another picture."""
@@ -131,6 +171,7 @@ class StreamText:
             self._before,
             self._by_hand,
             self._seen,
+            self._fade,
         )
 
     def restore(self, snapshot: TextSnapshot) -> None:
@@ -140,6 +181,7 @@ class StreamText:
         self._scheduled = snapshot.scheduled
         self._before = snapshot.before
         self._by_hand = snapshot.by_hand
+        self._fade = snapshot.fade
         if self._seen is not snapshot.seen:
             self._seen = snapshot.seen
             self._kept.clear()

@@ -1,11 +1,14 @@
 """Prompts by frame: the written form, when one takes effect, cross-fades, and a person's own prompt."""
 
+import json
+
 import pytest
 import torch
 from core.test_buffer_stream import chunks_of, no_tracks, small_networks
 from core.test_source_video import rewound
 
-from motionstream_core.live.controls import SetPrompt
+from motionstream_core.live.controls import SetPrompt, parse_control
+from motionstream_core.live.performance import read_performance, write_performance
 from motionstream_core.live.session import LiveSession
 from motionstream_core.model.config import BufferConfig
 from motionstream_core.streaming.options import StreamOptions
@@ -111,3 +114,41 @@ def test_a_schedule_out_of_order_is_refused(frames):
     prompts = tuple(ScheduledPrompt(frame, "red", torch.zeros(1, 1, 8)) for frame in frames)
     with pytest.raises(ValueError, match="expected rising frames from 0"):
         PromptSchedule(prompts)
+
+
+def test_a_live_prompt_fades_in_over_its_frames_and_ends_as_the_text_itself():
+    made = pipeline(schedule((0, "red car")))
+    text = made.text
+    before = text._embeds
+    assert (
+        made.apply(parse_control({"type": "prompt", "text": "blue car", "fade": 8}))
+        and text.prompt == "blue car"
+    )
+    text.follow(made.made, 4)
+    half = text._embeds
+    after = text._kept["blue car"][0]
+    assert torch.equal(half, mixed_embeds(before, after, 0.5)) and not torch.equal(half, after)
+    kept = text.snapshot()
+    text.follow(made.made + 4, 4)
+    assert torch.equal(text._embeds, after) and text.current is text._kept["blue car"][1]
+    text.restore(kept)
+    text.follow(made.made + 4, 4)
+    assert torch.equal(text._embeds, after)
+    assert made.apply(SetPrompt("red car")) and text.current is text._kept["red car"][1]
+
+
+def test_a_fade_of_a_live_prompt_is_played_again_as_it_was():
+    session = LiveSession(script=[(3, SetPrompt("blue car", 24))])
+    first = chunks_of(CONFIG, frames=33, session=session)
+    text = write_performance(session.performance)
+    assert json.loads(text)["controls"][0]["fade"] == 24
+    again = chunks_of(CONFIG, frames=33, session=LiveSession(script=read_performance(text).controls))
+    at_once = chunks_of(CONFIG, frames=33, session=LiveSession(script=[(3, SetPrompt("blue car"))]))
+    assert all(torch.equal(a.latents, b.latents) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[-1].latents, at_once[-1].latents)
+
+
+@pytest.mark.parametrize("fade", [-1, 1.5, "8", 1001])
+def test_a_fade_that_is_no_number_of_frames_is_refused(fade):
+    with pytest.raises(ValueError, match="prompt: fade: expected a whole number"):
+        parse_control({"type": "prompt", "text": "red", "fade": fade})
