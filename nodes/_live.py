@@ -6,6 +6,7 @@ requests from it and the sampler feeds it.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -13,10 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ..motionstream_core.live.boundary import Ignored
 from ..motionstream_core.live.controls import CONTROLS, MAX_PROMPT, Control
+from ..motionstream_core.live.device_sinks import open_device
 from ..motionstream_core.live.session import ENDINGS, LiveSession
-from ..motionstream_core.live.sinks import FrameSink, Outlet
+from ..motionstream_core.live.sinks import FrameSink, Outlet, SinkThread
 from ._frames import Frame, Viewer
 
+LOG = logging.getLogger("motionstream")
 Script = Iterable[tuple[int, Control]]
 VIEWERS = 8
 SILENT_S = 3.0  # without an answer to the frames it was sent
@@ -68,6 +71,7 @@ class Run:
         self.outlet = Outlet(*size, float(about.get("fps", USUAL_FPS)))
         self.link: str | None = None  # of those who watch
         self._watchers: list[FrameSink] = []
+        self._devices: dict[str, FrameSink] = {}
         # It is sent with every state: a text of megabytes would be the most of what is sent.
         self._prompt = prompt if prompt is None else prompt[:MAX_PROMPT]
         self._objects: list[dict] = []  # as they were told last: they are large, and seldom change
@@ -101,6 +105,33 @@ class Run:
             watchers, self._watchers = self._watchers, []
         for watcher in watchers:
             self.outlet.remove(watcher)
+
+    def set_device(self, name: str, on: bool):
+        """Shows the run on a device of this machine, or no longer. What opening it raises gets through."""
+        with self._lock:
+            known = self._devices.pop(name, None)
+        if known is not None:
+            self.outlet.remove(known)
+        if not on:
+            return
+
+        def failed(error: Exception):
+            LOG.warning("MotionStream: the %s has failed, and is closed: %s", name, error)
+            self.set_device(name, False)
+
+        sink = SinkThread(open_device(name), failed)
+        self.outlet.add(sink)
+        with self._lock:
+            before = self._devices.get(name)
+            self._devices[name] = sink
+        if before is not None:
+            self.outlet.remove(before)
+
+    @property
+    def devices(self) -> list[str]:
+        """Those that show it now."""
+        with self._lock:
+            return list(self._devices)
 
     def watch(self, watcher: FrameSink):
         """A new watcher. ValueError where there are too many, or the link has ended meanwhile."""

@@ -45,6 +45,7 @@ STATUS = {
     "unknown_run": 404,
     "no_link": 404,
     "no_weights": 404,
+    "no_device": 409,
     "run_ended": 409,
     "id_taken": 409,
     "too_slow": 408,

@@ -2,6 +2,8 @@
 
     POST /motionstream/watch                 {"token", "link": true or false} -> {"watch": text or null,
     "watchers": n}: makes the run's watch link, or ends it
+    POST /motionstream/device                {"token", "device", "on": true or false} -> {"devices": [name],
+    "on": [name]}: shows the run on a device, or no longer. Without a device it only tells
     GET  /motionstream/watch?watch=...       a page, the picture alone on black
     GET  /motionstream/watch/stream?watch=...    multipart/x-mixed-replace, a JPEG a part
 
@@ -20,6 +22,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from ..motionstream_core.live.device_sinks import installed_devices
 from ..motionstream_core.live.sinks import Picture
 from ._live import Run, Runs
 from ._server import Refused, answered, demand_access, find_run, read_json
@@ -86,6 +89,10 @@ def register(routes: web.RouteTableDef, runs: Runs, cors: str | None = None):
     async def link(request: web.Request) -> web.StreamResponse:
         return await answered(set_link(request, runs, cors))
 
+    @routes.post("/motionstream/device")
+    async def device(request: web.Request) -> web.StreamResponse:
+        return await answered(set_device(request, runs, cors))
+
     @routes.get("/motionstream/watch")
     async def page(request: web.Request) -> web.StreamResponse:
         return await answered(watch_page(request, runs, cors))
@@ -111,6 +118,22 @@ async def set_link(request: web.Request, runs: Runs, cors: str | None) -> web.Re
     run = find_run(runs, message.get("token"))
     link = run.make_link() if wanted else run.end_link()
     return web.json_response({"watch": link, "watchers": run.outlet.count})
+
+
+async def set_device(request: web.Request, runs: Runs, cors: str | None) -> web.Response:
+    demand_access(request, cors)
+    message = await read_json(request)
+    run = find_run(runs, message.get("token"))
+    name, on = message.get("device"), message.get("on")
+    if name is not None:
+        if not isinstance(name, str) or not isinstance(on, bool):
+            raise Refused("bad_control", "device: expected a name, and on: true or false, got something else")
+        try:
+            # A device may take its time to open.
+            await asyncio.get_running_loop().run_in_executor(None, run.set_device, name, on)
+        except Exception as error:  # a driver may raise anything
+            raise Refused("no_device", f"{name[:40]}: {error}"[:400]) from error
+    return web.json_response({"devices": installed_devices(), "on": run.devices})
 
 
 async def watch_page(request: web.Request, runs: Runs, cors: str | None) -> web.Response:

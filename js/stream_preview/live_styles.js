@@ -37,7 +37,8 @@ const SHEET = `
   background: color-mix(in srgb, var(--ms-text) 10%, var(--ms-field)); color: var(--ms-text); font: inherit;
 }
 .ms-row { display: flex; gap: 4px; flex: none; }
-.ms-watch[hidden] { display: none; }
+.ms-watch { display: flex; flex-direction: column; gap: 4px; flex: none; }
+.ms-watch[hidden], .ms-watch [hidden] { display: none; }
 .ms-view .ms-stage:fullscreen { background: #000; border-radius: 0; }
 .ms-popped { position: fixed; inset: 0; display: flex; padding: 0; background: #000; }
 .ms-popped .ms-stage { flex: 1; border-radius: 0; }

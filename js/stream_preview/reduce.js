@@ -16,7 +16,15 @@ import {
 import * as controls from "./controls.js";
 import { NO_LATENCY, recordSent, recordShown, dropWaiting } from "./latency.js";
 import { isActive, obstacleOf } from "./obstacles.js";
-import { grabbableHandles, isBusy, MOST_TAKES, NOTHING_SAVED, NOTHING_TOLD, takenAt } from "./state.js";
+import {
+  grabbableHandles,
+  isBusy,
+  MOST_TAKES,
+  NO_DEVICES,
+  NOTHING_SAVED,
+  NOTHING_TOLD,
+  takenAt,
+} from "./state.js";
 import * as steering from "./steering.js";
 import { word } from "./vocabulary.js";
 
@@ -29,7 +37,7 @@ import { word } from "./vocabulary.js";
 /**
  * @typedef {{do: "begin", run: Run} | {do: "end-link"} | {do: "close-link"} | {do: "forget", token: string}
  *   | {do: "send", control: Control} | {do: "clear-outbox"} | {do: "expire-problem"}
- *   | {do: "watch", run: Run, on: boolean} | {do: "full-screen"} | {do: "pop-out", on: boolean}
+ *   | {do: "watch", run: Run, on: boolean} | {do: "device", run: Run, device: string, on: boolean} | {do: "full-screen"} | {do: "pop-out", on: boolean}
  *   | {do: "open-large"} | {do: "close-large"} | {do: "focus"}} Effect
  * @typedef {{state: PreviewState, effects: Effect[]}} Step
  */
@@ -88,6 +96,10 @@ export function reduce(state, event, now) {
       return step({ ...state, watch: isActive(state.status) ? event.address : "" });
     case "watch-failed":
       return complained(state, word("watch_failed"));
+    case "devices":
+      return step({ ...state, devices: { known: event.known, on: event.on } });
+    case "device-failed":
+      return complained(state, word("device_failed", { detail: event.detail }));
     case "popped-out":
       return step({ ...state, poppedOut: event.on });
     case "disconnect":
@@ -121,6 +133,10 @@ function asked(state, event, now) {
     case "watch-asked":
       return state.run
         ? withEffects(step(state), { do: "watch", run: state.run, on: event.on })
+        : step(state);
+    case "device-asked":
+      return state.run
+        ? withEffects(step(state), { do: "device", run: state.run, device: event.device, on: event.on })
         : step(state);
     case "full-screen":
       return withEffects(step(state), { do: "full-screen" });
@@ -242,6 +258,7 @@ function runStarted(state, run, now) {
     scrub: null,
     saved: NOTHING_SAVED,
     watch: "",
+    devices: NO_DEVICES,
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
@@ -287,6 +304,7 @@ const finished = (state, status) => ({
     ghosts: [],
     cameraSent: null,
     watch: "",
+    devices: NO_DEVICES,
   },
   effects: [{ do: "clear-outbox" }],
 });

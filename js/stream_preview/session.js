@@ -46,6 +46,7 @@ export class StreamSession {
     else if (effect.do === "close-link") this.close();
     else if (effect.do === "forget") this.hub.forget(effect.token);
     else if (effect.do === "watch") void this.watch(effect.run, effect.on);
+    else if (effect.do === "device") void this.device(effect.run, effect.device, effect.on);
     else if (effect.do === "expire-problem") this.expireProblem();
   }
 
@@ -101,11 +102,33 @@ export class StreamSession {
       const path = this.api.apiURL("/motionstream/watch");
       const address = typeof watch === "string" ? watchAddress(location, path, watch) : "";
       this.dispatch({ type: "watch", address });
+      if (address) void this.device(run);
       // Where the page may not copy, the address stands on it.
       if (address) await navigator.clipboard?.writeText(address).catch(() => {});
     } catch (error) {
       console.warn("MotionStream: no watch link:", error);
       this.dispatch({ type: "watch-failed" });
+    }
+  }
+
+  /**
+   * Shows the run on a device of the host's machine, or no longer; without one, asks which there are.
+   * @param {Run} run
+   * @param {string} [device]
+   * @param {boolean} [on]
+   */
+  async device(run, device, on) {
+    try {
+      const response = await this.api.fetchApi("/motionstream/device", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token: run.token, ...(device && { device, on }) }),
+      });
+      const body = await response.json();
+      if (response.ok) this.dispatch({ type: "devices", known: body.devices, on: body.on });
+      else this.dispatch({ type: "device-failed", detail: String(body.error ?? response.status) });
+    } catch (error) {
+      console.warn("MotionStream: no devices:", error);
     }
   }
 

@@ -44,6 +44,7 @@ import { word } from "./vocabulary.js";
  * @property {Saved} saved  what the last run left
  * @property {Take[]} takes  of this preview, the newest first
  * @property {string} watch  the address for those who watch; "" = there is none
+ * @property {{known: string[], on: string[]}} devices  of the host's machine that can show the run, and do
  * @property {boolean} poppedOut  the picture has a window of its own
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
@@ -84,11 +85,15 @@ import { word } from "./vocabulary.js";
  *   | {type: "show", part: "handlesVisible" | "cameraOpen" | "helpOpen", on: boolean}
  *   | {type: "note", text: string}
  *   | {type: "watch-asked", on: boolean} | {type: "watch", address: string} | {type: "watch-failed"}
+ *   | {type: "device-asked", device: string, on: boolean}
+ *   | {type: "devices", known: string[], on: string[]} | {type: "device-failed", detail: string}
  *   | {type: "full-screen"} | {type: "pop-out", on: boolean} | {type: "popped-out", on: boolean}
  *   | {type: "large", on: boolean} | {type: "large-closed"}
  *   | {type: "disconnect"}} PreviewEvent
  */
 
+/** @type {{known: string[], on: string[]}} */
+export const NO_DEVICES = { known: [], on: [] };
 const HINT_MS = 8000;
 export const MOST_TAKES = 8;
 
@@ -136,6 +141,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   saved: NOTHING_SAVED,
   takes: [],
   watch: "",
+  devices: NO_DEVICES,
   poppedOut: false,
   touched: false,
   handlesVisible: true,

@@ -44,6 +44,8 @@ export const ENGLISH = {
   watch_address: "The address for those who watch: OBS, a projector, another browser",
   watch_end: "End the watch link: nobody sees anything by it any more",
   watch_failed: "No watch link could be made or ended. The server does not answer.",
+  device: "Show the stream as {device} of the host's machine",
+  device_failed: "The device does not take it ({detail}).",
   full: "Full screen: the picture alone (X)",
   pop: "Pop out: the picture in a window of its own that stays on top (P)",
   pop_back: "Back from its window (P)",

@@ -19,6 +19,10 @@ from ..model.weights.networks import BUILT_IN
 
 NEEDED = ("torch", "numpy", "safetensors", "einops", "av", "pillow")
 OPTIONAL = {"xformers": "a faster attention on some GPUs", "cv2": "needed for training and evaluation"}
+OPTIONAL |= {
+    "pyvirtualcam": "shows a stream as a camera of this machine",
+    "cyndilib": "shows a stream as an NDI source",
+}
 REMEDIES = {
     **dict.fromkeys(NEEDED, "install it into the host's own Python: `python -m pip install {name}`"),
     "h264": (

@@ -10,7 +10,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 
 import aiohttp
@@ -20,6 +20,7 @@ from .host import Host, figures_of
 
 WEIGHTS = "built-in (tiny, 128x128)"
 KINDS = ("one", "two", "stalled", "closed")
+WATCHERS = 10
 BLOCK_CHUNKS = 5
 MOST_S = 170
 
@@ -57,6 +58,31 @@ class Viewer:
         self.acknowledges = True
         for _, header in list(self.seen):
             await self.acknowledge(header["frame"])
+
+    async def close(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+class Watcher:
+    """A player at the watch link: reads MJPEG, or nothing after its first picture."""
+
+    def __init__(self, host: Host, link: str, reads: bool = True):
+        self.address, self.reads = f"{host.url}/motionstream/watch/stream?watch={link}", reads
+        self.pictures = 0
+        self.task = asyncio.create_task(self._watch())
+
+    async def _watch(self):
+        async with aiohttp.ClientSession() as session, session.get(self.address, timeout=None) as answer:
+            while True:
+                self.pictures += (await answer.content.readany()).count(b"image/jpeg")
+                if (
+                    not self.reads
+                    and answer.connection is not None
+                    and answer.connection.transport is not None
+                ):
+                    answer.connection.transport.pause_reading()
+                    await asyncio.Event().wait()
 
     async def close(self):
         self.task.cancel()
@@ -101,6 +127,15 @@ class Stream:
     async def chunks(self) -> list[list]:
         return await asyncio.to_thread(self.host.get_json, "/bench/chunks")
 
+    async def watcher(self, **options) -> Watcher:
+        """One at the watch link that has got its first picture."""
+        asked = {"token": self.token, "link": True}
+        link = (await asyncio.to_thread(self.host.post, "/motionstream/watch", asked))["watch"]
+        made = Watcher(self.host, link, **options)
+        while not made.pictures:
+            await asyncio.sleep(0.02)
+        return made
+
     async def viewer(self, **options) -> Viewer:
         """One that has got its first frame."""
         made = Viewer(self.host, self.token, **options)
@@ -130,11 +165,19 @@ def durations(chunks: list[list], mark: str, clock: int = CLOCK) -> list[float]:
 
 async def watched_as(stream: Stream, kind: str, mark: str, chunk_s: float) -> None:
     """One block of chunks with the viewers of this kind."""
+    if kind == "watched":
+        viewers = [await stream.watcher(reads=number > 0) for number in range(WATCHERS)]
+        return await in_block(stream, viewers, mark, chunk_s)
     viewers = [
         await stream.viewer(acknowledges=kind != "stalled") for _ in range({"none": 0, "two": 2}.get(kind, 1))
     ]
     if kind == "closed":
         await viewers.pop().close()
+    await in_block(stream, viewers, mark, chunk_s)
+
+
+async def in_block(stream: Stream, viewers: Sequence[Viewer | Watcher], mark: str, chunk_s: float) -> None:
+    """A block of chunks with these, who leave after it."""
     await stream.mark(mark)
     await asyncio.sleep(chunk_s * (BLOCK_CHUNKS + 1.5))
     await stream.mark("")
@@ -142,7 +185,9 @@ async def watched_as(stream: Stream, kind: str, mark: str, chunk_s: float) -> No
         await viewer.close()
 
 
-async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict:
+async def costs(
+    host: Host, say: Callable[[str], None], rounds: int = 7, kinds: Sequence[str] = KINDS
+) -> dict:
     """More time per chunk with viewers than with none. In every round each kind has a block of chunks between
     two blocks without viewers, all in one stream that runs as fast as it can; a kind's figure is the median
     of the rounds, its spread the quartiles. No round begins after MOST_S.
@@ -150,17 +195,18 @@ async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict
     machine is busy with.
     """
     more: dict[str, dict[str, list[float]]] = {
-        clock: {kind: [] for kind in KINDS} for clock in ("added", "thread_added")
+        clock: {kind: [] for kind in kinds} for clock in ("added", "thread_added")
     }
     alone, ends = [], time.monotonic() + MOST_S
     async with Stream(host, 101) as stream:
         await stream.mark("warm")
-        await asyncio.sleep(6)
+        while len(durations(await stream.chunks(), "warm")) < BLOCK_CHUNKS:
+            await asyncio.sleep(1)
         chunk_s = median(durations(await stream.chunks(), "warm"))
         for number in range(rounds):
             if time.monotonic() > ends:
                 break
-            order = [name for kind in random.sample(KINDS, len(KINDS)) for name in ("none", kind)] + ["none"]
+            order = [name for kind in random.sample(kinds, len(kinds)) for name in ("none", kind)] + ["none"]
             for at, kind in enumerate(order):
                 await watched_as(stream, kind, f"{at} {kind}", chunk_s)
             noted = await stream.chunks()
@@ -176,7 +222,7 @@ async def costs(host: Host, say: Callable[[str], None], rounds: int = 7) -> dict
     report: dict = {
         "chunk_alone_ms": round(1000 * median(alone), 1),
         "chunk_alone_spread_percent": round(100 * (max(alone) / min(alone) - 1), 1),
-        "rounds": len(more["added"]["one"]),
+        "rounds": len(more["added"][kinds[0]]),
     }
     for name, kind, values in (
         (name, kind, values) for name, kinds in more.items() for kind, values in kinds.items()

@@ -5,6 +5,7 @@ stdout one JSON document.
     that never does (stalled), one that
                  closed its connection; median and quartiles of rounds in which each kind stands between two
                  blocks without viewers
+    watchers_*   the same of ten who watch by the link (MJPEG), one of whom takes nothing
     paced_*      from the posting of a control to the arrival of the first frame in which it took effect, at a
     viewer on this machine, of a
                  live stream that keeps pace with its playback; free_* the same for one that runs as fast as
@@ -45,6 +46,7 @@ from .host import Host, prepare_base, running_host
 BASE = install.CACHE / "bench"
 PARTS: dict[str, Callable[[Host, bool], dict]] = {
     "viewers": lambda host, short: asyncio.run(costs(host, say, 1 if short else 7)),
+    "watchers": lambda host, short: asyncio.run(costs(host, say, 1 if short else 7, ("watched",))),
     "paced": lambda host, short: asyncio.run(latency(host, say, paced=True, count=5 if short else 40)),
     "free": lambda host, short: asyncio.run(latency(host, say, paced=False, count=5 if short else 40)),
     "stalled": lambda host, short: asyncio.run(stall(host, say, 20 if short else 120)),

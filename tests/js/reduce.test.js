@@ -251,3 +251,13 @@ test("a watch link is asked for while a run goes on, and is gone with it", () =>
   assert.equal(commandFor(key).perform(late.state), null);
   assert.deepEqual(commandFor(key).perform(linked.state), { type: "watch-asked", on: true });
 });
+
+test("devices of the host's machine are asked for by name, and forgotten with the run", () => {
+  const known = { type: "devices", known: ["NDI"], on: [] };
+  const asked = play(...LIVE, known, { type: "device-asked", device: "NDI", on: true });
+  assert.deepEqual(asked.effects, [{ do: "device", run: asked.state.run, device: "NDI", on: true }]);
+  assert.deepEqual(asked.state.devices, { known: ["NDI"], on: [] });
+  const failed = play(...LIVE, known, { type: "device-failed", detail: "no such camera" });
+  assert.match(failed.state.problem, /no such camera/);
+  assert.deepEqual(play(...LIVE, known, { type: "run-end", status: "done" }).state.devices.known, []);
+});

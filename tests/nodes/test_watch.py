@@ -224,3 +224,77 @@ def test_one_watcher_too_many_is_told_so(serving, pack):
         return status, served.run.outlet.count
 
     assert serving(work) == ((429, "too_many"), 0)
+
+
+class Device:
+    """A stand-in for a device: notes what it is told. `broken` raises when it is opened, or written to."""
+
+    def __init__(self, broken: str = ""):
+        self.broken, self.said = broken, []
+
+    def open(self, width, height, fps):
+        if self.broken == "open":
+            raise RuntimeError("no such camera on this machine")
+        self.said.append((width, height, fps))
+
+    def write(self, picture, at):
+        if self.broken == "write":
+            raise OSError("unplugged")
+        self.said.append(picture.index)
+
+    def close(self):
+        self.said.append("closed")
+
+
+@pytest.mark.parametrize("how", ["click", "done", "interrupted", "fails"])
+def test_a_run_is_shown_on_a_device_until_it_is_let_go(serving, pack, monkeypatch, how):
+    device = Device("write" if how == "fails" else "")
+    monkeypatch.setattr(pack("nodes._live"), "open_device", lambda name: device)
+
+    async def work(served):
+        async def ask(**more):
+            body = {"token": served.run.session.token, **more}
+            async with served.client.post("/motionstream/device", json=body) as answer:
+                return answer.status, await answer.json()
+
+        assert (await ask(device="NDI", on=True))[1]["on"] == ["NDI"]
+        served.make(2)
+        await asyncio.sleep(0.3)
+        if how == "click":
+            assert (await ask(device="NDI", on=False))[1]["on"] == []
+        elif how != "fails":
+            served.runs.retire(served.run, how)
+        for _ in range(100):
+            if "closed" in device.said and not served.run.outlet.count:
+                break
+            await asyncio.sleep(0.02)
+        return served.run.outlet.count, served.run.devices
+
+    count, devices = serving(work)
+    assert count == 0 and device.said.count("closed") == 1
+    assert device.said[0] == (32, 16, 100.0) and (how == "fails" or device.said[1:3] == [0, 1])
+    assert devices == [] or how in ("done", "interrupted")
+    assert not [each for each in threading.enumerate() if each.name.startswith("motionstream-sink")]
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        ({"device": "NDI", "on": True}, "no such camera"),
+        ({"device": "a wall", "on": True}, "expected one of"),
+        ({"device": 3, "on": True}, "expected a name"),
+        ({"device": "NDI", "on": "yes"}, "expected a name"),
+    ],
+)
+def test_a_device_that_cannot_be_opened_is_said(serving, pack, monkeypatch, body, said):
+    live = pack("nodes._live")
+    real = live.open_device
+    monkeypatch.setattr(live, "open_device", lambda name: Device("open") if name == "NDI" else real(name))
+
+    async def work(served):
+        body["token"] = served.run.session.token
+        async with served.client.post("/motionstream/device", json=body) as answer:
+            return answer.status, (await answer.json())["error"], served.run.outlet.count
+
+    status, text, count = serving(work)
+    assert status in (400, 409) and said in text and count == 0
