@@ -45,6 +45,33 @@ def test_the_teacher_of_ids_is_told_of_a_part_of_the_tracks(monkeypatch):
     assert 0.5 < shares.mean() < 0.9 and shares.min() < 0.5
 
 
+@pytest.mark.parametrize("method", (teacher, causal_init, distill))
+def test_a_share_of_the_samples_is_told_of_few_tracks(method, monkeypatch):
+    data = {"xy": torch.zeros(400, 2, 128, 2), "visible": torch.ones(400, 2, 128, dtype=torch.bool)}
+    counts = teacher.told_less(data, (1.0, 1.0), rng(), 0.25)["visible"][:, 0].sum(1)
+    few = counts[counts < 128]
+    assert 70 < len(few) < 130 and few.min() < 10 and 14 < few.max() < 34
+    given = []
+    monkeypatch.setattr(
+        method, "told_less" if method is not teacher else "drop_tracks", lambda *a: given.append(a) or a[0]
+    )
+    small = batch(size=2)
+    net = model(IDS)
+    if method is teacher:
+        stage, role = teacher.TeacherStage(net, teacher.TeacherRecipe(sparse_share=0.5)), "teacher"
+    elif method is causal_init:
+        recipe = causal_init.CausalInitRecipe("ar", sparse_share=0.5)
+        stage, role = causal_init.CausalInitStage(net, recipe), "student"
+    else:
+        stage, role = (
+            distill.DistillStage(net, model(IDS), distill.DistillRecipe(sparse_share=0.5)),
+            "student",
+        )
+    with torch.no_grad():
+        stage.loss(role, small, draws(0))
+    assert given[0][3] == 0.5
+
+
 def test_phase_1_hides_no_chunk():
     net, data = model(), batch(size=32)
     motion = net.motion(data, rng())
@@ -247,9 +274,9 @@ def test_the_teachers_options_arrive(asked):
     assert all(p.requires_grad for p in stage.teacher.track_head.parameters())
     assert config.lr == {"teacher": 1e-2}
     more = ("--shift", 1, "--motion-dropout", 0.2, "--things-weight", 3, "--keep-tracks", 0.1, 0.9)
-    stage, _ = asked("teacher", *more)
+    stage, _ = asked("teacher", *more, "--sparse-share", 0.25)
     assert stage.recipe == teacher.TeacherRecipe(
-        shift=1.0, motion_dropout=0.2, things_weight=3.0, keep_tracks=(0.1, 0.9)
+        shift=1.0, motion_dropout=0.2, things_weight=3.0, keep_tracks=(0.1, 0.9), sparse_share=0.25
     )
 
 
@@ -263,15 +290,16 @@ def test_distillations_options_arrive(asked, done):  # noqa: F811
         Guidance(text=2.0, motion=0.25), critic_steps=3, rolling=False, anchor=0.75
     )
     assert config.lr == {"student": 1e-3, "fake_score": 0.5}
-    recipe = asked("distill", *roles_, "--shift", 2, "--keep-tracks", 0.5, 1)[0].recipe
-    assert (recipe.shift, recipe.keep_tracks) == (2.0, (0.5, 1.0))
+    more = ("--shift", 2, "--keep-tracks", 0.5, 1, "--sparse-share", 0.25)
+    recipe = asked("distill", *roles_, *more)[0].recipe
+    assert (recipe.shift, recipe.keep_tracks, recipe.sparse_share) == (2.0, (0.5, 1.0), 0.25)
 
 
 def test_causal_inits_options_arrive(asked, done):  # noqa: F811
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar")
     assert stage.recipe == causal_init.CausalInitRecipe(start="ar")
     more = ("--sinks", 1, "--windows", 3, 6, "--shift", 3, "--things-weight", 2)
-    more = (*more, "--keep-tracks", 0.5, 1, "--context-noise", 0.25)
+    more = (*more, "--keep-tracks", 0.5, 1, "--context-noise", 0.25, "--sparse-share", 0.5)
     stage, _ = asked("causal-init", "--init", done / "two/teacher.safetensors", "--start", "ar", *more)
     assert stage.recipe == causal_init.CausalInitRecipe(
         "ar",
@@ -281,6 +309,7 @@ def test_causal_inits_options_arrive(asked, done):  # noqa: F811
         things_weight=2.0,
         keep_tracks=(0.5, 1.0),
         context_noise=0.25,
+        sparse_share=0.5,
     )
 
 

@@ -55,6 +55,7 @@ class CausalInitRecipe:
     most_weight: float = 5.0
     things_weight: float = 1.0  # of cells that the data say a thing touches
     keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
+    sparse_share: float = 0.0  # of the samples, told of few tracks
 
     def __post_init__(self):
         if self.start not in STARTS:
@@ -92,7 +93,7 @@ class CausalInitStage:
         model = self.student
         recipe = self.recipe
         rng = draws.rng
-        batch = told_less(batch, recipe.keep_tracks, rng)
+        batch = told_less(batch, recipe.keep_tracks, rng, recipe.sparse_share)
         context = batch["latents"]
         frames = self.config.rolling.cache_shape.chunk
         check_whole_chunks(context.shape[2], frames)
@@ -215,6 +216,7 @@ def build(args: argparse.Namespace) -> Setup:
             shift=args.shift,
             things_weight=args.things_weight,
             keep_tracks=tuple(args.keep_tracks),
+            sparse_share=args.sparse_share,
         ),
         open_validation(args),
         open_samples(args, of_students),

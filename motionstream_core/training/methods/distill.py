@@ -67,6 +67,7 @@ class DistillRecipe:
     anchor: float = 0.0  # weight of a regression to the real clip, where there is one; 0 as in the paper
     most_weight: float = 5.0
     keep_tracks: tuple[float, float] = (1.0, 1.0)  # share of the tracks that a sample is told of
+    sparse_share: float = 0.0  # of the samples, told of few tracks
 
     def __post_init__(self):
         if self.critic_steps < 0:
@@ -112,7 +113,7 @@ class DistillStage:
         return "student" if step % period == self.recipe.critic_steps else "fake_score"
 
     def loss(self, role: str, batch: Batch, draws: Draws) -> tuple[Tensor, dict[str, float]]:
-        batch = told_less(batch, self.recipe.keep_tracks, draws.rng)
+        batch = told_less(batch, self.recipe.keep_tracks, draws.rng, self.recipe.sparse_share)
         return self._student(batch, draws) if role == "student" else self._critic(batch, draws)
 
     def _generate(self, batch: Batch, draws: Draws, grad: bool) -> Tensor:
@@ -246,6 +247,7 @@ def build(args: argparse.Namespace) -> Setup:
         rolling=not args.no_rolling,
         anchor=args.anchor,
         keep_tracks=tuple(args.keep_tracks),
+        sparse_share=args.sparse_share,
     )
     stage = DistillStage(
         open_model(args, args.student),

@@ -132,6 +132,13 @@ def add_keep_tracks(parser: argparse.ArgumentParser, usual: tuple[float, float])
         metavar=("LEAST", "MOST"),
         help="share of the tracks that a sample is told of, drawn evenly",
     )
+    parser.add_argument(
+        "--sparse-share",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="share of the samples that are told of few tracks, 3 to 16 in a hundred",
+    )
 
 
 def add_refresh(parser: argparse.ArgumentParser) -> None:

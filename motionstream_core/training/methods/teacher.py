@@ -43,6 +43,7 @@ HELP = "the bidirectional motion teacher"
 LR = 1e-2
 PHASES = (1, 2)
 WEIGHTINGS = ("uniform", "bell")
+SPARSE = (0.03, 0.16)  # share of the tracks where few are told: 4 to 20 of the cartoon's 128
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class TeacherRecipe:
         0.4,
         1.0,
     )  # share of the tracks that a sample is told of (1,000-2,500 of 2,500)
+    sparse_share: float = 0.0  # of the samples, told of few tracks
     things_weight: float = 1.0  # of cells that the data say a thing touches
 
     def __post_init__(self):
@@ -104,7 +106,7 @@ class TeacherStage:
         size = len(x0)
         check_whole_chunks(x0.shape[2], self.config.rolling.cache_shape.chunk)
         if "warp" not in self.config.require_motion.parts:
-            batch = drop_tracks(batch, recipe.keep_tracks, rng)
+            batch = drop_tracks(batch, recipe.keep_tracks, rng, recipe.sparse_share)
         motion = mask_motion(model, batch, model.motion(batch, rng), recipe, rng)
         text = model.text(batch, keep=rand(size, rng) >= recipe.text_dropout)
         sigma = shift_sigma(rand(size, rng), recipe.shift).clamp(min=0.02).to(x0.device)
@@ -145,19 +147,22 @@ class TeacherStage:
         return self.samples(self.teacher) if self.samples else []
 
 
-def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
-    """Random tracks of each sample are not told of: a share of `share` stays. Only for models without the
-    warp, which was made of all tracks.
+def drop_tracks(batch: Batch, share: tuple[float, float], rng: torch.Generator, sparse: float = 0.0) -> Batch:
+    """Random tracks of each sample are not told of: a share of `share` stays, in a share `sparse` of the
+    samples one of `SPARSE`. Only for models without the warp, which was made of all tracks.
     """
     size, _, tracks = batch["visible"].shape
     keep = share[0] + (share[1] - share[0]) * rand(size, rng)
+    if sparse:
+        few = SPARSE[0] + (SPARSE[1] - SPARSE[0]) * rand(size, rng)
+        keep = torch.where(rand(size, rng) < sparse, few, keep)
     told = torch.rand(size, tracks, generator=rng, device=rng.device) < keep[:, None]
     return {**batch, "visible": batch["visible"] & told[:, None].to(batch["visible"].device)}
 
 
-def told_less(batch: Batch, share: tuple[float, float], rng: torch.Generator) -> Batch:
+def told_less(batch: Batch, share: tuple[float, float], rng: torch.Generator, sparse: float = 0.0) -> Batch:
     """`drop_tracks` where a recipe drops some. Nothing is drawn where it drops none."""
-    return batch if share == (1.0, 1.0) else drop_tracks(batch, share, rng)
+    return batch if share == (1.0, 1.0) and not sparse else drop_tracks(batch, share, rng, sparse)
 
 
 def mask_motion(
@@ -249,6 +254,7 @@ def build(args: argparse.Namespace) -> Setup:
             motion_dropout=args.motion_dropout,
             weighting=args.weighting,
             keep_tracks=tuple(args.keep_tracks),
+            sparse_share=args.sparse_share,
             things_weight=args.things_weight,
         ),
         open_validation(args),
