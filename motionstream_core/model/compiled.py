@@ -9,6 +9,7 @@ Knows nothing of noise, chunks or latents. A FastDiT is to a rollout what a WanD
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,9 +19,10 @@ import torch
 from torch import Tensor
 
 from .attention import Backend
+from .blockwise import BlockwiseDiT
 from .cache import KVCache
 from .context import AttentionContext, RollingContext
-from .dit import TextContext
+from .dit import TextContext, WanDiT
 from .fp8 import Fp8DiT
 
 MODES = ("off", "compile", "graphs", "fp8", "fp8+compile", "fp8+graphs")
@@ -33,7 +35,7 @@ EIGHT_BITS_TOLERANCE = 3e-2
 Forward = Callable[..., Tensor]
 
 
-def accelerate(dit: Any, mode: str, backend: str = "inductor") -> Any:
+def accelerate(dit: Any, mode: str, backend: Any = "inductor") -> Any:
     """`dit` itself (off), or a FastDiT around it. ValueError for an unknown way, for graphs off a CUDA
     device, or for fp8 where there is none.
     """
@@ -98,9 +100,13 @@ class FastDiT:
     ) -> Tensor:
         """See WanDiT.forward."""
         if isinstance(context, RollingContext) and isinstance(context.cache, KVCache):
-            # The clean-context pass stays plain: it moves the cache.
-            if is_cache_full(context.cache, x.shape[2]) and not context.write:
-                made = self.mode(x, timestep, text, context.cache, context.backend)
+            if is_cache_full(context.cache, x.shape[2]):
+                if not context.write:
+                    made = self.mode(x, timestep, text, context.cache, context.backend)
+                elif isinstance(self.mode, Compiled):
+                    made = self.mode.commit(x, timestep, text, context)
+                else:
+                    made = None  # the clean-context pass moves the cache
                 if made is not None:
                     return made
         return self.plain(x, timestep, text, context)
@@ -135,13 +141,20 @@ class Compiled:
     """torch.compile, made in a thread of its own on copies while the plain forward streams on, swapped in
     when it is ready and right.
 
-    On a CUDA device the thread also has a queue of its own. Other shapes are compiled anew. The clean-context
-    pass stays plain: it moves the cache.
+    Of our own networks one block is compiled and serves all of them and the clean-context pass too. A host's
+    network is compiled whole, and its clean-context pass stays plain. On a CUDA device the thread also has a
+    queue of its own. Other shapes are compiled anew.
     """
 
-    def __init__(self, dit: Any, source: Any, backend: str = "inductor"):
-        self._plain, self._most = dit, most_error(source)
-        self._compiled: Forward = torch.compile(_reading(source), backend=backend, dynamic=False)
+    def __init__(self, dit: Any, source: Any, backend: Any = "inductor"):
+        self._plain = dit
+        self._most = most_error(source)
+        self._blocks = BlockwiseDiT(source, backend) if isinstance(source, (WanDiT, Fp8DiT)) else None
+        self._compiled: Forward = (
+            torch.compile(_reading(source), backend=backend, dynamic=False)
+            if self._blocks is None
+            else _reading(self._blocks)
+        )
         self._asked: tuple | None = None  # what was compiled last, or is being compiled
         self._ready: tuple | None = None
         self._thread: threading.Thread | None = None
@@ -164,7 +177,19 @@ class Compiled:
                 target=self._make, args=(key, arguments, queue), daemon=True, name="motionstream-compile"
             )
             self._thread.start()
+            # An interpreter that ends while C++ runs in this thread aborts.
+            atexit.register(self._thread.join)
         return None
+
+    def commit(
+        self, x: Tensor, timestep: Tensor, text: TextContext, context: RollingContext
+    ) -> Tensor | None:
+        """The clean-context pass by the same blocks. None until they are ready."""
+        cache = context.cache
+        assert isinstance(cache, KVCache)
+        if self._blocks is None or self._ready != _key_of(x, text, cache, context.backend):
+            return None
+        return self._blocks(x, timestep, text, context)
 
     def join(self, seconds: float | None = None) -> None:
         """Waits for what is being made."""
@@ -176,6 +201,8 @@ class Compiled:
             try:
                 made, plain = self._compiled(*arguments), _reading(self._plain)(*arguments)
                 state = compare_outputs(made, plain, self._most)
+                if state == "fast" and self._blocks is not None:
+                    state = self._compare_commits(*arguments)
             # A compiler may fail in any way; the stream goes on with the plain forward, and says so
             except Exception as error:
                 state = f"plain: the compiler failed: {type(error).__name__}: {error}"
@@ -183,6 +210,35 @@ class Compiled:
             queue.synchronize()  # before the copies are let go, whose memory is the stream's
         self._ready = key if state == "fast" else None
         self.state = state
+        atexit.unregister(threading.current_thread().join)
+
+    def _compare_commits(
+        self, x: Tensor, timestep: Tensor, text: TextContext, cache: KVCache, attention: Backend
+    ) -> str:
+        """Whether the clean-context pass leaves the keys and values of the plain one in the last layer.
+
+        Args:
+            x: latents of a chunk.
+            timestep: of them.
+            text: of the chunk.
+            cache: a copy, which stays at its place.
+            attention: the backend.
+        """
+        left = []
+        for forward in (self._blocks, self._plain):
+            assert forward is not None
+            forward(x, timestep, text, Rehearsal(cache, write=True, output=False, backend=attention))
+            kept = (cache._rotated[-1], cache._values[-1], cache._window_keys[-1])
+            left.append([buffer.clone() for buffer in kept])
+        states = [compare_outputs(made, plain, self._most) for made, plain in zip(*left)]
+        return next((state for state in states if state != "fast"), "fast")
+
+
+class Rehearsal(RollingContext):
+    """A clean-context pass after which the cache's frames stay where they are."""
+
+    def end(self, frames: int) -> None:
+        """No-op: nothing is evicted."""
 
 
 class Graphed:

@@ -73,6 +73,8 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
+    takes_context = True  # its call is `block_forward`
+
     def __init__(self, config: NetworkConfig):
         super().__init__()
         dim = config.dim
@@ -396,7 +398,7 @@ def dit_forward(
         keys_only = not context.output and layer == config.num_layers - 1
         within = BlockContext(layer, config.num_heads, dtype, context, image, keys_only)
         inputs = (h, e, text.keys[layer], text.values[layer], within)
-        h = block(*inputs)[0] if isinstance(block, Block) else block_forward(block, *inputs)
+        h = block(*inputs)[0] if getattr(block, "takes_context", False) else block_forward(block, *inputs)
     context.end(frames)
     if not context.output:
         return x.new_empty(0)

@@ -102,6 +102,18 @@ class EightBits:
         )
 
 
+class _FeedForward:
+    """Two linears and what is between them. A class, so that a compiler finds all blocks alike."""
+
+    def __init__(self, up: Any, activation: Any, down: Any):
+        self._up = up
+        self._activation = activation
+        self._down = down
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._down(self._activation(self._up(x)))
+
+
 class Fp8DiT:
     """The forward of a WanDiT with its block linears in eight bits. ValueError for another network, whose
     weights are not ours to read.
@@ -118,7 +130,7 @@ class Fp8DiT:
         self.config, self._rows = dit.config, scales_rows(dit.device)
         names = ("patch_embedding", "time_embedding", "time_projection", "head")
         names += ("place_embedding",) if self.config.place_features else ()
-        self._net = SimpleNamespace(
+        self.net = SimpleNamespace(
             blocks=[self._block(block) for block in dit.blocks],
             **{name: getattr(dit, name) for name in names},
         )
@@ -127,7 +139,7 @@ class Fp8DiT:
         self, x: Tensor, timestep: Tensor, text: TextContext, context: AttentionContext | None = None
     ) -> Tensor:
         """See WanDiT.forward."""
-        return dit_forward(self._net, self.config, x, timestep, text, context)
+        return dit_forward(self.net, self.config, x, timestep, text, context)
 
     def _block(self, block: WanModule) -> SimpleNamespace:
         up, activation, down = self._linear(block.ffn[0]), block.ffn[1], self._linear(block.ffn[2])
@@ -138,7 +150,7 @@ class Fp8DiT:
             modulation=block.modulation,
             self_attn=self._attention(block.self_attn),
             cross_attn=self._attention(block.cross_attn),
-            ffn=lambda x: down(activation(up(x))),
+            ffn=_FeedForward(up, activation, down),
         )
 
     def _attention(self, attn: Attention) -> SimpleNamespace:
