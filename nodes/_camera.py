@@ -2,8 +2,8 @@
 
     GET /motionstream/cameras?client_id=...   {"cameras": [{token, prompt_id, node_id, device, side, fps}]}
     GET /motionstream/camera?token=...        WebSocket. In: binary, u32 little-endian length of a header, the
-    header as JSON {"t": ms}, a JPEG or WebP; text {"type": "problem", "text": ...}. Out: {"type": "state",
-    "received", "used", "held", "refused", "lost"} twice a second
+    header as JSON {"t": ms}, a JPEG or WebP. In: text {"type": "problem", "text": ...}. Out: {"type":
+    "state", "received", "used", "held", "refused", "lost"} twice a second
 
 The token of a camera is told to the client whose run wants the pictures, and to no other. The socket is
 closed when that run is over. docs/live.md has the messages.

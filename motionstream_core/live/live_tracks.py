@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -43,33 +43,18 @@ from .controls import (
 )
 from .hands import Hand, Hands
 from .live_camera import LiveCamera, project
+from .live_state import LiveState, ToReference, copied, joined, marked_point, object_at, points_on
 from .paths import LivePath
-from .track_state import BASE, FOREVER, HELD, PATH, REST, NoRoom, TrackState
+from .track_state import BASE, HELD, PATH, REST, NoRoom, TrackState
 
 FADE_FRAMES = 12
 CAMERA_GRID = 16  # points along the longer side that a turning or zooming camera is given
 GRAB_SPACING = 3.0  # radius ÷ spacing of the points that a grab of an unmarked place puts there
 PREDRAWN, STATIC, ONLINE, HIDDEN = range(4)  # what a handle is shown as
 
-# Screen places (K, 2) of the last frame -> their places (K, 2) in the picture that motion is taken from.
-ToReference = Callable[[Tensor], Tensor]
 # (start, count) -> xy (count, N, 2), visible (count, N): the tracks as they were painted.
 BaseSource = Callable[[int, int], tuple[Tensor, Tensor]]
 HandleRow = list[tuple[int, float, float, int]]
-
-
-@dataclass
-class LiveState:
-    """All that changes, so that a rewind can bring it back. frame: the first that is not final."""
-
-    points: TrackState
-    paths: list[LivePath]
-    hands: Hands
-    camera: LiveCamera
-    next_handle: int
-    frame: int = 0
-    scaffolded: bool = False
-    objects: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,10 +115,10 @@ class LiveTracks:
         self._newest: _Frames | None = None  # what was computed last, while nothing has changed
 
     def snapshot(self) -> LiveState:
-        return _copied(self.state)
+        return copied(self.state)
 
     def restore(self, state: LiveState):
-        self.state = _copied(state)
+        self.state = copied(state)
         self._newest = None
 
     # ---- controls ----
@@ -173,11 +158,15 @@ class LiveTracks:
         match control.target:
             case Handle(number):
                 held = points.of_handle(number)
-                x, y = points.screen[self._marked(number, held)].tolist() if len(held) else (0.0, 0.0)
+                x, y = (
+                    points.screen[marked_point(self.state, number, held)].tolist()
+                    if len(held)
+                    else (0.0, 0.0)
+                )
                 at = (x, y)
             case Circle(center, radius):
                 at = center
-                held = self._object_at(center, to_reference)
+                held = object_at(self.state, center, to_reference)
                 if not len(held):
                     held = points.within(center, radius)
                 if not len(held):
@@ -194,29 +183,6 @@ class LiveTracks:
         points.mode[held] = HELD
         points.unhide(held)
         return True
-
-    def _object_at(self, at: Point, to_reference: ToReference) -> Tensor:
-        """The points of the object that is seen at a place of the screen, the newest first. None where it is
-        none.
-        """
-        points = self.state.points
-        if self.state.objects:
-            column, row = to_reference(torch.tensor([at], dtype=torch.float64))[0].round().long().tolist()
-            for handle, mask in reversed(self.state.objects.items()):
-                height, width = mask.shape
-                held = points.of_handle(handle)
-                if len(held) and 0 <= row < height and 0 <= column < width and mask[row, column]:
-                    return held
-        return points.mode.new_zeros(0)
-
-    def _marked(self, handle: int, held: Tensor) -> int:
-        """Which of its points `held` a handle is shown at: the one in the middle of an object, else the
-        first.
-        """
-        if handle not in self.state.objects:
-            return int(held[0])
-        anchors = self.state.points.anchors[held]
-        return int(held[(anchors - anchors.mean(0)).norm(dim=-1).argmin()])
 
     def _release(self, hand: int, mode: str) -> bool:
         """At once, or, where the hand has been asked to go somewhere, when it has got there."""
@@ -239,7 +205,7 @@ class LiveTracks:
         """The points go on along their own tracks and paths, from where they are."""
         state = self.state
         points = state.points
-        own = held[(held < points.own) & ~self._joined(held)]
+        own = held[(held < points.own) & ~joined(self.state, held)]
         if len(own):
             base, _ = self._base(state.frame - 1, 1)
             points.offset[own] = points.world[own] - base[0, own]
@@ -251,14 +217,6 @@ class LiveTracks:
                 walkers = path.points[back]
                 path.shift[back] = path.shift[back] + points.world[walkers] - path.at(last)[0, back]
                 points.mode[walkers] = PATH
-
-    def _joined(self, held: Tensor) -> Tensor:
-        """Which of these points were on a thing before it was selected: they rest with it."""
-        points = self.state.points
-        objects = torch.tensor([*self.state.objects], dtype=torch.long)
-        added = torch.unique(points.handle[points.own :])
-        live = objects[torch.isin(objects, added)]
-        return torch.isin(points.handle[held], live)
 
     def _add_resting(self, control: AddTracks, to_reference: ToReference) -> bool:
         places = torch.tensor(control.points, dtype=torch.float64)
@@ -292,7 +250,7 @@ class LiveTracks:
         self._newest = None
         state = self.state
         anchors = torch.from_numpy(points)
-        before = self._points_on(mask)
+        before = points_on(self.state, mask)
         self._insert(anchors + shift.to(anchors), lambda places: anchors)
         handle = state.next_handle - 1
         state.hands.forget(before)
@@ -301,19 +259,6 @@ class LiveTracks:
         self._forget_paths(before)
         state.objects = {**state.objects, handle: mask}
         return True
-
-    def _points_on(self, mask: Tensor) -> Tensor:
-        """The points of no object whose anchors lie in a mask, those that the model is told of no more left
-        out.
-        """
-        points = self.state.points
-        height, width = mask.shape
-        columns, rows = points.anchors.round().long().unbind(-1)
-        within = points.used & (points.hidden_from == FOREVER) & (columns >= 0) & (columns < width)
-        within &= (rows >= 0) & (rows < height)
-        free = ~torch.isin(points.handle, torch.tensor([*self.state.objects], dtype=torch.long))
-        on = mask.cpu()[rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
-        return (within & on & free).nonzero()[:, 0]
 
     def _remove(self, handle: int) -> bool:
         state = self.state
@@ -477,16 +422,14 @@ class LiveTracks:
         for handle, mask in self.state.objects.items():
             held = self.state.points.of_handle(handle)
             if len(held):
-                x, y = self.state.points.anchors[self._marked(handle, held)].tolist()
+                x, y = self.state.points.anchors[marked_point(self.state, handle, held)].tolist()
                 found[handle] = (mask, (x, y))
         return found
 
     def handles(self, xy: Tensor, visible: Tensor, most: int = 400) -> list[HandleRow]:
         """The first `most` handles in every frame of the chunk made last: rows of (id, x, y, kind).
 
-        An object's is in its middle.
-
-        xy (T, N, 2), visible (T, N): the chunk's.
+        An object's is in its middle. xy (T, N, 2), visible (T, N): the chunk's.
         """
         points = self.state.points
         known = (points.handle >= 0).nonzero()[:, 0]
@@ -495,7 +438,7 @@ class LiveTracks:
         numbers = ids[:most].tolist()
         for at, number in enumerate(numbers):
             if number in self.state.objects:
-                first[at] = self._marked(number, points.of_handle(number))
+                first[at] = marked_point(self.state, number, points.of_handle(number))
         rests = points.static | (points.mode == REST)
         kinds = torch.where(points.mode == HELD, ONLINE, torch.where(rests, STATIC, PREDRAWN))
         shown = torch.where(visible[:, first], kinds[first], HIDDEN)
@@ -504,8 +447,3 @@ class LiveTracks:
             [(number, x, y, kind) for number, (x, y), kind in zip(numbers, row, line)]
             for row, line in zip(places, shown.tolist())
         ]
-
-
-def _copied(state: LiveState) -> LiveState:
-    """A copy that shares the masks, which nobody changes."""
-    return copy.deepcopy(state, {id(mask): mask for mask in state.objects.values()})

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -42,46 +41,15 @@ from ..tracks.types import TrackChunk, Tracks
 from .chunk import NO_FRAMES, Chunk, LastFrame, Pending
 from .decoders import Decoded, DecodeFuture, open_decoder
 from .live_object import ToldObjects, select_object
-from .motion_source import MotionSnapshot
 from .open_motion import open_motion_source
 from .options import StreamOptions
-from .source_video import SourceReader, SourceSnapshot, reference_latents
-from .stream_text import StreamText, TextSnapshot
+from .snapshot import StreamSnapshot
+from .source_video import SourceReader, reference_latents
+from .stream_text import StreamText
 from .warped_image import WarpedImage
 
 # (first pixel frame, count) -> xy (count, N, 2) and visible (count, N)
 PaintedSource = Callable[[int, int], tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class StreamSnapshot:
-    """A stream at the boundary before a chunk. Without `decoder` its state is made again from the newest
-    latents: what is remade differs a little from what was.
-    """
-
-    sampler: Any
-    motion: MotionSnapshot
-    tracks: Any
-    decoder: DecodeFuture | None
-    made: int
-    text: TextSnapshot
-    source: SourceSnapshot | None
-    last: LastFrame
-
-    @cached_property
-    def storages(self) -> dict[int, int]:
-        """The memory of all but the sampler, the decoder and the last picture, in part shared with other
-        moments: bytes by address.
-        """
-        return held_storages(self.motion, self.tracks, self.text, self.source)
-
-    @property
-    def scene(self) -> dict[int, int]:
-        """The part of it that a stream which goes on from here holds anyway: the picture that motion is taken
-        from, what carries it, and the prompt.
-        """
-        motion = self.motion
-        return held_storages(motion.image, motion.carrier, motion.start, self.text)
 
 
 class StreamPipeline:

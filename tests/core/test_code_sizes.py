@@ -10,7 +10,6 @@ FILE = 450
 SCHEMA = "define_schema"  # of a node: a list of inputs, one after another, without a branch
 # Longer functions, each with the reason why it is not divided.
 LONGER = {
-    "motionstream_core/cli/train/stage_commands.py: add_engine": "a list of options, one after another",
     "nodes/sampler.py: execute": "four numbered steps of one run, and the host names each of 18 inputs",
 }
 

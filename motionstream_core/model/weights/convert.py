@@ -25,7 +25,6 @@ from ..motion import TrackHead
 from ..presets import TRACKWAN_MOTION
 from .checkpoint_presets import (
     CausalPreset,
-    checkpoint_preset,
     config_for,
     host_says_causal,
     metadata_of,
@@ -41,9 +40,9 @@ from .trackwan import (
     from_trackwan,
     is_trackwan,
     joined_columns,
-    role_beside,
     split_columns,
 )
+from .trackwan_role import check_role, preset_of_role
 
 LORA_WRAPPERS = ("generator_lora", "lora", *WRAPPERS)
 # What trainers wrap modules in, anywhere in a key; and what stands before one.
@@ -64,7 +63,6 @@ HEAD = "track_head."
 SCALES = ("scale_weight", "weight_scale", "weight_scale_2", "scale_input", "scaled_fp8", "comfy_quant")
 PICTURE_WIDTH = 1280  # of CLIP vision ViT-H
 NOTHING: Mapping[str, Any] = {}
-TRACKWAN = {name: checkpoint_preset(name) for name in ("track-v0", "trackwan-teacher")}
 LATENTS = {16: (4, 8, 8), 48: (4, 16, 16)}
 # Weights of other Wan networks: none of them has a causal form here.
 OTHERS = {
@@ -375,7 +373,7 @@ def _read_network(
         say(note)
     state = joined_columns(wan_state(raw, name))
     if is_trackwan(state):
-        preset = preset or _preset_of_role(source)
+        preset = preset or preset_of_role(source)
         for note in [*config_notes(source, state, name), *check_role(source, preset)]:
             say(note)
         state = from_trackwan(state, name)
@@ -386,18 +384,6 @@ def _head_in(path: Path) -> State:
     """A file's track head, under the names of a converted file."""
     found = read_weights(path, ("track_head", *WRAPPERS))[0]
     return {HEAD + plain_key(key).removeprefix(HEAD): value for key, value in found.items()}
-
-
-def _preset_of_role(source: Path) -> CausalPreset:
-    """TrackWan's preset by the class name beside its weights. ValueError where nothing says which it is."""
-    role = role_beside(source)
-    if role is None:
-        names = " or ".join(f"{name} ({preset.about})" for name, preset in TRACKWAN.items())
-        raise ValueError(
-            f"preset: expected {names}, got none, and nothing beside {source.name} says which of the two it "
-            "is (no config.json): both have the same tensors"
-        )
-    return next(preset for preset in TRACKWAN.values() if preset.role == role)
 
 
 def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
@@ -413,24 +399,6 @@ def _own_config(source: Path, metadata: Mapping[str, str]) -> ModelConfig:
     raise ValueError(
         f"{source.name}: expected a preset, because the file says {said}; weights alone cannot tell a causal "
         "Wan from a bidirectional one"
-    )
-
-
-def check_role(source: Path, preset: CausalPreset | None) -> list[str]:
-    """What is doubtful of a TrackWan file, in words. ValueError where the files beside it say that it is the
-    other of the two networks, which have the same names and shapes.
-    """
-    role, wanted = role_beside(source), preset.role if preset is not None else None
-    if wanted is None or role == wanted:
-        return []
-    if role is None:
-        return [
-            f"nothing beside {source.name} says whether it is TrackWan's causal student or its bidirectional "
-            f"teacher (no config.json): it is taken for the {wanted}, as the preset says"
-        ]
-    raise ValueError(
-        f"{source.name}: expected TrackWan's {wanted} for this preset, got its {role}: so says the class "
-        "name in config.json or model_index.json beside it"
     )
 
 

@@ -24,8 +24,9 @@ from ..video.moving_least_squares import moving_similarity
 from .backward import WarpResult, nearest_track, pixel_grid, push_pull, take_by_label
 from .forward import upsample
 from .grouping import BACKGROUND, Grouper, Groups
-from .motions import IDENTITY, invert_motion, move_points, residuals
+from .motions import invert_motion, move_points, residuals
 from .plate import Plate, grow_mask
+from .sampling import lookup_mask, sample_back, window_of
 from .silhouettes import find_silhouettes, nearest_tracks
 
 STILL = 0.02  # px: a background that moves less shows the image as it is
@@ -36,9 +37,7 @@ BEND_POINTS = 96  # tracks that it looks at
 SOFT = (0.25, 0.5, 0.25)  # of a silhouette's border, px by px
 FEW = 4  # tracks: a thing with fewer has no part hidden
 THIN = 5  # px: a part of a silhouette that lies farther than half of it from any inside has none
-REACHES = 2  # px: a sampled layer shows so far beyond its box at most
 Objects = Mapping[int, Tensor]  # masks (H, W) bool by handle
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ class LayeredWarp:
         for label, back, _ in pose.things:
             there = _sources(back, points)
             mask = now.layers[label].mask.cpu().numpy()
-            inside = _looked_up(mask, there)
+            inside = lookup_mask(mask, there)
             out[inside] = there[inside]
         return torch.from_numpy(out).to(places)
 
@@ -168,7 +167,7 @@ class LayeredWarp:
         for number, mask in self.grouper.objects.items():
             motion = self.groups.motions[labels.get(number, BACKGROUND)]
             solid = torch.from_numpy(mask).to(self.image)[None]
-            there = _sample_back(solid, invert_motion(motion), 0, "zeros", whole)[0] > 0.5
+            there = sample_back(solid, invert_motion(motion), 0, "zeros", whole)[0] > 0.5
             if there.any():
                 found[number] = there.cpu()
         return found
@@ -282,7 +281,7 @@ class LayeredWarp:
         ends = np.cumsum([0, *(len(members[label]) for label in things)])
         points = np.concatenate([np.empty((0, 2)), *places.values()])
         within = {
-            label: _looked_up(
+            label: lookup_mask(
                 self.layers[label].mask.cpu().numpy(), move_points(invert_motion(motions[label]), points)
             )
             for label in things
@@ -330,7 +329,7 @@ class LayeredWarp:
         source = torch.cat([self.plate.canvas, filled])
         height, width = self.image.shape[-2:]
         whole = 0, 0, width, height
-        made = _sample_back(source, pose.background, margin, "border", whole)
+        made = sample_back(source, pose.background, margin, "border", whole)
         if margin == 0 and isinstance(pose.background, Tensor):
             made[3:] = torch.maximum(made[3:], self._beyond(pose.background))
         for label, back, cut in pose.things:
@@ -339,10 +338,10 @@ class LayeredWarp:
             if cut.any():
                 hidden = upload(torch.from_numpy(cut[layer.owner]), picture.device).to(picture)[None, None]
                 picture = picture * (1 - F.avg_pool2d(F.pad(hidden, (2,) * 4, mode="replicate"), 5, 1)[0])
-            left, top, right, bottom = window = _window(layer.box, back, whole)
+            left, top, right, bottom = window = window_of(layer.box, back, whole)
             if left >= right or top >= bottom:
                 continue
-            front = _sample_back(picture, back, 0, "zeros", window)
+            front = sample_back(picture, back, 0, "zeros", window)
             there = made[:, top:bottom, left:right]
             there *= 1 - front[3:]
             there[:3] += front[:3]
@@ -415,48 +414,3 @@ def _sources(back: np.ndarray | Tensor, points: np.ndarray) -> np.ndarray:
     y = np.clip(np.floor(points[:, 1]).astype(int), 0, height - 1)
     shift = back.cpu().numpy()[y, x] - np.stack([x + 0.5, y + 0.5], -1)
     return points + shift
-
-
-def _looked_up(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(K,) bool: whether points (K, 2) lie in the mask (H, W)."""
-    height, width = mask.shape
-    x, y = np.floor(points[:, 0]).astype(int), np.floor(points[:, 1]).astype(int)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return inside & mask[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-
-
-def _window(box: Box, back: np.ndarray | Tensor, whole: Box) -> Box:
-    """The part of a frame in which what is in a box of the image can show: left, top, right, bottom."""
-    left, top, right, bottom = box
-    if isinstance(back, Tensor) or left >= right:
-        return whole if left < right else box
-    corners = np.array([[left, top], [right, top], [left, bottom], [right, bottom]], float)
-    there = move_points(invert_motion(back), corners)
-    low = np.clip(np.floor(there.min(0)) - REACHES, whole[:2], whole[2:]).astype(int)
-    high = np.clip(np.ceil(there.max(0)) + REACHES, whole[:2], whole[2:]).astype(int)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def _places(back: np.ndarray | Tensor, window: Box, device: torch.device) -> tuple[Tensor, Tensor]:
-    """x and y (h, w) in the image of the pixels in a window of the frame."""
-    left, top, right, bottom = window
-    if isinstance(back, Tensor):
-        x, y = back[top:bottom, left:right].unbind(-1)
-        return x, y
-    columns, rows = np.arange(left, right) + 0.5, np.arange(top, bottom)[:, None] + 0.5
-    across, down = (back[k, 0] * columns + (back[k, 1] * rows + back[k, 2]) for k in (0, 1))
-    x, y = (upload(torch.from_numpy(each).float(), device) for each in (across, down))
-    return x, y
-
-
-def _sample_back(source: Tensor, back: np.ndarray | Tensor, margin: int, edge: str, window: Box) -> Tensor:
-    """source (C, h, w) at the way back of the pixels in a window of a frame, bilinear -> (C, H, W)."""
-    left, top, right, bottom = window
-    if not isinstance(back, Tensor) and np.abs(back - IDENTITY).max() < 1e-9:
-        return source[:, margin + top : margin + bottom, margin + left : margin + right].clone()
-    height, width = source.shape[-2:]
-    x, y = _places(back, window, source.device)
-    unit = torch.stack([(x + margin) * (2 / width) - 1, (y + margin) * (2 / height) - 1], -1)
-    return F.grid_sample(
-        source[None], unit[None].to(source.dtype), mode="bilinear", padding_mode=edge, align_corners=False
-    )[0]
