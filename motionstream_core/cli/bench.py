@@ -24,7 +24,7 @@ from ..common.devices import device_label, parse_size, pick_device, show_progres
 from ..evaluation.results import markdown_table, round_figures, show_result, write_result
 from ..model.attention import BACKENDS, Backend, check_backend
 from ..model.cache import CacheShape
-from ..model.compiled import MODES, FastDiT, accelerate
+from ..model.compiled import MODES, Compiled, FastDiT, accelerate
 from ..model.weights.networks import Networks, decoding_matters, with_convolutions
 from ..streaming.chunk import Chunk
 from ..streaming.decoders import overlaps_decode
@@ -227,6 +227,8 @@ def _stream_once(networks: Networks, image: Tensor, tracks: Tracks, options: Str
     for last in stream(networks, image, tracks, words, options):
         before, shown = shown, perf_counter()
         first_frame_s = first_frame_s or last.first_frame_s
+        if join_compiler(networks.dit):
+            shown = perf_counter()
         warm = warm if state_of(networks.dit) == "fast" else len(costs) + 1
         cost = {"chunk_s": shown - before, "latency_s": last.latency_s}
         costs.append(cost | {stage: last.timings.get(stage, 0.0) for stage in STAGES})
@@ -260,6 +262,17 @@ def _late_over_early(steady: list[dict[str, float]]) -> float:
     early = median(cost["chunk_s"] for cost in steady[: max(1, half)])
     late = median(cost["chunk_s"] for cost in steady[half:])
     return late / early
+
+
+def join_compiler(dit: Any) -> bool:
+    """Waits for what is being compiled -> whether anything was: the plain path's figures under the load of a
+    compiler are of no use to anybody.
+    """
+    mode = dit.mode if isinstance(dit, FastDiT) else None
+    if not isinstance(mode, Compiled) or mode.state != "compiling":
+        return False
+    mode.join()
+    return True
 
 
 def state_of(dit: Any) -> str:
