@@ -1,6 +1,7 @@
 """`evaluate cartoon` and the part of `evaluate` under "cartoon": the measures of `report` as a document.
 
-Owns which files are measured: the student of one evaluation a chunk where there is one, else the base.
+Owns which files are measured: the student of one evaluation a chunk where there is one, else the base, and
+the student that follows tracks.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 import torch
 
 from ...common.devices import device_label
-from ...model.weights.networks import CARTOON, CARTOON_STUDENT
+from ...model.weights.networks import CARTOON, CARTOON_MOTION, CARTOON_STUDENT
 from ..results import RESULTS, markdown_table, round_figures, show_result, write_result
+from .motion import measure_motion
 from .report import evaluate_streams
 
 JUDGE = CARTOON.with_name("cartoon_judge.safetensors")
@@ -44,6 +46,8 @@ def document_of(
     path = weights or (CARTOON_STUDENT if CARTOON_STUDENT.is_file() else CARTOON)
     began = time.time()
     measured = evaluate_streams(path, judge, count=count, few=few, seconds=seconds, tell=tell)
+    if weights is None and CARTOON_MOTION.is_file():
+        measured |= measure_motion(CARTOON_MOTION, judge, count=count, long=min(2, few), tell=tell)
     about = {"weights": path.name, "prompts": count, "threads": torch.get_num_threads()}
     return round_figures({**about, **measured, "seconds": round(time.time() - began, 1)})
 

@@ -35,6 +35,7 @@ BUILT_IN = Path(__file__).parents[2] / "assets" / "tiny.safetensors"
 BUILT_IN_CARRY = "layered"  # docs/adr/0013
 CARTOON = BUILT_IN.with_name("cartoon.safetensors")  # text to video on the moving buffer
 CARTOON_STUDENT = BUILT_IN.with_name("cartoon_student.safetensors")  # the same in one evaluation a chunk
+CARTOON_MOTION = BUILT_IN.with_name("cartoon_motion.safetensors")  # its student that follows tracks
 
 
 Transformer = WanDiT | HostDiT | FastDiT
