@@ -1,6 +1,6 @@
 /**
- * The cameras of this tab: opens one when a run of this tab wants its pictures, sends them, and closes it when
- * the run is over. A view may hold one open before and after. Tells the views what happens.
+ * The cameras of this tab: opens one when a run of this tab wants its pictures, sends them, and closes it
+ * when the run is over. A view may hold one open before and after. Tells the views what happens.
  */
 
 import { isLive, openMedia, problemOf, stopMedia } from "./media.js";
@@ -86,7 +86,8 @@ export class CameraHub {
     if (camera.senders.has(wish.token)) return;
     const { protocol, host } = location;
     const path = this.api.apiURL("/motionstream/camera");
-    const url = `${protocol === "https:" ? "wss:" : "ws:"}//${host}${path}?token=${encodeURIComponent(wish.token)}`;
+    const socket = protocol === "https:" ? "wss:" : "ws:";
+    const url = `${socket}//${host}${path}?token=${encodeURIComponent(wish.token)}`;
     const sender = this.openSender(url, wish, {
       figures: (/** @type {Figures} */ figures) => {
         camera.figures = figures;

@@ -1,4 +1,4 @@
-/** A camera on its node: what it sees, which one it is, on or off, and how its pictures fare. Owns its DOM. */
+/** A camera on its node: what it sees, which it is, on or off, how its pictures fare. Owns its DOM. */
 
 import { element, setText } from "../shared/elements.js";
 import { installStyles } from "../shared/styles.js";
@@ -9,8 +9,12 @@ import { word } from "./vocabulary.js";
 
 const SHEET_ID = "motionstream-webcam-style";
 const SHEET = `
-.ms-webcam { display: flex; flex-direction: column; gap: 5px; padding: 6px; height: 100%; box-sizing: border-box; }
-.ms-webcam video { flex: 1; min-height: 60px; width: 100%; object-fit: contain; background: #0b0d11; border-radius: 6px; }
+.ms-webcam {
+  display: flex; flex-direction: column; gap: 5px; padding: 6px; height: 100%; box-sizing: border-box;
+}
+.ms-webcam video {
+  flex: 1; min-height: 60px; width: 100%; object-fit: contain; background: #0b0d11; border-radius: 6px;
+}
 .ms-webcam .ms-row { display: flex; gap: 4px; }
 .ms-webcam select { flex: 1; min-width: 0; }
 .ms-webcam button { white-space: nowrap; flex: none; width: auto; padding: 0 8px; }
