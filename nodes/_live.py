@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ..motionstream_core.live.boundary import Ignored
 from ..motionstream_core.live.controls import CONTROLS, MAX_PROMPT, Control
 from ..motionstream_core.live.device_sinks import open_device
+from ..motionstream_core.live.performance import write_performance
 from ..motionstream_core.live.session import ENDINGS, LiveSession
 from ..motionstream_core.live.sinks import FrameSink, Outlet, SinkThread
 from ._frames import Frame, Viewer
@@ -25,6 +26,7 @@ VIEWERS = 8
 SILENT_S = 3.0  # without an answer to the frames it was sent
 REMEMBERED = 32
 USUAL_FPS = 16.0
+LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
 class Run:
@@ -40,6 +42,7 @@ class Run:
         script: the controls of a performance, which take effect as if posted then.
         prompt: the text that the run begins with, None where nobody knows it.
         vocabulary: the words that a prompt may have. None where any word counts.
+        made_with: seed and whatever else of the stream a take of it says.
     """
 
     def __init__(
@@ -52,10 +55,17 @@ class Run:
         script: Script = (),
         prompt: str | None = None,
         vocabulary: Sequence[str] = (),
+        made_with: Mapping[str, float] | None = None,
     ):
         self.session = LiveSession(
-            on_change=self._changed, on_ignored=self._ignored, takes=takes, script=script
+            on_change=self._changed,
+            on_ignored=self._ignored,
+            on_rewind=self._rewound,
+            lets_go=True,
+            takes=takes,
+            script=script,
         )
+        self._made_with = made_with
         self.client_id = client_id
         self.info = {
             "token": self.session.token,
@@ -208,6 +218,22 @@ class Run:
         ]
         for viewer in self._everyone():
             viewer.tell({"type": "ignored", "chunk": chunk, "controls": controls})
+
+    def _rewound(self, chunk: int):
+        """What is cut off is a take of its own, for who would like it back. A chunk without a control is
+        none.
+        """
+        session, about = self.session, self.info
+        cut = session.chunk - chunk
+        if self._made_with is None or cut < 1 or (cut < 2 and session.performance.last_chunk < chunk):
+            return
+        frames = int(about.get("first_frames", 1)) + (session.chunk - 1) * int(about["chunk_frames"])
+        facts = {key: about[key] for key in ("width", "height", "fps", "chunk_frames")}
+        text = write_performance(session.performance, frames=frames, **self._made_with, **facts)
+        if len(text) <= LONGEST_TAKE:
+            take = {"performance": text, "seed": str(self._made_with["seed"]), "frames": frames}
+            for viewer in self._everyone():
+                viewer.tell({"type": "take", **take})
 
     def _everyone(self) -> list[Viewer]:
         with self._lock:

@@ -4,8 +4,8 @@ themselves.
     GET  /motionstream/runs?client_id=...   {"runs": [{token, prompt_id, node_id, width, height, fps, frames,
     chunk_frames, first_frames, controls}]}
     POST /motionstream/control              {"token", "type", ...} -> {"ok": true, "chunk": n}
-    GET  /motionstream/stream?token=...     WebSocket: binary frames, {"type": "state", ...} and {"type":
-    "ignored", ...} out, {"type": "ack", "frame": i} in
+    GET  /motionstream/stream?token=...     WebSocket: binary frames, {"type": "state", ...} and its kin out,
+    {"type": "ack", "frame": i} in
 
 A refusal is {"error": text, "code": code}. docs/live.md has the messages and the codes.
 

@@ -25,6 +25,7 @@ from ..motionstream_core.streaming.stream import (
 from . import _host, _tracks
 from ._adopt import codec_in, model_in
 from ._ending import keep_chunks, missing_frames
+from ._live import LONGEST_TAKE
 from ._notes import CONTROL_WORDS, notes_on, notes_on_words
 from ._run_inputs import (
     AUTO,
@@ -41,7 +42,6 @@ from .loader import CATEGORY
 from .motion import MotionType
 
 MIB = 2**20
-LONGEST_TAKE = 200_000  # characters of a performance that the page keeps
 
 
 class StreamingSampler(io.ComfyNode):
@@ -338,6 +338,7 @@ class StreamingSampler(io.ComfyNode):
             prompt=text_of(positive) if schedule is None else schedule.prompts[0].text,
             recording=path and path.name,
             first_frames=options.first_frames(dit.config),
+            made_with={"seed": seed, "layered": int(carry == "layered")},
             **about,
         )
         # 3. The stream: each chunk is kept, and shown to who watches.

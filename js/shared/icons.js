@@ -18,6 +18,7 @@ const SHARED = {
     '<path d="M7.900 8.100a2.200 2.200 0 1 1 3.200 2c-.8.4-1.100.8-1.100 1.600M10 14v.1"/>',
   play: '<path d="M6.500 4l9 6-9 6z" fill="currentColor"/>',
   pause: '<path d="M7 4.500v11M13 4.500v11" stroke-width="2.600"/>',
+  undo: '<path d="M7.500 4.500L4 8l3.500 3.500M4 8h7.500a4.200 4.200 0 0 1 0 8.400H8"/>',
   stop: '<rect x="5.500" y="5.500" width="9" height="9" rx="1.200" fill="currentColor"/>',
   eye:
     '<path d="M2.500 10S5.200 5.200 10 5.200 17.500 10 17.500 10 14.800 14.800 10 14.800 2.500 10' +

@@ -7,7 +7,7 @@
 import * as controls from "./controls.js";
 import { isActive, obstacleOf } from "./obstacles.js";
 import { pictureWindows } from "./pop_out.js";
-import { isBusy, oldestChunk, TOOL_CONTROLS } from "./state.js";
+import { isBusy, oldestChunk, TOOL_CONTROLS, undoChunk } from "./state.js";
 import { word } from "./vocabulary.js";
 
 /** @import {Control, ReleaseMode} from "./controls.js" */
@@ -143,6 +143,21 @@ export const BACK = {
     state.sampler.chunk > oldestChunk(state) ? send(controls.rewind(state.sampler.chunk - 1)) : null,
 };
 
+/** @type {Command} */
+export const UNDO = {
+  name: "undo",
+  keys: ["Ctrl+z"],
+  help: "key_undo",
+  yields: true,
+  label: () => word("undo"),
+  obstacle: (state) => obstacleOf(state, "rewind") || (undoChunk(state) === null ? word("undo_none") : ""),
+  perform: (state) => {
+    if (isBusy(state)) return { type: "release-all" };
+    const chunk = undoChunk(state);
+    return chunk === null ? null : send(controls.rewind(chunk));
+  },
+};
+
 export const BORDER = plain("pin_border", {
   name: "border",
   keys: ["b"],
@@ -275,6 +290,7 @@ const ALL = [
   PAUSE,
   STEP,
   BACK,
+  UNDO,
   STOP,
   SCENE,
   ...TOOLS,
@@ -317,13 +333,14 @@ export function rewindObstacle(state) {
  * @returns {Command | null} null = the key is not ours
  */
 export function commandFor({ key, ctrlKey, metaKey, altKey }) {
-  if (ctrlKey || metaKey || altKey) return null;
-  const name = key.length === 1 ? key.toLowerCase() : key;
+  if (altKey) return null;
+  const letter = key.length === 1 ? key.toLowerCase() : key;
+  const name = ctrlKey || metaKey ? `Ctrl+${letter}` : letter;
   return COMMANDS.find(({ keys }) => keys.includes(name)) ?? null;
 }
 
 /** Keys that the help calls otherwise, by a word where there is one. @type {Record<string, string>} */
-const KEY_NAMES = { " ": "space", Escape: "Esc" };
+const KEY_NAMES = { " ": "space", Escape: "Esc", "Ctrl+z": "Ctrl+Z" };
 
 /** @param {string} key */
 const keyName = (key) => KEY_NAMES[key] ?? key.toUpperCase();

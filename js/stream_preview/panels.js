@@ -227,11 +227,12 @@ export function promptBox(store) {
  */
 export function timeline(store) {
   const back = commandButton(store, commands.BACK);
+  const undo = commandButton(store, commands.UNDO);
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
   const out = commandGroup(store, "", [commands.LINK, commands.POP, commands.FULL]);
-  const root = element("div", "ms-time ms-chunks", [group("", back.root), range, shown, out.root]);
+  const root = element("div", "ms-time ms-chunks", [group("", back.root, undo.root), range, shown, out.root]);
   let dragged = false;
   const newestChunk = () => store.state.sampler.chunk;
   const place = () => Math.min(newestChunk(), Math.max(oldestChunk(store.state), Number(range.value)));
@@ -262,6 +263,7 @@ export function timeline(store) {
     setAvailable(range, word("rewind"), commands.rewindObstacle(state));
     back.update(state);
     out.update(state, 0);
+    undo.update(state);
     range.style.setProperty("--ms-track", band(oldestChunk(state) / most, sampler.chunk / most));
     describe();
   };

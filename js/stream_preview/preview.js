@@ -15,6 +15,7 @@ import { popOut, toggleFullScreen } from "./pop_out.js";
 import { StreamSession } from "./session.js";
 import { adviceOf } from "./state.js";
 import { PreviewStore } from "./store.js";
+import { takeOf, THUMBNAIL } from "./takes.js";
 
 /** @import {Run} from "./protocol.js" */
 /** @import {Effect} from "./reduce.js" */
@@ -27,7 +28,6 @@ import { PreviewStore } from "./store.js";
  * @typedef {{state: PreviewState, frame: Shown | null}} Kept
  */
 
-const THUMBNAIL = 72; // px, the longer side
 const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {}, share: () => {} };
 const PANELS_MS = 150;
 const NO_VIDEO = { width: 1, height: 1 };
@@ -135,19 +135,10 @@ export class StreamPreview {
     const take = output.motionstream_take?.[0];
     const file = output.motionstream_recording?.[0] ?? null;
     if (!take && !file) return;
-    const frames = Number(take?.frames) || 0;
     this.store.dispatch({
       type: "saved",
       file,
-      take: take && {
-        token: run.token,
-        node: run.node_id,
-        performance: String(take.performance),
-        seed: String(take.seed),
-        frames,
-        seconds: frames / run.fps,
-        picture: this.player.thumbnail(THUMBNAIL),
-      },
+      take: take && takeOf(run, take, run.token, this.player.thumbnail(THUMBNAIL)),
     });
   }
 

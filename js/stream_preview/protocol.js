@@ -53,8 +53,8 @@
  * @property {number} kept_bytes
  * @property {string | null} control  what makes the video follow the tracks: "track head", "guided" or
  *   "none"; null = not told
- * @property {string | null} speed  the path of the transformer: "plain", "warming up", "compiling", "fast", or
- *   words that begin with "plain: "; null = not told
+ * @property {string | null} speed  the path of the transformer: "plain", "warming up", "compiling", "fast",
+ *   or words that begin with "plain: "; null = not told
  *
  * @typedef {object} LiveObject  what was cut out, and is one handle
  * @property {number} handle
@@ -63,7 +63,9 @@
  * @typedef {{type: string, code: string, reason: string, id: string | null}} IgnoredControl
  *
  * @typedef {{type: "state", state: RunState} | {type: "objects", objects: LiveObject[]}
- *   | {type: "ignored", controls: IgnoredControl[]}} News
+ *   | {type: "ignored", controls: IgnoredControl[]} | CutOff} News
+ *
+ * @typedef {{type: "take", performance: string, seed: string, frames: number}} CutOff  what a rewind cut off
  */
 
 import { maskOfRuns, traceMask } from "../shared/masks.js";
@@ -136,7 +138,19 @@ export function parseText(text) {
     return { type: "objects", objects: listIn(message, "objects").map(parseLiveObject) };
   if (message.type === "ignored")
     return { type: "ignored", controls: listIn(message, "controls").map(parseIgnored) };
+  if (message.type === "take") return parseCutOff(message);
   return null;
+}
+
+/**
+ * @param {Record<string, any>} message
+ * @returns {CutOff}
+ * @throws {ProtocolError}
+ */
+function parseCutOff({ performance, seed, frames }) {
+  if (!isText(performance) || !isText(seed) || !isWhole(frames))
+    throw new ProtocolError("Expected a take with its performance, its seed and its frames.");
+  return { type: "take", performance, seed, frames };
 }
 
 /** @param {Record<string, any>} message @param {string} key @returns {unknown[]} */

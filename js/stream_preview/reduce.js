@@ -37,10 +37,14 @@ import { word } from "./vocabulary.js";
 /**
  * @typedef {{do: "begin", run: Run} | {do: "end-link"} | {do: "close-link"} | {do: "forget", token: string}
  *   | {do: "send", control: Control} | {do: "clear-outbox"} | {do: "expire-problem"}
- *   | {do: "watch", run: Run, on: boolean} | {do: "device", run: Run, device: string, on: boolean} | {do: "full-screen"} | {do: "pop-out", on: boolean}
+ *   | {do: "watch", run: Run, on: boolean} | {do: "device", run: Run, device: string, on: boolean}
+ *   | {do: "full-screen"} | {do: "pop-out", on: boolean}
  *   | {do: "open-large"} | {do: "close-large"} | {do: "focus"}} Effect
  * @typedef {{state: PreviewState, effects: Effect[]}} Step
  */
+
+/** Controls that begin something that can be undone. */
+const ACTS = ["grab", "add", "remove", "pin_border", "camera", "prompt", "scene", "strength"];
 
 /**
  * @param {PreviewState} state
@@ -60,6 +64,8 @@ export function reduce(state, event, now) {
       const takes = take ? [take, ...others].slice(0, MOST_TAKES) : state.takes;
       return step({ ...state, saved: { file, take }, takes });
     }
+    case "cut-off":
+      return step({ ...state, takes: [event.take, ...state.takes].slice(0, MOST_TAKES) });
     case "recalled":
       return step({
         ...state,
@@ -259,6 +265,7 @@ function runStarted(state, run, now) {
     saved: NOTHING_SAVED,
     watch: "",
     devices: NO_DEVICES,
+    acts: [],
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
@@ -334,6 +341,7 @@ function linked(before, link, problem) {
 function newsHeard(state, news) {
   if (news.type === "state") return samplerTold(state, news.state);
   if (news.type === "objects") return step({ ...state, objects: news.objects });
+  if (news.type !== "ignored") return step(state);
   return news.controls.some(isNothingThere) ? complained(state, word("nothing_there")) : step(state);
 }
 
@@ -394,15 +402,31 @@ function cameraFollowed(state, told) {
  */
 function sending(state, list, now) {
   const taken = list.filter((control) => !obstacleOf(state, control.type));
-  let { latency, ghosts } = state;
+  let { latency, ghosts, acts } = state;
   for (const control of taken) {
     latency = recordSent(latency, control.type, now, state.epoch);
+    acts = withAct(acts, control, state.sampler.chunk);
     if (control.type === "add") ghosts = [...ghosts, { control, epoch: state.epoch }];
   }
   return {
-    state: taken.length ? { ...state, latency, ghosts, touched: true } : state,
+    state: taken.length ? { ...state, latency, ghosts, acts, touched: true } : state,
     effects: taken.map((control) => ({ do: "send", control })),
   };
+}
+
+/**
+ * The acts that can be undone, with one more. A drag and a camera on its way are one act each, and going back
+ * takes those back that came after.
+ * @param {number[]} acts
+ * @param {Control} control
+ * @param {number} chunk in work
+ * @returns {number[]}
+ */
+function withAct(acts, control, chunk) {
+  if (control.type === "rewind") return acts.filter((each) => each < control.chunk);
+  if (!ACTS.includes(control.type)) return acts;
+  const goesOn = control.type === "camera" && acts.at(-1) === chunk;
+  return goesOn ? acts : [...acts, Math.max(1, chunk)];
 }
 
 /**

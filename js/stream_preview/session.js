@@ -7,10 +7,11 @@ import { controlBody, parseAnswer } from "./controls.js";
 import { StreamLink } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { watchAddress } from "./watch.js";
+import { takeOf, THUMBNAIL } from "./takes.js";
 
 /** @import {Control} from "./controls.js" */
 /** @import {FramePlayer} from "./player.js" */
-/** @import {Run} from "./protocol.js" */
+/** @import {News, Run} from "./protocol.js" */
 /** @import {Effect} from "./reduce.js" */
 /** @import {RunHub} from "./run_hub.js" */
 /** @import {PreviewEvent} from "./state.js" */
@@ -29,6 +30,8 @@ export class StreamSession {
     this.hub = hub;
     this.player = player;
     this.dispatch = dispatch;
+    /** Takes that rewinds have cut off so far. */
+    this.cutOff = 0;
     /** @type {StreamLink | undefined} */
     this.link = undefined;
     /** @type {Outbox | undefined} */
@@ -65,9 +68,19 @@ export class StreamSession {
         this.player.receive(header, picture);
         this.dispatch({ type: "frame-received", epoch: header.epoch });
       },
-      news: (news) => this.dispatch({ type: "news", news }),
+      news: (news) => this.hear(run, news),
       link: (link, problem) => this.dispatch({ type: "link", link, problem }),
     });
+  }
+
+  /**
+   * @param {Run} run
+   * @param {News} news
+   */
+  hear(run, news) {
+    if (news.type !== "take") return this.dispatch({ type: "news", news });
+    const take = takeOf(run, news, `${run.token} ${this.cutOff++}`, this.player.thumbnail(THUMBNAIL));
+    return this.dispatch({ type: "cut-off", take });
   }
 
   /**

@@ -153,7 +153,7 @@ export class SharedTakes {
     return problems;
   }
 
-  /** @param {TakeWeights[]} weights @returns {Promise<string[]>} those that are not the same here, in words */
+  /** @param {TakeWeights[]} weights @returns {Promise<string[]>} those that are not the same here */
   async compare(weights) {
     /** @type {string[]} */
     const problems = [];

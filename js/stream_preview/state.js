@@ -46,6 +46,7 @@ import { word } from "./vocabulary.js";
  * @property {string} watch  the address for those who watch; "" = there is none
  * @property {{known: string[], on: string[]}} devices  of the host's machine that can show the run, and do
  * @property {boolean} poppedOut  the picture has a window of its own
+ * @property {number[]} acts  of the person in this run, each by the chunk in work when it was begun
  * @property {boolean} touched  the person has sent something in this run
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
@@ -69,6 +70,7 @@ import { word } from "./vocabulary.js";
  * @typedef {{type: "took-over", state: PreviewState, ending: Ending | null}
  *   | {type: "scrub", chunk: number | null, held: boolean}
  *   | {type: "saved", file: HostFile | null, take: Take | null}
+ *   | {type: "cut-off", take: Take}
  *   | {type: "recalled", width: number, height: number}
  *   | {type: "run-start", run: Run} | {type: "run-end", status: Ending}
  *   | {type: "link", link: "open" | "away" | "gone", problem: string}
@@ -143,6 +145,7 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   watch: "",
   devices: NO_DEVICES,
   poppedOut: false,
+  acts: [],
   touched: false,
   handlesVisible: true,
   cameraOpen: false,
@@ -210,6 +213,16 @@ export const isBusy = ({ steering }) => Boolean(steering.hands.length || steerin
  * @param {PreviewState} state
  */
 export const oldestChunk = ({ sampler }) => Math.max(1, sampler.oldest_chunk ?? sampler.chunk);
+
+/**
+ * The chunk to go back to for the last act not to have happened; null = there is none, or it is too long ago.
+ * @param {PreviewState} state
+ * @returns {number | null}
+ */
+export function undoChunk(state) {
+  const last = state.acts.at(-1);
+  return last === undefined || last < oldestChunk(state) ? null : last;
+}
 
 const SLOW = 0.9; // of real time
 const WARM = 3; // chunks, before a figure says anything

@@ -83,8 +83,8 @@ export const ENGLISH = {
   go_on: "Go on from here",
   share: "Share",
   share_help:
-    "Share: one file with the workflow, what was done, its pictures and the weights' names. Dropped onto the " +
-    "page it opens, and this take is there to be replayed",
+    "Share: one file with the workflow, what was done, its pictures and the weights' names. Dropped onto " +
+    "the page it opens, and this take is there to be replayed",
   opened_take: "A take was opened: {about}",
   opened_take_help: "Press Replay this take in the Stream Preview.",
   bad_take: "The file's take cannot be read",
@@ -102,6 +102,9 @@ export const ENGLISH = {
     "It counts for the frames that enter from now on",
   rewind: "Rewind: drag back and let go, and the stream takes another way from that chunk on",
   rewind_here: "Let go, and the stream goes on from chunk {chunk}",
+  undo: "Undo the last thing done: the stream goes on from before it (Ctrl+Z)",
+  undo_none: "there is nothing to undo",
+  key_undo: "undo the last thing done",
   rewind_none: "there is nothing to go back to yet",
   back: "Back one chunk, and make it anew (,)",
   frame: "frame",

@@ -18,7 +18,6 @@ export const { icon, button, setIcon } = iconSet({
   brush:
     '<circle cx="10" cy="10" r="6.500" stroke-dasharray="2.600 2.200"/>' +
     '<path d="M10 7v0M7 10v0M10 10v0M13 10v0M10 13v0" stroke-width="2"/>',
-  undo: '<path d="M7.500 4.500L4 8l3.500 3.500M4 8h7.500a4.200 4.200 0 0 1 0 8.400H8"/>',
   redo: '<path d="M12.500 4.500L16 8l-3.500 3.500M16 8H8.500a4.200 4.200 0 0 0 0 8.400H12"/>',
   clear:
     '<path d="M4 5.500h12M8 5.500V4h4v1.500M5.500 5.500l.8 10.500h7.400l.8-10.500M8.500 8.500v5' +

@@ -47,6 +47,11 @@ class Hands:
     def __iter__(self):
         return iter(self._held.values())
 
+    @property
+    def holding(self) -> list[int]:
+        """The numbers of the hands that hold on."""
+        return [number for number, hand in self._held.items() if number >= 0 and hand.leaving is None]
+
     def take(self, number: int, hand: Hand):
         """`hand` holds its points, and no other does. The number must be free."""
         self.forget(hand.points)

@@ -44,6 +44,13 @@ class PerformanceLog:
         for chunk, control in self._newest:
             yield _text(chunk, control)
 
+    @property
+    def last_chunk(self) -> int:
+        """The chunk before which the last of them took effect. −1 where there is none."""
+        if self._newest:
+            return self._newest[-1][0]
+        return self._chunks[-1] if self._chunks else -1
+
     def add(self, chunk: int, controls: list[Control]):
         """The controls that take effect before a chunk, which is none before the last one's."""
         self._write_newest()

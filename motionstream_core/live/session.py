@@ -28,6 +28,7 @@ from .controls import (
     Move,
     Pause,
     RefusedControl,
+    Release,
     Resume,
     Rewind,
     SessionControl,
@@ -72,6 +73,10 @@ class LiveSession:
     Args:
         on_change: called when anything in `state` has changed, outside the lock.
         on_ignored: called with a chunk and the controls that did nothing before it, outside the lock.
+        on_rewind: called with the chunk that a stream goes back to, while the performance still has what is
+            cut off.
+        lets_go: whether hands that held something then let go after a rewind. For hands of people, who hold
+            nothing there now.
         takes: the types of controls that this stream can follow.
         script: controls of a performance, (chunk, control), which take effect as if posted then.
         rate: most controls a second.
@@ -82,6 +87,8 @@ class LiveSession:
         *,
         on_change: Callable[[], None] | None = None,
         on_ignored: Callable[[int, Sequence[Ignored]], None] | None = None,
+        on_rewind: Callable[[int], None] | None = None,
+        lets_go: bool = False,
         takes: Collection[str] = CONTROLS,
         script: Iterable[tuple[int, Control]] = (),
         rate: int = RATE,
@@ -107,6 +114,8 @@ class LiveSession:
         self._facts: dict[str, Any] = {}
         self._on_change = on_change or (lambda: None)
         self._on_ignored = on_ignored or (lambda chunk, ignored: None)
+        self._on_rewind = on_rewind or (lambda chunk: None)
+        self._lets_go = lets_go
         self._notified: dict | None = None
         self._paused_s = 0.0
         self._posts: deque[float] = deque(maxlen=rate)
@@ -271,11 +280,16 @@ class LiveSession:
                 ignored.append(Ignored(control.type, self._current_ids.get(id(control)), code, reason))
         self._report_ignored(ignored)
 
-    def rewound(self, chunk: int):
+    def rewound(self, chunk: int, held: Sequence[int] = ()):
         """The stream has gone back to the boundary before `chunk`: what took effect from there on has not
         happened. Streaming thread.
+
+        held: the hands that held something then. Where hands let go, that is the first thing done.
         """
+        self._on_rewind(chunk)
         with self._wake:
+            if self._lets_go:
+                self._mail.extendleft(_Mail(Release(hand, "pin")) for hand in reversed(held))
             self._chunk = chunk
             self._epoch += 1
             self._performance.cut(chunk)

@@ -292,7 +292,7 @@ def _pass_boundary(pipeline: StreamPipeline, session: LiveSession, due: float) -
         if boundary.rewind is None or not boundary.go:
             break
         pipeline.rewind_to(boundary.rewind)
-        session.rewound(pipeline.index)
+        session.rewound(pipeline.index, pipeline.tracks.state.hands.holding)
         session.report(objects=pipeline.objects)
     _take_effect(pipeline, session, boundary)
     return boundary.go

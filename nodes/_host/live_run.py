@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import comfy.model_management
 import comfy.utils
@@ -93,8 +93,8 @@ class LiveRun:
     it through.
 
     `notes` are lines for the person, told when it begins. `words` knows which words of a live prompt count.
-    `recording` is the name of the file that is written. A context manager. Leaving it, in whatever way, ends
-    the session, tells the client, and frees the viewers.
+    `recording` is the name of the file that is written. `made_with` is what a take of it says.
+    A context manager. Leaving it, in whatever way, ends the session, tells the client, and frees the viewers.
     """
 
     def __init__(
@@ -108,13 +108,16 @@ class LiveRun:
         notes: Collection[str] = (),
         words: WordClip | None = None,
         recording: str | None = None,
+        made_with: Mapping[str, float] | None = None,
         **about,
     ):
         context, server = get_executing_context(), PromptServer.instance
         self.node_id = str(node_id)
         self.prompt_id = context.prompt_id if context is not None else ""
         known = words.cond_stage_model.vocabulary.words[1:] if words is not None else ()
-        self.run = Run(server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known)
+        self.run = Run(
+            server.client_id, self.prompt_id, self.node_id, about, takes, script, prompt, known, made_with
+        )
         if recording:
             self.run.info["recording"] = recording
         self.session = self.run.session

@@ -140,6 +140,18 @@ def test_after_a_rewind_another_path_is_taken_and_the_dropped_one_leaves_no_trac
     )
 
 
+def test_hands_of_people_let_go_in_the_past_and_the_performance_says_so(networks):
+    pan = {"type": "camera", "pan": [-20, 0]}
+    posts = {1: GRAB, 5: [{"type": "rewind", "chunk": 3}, pan]}
+    live, session = play(networks, posts, session=LiveSession(lets_go=True))
+    let_go = {"type": "release", "hand": 0, "mode": "pin"}
+    assert torch.equal(joined(live), joined(play(networks, {1: GRAB, 2: [let_go, pan]})[0]))
+    text = write_performance(session.performance)
+    kinds = [entry["type"] for entry in json.loads(text)["controls"]]
+    assert kinds == ["grab", "move", "release", "camera"]
+    assert not torch.equal(joined(live), joined(play(networks, posts)[0]))  # still held: no part of the world
+
+
 def test_a_rewind_reaches_back_as_far_as_the_history_has_room(networks):
     plain, _ = play(networks)
     live, _ = play(networks, {5: [{"type": "rewind", "chunk": 1}]}, history_bytes=1)

@@ -199,6 +199,7 @@ test("the help is made from the commands, and says every key but its own", () =>
   assert.deepEqual(rows, {
     key_space: "space",
     key_step: ". ,",
+    key_undo: "Ctrl+Z",
     key_tools: "G I D R O E",
     key_release: "1 2 3",
     key_radius: "wheel < >",
@@ -211,6 +212,35 @@ test("the help is made from the commands, and says every key but its own", () =>
     key_out: "W X P",
     key_escape: "Esc",
   });
+});
+
+test("undo goes back to before the last act, a whole drag at once, and on to the one before", () => {
+  const undo = commandFor({ key: "z", ctrlKey: true, metaKey: false, altKey: false });
+  const target = (state) => undo.perform(state)?.control.chunk ?? null;
+  const grab = { type: "press", place: place(5, 5) };
+  const move = { type: "drag", place: { ...place(9, 9), places: [place(9, 9).at] } };
+  const drag = [grab, move, { type: "lift", place: place(9, 9) }];
+  assert.equal(target(play(...LIVE).state), null);
+  const twice = [...LIVE, { type: "prompt", text: "night" }, heard({ chunk: 9 }), ...drag];
+  assert.deepEqual(play(...twice).state.acts, [5, 9]);
+  assert.equal(target(play(...twice).state), 9);
+  const undone = play(...twice, undo.perform(play(...twice).state));
+  assert.deepEqual([undone.effects[0].control.type, target(undone.state)], ["rewind", 5]);
+  assert.equal(target(play(...twice, heard({ chunk: 12, oldest_chunk: 10 })).state), null, "too long ago");
+  assert.equal(undo.perform(play(...LIVE, grab).state).type, "release-all");
+});
+
+test("what a rewind cut off is a take of its own", () => {
+  const take = {
+    token: "t1 0",
+    node: "5",
+    performance: "{}",
+    seed: "3",
+    frames: 37,
+    seconds: 2,
+    picture: "",
+  };
+  assert.deepEqual(play(...LIVE, { type: "cut-off", take }).state.takes, [take]);
 });
 
 test("Escape lets go first, then closes the help, and is the host's when there is neither", () => {

@@ -251,7 +251,9 @@ test("keys of the preview are plain keys; the host keeps its own", () => {
   assert.equal(key(" ").name, "pause");
   assert.equal(key("G").name, "grab");
   assert.equal(key("2").name, "release-pin");
-  assert.equal(key("z", { ctrlKey: true }), null);
+  assert.equal(key("z", { ctrlKey: true }).name, "undo");
+  assert.equal(key("c", { ctrlKey: true }), null);
+  assert.equal(key("g", { altKey: true }), null);
   assert.equal(key("constructor"), null);
 });
 

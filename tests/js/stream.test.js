@@ -279,6 +279,12 @@ test("what was cut out comes as outlines round its handle, and what did nothing 
   });
 });
 
+test("what a rewind cut off comes with its performance, seed and frames", () => {
+  const take = { type: "take", performance: '{"controls": []}', seed: "18446744073709551615", frames: 97 };
+  assert.deepEqual(protocol.parseText(JSON.stringify(take)), take);
+  assert.throws(() => protocol.parseText(JSON.stringify({ ...take, seed: 3 })), protocol.ProtocolError);
+});
+
 test("runs and their ends are checked", () => {
   const run = { token: "abc", prompt_id: "p", node_id: 7, width: 128, height: 128, fps: 16, frames: 49 };
   assert.equal(protocol.parseRun(run).node_id, "7");

@@ -145,6 +145,30 @@ def test_what_the_stream_says_about_itself_reaches_the_viewers(live, start):
     assert len(states) == 2 and states[-1]["prompt"] == "night" and states[-1]["oldest_chunk"] == 3
 
 
+def test_what_a_rewind_cuts_off_is_told_as_a_take_where_it_is_worth_one(live):
+    about = {"width": 64, "height": 48, "fps": 16.0, "chunk_frames": 12, "first_frames": 1}
+    run = live.Run(None, "p", "5", about, made_with={"seed": 2**60, "layered": 1})
+    viewer = run.attach(lambda: None)
+
+    def goes_back(at, to):
+        run.session.post({"type": "rewind", "chunk": to})
+        assert run.session.wait_at_boundary(at).rewind == to
+        viewer.take_states()
+        run.session.rewound(to)
+        return [told for told in viewer.take_states() if told["type"] == "take"]
+
+    assert goes_back(3, 2) == []  # a chunk in which nothing was done
+    (take,) = goes_back(5, 2)
+    assert (take["seed"], take["frames"]) == (str(2**60), 49)
+    run.session.post({"type": "scene"})
+    assert run.session.wait_at_boundary(2).go
+    (take,) = goes_back(3, 2)
+    performance = json.loads(take["performance"])
+    assert [control["type"] for control in performance["controls"]] == ["scene"]
+    assert performance["frames"] == 25 and performance["width"] == 64
+    assert goes_back(3, 2) == []  # it is cut off
+
+
 @pytest.mark.parametrize("begun", ["a red ball", None])
 def test_viewers_are_told_the_prompt_that_runs_from_the_first_state_on(live, begun):
     about = {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}
