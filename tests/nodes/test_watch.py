@@ -272,9 +272,13 @@ def test_a_run_is_shown_on_a_device_until_it_is_let_go(serving, pack, monkeypatc
 
     count, devices = serving(work)
     assert count == 0 and device.said.count("closed") == 1
-    assert device.said[0] == (32, 16, 100.0) and (how == "fails" or device.said[1:3] == [0, 1])
+    # A device gets the newest picture: on a busy machine the first one may have been replaced.
+    assert device.said[0] == (32, 16, 100.0) and (how == "fails" or 1 in device.said[1:3])
     assert devices == [] or how in ("done", "interrupted")
-    assert not [each for each in threading.enumerate() if each.name.startswith("motionstream-sink")]
+    for thread in threading.enumerate():
+        if thread.name.startswith("motionstream-sink"):
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
