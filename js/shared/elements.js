@@ -74,3 +74,17 @@ export const keyList = (rows) =>
       element("dd", "", [text]),
     ]),
   );
+
+/**
+ * What has the focus while a view is in use. The host takes Ctrl+Z at the window, before any element hears
+ * of it, unless a text area has the focus: so this is one, invisible, read-only and without a keyboard on a
+ * touch screen.
+ * @param {string} label
+ */
+export function keyCatcher(label) {
+  const catcher = element("textarea", "ms-keys");
+  catcher.readOnly = true;
+  catcher.inputMode = "none";
+  catcher.setAttribute("aria-label", label);
+  return catcher;
+}

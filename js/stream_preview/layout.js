@@ -3,7 +3,7 @@
  * nothing.
  */
 
-import { element, setText } from "../shared/elements.js";
+import { element, keyCatcher, setText } from "../shared/elements.js";
 import { keepTouches } from "../shared/screen.js";
 import { CameraPad } from "./camera_pad.js";
 import { statusWord } from "./format.js";
@@ -57,15 +57,16 @@ export class Layout {
     this.stage.root.append(this.pill, this.hint, this.help);
     const main = element("div", "ms-main", [this.stage.root, chunks, watch]);
     const side = element("div", "ms-side", [facts, saved, bar, kit, this.pad.root, prompt, strength]);
-    this.panel = element("div", "ms-panel", [element("div", "ms-live", [main, side])]);
-    this.panel.tabIndex = 0;
-    this.panel.setAttribute("aria-label", word("label"));
+    this.keys = keyCatcher(word("label"));
+    this.panel = element("div", "ms-panel", [this.keys, element("div", "ms-live", [main, side])]);
+    this.panel.tabIndex = -1;
     this.root = element("div", "ms-root ms-view", [this.panel]);
   }
 
   /** @param {AbortSignal} signal */
   connect(signal) {
     this.stage.connect(signal);
+    this.panel.addEventListener("focus", () => this.focus(), { signal });
     keepTouches([this.stage.over, this.pad.pad], signal);
   }
 
@@ -74,7 +75,7 @@ export class Layout {
   }
 
   focus() {
-    this.panel.focus({ preventScroll: true });
+    this.keys.focus({ preventScroll: true });
   }
 
   /** @returns {boolean} */

@@ -8,7 +8,7 @@ const SHEET = `
   container-type: inline-size; flex: 1; min-height: 0; min-width: 0; display: flex; outline: none;
   border-radius: 8px;
 }
-.ms-view > .ms-panel:focus-visible {
+.ms-view > .ms-panel:has(> .ms-keys:focus) {
   box-shadow: inset 0 0 0 1px color-mix(in srgb, var(--ms-accent) 70%, transparent);
 }
 .ms-view .ms-live {

@@ -3,7 +3,7 @@
  * it is tapped and moves the canvas while it is held.
  */
 
-import { element } from "../shared/elements.js";
+import { keyCatcher } from "../shared/elements.js";
 import { commandFor } from "./commands.js";
 
 /** @import {ViewEvent} from "./commands.js" */
@@ -81,20 +81,6 @@ export class EditorKeyboard {
     if (!this.space.used) this.host.tapped();
     this.space = { held: false, used: false };
   }
-}
-
-/**
- * What has the focus while the editor is in use. The host takes Ctrl+Z at the window, before any element
- * hears of it, unless a text area has the focus: so this is one, invisible, read-only and without a keyboard
- * on a touch screen.
- * @param {string} label
- */
-function keyCatcher(label) {
-  const catcher = element("textarea", "ms-keys");
-  catcher.readOnly = true;
-  catcher.inputMode = "none";
-  catcher.setAttribute("aria-label", label);
-  return catcher;
 }
 
 /**

@@ -397,3 +397,27 @@ def test_a_thing_selected_in_a_running_stream_is_outlined_and_dragged_whole_by_i
     assert "handle" in text["controls"][1], text["controls"][1]
     shift = colourful(frames[-1]) - colourful(frames[0])
     assert np.abs(shift - (30, 20)).max() <= 5, shift
+
+
+def takes_of(tab) -> int:
+    return tab.page.locator(f"{VIEW} .ms-take").count()
+
+
+def test_undo_takes_the_last_live_act_back_and_what_it_cut_off_is_a_take(tab, host):
+    opened(tab, False, 360)
+    tab.page.evaluate("() => window.app.graph._nodes.forEach(node => { node.known = true })")
+    prompt = tab.queue()
+    until_frame(tab, 13)
+    press(tab, "Pin:")
+    tab.drag(on_picture(tab, (64, 100), (64, 100)))
+    reached = chunk_of(tab) + 3
+    until(tab, lambda: chunk_of(tab) >= reached, "three chunks with the pin")
+    key(tab, "Control+z")
+    until(tab, lambda: chunk_of(tab) < reached, "a chunk before the pin")
+    # The host's own undo would have made every node of the graph anew.
+    assert tab.page.evaluate("() => window.app.graph._nodes.every(node => node.known)")
+    until_frame(tab, 12 * reached)
+    _, _, text = ended(tab, host, prompt)
+    assert text["controls"] == []
+    until(tab, lambda: takes_of(tab) == 2, "what was kept and what was cut off")
+    tab.screenshot("live-undone")
