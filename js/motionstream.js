@@ -15,7 +15,7 @@ import { Memory, Workflows } from "./shared/workflows.js";
 import { setLanguage as setPreviewLanguage } from "./stream_preview/vocabulary.js";
 import { RunHub } from "./stream_preview/run_hub.js";
 import { SharedTakes } from "./stream_preview/share.js";
-import { addPreview } from "./stream_preview/widget.js";
+import { PREVIEW_SETTINGS, addPreview } from "./stream_preview/widget.js";
 import { EDITOR_SETTINGS, Library } from "./track_editor/library.js";
 import { createTrackWidget } from "./track_editor/widget_bridge.js";
 import { setLanguage as setEditorLanguage } from "./track_editor/vocabulary.js";
@@ -42,7 +42,7 @@ const library = new Library(app);
 
 app.registerExtension({
   name: "motionstream",
-  settings: EDITOR_SETTINGS,
+  settings: [...EDITOR_SETTINGS, ...PREVIEW_SETTINGS],
   async setup() {
     outputs.start();
     hub.start();

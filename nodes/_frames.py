@@ -27,6 +27,7 @@ from PIL import Image
 CREDITS = 2
 QUEUE = 24  # two chunks of twelve frames: the sampler makes them in bursts
 QUALITY = 80
+ADDRESSES = 64  # of OSC, whose numbers wait at once
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Viewer:
         self._lock = threading.Lock()
         self._frames: deque[Frame] = deque(maxlen=QUEUE)
         self._states: deque[dict] = deque(maxlen=QUEUE)
+        self._heard_values: dict[str, list[float]] = {}
         self._credits = CREDITS
         self._sent = -1
         self._heard = time.monotonic()
@@ -109,6 +111,14 @@ class Viewer:
     def tell(self, state: dict):
         with self._lock:
             self._states.append(state)
+        self._wake()
+
+    def hear(self, values: dict[str, list[float]]):
+        """Numbers of OSC addresses: the newest of each wait, of at most ADDRESSES."""
+        with self._lock:
+            for address, numbers in values.items():
+                if address in self._heard_values or len(self._heard_values) < ADDRESSES:
+                    self._heard_values[address] = numbers
         self._wake()
 
     def end(self):
@@ -140,6 +150,9 @@ class Viewer:
         with self._lock:
             states = list(self._states)
             self._states.clear()
+            if self._heard_values:
+                states.append({"type": "osc", "values": self._heard_values})
+                self._heard_values = {}
             return states
 
     @property

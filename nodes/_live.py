@@ -81,6 +81,7 @@ class Run:
         self.outlet = Outlet(*size, float(about.get("fps", USUAL_FPS)))
         self.link: str | None = None  # of those who watch
         self._watchers: list[FrameSink] = []
+        self._closers: list[Callable[[], None]] = []
         self._devices: dict[str, FrameSink] = {}
         # It is sent with every state: a text of megabytes would be the most of what is sent.
         self._prompt = prompt if prompt is None else prompt[:MAX_PROMPT]
@@ -143,6 +144,25 @@ class Run:
         with self._lock:
             return list(self._devices)
 
+    def hear(self, values: dict[str, list[float]]):
+        """What an OSC program says, to everybody who views the run."""
+        for viewer in self._everyone():
+            viewer.hear(values)
+
+    def listen_until_end(self, close: Callable[[], None]):
+        """`close` ends a listener: with the run, or by `hang_up`. At once where the run has ended."""
+        with self._lock:
+            self._closers.append(close)
+        if self.session.status in ENDINGS:
+            self.hang_up()
+
+    def hang_up(self):
+        """No listener is left."""
+        with self._lock:
+            closers, self._closers = self._closers, []
+        for close in closers:
+            close()
+
     def watch(self, watcher: FrameSink):
         """A new watcher. ValueError where there are too many, or the link has ended meanwhile."""
         with self._lock:
@@ -198,6 +218,7 @@ class Run:
     def end(self, status: str):
         self.session.close(status)
         self.link = None
+        self.hang_up()
         self.outlet.end(show_rest=status in ("done", "stopped"))
         for viewer in self._everyone():
             viewer.end()

@@ -245,6 +245,16 @@ export const UNLINK = {
 };
 
 /** @type {Command} */
+export const INPUTS = {
+  name: "inputs",
+  keys: ["u"],
+  help: "key_views",
+  label: () => word("inputs"),
+  isOn: (state) => state.handsOpen,
+  perform: (state) => ({ type: "show", part: "handsOpen", on: !state.handsOpen }),
+};
+
+/** @type {Command} */
 export const FULL = {
   name: "full",
   keys: ["x"],
@@ -305,6 +315,7 @@ const ALL = [
   REST,
   CAMERA,
   HANDLES,
+  INPUTS,
   LARGE,
   LINK,
   FULL,

@@ -1,7 +1,7 @@
 /** One run's WebSocket: frames decoded and acknowledged, states passed on. Owns the socket. Draws nothing. */
 
 import { isSeen } from "./pop_out.js";
-import { ackMessage, parseFrame, parseText, ProtocolError, streamUrl } from "./protocol.js";
+import { ackMessage, parseFrame, parseOsc, parseText, ProtocolError, streamUrl } from "./protocol.js";
 import { word } from "./vocabulary.js";
 
 /** @import {FrameHeader, FrameMessage, News, Run} from "./protocol.js" */
@@ -10,6 +10,7 @@ import { word } from "./vocabulary.js";
  * @typedef {object} Receiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame  takes the picture over
  * @property {(news: News) => void} news
+ * @property {(values: Record<string, number[]>) => void} [osc]
  * @property {(problem: string) => void} closed  "" = without one
  */
 
@@ -46,7 +47,9 @@ export class StreamConnection {
   async receive(data) {
     if (typeof data === "string") {
       const news = parseText(data);
-      if (news) this.receiver.news(news);
+      if (news) return this.receiver.news(news);
+      const heard = parseOsc(data);
+      if (heard) this.receiver.osc?.(heard);
       return;
     }
     const message = parseFrame(data);

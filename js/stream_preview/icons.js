@@ -3,6 +3,10 @@
 import { iconSet } from "../shared/icons.js";
 
 export const { icon, button, setIcon } = iconSet({
+  inputs:
+    '<path d="M5 3.500v4M5 11.500v5M10 3.500v8M10 15.500v1M15 3.500v1.500M15 9v7.500"/>' +
+    '<circle cx="5" cy="9.500" r="1.800"/><circle cx="10" cy="13.500" r="1.800"/>' +
+    '<circle cx="15" cy="7" r="1.800"/>',
   link:
     '<path d="M8.500 11.500a3 3 0 0 0 4.300 0l3-3a3 3 0 0 0-4.300-4.300l-1 1M11.500 8.500a3 3 0 0 0-4.300' +
     ' 0l-3 3a3 3 0 0 0 4.300 4.300l1-1"/>',

@@ -7,6 +7,7 @@ import { element, keyCatcher, setText } from "../shared/elements.js";
 import { keepTouches } from "../shared/screen.js";
 import { CameraPad } from "./camera_pad.js";
 import { statusWord } from "./format.js";
+import { handsPanel } from "./hands_panel.js";
 import { helpPanel } from "./help.js";
 import { isActive } from "./obstacles.js";
 import { figures, promptBox, timeline, tools, transport } from "./panels.js";
@@ -24,6 +25,7 @@ import { watchPanel } from "./watch.js";
  * @typedef {object} Page  what the parts ask of the preview
  * @property {(dx: number, dy: number) => void} pan  the host's canvas, screen pixels
  * @property {import("./saved.js").SavedHost} saved
+ * @property {import("./hands_input.js").HandsInput} hands
  * @property {(urgent: boolean) => void} redraw  urgent: the panels, too
  */
 
@@ -46,17 +48,20 @@ export class Layout {
       strengthSlider(store),
       timeline(store),
       watchPanel(store),
+      handsPanel(store, page.hands),
       figures(),
       savedPanel(store, page.saved),
     ];
-    const [bar, kit, prompt, strength, chunks, watch, facts, saved] = this.panels.map((panel) => panel.root);
+    const [bar, kit, prompt, strength, chunks, watch, hands, facts, saved] = this.panels.map(
+      (panel) => panel.root,
+    );
     this.pad = new CameraPad(store);
     this.pill = element("div", "ms-pill");
     this.hint = element("div", "ms-hint");
     this.help = helpPanel();
     this.stage.root.append(this.pill, this.hint, this.help);
     const main = element("div", "ms-main", [this.stage.root, chunks, watch]);
-    const side = element("div", "ms-side", [facts, saved, bar, kit, this.pad.root, prompt, strength]);
+    const side = element("div", "ms-side", [facts, saved, bar, kit, this.pad.root, hands, prompt, strength]);
     this.keys = keyCatcher(word("label"));
     this.panel = element("div", "ms-panel", [this.keys, element("div", "ms-live", [main, side])]);
     this.panel.tabIndex = -1;

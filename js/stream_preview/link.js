@@ -15,6 +15,7 @@ import { ENDINGS } from "./protocol.js";
  * @typedef {object} LinkReceiver
  * @property {(header: FrameHeader, picture: ImageBitmap) => void} frame
  * @property {(news: News) => void} news
+ * @property {(values: Record<string, number[]>) => void} [osc]
  * @property {(link: "open" | "away" | "gone", problem: string) => void} link  away: it is tried again; gone:
  *   for good
  */
@@ -59,6 +60,7 @@ export class StreamLink {
         this.heard();
         this.receiver.news(news);
       },
+      osc: (values) => this.receiver.osc?.(values),
       closed: (problem) => this.closed(problem),
     });
   }

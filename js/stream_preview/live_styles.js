@@ -40,6 +40,16 @@ const SHEET = `
 .ms-watch { display: flex; flex-direction: column; gap: 4px; flex: none; }
 .ms-watch[hidden], .ms-watch [hidden] { display: none; }
 .ms-view .ms-stage:fullscreen { background: #000; border-radius: 0; }
+.ms-hands {
+  display: flex; flex-direction: column; gap: 2px; flex: none; max-height: 168px; overflow-y: auto;
+  padding: 4px 6px; border-radius: 7px; background: var(--ms-field); font-size: 11.5px;
+}
+.ms-hands[hidden] { display: none; }
+.ms-hand { display: flex; align-items: center; gap: 6px; flex: none; }
+.ms-hand > span:first-child { flex: 0 0 96px; }
+.ms-hand > .ms-source:first-child { flex: 1; }
+.ms-source { flex: 1; color: var(--ms-soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ms-port { width: 64px; height: 22px; box-sizing: border-box; font: inherit; }
 .ms-popped { position: fixed; inset: 0; display: flex; padding: 0; background: #000; }
 .ms-popped .ms-stage { flex: 1; border-radius: 0; }
 .ms-prompt, .ms-address {

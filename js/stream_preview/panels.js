@@ -49,12 +49,12 @@ function commandGroup(store, className, list, ...before) {
  * @returns {Panel}
  */
 export function transport(store) {
-  const { PAUSE, STEP, STOP, SCENE, CAMERA, HANDLES, HELP, LARGE } = commands;
+  const { PAUSE, STEP, STOP, SCENE, CAMERA, HANDLES, INPUTS, HELP, LARGE } = commands;
   const groups = [
     commandGroup(store, "", [PAUSE, STEP]),
     commandGroup(store, "", [STOP]),
     commandGroup(store, "", [SCENE]),
-    commandGroup(store, "ms-push", [CAMERA, HANDLES, HELP, LARGE]),
+    commandGroup(store, "ms-push", [CAMERA, HANDLES, INPUTS, HELP, LARGE]),
   ];
   return {
     root: element(

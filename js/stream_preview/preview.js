@@ -7,6 +7,7 @@
 import { installStyles } from "../shared/styles.js";
 import { PreviewKeyboard } from "./keyboard.js";
 import { openLarge } from "./large_view.js";
+import { HandsInput } from "./hands_input.js";
 import { Layout } from "./layout.js";
 import { installLiveStyles } from "./live_styles.js";
 import { isActive } from "./obstacles.js";
@@ -29,6 +30,7 @@ import { takeOf, THUMBNAIL } from "./takes.js";
  */
 
 const NO_HOST = { play: () => {}, showAssets: () => {}, replay: () => {}, share: () => {} };
+const NO_PLACE = { read: () => null, write: () => {} };
 const PANELS_MS = 150;
 const NO_VIDEO = { width: 1, height: 1 };
 /**
@@ -53,8 +55,9 @@ export class StreamPreview {
    * @param {(run: Run) => boolean} wants
    * @param {(dx: number, dy: number) => void} [pan] the host's canvas, screen pixels
    * @param {import("./saved.js").SavedHost} [saved]
+   * @param {import("./hands_input.js").HandsPlace} [place] where the map of inputs is kept
    */
-  constructor(api, hub, wants, pan = () => {}, saved = NO_HOST) {
+  constructor(api, hub, wants, pan = () => {}, saved = NO_HOST, place = NO_PLACE) {
     installStyles();
     installLiveStyles();
     this.hub = hub;
@@ -63,9 +66,14 @@ export class StreamPreview {
     this.store = new PreviewStore((effect) => this.perform(effect));
     this.session = new StreamSession(api, hub, this.player, (event) => this.store.dispatch(event));
     const redraw = (/** @type {boolean} */ urgent) => this.schedule(urgent);
-    this.layout = new Layout(this.store, this.player, { pan, redraw, saved });
+    this.hands = new HandsInput(this.store, place, () => this.schedule());
+    this.session.heard = (values) => this.hands.hearOsc(values);
+    this.layout = new Layout(this.store, this.player, { pan, redraw, saved, hands: this.hands });
     this.keyboard = new PreviewKeyboard(this.store, () => this.layout.focus());
-    this.store.subscribe((event) => this.schedule(!OF_THE_PICTURE.includes(event.type)));
+    this.store.subscribe((event) => {
+      if (event.type === "show") this.hands.turn(this.state.handsOpen);
+      this.schedule(!OF_THE_PICTURE.includes(event.type));
+    });
     /** The picture's own window. @type {import("./pop_out.js").PoppedOut | undefined} */
     this.popped = undefined;
     /** Whose screen is drawn for. @type {Window | typeof globalThis | undefined} */
@@ -182,6 +190,7 @@ export class StreamPreview {
     this.listeners = undefined;
     this.large?.close();
     this.popped?.close();
+    this.hands.close();
     this.layout.disconnect();
     this.unsubscribe?.();
     this.store.dispatch({ type: "disconnect" });

@@ -217,6 +217,16 @@ function parseState(message) {
   };
 }
 
+/**
+ * What an OSC program has said.
+ * @param {string} text
+ * @returns {Record<string, number[]> | null} null = another message
+ */
+export function parseOsc(text) {
+  const message = parseObject(text);
+  return message.type === "osc" && isObject(message.values) ? message.values : null;
+}
+
 /** @param {Record<string, any>} camera @returns {Speeds} */
 function parseSpeeds(camera) {
   const speed = (/** @type {"zoom" | "roll" | "orbit"} */ axis) =>

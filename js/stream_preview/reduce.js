@@ -37,8 +37,9 @@ import { word } from "./vocabulary.js";
 /**
  * @typedef {{do: "begin", run: Run} | {do: "end-link"} | {do: "close-link"} | {do: "forget", token: string}
  *   | {do: "send", control: Control} | {do: "clear-outbox"} | {do: "expire-problem"}
- *   | {do: "watch", run: Run, on: boolean} | {do: "device", run: Run, device: string, on: boolean}
- *   | {do: "full-screen"} | {do: "pop-out", on: boolean}
+ *   | {do: "watch", run: Run, on: boolean} | {do: "full-screen"}
+ *   | {do: "device", run: Run, device: string, on: boolean} | {do: "osc", run: Run, port: number}
+ *   | {do: "pop-out", on: boolean}
  *   | {do: "open-large"} | {do: "close-large"} | {do: "focus"}} Effect
  * @typedef {{state: PreviewState, effects: Effect[]}} Step
  */
@@ -104,6 +105,8 @@ export function reduce(state, event, now) {
       return complained(state, word("watch_failed"));
     case "devices":
       return step({ ...state, devices: { known: event.known, on: event.on } });
+    case "osc":
+      return step({ ...state, oscPort: isActive(state.status) ? event.port : 0 });
     case "device-failed":
       return complained(state, word("device_failed", { detail: event.detail }));
     case "popped-out":
@@ -144,6 +147,12 @@ function asked(state, event, now) {
       return state.run
         ? withEffects(step(state), { do: "device", run: state.run, device: event.device, on: event.on })
         : step(state);
+    case "osc-asked":
+      return state.run && isActive(state.status)
+        ? withEffects(step(state), { do: "osc", run: state.run, port: event.port })
+        : step(state);
+    case "toggle-pause":
+      return sending(state, [controls.plain(state.status === "paused" ? "resume" : "pause")], now);
     case "full-screen":
       return withEffects(step(state), { do: "full-screen" });
     case "pop-out":
@@ -266,6 +275,7 @@ function runStarted(state, run, now) {
     watch: "",
     devices: NO_DEVICES,
     acts: [],
+    oscPort: 0,
     touched: false,
   };
   return { state: fresh, effects: [{ do: "begin", run }] };
@@ -312,6 +322,7 @@ const finished = (state, status) => ({
     cameraSent: null,
     watch: "",
     devices: NO_DEVICES,
+    oscPort: 0,
   },
   effects: [{ do: "clear-outbox" }],
 });

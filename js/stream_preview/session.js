@@ -32,6 +32,8 @@ export class StreamSession {
     this.dispatch = dispatch;
     /** Takes that rewinds have cut off so far. */
     this.cutOff = 0;
+    /** What an OSC program has said. @type {(values: Record<string, number[]>) => void} */
+    this.heard = () => {};
     /** @type {StreamLink | undefined} */
     this.link = undefined;
     /** @type {Outbox | undefined} */
@@ -50,6 +52,7 @@ export class StreamSession {
     else if (effect.do === "forget") this.hub.forget(effect.token);
     else if (effect.do === "watch") void this.watch(effect.run, effect.on);
     else if (effect.do === "device") void this.device(effect.run, effect.device, effect.on);
+    else if (effect.do === "osc") void this.osc(effect.run, effect.port);
     else if (effect.do === "expire-problem") this.expireProblem();
   }
 
@@ -68,6 +71,7 @@ export class StreamSession {
         this.player.receive(header, picture);
         this.dispatch({ type: "frame-received", epoch: header.epoch });
       },
+      osc: (values) => this.heard(values),
       news: (news) => this.hear(run, news),
       link: (link, problem) => this.dispatch({ type: "link", link, problem }),
     });
@@ -143,6 +147,24 @@ export class StreamSession {
     } catch (error) {
       console.warn("MotionStream: no devices:", error);
     }
+  }
+
+  /**
+   * The run listens for OSC on a port of this machine, or no longer.
+   * @param {Run} run
+   * @param {number} port 0 = no longer
+   */
+  async osc(run, port) {
+    const response = await this.api
+      .fetchApi("/motionstream/osc", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ token: run.token, port }),
+      })
+      .catch(() => null);
+    if (response?.ok) return this.dispatch({ type: "osc", port });
+    const body = await response?.json().catch(() => null);
+    this.dispatch({ type: "device-failed", detail: String(body?.error ?? "OSC") });
   }
 
   expireProblem() {

@@ -51,6 +51,8 @@ import { word } from "./vocabulary.js";
  * @property {boolean} handlesVisible
  * @property {boolean} cameraOpen
  * @property {boolean} helpOpen
+ * @property {boolean} handsOpen  gamepads, MIDI and OSC drive the run, and what drives what is shown
+ * @property {number} oscPort  that the run listens on; 0 = none
  * @property {{cameraWasOpen: boolean} | null} large  the large view; null = it is not open
  *
  * @typedef {{filename: string, subfolder: string, type: string}} HostFile
@@ -84,11 +86,12 @@ import { word } from "./vocabulary.js";
  *   | {type: "steer", changes: Partial<Steering>} | {type: "radius", direction: 1 | -1}
  *   | {type: "camera-push", push: Partial<Push>} | {type: "camera-key", axis: Axis, direction: 1 | -1}
  *   | {type: "camera-release", axes: Axis[]} | {type: "camera-hold", hold: boolean} | {type: "camera-rest"}
- *   | {type: "show", part: "handlesVisible" | "cameraOpen" | "helpOpen", on: boolean}
+ *   | {type: "show", part: "handlesVisible" | "cameraOpen" | "handsOpen" | "helpOpen", on: boolean}
  *   | {type: "note", text: string}
  *   | {type: "watch-asked", on: boolean} | {type: "watch", address: string} | {type: "watch-failed"}
  *   | {type: "device-asked", device: string, on: boolean}
  *   | {type: "devices", known: string[], on: string[]} | {type: "device-failed", detail: string}
+ *   | {type: "osc-asked", port: number} | {type: "osc", port: number} | {type: "toggle-pause"}
  *   | {type: "full-screen"} | {type: "pop-out", on: boolean} | {type: "popped-out", on: boolean}
  *   | {type: "large", on: boolean} | {type: "large-closed"}
  *   | {type: "disconnect"}} PreviewEvent
@@ -150,6 +153,8 @@ export const initialState = (base = Math.floor(Math.random() * HANDS)) => ({
   handlesVisible: true,
   cameraOpen: false,
   helpOpen: false,
+  handsOpen: false,
+  oscPort: 0,
   large: null,
 });
 

@@ -21,6 +21,10 @@ const NAME = "motionstream_view"; // a widget named like an input would take its
 const MIN_HEIGHT = 440;
 const ASSETS = "Workspace.ToggleSidebarTab.assets"; // a command of the host
 const LAST_KEY = "motionstream_last";
+const HANDS_KEY = "motionstream_hands"; // in the workflow
+const HANDS_SETTING = "MotionStream.Hands"; // of the person
+/** What the host is told of the preview's settings. They are no part of its settings dialog. */
+export const PREVIEW_SETTINGS = [{ id: HANDS_SETTING, name: "Hands", type: "hidden", defaultValue: null }];
 
 /**
  * @typedef {object} Services  of the page
@@ -57,6 +61,13 @@ export function addPreview(node, services) {
         void app.queuePrompt?.(0, 1);
       },
       share: (take) => void takes.share(take),
+    },
+    {
+      read: () => node.properties?.[HANDS_KEY] ?? app.extensionManager?.setting?.get(HANDS_SETTING),
+      write: (map) => {
+        node.properties = { ...node.properties, [HANDS_KEY]: map };
+        void app.extensionManager?.setting?.set?.(HANDS_SETTING, map);
+      },
     },
   );
   forwardWheel(app, view.root);

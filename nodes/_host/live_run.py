@@ -22,7 +22,7 @@ from server import PromptServer
 
 from ...motionstream_core.common.pictures import to_uint8
 from ...motionstream_core.streaming.stream import Chunk
-from .. import _cut, _server, _watch, _weights
+from .. import _cut, _osc, _server, _watch, _weights
 from .._frames import Frame
 from .._live import Run, Runs, Script
 from .._types import WordClip
@@ -41,6 +41,7 @@ def serve_routes():
     _server.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
     _watch.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
     _weights.register(PromptServer.instance.routes, weight_path, args.enable_cors_header)
+    _osc.register(PromptServer.instance.routes, RUNS, args.enable_cors_header)
     _cut.register(PromptServer.instance.routes, args.enable_cors_header)
 
 

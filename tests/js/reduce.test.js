@@ -208,7 +208,7 @@ test("the help is made from the commands, and says every key but its own", () =>
     key_arrows: "arrows",
     key_zoom: "+ - [ ]",
     key_rest: "0",
-    key_views: "C H F",
+    key_views: "C H U F",
     key_out: "W X P",
     key_escape: "Esc",
   });
