@@ -11,6 +11,8 @@ import { word } from "./vocabulary.js";
 /** @import {PreviewStore} from "./store.js" */
 
 const USUAL_PORT = 9000;
+/** What a control is called, without what its tooltip adds. @param {string} said */
+const shortly = (said) => said.split(/[:：]/)[0];
 
 /**
  * Hidden until the person opens it.
@@ -26,7 +28,7 @@ export function handsPanel(store, input) {
     teach.addEventListener("click", () => input.learn(input.hands.learning === target ? null : target));
     const forget = button("close", word("unlearn"), () => input.unlearn(target));
     const root = element("div", "ms-hand", [
-      element("span", "", [word(target)]),
+      element("span", "", [shortly(word(target))]),
       source,
       teach,
       group("", forget),

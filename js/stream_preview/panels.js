@@ -49,12 +49,12 @@ function commandGroup(store, className, list, ...before) {
  * @returns {Panel}
  */
 export function transport(store) {
-  const { PAUSE, STEP, STOP, SCENE, CAMERA, HANDLES, INPUTS, HELP, LARGE } = commands;
+  const { PAUSE, STEP, STOP, SCENE, CAMERA, HANDLES, HELP, LARGE } = commands;
   const groups = [
     commandGroup(store, "", [PAUSE, STEP]),
     commandGroup(store, "", [STOP]),
     commandGroup(store, "", [SCENE]),
-    commandGroup(store, "ms-push", [CAMERA, HANDLES, INPUTS, HELP, LARGE]),
+    commandGroup(store, "ms-push", [CAMERA, HANDLES, HELP, LARGE]),
   ];
   return {
     root: element(
@@ -231,7 +231,7 @@ export function timeline(store) {
   const range = element("input");
   Object.assign(range, { type: "range", min: "0", step: "1" });
   const shown = element("output");
-  const out = commandGroup(store, "", [commands.LINK, commands.POP, commands.FULL]);
+  const out = commandGroup(store, "", [commands.INPUTS, commands.LINK, commands.POP, commands.FULL]);
   const root = element("div", "ms-time ms-chunks", [group("", back.root, undo.root), range, shown, out.root]);
   let dragged = false;
   const newestChunk = () => store.state.sampler.chunk;
