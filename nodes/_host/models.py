@@ -18,7 +18,13 @@ from ...motionstream_core.codec.tiny import TinyCodec
 from ...motionstream_core.codec.wan_vae import STATISTICS
 from ...motionstream_core.model.attention import AttentionFunction
 from ...motionstream_core.model.weights.first_use import PICKLED, offered
-from ...motionstream_core.model.weights.networks import BUILT_IN, CARTOON, CARTOON_STUDENT, Networks
+from ...motionstream_core.model.weights.networks import (
+    BUILT_IN,
+    CARTOON,
+    CARTOON_MOTION,
+    CARTOON_STUDENT,
+    Networks,
+)
 from ...motionstream_core.model.weights.safetensors_files import SAFE_ENDINGS
 from .._types import MissingComponent, StreamModel, StreamVAE, WordClip
 from .files import FOLDER
@@ -32,6 +38,7 @@ BUILT_INS = {
     BUILT_IN_NAME: BUILT_IN,
     "built-in (cartoon, text to video)": CARTOON,
     "built-in (cartoon, text to video, one step)": CARTOON_STUDENT,
+    "built-in (cartoon, follows tracks)": CARTOON_MOTION,
 }
 
 
