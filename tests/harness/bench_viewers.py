@@ -76,12 +76,9 @@ class Watcher:
         async with aiohttp.ClientSession() as session, session.get(self.address, timeout=None) as answer:
             while True:
                 self.pictures += (await answer.content.readany()).count(b"image/jpeg")
-                if (
-                    not self.reads
-                    and answer.connection is not None
-                    and answer.connection.transport is not None
-                ):
-                    answer.connection.transport.pause_reading()
+                connection = answer.connection
+                if self.pictures and not self.reads and connection and connection.transport:
+                    connection.transport.pause_reading()
                     await asyncio.Event().wait()
 
     async def close(self):
