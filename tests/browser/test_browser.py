@@ -109,10 +109,10 @@ def test_a_shipped_workflow_runs_as_shipped_and_is_seen_while_it_runs(tab, host)
     )  # what the host has made before it would not make again
     ready(tab, load(shipped("paint-a-track")), vue=False)
     prompt = tab.queue()
-    tab.page.locator(PREVIEW).get_by_text("Live").wait_for(timeout=60_000)
+    tab.page.locator(PREVIEW).get_by_text("Live", exact=True).wait_for(timeout=60_000)
     entry = host.wait(prompt)
     assert ended_as(entry) == "success" and len(frames_of(host, entry)) == 49 == figures_of(entry)["frames"]
-    tab.page.locator(PREVIEW).get_by_text("Done").wait_for(timeout=30_000)
+    tab.page.locator(PREVIEW).get_by_text("Done", exact=True).wait_for(timeout=30_000)
     colours = (
         tab.page.locator(PREVIEW)
         .locator("canvas:not(.ms-over)")

@@ -59,7 +59,7 @@ def test_two_tabs_of_the_same_workflow_share_nothing(tab, host, vue):
     tab.page.keyboard.press("Control+z")
     tab.page.wait_for_timeout(500)
     prompt = tab.queue()
-    tab.page.locator(PREVIEW).get_by_text("Live").first.wait_for(timeout=120_000)
+    tab.page.locator(PREVIEW).get_by_text("Live", exact=True).first.wait_for(timeout=120_000)
     assert tab.page.evaluate(CONTROL, "pause") == 200
     tab.page.locator(PREVIEW).get_by_text("Paused").first.wait_for(timeout=120_000)
 
@@ -98,8 +98,8 @@ def test_the_last_picture_of_a_run_is_there_when_its_tab_is(tab, host, seen):
         tab.load({"nodes": [], "links": [], "version": 0.4})
     assert ended_as(host.wait(prompt)) == "success"
     if seen:
-        tab.page.locator(PREVIEW).get_by_text("Done").first.wait_for(timeout=120_000)
+        tab.page.locator(PREVIEW).get_by_text("Done", exact=True).first.wait_for(timeout=120_000)
         tab.load({"nodes": [], "links": [], "version": 0.4})
     switch(tab, first)
-    tab.page.locator(PREVIEW).get_by_text("Done").first.wait_for(timeout=120_000)
+    tab.page.locator(PREVIEW).get_by_text("Done", exact=True).first.wait_for(timeout=120_000)
     assert shown_share(tab) > 0.5
