@@ -82,6 +82,6 @@ app.registerExtension({
   },
   afterConfigureGraph() {
     liveViews.healSoon();
-    void takes.open(workflows.current).then(() => workflows.tell());
+    void takes.open(workflows.current).then((opened) => opened && workflows.tell());
   },
 });

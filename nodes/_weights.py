@@ -8,17 +8,16 @@ A name is one that Load MotionStream offers. Nothing else of the disk can be ask
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aiohttp import web
 
+from ..motionstream_core.common.digests import file_sha256
 from ._server import Refused, answered, demand_access
 
 HASHED = 4 * 2**30  # bytes: of a larger file, and of a folder, the size alone is told
-BLOCK = 2**22
 REMEMBERED = 64
 NAME = 1024  # characters
 
@@ -45,19 +44,10 @@ class WeightHashes:
         stat = path.stat()
         stamp = (path, stat.st_size, stat.st_mtime_ns)
         if stamp not in self._known and stat.st_size <= HASHED:
-            self._known[stamp] = sha256_of(path)
+            self._known[stamp] = file_sha256(path)
             for old in list(self._known)[:-REMEMBERED]:
                 del self._known[old]
         return {"name": name, "bytes": stat.st_size, "sha256": self._known.get(stamp, "")}
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
 
 
 def register(routes: web.RouteTableDef, find: Callable[[str], Path], cors: str | None = None):

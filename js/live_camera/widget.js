@@ -1,6 +1,6 @@
 /** The camera's view as a widget of its node. The only file of the camera that touches nodes. */
 
-import { chain, forwardWheel } from "../shared/host_canvas.js";
+import { addViewWidget, chain, forwardWheel } from "../shared/host_canvas.js";
 import { CameraView } from "./camera_view.js";
 
 /** @import {LiveViews} from "../shared/host_canvas.js" */
@@ -26,14 +26,7 @@ export function addCamera(node, { app, cameras, liveViews }) {
     },
   );
   forwardWheel(app, view.root);
-  const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_CAMERA", view.root, {
-    getValue: () => "",
-    setValue: () => {},
-    getMinHeight: () => MIN_HEIGHT,
-    hideOnZoom: false,
-    serialize: false,
-  });
-  widget.serialize = false;
+  const widget = addViewWidget(node, NAME, "MOTIONSTREAM_CAMERA", view.root, MIN_HEIGHT);
   let inGraph = false;
   const enter = () => {
     if (inGraph) return;

@@ -83,6 +83,27 @@ export function panCanvas(app, dx, dy) {
 }
 
 /**
+ * A view in a node: a widget that holds nothing of the workflow.
+ * @param {ComfyNode} node
+ * @param {string} name
+ * @param {string} type
+ * @param {HTMLElement} root
+ * @param {number} minHeight  px
+ * @returns {ComfyWidget}
+ */
+export function addViewWidget(node, name, type, root, minHeight) {
+  const widget = node.addDOMWidget(name, type, root, {
+    getValue: () => "",
+    setValue: () => {},
+    getMinHeight: () => minHeight,
+    hideOnZoom: false,
+    serialize: false,
+  });
+  widget.serialize = false;
+  return widget;
+}
+
+/**
  * The classic renderer does not hear the wheel over our elements: hands it on to its canvas, unless what lies
  * under the pointer scrolls. The Vue renderer does this by itself.
  * @param {ComfyApp} app

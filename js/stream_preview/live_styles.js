@@ -102,7 +102,9 @@ const SHEET = `
 .ms-chunks input[type="range"]:disabled::-moz-range-thumb { visibility: hidden; }
 .ms-chunks output { min-width: 62px; }
 .ms-facts.ms-six { grid-template-columns: repeat(6, minmax(0, 1fr)); }
+.ms-facts.ms-six.ms-seven { grid-template-columns: repeat(7, minmax(0, 1fr)); }
 .ms-view .ms-fact { padding: 3px 7px; overflow: hidden; }
+.ms-view .ms-fact[hidden] { display: none; }
 .ms-view .ms-fact b { overflow: hidden; text-overflow: ellipsis; }
 .ms-camera { display: flex; gap: 6px; align-items: stretch; flex: none; }
 .ms-pad {

@@ -333,14 +333,12 @@ export function figures() {
     speed: fact("speed"),
   };
   const slow = element("div", "ms-slow");
-  const root = element("div", "ms-figures", [
-    element(
-      "div",
-      "ms-facts ms-six",
-      Object.values(facts).map((each) => each.root),
-    ),
-    slow,
-  ]);
+  const list = element(
+    "div",
+    "ms-facts ms-six",
+    Object.values(facts).map((each) => each.root),
+  );
+  const root = element("div", "ms-figures", [list, slow]);
   const update = (/** @type {PreviewState} */ state, /** @type {number} */ shownFps) => {
     const { run, sampler, shown } = state;
     const latency = newestLatency(state.latency);
@@ -363,6 +361,10 @@ export function figures() {
     );
     facts.control.say(...controlSaid(sampler.control));
     facts.speed.say(...speedSaid(sampler.speed));
+    // Of no use to whoever has asked for nothing: the row is full without it.
+    const asUsual = sampler.speed === null || sampler.speed === "plain";
+    facts.speed.root.hidden = asUsual;
+    list.classList.toggle("ms-seven", !asUsual);
     const speed = speedOf(state);
     slow.hidden = speed === null;
     setText(slow, speed === null ? "" : word("slow", { speed: speed.toFixed(speed < 0.1 ? 2 : 1) }));

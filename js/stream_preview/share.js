@@ -5,6 +5,7 @@
 
 import { nodesOnPath, nodesUpstream } from "../shared/graph.js";
 import { viewRoute } from "../shared/routes.js";
+import { saveFile } from "../shared/save_file.js";
 import { compareWeights, EXTRA, MOST_PICTURES, readTakeFile, withTake } from "./take_file.js";
 import { word } from "./vocabulary.js";
 
@@ -41,7 +42,7 @@ export class SharedTakes {
       if (!workflow) throw new Error("expected a workflow on the page, got none");
       const file = { take, pictures: await this.pictures(take), weights: await this.weights(take) };
       const name = `take_${take.seed}_${take.seconds.toFixed(0)}s.json`;
-      download(name, JSON.stringify(withTake(workflow, file)));
+      saveFile(name, JSON.stringify(withTake(workflow, file)), "application/json");
     } catch (error) {
       this.say("error", word("share"), error instanceof Error ? error.message : String(error));
     }
@@ -50,11 +51,12 @@ export class SharedTakes {
   /**
    * What stands in the graph that the page has just loaded. Its pictures are uploaded, its weights compared.
    * @param {string} workflow  the id of it
+   * @returns {Promise<boolean>} whether it brought a take that can be replayed
    */
   async open(workflow) {
     const extra = this.root?.extra;
     const value = extra?.[EXTRA];
-    if (!extra || value === undefined) return;
+    if (!extra || value === undefined) return false;
     // Once is enough: what the person changes after that is theirs, also in a workflow that is saved again.
     delete extra[EXTRA];
     try {
@@ -64,8 +66,10 @@ export class SharedTakes {
       const about = word("take", { seconds: file.take.seconds.toFixed(1), seed: file.take.seed });
       if (missing.length) this.say("warn", word("opened_take", { about }), missing.join("\n"));
       else this.say("info", word("opened_take", { about }), word("opened_take_help"));
+      return true;
     } catch (error) {
       this.say("error", word("bad_take"), error instanceof Error ? error.message : String(error));
+      return false;
     }
   }
 
@@ -189,11 +193,4 @@ function dataUrl(blob) {
     reader.addEventListener("error", () => reject(reader.error));
     reader.readAsDataURL(blob);
   });
-}
-
-/** @param {string} name @param {string} text */
-function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

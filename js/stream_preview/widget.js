@@ -5,7 +5,7 @@
 
 import { element } from "../shared/elements.js";
 import { nodesOnPath, nodesUpstream } from "../shared/graph.js";
-import { chain, forwardWheel, isLinked, panCanvas, viewKey } from "../shared/host_canvas.js";
+import { addViewWidget, chain, forwardWheel, isLinked, panCanvas, viewKey } from "../shared/host_canvas.js";
 import { viewRoute } from "../shared/routes.js";
 import { StreamPreview } from "./preview.js";
 
@@ -71,14 +71,7 @@ export function addPreview(node, services) {
     },
   );
   forwardWheel(app, view.root);
-  const widget = node.addDOMWidget(NAME, "MOTIONSTREAM_VIEW", view.root, {
-    getValue: () => "",
-    setValue: () => {},
-    getMinHeight: () => MIN_HEIGHT,
-    hideOnZoom: false,
-    serialize: false,
-  });
-  widget.serialize = false;
+  const widget = addViewWidget(node, NAME, "MOTIONSTREAM_VIEW", view.root, MIN_HEIGHT);
   const key = () => `${workflow}|${viewKey(node, NAME)}`;
   const changed = () => {
     view.reconsider();

@@ -2,7 +2,8 @@
 
 import { trackLine } from "./curves.js";
 import { fitDocument, writeDocument } from "./document.js";
-import { pickFile, saveFile } from "./files.js";
+import { saveFile } from "../shared/save_file.js";
+import { pickFile } from "./files.js";
 import { tracksIn } from "./library.js";
 import { writeNpz } from "./npz.js";
 import { selectedTracks } from "./state.js";

@@ -174,11 +174,10 @@ def test_a_box_and_a_click_cut_the_kite_out_and_it_moves_alone(tab, host, vue):
     still = [(slice(92, 124), slice(4, 124)), (slice(2, 10), slice(60, 124)), (slice(5, 11), slice(3, 9))]
     assert max(np.abs(frames[-1][part] - frames[0][part]).mean() for part in still) < 0.03
     assert np.abs(frames[-1][22:42, 12:30] - frames[0][22:42, 12:30]).mean() > 0.1
-    for _ in range(8):
+    for _ in range(16):  # steps of the page's own may lie between
         if objects_of(tab):
-            before = tracks_of(tab)
             press(tab, "Control+z")
-            until(tab, lambda known=before: tracks_of(tab) != known, "one step taken back")
+            tab.page.wait_for_timeout(500)
     assert not objects_of(tab) and document_of(tab.saved())["version"] == 1
 
 

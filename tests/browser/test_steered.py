@@ -273,7 +273,9 @@ def test_a_new_preview_shows_its_whole_picture_and_every_bar(tab, host, vue):
     outer = tab.page.locator(VIEW).bounding_box()
     stage = tab.page.locator(f"{VIEW} .ms-stage").bounding_box()
     assert min(stage["width"], stage["height"]) >= 330, stage
-    for part in tab.page.locator(f"{VIEW} button:visible, {VIEW} input:visible, {VIEW} .ms-fact").all():
+    for part in tab.page.locator(
+        f"{VIEW} button:visible, {VIEW} input:visible, {VIEW} .ms-fact:visible"
+    ).all():
         box = part.bounding_box()
         inside = box["x"] >= outer["x"] - 1 and box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
         assert inside and box["y"] + box["height"] <= outer["y"] + outer["height"] + 1, (

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from motionstream_core.__main__ import main
 from motionstream_core.cli.train.cartoon_command import run_cartoon_factor
 from motionstream_core.codec.tiny import CodecConfig, TinyCodec
+from motionstream_core.common.digests import file_sha256
 from motionstream_core.evaluation.cartoon import following
 from motionstream_core.model.config import MotionConfig, RollingConfig
 from motionstream_core.model.dit import WanDiT
@@ -45,7 +46,7 @@ from motionstream_core.training.cartoon.truth import centres
 from motionstream_core.training.cartoon.vocabulary import CARTOON, VERBS
 from motionstream_core.training.data.pool import Pool, collate
 from motionstream_core.training.methods import causal_init, distill, losses, teacher
-from motionstream_core.training.methods.initial import file_digest, read_description, start_from
+from motionstream_core.training.methods.initial import read_description, start_from
 from motionstream_core.training.methods.roles import MotionModel
 from motionstream_core.training.methods.steps import cell_weights
 
@@ -303,7 +304,7 @@ def test_the_command_factors_a_stages_file_and_names_its_parents(tmp_path):
         copy.dit.blocks[3].ffn[0].weight, whole.dit.blocks[3].ffn[0].weight, atol=1e-3, rtol=0
     )
     about = json.loads(read_description(out)["motionstream-training"])
-    assert about["provenance"]["parents"]["student.safetensors"] == file_digest(
+    assert about["provenance"]["parents"]["student.safetensors"] == file_sha256(
         tmp_path / "student.safetensors"
     )
     packed = tmp_path / "packed.safetensors"
@@ -313,7 +314,7 @@ def test_the_command_factors_a_stages_file_and_names_its_parents(tmp_path):
     start_from(again, packed)
     was = copy.dit.blocks[3].ffn[0].weight
     assert (again.dit.blocks[3].ffn[0].weight - was).norm() < 0.02 * was.norm()
-    assert json.loads(read_description(packed)["motionstream-training"])["packed"] == file_digest(out)
+    assert json.loads(read_description(packed)["motionstream-training"])["packed"] == file_sha256(out)
     with pytest.raises(ValueError, match="learned whole"):
         run_cartoon_factor(argparse.Namespace(weights=out, base=None, numbers=5, out=out))
 

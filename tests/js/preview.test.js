@@ -141,6 +141,12 @@ test("the view says which path computes, and why where it fell back", async () =
     page.tick();
     assert.equal(facts(view).at(-1), shown);
   }
+  const { root } = view.layout;
+  const figure = root.all().find((each) => each.textContent === "plainspeed");
+  assert.equal(figure.hidden, false);
+  await state({ speed: "plain" });
+  page.tick();
+  assert.equal(figure.hidden, true, "who has asked for nothing is told nothing");
 });
 
 test("the view says what makes the video follow the tracks", async () => {

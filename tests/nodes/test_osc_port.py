@@ -5,8 +5,6 @@ import socket
 import struct
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 ABOUT = {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}
 
@@ -32,24 +30,18 @@ def is_taken(port: int) -> bool:
 
 
 @pytest.fixture
-def serving(pack):
+def serving(pack, serve):
     live, server, osc = pack("nodes._live"), pack("nodes._server"), pack("nodes._osc")
 
-    def served(work):
-        async def going():
-            runs, routes = live.Runs(), web.RouteTableDef()
-            run = live.Run("tab", "prompt", "6", ABOUT)
-            runs.add(run)
-            server.register(routes, runs)
-            osc.register(routes, runs)
-            app = web.Application()
-            app.add_routes(routes)
-            async with TestClient(TestServer(app)) as client:
-                return await work(client, run, runs)
+    def prepare(routes):
+        runs = live.Runs()
+        run = live.Run("tab", "prompt", "6", ABOUT)
+        runs.add(run)
+        server.register(routes, runs)
+        osc.register(routes, runs)
+        return run, runs
 
-        return asyncio.run(going())
-
-    return served
+    return lambda work: serve(prepare, work)
 
 
 async def ask(client, run, port):

@@ -5,32 +5,24 @@ import pathlib
 import re
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 ROOT = pathlib.Path(__file__).parents[2]
 ABOUT = {"width": 32, "height": 32, "fps": 16.0, "frames": 9, "chunk_frames": 12}
 
 
 @pytest.fixture
-def serving(pack):
-    """serving(work): runs work(client, run) against the routes, with one run."""
+def serving(pack, serve):
+    """serving(work): runs work(client, run, runs) against the routes, with one run."""
     live, server = pack("nodes._live"), pack("nodes._server")
 
-    def served(work):
-        async def going():
-            runs, routes = live.Runs(), web.RouteTableDef()
-            run = live.Run("tab", "prompt", "6", ABOUT, ("pause", "stop", "scene", "remove"))
-            runs.add(run)
-            server.register(routes, runs)
-            app = web.Application()
-            app.add_routes(routes)
-            async with TestClient(TestServer(app)) as client:
-                return await work(client, run, runs)
+    def prepare(routes):
+        runs = live.Runs()
+        run = live.Run("tab", "prompt", "6", ABOUT, ("pause", "stop", "scene", "remove"))
+        runs.add(run)
+        server.register(routes, runs)
+        return run, runs
 
-        return asyncio.run(going())
-
-    return served
+    return lambda work: serve(prepare, work)
 
 
 def test_every_refusal_carries_its_code_beside_its_text(serving, pack):

@@ -37,23 +37,17 @@ class Served:
 
 
 @pytest.fixture
-def serving(pack):
+def serving(pack, serve):
     live, watch = pack("nodes._live"), pack("nodes._watch")
 
-    def served(work):
-        async def going():
-            runs, routes = live.Runs(), web.RouteTableDef()
-            run = live.Run("tab", "prompt", "6", ABOUT, ("pause", "stop", "scene", "remove"))
-            runs.add(run)
-            watch.register(routes, runs)
-            app = web.Application()
-            app.add_routes(routes)
-            async with TestClient(TestServer(app)) as client:
-                return await work(Served(pack, client, run, runs))
+    def prepare(routes):
+        runs = live.Runs()
+        run = live.Run("tab", "prompt", "6", ABOUT, ("pause", "stop", "scene", "remove"))
+        runs.add(run)
+        watch.register(routes, runs)
+        return run, runs
 
-        return asyncio.run(going())
-
-    return served
+    return lambda work: serve(prepare, lambda client, run, runs: work(Served(pack, client, run, runs)))
 
 
 async def pictures(answer, count: int) -> list[Image.Image]:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 
-def asked(module, find, *queries):
-    """The answers (status, body) to these queries, one after another on one server."""
+@pytest.fixture
+def asked(serve):
+    """asked(module, find, *queries) -> the answers (status, body), one after another on one server."""
 
-    async def ask():
-        routes = web.RouteTableDef()
-        module.register(routes, find)
-        app = web.Application()
-        app.add_routes(routes)
-        async with TestClient(TestServer(app)) as client:
+    def ask(module, find, *queries):
+        async def work(client):
             found = []
             for query in queries:
                 answer = await client.get("/motionstream/weights", params=query)
                 found.append((answer.status, await answer.json()))
             return found
 
-    return asyncio.run(ask())
+        def prepare(routes):
+            module.register(routes, find)
+            return ()
+
+        return serve(prepare, work)
+
+    return ask
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def offered(tmp_path):
     return find, files
 
 
-def test_a_file_has_its_size_and_hash_and_a_folder_its_size(weights, offered):
+def test_a_file_has_its_size_and_hash_and_a_folder_its_size(asked, weights, offered):
     find, _ = offered
     made = asked(weights, find, {"name": "a.safetensors"}, {"name": "folder/"})
     digest = hashlib.sha256(b"abc").hexdigest()
@@ -56,7 +56,7 @@ def test_a_file_has_its_size_and_hash_and_a_folder_its_size(weights, offered):
     assert made[1] == (200, {"name": "folder/", "bytes": 5, "sha256": ""})
 
 
-def test_what_is_not_offered_is_not_told(weights, offered):
+def test_what_is_not_offered_is_not_told(asked, weights, offered):
     find, _ = offered
     made = asked(weights, find, {"name": "../../etc/passwd"}, {}, {"name": "x" * 2000})
     assert [status for status, _ in made] == [404, 400, 400]
@@ -66,8 +66,8 @@ def test_what_is_not_offered_is_not_told(weights, offered):
 def test_a_file_is_hashed_once_and_again_when_it_has_changed(weights, offered, monkeypatch):
     find, files = offered
     hashed = []
-    plain = weights.sha256_of
-    monkeypatch.setattr(weights, "sha256_of", lambda path: hashed.append(path) or plain(path))
+    plain = weights.file_sha256
+    monkeypatch.setattr(weights, "file_sha256", lambda path: hashed.append(path) or plain(path))
     hashes = weights.WeightHashes(find)
     first = hashes._of("a.safetensors")
     assert hashes._of("a.safetensors") == first and len(hashed) == 1

@@ -155,7 +155,8 @@ def test_the_live_stream_runs_as_shipped_until_it_is_stopped(host):
     live.until_chunk(2)
     live.post("stop")
     made = figures_of(live.done())["frames"]
-    (file,) = (host.base / "output" / "video").glob("motionstream-live*.mp4")
+    files = (host.base / "output" / "video").glob("motionstream-live*.mp4")
+    file = max(files, key=lambda path: path.stat().st_mtime)  # other tests of this host leave theirs
     assert len(read_video(file)[0]) == made >= 13
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ...common.digests import file_sha256
 from ...evaluation.results import git_commit
 from ...model.packed import pack_state
 from ...model.presets import preset
@@ -23,7 +24,7 @@ from ...training.cartoon.roaming import MOTIONS, PAIRS
 from ...training.cartoon.vocabulary import CARTOON as WORDS
 from ...training.engine.checkpoints import FORMAT
 from ...training.engine.checkpoints import write as write_weights
-from ...training.methods.initial import file_digest, read_description, read_tensors, start_from
+from ...training.methods.initial import read_description, read_tensors, start_from
 from ...training.methods.roles import MotionModel
 from ...training.methods.steps import check_whole_chunks
 
@@ -100,7 +101,7 @@ def run_cartoon_factor(args: argparse.Namespace) -> None:
         "stage": "cartoon-factor",
         "command": " ".join(sys.argv[1:]),
         "commit": git_commit(),
-        "parents": {path.name: file_digest(path) for path in (args.weights, args.base)},
+        "parents": {path.name: file_sha256(path) for path in (args.weights, args.base)},
     }
     about = {"stage": "cartoon-factor", "step": 0, "seconds": 0.0, "provenance": provenance}
     write_weights(args.out, list(near.state_dict().items()), about)
@@ -121,7 +122,7 @@ def run_pack(args: argparse.Namespace) -> None:
     """Writes what `add_pack` parsed, with the description of the file that it was."""
     about = json.loads(read_description(args.weights)[FORMAT])
     packed = pack_state(read_tensors(args.weights))
-    write_weights(args.out, list(packed.items()), about | {"packed": file_digest(args.weights)})
+    write_weights(args.out, list(packed.items()), about | {"packed": file_sha256(args.weights)})
     print(f"{args.out}: {args.out.stat().st_size / 2**20:.2f} MiB")
 
 
@@ -142,7 +143,7 @@ def _stage_of(path: Path) -> dict:
     """What a stage's file says of itself: command, commit, steps, seconds, and the files it began with."""
     about = json.loads(read_description(path)[FORMAT])
     kept = {name: about[name] for name in ("stage", "step", "seconds")}
-    return {"sha256": file_digest(path), **kept, **about["provenance"]}
+    return {"sha256": file_sha256(path), **kept, **about["provenance"]}
 
 
 def run_cartoon_shards(args: argparse.Namespace) -> None:

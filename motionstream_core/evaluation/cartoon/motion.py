@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...codec.tiny import TinyCodec
 from ...model.weights.networks import CARTOON, Networks, open_networks
 from ...streaming.options import StreamOptions
 from ...streaming.stream import stream
@@ -68,13 +69,14 @@ def measure_motion(
     """
     networks, judge = open_networks(student), load_judge(judge_path)
     codec = open_networks(CARTOON).codec
+    assert isinstance(codec, TinyCodec)
     tell(f"cartoon: {count} clips along tracks")
-    both = following.lot(codec, 2 * count, LATENTS, pairs=pairs)  # pyright: ignore[reportArgumentType]
+    both = following.lot(codec, 2 * count, LATENTS, pairs=pairs)
     lot, others = both.of(list(range(count))), both.of(list(range(count, 2 * count)))
-    truth, floor = (decoded(codec, each.batch["latents"])[:, 3:].numpy() for each in (lot, others))  # pyright: ignore[reportArgumentType]
+    truth, floor = (decoded(codec, each.batch["latents"])[:, 3:].numpy() for each in (lot, others))
     model, make = open_motion(student), following.of_student()
     told = {"": lot.batch, "sparse_": following.sparse(lot.batch), "untold_": following.untold(lot.batch)}
-    clips = {name: following.made(model, codec, batch, make) for name, batch in told.items()}  # pyright: ignore[reportArgumentType]
+    clips = {name: following.made(model, codec, batch, make) for name, batch in told.items()}
     rows = {name: following.errors(made, lot) for name, made in clips.items()}
     features = judge.features(looks_of(truth))
     result: dict[str, Any] = {f"{name}epe": row["epe"] for name, row in rows.items()}
@@ -84,7 +86,7 @@ def measure_motion(
     result["motion_frechet_floor"] = frechet(judge.features(looks_of(floor)), features)
     if TEACHER.is_file():
         tell("cartoon: the teacher's clips")
-        made = following.made(open_motion(TEACHER), codec, lot.batch, following.of_teacher(ODE_STEPS))  # pyright: ignore[reportArgumentType]
+        made = following.made(open_motion(TEACHER), codec, lot.batch, following.of_teacher(ODE_STEPS))
         result["teacher_epe"] = following.errors(made, lot)["epe"]
         result["teacher_frechet"] = frechet(judge.features(looks_of(made)), features)
     tell(f"cartoon: {long} streams of {MINUTES} minutes along tracks")

@@ -9,7 +9,6 @@ the base's.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,22 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...common.digests import file_sha256
 from ...common.state_dict import State
 
 UP, DOWN = ".up", ".down"
 
 
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def reference_to(base: Path) -> dict[str, str]:
     """What stands under settings["onto"]."""
-    return {"file": base.name, "sha256": sha256(base)}
+    return {"file": base.name, "sha256": file_sha256(base)}
 
 
 def base_of(path: Path, reference: Any) -> Path:
@@ -49,7 +41,7 @@ def base_of(path: Path, reference: Any) -> Path:
     base = path.parent / reference["file"]
     if not base.is_file():
         raise ValueError(f"{path.name}: expected {base.name} beside it, which it is an addition to, got none")
-    found = sha256(base)
+    found = file_sha256(base)
     if found != reference["sha256"]:
         raise ValueError(
             f"{path.name}: expected the {base.name} that it is an addition to (sha256 "

@@ -319,7 +319,8 @@ class LayeredWarp:
     def _painted_as(self, plate: Plate) -> LayeredWarp:
         """The carry of one frame with its holes painted as at the end of the chunk."""
         assert self.plate is not None
-        return replace(self, plate=self.plate.painted_as(plate))
+        painted = self.plate.painted_as(plate)
+        return self if painted is self.plate else replace(self, plate=painted)
 
     def _composed(self, pose: _Pose) -> Tensor:
         """-> (4, H, W): colours, and where a fill is shown."""

@@ -6,7 +6,6 @@ or student of an earlier stage). What does not fit is an error or is named. Noth
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -134,15 +133,6 @@ def _start_from_text_to_video(model: MotionModel, state: Mapping[str, Tensor], n
     if model.words is not None:
         load_into(model.words, words, name)
     return f"transformer and words of {name}; track head fresh"
-
-
-def file_digest(path: Path) -> str:
-    """The metadata's and tensors' SHA-256 of a file, for the provenance of what is trained from it."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...codec.tiny import TinyCodec
+from ...common.digests import file_sha256
 from ...model.presets import ModelConfig, preset, with_unspecified
 from ...model.text import BUILT_IN, Vocabulary
 from ..cartoon.low_rank import with_motion_additions
@@ -21,7 +22,7 @@ from ..cartoon.vocabulary import CARTOON
 from ..data.encoders import open_encoder
 from ..data.pool import NEEDED, Pool
 from ..engine.stage import Data, Stage
-from .initial import file_digest, start_from
+from .initial import start_from
 from .refresh import SinkRefresh
 from .roles import MotionModel, has_own_words
 from .samples import Samples
@@ -223,7 +224,7 @@ def vocabulary_of(name: str) -> Vocabulary:
 
 def file_digests(*paths: Path | None) -> dict[str, str]:
     """The files that a training begins with, by name, and their hashes."""
-    return {path.name: file_digest(path) for path in paths if path is not None}
+    return {path.name: file_sha256(path) for path in paths if path is not None}
 
 
 def shard_fields(args: argparse.Namespace) -> tuple[str, ...]:
